@@ -1,0 +1,3 @@
+"""facepipe: an end-to-end face recognition pipeline."""
+
+__version__ = "0.1.0"

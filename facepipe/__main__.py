@@ -1,0 +1,5 @@
+"""``python -m facepipe``."""
+
+from facepipe.cli.main import main
+
+main()

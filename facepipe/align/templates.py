@@ -1,0 +1,50 @@
+"""The five reference points that a face's landmarks are moved onto."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from facepipe.errors import FacepipeError
+
+
+@dataclass(frozen=True)
+class Template:
+    """An alignment template.
+
+    Attributes:
+        name: ``112x96`` or ``112x112`` (height × width).
+        height, width: pixels of the crop.
+        points: float64 5×2, (x, y) of left eye, right eye, nose tip, left and right mouth corner, as 0-based
+            pixels with pixel centres at integers.
+    """
+
+    name: str
+    height: int
+    width: int
+    points: np.ndarray
+
+
+# face_align_demo.m of wy1iu/sphereface, lines 22-47: MATLAB pixels, counted from 1.
+_SPHEREFACE = np.array(
+    [[30.2946, 51.6963], [65.5318, 51.5014], [48.0252, 71.7366], [33.5493, 92.3655], [62.7299, 92.2041]]
+)
+# insightface feeds the same numbers, 8 pixels further right, to OpenCV, which counts from 0.
+_INSIGHTFACE = _SPHEREFACE + (8.0, 0.0)
+
+TEMPLATES = {
+    "112x96": Template("112x96", 112, 96, _SPHEREFACE - 1.0),
+    "112x112": Template("112x112", 112, 112, _INSIGHTFACE),
+}
+"""``112x96``: SphereFace. ``112x112``: insightface. Where the two overlap they differ by the one pixel between
+MATLAB's and OpenCV's way of counting, as the models trained on them do."""
+
+
+def template(name: str) -> Template:
+    """The template called ``name``.
+
+    Raises:
+        FacepipeError: there is none.
+    """
+    if name not in TEMPLATES:
+        raise FacepipeError(f"alignment template {name!r} is unknown; choose one of {', '.join(TEMPLATES)}")
+    return TEMPLATES[name]

@@ -1,0 +1,54 @@
+"""Cutting an aligned crop out of an image."""
+
+import cv2
+import numpy as np
+
+
+def warp(image: np.ndarray, crop_to_image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The crop whose pixel (x, y) shows the image at ``crop_to_image`` · (x, y, 1).
+
+    Bilinear, black outside of the image, as MATLAB's ``imtransform``. Where one crop pixel spans two image
+    pixels or more, the image is first averaged in blocks, since bilinear reading would skip pixels and alias.
+
+    Args:
+        image: uint8 H×W×3.
+        crop_to_image: float64 2×3, 0-based pixel centres on both sides.
+        height, width: size of the crop.
+
+    Returns:
+        uint8 height×width×3.
+    """
+    matrix = np.array(crop_to_image, np.float64)
+    factor = int(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if factor >= 2:
+        image, matrix = _averaged(image, matrix, height, width, factor)
+    return cv2.warpAffine(
+        image, matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT
+    )
+
+
+def _averaged(
+    image: np.ndarray, matrix: np.ndarray, height: int, width: int, factor: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the image that the crop needs, averaged in blocks of factor×factor, and the map into it."""
+    corners = np.array([[0, 0, 1], [width - 1, 0, 1], [0, height - 1, 1], [width - 1, height - 1, 1]], float)
+    reached = corners @ matrix.T
+    low = np.floor(reached.min(0)).astype(int) - 2 * factor
+    high = np.ceil(reached.max(0)).astype(int) + 2 * factor
+    blocks = -(-(high - low) // factor)
+    region = _cut_with_border(image, low, blocks * factor)
+    small = cv2.resize(region, (int(blocks[0]), int(blocks[1])), interpolation=cv2.INTER_AREA)
+    # The centre of block 0 lies at low + (factor − 1)/2.
+    moved = matrix.copy()
+    moved[:, 2] -= low + (factor - 1) / 2
+    return small, moved / factor
+
+
+def _cut_with_border(image: np.ndarray, low: np.ndarray, size: np.ndarray) -> np.ndarray:
+    region = np.zeros((int(size[1]), int(size[0]), 3), np.uint8)
+    first = np.maximum(low, 0)
+    last = np.minimum(low + size, (image.shape[1], image.shape[0]))
+    if (last > first).all():
+        (x, y), (x_end, y_end) = first - low, last - low
+        region[y:y_end, x:x_end] = image[first[1] : last[1], first[0] : last[0]]
+    return region

@@ -1,0 +1,5 @@
+"""Throughput of every stage, and of peers on the same images in the same run."""
+
+from facepipe.bench.stages import Row, bench
+
+__all__ = ["Row", "bench"]

@@ -1,0 +1,73 @@
+"""``facepipe align``."""
+
+from pathlib import Path
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.screen import notes, print_json, progress
+from facepipe.errors import FacepipeError
+
+
+@click.command("align")
+@options.some_paths
+@click.option("-o", "--out", required=True, type=options.output_path, help="Folder for the crops.")
+@options.template
+@options.faces
+@options.detection
+@options.device
+@click.option("--format", "suffix", type=click.Choice(["jpg", "png", "webp"]), default="png", show_default=True)
+@options.as_json
+def command(
+    paths: tuple[Path, ...],
+    out: Path,
+    template: str,
+    rule: str,
+    preset: str,
+    min_face: float | None,
+    factor: float | None,
+    thresholds: tuple[float, ...] | None,
+    device: str,
+    suffix: str,
+    as_json: bool,
+) -> None:
+    """Cut aligned crops out of images or folders of images.
+
+    A crop is named after its image (a second face gets _1, and so on) and lies under the same
+    sub-folders. For whole datasets use 'facepipe preprocess', which can be resumed and keeps a manifest.
+    With --json one line per image: {"path", "crops", "status", "reason"}.
+    """
+    from facepipe.align import Aligner
+    from facepipe.images import list_images, write_rgb
+    from facepipe.pipeline import Cropper, read_batches
+
+    cropper = Cropper(
+        Aligner(template), options.make_detector(preset, min_face, factor, thresholds, device), rule, "drop"
+    )
+    written = count = 0
+    with progress("aligning") as advance:
+        for root in paths:
+            for batch in read_batches(list_images(root)):
+                for result in cropper(batch):
+                    folder = out / (result.path.parent.relative_to(root) if root.is_dir() else "")
+                    crops = []
+                    for number, crop in enumerate(result.crops):
+                        tail = f"_{number}" if number else ""
+                        crops.append(folder / f"{result.path.stem}{tail}.{suffix}")
+                        write_rgb(crops[-1], crop)
+                    written += len(crops)
+                    _show(result.path, crops, result.status, result.reason, as_json)
+                count += len(batch)
+                advance(len(batch))
+    if written == 0:
+        raise FacepipeError(f"{paths[0]}: no face in {count} image(s); nothing was written")
+
+
+def _show(path: Path, crops: list[Path], status: str, reason: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"path": str(path), "crops": list(map(str, crops)), "status": status, "reason": reason}, indent=None)
+    elif reason:
+        notes().print(f"{path}: {reason}", style="yellow", markup=False)
+    else:
+        for crop in crops:
+            click.echo(str(crop))

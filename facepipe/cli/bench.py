@@ -1,0 +1,101 @@
+"""``facepipe bench``."""
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.screen import notes, out, print_json, progress
+from facepipe.errors import DatasetError, ModelError
+
+if TYPE_CHECKING:
+    from facepipe.bench import Row
+    from facepipe.embed import Embedder
+
+
+@click.command("bench")
+@click.argument("images", required=False, type=click.Path(path_type=Path))
+@click.option("-n", "count", default=1000, show_default=True, help="How many images of the folder.")
+@options.model
+@options.precision
+@options.device
+@options.detection
+@options.as_json
+def command(
+    images: Path | None,
+    count: int,
+    model: str | None,
+    precision: str,
+    device: str,
+    preset: str,
+    min_face: float | None,
+    factor: float | None,
+    thresholds: tuple[float, ...] | None,
+    as_json: bool,
+) -> None:
+    """Measure the throughput of every stage, beside peers that are installed.
+
+    IMAGES is a folder of photos, best of one size such as LFW's; without it, a photo that scikit-image
+    carries is used again and again. Peers: facenet-pytorch's MTCNN in batches of 32 with the same settings,
+    and a plain float32 forward of the same embedding network. Without a model in the cache an untrained
+    MobileFaceNet stands in, which is as fast.
+    """
+    import torch
+
+    from facepipe.bench import bench
+    from facepipe.detect import preset as settings_of
+    from facepipe.devices import choose_device
+    from facepipe.images import list_images
+
+    paths = list(islice(list_images(images), count)) if images else _astronauts(min(count, 256))
+    if not paths:
+        raise DatasetError(f"{images}: no images in it; name a folder of photos")
+    settings = settings_of(preset, min_face=min_face, factor=factor, thresholds=thresholds or None)
+    embedder = _embedder(model, precision, device)
+    chosen = str(choose_device(device))
+    with progress("measuring", 4 * len(paths)) as advance:
+        rows = bench(paths, embedder, settings, chosen, advance)
+    about = {"images": len(paths), "device": chosen, "threads": torch.get_num_threads(), "torch": torch.__version__,
+             "model": embedder.model.identity, "preset": preset}  # fmt: skip
+    if as_json:
+        print_json(about | {"stages": [vars(row) for row in rows]})
+    else:
+        _show(rows, about)
+
+
+def _astronauts(count: int) -> list[Path]:
+    from skimage import data
+
+    return [Path(data.__file__).parent / "astronaut.png"] * count
+
+
+def _embedder(model: str | None, precision: str, device: str) -> "Embedder":
+    try:
+        return options.make_embedder(model, None, precision, device)
+    except ModelError:
+        if model is not None:
+            raise
+    from facepipe.backbones import create
+    from facepipe.devices import choose_device
+    from facepipe.embed import Embedder
+    from facepipe.zoo import Model, find_card
+
+    notes().print("no model in the cache: measuring an untrained MobileFaceNet")
+    card = find_card("mobilefacenet-casia").model_copy(update={"name": "untrained"})
+    network = create("mobilefacenet", input_size=card.input.size, embedding_dim=card.embedding.dim).eval()
+    where = choose_device(device)
+    return Embedder(Model(card, network.to(where), "untrained", where), precision=precision)
+
+
+def _show(rows: list["Row"], about: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table(title=", ".join(f"{key} {value}" for key, value in about.items()))
+    for column, side in (("stage", "left"), ("who", "left"), ("per second", "right"), ("× peer", "right")):
+        table.add_column(column, justify=side)  # type: ignore[arg-type]
+    for row in rows:
+        ratio = "" if row.times_peer is None else f"{row.times_peer:.2f}"
+        table.add_row(row.stage, row.who, f"{row.per_second:.1f}", ratio)
+    out().print(table)

@@ -1,0 +1,102 @@
+"""``facepipe detect``."""
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.screen import notes, print_json, progress
+from facepipe.errors import FacepipeError
+
+if TYPE_CHECKING:
+    from facepipe.detect import Faces
+    from facepipe.pipeline import ReadImage
+
+
+@click.command("detect")
+@options.some_paths
+@options.detection
+@options.device
+@options.as_json
+@click.option("--save", type=options.output_path, help="Folder for copies of the images with the faces drawn in.")
+def command(
+    paths: tuple[Path, ...],
+    preset: str,
+    min_face: float | None,
+    factor: float | None,
+    thresholds: tuple[float, ...] | None,
+    device: str,
+    as_json: bool,
+    save: Path | None,
+) -> None:
+    """Find the faces in images, or in all images of folders.
+
+    One line per image: its faces with box, score and five landmarks, best first; an image that cannot be
+    read gets a line with the reason. With --json the lines are JSON: {"path", "faces": [{"box", "score",
+    "landmarks"}]} or {"path", "error"}. Boxes are left, top, right, bottom in pixels of the upright image;
+    the numbers are facenet-pytorch's.
+
+    Exit code 2 when no image could be read.
+    """
+    from facepipe.images import list_images
+    from facepipe.pipeline import read_batches
+
+    files = chain.from_iterable(list_images(path) for path in paths)
+    detector = options.make_detector(preset, min_face, factor, thresholds, device)
+    count = failed = 0
+    with progress("detecting") as advance:
+        for batch in read_batches(files):
+            found = iter(detector([image.pixels for image in batch if image.pixels is not None]))
+            for image in batch:
+                faces = next(found) if image.pixels is not None else None
+                _show(image, faces, as_json)
+                failed += faces is None
+                if save is not None and faces is not None:
+                    _draw(image, faces, save)
+            count += len(batch)
+            advance(len(batch))
+    if count == 0:
+        raise FacepipeError(f"{paths[0]}: no images in it; name image files or folders that hold some")
+    if failed:
+        notes().print(f"{failed} of {count} images could not be read")
+    if failed == count:
+        raise click.exceptions.Exit(2)
+
+
+def _show(image: "ReadImage", faces: "Faces | None", as_json: bool) -> None:
+    if as_json:
+        print_json(_record(image, faces), indent=None)
+    elif faces is None:
+        notes().print(f"{image.path}: {image.reason}", style="red", markup=False)
+    else:
+        click.echo(f"{image.path}: {len(faces)} face{'' if len(faces) == 1 else 's'}")
+        for line in _lines(faces):
+            click.echo(line)
+
+
+def _record(image: "ReadImage", faces: "Faces | None") -> dict[str, Any]:
+    if faces is None:
+        return {"path": str(image.path), "error": image.reason}
+    columns = zip(faces.boxes.tolist(), faces.scores.tolist(), faces.landmarks.tolist(), strict=True)
+    return {
+        "path": str(image.path),
+        "faces": [{"box": box, "score": score, "landmarks": points} for box, score, points in columns],
+    }
+
+
+def _lines(faces: "Faces") -> Iterator[str]:
+    for box, score in zip(faces.boxes, faces.scores, strict=True):
+        left, top, right, bottom = (f"{value:.1f}" for value in box)
+        yield f"  score {score:.4f}  box {left} {top} {right} {bottom}"
+
+
+def _draw(image: "ReadImage", faces: "Faces", folder: Path) -> None:
+    from facepipe.images import write_rgb
+    from facepipe.report.drawing import draw_faces
+
+    assert image.pixels is not None
+    name = "_".join([*image.path.parts[-3:-1], image.path.stem]).lstrip("/._")
+    write_rgb(folder / f"{name}.jpg", draw_faces(image.pixels, faces, range(len(faces))))

@@ -1,0 +1,102 @@
+"""The ``facepipe`` command: finds the command asked for, and turns errors into one line and exit code 2."""
+
+import errno
+import os
+import sys
+import warnings
+from importlib import import_module
+
+import click
+
+from facepipe import __version__
+from facepipe.errors import FacepipeError
+
+# Command, module and line of help. Modules are imported only when their command runs, since PyTorch
+# alone takes longer to import than `facepipe --help` may take.
+COMMANDS = {
+    "preprocess": "Detect and align a whole dataset; can be interrupted and resumed.",
+    "train": "Train a backbone from a recipe.",
+    "eval": "Run an evaluation protocol (LFW ...).",
+    "compare": "Say whether two photos show the same person.",
+    "detect": "Find faces: boxes, scores and landmarks.",
+    "align": "Cut aligned crops out of photos.",
+    "embed": "Turn photos into embeddings.",
+    "models": "List, fetch and import models.",
+    "bench": "Measure the throughput of every stage on this machine.",
+    "demo": "The main job on two faces that installed packages carry.",
+}
+
+
+class Commands(click.Group):
+    """A group that imports a command's module when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, or None when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"facepipe.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="facepipe")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:  # noqa: ARG001
+    """Face recognition from raw photos to published figures.
+
+    Data goes to stdout, progress and notes to stderr. Bad input ends with one line and exit code 2.
+    """
+
+
+def main() -> None:
+    """Entry point of the ``facepipe`` script."""
+    debug = "--debug" in sys.argv[1:]
+    if not debug:
+        warnings.filterwarnings("ignore")
+    for stream in (sys.stdout, sys.stderr):
+        # File names need not be valid UTF-8.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        sys.exit(cli(standalone_mode=False) or 0)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        _say("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has gone: say nothing, and keep Python from flushing into the void.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except (FacepipeError, OSError) as error:
+        if debug:
+            raise
+        _say(_line(error))
+        sys.exit(2)
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, OSError):
+        where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        advice = "; free some space and run the same command again" if error.errno == errno.ENOSPC else ""
+        return f"{where}{error.strerror or error}{advice}"
+    return str(error)
+
+
+def _say(line: str) -> None:
+    click.echo(f"facepipe: {line}", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""``facepipe models``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.screen import notes, out, print_json
+from facepipe.errors import ModelError
+
+if TYPE_CHECKING:
+    from facepipe.zoo import Card, CardStatus
+
+
+@click.group("models", invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """List, fetch and import models."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_models)
+
+
+@command.command("list")
+@options.as_json
+def list_models(as_json: bool = False) -> None:
+    """All models, and the backbones that 'train' and 'import' know."""
+    from facepipe.backbones import describe, names
+    from facepipe.zoo import available
+
+    statuses = available()
+    backbones = [describe(name) for name in names()]
+    if as_json:
+        print_json(
+            {
+                "models": [_status(status) for status in statuses],
+                "backbones": [
+                    {"name": info.name, "input_size": info.input_size, "embedding_dim": info.embedding_dim,
+                     "parameters": info.parameters, "paper": info.paper}
+                    for info in backbones
+                ],
+            }
+        )  # fmt: skip
+        return
+    _show_models(statuses)
+    _show_backbones(backbones)
+
+
+def _status(status: "CardStatus") -> dict[str, Any]:
+    return {"name": status.name, "cached": status.cached, "shipped": status.shipped, "problem": status.problem,
+            "card": None if status.card is None else status.card.model_dump()}  # fmt: skip
+
+
+def _show_models(statuses: list["CardStatus"]) -> None:
+    from rich.table import Table
+
+    table = Table(title="Models")
+    for column in ("name", "at hand", "crop", "embedding", "licence", "what it is"):
+        table.add_column(column)
+    for status in statuses:
+        if status.card is None:
+            table.add_row(status.name, "damaged", "", "", "", status.problem)
+            continue
+        card = status.card
+        size = "×".join(map(str, card.input.size))
+        table.add_row(
+            card.name, "yes" if status.cached else "no", f"{size} {card.input.channels}",
+            f"{card.embedding.dim}, flip {card.embedding.flip}", card.source.licence, card.title,
+        )  # fmt: skip
+    out().print(table)
+    if not any(status.cached for status in statuses):
+        notes().print("no model is at hand; fetch one with 'facepipe models pull NAME'")
+
+
+def _show_backbones(backbones: list[Any]) -> None:
+    from rich.table import Table
+
+    table = Table(title="Backbones")
+    for column in ("name", "crop", "embedding", "parameters", "paper"):
+        table.add_column(column)
+    for info in backbones:
+        size = "×".join(map(str, info.input_size))
+        table.add_row(info.name, size, str(info.embedding_dim), f"{info.parameters / 1e6:.1f} M", info.paper)
+    out().print(table)
+
+
+@command.command("show")
+@click.argument("name")
+@options.as_json
+def show(name: str, as_json: bool) -> None:
+    """One model's card: how it is fed, where it comes from, its thresholds."""
+    from facepipe.zoo import locate
+
+    card, weights = locate(name)
+    if as_json:
+        print_json(card.model_dump() | {"path": str(weights), "cached": weights.is_file()})
+        return
+    screen = out()
+    screen.print(f"{card.name}: {card.title}", style="bold")
+    for part in ("input", "embedding", "weights", "source"):
+        for key, value in getattr(card, part).model_dump().items():
+            if value not in ("", None):
+                screen.print(f"  {part}.{key}: {value}", markup=False, soft_wrap=True)
+    for threshold in card.thresholds:
+        where = f"flip {threshold.flip or card.embedding.flip}, {threshold.calibrated_on}"
+        screen.print(f"  FAR {threshold.far:g}: {threshold.score} ≥ {threshold.value:.4f} ({where})", soft_wrap=True)
+    screen.print(f"  file: {weights if weights.is_file() else 'not at hand'}", markup=False, soft_wrap=True)
+
+
+@command.command("pull")
+@click.argument("name")
+def pull_model(name: str) -> None:
+    """Download a model's weights into the cache and check their SHA-256."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    from facepipe.zoo import find_card, pull
+
+    card = find_card(name)
+    console = notes()
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"fetching {name}", total=None)
+        path = pull(card, lambda done, total: bar.update(task, completed=done, total=total))
+    click.echo(f"{name}: {path}")
+
+
+@command.command("import")
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--backbone", help="For a checkpoint without a card: its network, see 'facepipe models list'.")
+@options.template
+@click.option("--channels", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True)
+@click.option("--mean", type=float, default=127.5, show_default=True, help="Subtracted from pixels 0 to 255.")
+@click.option("--scale", type=float, default=127.5, show_default=True, help="What the difference is divided by.")
+@click.option("--flip", type=click.Choice(["none", "sum", "concat"]), default="none", show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace a card of your own of this name.")
+def import_model(
+    name: str,
+    file: Path,
+    backbone: str | None,
+    template: Any,
+    channels: Any,
+    mean: float,
+    scale: float,
+    flip: Any,
+    overwrite: bool,
+) -> None:
+    """Put a file of weights into the cache.
+
+    When NAME has a card, the file must have the card's SHA-256. Otherwise the file is a foreign checkpoint
+    (torch, safetensors or ONNX): --backbone says which network it is for, every missing or unexpected key
+    is reported, and a card is written beside it in the cache; the options must tell how it was trained.
+    """
+    from facepipe.zoo import import_foreign, import_weights
+
+    card = _known(name)
+    if card is not None and not overwrite:
+        if backbone is not None:
+            raise ModelError(f"{name} has a card already; choose another name, or give --overwrite if the card is yours")
+        click.echo(f"{name}: {import_weights(card, file)}")
+        return
+    if backbone is None and file.suffix != ".onnx":
+        raise ModelError(f"{name} has no card; name a model of 'facepipe models list', or give --backbone for a new one")
+    feed = _feed(template, channels, mean, scale)
+    made = import_foreign(name, file, backbone=backbone, input=feed, flip=flip, replace=overwrite)
+    click.echo(f"{made.name}: card and weights are in the cache; check it with 'facepipe models show {made.name}'")
+
+
+def _known(name: str) -> "Card | None":
+    from facepipe.zoo import available
+
+    return next((status.card for status in available() if status.name == name), None)
+
+
+def _feed(template: Any, channels: Any, mean: float, scale: float) -> Any:
+    from facepipe.align import TEMPLATES
+    from facepipe.zoo import Input
+
+    size = TEMPLATES[template].height, TEMPLATES[template].width
+    return Input(size=size, template=template, channels=channels, mean=mean, scale=scale)

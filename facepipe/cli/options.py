@@ -1,0 +1,108 @@
+"""Options that several commands share, and the objects they stand for."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from facepipe.errors import ModelError
+
+if TYPE_CHECKING:
+    from facepipe.detect import Detector
+    from facepipe.embed import Embedder
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
+model = click.option("--model", "-m", help="Model name, card file or run folder; see 'facepipe models list'.")
+precision = click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    show_default=True,
+    help="Number format of the embedding network; auto takes bfloat16 where the hardware has it.",
+)
+flip = click.option(
+    "--flip", type=click.Choice(["none", "sum", "concat"]), help="How to join image and mirror [default: the card's]."
+)
+template = click.option(
+    "--template",
+    type=click.Choice(["112x96", "112x112"]),
+    default="112x112",
+    show_default=True,
+    help="Size of the crops: 112x96 as SphereFace, 112x112 as insightface.",
+)
+faces = click.option(
+    "--faces",
+    "rule",
+    type=click.Choice(["centre", "largest", "best", "all"]),
+    default="centre",
+    show_default=True,
+    help="Which face of several.",
+)
+already_aligned = click.option(
+    "--already-aligned", is_flag=True, help="The images are aligned crops: do not detect, do not align."
+)
+output_path = click.Path(path_type=Path)
+some_paths = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+def detection(command: F) -> F:
+    """Options of the detector."""
+    for option in reversed(
+        [
+            click.option(
+                "--preset",
+                type=click.Choice(["sphereface", "fast"]),
+                default="sphereface",
+                show_default=True,
+                help="sphereface: minimum face 20, factor 0.85, thresholds 0.6 0.7 0.9; fast: factor 0.709.",
+            ),
+            click.option("--min-face", type=float, help="Smallest face in pixels."),
+            click.option("--factor", type=float, help="Ratio of neighbouring pyramid levels."),
+            click.option("--thresholds", type=float, nargs=3, help="Face probabilities for P-, R- and O-Net."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def make_detector(
+    preset: str, min_face: float | None, factor: float | None, thresholds: tuple[float, ...] | None, device: str
+) -> "Detector":
+    """The detector that the options describe."""
+    from facepipe.detect import Detector
+    from facepipe.detect import preset as settings_of
+
+    return Detector(
+        settings_of(preset, min_face=min_face, factor=factor, thresholds=thresholds or None), device=device
+    )
+
+
+def make_embedder(model: str | None, flip: str | None, precision: str, device: str) -> "Embedder":
+    """The embedder that the options describe.
+
+    Raises:
+        ModelError: no model was named and none is in the cache.
+    """
+    from facepipe.embed import Embedder
+    from facepipe.zoo import load
+
+    return Embedder(load(model or default_model(), device), flip=flip, precision=precision)
+
+
+def default_model() -> str:
+    """The first model at hand, preferring those with a free licence.
+
+    Raises:
+        ModelError: none is in the cache.
+    """
+    from facepipe.zoo import available
+
+    at_hand = [status.name for status in available() if status.cached]
+    for name in ("sface", *at_hand):
+        if name in at_hand:
+            return name
+    raise ModelError("no model is at hand; fetch one with 'facepipe models pull sface' (10 MB), or see 'facepipe models'")

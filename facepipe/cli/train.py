@@ -1,0 +1,115 @@
+"""``facepipe train``."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from facepipe.cli.screen import notes, out, print_json
+
+
+@click.command("train")
+@click.argument("recipe", required=False)
+@click.option(
+    "--data",
+    "-d",
+    "paths",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Training data; may be repeated.",
+)
+@click.option(
+    "--out", "-o", "run", type=click.Path(path_type=Path), help="Folder of the run [default: runs/RECIPE]."
+)
+@click.option(
+    "--set",
+    "-s",
+    "overrides",
+    multiple=True,
+    metavar="SECTION.FIELD=VALUE",
+    help="Override a field; may be repeated.",
+)
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out.")
+@click.option("--seed", type=click.IntRange(min=0), help="Short for --set loop.seed=N.")
+@click.option("--device", help="auto, cpu, cuda, cuda:1 or mps [default: auto].")
+@click.option("--list", "list_recipes", is_flag=True, help="List the recipes that come with facepipe.")
+@click.option("--json", "as_json", is_flag=True, help="Write the summary (or the list) as JSON to stdout.")
+def command(
+    recipe: str | None,
+    paths: tuple[Path, ...],
+    run: Path | None,
+    overrides: tuple[str, ...],
+    resume: bool,
+    seed: int | None,
+    device: str | None,
+    list_recipes: bool,
+    as_json: bool,
+) -> None:
+    """Train a backbone.
+
+    RECIPE is the name of a shipped recipe or the path of a TOML file; with --resume it may be left out. Data
+    are folders with one subfolder per identity, list files, .tar shards, a .rec file or a manifest of
+    'facepipe preprocess', all of aligned crops. Several GPUs: torchrun -m facepipe train ...
+    """
+    if list_recipes:
+        _list(as_json)
+        return
+    from facepipe.train import Stopped, create_evaluation, resolve, train
+
+    extra = [f"loop.seed={seed}"] if seed is not None else []
+    resolved, folder = resolve(recipe, run, paths, (*overrides, *extra), resume)
+    try:
+        summary = train(
+            resolved, folder, resume=resume, device=device or "auto", evaluation=create_evaluation
+        )
+    except Stopped as stopped:
+        notes().print(str(stopped), markup=False, soft_wrap=True)
+        sys.exit(130)
+    if as_json and "thresholds" in summary:
+        print_json(summary)
+    elif "thresholds" in summary:
+        _show(summary)
+
+
+train = command
+
+
+def _list(as_json: bool) -> None:
+    from rich.table import Table
+
+    from facepipe.train import load_recipe, shipped_recipes
+
+    recipes = {name: load_recipe(name) for name in shipped_recipes()}
+    if as_json:
+        print_json(
+            {
+                name: {"about": recipe.about, "backbone": recipe.model.backbone, "loss": recipe.loss.name}
+                for name, recipe in recipes.items()
+            }
+        )
+        return
+    table = Table("recipe", "network", "loss", "about")
+    for name, recipe in recipes.items():
+        table.add_row(name, recipe.model.backbone, recipe.loss.name, recipe.about)
+    out().print(table)
+
+
+def _show(summary: dict) -> None:
+    from rich.table import Table
+
+    table = Table("figure", "value")
+    for name in ("steps", "images", "identities", "unreadable", "samples_per_second", "fisher"):
+        if name in summary:
+            value = summary[name]
+            table.add_row(name.replace("_", " "), f"{value:.4f}" if name == "fisher" else f"{value:,}")
+    for name, value in summary["evaluation"].items():
+        table.add_row(name.replace("_", " "), f"{100 * value:.2f} %")
+    for threshold in summary["thresholds"]:
+        table.add_row(
+            f"threshold at FAR {threshold['far']:g}",
+            f"{threshold['cosine']:.4f} (accepts {100 * threshold['tar']:.1f} %)",
+        )
+    out().print(table)
+    for note in summary["notes"]:
+        notes().print(note, markup=False)
+    notes().print(f"model: --model {summary['run']}", markup=False)

@@ -1,0 +1,7 @@
+"""Data sets: training sources that are read sample by sample, and the lists that protocols need."""
+
+from facepipe.datasets.open_samples import open_samples
+from facepipe.datasets.samples import Samples, fingerprint, join, take
+from facepipe.datasets.splits import drop_small, hold_out, leave_out
+
+__all__ = ["Samples", "drop_small", "fingerprint", "hold_out", "join", "leave_out", "open_samples", "take"]

@@ -1,0 +1,65 @@
+"""Telling which kind of training source a path is, and opening it."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from facepipe.datasets.folders import open_folders
+from facepipe.datasets.list_file import open_list
+from facepipe.datasets.manifest import open_manifest
+from facepipe.datasets.recordio import open_recordio
+from facepipe.datasets.samples import Samples, join
+from facepipe.datasets.shards import open_shards
+from facepipe.errors import DatasetError
+
+LISTS = (".txt", ".lst", ".tsv")
+
+
+def open_samples(paths: Sequence[str | os.PathLike[str]], cut_shards: str = "refuse") -> Samples:
+    """Open training sources of any kind and join them.
+
+    A path is a tar shard or a folder of them, a ``.rec`` file or the folder of ``train.rec``, a Parquet
+    manifest or its folder, a list file (``.txt``, ``.lst``, ``.tsv``), or a folder of identity folders.
+    All tar shards together are one source: a name in two of them is one person. Between other sources, and
+    between shards and others, equal names are different people.
+
+    Raises:
+        DatasetError: a path is missing or of no known kind, or its source is malformed.
+    """
+    if not paths:
+        raise DatasetError("no training data: name it with --data PATH or as data.paths in the recipe")
+    shards: list[Path] = []
+    parts: list[Samples] = []
+    for path in map(Path, paths):
+        found = _shards(path)
+        if found:
+            shards += found
+        else:
+            parts.append(_open_one(path))
+    if shards:
+        parts.insert(0, open_shards(shards, cut_shards))
+    return join(parts)
+
+
+def _shards(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(path.glob("*.tar"))
+    return [path] if path.suffix.lower() == ".tar" and path.exists() else []
+
+
+def _open_one(path: Path) -> Samples:
+    if not path.exists():
+        raise DatasetError(f"{path}: no such training data; check the path")
+    suffix = path.suffix.lower()
+    if suffix == ".rec" or (path.is_dir() and (path / "train.rec").exists()):
+        return open_recordio(path)
+    if suffix == ".parquet" or (path.is_dir() and any(path.glob("*.parquet"))):
+        return open_manifest(path)
+    if path.is_dir():
+        return open_folders(path)
+    if suffix in LISTS:
+        return open_list(path)
+    raise DatasetError(
+        f"{path}: no known kind of training data; give identity folders, a list (.txt, .lst, .tsv), .tar "
+        "shards, a .rec file or a .parquet manifest"
+    )

@@ -1,0 +1,95 @@
+"""Lists of image pairs in folds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facepipe.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of images with their truth.
+
+    Attributes:
+        names: the images, each once, as paths without extension relative to the dataset.
+        left, right: int64 N, indices into ``names``.
+        same: bool N, whether both show one person.
+        fold: int64 N, 0-based.
+    """
+
+    names: tuple[str, ...]
+    left: np.ndarray
+    right: np.ndarray
+    same: np.ndarray
+    fold: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.same)
+
+    @property
+    def folds(self) -> int:
+        """Number of folds."""
+        return int(self.fold.max()) + 1
+
+    def take(self, mask: np.ndarray) -> "Pairs":
+        """The pairs where ``mask`` holds; names stay."""
+        return Pairs(self.names, self.left[mask], self.right[mask], self.same[mask], self.fold[mask])
+
+
+def read_lfw_pairs(path: Path) -> Pairs:
+    """Read LFW's ``pairs.txt`` (view 2).
+
+    The header gives folds and pairs per half; each fold lists its genuine pairs ``name i j``, then its
+    impostor pairs ``name i name j``. Image i of a person is ``name/name_%04d``.
+
+    Raises:
+        DatasetError: missing or malformed; names the file and the line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: no such pairs file; LFW's is pairs.txt of view 2") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: not a readable text file") from error
+    folds, half = _header(lines, path)
+    if len(lines) - 1 < 2 * half * folds:
+        raise DatasetError(f"{path}: ends at line {len(lines)}, but its header promises {2 * half * folds} pairs")
+    index: dict[str, int] = {}
+    rows = []
+    for number in range(2 * half * folds):
+        names, same = _pair(lines[number + 1].split(), path, number + 2)
+        if same != (number % (2 * half) < half):
+            raise DatasetError(f"{path}, line {number + 2}: genuine and impostor pairs are out of order")
+        rows.append([*(index.setdefault(name, len(index)) for name in names), same, number // (2 * half)])
+    table = np.array(rows, np.int64)
+    return Pairs(tuple(index), table[:, 0], table[:, 1], table[:, 2].astype(bool), table[:, 3])
+
+
+def _header(lines: list[str], path: Path) -> tuple[int, int]:
+    try:
+        folds, half = (int(word) for word in lines[0].split())
+    except (IndexError, ValueError) as error:
+        raise DatasetError(f"{path}, line 1: must hold the number of folds and of pairs, as '10 300'") from error
+    if folds < 2 or half < 1:
+        raise DatasetError(f"{path}, line 1: needs at least two folds and one pair, not {folds} and {half}")
+    return folds, half
+
+
+def _pair(words: list[str], path: Path, line: int) -> tuple[tuple[str, str], bool]:
+    try:
+        if len(words) == 3:
+            name, first, second = words
+            return (_image(name, first), _image(name, second)), True
+        name, first, other, second = words
+    except ValueError as error:
+        raise DatasetError(f"{path}, line {line}: must be 'name i j' or 'name i name j'") from error
+    try:
+        return (_image(name, first), _image(other, second)), False
+    except ValueError as error:
+        raise DatasetError(f"{path}, line {line}: {first!r} or {second!r} is no image number") from error
+
+
+def _image(name: str, number: str) -> str:
+    return f"{name}/{name}_{int(number):04d}"

@@ -1,0 +1,118 @@
+"""Labelled face crops that are read when asked for: what every training source turns into."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from facepipe.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Samples:
+    """N labelled images, of which only places and labels are in memory.
+
+    Attributes:
+        where: what to call the source in messages.
+        labels: int64, N; an index into ``identities``.
+        identities: one name for each class, in the order of the labels.
+        read: encoded bytes of image ``i``; raises OSError or FacepipeError when they cannot be had.
+        key: name of image ``i``, for messages.
+        notes: sentences about what was left out while the source was read.
+    """
+
+    where: str
+    labels: np.ndarray
+    identities: Sequence[str]
+    read: Callable[[int], bytes]
+    key: Callable[[int], str]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def take(samples: Samples, positions: np.ndarray) -> Samples:
+    """The samples at ``positions`` (integers), with classes numbered anew so that none is empty."""
+    positions = np.asarray(positions, dtype=np.int64)
+    kept, labels = np.unique(samples.labels[positions], return_inverse=True)
+    return replace(
+        samples,
+        labels=labels.astype(np.int64),
+        identities=[samples.identities[identity] for identity in kept],
+        read=lambda index: samples.read(int(positions[index])),
+        key=lambda index: samples.key(int(positions[index])),
+    )
+
+
+def join(parts: Sequence[Samples]) -> Samples:
+    """All samples of several sources. Identities of different sources count as different people.
+
+    Two sources that number people from 0 would otherwise be merged by accident; a name that occurs twice
+    gets the number of its source in front.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0, *(len(part) for part in parts)])
+    first_class = np.cumsum([0, *(len(part.identities) for part in parts)])
+
+    def locate(index: int) -> tuple[Samples, int]:
+        which = int(np.searchsorted(starts, index, side="right")) - 1
+        return parts[which], index - int(starts[which])
+
+    def read(index: int) -> bytes:
+        part, inside = locate(index)
+        return part.read(inside)
+
+    def key(index: int) -> str:
+        part, inside = locate(index)
+        return part.key(inside)
+
+    return Samples(
+        where=", ".join(part.where for part in parts),
+        labels=np.concatenate([part.labels + first for part, first in zip(parts, first_class, strict=False)]),
+        identities=_distinct(parts),
+        read=read,
+        key=key,
+        notes=tuple(note for part in parts for note in part.notes),
+    )
+
+
+def _distinct(parts: Sequence[Samples]) -> list[str]:
+    counts: dict[str, int] = {}
+    for part in parts:
+        for name in part.identities:
+            counts[name] = counts.get(name, 0) + 1
+    return [
+        name if counts[name] == 1 else f"{number}:{name}"
+        for number, part in enumerate(parts)
+        for name in part.identities
+    ]
+
+
+def fingerprint(samples: Samples) -> str:
+    """SHA-256 over labels and identity names: two runs with the same value train on the same classes."""
+    digest = hashlib.sha256(np.ascontiguousarray(samples.labels, dtype="<i8").tobytes())
+    digest.update("\0".join(samples.identities).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def from_names(
+    where: str,
+    names: Sequence[str],
+    read: Callable[[int], bytes],
+    key: Callable[[int], str],
+    notes: tuple[str, ...] = (),
+) -> Samples:
+    """Samples from one identity name per image; classes are numbered in the sorted order of the names.
+
+    Raises:
+        DatasetError: there is no image at all.
+    """
+    if not len(names):
+        raise DatasetError(f"{where}: no labelled image in it; check the path and the layout")
+    identities = sorted(set(names))
+    number = {name: index for index, name in enumerate(identities)}
+    labels = np.fromiter((number[name] for name in names), dtype=np.int64, count=len(names))
+    return Samples(where, labels, identities, read, key, notes)

@@ -1,0 +1,135 @@
+"""The three networks of MTCNN (Zhang et al., 2016, "Joint Face Detection and Alignment ...").
+
+The weights are those that facenet-pytorch carries in its wheel. They are read from its folder without
+importing it, since that import pulls in torchvision and takes longer than a detection.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from facepipe.errors import ModelError
+
+
+class PNet(nn.Module):
+    """Proposal network, fully convolutional: a 12×12 window at stride 2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.prelu1 = nn.Conv2d(3, 10, 3), nn.PReLU(10)
+        self.conv2, self.prelu2 = nn.Conv2d(10, 16, 3), nn.PReLU(16)
+        self.conv3, self.prelu3 = nn.Conv2d(16, 32, 3), nn.PReLU(32)
+        self.conv4_1, self.conv4_2 = nn.Conv2d(32, 2, 1), nn.Conv2d(32, 4, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """N×3×H×W to face probability N×h×w and box regression N×4×h×w."""
+        x = _halve(_halve(self.prelu1(self.conv1(x)), 2), 3)
+        x = self.prelu3(self.conv3(self.prelu2(self.conv2(x))))
+        return _face_probability(self.conv4_1(x)), self.conv4_2(x)
+
+
+class RNet(nn.Module):
+    """Refinement network on 24×24 candidates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.prelu1 = nn.Conv2d(3, 28, 3), nn.PReLU(28)
+        self.conv2, self.prelu2 = nn.Conv2d(28, 48, 3), nn.PReLU(48)
+        self.conv3, self.prelu3 = nn.Conv2d(48, 64, 2), nn.PReLU(64)
+        self.dense4, self.prelu4 = nn.Linear(576, 128), nn.PReLU(128)
+        self.dense5_1, self.dense5_2 = nn.Linear(128, 2), nn.Linear(128, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """N×3×24×24 to face probability N and box regression N×4."""
+        x = F.max_pool2d(self.prelu1(self.conv1(x)), 3, 2, ceil_mode=True)
+        x = F.max_pool2d(self.prelu2(self.conv2(x)), 3, 2, ceil_mode=True)
+        x = _flatten(self.prelu3(self.conv3(x)))
+        x = self.prelu4(self.dense4(x))
+        return _face_probability(self.dense5_1(x)), self.dense5_2(x)
+
+
+class ONet(nn.Module):
+    """Output network on 48×48 candidates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.prelu1 = nn.Conv2d(3, 32, 3), nn.PReLU(32)
+        self.conv2, self.prelu2 = nn.Conv2d(32, 64, 3), nn.PReLU(64)
+        self.conv3, self.prelu3 = nn.Conv2d(64, 64, 3), nn.PReLU(64)
+        self.conv4, self.prelu4 = nn.Conv2d(64, 128, 2), nn.PReLU(128)
+        self.dense5, self.prelu5 = nn.Linear(1152, 256), nn.PReLU(256)
+        self.dense6_1, self.dense6_2, self.dense6_3 = nn.Linear(256, 2), nn.Linear(256, 4), nn.Linear(256, 10)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """N×3×48×48 to face probability N, box regression N×4, landmarks N×10 (five x, then five y)."""
+        x = F.max_pool2d(self.prelu1(self.conv1(x)), 3, 2, ceil_mode=True)
+        x = F.max_pool2d(self.prelu2(self.conv2(x)), 3, 2, ceil_mode=True)
+        x = F.max_pool2d(self.prelu3(self.conv3(x)), 2, 2, ceil_mode=True)
+        x = _flatten(self.prelu4(self.conv4(x)))
+        x = self.prelu5(self.dense5(x))
+        return _face_probability(self.dense6_1(x)), self.dense6_2(x), self.dense6_3(x)
+
+
+def _face_probability(logits: Tensor) -> Tensor:
+    return torch.softmax(logits, dim=1)[:, 1]
+
+
+def _halve(x: Tensor, axis: int) -> Tensor:
+    """Maximum of neighbours along one axis, 2×2 max pooling when done on both; an odd last one stays.
+
+    On a channels_last map of ten channels this is three times as fast as PyTorch's max_pool2d.
+    """
+    even = x[:, :, 0::2] if axis == 2 else x[..., 0::2]
+    odd = x[:, :, 1::2] if axis == 2 else x[..., 1::2]
+    pairs = odd.shape[axis]
+    larger = torch.maximum(even.narrow(axis, 0, pairs), odd)
+    if even.shape[axis] == pairs:
+        return larger
+    return torch.cat([larger, even.narrow(axis, pairs, 1)], axis)
+
+
+def _flatten(x: Tensor) -> Tensor:
+    # Rows, columns, channels: the order in memory of a channels_last map, so that nothing is copied.
+    return x.permute(0, 2, 3, 1).reshape(len(x), -1)
+
+
+def load_networks(device: torch.device) -> tuple[PNet, RNet, ONet]:
+    """P-Net, R-Net and O-Net with their published weights, in eval mode, channels_last.
+
+    Raises:
+        ModelError: facenet-pytorch is not installed or its weight files are damaged.
+    """
+    networks = PNet(), RNet(), ONet()
+    for network, dense, side in zip(networks, (None, "dense4", "dense5"), (0, 3, 3), strict=True):
+        path = _weights_folder() / f"{type(network).__name__.lower()}.pt"
+        state = _load_state(path)
+        if dense is not None:
+            state[f"{dense}.weight"] = _from_column_order(state[f"{dense}.weight"], side)
+        network.load_state_dict(state)
+        network.eval().requires_grad_(False)
+        network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return networks
+
+
+def _weights_folder() -> Path:
+    package = find_spec("facenet_pytorch")
+    if package is None or not package.submodule_search_locations:
+        raise ModelError("facenet-pytorch carries MTCNN's weights and is not installed; pip install facenet-pytorch")
+    return Path(package.submodule_search_locations[0]) / "data"
+
+
+def _load_state(path: Path) -> dict[str, Tensor]:
+    try:
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ModelError(f"{path}: MTCNN's weights cannot be read; reinstall facenet-pytorch") from error
+    return state
+
+
+def _from_column_order(weight: Tensor, side: int) -> Tensor:
+    # The published dense layers take columns, rows, channels, as in Caffe fed from MATLAB.
+    outputs = len(weight)
+    return weight.view(outputs, side, side, -1).transpose(1, 2).reshape(outputs, -1).contiguous()

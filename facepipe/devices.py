@@ -1,0 +1,70 @@
+"""Choosing a device and a number format. A device that is asked for and absent is an error, never the CPU."""
+
+import torch
+
+from facepipe.errors import DeviceError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` into a device that exists.
+
+    Raises:
+        DeviceError: the device is unknown or not on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"--device {name}: no such device; choose one of {', '.join(DEVICES)}") from error
+    if device.type == "cuda":
+        _require_cuda(name, device)
+    elif device.type == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError(f"--device {name}: this machine has no MPS device; use --device cpu")
+    elif device.type not in ("cpu", "mps"):
+        raise DeviceError(f"--device {name}: not supported; choose one of {', '.join(DEVICES)}")
+    return device
+
+
+def _require_cuda(name: str, device: torch.device) -> None:
+    if not torch.cuda.is_available():
+        built = "this PyTorch has no CUDA" if torch.version.cuda is None else "no usable GPU or driver"
+        raise DeviceError(f"--device {name}: {built}; use --device cpu, or install a CUDA build of torch")
+    count = torch.cuda.device_count()
+    if device.index is not None and device.index >= count:
+        raise DeviceError(f"--device {name}: this machine has only {count} CUDA device(s), numbered from 0")
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """Turn ``auto``, ``float32`` or ``bfloat16`` into a dtype; ``auto`` is bfloat16 where it runs natively.
+
+    Raises:
+        DeviceError: the name is unknown.
+    """
+    if name == "float32":
+        return torch.float32
+    if name == "bfloat16":
+        return torch.bfloat16
+    if name != "auto":
+        raise DeviceError(f"--precision {name}: choose one of {', '.join(PRECISIONS)}")
+    return torch.bfloat16 if has_native_bfloat16(device) else torch.float32
+
+
+def has_native_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 runs in hardware on the device; where it is emulated, it is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
+    return _cpu_flag("avx512_bf16") or _cpu_flag("amx_bf16")
+
+
+def _cpu_flag(flag: str) -> bool:
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="ignore") as lines:  # noqa: PTH123
+            return any(line.startswith("flags") and f" {flag}" in line for line in lines)
+    except OSError:
+        return False

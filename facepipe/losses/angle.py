@@ -1,0 +1,42 @@
+"""Directions, sines and angles whose gradients stay finite where the mathematics has none."""
+
+import torch
+from torch import Tensor
+
+# Below this norm a vector has no direction worth a gradient.
+SMALLEST_NORM = 1e-12
+
+
+def unit_rows(vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows divided by their length, and the lengths.
+
+    A row of length zero has no direction: its unit row is zero and passes no gradient back.
+
+    Args:
+        vectors: N×D, floating point.
+
+    Returns:
+        unit rows N×D and norms N, in the dtype given.
+    """
+    norm = torch.linalg.vector_norm(vectors, dim=1)
+    known = norm > SMALLEST_NORM
+    inverse = known / torch.where(known, norm, torch.ones_like(norm))
+    return vectors * inverse[:, None], norm
+
+
+def safe_sqrt(values: Tensor) -> Tensor:
+    """Square root; 0 with zero gradient where the value is no more than one rounding step above 0."""
+    positive = values > torch.finfo(values.dtype).eps
+    # The inner where keeps 1/√0 out of the gradient, which a single where would turn into 0·∞.
+    root = torch.where(positive, values, torch.ones_like(values)).sqrt()
+    return torch.where(positive, root, torch.zeros_like(root))
+
+
+def sine(cosine: Tensor) -> Tensor:
+    """√(1−c²), the sine of an angle in [0, π]; 0 with zero gradient at c = ±1."""
+    return safe_sqrt(1 - cosine * cosine)
+
+
+def angle(cosine: Tensor) -> Tensor:
+    """arccos c in [0, π], radians; its gradient −1/√(1−c²) is 0 at c = ±1."""
+    return torch.atan2(sine(cosine), cosine)

@@ -1,0 +1,82 @@
+"""What every loss is: features and labels in, one number and a few logged values out."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from facepipe.errors import DatasetError, ModelError
+
+
+class LossOutput(NamedTuple):
+    """The value of a loss on one batch.
+
+    Attributes:
+        loss: scalar, float32 (float64 for float64 features), to call ``backward()`` on.
+        logged: name → 0-d tensor, detached; call ``.item()`` only when logging, for it waits for the GPU.
+    """
+
+    loss: Tensor
+    logged: dict[str, Tensor]
+
+
+class Loss(nn.Module, ABC):
+    """A training loss. Any parameters it learns (class weights, a bias, a scale) are its own.
+
+    A loss computes in float32 whatever the features' dtype, and outside autocast; call ``backward()``
+    outside it too, as torch asks.
+    """
+
+    @abstractmethod
+    def forward(self, features: Tensor, labels: Tensor, step: int) -> LossOutput:
+        """The loss of one batch.
+
+        Args:
+            features: N×D embeddings, not normalised; float32, bfloat16, float16 or float64.
+            labels: N class indices, int64, 0 … num_classes−1.
+            step: number of this training step, counted from 1; annealed losses depend on it.
+
+        Raises:
+            ModelError: features are not N×D with the D this loss was made for.
+            DatasetError: labels do not fit the features, or lie outside the classes (seen only on the CPU,
+                where looking costs nothing).
+        """
+
+
+def widen(features: Tensor) -> Tensor:
+    """Features in at least float32: 16-bit cosines are too coarse for margins and scales of 64."""
+    return features.to(torch.promote_types(features.dtype, torch.float32))
+
+
+def outside_autocast(features: Tensor) -> torch.autocast:
+    """A context in which matrix products keep the dtype of their factors, as cosines must."""
+    return torch.autocast(features.device.type, enabled=False)
+
+
+def check_batch(features: Tensor, labels: Tensor, embedding_dim: int | None, num_classes: int | None) -> None:
+    """Refuse a batch that does not fit; ``None`` leaves a size unchecked.
+
+    Raises:
+        ModelError: features of the wrong shape.
+        DatasetError: labels of the wrong shape or dtype, or outside 0 … num_classes−1 (CPU only).
+    """
+    shape = tuple(features.shape)
+    if features.ndim != 2 or embedding_dim not in (None, shape[1]):
+        raise ModelError(
+            f"features of shape {shape}: this loss takes N×{embedding_dim or 'D'};"
+            " create it with the backbone's embedding_dim"
+        )
+    if labels.shape != features.shape[:1] or labels.is_floating_point():
+        raise DatasetError(
+            f"labels of shape {tuple(labels.shape)} and type {labels.dtype} for {shape[0]} features:"
+            " give one integer class index per feature"
+        )
+    if num_classes is None or labels.device.type != "cpu" or not len(labels):
+        return
+    lowest, highest = int(labels.min()), int(labels.max())
+    if lowest < 0 or highest >= num_classes:
+        raise DatasetError(
+            f"labels run from {lowest} to {highest} but the loss has {num_classes} classes (0 …"
+            f" {num_classes - 1}); create it with the data set's num_classes"
+        )

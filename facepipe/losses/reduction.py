@@ -1,0 +1,51 @@
+"""From the logits of one or several shards of classes to one loss per sample."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from facepipe.losses.margin import replace_target, target
+
+
+class Reduction(Protocol):
+    """A loss over classes that can be summed up shard by shard."""
+
+    def partial(self, logits: Tensor, label: Tensor) -> Tensor:
+        """One number N per sample for the classes of this shard: logits N×C, label N (−1: elsewhere)."""
+
+    def combine(self, terms: Tensor, targets: Tensor) -> Tensor:
+        """Loss N per sample from S×N partial terms and S×N target logits (0 where elsewhere)."""
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy:
+    """−log softmax of the target: log Σ_j e^{z_j} − z_y."""
+
+    def partial(self, logits: Tensor, label: Tensor) -> Tensor:  # noqa: ARG002
+        return torch.logsumexp(logits, dim=1)
+
+    def combine(self, terms: Tensor, targets: Tensor) -> Tensor:
+        return torch.logsumexp(terms, dim=0) - targets.sum(0)
+
+
+@dataclass(frozen=True)
+class BinarySum:
+    """Σ over classes of weighted logistic losses: a·log(1+e^{−z_y}) + b·Σ_{j≠y} log(1+e^{z_j}).
+
+    Attributes:
+        own: a, the weight of the target class.
+        other: b, the weight of each other class.
+    """
+
+    own: float
+    other: float
+
+    def partial(self, logits: Tensor, label: Tensor) -> Tensor:
+        others = self.other * softplus(logits)
+        return replace_target(others, label, self.own * softplus(-target(logits, label))).sum(1)
+
+    def combine(self, terms: Tensor, targets: Tensor) -> Tensor:  # noqa: ARG002
+        return terms.sum(0)

@@ -1,0 +1,176 @@
+"""Reading, detecting, aligning and embedding composed: paths in, batches of crops or embeddings out.
+
+Everything streams. A batch is bounded by a number of images and by a number of pixels, and only a few
+images are decoded ahead, so memory does not depend on how many or how large the images are.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from facepipe.align import Aligner
+from facepipe.detect import Faces, Search, choose
+from facepipe.embed import Embedder, Embeddings
+from facepipe.errors import FacepipeError
+from facepipe.images import MAX_PIXELS, read_rgb
+
+MISSES = ("drop", "centre")
+_BATCH_IMAGES, _BATCH_PIXELS = 64, 24_000_000
+_AHEAD, _READERS = 8, 2
+
+
+@dataclass(frozen=True)
+class ReadImage:
+    """An image that was read, or why it was not: then ``pixels`` is None and ``reason`` one line."""
+
+    path: Path
+    pixels: np.ndarray | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class CroppedImage:
+    """What became of one image.
+
+    Attributes:
+        path: of the image.
+        size: (height, width) in pixels; (0, 0) when it could not be read.
+        faces: all faces found in it.
+        chosen: int64 K, those that were cropped, as indices into ``faces``.
+        crops: their crops, uint8 h×w×3; also one crop of the centre where ``status`` is ``centre``.
+        status: ``ok``, ``aligned`` (taken as an aligned crop), ``centre`` (no face, the centre stands in),
+            ``no_face`` or ``error``.
+        reason: one line where there is no crop.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    faces: Faces
+    chosen: np.ndarray
+    crops: tuple[np.ndarray, ...]
+    status: str
+    reason: str = ""
+
+
+def read_batches(
+    paths: Iterable[Path], max_images: int = _BATCH_IMAGES, max_pixels: int = MAX_PIXELS
+) -> Iterator[list[ReadImage]]:
+    """Read images ahead of their use, in order, in batches.
+
+    Args:
+        paths: of images; consumed lazily.
+        max_images: of one batch.
+        max_pixels: of one image, see `read_rgb`.
+    """
+    batch: list[ReadImage] = []
+    pixels = 0
+    for image in _read_ahead(paths, max_pixels):
+        batch.append(image)
+        pixels += 0 if image.pixels is None else image.pixels.shape[0] * image.pixels.shape[1]
+        if len(batch) == max_images or pixels >= _BATCH_PIXELS:
+            yield batch
+            batch, pixels = [], 0
+    if batch:
+        yield batch
+
+
+def _read_ahead(paths: Iterable[Path], max_pixels: int) -> Iterator[ReadImage]:
+    remaining = iter(paths)
+    waiting: deque[Future[ReadImage]] = deque()
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="facepipe-read") as pool:
+        try:
+            waiting.extend(pool.submit(_read, path, max_pixels) for path in islice(remaining, _AHEAD))
+            while waiting:
+                yield waiting.popleft().result()
+                waiting.extend(pool.submit(_read, path, max_pixels) for path in islice(remaining, 1))
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _read(path: Path, max_pixels: int) -> ReadImage:
+    try:
+        return ReadImage(path, read_rgb(path, max_pixels))
+    except FacepipeError as error:
+        return ReadImage(path, None, str(error).removeprefix(f"{path}: "))
+
+
+class Cropper:
+    """Turns read images into aligned crops.
+
+    Args:
+        aligner: decides the crop's template.
+        detector: None takes every image as an aligned crop already.
+        rule: which face of several, see `facepipe.detect.choose`.
+        on_miss: ``drop`` images without a face, or let their ``centre`` stand in.
+    """
+
+    def __init__(
+        self, aligner: Aligner, detector: Search | None, rule: str = "centre", on_miss: str = "drop"
+    ) -> None:
+        self.aligner, self.detector, self.rule, self.on_miss = aligner, detector, rule, on_miss
+
+    def __call__(self, batch: list[ReadImage]) -> list[CroppedImage]:
+        """One `CroppedImage` per image, in order."""
+        pixels = [image.pixels for image in batch if image.pixels is not None]
+        found = iter(self.detector(pixels) if self.detector is not None else [Faces.none()] * len(pixels))
+        return [self._crop(image, next(found) if image.pixels is not None else Faces.none()) for image in batch]
+
+    def _crop(self, image: ReadImage, faces: Faces) -> CroppedImage:
+        nobody = np.zeros(0, np.int64)
+        if image.pixels is None:
+            return CroppedImage(image.path, (0, 0), faces, nobody, (), "error", image.reason)
+        size = image.pixels.shape[0], image.pixels.shape[1]
+        if self.detector is None:
+            return CroppedImage(image.path, size, faces, nobody, (self.aligner.accept(image.pixels),), "aligned")
+        chosen = choose(faces, self.rule, size)
+        try:
+            crops = tuple(self.aligner(image.pixels, faces.pixel_landmarks[index]) for index in chosen)
+        except FacepipeError as error:
+            return CroppedImage(image.path, size, faces, nobody, (), "error", str(error))
+        if len(chosen):
+            return CroppedImage(image.path, size, faces, chosen, crops, "ok")
+        if self.on_miss == "centre":
+            return CroppedImage(image.path, size, faces, chosen, (self.aligner.centre(image.pixels),), "centre")
+        return CroppedImage(image.path, size, faces, chosen, (), "no_face", "no face found")
+
+
+def embed_images(
+    paths: Iterable[Path],
+    cropper: Cropper,
+    embedder: Embedder,
+    name: Callable[[Path], str] = str,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Iterator[Embeddings]:
+    """Embed images batch by batch; images without a crop are in ``failed`` with their reason.
+
+    Args:
+        paths: of images.
+        cropper: must use the template of the embedder's model.
+        embedder: see `Embedder`.
+        name: the path under which an image is kept; a second face of it gets ``#1`` appended, and so on.
+        progress: called with the number of images that each batch finished.
+    """
+    for batch in read_batches(paths):
+        results = cropper(batch)
+        crops = [crop for result in results for crop in result.crops]
+        stacked = np.stack(crops) if crops else np.zeros((0, *embedder.size, 3), np.uint8)
+        embedded = embedder(stacked)
+        yield Embeddings(
+            embedded.mu,
+            embedded.model,
+            embedded.flip,
+            paths=tuple(
+                name(result.path) + (f"#{number}" if number else "")
+                for result in results
+                for number in range(len(result.crops))
+            ),
+            detected=np.array([result.status != "centre" for result in results for _ in result.crops], bool),
+            failed=tuple((name(result.path), result.reason) for result in results if not result.crops),
+        )
+        progress(len(batch))

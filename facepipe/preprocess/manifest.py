@@ -1,0 +1,77 @@
+"""The record of a preprocessed dataset: one row per image, in Parquet."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facepipe.errors import DatasetError
+from facepipe.files import replacing
+
+_FLOATS = pa.list_(pa.float32())
+SCHEMA = pa.schema(
+    [
+        ("path", pa.string()),
+        ("identity", pa.string()),
+        ("crops", pa.list_(pa.string())),
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+        ("faces", pa.int32()),
+        ("boxes", pa.list_(_FLOATS)),
+        ("landmarks", pa.list_(pa.list_(_FLOATS))),
+        ("scores", _FLOATS),
+        ("chosen", pa.list_(pa.int32())),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+"""``path`` and ``crops`` are relative to the raw and the output folder; ``status`` is ok, aligned, centre,
+no_face or error. ``boxes``, ``landmarks`` and ``scores`` hold all faces, ``chosen`` which were cropped."""
+_ROWS = 10_000
+
+
+def write_manifest(path: Path, records: Iterable[dict[str, Any]]) -> None:
+    """Write records to a Parquet file, a few thousand rows in memory at a time."""
+    rest = iter(records)
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+        while rows := list(islice(rest, _ROWS)):
+            writer.write_table(pa.Table.from_pylist([_clean(row) for row in rows], SCHEMA))
+
+
+def _clean(row: dict[str, Any]) -> dict[str, Any]:
+    # A file name need not be valid UTF-8, a Parquet string must.
+    names = {key: _utf8(row[key]) for key in ("path", "identity", "reason")}
+    return row | names | {"crops": [_utf8(crop) for crop in row["crops"]]}
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def read_manifest(folder: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a preprocessed dataset's manifest, of all its shards, in order.
+
+    Raises:
+        DatasetError: there is none in ``folder``, or it is damaged.
+    """
+    files = sorted(folder.glob("manifest*.parquet"))
+    if not files:
+        raise DatasetError(f"{folder}: no manifest in it; 'facepipe preprocess RAW {folder}' writes one when it ends")
+    for file in files:
+        yield from rows_of(file)
+
+
+def rows_of(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows of one manifest file, a few thousand in memory at a time.
+
+    Raises:
+        DatasetError: it is damaged.
+    """
+    try:
+        for batch in pq.ParquetFile(file).iter_batches(_ROWS):
+            yield from batch.to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"{file}: damaged; run 'facepipe preprocess' again to write it anew") from error

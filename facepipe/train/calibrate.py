@@ -1,0 +1,69 @@
+"""Decision thresholds from identities that were kept out of training."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from facepipe.errors import FacepipeError
+from facepipe.score import threshold_at_far, unit
+
+LARGEST = 4000
+"""Crops that are compared, all with all: eight million pairs."""
+
+Embed = Callable[[np.ndarray], np.ndarray]
+"""uint8 N×H×W×3 RGB crops → float N×D embeddings."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A pair is accepted at ``cosine`` or above.
+
+    Attributes:
+        far: the false-accept rate asked for.
+        cosine: the lowest threshold that keeps to it.
+        tar: share of the genuine pairs accepted there.
+    """
+
+    far: float
+    cosine: float
+    tar: float
+
+
+def pair_scores(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines of all pairs of different crops: (genuine, impostor), float32.
+
+    Args:
+        embeddings: float N×D.
+        labels: integer N.
+    """
+    direction = unit(embeddings).astype(np.float32)
+    upper = np.triu_indices(len(labels), 1)
+    scores = (direction @ direction.T)[upper]
+    same = labels[upper[0]] == labels[upper[1]]
+    return scores[same], scores[~same]
+
+
+def calibrate(
+    embeddings: np.ndarray, labels: np.ndarray, fars: list[float]
+) -> tuple[list[Threshold], list[str]]:
+    """Thresholds at the false-accept rates that the pairs can tell, and a note on each that they cannot."""
+    genuine, impostor = pair_scores(embeddings, labels)
+    thresholds, notes = [], []
+    for far in fars:
+        try:
+            cosine = threshold_at_far(impostor, far)
+        except FacepipeError as error:
+            notes.append(f"no threshold: {error}; raise data.held_out")
+            continue
+        tar = float((genuine >= cosine).mean()) if len(genuine) else 0.0
+        thresholds.append(Threshold(far, cosine, tar))
+    return thresholds, notes
+
+
+def subset(count: int, seed: int) -> np.ndarray:
+    """At most ``LARGEST`` of ``count`` positions, ascending, the same for the same seed."""
+    if count <= LARGEST:
+        return np.arange(count)
+    chosen = np.random.Generator(np.random.Philox(key=[seed, 0xCA1B])).choice(count, LARGEST, replace=False)
+    return np.sort(chosen)

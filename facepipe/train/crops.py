@@ -1,0 +1,152 @@
+"""Decoded training crops, kept in memory up to a limit; what cannot be read is counted and replaced."""
+
+import threading
+
+import cv2
+import numpy as np
+
+from facepipe.datasets.samples import Samples
+from facepipe.errors import DatasetError, FacepipeError, ImageError
+from facepipe.images import read_rgb
+from facepipe.train.order import uniforms
+
+ATTEMPTS = 32
+"""Substitutes that are tried for an unreadable sample before the data are called unusable."""
+FITS = ("middle", "resize")
+
+
+def fit(crop: np.ndarray, size: tuple[int, int], how: str = "middle") -> np.ndarray:
+    """Bring a uint8 h×w×3 crop to ``size`` (H, W).
+
+    ``middle`` takes the middle columns of a crop that has the right height and is up to a quarter too wide
+    (of 112×112, the middle 96 are SphereFace's 112×96); ``resize`` scales whatever it gets, shape ignored.
+
+    Raises:
+        ImageError: ``middle`` does not fit.
+    """
+    height, width = size
+    tall, wide = crop.shape[:2]
+    if (tall, wide) == size:
+        return crop
+    if how == "resize":
+        return np.asarray(cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA))
+    if tall == height and width < wide <= 1.25 * width:
+        left = (wide - width) // 2
+        return crop[:, left : left + width]
+    raise ImageError(
+        f"the crop is {tall}×{wide}, the network takes {height}×{width}: align the photos with facepipe "
+        "preprocess first, or set data.fit = 'resize'"
+    )
+
+
+class Crops:
+    """Crops of ``samples`` by index, uint8 H×W×3 RGB.
+
+    Args:
+        samples: where they come from.
+        size: (H, W) of the network.
+        how: see ``fit``.
+        memory: bytes that decoded crops may take; the first that many samples are kept once decoded.
+        seed: decides which sample stands in for an unreadable one.
+        max_corrupt: share of all samples that may be unreadable.
+
+    Raises:
+        DatasetError: the first readable sample does not fit the network, or the first few are unreadable.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        size: tuple[int, int],
+        how: str = "middle",
+        memory: int = 0,
+        seed: int = 0,
+        max_corrupt: float = 0.1,
+    ) -> None:
+        self.samples = samples
+        self.size = size
+        self.how = how
+        self.seed = seed
+        self.max_corrupt = max_corrupt
+        self.corrupt: dict[int, str] = {}
+        self._lock = threading.Lock()
+        kept = min(len(samples), memory // (size[0] * size[1] * 3))
+        # Pages are taken by the system only when a crop is written to them.
+        self._kept = np.empty((kept, *size, 3), dtype=np.uint8)
+        self._filled = np.zeros(len(samples), dtype=bool)
+        self._look_at_first()
+
+    def _look_at_first(self) -> None:
+        for index in range(min(len(self.samples), ATTEMPTS)):
+            try:
+                crop = read_rgb(self.samples.read(index), name=self.samples.key(index))
+            except (FacepipeError, OSError):
+                continue
+            try:
+                fit(crop, self.size, self.how)
+            except ImageError as error:
+                raise DatasetError(f"{self.samples.key(index)}: {error}") from error
+            return
+        raise DatasetError(
+            f"{self.samples.where}: none of the first {min(len(self.samples), ATTEMPTS)} images can be read; "
+            "check the data"
+        )
+
+    def batch(self, indices: np.ndarray, epochs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Crops uint8 N×H×W×3 and labels int64 N; safe to call from several threads.
+
+        Raises:
+            DatasetError: too many samples are unreadable.
+        """
+        crops = np.empty((len(indices), *self.size, 3), dtype=np.uint8)
+        labels = self.samples.labels[indices]
+        here = self._filled[indices]
+        if here.all():
+            np.take(self._kept, indices, axis=0, out=crops)
+            return crops, labels
+        crops[here] = self._kept[indices[here]]
+        for place in np.flatnonzero(~here):
+            index = self._fill(crops[place], int(indices[place]), int(epochs[place]))
+            labels[place] = self.samples.labels[index]
+        return crops, labels
+
+    def _fill(self, out: np.ndarray, index: int, epoch: int) -> int:
+        """Write a crop to ``out``; returns the index of the sample it is of."""
+        if self._read(out, index):
+            return index
+        draws = uniforms(self.seed ^ 0xBAD, np.array([epoch]), np.array([index]), ATTEMPTS)[0]
+        for draw in draws:
+            substitute = int(draw * len(self.samples))
+            if self._read(out, substitute):
+                return substitute
+        raise DatasetError(
+            f"{self.samples.where}: {ATTEMPTS} samples in a row cannot be read ({self.corrupt[index]}); "
+            "check the data"
+        )
+
+    def _read(self, out: np.ndarray, index: int) -> bool:
+        if index in self.corrupt:
+            return False
+        if self._filled[index]:
+            out[:] = self._kept[index]
+            return True
+        try:
+            name = self.samples.key(index)
+            out[:] = fit(read_rgb(self.samples.read(index), name=name), self.size, self.how)
+        except (FacepipeError, OSError) as error:
+            self._count(index, str(error))
+            return False
+        if index < len(self._kept):
+            self._kept[index] = out
+            self._filled[index] = True
+        return True
+
+    def _count(self, index: int, reason: str) -> None:
+        with self._lock:
+            self.corrupt[index] = reason
+            allowed = max(ATTEMPTS, self.max_corrupt * len(self.samples))
+            if len(self.corrupt) > allowed:
+                raise DatasetError(
+                    f"{self.samples.where}: {len(self.corrupt)} of {len(self.samples)} unreadable, "
+                    f"the last: {reason}; mend the data or raise data.max_corrupt"
+                )

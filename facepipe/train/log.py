@@ -1,0 +1,53 @@
+"""The log of a run: JSON Lines always, TensorBoard where it is asked for."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from facepipe.errors import MissingExtraError
+
+
+class Log:
+    """Appends to ``log.jsonl`` in the folder of the run: one object a line, with ``event`` and ``step``.
+
+    After a resume the file goes on; where steps were done twice, the later lines count.
+
+    Raises:
+        MissingExtraError: TensorBoard is asked for and not installed.
+    """
+
+    def __init__(self, run: Path, tensorboard: bool = False, first_step: int = 0) -> None:
+        self._lines = (run / "log.jsonl").open("a", encoding="utf-8")
+        self._board = _board(run, first_step) if tensorboard else None
+
+    def write(self, event: str, step: int, **values: Any) -> None:
+        """One line, on disk at once; numbers go to TensorBoard too, under ``event/name``."""
+        finite = {name: _plain(value) for name, value in values.items()}
+        self._lines.write(json.dumps({"event": event, "step": step, **finite}, ensure_ascii=False) + "\n")
+        self._lines.flush()
+        if self._board is not None:
+            for name, value in finite.items():
+                if isinstance(value, int | float):
+                    self._board.add_scalar(f"{event}/{name}", value, step)
+
+    def close(self) -> None:
+        """Close both files."""
+        self._lines.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no nan: a number that is none becomes null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _board(run: Path, first_step: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingExtraError(
+            "loop.tensorboard = true needs TensorBoard: pip install 'facepipe[train]', or set it to false"
+        ) from error
+    return SummaryWriter(str(run / "tensorboard"), purge_step=first_step)

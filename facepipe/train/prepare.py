@@ -1,0 +1,109 @@
+"""From a recipe to everything that a run needs before its first step."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from facepipe import backbones, losses
+from facepipe.datasets import Samples, drop_small, fingerprint, hold_out, leave_out, open_samples
+from facepipe.errors import ModelError
+from facepipe.train.crops import Crops
+from facepipe.train.loader import Loader, Share
+from facepipe.train.loop import Trainer
+from facepipe.train.ranks import Ranks
+from facepipe.train.recipe import Recipe
+from facepipe.train.recipe_file import RecipeError
+from facepipe.train.schedule import total_steps
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Data and trainer of one rank.
+
+    Attributes:
+        samples: what is trained on.
+        held_out: identities set aside, or None.
+        fingerprint: of ``samples``.
+        share: how a step is divided among ranks and micro-batches.
+        steps: length of the run.
+        steps_per_epoch: not rounded.
+        notes: sentences about the data for people.
+    """
+
+    samples: Samples
+    held_out: Samples | None
+    fingerprint: str
+    share: Share
+    steps: int
+    steps_per_epoch: float
+    crops: Crops
+    loader: Loader
+    trainer: Trainer
+    notes: tuple[str, ...]
+
+
+def prepare(recipe: Recipe, ranks: Ranks) -> Prepared:
+    """Open the data, make network, loss and trainer.
+
+    Raises:
+        DatasetError: the data are missing, malformed, of the wrong size or of too few people.
+        RecipeError: network, loss, an option or the batch size is impossible.
+        DeviceError: the precision is not available.
+    """
+    _use_device(recipe, ranks)
+    data, loop = recipe.data, recipe.loop
+    share = _share(recipe, ranks)
+    opened = open_samples(data.paths, data.cut_shards)
+    large_enough = drop_small(leave_out(opened, set(data.exclude)), data.min_images)
+    samples, held_out = hold_out(large_enough, data.held_out, loop.seed)
+    steps_per_epoch = len(samples) / share.samples_per_step
+    memory = int(data.memory_gb * 1e9 / ranks.local_count)
+    crops = Crops(samples, recipe.model.input_size, data.fit, memory, loop.seed, data.max_corrupt)
+    return Prepared(
+        samples=samples,
+        held_out=held_out,
+        fingerprint=fingerprint(samples),
+        share=share,
+        steps=total_steps(recipe.schedule, steps_per_epoch),
+        steps_per_epoch=steps_per_epoch,
+        crops=crops,
+        loader=Loader(crops, recipe.augment, loop.seed, share, data.workers, data.ahead),
+        trainer=_trainer(recipe, len(samples.identities), steps_per_epoch, ranks),
+        notes=opened.notes,
+    )
+
+
+def _share(recipe: Recipe, ranks: Ranks) -> Share:
+    batch, micro_batches = recipe.loop.batch, recipe.loop.accumulate
+    if batch % (ranks.count * micro_batches):
+        raise RecipeError(
+            f"loop.batch = {batch} cannot be divided into {ranks.count} rank(s) × {micro_batches} "
+            "micro-batch(es); choose a multiple"
+        )
+    return Share(batch // ranks.count // micro_batches, micro_batches, ranks.rank, ranks.count)
+
+
+def _use_device(recipe: Recipe, ranks: Ranks) -> None:
+    if ranks.device.type != "cuda":
+        return
+    if recipe.loop.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.benchmark = not recipe.loop.deterministic
+    torch.use_deterministic_algorithms(recipe.loop.deterministic, warn_only=True)
+
+
+def _trainer(recipe: Recipe, classes: int, steps_per_epoch: float, ranks: Ranks) -> Trainer:
+    model, loss = recipe.model, recipe.loss
+    # The same on every rank, so that all start from the same weights.
+    torch.manual_seed(recipe.loop.seed)
+    try:
+        net = backbones.create(
+            model.backbone, input_size=model.input_size, embedding_dim=model.embedding_dim, **model.options
+        )
+        criterion = losses.create(loss.name, model.embedding_dim, classes, **loss.options)
+        trainer = Trainer(recipe, net.to(ranks.device), criterion.to(ranks.device), steps_per_epoch, ranks)
+    except ModelError as error:
+        raise RecipeError(f"recipe: {error}") from error
+    torch.manual_seed(recipe.loop.seed + ranks.rank)
+    return trainer

@@ -1,0 +1,80 @@
+"""The processes of one run under torchrun, or the only one."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from facepipe.devices import choose_device
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Where this process stands.
+
+    Attributes:
+        rank, count: number of this process, and of all.
+        local_count: processes on this machine.
+        device: what this process computes on.
+    """
+
+    rank: int
+    count: int
+    local_count: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes, prints and evaluates."""
+        return self.rank == 0
+
+    def barrier(self) -> None:
+        """Wait for all."""
+        if self.count > 1:
+            dist.barrier()
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set on any rank."""
+        if self.count == 1:
+            return flag
+        value = torch.tensor([int(flag)], device=self.device)
+        dist.all_reduce(value, dist.ReduceOp.MAX)
+        return bool(value.item())
+
+    def gather(self, tensor: Tensor) -> list[Tensor]:
+        """The tensors of all ranks, of equal shape, without a gradient."""
+        if self.count == 1:
+            return [tensor]
+        parts = [torch.empty_like(tensor) for _ in range(self.count)]
+        dist.all_gather(parts, tensor.contiguous())
+        return parts
+
+
+@contextmanager
+def join_ranks(device: str = "auto") -> Iterator[Ranks]:
+    """Join the process group that torchrun announces in the environment; leave it at the end.
+
+    With ``cuda`` each process of a machine takes the GPU of its local rank, over NCCL; on a CPU they talk
+    over gloo.
+
+    Raises:
+        DeviceError: the device is not there.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    chosen = choose_device(device)
+    if count == 1:
+        yield Ranks(0, 1, 1, chosen)
+        return
+    if chosen.type == "cuda" and device in ("auto", "cuda"):
+        chosen = choose_device(f"cuda:{local}")
+        torch.cuda.set_device(chosen)
+    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        yield Ranks(dist.get_rank(), count, int(os.environ.get("LOCAL_WORLD_SIZE", count)), chosen)
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,39 @@
+"""Models by name: their cards, the cache of weights, and loading them.
+
+Importing this room loads neither torch nor anything that only a download or an ONNX model needs.
+"""
+
+from facepipe.zoo.cache import cache_folder, cached_weights, sha256_of, user_cards
+from facepipe.zoo.card import Card, Embedding, Input, Source, Threshold, Uncertainty, Weights
+from facepipe.zoo.card_file import read_card, save_card
+from facepipe.zoo.catalogue import CardStatus, available, find_card
+from facepipe.zoo.download import pull
+from facepipe.zoo.importing import import_foreign, import_weights
+from facepipe.zoo.loading import CARD_FILE, Model, Network, load, locate
+
+__all__ = [
+    "CARD_FILE",
+    "Card",
+    "CardStatus",
+    "Embedding",
+    "Input",
+    "Model",
+    "Network",
+    "Source",
+    "Threshold",
+    "Uncertainty",
+    "Weights",
+    "available",
+    "cache_folder",
+    "cached_weights",
+    "find_card",
+    "import_foreign",
+    "import_weights",
+    "load",
+    "locate",
+    "pull",
+    "read_card",
+    "save_card",
+    "sha256_of",
+    "user_cards",
+]

@@ -1,0 +1,60 @@
+"""The folder of downloaded and imported weights, and of the cards a user adds."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from facepipe.errors import ModelError
+from facepipe.zoo.card import Card
+
+
+def cache_folder() -> Path:
+    """``$FACEPIPE_CACHE``, or the system's folder for a user's caches."""
+    chosen = os.environ.get("FACEPIPE_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("facepipe", appauthor=False))
+
+
+def cached_weights(card: Card) -> Path:
+    """Where in the cache the weights of a card lie, or would lie."""
+    weights = card.weights
+    return cache_folder() / "weights" / f"{weights.sha256[:12]}-{PurePosixPath(weights.file).name}"
+
+
+def user_cards() -> Path:
+    """Folder of the cards that were added by importing; it need not exist."""
+    return cache_folder() / "cards"
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, 64 lower-case digits.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read this file ({error.strerror})") from error
+
+
+@contextmanager
+def writing_to_cache() -> Iterator[None]:
+    """Turn an operating-system error of the block into one line that names the cache.
+
+    Raises:
+        ModelError: the cache is read-only, full or no folder.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(
+            f"{cache_folder()}: cannot write to the model cache ({error.strerror or error}); "
+            "set FACEPIPE_CACHE to a folder with room that you may write to"
+        ) from error

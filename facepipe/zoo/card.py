@@ -1,0 +1,148 @@
+"""The model card: everything that is needed to run a model and to judge what it says, and no code."""
+
+import math
+from pathlib import PurePosixPath
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PositiveInt,
+    Strict,
+    field_validator,
+    model_validator,
+)
+
+from facepipe.errors import ModelError
+
+Flip = Literal["none", "sum", "concat"]
+Scalar = bool | int | float | str
+CARD_NAME = r"[a-z0-9][a-z0-9._-]*"
+
+
+class _Part(BaseModel):
+    # Strict, so that a number in quotes is an error and not a number; TOML's lists stand for tuples.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Input(_Part):
+    """What the network eats: crops of ``size`` (H, W), scaled as (pixel - mean) / scale with pixels 0…255."""
+
+    size: Annotated[tuple[PositiveInt, PositiveInt], Strict(False)]
+    template: Literal["112x96", "112x112"]
+    channels: Literal["rgb", "bgr"]
+    mean: FiniteFloat
+    scale: Annotated[FiniteFloat, Field(gt=0)]
+
+
+class Embedding(_Part):
+    """``dim`` numbers come out of one pass of the network; ``flip`` says how the mirror image joins in.
+
+    With ``concat`` an embedding has twice ``dim`` numbers.
+    """
+
+    dim: PositiveInt
+    flip: Flip
+
+
+class Uncertainty(_Part):
+    """The uncertainty head that the weights hold beside the backbone."""
+
+    head: str
+    options: dict[str, Scalar] = {}
+
+
+class Weights(_Part):
+    """The file of weights. ``key`` is where in a torch checkpoint the state dict lies; empty is its top."""
+
+    file: str
+    format: Literal["torch", "safetensors", "onnx"]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    url: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+    key: str = ""
+    size_bytes: PositiveInt | None = None
+
+    @field_validator("file")
+    @classmethod
+    def _inside(cls, file: str) -> str:
+        path = PurePosixPath(file)
+        if not path.name or path.is_absolute() or ".." in path.parts or "\\" in file or ":" in file:
+            raise ValueError("must be a file name, or a path with / below the card's folder")
+        return file
+
+
+class Threshold(_Part):
+    """Same person from ``value`` on, at false-accept rate ``far``, as measured on ``calibrated_on``.
+
+    ``flip`` None means the card's own flip rule.
+    """
+
+    far: Annotated[float, Field(gt=0, lt=1)]
+    value: FiniteFloat
+    score: str = "cosine"
+    flip: Flip | None = None
+    calibrated_on: str
+
+
+class Source(_Part):
+    """Where the model comes from and on what terms."""
+
+    training_data: str = ""
+    licence: str = ""
+    homepage: str = ""
+    paper: str = ""
+    notes: str = ""
+
+
+class Card(_Part):
+    """A model card; ``backbone`` is absent exactly when the weights are ONNX, a network in themselves."""
+
+    name: Annotated[str, Field(pattern=f"^{CARD_NAME}$")]
+    title: str
+    backbone: str | None = None
+    backbone_options: dict[str, Scalar] = {}
+    input: Input
+    embedding: Embedding
+    uncertainty: Uncertainty | None = None
+    weights: Weights
+    thresholds: Annotated[tuple[Threshold, ...], Strict(False)] = ()
+    source: Source = Source()
+
+    @model_validator(mode="after")
+    def _network_is_known(self) -> Self:
+        if self.weights.format == "onnx" and (self.backbone or self.backbone_options):
+            raise ValueError("ONNX weights bring their own network: leave backbone and backbone_options out")
+        if self.weights.format != "onnx" and not self.backbone:
+            raise ValueError("field backbone is missing: it names the network that the weights fit")
+        if self.weights.key and self.weights.format != "torch":
+            raise ValueError("field weights.key is for torch checkpoints only")
+        return self
+
+    @property
+    def identity(self) -> str:
+        """``name@`` and the first 12 digits of the weights' SHA-256: what embeddings are stamped with."""
+        return f"{self.name}@{self.weights.sha256[:12]}"
+
+    def threshold_at(self, far: float, score: str = "cosine", flip: Flip | None = None) -> Threshold:
+        """The decision threshold at a false-accept rate; nothing is interpolated.
+
+        Args:
+            far: false-accept rate in (0, 1).
+            score: the score that the threshold is for.
+            flip: the flip rule that the embeddings were made with; None is the card's own.
+
+        Raises:
+            ModelError: the card has none, naming the rates that it has.
+        """
+        own = self.embedding.flip
+        fitting = [t for t in self.thresholds if t.score == score and (t.flip or own) == (flip or own)]
+        for threshold in fitting:
+            if math.isclose(threshold.far, far, rel_tol=1e-9):
+                return threshold
+        what = f"{score} scores" + (f" with flip {flip}" if flip and flip != own else "")
+        if not fitting:
+            raise ModelError(f"model {self.name} has no decision thresholds for {what}; calibrate one first")
+        rates = ", ".join(f"{rate:g}" for rate in sorted({t.far for t in fitting}, reverse=True))
+        raise ModelError(f"model {self.name} has no threshold for {what} at FAR {far:g}; it has FAR {rates}")

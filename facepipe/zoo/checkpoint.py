@@ -1,0 +1,128 @@
+"""Finding the state dict in a file of weights, and fitting it to a network."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from facepipe.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+State = dict[str, "Tensor"]
+
+_KEYS = ("state_dict", "net_state_dict", "model_state_dict", "model", "backbone", "network", "net")
+_SHOWN = 5
+
+
+def read_checkpoint(path: Path, form: Literal["torch", "safetensors"]) -> Any:
+    """Everything a file of weights holds, on the CPU. No code in it is run.
+
+    Raises:
+        ModelError: the file is missing, damaged, or holds objects other than tensors and plain values.
+    """
+    import pickle
+
+    try:
+        if form == "safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        import torch
+
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read these weights ({error.strerror or error})") from error
+    except pickle.UnpicklingError as error:
+        if "GLOBAL" in str(error):
+            raise ModelError(
+                f"{path}: holds Python objects besides tensors, not loaded because they can run code; "
+                "save the network's state_dict() alone"
+            ) from error
+        raise ModelError(f"{path}: damaged, or no torch checkpoint") from error
+    except Exception as error:  # a damaged file makes torch and safetensors raise errors of many kinds
+        kind = "safetensors file" if form == "safetensors" else "torch checkpoint"
+        raise ModelError(f"{path}: damaged, or no {kind}") from error
+
+
+def find_state_dict(loaded: Any, path: Path, key: str | None = None) -> tuple[str, State]:
+    """The state dict in a checkpoint and the key where it lies, empty for the top.
+
+    Args:
+        loaded: from ``read_checkpoint``.
+        path: of the file, for messages.
+        key: where to look; None tries the top and the usual keys.
+
+    Raises:
+        ModelError: there is none, or none at ``key``.
+    """
+    tables = loaded if isinstance(loaded, dict) else {}
+    wanted = ("", *_KEYS) if key is None else (key,)
+    for name in wanted:
+        found: Any = tables.get(name) if name else loaded
+        if _is_state(found):
+            return name, dict(found)
+    where = ", ".join(map(str, list(tables)[:8])) or type(loaded).__name__
+    if key:
+        raise ModelError(f"{path}: no state dict under key {key!r}; the file holds {where}")
+    raise ModelError(f"{path}: no state dict in it; the file holds {where}")
+
+
+def fit(network: "nn.Module", state: State, path: Path) -> None:
+    """Load a state dict into a network, strictly and as float32; prefixes of wrappers are dropped.
+
+    The network may be on torch's meta device: its tensors become those of the state dict.
+
+    Raises:
+        ModelError: names or shapes differ, with the first few of each kind.
+    """
+    import torch
+
+    expected = network.state_dict()
+    state = without_prefix(state, set(expected))
+    for name, tensor in expected.items():
+        # Batches are counted since torch 0.4.1 only, and for training only.
+        if name.endswith("num_batches_tracked"):
+            state.setdefault(name, torch.zeros((), dtype=tensor.dtype))
+    missing = [name for name in expected if name not in state]
+    unexpected = [name for name in state if name not in expected]
+    misshaped = [
+        f"{name} {_shape(state[name])} for {_shape(tensor)}"
+        for name, tensor in expected.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    differences = [("missing", missing), ("unexpected", unexpected), ("of another shape", misshaped)]
+    report = "; ".join(f"{len(found)} {kind}: {_first(found)}" for kind, found in differences if found)
+    if report:
+        raise ModelError(f"{path}: does not fit {type(network).__name__}: {report}")
+    network.load_state_dict(state, strict=True, assign=True)
+    network.float()
+
+
+def without_prefix(state: State, expected: set[str]) -> State:
+    """Drop leading name parts that all tensors share and the network lacks, such as ``module.``."""
+    own = {name.split(".")[0] for name in expected}
+    while state:
+        first = {name.split(".")[0] for name in state}
+        prefix = first.pop()
+        if first or prefix in own or any("." not in name for name in state):
+            return dict(state)
+        state = {name[len(prefix) + 1 :]: tensor for name, tensor in state.items()}
+    return state
+
+
+def _is_state(found: Any) -> bool:
+    import torch
+
+    return (
+        isinstance(found, dict)
+        and len(found) > 0
+        and all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in found.items())
+    )
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+
+
+def _shape(tensor: "Tensor") -> str:
+    return "×".join(map(str, tensor.shape)) or "scalar"

@@ -1,0 +1,146 @@
+"""From a model's name to a network that is ready to run."""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Protocol
+
+from facepipe.errors import ModelError
+from facepipe.zoo.cache import cached_weights, sha256_of
+from facepipe.zoo.card import Card
+from facepipe.zoo.card_file import read_card
+from facepipe.zoo.catalogue import card_files, find_card
+from facepipe.zoo.checkpoint import find_state_dict, fit, read_checkpoint
+from facepipe.zoo.download import by_hand
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+CARD_FILE = "card.toml"
+
+
+class Network(Protocol):
+    """What every network can be asked: N×3×H×W float, normalised as the card says, to N×D float."""
+
+    def __call__(self, x: "Tensor", /) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with its card.
+
+    Attributes:
+        card: how to feed the network and how to read what comes out.
+        network: an ``nn.Module`` in evaluation mode, float32, or an ``OnnxNetwork``.
+        identity: ``name@`` and the first 12 digits of the weights' SHA-256.
+        device: where the network is.
+    """
+
+    card: Card
+    network: Network
+    identity: str
+    device: "torch.device"
+
+    @property
+    def is_onnx(self) -> bool:
+        """Whether ONNX Runtime runs the network: then it has no parameters, and float32 only."""
+        return self.card.weights.format == "onnx"
+
+
+def load(name_or_path: str | Path, device: "str | torch.device" = "cpu") -> Model:
+    """Load a model from the cache, a card file or a run folder. Nothing is downloaded.
+
+    Args:
+        name_or_path: a name of ``available()``; the path of a card, with its weights beside it or in the
+            cache; or a folder with ``card.toml``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, ``mps``, or a torch device.
+
+    Raises:
+        ModelError: the model is unknown, not in the cache (the message says how to get it), damaged, or does
+            not fit its card.
+        DeviceError: the device is not there.
+        MissingExtraError: an ONNX model, and ONNX Runtime is not installed.
+    """
+    from facepipe.devices import choose_device
+
+    chosen = choose_device(str(device))
+    card, weights = locate(name_or_path)
+    if not weights.is_file():
+        raise ModelError(_absent(card, weights))
+    got = sha256_of(weights)
+    if got != card.weights.sha256:
+        raise ModelError(
+            f"{weights}: damaged or exchanged: its SHA-256 is {got}, the card of {card.name} says "
+            f"{card.weights.sha256}; {_again(card, weights)}"
+        )
+    network = _onnx(card, weights, chosen) if card.weights.format == "onnx" else _torch(card, weights, chosen)
+    return Model(card, network, card.identity, chosen)
+
+
+def locate(name_or_path: str | Path) -> tuple[Card, Path]:
+    """The card that a name or path means, and where its weights are or would be.
+
+    Raises:
+        ModelError: there is no such card or folder, or the card is damaged.
+    """
+    path = Path(name_or_path)
+    name = str(name_or_path)
+    if name not in card_files() and (path.suffix == ".toml" or path.is_dir() or len(path.parts) > 1):
+        file = path / CARD_FILE if path.is_dir() else path
+        if path.suffix != ".toml" and not path.is_dir():
+            raise ModelError(f"{path}: no such folder; a model is a name, a card file or a run folder")
+        card = read_card(file)
+        beside = file.parent / PurePosixPath(card.weights.file)
+        cached = cached_weights(card)
+        return card, cached if cached.is_file() and not beside.is_file() else beside
+    card = find_card(name)
+    return card, cached_weights(card)
+
+
+def _torch(card: Card, weights: Path, device: "torch.device") -> "nn.Module":
+    import torch
+
+    from facepipe.backbones import create
+
+    if card.uncertainty:
+        raise ModelError(f"model {card.name} has uncertainty head {card.uncertainty.head}: not supported yet")
+    loaded = read_checkpoint(weights, "safetensors" if card.weights.format == "safetensors" else "torch")
+    _, state = find_state_dict(loaded, weights, card.weights.key)
+    with torch.device("meta"):  # no time and memory for weights that are replaced at once
+        network = create(
+            card.backbone or "",
+            input_size=card.input.size,
+            embedding_dim=card.embedding.dim,
+            **card.backbone_options,
+        )
+    fit(network, state, weights)
+    return network.to(device).eval()
+
+
+def _onnx(card: Card, weights: Path, device: "torch.device") -> Network:
+    from facepipe.zoo.onnx_network import OnnxNetwork
+
+    network = OnnxNetwork(weights, device, card.input.size)
+    if network.embedding_dim != card.embedding.dim:
+        raise ModelError(
+            f"{weights}: embeds in {network.embedding_dim} numbers, the card of {card.name} says "
+            f"{card.embedding.dim}"
+        )
+    return network
+
+
+def _absent(card: Card, weights: Path) -> str:
+    if weights != cached_weights(card):
+        return f"{weights}: the weights are not beside their card"
+    if not card.weights.url:
+        return f"the weights of {card.name} are not in the cache; add them with {by_hand(card)}"
+    return (
+        f"the weights of {card.name} are not in the cache; 'facepipe models pull {card.name}' fetches them; "
+        f"without a network: {by_hand(card)}"
+    )
+
+
+def _again(card: Card, weights: Path) -> str:
+    if weights == cached_weights(card) and card.weights.url:
+        return f"fetch it again with 'facepipe models pull {card.name}'"
+    return "restore the file, or correct the card"

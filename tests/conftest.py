@@ -1,0 +1,33 @@
+"""Fixtures that tests share: real data beside the project, where it is present."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data and weights; tests that need it skip where it is absent."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip(f"real test data is not beside the project ({SHARED.name}/data)")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    """A photo with one frontal face that scikit-image carries, uint8 512×512×3."""
+    from skimage.data import astronaut as photo
+
+    return np.asarray(photo())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or writes the user's model cache."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("FACEPIPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    yield
+    patch.undo()

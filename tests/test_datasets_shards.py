@@ -1,0 +1,125 @@
+"""WebDataset tar shards: random access without unpacking, labels, and shards that are cut or damaged."""
+
+import gzip
+import io
+import json
+import tarfile
+
+import numpy as np
+import pytest
+from train_tiny import add, crop, encoded, write_shard
+
+from facepipe.datasets import open_samples
+from facepipe.errors import DatasetError, FacepipeError
+from facepipe.images import read_rgb
+
+
+def shard(path, keys, start=0):
+    images = [encoded(crop(ord(name), n)) for n, name in enumerate(keys)]
+    named = enumerate(zip(images, keys, strict=True), start)
+    return write_shard(path, [(f"k{n}", image, {"identity": name}) for n, (image, name) in named])
+
+
+def test_shards_of_a_folder_are_one_source(tmp_path):
+    shard(tmp_path / "s-000.tar", "bab")
+    shard(tmp_path / "s-001.tar", "ac", start=3)
+    for paths in ([tmp_path], [tmp_path / "s-001.tar", tmp_path / "s-000.tar"]):
+        samples = open_samples(paths)
+        assert samples.identities == ["a", "b", "c"]
+        assert samples.labels.tolist() == [1, 0, 1, 0, 2]
+        assert (read_rgb(samples.read(4)) == crop(ord("c"), 1)).all()
+        assert (read_rgb(samples.read(1)) == crop(ord("a"), 1)).all()
+        assert "s-001.tar, byte" in samples.key(4)
+
+
+def test_label_forms_folders_and_long_names(tmp_path):
+    path = tmp_path / "s.tar"
+    image = encoded(crop(1, 1))
+    long = "very/" * 30 + "deep" * 40
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+        add(tar, "x/0001.PNG", image)
+        add(tar, "x/0001.cls", b"17\n")
+        add(tar, "x/0002.json", json.dumps({"label": 17}).encode())  # label before image
+        add(tar, "x/0002.jpg", image)
+        add(tar, f"{long}.json", json.dumps({"identity": "zoë"}).encode())
+        add(tar, f"{long}.png", image)
+        add(tar, "x/0003.png", image)  # no label
+        add(tar, "x/0004.json", b"{ not json")
+        add(tar, "x/0004.png", image)
+        add(tar, "x/0005.json", b"[]")
+    samples = open_samples([path])
+    assert samples.identities == ["17", "zoë"]
+    assert samples.labels.tolist() == [0, 0, 1]
+    assert samples.notes == (f"{path}: 2 image(s) without an identity left out",)
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_offsets_agree_with_tarfile(tmp_path, form):
+    path = tmp_path / "s.tar"
+    with tarfile.open(path, "w", format=form) as tar:
+        for n in range(5):
+            add(tar, f"{'d' * 90}/{n}.png", encoded(crop(n, 0)))
+            add(tar, f"{'d' * 90}/{n}.json", b'{"identity": "p%d"}' % n)
+    samples = open_samples([path])
+    with tarfile.open(path) as tar:
+        expected = [tar.extractfile(m).read() for m in tar if m.name.endswith("png")]
+    assert [samples.read(i) for i in range(5)] == expected
+
+
+def test_cut_anywhere_is_told_and_the_rest_is_usable(tmp_path):
+    whole = shard(tmp_path / "whole.tar", "abab").read_bytes()
+    end = len(whole.rstrip(b"\0"))
+    cut = tmp_path / "cut.tar"
+    # In a header, after a header, in an image, at the border of two members, in the last label.
+    for size in (2048 + 100, 2048 + 512, 700, 512 * (end // 512), end - 5):
+        cut.write_bytes(whole[:size])
+        try:
+            used = open_samples([cut], cut_shards="use")
+        except DatasetError as error:
+            assert "no labelled image" in str(error)
+            used = ()
+        for index in range(len(used)):
+            assert (read_rgb(used.read(index)) == crop(ord("ab"[index % 2]), index)).all()
+        assert len(used) < 4
+        if len(used):
+            assert "cut.tar: ends in the middle" in used.notes[0]
+        with pytest.raises(DatasetError, match=r"cut\.tar: ends in the middle.*data\.cut_shards"):
+            open_samples([cut])
+
+
+def test_a_shard_that_shrinks_later_fails_per_sample(tmp_path):
+    path = shard(tmp_path / "s.tar", "ab")
+    samples = open_samples([path])
+    path.write_bytes(path.read_bytes()[:600])
+    with pytest.raises(FacepipeError, match="in the middle of a sample"):
+        samples.read(1)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "not a tar shard"),
+        (b"no tar at all" * 200, "not a tar shard"),
+        (gzip.compress(b"x"), "gunzip"),
+        (bytes(10240), "no labelled image"),
+    ],
+)
+def test_foreign_files(tmp_path, data, message):
+    (tmp_path / "x.tar").write_bytes(data)
+    with pytest.raises(DatasetError, match=f"x.tar: .*{message}"):
+        open_samples([tmp_path / "x.tar"])
+
+
+def test_real_shards(shared):
+    samples = open_samples([shared / "data" / "train"])
+    assert (len(samples), len(samples.identities)) == (34146, 3875)  # as its README states
+    with tarfile.open(shared / "data" / "train" / "faces-003.tar") as tar:
+        members = [tar.next() for _ in range(20)]
+        image = tar.extractfile(members[4]).read()
+        identity = json.load(tar.extractfile(members[5]))["identity"]
+    where = f"faces-003.tar, byte {members[4].offset_data}"
+    index = next(i for i in range(len(samples)) if samples.key(i).endswith(where))
+    assert samples.read(index) == image
+    assert samples.identities[samples.labels[index]] == identity
+    assert read_rgb(io.BytesIO(image).getvalue()).shape == (112, 112, 3)
+    assert np.bincount(samples.labels).min() == 1

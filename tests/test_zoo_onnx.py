@@ -1,0 +1,249 @@
+"""ONNX embedders: each graph step against the onnx package's reference evaluator, and the real SFace."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from facepipe.errors import DeviceError, MissingExtraError, ModelError
+
+onnx = pytest.importorskip("onnx")
+runtime = pytest.importorskip("onnxruntime")
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx.reference import ReferenceEvaluator  # noqa: E402
+
+from facepipe.zoo import Input, find_card, import_foreign, load  # noqa: E402
+from facepipe.zoo.onnx_graph import dequantize, fold_dequantize, free_batch, split_prelu  # noqa: E402
+from facepipe.zoo.onnx_network import OnnxNetwork  # noqa: E402
+
+CPU = torch.device("cpu")
+SIZE = (8, 6)
+
+
+def tiny(batch=1, end="flatten", size=SIZE, kind=TensorProto.FLOAT, classes=5):
+    """Conv (block-quantised) → BatchNorm → PReLU → flat → Gemm, as SFace is written, in small."""
+    rng = np.random.default_rng(0)
+    constants = {
+        "q": rng.integers(-127, 127, (4, 27)).astype(np.int8),
+        "q_scale": rng.uniform(0.001, 0.01, (4, 3)).astype(np.float32),
+        "q_zero": rng.integers(-3, 3, (4, 3)).astype(np.int8),
+        "q_shape": np.array([4, 3, 3, 3]),
+        "gamma": rng.uniform(0.5, 2, 4).astype(np.float32),
+        "beta": rng.normal(size=4).astype(np.float32),
+        "mean": rng.normal(size=4).astype(np.float32),
+        "var": rng.uniform(0.5, 2, 4).astype(np.float32),
+        "slope": rng.uniform(-0.5, 1.5, (4, 1, 1)).astype(np.float32),
+        "fc": rng.normal(size=(classes, 4 * size[0] * size[1])).astype(np.float32),
+        "fc_bias": rng.normal(size=classes).astype(np.float32),
+        "flat_shape": np.array([1, 4 * size[0] * size[1]]),
+        "whole_shape": np.array([-1]),
+    }
+    flat = {
+        "flatten": [helper.make_node("Flatten", ["y"], ["flat"])],
+        "reshape": [helper.make_node("Reshape", ["y", "flat_shape"], ["flat"])],
+        # Mixes the rows of a batch: such a graph cannot be freed.
+        "sum": [
+            helper.make_node("ReduceSum", ["y", "axis"], ["summed"], keepdims=1),
+            helper.make_node("Add", ["y", "summed"], ["both"]),
+            helper.make_node("Flatten", ["both"], ["flat"]),
+        ],
+    }[end]
+    constants["axis"] = np.array([0])
+    statistics = ("gamma", "beta", "mean", "var")
+    nodes = [
+        helper.make_node("DequantizeLinear", ["q", "q_scale", "q_zero"], ["w"], axis=1, block_size=9),
+        helper.make_node("Reshape", ["w", "q_shape"], ["weight"]),
+        helper.make_node("Conv", ["x", "weight"], ["conv"], pads=[1, 1, 1, 1]),
+        helper.make_node("BatchNormalization", ["conv", *statistics], ["bn"], epsilon=1e-3),
+        helper.make_node("PRelu", ["bn", "slope"], ["y"]),
+        *flat,
+        helper.make_node("Gemm", ["flat", "fc", "fc_bias"], ["out"], transB=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [
+            helper.make_tensor_value_info("x", kind, [batch, 3, *size]),
+            helper.make_tensor_value_info("slope", TensorProto.FLOAT, [4, 1, 1]),  # also an initializer
+            helper.make_tensor_value_info("unused", TensorProto.FLOAT, [3]),
+        ],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, [batch, classes])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        value_info=[helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, 4, *size])],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+def reference(crops, **options):
+    """Row by row, from the graph as it was written, in NumPy."""
+    evaluator = ReferenceEvaluator(tiny(**options))
+    return np.concatenate(
+        [evaluator.run(None, {"x": row[None], "unused": np.zeros(3, np.float32)})[0] for row in crops]
+    )
+
+
+@pytest.fixture
+def crops():
+    return np.random.default_rng(1).normal(size=(5, 3, *SIZE)).astype(np.float32)
+
+
+@pytest.fixture
+def save(tmp_path):
+    def save(model):
+        onnx.save(model, tmp_path / "tiny.onnx")
+        return tmp_path / "tiny.onnx"
+
+    return save
+
+
+@pytest.mark.parametrize("end", ["flatten", "reshape"])
+@pytest.mark.parametrize("batch", [1, "n"])
+def test_batches_come_out_as_the_reference_does(save, crops, end, batch):
+    network = OnnxNetwork(save(tiny(batch, end)), CPU, SIZE)
+    out = network(torch.from_numpy(crops))
+    assert network.embedding_dim == 5 and out.dtype == torch.float32
+    np.testing.assert_allclose(out.numpy(), reference(crops, end=end), rtol=1e-4, atol=1e-4)
+
+
+def test_other_layouts_and_types(save, crops):
+    network = OnnxNetwork(save(tiny()), CPU, SIZE)
+    x = torch.from_numpy(crops)
+    assert torch.equal(network(x.contiguous(memory_format=torch.channels_last)), network(x))
+    assert torch.allclose(network(x.double()), network(x))
+    assert network(x[:0]).shape == (0, 5)
+    with pytest.raises(ModelError, match=r"crops must be N×3×8×6, got 5×3×6×8"):
+        network(x.transpose(2, 3))
+
+
+def test_free_batch(crops):
+    model = tiny()
+    free_batch(model)
+    graph = model.graph
+    assert [value.name for value in graph.input] == ["x"]
+    for value in (*graph.input, *graph.output):
+        assert value.type.tensor_type.shape.dim[0].dim_param == "N"
+    assert not graph.value_info
+
+
+def test_each_step_keeps_what_is_computed(crops):
+    expected = reference(crops[:1])
+    model = tiny()
+    for step in (free_batch, fold_dequantize, split_prelu):
+        step(model)
+        got = ReferenceEvaluator(model).run(None, {"x": crops[:1]})[0]
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+    kinds = [node.op_type for node in model.graph.node]
+    assert "DequantizeLinear" not in kinds and "PRelu" not in kinds
+    onnx.checker.check_model(model)
+
+
+@pytest.mark.parametrize(
+    ("shape", "scale_shape", "axis", "block"),
+    [((4, 27), (4, 3), 1, 9), ((4, 27), (4, 4), 1, 8), ((12, 5), (3, 5), 0, 4), ((6, 4), (6,), 0, 0),
+     ((6, 4), (4,), 1, 0), ((6, 4), (), 1, 0), ((2, 6, 3), (2, 3, 3), -2, 2)],
+)  # fmt: skip
+@pytest.mark.parametrize("with_zero", [False, True])
+def test_dequantize_longhand(shape, scale_shape, axis, block, with_zero):
+    rng = np.random.default_rng(0)
+    quantized = rng.integers(-128, 127, shape).astype(np.int8)
+    scale = rng.uniform(0.1, 1, scale_shape).astype(np.float32)
+    zero = rng.integers(-9, 9, scale_shape).astype(np.int8) if with_zero else None
+    got = dequantize(quantized, scale, zero, axis=axis, block=block)
+    assert got.shape == shape and got.dtype == np.float32
+    for index in np.ndindex(*shape):
+        place = list(index)
+        if block:
+            place[axis] //= block
+        else:
+            place = [place[axis]] if scale_shape else []
+        offset = 0 if zero is None else int(zero[tuple(place)])
+        expected = np.float32(int(quantized[index]) - offset) * scale[tuple(place)]
+        assert got[index] == expected
+
+
+def test_graph_that_mixes_rows_is_refused(save):
+    with pytest.raises(ModelError, match="made for a batch of 1; export it with a dynamic batch axis"):
+        OnnxNetwork(save(tiny(end="sum")), CPU, SIZE)
+
+
+def test_foreign_graphs(save, tmp_path):
+    with pytest.raises(ModelError, match=r"the card says N×3×112×96, the graph takes N×3×8×6"):
+        OnnxNetwork(save(tiny()), CPU, (112, 96))
+    with pytest.raises(ModelError, match="must take float32"):
+        OnnxNetwork(save(tiny(kind=TensorProto.DOUBLE)), CPU, SIZE)
+    two = tiny()
+    two.graph.output.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, *SIZE]))
+    with pytest.raises(ModelError, match="one input and one output, this graph 1 and 2"):
+        OnnxNetwork(save(two), CPU, SIZE)
+    maps = tiny()
+    maps.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, *SIZE]))
+    with pytest.raises(ModelError, match=r"the output must be N×D"):
+        OnnxNetwork(save(maps), CPU, SIZE)
+
+
+@pytest.mark.parametrize("data", [b"", b"not an onnx file", bytes(100)])
+def test_damaged(tmp_path, data):
+    (tmp_path / "x.onnx").write_bytes(data)
+    with pytest.raises(ModelError, match=r"x\.onnx: damaged, or no ONNX file"):
+        OnnxNetwork(tmp_path / "x.onnx", CPU, SIZE)
+
+
+def test_truncated(save):
+    path = save(tiny())
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ModelError, match=r"tiny\.onnx: ") as caught:
+        OnnxNetwork(path, CPU, SIZE)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(ModelError, match=r"no\.onnx: cannot read these weights"):
+        OnnxNetwork(tmp_path / "no.onnx", CPU, SIZE)
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_without_the_extra(save, monkeypatch, package):
+    path = save(tiny())
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=rf"package {package}: pip install 'facepipe\[onnx\]'"):
+        OnnxNetwork(path, CPU, SIZE)
+
+
+def test_devices(save, monkeypatch):
+    path = save(tiny())
+    with pytest.raises(DeviceError, match="cpu or cuda only"):
+        OnnxNetwork(path, torch.device("mps"), SIZE)
+    monkeypatch.setattr(runtime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(DeviceError, match="has no CUDA; pip install onnxruntime-gpu"):
+        OnnxNetwork(path, torch.device("cuda", 1), SIZE)
+
+
+def test_import_of_a_foreign_graph(save, tmp_path, monkeypatch):
+    monkeypatch.setenv("FACEPIPE_CACHE", str(tmp_path / "cache"))
+    path = save(tiny(size=(112, 96), classes=3))
+    square = Input(size=(112, 96), template="112x96", channels="rgb", mean=0.0, scale=255.0)
+    card = import_foreign("tiny", path, backbone=None, input=square, flip="sum")
+    assert (card.embedding.dim, card.weights.format, card.backbone) == (3, "onnx", None)
+    model = load("tiny")
+    assert model.is_onnx and model.network(torch.zeros(2, 3, 112, 96)).shape == (2, 3)
+    with pytest.raises(ModelError, match="brings its own network"):
+        import_foreign("other", path, backbone="sphereface4", input=square)
+    with pytest.raises(ModelError, match="embeddings of 3 numbers, not 4"):
+        import_foreign("other", path, backbone=None, input=square, embedding_dim=4)
+
+
+def test_sface_as_published(shared):
+    """Against the published graph itself: single crops, all its idle inputs fed."""
+    path = shared / "weights" / find_card("sface").weights.file
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    published = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    idle = {i.name: np.zeros(i.shape, np.float32) for i in published.get_inputs() if i.name != "data"}
+    assert len(idle) == 29
+    crops = np.random.default_rng(0).uniform(0, 255, (3, 3, 112, 112)).astype(np.float32)
+    expected = np.concatenate([published.run(None, {"data": row[None], **idle})[0] for row in crops])
+    network = OnnxNetwork(path, CPU, (112, 112))
+    got = network(torch.from_numpy(crops)).numpy()
+    assert network.embedding_dim == 128
+    np.testing.assert_allclose(got, expected, rtol=0, atol=2e-5)
