@@ -14,7 +14,8 @@ def replacing(path: Path) -> Iterator[Path]:
     When the block raises, the temporary file is removed and what stood at ``path`` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    # File systems allow 255 bytes of name, and a character may take four of them.
+    temporary = path.with_name(f".{path.name[:48]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
         temporary.replace(path)

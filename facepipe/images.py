@@ -18,7 +18,10 @@ from facepipe.errors import ImageError
 from facepipe.files import write_bytes
 
 EXTENSIONS = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .tif .tiff .gif .ppm .pgm .pbm .pnm .jp2 .avif .tga".split()
+    (
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif",
+        ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".tga",
+    )
 )
 MAX_PIXELS = 178_956_970
 """Largest picture that is decoded: where Pillow itself speaks of a decompression bomb."""
@@ -50,6 +53,8 @@ def read_rgb(source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXEL
         raise ImageError(f"{name}: the file is empty (0 bytes); fetch or export it again")
     try:
         with Image.open(io.BytesIO(data)) as picture:
+            if picture.format == "EPS":  # Pillow would run Ghostscript on it
+                raise ImageError(f"{name}: PostScript, not a photo; convert it to JPEG or PNG")
             _check_size(picture, max_pixels, name)
             return _to_rgb(_upright(picture))
     except ImageError:
@@ -102,8 +107,7 @@ def _to_rgb(picture: Image.Image) -> np.ndarray:
     if picture.mode in _DEEP_MODES:
         return _grey_to_rgb(_eight_bits(np.asarray(picture)))
     if picture.mode == "F":
-        values = np.nan_to_num(np.asarray(picture), nan=0.0, posinf=255.0, neginf=0.0)
-        return _grey_to_rgb(np.clip(values * (255 if values.max() <= 1 else 1), 0, 255).astype(np.uint8))
+        return _grey_to_rgb(_eight_bits_of_floats(np.asarray(picture)))
     if picture.mode in _ALPHA_MODES or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         paper = Image.new("RGBA", layer.size, (255, 255, 255, 255))
@@ -112,7 +116,15 @@ def _to_rgb(picture: Image.Image) -> np.ndarray:
 
 
 def _eight_bits(values: np.ndarray) -> np.ndarray:
-    return (np.clip(values.astype(np.int64), 0, 65535) // 257).astype(np.uint8)
+    return ((np.clip(values.astype(np.int64), 0, 65535) + 128) // 257).astype(np.uint8)
+
+
+def _eight_bits_of_floats(values: np.ndarray) -> np.ndarray:
+    """Floats are 0…1 when none of them is above 1, else 0…255."""
+    finite = values[np.isfinite(values)]
+    white = 1.0 if finite.size == 0 or finite.max() <= 1 else 255.0
+    values = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=white, neginf=0.0)
+    return np.rint(np.clip(values / white, 0, 1) * 255).astype(np.uint8)
 
 
 def _grey_to_rgb(grey: np.ndarray) -> np.ndarray:
@@ -145,6 +157,8 @@ def encode_rgb(image: np.ndarray, suffix: str, quality: int = 95) -> bytes:
     }
     if suffix not in options:
         raise ImageError(f"{suffix or 'no extension'}: cannot write this format; use .jpg, .png or .webp")
+    if image.size == 0:
+        raise ImageError(f"an image of shape {image.shape} has no pixels to encode")
     done, data = cv2.imencode(suffix, np.ascontiguousarray(image[:, :, ::-1]), options[suffix])
     if not done:
         raise ImageError(f"an image of shape {image.shape} could not be encoded as {suffix}")
@@ -154,7 +168,8 @@ def encode_rgb(image: np.ndarray, suffix: str, quality: int = 95) -> bytes:
 def list_images(root: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield the image files under ``root``: a folder's files in sorted order, then its folders in turn.
 
-    A file yields itself, hidden names are passed over, and what is an image goes by the extension. Only one folder's names are in memory at a time. Links to folders are followed, loops are not.
+    A file yields itself. Hidden names are passed over; what is an image goes by the extension. Only one folder's
+    names are in memory at a time. Links to folders are followed, loops are not.
 
     Raises:
         ImageError: ``root`` does not exist or cannot be listed.
@@ -181,9 +196,16 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if _is_folder(entry):
             folders.append(entry.path)
         elif Path(entry.name).suffix.lower() in EXTENSIONS:
             yield Path(entry.path)
     for name in folders:
         yield from _walk(Path(name), above | {here})
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself; reading it says so
+        return False

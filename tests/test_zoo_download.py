@@ -228,6 +228,21 @@ def test_read_only_cache(server, cache):
     assert server.requests == []
 
 
+def test_cache_that_may_not_be_looked_into(server, cache, monkeypatch):
+    """As another user's home: Path.is_file raises there."""
+    from pathlib import Path
+
+    def denied(self, *args, **options):
+        raise PermissionError(13, "Permission denied")
+
+    card = card_for(server.url)
+    monkeypatch.setattr(Path, "is_file", denied)
+    monkeypatch.setattr(Path, "mkdir", denied)
+    with pytest.raises(ModelError, match=r"cannot write to the model cache \(Permission denied\)"):
+        pull(card)
+    assert server.requests == []
+
+
 def test_full_disk(server, monkeypatch):
     """The error of a write is the cache's, not the network's."""
     from facepipe.zoo import download

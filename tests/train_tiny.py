@@ -64,7 +64,7 @@ name = "a_softmax"
 [data]
 workers = 2
 [optimiser]
-lr = 0.05
+lr = 0.01
 groups = "sphereface"
 [schedule]
 length = 12

@@ -28,15 +28,18 @@ class Template:
 _SPHEREFACE = np.array(
     [[30.2946, 51.6963], [65.5318, 51.5014], [48.0252, 71.7366], [33.5493, 92.3655], [62.7299, 92.2041]]
 )
-# insightface feeds the same numbers, 8 pixels further right, to OpenCV, which counts from 0.
-_INSIGHTFACE = _SPHEREFACE + (8.0, 0.0)
+# insightface uses the same numbers, 8 pixels further right.
+_INSIGHTFACE = _SPHEREFACE + np.array([8.0, 0.0])
 
 TEMPLATES = {
     "112x96": Template("112x96", 112, 96, _SPHEREFACE - 1.0),
-    "112x112": Template("112x112", 112, 112, _INSIGHTFACE),
+    "112x112": Template("112x112", 112, 112, _INSIGHTFACE - 1.0),
 }
-"""``112x96``: SphereFace. ``112x112``: insightface. Where the two overlap they differ by the one pixel between
-MATLAB's and OpenCV's way of counting, as the models trained on them do."""
+"""``112x96``: SphereFace. ``112x112``: insightface; its middle 96 columns are the 112×96 crop.
+
+Both go with landmarks counted from 0. The published numbers, used as they stand with MTCNN's landmarks as they
+stand, count from 1 on both sides; subtracting 1 on both sides is the same but for the scale of the face.
+"""
 
 
 def template(name: str) -> Template:

@@ -3,6 +3,9 @@
 import cv2
 import numpy as np
 
+# OpenCV 4 warps no image with a side of 32 767 pixels or more.
+_MOST_SIDE = 32_000
+
 
 def warp(image: np.ndarray, crop_to_image: np.ndarray, height: int, width: int) -> np.ndarray:
     """The crop whose pixel (x, y) shows the image at ``crop_to_image`` · (x, y, 1).
@@ -19,9 +22,10 @@ def warp(image: np.ndarray, crop_to_image: np.ndarray, height: int, width: int) 
         uint8 height×width×3.
     """
     matrix = np.array(crop_to_image, np.float64)
-    factor = int(np.hypot(matrix[0, 0], matrix[1, 0]))
-    if factor >= 2:
-        image, matrix = _averaged(image, matrix, height, width, factor)
+    # A factor beyond the image's size would only spread it over more memory.
+    factor = min(int(np.hypot(matrix[0, 0], matrix[1, 0])), max(image.shape[:2]))
+    if factor >= 2 or max(image.shape[:2]) > _MOST_SIDE:
+        image, matrix = _averaged(image, matrix, height, width, max(factor, 1))
     return cv2.warpAffine(
         image, matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT
     )
@@ -33,8 +37,10 @@ def _averaged(
     """The part of the image that the crop needs, averaged in blocks of factor×factor, and the map into it."""
     corners = np.array([[0, 0, 1], [width - 1, 0, 1], [0, height - 1, 1], [width - 1, height - 1, 1]], float)
     reached = corners @ matrix.T
-    low = np.floor(reached.min(0)).astype(int) - 2 * factor
-    high = np.ceil(reached.max(0)).astype(int) + 2 * factor
+    size = np.array(image.shape[1::-1])
+    # One black block around the image is enough, however far the crop reaches.
+    low = np.clip(np.floor(reached.min(0)).astype(int) - 2 * factor, -factor, size)
+    high = np.clip(np.ceil(reached.max(0)).astype(int) + 2 * factor, low + 1, size + factor)
     blocks = -(-(high - low) // factor)
     region = _cut_with_border(image, low, blocks * factor)
     small = cv2.resize(region, (int(blocks[0]), int(blocks[1])), interpolation=cv2.INTER_AREA)

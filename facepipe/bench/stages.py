@@ -51,7 +51,8 @@ def bench(
     rows = [Row("read", "facepipe", len(images) / (time.perf_counter() - start))]
     advance(len(images))
     detector = Detector(settings, device)
-    detected, found = _in_turns("detect", detector, _peer_for(images, settings, device), images, "facenet-pytorch", advance)
+    peer = _peer_for(images, settings, device)
+    detected, found = _in_turns("detect", detector, peer, images, "facenet-pytorch", advance)
     rows += detected
     faces = [each for part in found for each in part]
     start = time.perf_counter()

@@ -90,7 +90,7 @@ def command(
 def _decision(embedder: "Embedder", far: float, threshold: float | None) -> dict[str, Any]:
     if threshold is not None:
         return {"threshold": threshold, "far": None, "calibrated_on": "given on the command line"}
-    entry = embedder.model.card.threshold_at(far, flip=embedder.flip)
+    entry = embedder.model.card.threshold_at(far, flip=embedder.flip)  # type: ignore[arg-type]
     return {"threshold": entry.value, "far": entry.far, "calibrated_on": entry.calibrated_on}
 
 
@@ -106,7 +106,8 @@ def _find(
     for result in found:
         if not result.crops:
             raise NoFaceError(
-                f"{result.path}: {result.reason}; try --min-face 12 for small faces, or --already-aligned for a face crop"
+                f"{result.path}: {result.reason}; try --min-face 12 for small faces, "
+                "or --already-aligned for a face crop"
             )
     return images, found
 

@@ -74,7 +74,7 @@ def command(
     pairs = read_lfw_pairs(pairs_file)
     if path.is_file():
         if model or flip or already_aligned:
-            raise DatasetError(f"{path}: embeddings are made already; --model, --flip and --already-aligned do not apply")
+            raise DatasetError(f"{path}: these embeddings are made; --model, --flip and --already-aligned do not apply")
         embeddings = load_embeddings(path)
     else:
         detector = None if already_aligned else options.make_detector(preset, min_face, factor, thresholds, device)
@@ -118,9 +118,10 @@ def _show(result: "Result") -> None:
     for number, fold in enumerate(result.folds, 1):
         table.add_row(str(number), f"{100 * fold.accuracy:.2f} %", f"{fold.threshold:.4f}", str(fold.pairs))
     table.add_section()
-    table.add_row("mean", f"{100 * result.accuracy:.2f} %", f"± {100 * result.std_error:.2f}", str(result.settings["pairs"]))
-    out().print(table)
     settings = result.settings
+    mean, error = f"{100 * result.accuracy:.2f} %", f"± {100 * result.std_error:.2f}"
+    table.add_row("mean", mean, error, str(settings["pairs"]))
+    out().print(table)
     what = {"centre": "their centre was used", "skip": "their pairs were skipped", "fail": ""}[settings["on_miss"]]
     missed = f"; {what}" if settings["undetected"] else ""
     notes().print(f"{settings['undetected']} of {settings['images']} images had no detected face{missed}")

@@ -56,7 +56,7 @@ def _show_models(statuses: list["CardStatus"]) -> None:
 
     table = Table(title="Models")
     for column in ("name", "at hand", "crop", "embedding", "licence", "what it is"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == "name")
     for status in statuses:
         if status.card is None:
             table.add_row(status.name, "damaged", "", "", "", status.problem)
@@ -77,7 +77,7 @@ def _show_backbones(backbones: list[Any]) -> None:
 
     table = Table(title="Backbones")
     for column in ("name", "crop", "embedding", "parameters", "paper"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=True)
     for info in backbones:
         size = "×".join(map(str, info.input_size))
         table.add_row(info.name, size, str(info.embedding_dim), f"{info.parameters / 1e6:.1f} M", info.paper)
@@ -156,11 +156,11 @@ def import_model(
     card = _known(name)
     if card is not None and not overwrite:
         if backbone is not None:
-            raise ModelError(f"{name} has a card already; choose another name, or give --overwrite if the card is yours")
+            raise ModelError(f"{name} has a card; choose another name, or give --overwrite if the card is yours")
         click.echo(f"{name}: {import_weights(card, file)}")
         return
     if backbone is None and file.suffix != ".onnx":
-        raise ModelError(f"{name} has no card; name a model of 'facepipe models list', or give --backbone for a new one")
+        raise ModelError(f"{name} has no card; take a name of 'facepipe models list', or give --backbone for a new one")
     feed = _feed(template, channels, mean, scale)
     made = import_foreign(name, file, backbone=backbone, input=feed, flip=flip, replace=overwrite)
     click.echo(f"{made.name}: card and weights are in the cache; check it with 'facepipe models show {made.name}'")

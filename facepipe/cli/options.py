@@ -105,4 +105,4 @@ def default_model() -> str:
     for name in ("sface", *at_hand):
         if name in at_hand:
             return name
-    raise ModelError("no model is at hand; fetch one with 'facepipe models pull sface' (10 MB), or see 'facepipe models'")
+    raise ModelError("no model is at hand; fetch one with 'facepipe models pull sface' (10 MB)")

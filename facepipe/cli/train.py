@@ -1,10 +1,13 @@
 """``facepipe train``."""
 
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from facepipe.cli import options
 from facepipe.cli.screen import notes, out, print_json
 
 
@@ -31,9 +34,9 @@ from facepipe.cli.screen import notes, out, print_json
 )
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out.")
 @click.option("--seed", type=click.IntRange(min=0), help="Short for --set loop.seed=N.")
-@click.option("--device", help="auto, cpu, cuda, cuda:1 or mps [default: auto].")
+@options.device
 @click.option("--list", "list_recipes", is_flag=True, help="List the recipes that come with facepipe.")
-@click.option("--json", "as_json", is_flag=True, help="Write the summary (or the list) as JSON to stdout.")
+@options.as_json
 def command(
     recipe: str | None,
     paths: tuple[Path, ...],
@@ -41,7 +44,7 @@ def command(
     overrides: tuple[str, ...],
     resume: bool,
     seed: int | None,
-    device: str | None,
+    device: str,
     list_recipes: bool,
     as_json: bool,
 ) -> None:
@@ -54,16 +57,20 @@ def command(
     if list_recipes:
         _list(as_json)
         return
-    from facepipe.train import Stopped, create_evaluation, resolve, train
+    from facepipe.train import Stopped, resolve, train
 
     extra = [f"loop.seed={seed}"] if seed is not None else []
     resolved, folder = resolve(recipe, run, paths, (*overrides, *extra), resume)
+    evaluation = None
+    if resolved.evaluate.pairs:
+        from facepipe.train.evaluate import PairsEvaluation
+
+        evaluation = PairsEvaluation
     try:
-        summary = train(
-            resolved, folder, resume=resume, device=device or "auto", evaluation=create_evaluation
-        )
+        summary = train(resolved, folder, resume=resume, device=device, evaluation=evaluation)
     except Stopped as stopped:
-        notes().print(str(stopped), markup=False, soft_wrap=True)
+        if os.environ.get("RANK", "0") == "0":
+            notes().print(str(stopped), markup=False, soft_wrap=True)
         sys.exit(130)
     if as_json and "thresholds" in summary:
         print_json(summary)
@@ -94,7 +101,7 @@ def _list(as_json: bool) -> None:
     out().print(table)
 
 
-def _show(summary: dict) -> None:
+def _show(summary: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table("figure", "value")

@@ -56,6 +56,8 @@ def read_lfw_pairs(path: Path) -> Pairs:
     folds, half = _header(lines, path)
     if len(lines) - 1 < 2 * half * folds:
         raise DatasetError(f"{path}: ends at line {len(lines)}, but its header promises {2 * half * folds} pairs")
+    if any(line.strip() for line in lines[1 + 2 * half * folds :]):
+        raise DatasetError(f"{path}, line {2 + 2 * half * folds}: more pairs than the header promises")
     index: dict[str, int] = {}
     rows = []
     for number in range(2 * half * folds):
@@ -92,4 +94,6 @@ def _pair(words: list[str], path: Path, line: int) -> tuple[tuple[str, str], boo
 
 
 def _image(name: str, number: str) -> str:
+    if int(number) < 1:
+        raise ValueError(number)
     return f"{name}/{name}_{int(number):04d}"

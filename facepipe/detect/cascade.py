@@ -109,7 +109,7 @@ class Detector:
         """Search images of few sizes, equal ones side by side."""
         reduced = [_within(image, self.max_pixels) for image in images]
         tables = build_tables(reduced, self.device)
-        image, boxes = self._propose(tables, [shape.shape[:2] for shape in reduced])
+        image, boxes = self._propose(tables, [(small.shape[0], small.shape[1]) for small in reduced])
         image, boxes = self._refine(tables, image, boxes)
         image, boxes, scores, landmarks = self._output(tables, image, boxes)
         order = torch.argsort(scores, descending=True, stable=True)
@@ -129,9 +129,9 @@ class Detector:
             first += same
         if not found:
             return torch.zeros(0, dtype=torch.int64, device=self.device), torch.zeros((0, 4), device=self.device)
-        image, level, boxes, scores = (torch.cat(values) for values in zip(*found, strict=True))
+        image, levels, boxes, scores = (torch.cat(values) for values in zip(*found, strict=True))
         offsets, boxes = boxes[:, 4:], boxes[:, :4]
-        keep = suppress(boxes, scores, image * 1024 + level, 0.5)
+        keep = suppress(boxes, scores, image * 1024 + levels, 0.5)
         keep = keep[suppress(boxes[keep], scores[keep], image[keep], 0.7)]
         return image[keep], _square(_moved(boxes[keep], offsets[keep], extra=0))
 
@@ -144,11 +144,13 @@ class Detector:
         for begin in range(first, first + same, step):
             count = min(step, first + same - begin)
             probability, offsets = self._pnet(shrink(tables, begin, count, (height, width)))
-            image, row, column = (probability >= self.settings.thresholds[0]).nonzero().T
+            owner, row, column = (probability >= self.settings.thresholds[0]).nonzero().T
             corner = torch.stack([column, row], 1).float() * _STRIDE
             boxes = [((corner + 1) / scale).floor(), ((corner + _CELL) / scale).floor()]
-            boxes.append(offsets[image, :, row, column])
-            found.append((image + begin, torch.full_like(image, level), torch.cat(boxes, 1), probability[image, row, column]))
+            boxes.append(offsets[owner, :, row, column])
+            found.append(
+                (owner + begin, torch.full_like(owner, level), torch.cat(boxes, 1), probability[owner, row, column])
+            )
         return found
 
     def _refine(self, tables: Tables, image: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
@@ -160,7 +162,8 @@ class Detector:
 
     def _output(self, tables: Tables, image: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         image, boxes, (probability, offsets, points) = self._judge(self._onet, 48, tables, image, boxes)
-        passed = probability > self.settings.thresholds[2]
+        # Where O-Net's probabilities are equal, the published code (nms.m, Min rule) keeps the later candidate.
+        passed = (probability > self.settings.thresholds[2]).nonzero()[:, 0].flip(0)
         image, boxes, probability = image[passed], boxes[passed], probability[passed]
         landmarks = _placed(boxes, points[passed])
         boxes = _moved(boxes, offsets[passed], extra=1)
@@ -191,7 +194,7 @@ class Detector:
 
 
 def _check(image: np.ndarray) -> None:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise FacepipeError(f"an image must be uint8 H×W×3 RGB, not {image.dtype} {image.shape}; use read_rgb")
 
 

@@ -93,7 +93,7 @@ def _halve(x: Tensor, axis: int) -> Tensor:
 
 def _flatten(x: Tensor) -> Tensor:
     # Rows, columns, channels: the order in memory of a channels_last map, so that nothing is copied.
-    return x.permute(0, 2, 3, 1).reshape(len(x), -1)
+    return x.permute(0, 2, 3, 1).flatten(1)
 
 
 def load_networks(device: torch.device) -> tuple[PNet, RNet, ONet]:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+
 @dataclass(frozen=True)
 class Tables:
     """Summed-area tables of several images in one buffer, images of one size side by side.

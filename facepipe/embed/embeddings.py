@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -105,41 +106,52 @@ class EmbeddingsWriter:
 
     def __init__(self, path: Path, model: str, flip: str, dim: int) -> None:
         about = json.dumps({"format": _FORMAT, "model": model, "flip": flip, "dim": dim})
-        columns = [
-            ("path", pa.string()),
-            ("mu", pa.list_(pa.float32(), dim)),
-            ("detected", pa.bool_()),
-            ("error", pa.string()),
-        ]
-        self._schema = pa.schema(columns, metadata={_META: about.encode()})
-        self._replacing = replacing(path)
-        self._dim = dim
+        self._schema = pa.schema(_columns(dim), metadata={_META: about.encode()})
+        self._path = path
+        self._none = Embeddings(np.zeros((0, dim), np.float32), model, flip)
 
     def __enter__(self) -> "EmbeddingsWriter":
-        temporary = self._replacing.__enter__()
-        self._file = pq.ParquetWriter(temporary, self._schema, compression="zstd")
+        with ExitStack() as opened:
+            temporary = opened.enter_context(replacing(self._path))
+            self._file = opened.enter_context(
+                pq.ParquetWriter(temporary, self._schema, compression="zstd", write_page_checksum=True)
+            )
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._file.close()
-        self._replacing.__exit__(*error)
+        self._opened.__exit__(*error)
 
     def write(self, batch: Embeddings) -> None:
-        """Append the rows of ``batch``, then its failed images."""
-        count, failed = len(batch), len(batch.failed)
-        mu = pa.FixedSizeListArray.from_arrays(
-            pa.array(np.concatenate([batch.mu.ravel(), np.zeros(failed * self._dim, np.float32)])),
-            self._dim,
-            mask=pa.array([False] * count + [True] * failed),
-        )
+        """Append the rows of ``batch``, then its failed images.
+
+        Raises:
+            EmbeddingsError: the batch is of another model, or its rows have no paths.
+        """
+        require_same_model(self._none, batch)
+        count, failed, dim = len(batch), len(batch.failed), batch.dim
+        if len(batch.paths) != count:
+            raise EmbeddingsError(f"{self._path}: embeddings need paths to be saved; give them with with_paths()")
+        values = np.concatenate([batch.mu.ravel(), np.zeros(failed * dim, np.float32)]).astype(np.float32, copy=False)
+        missing = pa.array([False] * count + [True] * failed, pa.bool_())
+        mu = pa.FixedSizeListArray.from_arrays(pa.array(values), dim, mask=missing)
         paths = [*batch.paths, *(path for path, _ in batch.failed)]
         columns = [
             pa.array([_utf8(path) for path in paths], pa.string()),
             mu,
-            pa.array([*batch.detected.tolist(), *[False] * failed]),
-            pa.array([None] * count + [reason for _, reason in batch.failed], pa.string()),
+            pa.array([*batch.detected.tolist(), *[False] * failed], pa.bool_()),
+            pa.array([None] * count + [_utf8(reason) for _, reason in batch.failed], pa.string()),
         ]
         self._file.write_table(pa.table(columns, schema=self._schema))
+
+
+def _columns(dim: int) -> list[tuple[str, Any]]:
+    return [
+        ("path", pa.string()),
+        ("mu", pa.list_(pa.float32(), dim)),
+        ("detected", pa.bool_()),
+        ("error", pa.string()),
+    ]
 
 
 def _utf8(path: str) -> str:
@@ -160,12 +172,12 @@ def load_embeddings(path: Path) -> Embeddings:
     """
     try:
         with path.open("rb") as file:
-            table = pq.read_table(file)
+            table = pq.read_table(file, page_checksum_verification=True)
     except FileNotFoundError as error:
         raise EmbeddingsError(f"{path}: no such file; make it with 'facepipe embed IMAGES -o {path}'") from error
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise EmbeddingsError(f"{path}: not a readable embeddings file; make it again") from error
-    about = _about(table.schema.metadata or {}, path)
+    about = _about(table.schema, path)
     mu = table.column("mu").combine_chunks()
     valid = mu.is_valid().to_numpy(zero_copy_only=False)
     values = mu.flatten().to_numpy(zero_copy_only=False).reshape(-1, about["dim"])
@@ -181,11 +193,16 @@ def load_embeddings(path: Path) -> Embeddings:
     )
 
 
-def _about(metadata: dict[bytes, bytes], path: Path) -> dict[str, Any]:
+def _about(schema: pa.Schema, path: Path) -> dict[str, Any]:
     try:
-        about: dict[str, Any] = json.loads(metadata[_META])
-    except (KeyError, ValueError) as error:
-        raise EmbeddingsError(f"{path}: a Parquet file, but not of facepipe embeddings; see 'facepipe embed'") from error
-    if about.get("format") != _FORMAT:
-        raise EmbeddingsError(f"{path}: written by another version of facepipe; embed the images again")
+        about: dict[str, Any] = json.loads(schema.metadata[_META])
+        if about["format"] != _FORMAT:
+            raise EmbeddingsError(f"{path}: written by another version of facepipe; embed the images again")
+        model, flip, dim = about["model"], about["flip"], about["dim"]
+        fits = isinstance(model, str) and isinstance(flip, str) and schema.equals(pa.schema(_columns(dim)))
+    # What another program put there may be of any type.
+    except (KeyError, TypeError, ValueError) as error:
+        raise EmbeddingsError(f"{path}: a Parquet file, but not one that 'facepipe embed' wrote") from error
+    if not fits:
+        raise EmbeddingsError(f"{path}: not a readable embeddings file: its columns do not fit; make it again")
     return about

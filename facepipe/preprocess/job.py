@@ -14,7 +14,7 @@ from facepipe.detect import Detector, Settings
 from facepipe.errors import DatasetError
 from facepipe.files import replacing, write_bytes, write_text
 from facepipe.images import encode_rgb
-from facepipe.pipeline import Cropper, CroppedImage, read_batches
+from facepipe.pipeline import CroppedImage, Cropper, read_batches
 from facepipe.preprocess.journal import Journal, check_settings
 from facepipe.preprocess.manifest import rows_of, write_manifest
 from facepipe.preprocess.scan import length, scan, units

@@ -24,7 +24,7 @@ def evaluate_lfw(embeddings: Embeddings, pairs: Pairs, rule: str = "sphereface",
             image's centre that stood in for it, ``skip`` leaves their pairs out, ``fail`` is an error.
 
     Raises:
-        DatasetError: unknown rule, or images are missing.
+        DatasetError: unknown rule, images are missing, too many are skipped, or embeddings are NaN.
     """
     if rule not in RULES:
         raise DatasetError(f"rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
@@ -35,8 +35,13 @@ def evaluate_lfw(embeddings: Embeddings, pairs: Pairs, rule: str = "sphereface",
         raise DatasetError(f"{first}: no face found, nor in {undetected - 1} more; use --on-miss centre or skip")
     kept = pairs
     if on_miss == "skip":
-        kept = pairs.take(detected[pairs.left] & detected[pairs.right])
-    folds = RULES[rule](embeddings.mu[row], kept)
+        kept = _kept(pairs, detected)
+    mu = embeddings.mu[row]
+    finite = np.isfinite(mu).all(1)
+    if not finite.all():
+        first = pairs.names[int((~finite).argmax())]
+        raise DatasetError(f"{first}: its embedding is not finite; check the model {embeddings.model}, embed again")
+    folds = RULES[rule](mu, kept)
     accuracy, error = mean_and_error(folds)
     settings = {
         "model": embeddings.model,
@@ -49,6 +54,14 @@ def evaluate_lfw(embeddings: Embeddings, pairs: Pairs, rule: str = "sphereface",
         "on_miss": on_miss,
     }
     return Result("lfw", accuracy, error, tuple(folds), settings)
+
+
+def _kept(pairs: Pairs, detected: np.ndarray) -> Pairs:
+    kept = pairs.take(detected[pairs.left] & detected[pairs.right])
+    for fold in range(pairs.folds):
+        if not (kept.fold == fold).any():
+            raise DatasetError(f"fold {fold + 1} has no pairs left without missed faces; use --on-miss centre")
+    return kept
 
 
 def _rows(embeddings: Embeddings, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,6 @@
 """Training: recipes, data in order, the loop, checkpoints, and the model at the end."""
 
 from facepipe.train.checkpoint import TrainingError
-from facepipe.train.evaluate import create_evaluation
 from facepipe.train.loop import Evaluation, Trainer
 from facepipe.train.recipe import Recipe
 from facepipe.train.recipe_file import RecipeError, load_recipe, save_recipe, shipped_recipes
@@ -15,7 +14,6 @@ __all__ = [
     "Stopped",
     "Trainer",
     "TrainingError",
-    "create_evaluation",
     "load_recipe",
     "resolve",
     "save_recipe",

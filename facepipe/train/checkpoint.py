@@ -17,7 +17,6 @@ from torch import Tensor
 
 from facepipe.errors import FacepipeError
 from facepipe.train.ranks import Ranks
-from facepipe.train.sharded_tensors import load_sharded, save_sharded
 
 STATE = "state.safetensors"
 CLASSES = "classes"
@@ -70,6 +69,8 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, ranks: Ranks) -> Path:
     _all_or_none(failure, run, checkpoint.step, ranks)
     if ranks.count > 1 and checkpoint.sharded:
         try:
+            from facepipe.train.sharded_tensors import save_sharded  # slow to import, and needed by several ranks only
+
             save_sharded(temporary / CLASSES, checkpoint.sharded, checkpoint.classes, ranks)
         except Exception as error:  # torch wraps what a rank met in an error of its own
             failure = _reason(error)
@@ -158,5 +159,7 @@ def _load(folder: Path, fingerprint: str, sharded: dict[str, Tensor], ranks: Ran
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     classes = int(values.get("classes", 0))
     if (folder / CLASSES).is_dir():
+        from facepipe.train.sharded_tensors import load_sharded
+
         tensors |= load_sharded(folder / CLASSES, sharded, classes, ranks)
     return Checkpoint(int(values.pop("step")), tensors, values, sharded, classes)

@@ -17,7 +17,6 @@ from facepipe.pipeline import Cropper, read_batches
 from facepipe.protocols import evaluate_lfw
 from facepipe.train.card import as_model
 from facepipe.train.crops import fit
-from facepipe.train.loop import Evaluation
 from facepipe.train.recipe import Recipe
 
 
@@ -74,8 +73,3 @@ def _find(folder: Path, name: str) -> Path:
     raise DatasetError(
         f"{folder / name}.jpg: no such image; evaluate.images must hold those of evaluate.pairs"
     )
-
-
-def create_evaluation(recipe: Recipe, device: torch.device) -> Evaluation | None:
-    """The evaluation that the recipe asks for, if it asks for one."""
-    return PairsEvaluation(recipe, device) if recipe.evaluate.pairs else None

@@ -18,7 +18,6 @@ from facepipe.train.crops import Crops
 from facepipe.train.loop import Trainer
 from facepipe.train.prepare import Prepared
 from facepipe.train.recipe import Recipe
-from facepipe.train.sharded_tensors import whole_rows
 
 IDENTITIES = "identities.txt"
 CLASSES = "classes.safetensors"
@@ -65,7 +64,11 @@ def _class_weights(trainer: Trainer) -> Tensor | None:
         return None
     classes = trainer.loss.classes
     weight = classes.weight.detach()
-    return whole_rows(weight, classes.total, trainer.ranks) if trainer.spread else weight
+    if not trainer.spread:
+        return weight
+    from facepipe.train.sharded_tensors import whole_rows
+
+    return whole_rows(weight, classes.total, trainer.ranks)
 
 
 def _validate(

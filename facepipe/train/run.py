@@ -27,7 +27,7 @@ RECIPE = "recipe.toml"
 _AGREE_EVERY = 10
 """Steps between two looks at whether another rank was asked to stop."""
 
-EvaluationMaker = Callable[[Recipe, torch.device], Evaluation | None]
+EvaluationMaker = Callable[[Recipe, torch.device], Evaluation]
 
 
 class Stopped(TrainingError):  # noqa: N818
@@ -52,7 +52,7 @@ def train(
         resume: go on from the last whole checkpoint, if there is one.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         evaluation: makes what is called every ``evaluate.every`` steps and at the end, with the network (the
-            average, if one is kept); ``create_evaluation`` for the pairs list of the recipe.
+            average, if one is kept); ``evaluate.PairsEvaluation`` is one, for the pairs list of the recipe.
         console: where progress and notes go; stderr by default.
 
     Returns:
@@ -246,6 +246,6 @@ class _Run:
             "images": len(self.ready.samples),
             "identities": len(self.ready.samples.identities),
             "unreadable": len(self.ready.crops.corrupt),
-            "samples_per_second": round(speed, 1),
+            **({"samples_per_second": round(speed, 1)} if speed else {}),
             **made,
         }

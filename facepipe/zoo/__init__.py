@@ -3,7 +3,7 @@
 Importing this room loads neither torch nor anything that only a download or an ONNX model needs.
 """
 
-from facepipe.zoo.cache import cache_folder, cached_weights, sha256_of, user_cards
+from facepipe.zoo.cache import cache_folder, cached_weights, is_cached, sha256_of, user_cards
 from facepipe.zoo.card import Card, Embedding, Input, Source, Threshold, Uncertainty, Weights
 from facepipe.zoo.card_file import read_card, save_card
 from facepipe.zoo.catalogue import CardStatus, available, find_card
@@ -29,6 +29,7 @@ __all__ = [
     "find_card",
     "import_foreign",
     "import_weights",
+    "is_cached",
     "load",
     "locate",
     "pull",

@@ -26,6 +26,19 @@ def cached_weights(card: Card) -> Path:
     return cache_folder() / "weights" / f"{weights.sha256[:12]}-{PurePosixPath(weights.file).name}"
 
 
+def is_cached(card: Card) -> bool:
+    """Whether the weights of a card are in the cache."""
+    return is_present(cached_weights(card))
+
+
+def is_present(path: Path) -> bool:
+    """Whether there is such a file; none in a folder that may not be looked into."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return False
+
+
 def user_cards() -> Path:
     """Folder of the cards that were added by importing; it need not exist."""
     return cache_folder() / "cards"

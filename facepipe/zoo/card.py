@@ -125,7 +125,7 @@ class Card(_Part):
         """``name@`` and the first 12 digits of the weights' SHA-256: what embeddings are stamped with."""
         return f"{self.name}@{self.weights.sha256[:12]}"
 
-    def threshold_at(self, far: float, score: str = "cosine", flip: Flip | None = None) -> Threshold:
+    def threshold_at(self, far: float, score: str = "cosine", flip: str | None = None) -> Threshold:
         """The decision threshold at a false-accept rate; nothing is interpolated.
 
         Args:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from facepipe.errors import ModelError
 from facepipe.shipped import shipped
-from facepipe.zoo.cache import cached_weights, user_cards
+from facepipe.zoo.cache import is_cached, user_cards
 from facepipe.zoo.card import Card
 from facepipe.zoo.card_file import read_card
 
@@ -41,7 +41,7 @@ def available() -> list[CardStatus]:
         except ModelError as error:
             statuses.append(CardStatus(name, path, is_shipped(name), None, False, str(error)))
             continue
-        statuses.append(CardStatus(name, path, is_shipped(name), card, cached_weights(card).is_file()))
+        statuses.append(CardStatus(name, path, is_shipped(name), card, is_cached(card)))
     return statuses
 
 
@@ -54,8 +54,8 @@ def find_card(name: str) -> Card:
     files = card_files()
     if name not in files:
         close = difflib.get_close_matches(name, files, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(files)}"
-        raise ModelError(f"unknown model {name!r}; {hint} A card file or a run folder is named by its path")
+        hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(files)},"
+        raise ModelError(f"unknown model {name!r}; {hint} or give the path of a card file or run folder")
     return _read(name, files[name])
 
 

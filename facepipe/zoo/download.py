@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from facepipe.errors import ModelError
-from facepipe.zoo.cache import cached_weights, sha256_of, writing_to_cache
+from facepipe.zoo.cache import cached_weights, is_cached, sha256_of, writing_to_cache
 from facepipe.zoo.card import Card
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def pull(card: Card, progress: Progress | None = None) -> Path:
             the download is at fault, the message says how to import a file fetched by other means.
     """
     path = cached_weights(card)
-    if path.is_file():
+    if is_cached(card):
         if sha256_of(path) == card.weights.sha256:
             return path
         with writing_to_cache():
@@ -54,9 +54,9 @@ def pull(card: Card, progress: Progress | None = None) -> Path:
         handle = part.open("ab")
     with handle, _alone(handle, part):
         # Another process may have finished the file while this one was waiting to open it.
-        got = card.weights.sha256 if path.is_file() else _fetch(card, handle, part, progress)
+        got = card.weights.sha256 if is_cached(card) else _fetch(card, handle, part, progress)
     with writing_to_cache():
-        if got == card.weights.sha256 and not path.is_file():
+        if got == card.weights.sha256 and not is_cached(card):
             part.replace(path)
         part.unlink(missing_ok=True)
     if got != card.weights.sha256:

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from facepipe.errors import ModelError
-from facepipe.zoo.cache import cached_weights, sha256_of
+from facepipe.zoo.cache import cached_weights, is_cached, is_present, sha256_of
 from facepipe.zoo.card import Card
 from facepipe.zoo.card_file import read_card
 from facepipe.zoo.catalogue import card_files, find_card
@@ -65,7 +65,7 @@ def load(name_or_path: str | Path, device: "str | torch.device" = "cpu") -> Mode
 
     chosen = choose_device(str(device))
     card, weights = locate(name_or_path)
-    if not weights.is_file():
+    if not is_present(weights):
         raise ModelError(_absent(card, weights))
     got = sha256_of(weights)
     if got != card.weights.sha256:
@@ -91,8 +91,7 @@ def locate(name_or_path: str | Path) -> tuple[Card, Path]:
             raise ModelError(f"{path}: no such folder; a model is a name, a card file or a run folder")
         card = read_card(file)
         beside = file.parent / PurePosixPath(card.weights.file)
-        cached = cached_weights(card)
-        return card, cached if cached.is_file() and not beside.is_file() else beside
+        return card, cached_weights(card) if is_cached(card) and not is_present(beside) else beside
     card = find_card(name)
     return card, cached_weights(card)
 

@@ -60,7 +60,8 @@ class OnnxNetwork:
 
     def _run(self, crops: np.ndarray) -> np.ndarray:
         (embeddings,) = self._session.run([self._output], {self._input: crops})
-        return np.asarray(embeddings)
+        # A copy: whoever keeps ONNX Runtime's own array keeps a hole in its arena, which then grows.
+        return np.array(embeddings)
 
     def _check(self) -> int:
         """The embedding's length, from a run; also that a crop comes out of a batch as it does alone."""

@@ -1,0 +1,142 @@
+"""Does `facepipe.detect.Detector` find what facenet-pytorch's MTCNN finds, with equal settings?
+
+    python benchmarks/detector_parity.py FOLDER [--preset fast] [--limit 200] [--batch 32]
+
+prints JSON: ``faces`` of facenet-pytorch, the share of them that facepipe ``found`` (IoU at least 0.95 and every
+landmark within one pixel), the ``extra`` faces that only facepipe has, the worst differences in pixels among the
+found ones, and which faces were ``missed``.
+
+The peer sees one image at a time: among candidates whose probabilities are equal (they saturate at 1) it keeps
+the last one, but over a batch it sorts all images' candidates with an unstable sort, so that there its own choice
+changes with the company an image is in.
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from facenet_pytorch import MTCNN
+
+from facepipe.detect import PRESETS, Detector, Faces, Settings, preset
+from facepipe.images import list_images, read_rgb
+
+MIN_IOU, MAX_LANDMARK = 0.95, 1.0
+_TOGETHER = 64
+
+
+def peer(settings: Settings, device: str = "cpu") -> MTCNN:
+    """facenet-pytorch's MTCNN with these settings."""
+    return MTCNN(
+        min_face_size=settings.min_face,
+        factor=settings.factor,
+        thresholds=list(settings.thresholds),
+        keep_all=True,
+        device=torch.device(device),
+    )
+
+
+def peer_faces(mtcnn: MTCNN, images: list[np.ndarray]) -> list[Faces]:
+    """What it finds in images of one size."""
+    found = []
+    for boxes, scores, landmarks in zip(*mtcnn.detect(np.stack(images), landmarks=True), strict=True):
+        if boxes is None:
+            found.append(Faces.none())
+        else:
+            found.append(Faces(*(np.asarray(values, np.float32) for values in (boxes, scores, landmarks))))
+    return found
+
+
+@dataclass
+class Parity:
+    """Counts and worst differences so far."""
+
+    images: int = 0
+    faces: int = 0
+    found: int = 0
+    extra: int = 0
+    worst_box: float = 0.0
+    worst_landmark: float = 0.0
+    worst_score: float = 0.0
+    missed: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def share(self) -> float:
+        """Of the peer's faces, how many were found."""
+        return self.found / max(self.faces, 1)
+
+    def add(self, name: str, ours: Faces, theirs: Faces) -> None:
+        """Count one image: every face of the peer with the face of ours that overlaps it most."""
+        self.images += 1
+        self.faces += len(theirs)
+        self.extra += max(0, len(ours) - len(theirs))
+        overlap = iou(theirs.boxes, ours.boxes)
+        for index in range(len(theirs)):
+            best = int(overlap[index].argmax()) if len(ours) else -1
+            if best < 0 or not self._equal(overlap[index, best], ours.take([best]), theirs.take([index])):
+                self.missed.append({"path": name, "box": theirs.boxes[index].tolist()})
+
+    def _equal(self, overlap: float, ours: Faces, theirs: Faces) -> bool:
+        landmark = float(np.linalg.norm(ours.landmarks - theirs.landmarks, axis=2).max())
+        if overlap < MIN_IOU or landmark > MAX_LANDMARK:
+            return False
+        self.found += 1
+        self.worst_box = max(self.worst_box, float(np.abs(ours.boxes - theirs.boxes).max()))
+        self.worst_landmark = max(self.worst_landmark, landmark)
+        self.worst_score = max(self.worst_score, float(np.abs(ours.scores - theirs.scores).max()))
+        return True
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of N×4 and M×4 boxes, N×M."""
+    corner = np.maximum(a[:, None, :2], b[None, :, :2])
+    side = np.clip(np.minimum(a[:, None, 2:], b[None, :, 2:]) - corner, 0, None)
+    shared = side.prod(2)
+    area_a, area_b = ((boxes[:, 2:] - boxes[:, :2]).prod(1) for boxes in (a, b))
+    return shared / (area_a[:, None] + area_b - shared)
+
+
+def batches(images: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
+    """Images in batches of one size, as the peer wants them, in order."""
+    for _, group in groupby(images, key=lambda image: image.shape):
+        while part := list(islice(group, size)):
+            yield part
+
+
+def measure(paths: Iterable[Path], settings: Settings, device: str = "cpu", batch: int = 1) -> Parity:
+    """Run both over the images, the peer in batches of at most ``batch``."""
+    detector, mtcnn, parity = Detector(settings, device), peer(settings, device), Parity()
+    paths = iter(paths)
+    while part := list(islice(paths, _TOGETHER)):
+        images = [read_rgb(path) for path in part]
+        found = detector(images)
+        theirs = [faces for same in batches(images, batch) for faces in peer_faces(mtcnn, same)]
+        for path, ours, peers in zip(part, found, theirs, strict=True):
+            parity.add(str(path), ours, peers)
+    return parity
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description="Compare facepipe's detector with facenet-pytorch's MTCNN.")
+    parser.add_argument("folder", type=Path, help="folder of photos, such as LFW's")
+    parser.add_argument("--preset", choices=PRESETS, default="sphereface")
+    parser.add_argument("--limit", type=int, help="look at this many images, spread evenly")
+    parser.add_argument("--batch", type=int, default=1, help="images that facenet-pytorch sees together")
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    paths = list(list_images(arguments.folder))
+    step = max(1, len(paths) // arguments.limit) if arguments.limit else 1
+    settings = preset(arguments.preset)
+    parity = measure(paths[::step][: arguments.limit], settings, arguments.device, arguments.batch)
+    about = {"preset": arguments.preset, "batch": arguments.batch, "share": parity.share}
+    print(json.dumps(about | vars(parity), indent=2))
+
+
+if __name__ == "__main__":
+    main()
