@@ -65,6 +65,6 @@ def has_native_bfloat16(device: torch.device) -> bool:
 def _cpu_flag(flag: str) -> bool:
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="ignore") as lines:  # noqa: PTH123
-            return any(line.startswith("flags") and f" {flag}" in line for line in lines)
+            return any(line.startswith("flags") and flag in line.split() for line in lines)
     except OSError:
         return False

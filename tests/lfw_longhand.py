@@ -4,6 +4,17 @@ import math
 
 import numpy as np
 
+PAIRS_FILE = """2\t2
+Ann\t1\t2
+Bo\t3\t10
+Ann\t1\tBo\t2
+Bo\t1\tCy_D\t1
+Ann\t2\t3
+Cy_D\t1\t2
+Ann\t1\tBo\t1
+Bo\t2\tAnn\t4
+"""
+
 
 def sphereface(mu, pairs):
     """SphereFace's evaluation.m: (accuracy, threshold) of every fold, and the scores that they were judged by."""
@@ -23,8 +34,8 @@ def sphereface(mu, pairs):
             if right > best:
                 best, maximisers = right, []
             if right == best:
-                maximisers.append(t)
-        t = math.fsum(maximisers) / len(maximisers)
+                maximisers.append(step - 10_000)
+        t = sum(maximisers) / len(maximisers) / 10_000
         right = sum(judged_right(score[i], t, pairs.same[i]) for i in testing)
         out.append((right / len(testing), t))
         seen.extend(score.values())

@@ -71,7 +71,7 @@ def test_manifest_takes_good_rows_with_an_identity(tmp_path):
         (tmp_path / f"{name}.png").write_bytes(encoded(crop(ord(name), 0)))
     table = {
         "path": ["1.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg"],
-        "crop": ["a.png", "b.png", None, "d.png", "e.png"],
+        "crops": [["a.png"], ["b.png"], [], ["d.png", "a.png"], ["e.png"]],
         "identity": ["zoe", "ann", "ann", "zoe", None],
         "status": ["ok", "ok", "no_face", "ok", "ok"],
     }
@@ -79,13 +79,13 @@ def test_manifest_takes_good_rows_with_an_identity(tmp_path):
     for path in (tmp_path, tmp_path / "manifest.parquet"):
         samples = open_samples([path])
         assert list(samples.identities) == ["ann", "zoe"]
-        assert samples.labels.tolist() == [1, 0, 1]
+        assert samples.labels.tolist() == [1, 0, 1, 1]
         assert (read_rgb(samples.read(2)) == crop(ord("d"), 0)).all()
         assert samples.notes == (f"{path}: 1 crop(s) without an identity left out",)
 
 
 def test_bad_manifests(tmp_path):
-    pq.write_table(pa.table({"crop": ["a"], "status": ["ok"]}), tmp_path / "m.parquet")
+    pq.write_table(pa.table({"crops": [["a"]], "status": ["ok"]}), tmp_path / "m.parquet")
     with pytest.raises(DatasetError, match=r"m\.parquet: no column identity; is it a manifest"):
         open_samples([tmp_path / "m.parquet"])
     (tmp_path / "n.parquet").write_bytes(b"PAR1 not really")

@@ -43,7 +43,11 @@ def launch(count: int, *arguments: str) -> list[str]:
         )
         for rank in range(count)
     ]
-    outputs = [process.communicate(timeout=180) for process in processes]
+    try:
+        outputs = [process.communicate(timeout=180) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
     assert all(process.returncode == 0 for process in processes), outputs[0][1][-3000:] + outputs[-1][1][-3000:]
     return [out for out, _ in outputs]
 

@@ -22,7 +22,7 @@ from facepipe.backbones import Backbone
 from facepipe.backbones.registry import _ENTRIES, register
 from facepipe.cli.train import command
 from facepipe.embed import Embedder
-from facepipe.errors import DatasetError
+from facepipe.errors import DatasetError, MissingExtraError
 from facepipe.train import RecipeError, Stopped, TrainingError, resolve, train
 from facepipe.train import checkpoint as checkpoints
 from facepipe.zoo import load
@@ -215,6 +215,13 @@ def test_a_longer_schedule_goes_on_from_the_end(tmp_path, data):
     assert [line["step"] for line in log_of(folder) if line["event"] == "start"] == [0, 12]
 
 
+def test_a_run_beyond_its_schedule_is_not_cut_short(tmp_path, data):
+    begin(tmp_path, data)
+    with pytest.raises(TrainingError, match=r"is at step 12 already, beyond schedule\.length = 9 steps"):
+        recipe, folder = resolve(None, tmp_path / "run", [], ["schedule.length=9"], True)
+        train(recipe, folder, resume=True, device="cpu", console=QUIET)
+
+
 def test_resuming_with_other_data_is_refused(tmp_path, data):
     begin(tmp_path, data)
     (data / "person00" / "4.png").unlink()
@@ -313,6 +320,17 @@ def test_evaluation_is_called_and_logged(tmp_path, data):
     events = [(line["step"], line["lfw"]) for line in log_of(tmp_path / "run") if line["event"] == "evaluation"]
     assert events == [(5, 0.51), (10, 0.52), (12, 0.53)]
     assert summary["evaluation"] == {"lfw": 0.53}
+
+
+def test_tensorboard_gets_the_figures_or_is_asked_for(tmp_path, data, monkeypatch):
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    begin(tmp_path, data, "loop.tensorboard=true")
+    events = reader.EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    logged = [line["loss"] for line in log_of(tmp_path / "run") if line["event"] == "train"]
+    assert [event.value for event in events.Scalars("train/loss")] == pytest.approx(logged)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'facepipe\[train\]'"):
+        begin(tmp_path, data, "loop.tensorboard=true", out="other")
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ class Aligner:
         Raises:
             FacepipeError: no similarity fits the landmarks.
         """
-        return warp(image, fit_similarity(self.template.points, landmarks), *self.size)
+        shifted = np.asarray(landmarks, np.float64) + self.template.landmark_shift
+        return warp(image, fit_similarity(self.template.points, shifted), *self.size)
 
     def centre(self, image: np.ndarray) -> np.ndarray:
         """The crop for an image in which no face was found: the middle 60 % of it, scaled.

@@ -64,12 +64,16 @@ def command(
     Exit code 0 for any successful comparison (with --check, 1 when different), 2 when there is no face or
     a file cannot be read.
     """
+    from facepipe.images import read_rgb
+    from facepipe.pipeline import ReadImage
     from facepipe.score import cosine
 
+    # Before the model is loaded, so that a wrong path is told at once.
+    images = [ReadImage(path, read_rgb(path)) for path in (image_a, image_b)]
     embedder = options.make_embedder(model, flip, precision, device)
     detector = None if already_aligned else options.make_detector(preset, min_face, factor, thresholds, device)
     decision = _decision(embedder, far, threshold)
-    images, found = _find(image_a, image_b, embedder, detector, rule)
+    found = _find(images, embedder, detector, rule)
     mu = embedder(_stack(found)).mu
     score = float(cosine(mu[:1], mu[1:])[0])
     same = bool(score >= decision["threshold"])
@@ -90,18 +94,14 @@ def command(
 def _decision(embedder: "Embedder", far: float, threshold: float | None) -> dict[str, Any]:
     if threshold is not None:
         return {"threshold": threshold, "far": None, "calibrated_on": "given on the command line"}
-    entry = embedder.model.card.threshold_at(far, flip=embedder.flip)  # type: ignore[arg-type]
+    entry = embedder.model.card.threshold_at(far, flip=embedder.flip)
     return {"threshold": entry.value, "far": entry.far, "calibrated_on": entry.calibrated_on}
 
 
-def _find(
-    image_a: Path, image_b: Path, embedder: "Embedder", detector: Any, rule: str
-) -> tuple[list["ReadImage"], list["CroppedImage"]]:
+def _find(images: list["ReadImage"], embedder: "Embedder", detector: Any, rule: str) -> list["CroppedImage"]:
     from facepipe.align import Aligner
-    from facepipe.images import read_rgb
-    from facepipe.pipeline import Cropper, ReadImage
+    from facepipe.pipeline import Cropper
 
-    images = [ReadImage(path, read_rgb(path)) for path in (image_a, image_b)]
     found = Cropper(Aligner(embedder.model.card.input.template), detector, rule, "drop")(images)
     for result in found:
         if not result.crops:
@@ -109,7 +109,7 @@ def _find(
                 f"{result.path}: {result.reason}; try --min-face 12 for small faces, "
                 "or --already-aligned for a face crop"
             )
-    return images, found
+    return found
 
 
 def _stack(found: list["CroppedImage"]) -> Any:
@@ -141,7 +141,7 @@ def _show(answer: dict[str, Any], found: list["CroppedImage"]) -> None:
     for account in answer["images"]:
         of = f"face {account['used']} of {account['faces']}" if "used" in account else "taken as an aligned crop"
         screen.print(f"  {account['path']}: {of}", markup=False, soft_wrap=True)
-    screen.print(f"  threshold: {answer['calibrated_on']}", markup=False, soft_wrap=True)
+    screen.print(f"  threshold measured on: {answer['calibrated_on']}", markup=False, soft_wrap=True)
     screen.print(f"  model: {answer['model']}", markup=False, soft_wrap=True)
     crowded = [str(result.path) for result in found if len(result.faces) > 1]
     if crowded:

@@ -77,6 +77,8 @@ def command(
             raise DatasetError(f"{path}: these embeddings are made; --model, --flip and --already-aligned do not apply")
         embeddings = load_embeddings(path)
     else:
+        if not path.is_dir():
+            raise DatasetError(f"{path}: no such folder or embeddings file; PATH holds LFW's folders of people")
         detector = None if already_aligned else options.make_detector(preset, min_face, factor, thresholds, device)
         embedder = options.make_embedder(model, flip, precision, device)
         embeddings = _embed(path, pairs, detector, embedder, rule)

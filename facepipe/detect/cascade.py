@@ -40,7 +40,7 @@ class Settings:
     thresholds: tuple[float, float, float] = (0.6, 0.7, 0.9)
 
     def __post_init__(self) -> None:
-        if self.min_face < _CELL:
+        if not self.min_face >= _CELL:
             raise FacepipeError(f"minimum face {self.min_face} is below MTCNN's window of {_CELL} pixels; raise it")
         if not 0.1 <= self.factor <= 0.95:
             raise FacepipeError(f"pyramid factor {self.factor} must lie between 0.1 and 0.95")

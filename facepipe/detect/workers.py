@@ -27,6 +27,8 @@ def _pool(size: int) -> ThreadPoolExecutor:
 
     def start() -> None:
         torch.set_num_threads(1)
+        # A thread takes over PyTorch's default when it first asks for it: let it be while that is 1.
+        torch.get_num_threads()
         started.wait()
 
     pool = ThreadPoolExecutor(size, thread_name_prefix="facepipe-core", initializer=start)

@@ -24,10 +24,12 @@ def evaluate_lfw(embeddings: Embeddings, pairs: Pairs, rule: str = "sphereface",
             image's centre that stood in for it, ``skip`` leaves their pairs out, ``fail`` is an error.
 
     Raises:
-        DatasetError: unknown rule, images are missing, too many are skipped, or embeddings are NaN.
+        DatasetError: unknown rule or on_miss, images are missing, too many are skipped, or embeddings are NaN.
     """
     if rule not in RULES:
         raise DatasetError(f"rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
+    if on_miss not in MISSES:
+        raise DatasetError(f"on_miss {on_miss!r} is unknown; choose one of {', '.join(MISSES)}")
     row, detected = _rows(embeddings, pairs)
     undetected = int((~detected).sum())
     if undetected and on_miss == "fail":

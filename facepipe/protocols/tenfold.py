@@ -24,7 +24,7 @@ def sphereface_rule(mu: np.ndarray, pairs: Pairs) -> list[FoldResult]:
         pairs: with at least two folds.
     """
     mu = np.asarray(mu, np.float64)
-    grid = np.arange(-10_000, 10_001) / 10_000
+    steps = np.arange(-10_000, 10_001)
     results = []
     for fold in _folds(pairs):
         here = pairs.fold == fold
@@ -32,8 +32,9 @@ def sphereface_rule(mu: np.ndarray, pairs: Pairs) -> list[FoldResult]:
         mean = mu[np.concatenate([rest.left, rest.right])].mean(0)
         centred = unit(mu - mean)
         score = np.einsum("nd,nd->n", centred[pairs.left], centred[pairs.right])
-        right = _right_at(score[~here], rest.same, grid, ties_right=False)
-        threshold = float(grid[right == right.max()].mean())
+        right = _right_at(score[~here], rest.same, steps / 10_000, ties_right=False)
+        # The mean of whole steps is exact: a mean of 0 is 0, and a score of 0 a tie.
+        threshold = float(steps[right == right.max()].mean()) / 10_000
         accuracy = _right_at(score[here], pairs.same[here], np.array([threshold]), ties_right=False)[0] / here.sum()
         results.append(FoldResult(float(accuracy), threshold, int(here.sum())))
     return results

@@ -151,8 +151,19 @@ class Trainer:
             x = x.contiguous()
         y = torch.from_numpy(labels).to(device, non_blocking=True)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-            features = self.forward_net(x)
+            features = self._features(x)
         return self.criterion(features, y, number)
+
+    def _features(self, x: Tensor) -> Tensor:
+        try:
+            features: Tensor = self.forward_net(x)
+        except Exception as error:
+            # The compiler's errors are of many kinds; the room they come from is what they share.
+            if self.recipe.loop.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+                raise TrainingError(f"loop.compile = true: torch.compile failed ({reason}); set it to false") from error
+            raise
+        return features
 
     def _no_sync(self, last: bool) -> AbstractContextManager[Any]:
         """Gradients are exchanged between ranks only with the last micro-batch of a step."""

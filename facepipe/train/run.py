@@ -1,6 +1,7 @@
 """A run: a folder that holds the resolved recipe, the log, checkpoints and, at the end, a model."""
 
 import math
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -26,6 +27,9 @@ from facepipe.train.window import Window
 RECIPE = "recipe.toml"
 _AGREE_EVERY = 10
 """Steps between two looks at whether another rank was asked to stop."""
+
+_SAY_EVERY = 20.0
+"""Least seconds between two lines on a stderr that is no terminal."""
 
 EvaluationMaker = Callable[[Recipe, torch.device], Evaluation]
 
@@ -79,6 +83,7 @@ class _Run:
         self.evaluation, self.console = evaluation, console
         self.ready: Prepared = prepare(recipe, ranks)
         self.figures: dict[str, float] = {}
+        self._said = -math.inf
         self.say(*self.ready.notes)
 
     def say(self, *lines: str) -> None:
@@ -118,6 +123,10 @@ class _Run:
         if found is None:
             return self._begin()
         checkpoint, notes = found
+        if checkpoint.step > self.ready.steps:
+            raise TrainingError(
+                f"{self.run}: is at step {checkpoint.step} already, beyond schedule.length = {self.ready.steps} steps"
+            )
         self.say(*notes)
         restore_state(self.ready.trainer, checkpoint)
         self._save_recipe()
@@ -209,8 +218,9 @@ class _Run:
             unreadable=len(self.ready.crops.corrupt),
             **logged,
         )
-        if not self.console.is_terminal:
+        if not self.console.is_terminal and time.monotonic() - self._said > _SAY_EVERY:
             self.say(f"step {done}/{self.ready.steps}  loss {loss:.4f}  {speed:.0f} samples/s")
+            self._said = time.monotonic()
 
     def _diverged(self, step: int) -> TrainingError:
         kept = checkpoint_folders(self.run)

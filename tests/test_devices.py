@@ -1,0 +1,117 @@
+"""A device that is asked for and absent is an error; the machine that runs the tests is out of the game."""
+
+import pytest
+import torch
+
+from facepipe import devices
+from facepipe.devices import choose_device, choose_precision, has_native_bfloat16
+from facepipe.errors import DeviceError
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+
+def refused(name, match):
+    with pytest.raises(DeviceError, match=match) as caught:
+        choose_device(name)
+    assert str(caught.value).startswith(f"--device {name}: ") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:3"])
+@pytest.mark.parametrize(
+    ("built_for", "match"), [(None, "this PyTorch has no CUDA"), ("12.8", "no usable GPU or driver")]
+)
+def test_cuda_on_a_machine_without_one(no_gpu, monkeypatch, name, built_for, match):
+    monkeypatch.setattr(torch.version, "cuda", built_for)
+    refused(name, f"{match}; use --device cpu")
+
+
+def test_mps_on_a_machine_without_one(no_gpu):
+    refused("mps", "this machine has no MPS device; use --device cpu")
+
+
+def test_mps_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device("mps") == torch.device("mps")
+
+
+def test_auto(no_gpu, monkeypatch):
+    assert choose_device() == choose_device("auto") == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto").type == "cuda"
+
+
+def test_cpu_even_where_there_is_a_gpu(two_gpus):
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+def test_gpus_are_numbered_from_zero(two_gpus):
+    assert choose_device("cuda") == torch.device("cuda")
+    assert choose_device("cuda:1") == torch.device("cuda", 1)
+    refused("cuda:2", r"this machine has only 2 CUDA device\(s\), numbered from 0")
+
+
+@pytest.mark.parametrize("name", ["", "gpu", "0", "CPU", "cuda:x", "cuda:-1", "cuda:", "tpu", " cpu"])
+def test_unknown_names(no_gpu, name):
+    refused(name, "no such device; choose one of auto, cpu, cuda, mps")
+
+
+@pytest.mark.parametrize("name", ["meta", "xla", "hip", "vulkan"])
+def test_devices_that_torch_knows_and_facepipe_does_not(name):
+    refused(name, "not supported; choose one of auto, cpu, cuda, mps")
+
+
+def test_precision_by_name():
+    cpu = torch.device("cpu")
+    assert choose_precision("float32", cpu) == torch.float32
+    assert choose_precision("bfloat16", cpu) == torch.bfloat16
+    for name in ("float16", "half", "", "BFLOAT16"):
+        with pytest.raises(DeviceError, match=f"--precision {name}: choose one of auto, float32, bfloat16"):
+            choose_precision(name, cpu)
+
+
+@pytest.mark.parametrize(
+    ("capability", "native"), [((7, 5), False), ((8, 0), True), ((8, 9), True), ((9, 0), True), ((12, 0), True)]
+)
+def test_bfloat16_on_a_gpu_from_ampere_on(monkeypatch, capability, native):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    device = torch.device("cuda")
+    assert has_native_bfloat16(device) is native
+    assert choose_precision("auto", device) == (torch.bfloat16 if native else torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("flags", "native"),
+    [
+        ("fpu avx2 avx512f", False),
+        ("fpu avx2 avx512f avx512_bf16 fma", True),
+        ("fpu amx_bf16 amx_tile", True),
+        ("fpu avx512_bf16x", False),
+        (None, False),
+    ],
+)
+def test_bfloat16_on_a_cpu_with_instructions_for_it(tmp_path, monkeypatch, flags, native):
+    import builtins
+
+    listing = tmp_path / "cpuinfo"
+    if flags is not None:
+        listing.write_text(f"processor\t: 0\nmodel name\t: A CPU without amx_bf16\nflags\t\t: {flags}\n")
+    real_open = builtins.open
+    monkeypatch.setattr(
+        devices, "open", lambda path, **kw: real_open(listing if path == "/proc/cpuinfo" else path, **kw), raising=False
+    )
+    assert has_native_bfloat16(torch.device("cpu")) is native
+    assert choose_precision("auto", torch.device("cpu")) == (torch.bfloat16 if native else torch.float32)
+
+
+def test_bfloat16_on_mps_is_not_taken():
+    assert not has_native_bfloat16(torch.device("mps"))
