@@ -73,6 +73,7 @@ def test_fit_differs_from_the_inverse_of_the_opposite_fit():
     [
         np.full((5, 2), 7.0),
         np.zeros((5, 2), np.float32),
+        9 + 1e-9 * TEMPLATES["112x96"].points,
         np.full((5, 2), np.nan),
         np.where(np.arange(10).reshape(5, 2) == 3, np.inf, TEMPLATES["112x96"].points),
         np.zeros((4, 2)),

@@ -62,12 +62,16 @@ def test_exif_orientation(orientation, form, options):
     assert np.abs(got - expected).max() <= within
 
 
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
-def test_unknown_orientation_and_damaged_exif_do_not_cost_the_picture():
+def test_unknown_orientation():
     exif = Image.Exif()
     exif[274] = 77
     check(encode(PHOTO, exif=exif), PHOTO)
-    check(encode(PHOTO, exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff garbage"), PHOTO)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+@pytest.mark.parametrize("block", [b"", b"XXjunk junk junk", b"MM\0*\0\0", b"MM\0*\0\0\0\x08\xff\xff garbage"])
+def test_damaged_exif_does_not_cost_the_picture(block):
+    check(encode(PHOTO, exif=b"Exif\0\0" + block), PHOTO)
 
 
 def test_rgb_grey_and_one_bit():

@@ -63,6 +63,17 @@ def test_rules_with_repeated_scores(rule, case, dim):
     check(rule, mu, pairs, expected)
 
 
+def test_scores_on_the_threshold():
+    """The tie that a fold of its own has: fold 2 chooses the threshold which both pairs of fold 1 hit."""
+    # SphereFace: the mean of fold 2 is 0, its scores are 1 and −1, so the best thresholds lie around 0.
+    mu = np.array([[0.0], [5], [1], [-3]])
+    pairs = pairs_of([0, 0, 2, 2], [1, 1, 2, 3], [True, False, True, False], [0, 0, 1, 1])
+    assert RULES["sphereface"](mu, pairs)[0] == FoldResult(0.0, 0.0, 2)
+    # insightface: without genuine pairs, 0 is the first of the best thresholds.
+    pairs = pairs_of([0, 0, 1], [0, 0, 3], [True, False, False], [0, 0, 1])
+    assert RULES["insightface"](mu, pairs)[0] == FoldResult(0.5, 0.0, 2)
+
+
 def test_mean_is_of_both_sides_of_the_other_folds_with_repeats():
     """Adding one vector to all features changes nothing for SphereFace's rule, and all for insightface's."""
     rng = np.random.default_rng(3)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from facepipe.cli import options
-from facepipe.cli.screen import notes, print_json, progress
+from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import FacepipeError
 
 
@@ -67,7 +67,7 @@ def _show(path: Path, crops: list[Path], status: str, reason: str, as_json: bool
     if as_json:
         print_json({"path": str(path), "crops": list(map(str, crops)), "status": status, "reason": reason}, indent=None)
     elif reason:
-        notes().print(f"{path}: {reason}", style="yellow", markup=False)
+        note(f"{path}: {reason}", style="yellow")
     else:
         for crop in crops:
             click.echo(str(crop))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
-from facepipe.cli.screen import notes, out, print_json, progress
+from facepipe.cli.screen import note, out, print_json, progress
 from facepipe.errors import DatasetError, ModelError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _embedder(model: str | None, precision: str, device: str) -> "Embedder":
     from facepipe.embed import Embedder
     from facepipe.zoo import Model, find_card
 
-    notes().print("no model in the cache: measuring an untrained MobileFaceNet")
+    note("no model in the cache: measuring an untrained MobileFaceNet")
     card = find_card("mobilefacenet-casia").model_copy(update={"name": "untrained"})
     network = create("mobilefacenet", input_size=card.input.size, embedding_dim=card.embedding.dim).eval()
     where = choose_device(device)

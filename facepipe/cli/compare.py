@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
-from facepipe.cli.screen import notes, out, print_json
+from facepipe.cli.screen import note, out, print_json
 from facepipe.errors import NoFaceError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def command(
     else:
         _show(answer, found)
     if save is not None:
-        notes().print(f"picture: {save}", markup=False)
+        note(f"picture: {save}")
     if check and not same:
         raise click.exceptions.Exit(1)
 
@@ -145,7 +145,7 @@ def _show(answer: dict[str, Any], found: list["CroppedImage"]) -> None:
     screen.print(f"  model: {answer['model']}", markup=False, soft_wrap=True)
     crowded = [str(result.path) for result in found if len(result.faces) > 1]
     if crowded:
-        notes().print(f"several faces in {', '.join(crowded)}: choose with --faces, see with --save", markup=False)
+        note(f"several faces in {', '.join(crowded)}: choose with --faces, see with --save")
 
 
 def _save(path: Path, images: list["ReadImage"], found: list["CroppedImage"], caption: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facepipe.cli import options
-from facepipe.cli.screen import notes
+from facepipe.cli.screen import note
 from facepipe.errors import FacepipeError, MissingExtraError, ModelError
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ PHOTOS = {
     "Eileen Collins": ("skimage", "data/astronaut.png", "scikit-image"),
     "Grace Hopper": ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg", "matplotlib"),
 }
+_NO_MODEL = (
+    "not compared, for want of a model: 'facepipe models pull sface' fetches one, "
+    "'facepipe models import sface FILE' takes one that you fetched"
+)
 
 
 @click.command("demo")
@@ -63,8 +67,8 @@ def _compare(images: list["ReadImage"], model: str | None, device: str) -> str:
 
     try:
         embedder = options.make_embedder(model or _at_hand_or_pulled(), None, "auto", device)
-    except FacepipeError as error:
-        notes().print(f"not compared: {error}", style="yellow", markup=False)
+    except FacepipeError:
+        note(_NO_MODEL, style="yellow")
         return "detected and aligned by facepipe"
     aligner = Aligner(embedder.model.card.input.template)
     crops = [result.crops[0] for result in Cropper(aligner, Detector(device=device), "largest")(images)]

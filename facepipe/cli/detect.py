@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
-from facepipe.cli.screen import notes, print_json, progress
+from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import FacepipeError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def command(
     if count == 0:
         raise FacepipeError(f"{paths[0]}: no images in it; name image files or folders that hold some")
     if failed:
-        notes().print(f"{failed} of {count} images could not be read")
+        note(f"{failed} of {count} images could not be read")
     if failed == count:
         raise click.exceptions.Exit(2)
 
@@ -70,7 +70,7 @@ def _show(image: "ReadImage", faces: "Faces | None", as_json: bool) -> None:
     if as_json:
         print_json(_record(image, faces), indent=None)
     elif faces is None:
-        notes().print(f"{image.path}: {image.reason}", style="red", markup=False)
+        note(f"{image.path}: {image.reason}", style="red")
     else:
         click.echo(f"{image.path}: {len(faces)} face{'' if len(faces) == 1 else 's'}")
         for line in _lines(faces):

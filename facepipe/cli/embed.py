@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from facepipe.cli import options
-from facepipe.cli.screen import notes, print_json, progress
+from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import FacepipeError
 
 
@@ -68,7 +68,7 @@ def command(
             embedded += len(batch)
             failed += len(batch.failed)
             for path, reason in batch.failed:
-                notes().print(f"{path}: {reason}", style="yellow", markup=False)
+                note(f"{path}: {reason}", style="yellow")
         if embedded == 0:
             raise FacepipeError(f"{paths[0]}: nothing to embed ({failed} images without a usable face)")
     if as_json:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facepipe.cli import options
-from facepipe.cli.screen import notes, out, print_json, progress
+from facepipe.cli.screen import note, out, print_json, progress
 from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -126,4 +126,4 @@ def _show(result: "Result") -> None:
     out().print(table)
     what = {"centre": "their centre was used", "skip": "their pairs were skipped", "fail": ""}[settings["on_miss"]]
     missed = f"; {what}" if settings["undetected"] else ""
-    notes().print(f"{settings['undetected']} of {settings['images']} images had no detected face{missed}")
+    note(f"{settings['undetected']} of {settings['images']} images had no detected face{missed}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
-from facepipe.cli.screen import notes, out, print_json
+from facepipe.cli.screen import note, notes, out, print_json
 from facepipe.errors import ModelError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _show_models(statuses: list["CardStatus"]) -> None:
         )  # fmt: skip
     out().print(table)
     if not any(status.cached for status in statuses):
-        notes().print("no model is at hand; fetch one with 'facepipe models pull NAME'")
+        note("no model is at hand; fetch one with 'facepipe models pull NAME'")
 
 
 def _show_backbones(backbones: list[Any]) -> None:

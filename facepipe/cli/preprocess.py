@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from facepipe.cli import options
-from facepipe.cli.screen import notes, print_json, progress
+from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import DatasetError
 
 
@@ -65,7 +65,7 @@ def command(
         def begun(total: int, done: int) -> None:
             advance.total(total)
             if done:
-                notes().print(f"resuming: {done} of {total} images were done before")
+                note(f"resuming: {done} of {total} images were done before")
                 advance(done)
 
         report = preprocess(plan, device, overwrite, begun, advance)

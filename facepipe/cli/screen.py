@@ -25,6 +25,11 @@ def notes() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def note(text: str, style: str = "") -> None:
+    """One line on stderr, never broken by the width of the screen."""
+    notes().print(text, style=style, markup=False, soft_wrap=True)
+
+
 def out() -> Console:
     """The console on stdout, for tables that people read."""
     return Console(highlight=False)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from facepipe.cli import options
-from facepipe.cli.screen import notes, out, print_json
+from facepipe.cli.screen import note, out, print_json
 
 
 @click.command("train")
@@ -70,7 +70,7 @@ def command(
         summary = train(resolved, folder, resume=resume, device=device, evaluation=evaluation)
     except Stopped as stopped:
         if os.environ.get("RANK", "0") == "0":
-            notes().print(str(stopped), markup=False, soft_wrap=True)
+            note(str(stopped))
         sys.exit(130)
     if as_json and "thresholds" in summary:
         print_json(summary)
@@ -117,6 +117,6 @@ def _show(summary: dict[str, Any]) -> None:
             f"{threshold['cosine']:.4f} (accepts {100 * threshold['tar']:.1f} %)",
         )
     out().print(table)
-    for note in summary["notes"]:
-        notes().print(note, markup=False)
-    notes().print(f"model: --model {summary['run']}", markup=False)
+    for line in summary["notes"]:
+        note(line)
+    note(f"model: --model {summary['run']}")
