@@ -24,6 +24,7 @@ import torch
 from facenet_pytorch import MTCNN
 
 from facepipe.detect import PRESETS, Detector, Faces, Settings, preset
+from facepipe.detect.workers import map_on_cores
 from facepipe.images import list_images, read_rgb
 
 MIN_IOU, MAX_LANDMARK = 0.95, 1.0
@@ -41,8 +42,13 @@ def peer(settings: Settings, device: str = "cpu") -> MTCNN:
     )
 
 
-def peer_faces(mtcnn: MTCNN, images: list[np.ndarray]) -> list[Faces]:
-    """What it finds in images of one size."""
+def peer_faces(mtcnn: MTCNN, images: list[np.ndarray], batch: int = 1) -> list[Faces]:
+    """What it finds in images, given in batches of neighbours of one size, one batch per core."""
+    found = map_on_cores(lambda same: _peer_batch(mtcnn, same), batches(images, batch))
+    return [faces for part in found for faces in part]
+
+
+def _peer_batch(mtcnn: MTCNN, images: list[np.ndarray]) -> list[Faces]:
     found = []
     for boxes, scores, landmarks in zip(*mtcnn.detect(np.stack(images), landmarks=True), strict=True):
         if boxes is None:
@@ -115,9 +121,8 @@ def measure(paths: Iterable[Path], settings: Settings, device: str = "cpu", batc
     while part := list(islice(paths, _TOGETHER)):
         images = [read_rgb(path) for path in part]
         found = detector(images)
-        theirs = [faces for same in batches(images, batch) for faces in peer_faces(mtcnn, same)]
-        for path, ours, peers in zip(part, found, theirs, strict=True):
-            parity.add(str(path), ours, peers)
+        for path, ours, theirs in zip(part, found, peer_faces(mtcnn, images, batch), strict=True):
+            parity.add(str(path), ours, theirs)
     return parity
 
 

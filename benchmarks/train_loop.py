@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 import torch
+
 from facepipe import backbones, losses
 from facepipe.train import load_recipe
 from facepipe.train.crops import Crops

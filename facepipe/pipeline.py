@@ -1,7 +1,7 @@
 """Reading, detecting, aligning and embedding composed: paths in, batches of crops or embeddings out.
 
 Everything streams. A batch is bounded by a number of images and by a number of pixels, and only a few
-images are decoded ahead, so memory does not depend on how many or how large the images are.
+images are decoded ahead, fewer when they are large, so memory does not depend on how many there are.
 """
 
 from collections import deque
@@ -71,7 +71,7 @@ def read_batches(
     pixels = 0
     for image in _read_ahead(paths, max_pixels):
         batch.append(image)
-        pixels += 0 if image.pixels is None else image.pixels.shape[0] * image.pixels.shape[1]
+        pixels += _pixels(image)
         if len(batch) == max_images or pixels >= _BATCH_PIXELS:
             yield batch
             batch, pixels = [], 0
@@ -84,13 +84,22 @@ def _read_ahead(paths: Iterable[Path], max_pixels: int) -> Iterator[ReadImage]:
     waiting: deque[Future[ReadImage]] = deque()
     with ThreadPoolExecutor(_READERS, thread_name_prefix="facepipe-read") as pool:
         try:
-            waiting.extend(pool.submit(_read, path, max_pixels) for path in islice(remaining, _AHEAD))
-            while waiting:
-                yield waiting.popleft().result()
-                waiting.extend(pool.submit(_read, path, max_pixels) for path in islice(remaining, 1))
+            ahead = _READERS
+            while True:
+                more = islice(remaining, max(0, ahead - len(waiting)))
+                waiting.extend(pool.submit(_read, path, max_pixels) for path in more)
+                if not waiting:
+                    return
+                image = waiting.popleft().result()
+                ahead = max(1, min(_AHEAD, _BATCH_PIXELS // max(1, _pixels(image))))
+                yield image
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _pixels(image: ReadImage) -> int:
+    return 0 if image.pixels is None else image.pixels.shape[0] * image.pixels.shape[1]
 
 
 def _read(path: Path, max_pixels: int) -> ReadImage:

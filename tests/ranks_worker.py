@@ -1,6 +1,7 @@
 """Run by test_train_ranks.py in several processes that talk over gloo: compares, or trains."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -67,13 +68,17 @@ def main():
     torch.set_num_threads(1)
     mode, *arguments = sys.argv[1:]
     if mode == "compare":
+        os.environ["MASTER_PORT"] = os.environ["MASTER_PORT"].split(",")[0]
         with join_ranks("cpu") as ranks:
             found = compare(ranks)
             print(json.dumps(found) if ranks.first else "")
         return
     recipe, data, runs, *overrides = arguments
+    ports = os.environ["MASTER_PORT"].split(",")
     resume = mode == "resume"
-    for run in runs.split(","):
+    for number, run in enumerate(runs.split(",")):
+        # A port of its own, or one rank may meet the store of the run before.
+        os.environ["MASTER_PORT"] = ports[number]
         resolved, folder = resolve(recipe, Path(run), [data], overrides, resume)
         train(resolved, folder, resume=resume, device="cpu", console=Console(quiet=True))
 

@@ -36,11 +36,11 @@ def assert_same(a, b, atol):
 def test_finds_what_facenet_pytorch_finds_in_the_astronaut(astronaut, name, largest):
     counted = parity.Parity()
     settings = preset(name)
-    detector, mtcnn = Detector(settings, "cpu"), parity.peer(settings)
     sizes = (largest, largest), (203, 301), (160, 97), (64, 64)
     images = [resized(astronaut, *size) for size in sizes]
-    for image, ours in zip(images, detector(images), strict=True):
-        counted.add(str(image.shape), ours, parity.peer_faces(mtcnn, [image])[0])
+    found, theirs = Detector(settings, "cpu")(images), parity.peer_faces(parity.peer(settings), images)
+    for size, *both in zip(sizes, found, theirs, strict=True):
+        counted.add(str(size), *both)
     assert counted.faces >= len(images) and counted.found == counted.faces and counted.extra == 0, counted
     assert counted.worst_box < 1e-3 and counted.worst_landmark < 1e-3
 
@@ -75,7 +75,7 @@ def test_equal_probabilities_keep_the_candidate_that_the_published_code_keeps(sh
 def test_the_parity_measure_sees_a_difference(astronaut, detector):
     found = detector([astronaut])[0]
     moved = type(found)(found.boxes + 3, found.scores, found.landmarks)
-    turned = type(found)(found.boxes, found.scores, found.landmarks + [[1.1, 0]])
+    turned = type(found)(found.boxes, found.scores, found.landmarks + np.array([1.1, 0]))
     for other in (moved, turned, found.take([])):
         counted = parity.Parity()
         counted.add("astronaut", other, found)
@@ -104,7 +104,9 @@ def test_many_images_of_one_size_equal_one_by_one(astronaut, detector):
         assert_same(found, detector([image])[0], 1e-3)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 400), (400, 1), (11, 11), (12, 12), (19, 19), (20, 20), (20, 300), (90, 90)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (1, 400), (400, 1), (11, 11), (12, 12), (19, 19), (20, 20), (20, 300), (90, 90)]
+)
 def test_small_or_empty_pictures_have_no_face(detector, shape):
     grey = np.full((*shape, 3), 128, np.uint8)
     noise = np.repeat(np.random.default_rng(0).integers(0, 256, (*shape, 1), dtype=np.uint8), 3, axis=2)

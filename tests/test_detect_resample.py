@@ -103,7 +103,8 @@ def test_sums_of_a_large_white_image_may_wrap_around():
     blocks = image.reshape(42, 100, 42, 100, 3).mean((1, 3))
     expected = (torch.from_numpy(blocks).permute(2, 0, 1)[None] - 127.5) / 128
     assert_equal(shrink(tables, 1, 1, (42, 42)), expected)
-    boxes = torch.tensor([[4000, 4000, 4200, 4200], [0, 0, 2400, 2400], [4150, 3990, 4200, 4040], [4199, 0, 4200, 4200]])
+    corners = [4000, 4000, 4200, 4200], [0, 0, 2400, 2400], [4150, 3990, 4200, 4040], [4199, 0, 4200, 4200]
+    boxes = torch.tensor(corners)
     result = cut(tables, torch.ones(len(boxes), dtype=torch.int64), boxes, 24)
     for (left, top, right, bottom), piece in zip(boxes.tolist(), result, strict=True):
         assert_equal(piece[None], area(image[top:bottom, left:right], 24, 24))

@@ -11,14 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from facepipe.embed import (
-    Embeddings,
-    EmbeddingsWriter,
-    join,
-    load_embeddings,
-    require_same_model,
-    save_embeddings,
-)
+from facepipe.embed import Embeddings, EmbeddingsWriter, join, load_embeddings, require_same_model, save_embeddings
 from facepipe.errors import EmbeddingsError
 
 RNG = np.random.default_rng(0)

@@ -26,13 +26,16 @@ WORKER = Path(__file__).with_name("ranks_worker.py")
 ALONE = Ranks(0, 1, 1, torch.device("cpu"))
 
 
-def launch(count: int, *arguments: str) -> list[str]:
-    """Run the worker in ``count`` processes; returns what each wrote to stdout."""
+def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+        return int(free.getsockname()[1])
+
+
+def launch(count: int, *arguments: str) -> list[str]:
+    """Run the worker in ``count`` processes; returns what each wrote to stdout."""
     common = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "OMP_NUM_THREADS": "1"}
-    common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": f"{_free_port()},{_free_port()}"}
     processes = [
         subprocess.Popen(
             [sys.executable, str(WORKER), *map(str, arguments)],

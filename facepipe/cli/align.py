@@ -33,8 +33,8 @@ def command(
 ) -> None:
     """Cut aligned crops out of images or folders of images.
 
-    A crop is named after its image (a second face gets _1, and so on) and lies under the same
-    sub-folders. For whole datasets use 'facepipe preprocess', which can be resumed and keeps a manifest.
+    A crop is named after its image (a second face gets _1, and so on; the image's extension stays in where
+    another crop has the name) and lies under the same sub-folders. For whole datasets use 'facepipe preprocess', which can be resumed and keeps a manifest.
     With --json one line per image: {"path", "crops", "status", "reason"}.
     """
     from facepipe.align import Aligner
@@ -44,7 +44,8 @@ def command(
     cropper = Cropper(
         Aligner(template), options.make_detector(preset, min_face, factor, thresholds, device), rule, "drop"
     )
-    written = count = 0
+    taken: set[Path] = set()
+    count = 0
     with progress("aligning") as advance:
         for root in paths:
             for batch in read_batches(list_images(root)):
@@ -52,15 +53,25 @@ def command(
                     folder = out / (result.path.parent.relative_to(root) if root.is_dir() else "")
                     crops = []
                     for number, crop in enumerate(result.crops):
-                        tail = f"_{number}" if number else ""
-                        crops.append(folder / f"{result.path.stem}{tail}.{suffix}")
+                        crops.append(_name(folder, result.path, number, suffix, taken))
                         write_rgb(crops[-1], crop)
-                    written += len(crops)
                     _show(result.path, crops, result.status, result.reason, as_json)
                 count += len(batch)
                 advance(len(batch))
-    if written == 0:
+    if not taken:
         raise FacepipeError(f"{paths[0]}: no face in {count} image(s); nothing was written")
+
+
+def _name(folder: Path, image: Path, number: int, suffix: str, taken: set[Path]) -> Path:
+    """A name for the crop that no crop of this run has; never that of the image."""
+    tail = f"_{number}" if number else ""
+    stem = image.stem
+    while (name := folder / f"{stem}{tail}.{suffix}") in taken:
+        stem += image.suffix or "_"
+    if name.resolve() == image.resolve():
+        raise FacepipeError(f"{name}: the crop would replace the image; name another folder with --out")
+    taken.add(name)
+    return name
 
 
 def _show(path: Path, crops: list[Path], status: str, reason: str, as_json: bool) -> None:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @click.command("bench")
 @click.argument("images", required=False, type=click.Path(path_type=Path))
-@click.option("-n", "count", default=1000, show_default=True, help="How many images of the folder.")
+@click.option(
+    "-n", "count", type=click.IntRange(min=1), default=1000, show_default=True, help="How many images of the folder."
+)
 @options.model
 @options.precision
 @options.device

@@ -13,16 +13,16 @@ from facepipe.detect.networks import load_networks
 from facepipe.detect.resample import Tables, build_tables, cut, shrink
 from facepipe.detect.suppress import suppress
 from facepipe.detect.workers import map_on_cores
-from facepipe.devices import choose_device
+from facepipe.devices import choose_device, keep_freed_memory
 from facepipe.errors import FacepipeError
 
 _CELL, _STRIDE = 12, 2
-_PYRAMID_PIXELS = 200_000
+_PYRAMID_PIXELS = 100_000
 """Pixels of one pyramid level that go through P-Net at once: few enough to stay in the processor's cache."""
 _TOGETHER = 16
-"""Images that one core searches together."""
-_BATCH = 32
-"""Fixed number of candidates per pass of R-Net and O-Net; the last pass is filled up."""
+"""Images that one core searches together, at most."""
+_RNET_BATCH, _ONET_BATCH = 64, 16
+"""Fixed number of candidates per pass; the last pass is filled up. O-Net sees few, so that its passes are small."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,8 @@ class Detector:
     def __init__(self, settings: Settings | None = None, device: str = "auto", max_pixels: int = 16_000_000) -> None:
         self.settings = settings or Settings()
         self.device = choose_device(device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.max_pixels = max_pixels
         self._pnet, self._rnet, self._onet = load_networks(self.device)
 
@@ -94,10 +96,12 @@ class Detector:
         for image in images:
             _check(image)
         by_size = sorted(range(len(images)), key=lambda index: images[index].shape)
-        groups = [by_size[first : first + _TOGETHER] for first in range(0, len(by_size), _TOGETHER)]
+        on_cores = self.device.type == "cpu"
+        share = -(-len(images) // torch.get_num_threads()) if on_cores else _TOGETHER
+        together = min(_TOGETHER, max(1, share))
+        groups = [by_size[first : first + together] for first in range(0, len(by_size), together)]
         tasks = [[images[index] for index in group] for group in groups]
-        spread = len(tasks) > 1 and self.device.type == "cpu"
-        found = map_on_cores(self._find, tasks) if spread else [self._find(task) for task in tasks]
+        found = map_on_cores(self._find, tasks) if on_cores else [self._find(task) for task in tasks]
         faces = [Faces.none()] * len(images)
         for group, results in zip(groups, found, strict=True):
             for index, result in zip(group, results, strict=True):
@@ -154,14 +158,14 @@ class Detector:
         return found
 
     def _refine(self, tables: Tables, image: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        image, boxes, (probability, offsets) = self._judge(self._rnet, 24, tables, image, boxes)
+        image, boxes, (probability, offsets) = self._judge(self._rnet, 24, _RNET_BATCH, tables, image, boxes)
         passed = probability > self.settings.thresholds[1]
         image, boxes, probability, offsets = (v[passed] for v in (image, boxes, probability, offsets))
         keep = suppress(boxes, probability, image, 0.7)
         return image[keep], _square(_moved(boxes[keep], offsets[keep], extra=1))
 
     def _output(self, tables: Tables, image: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        image, boxes, (probability, offsets, points) = self._judge(self._onet, 48, tables, image, boxes)
+        image, boxes, (probability, offsets, points) = self._judge(self._onet, 48, _ONET_BATCH, tables, image, boxes)
         # Where O-Net's probabilities are equal, the published code (nms.m, Min rule) keeps the later candidate.
         passed = (probability > self.settings.thresholds[2]).nonzero()[:, 0].flip(0)
         image, boxes, probability = image[passed], boxes[passed], probability[passed]
@@ -171,7 +175,7 @@ class Detector:
         return image[keep], boxes[keep], probability[keep], landmarks[keep]
 
     def _judge(
-        self, network: nn.Module, side: int, tables: Tables, image: Tensor, boxes: Tensor
+        self, network: nn.Module, side: int, batch: int, tables: Tables, image: Tensor, boxes: Tensor
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """The candidates that touch their image, and what ``network`` says of them.
 
@@ -186,10 +190,10 @@ class Detector:
         inside = (end > begin).all(1).nonzero()[:, 0]
         image, boxes, pixels = image[inside], boxes[inside], torch.cat([begin, end], 1)[inside]
         count = len(inside)
-        filled = torch.arange(count + -count % _BATCH, device=self.device).clamp(max=max(count - 1, 0))
+        filled = torch.arange(count + -count % batch, device=self.device).clamp(max=max(count - 1, 0))
         if count == 0:
             filled, pixels = filled.new_zeros(0), pixels.new_zeros((0, 4))
-        parts = [network(cut(tables, image[rows], pixels[rows], side)) for rows in filled.split(_BATCH)]
+        parts = [network(cut(tables, image[rows], pixels[rows], side)) for rows in filled.split(batch)]
         return image, boxes, [torch.cat(values)[:count] for values in zip(*parts, strict=True)]
 
 

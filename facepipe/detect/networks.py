@@ -13,22 +13,27 @@ from torch import Tensor, nn
 
 from facepipe.errors import ModelError
 
+_LANES = 16
+"""Channels that a vector register of the processor holds. PyTorch's element-wise layers on a channels_last map with
+fewer channels are several times slower than with this many, so P-Net carries channels of zeros."""
+
 
 class PNet(nn.Module):
     """Proposal network, fully convolutional: a 12×12 window at stride 2."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1, self.prelu1 = nn.Conv2d(3, 10, 3), nn.PReLU(10)
+        self.conv1, self.prelu1 = nn.Conv2d(3, _LANES, 3), nn.PReLU(_LANES)
         self.conv2, self.prelu2 = nn.Conv2d(10, 16, 3), nn.PReLU(16)
         self.conv3, self.prelu3 = nn.Conv2d(16, 32, 3), nn.PReLU(32)
-        self.conv4_1, self.conv4_2 = nn.Conv2d(32, 2, 1), nn.Conv2d(32, 4, 1)
+        self.conv4 = nn.Conv2d(32, _LANES, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """N×3×H×W to face probability N×h×w and box regression N×4×h×w."""
-        x = _halve(_halve(self.prelu1(self.conv1(x)), 2), 3)
-        x = self.prelu3(self.conv3(self.prelu2(self.conv2(x))))
-        return _face_probability(self.conv4_1(x)), self.conv4_2(x)
+        x = self.prelu1(self.conv1(x))[:, :10]
+        x = _pool(_pool(x, 2, 2), 3, 2)
+        x = self.conv4(self.prelu3(self.conv3(self.prelu2(self.conv2(x)))))
+        return _face_probability(x[:, :2]), x[:, 2:6]
 
 
 class RNet(nn.Module):
@@ -44,7 +49,8 @@ class RNet(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """N×3×24×24 to face probability N and box regression N×4."""
-        x = F.max_pool2d(self.prelu1(self.conv1(x)), 3, 2, ceil_mode=True)
+        x = self.prelu1(self.conv1(x))
+        x = _pool(_pool(x, 2, 3), 3, 3)
         x = F.max_pool2d(self.prelu2(self.conv2(x)), 3, 2, ceil_mode=True)
         x = _flatten(self.prelu3(self.conv3(x)))
         x = self.prelu4(self.dense4(x))
@@ -77,18 +83,25 @@ def _face_probability(logits: Tensor) -> Tensor:
     return torch.softmax(logits, dim=1)[:, 1]
 
 
-def _halve(x: Tensor, axis: int) -> Tensor:
-    """Maximum of neighbours along one axis, 2×2 max pooling when done on both; an odd last one stays.
+def _pool(x: Tensor, axis: int, window: int) -> Tensor:
+    """Maximum over windows of 2 or 3 at stride 2 along axis 2 or 3; a window may end beyond the edge.
 
-    On a channels_last map of ten channels this is three times as fast as PyTorch's max_pool2d.
+    On both axes in turn it is max pooling with ceil_mode, and on channels_last maps of few channels two to three
+    times as fast as PyTorch's max_pool2d.
     """
-    even = x[:, :, 0::2] if axis == 2 else x[..., 0::2]
-    odd = x[:, :, 1::2] if axis == 2 else x[..., 1::2]
-    pairs = odd.shape[axis]
-    larger = torch.maximum(even.narrow(axis, 0, pairs), odd)
-    if even.shape[axis] == pairs:
-        return larger
-    return torch.cat([larger, even.narrow(axis, pairs, 1)], axis)
+    count = max(1, -(-(x.shape[axis] - window) // 2) + 1)
+    pooled = _every_second(x, axis, 0, count)
+    for offset in range(1, window):
+        other = _every_second(x, axis, offset, count)
+        missing = count - other.shape[axis]
+        larger = torch.maximum(pooled.narrow(axis, 0, count - missing), other)
+        pooled = torch.cat([larger, pooled.narrow(axis, count - missing, missing)], axis) if missing else larger
+    return pooled
+
+
+def _every_second(x: Tensor, axis: int, first: int, count: int) -> Tensor:
+    found = x[:, :, first::2] if axis == 2 else x[..., first::2]
+    return found.narrow(axis, 0, min(count, found.shape[axis]))
 
 
 def _flatten(x: Tensor) -> Tensor:
@@ -106,6 +119,8 @@ def load_networks(device: torch.device) -> tuple[PNet, RNet, ONet]:
     for network, dense, side in zip(networks, (None, "dense4", "dense5"), (0, 3, 3), strict=True):
         path = _weights_folder() / f"{type(network).__name__.lower()}.pt"
         state = _load_state(path)
+        if isinstance(network, PNet):
+            state = _widened(state)
         if dense is not None:
             state[f"{dense}.weight"] = _from_column_order(state[f"{dense}.weight"], side)
         network.load_state_dict(state)
@@ -126,6 +141,16 @@ def _load_state(path: Path) -> dict[str, Tensor]:
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ModelError(f"{path}: MTCNN's weights cannot be read; reinstall facenet-pytorch") from error
+    return state
+
+
+def _widened(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """P-Net's published weights with zeros for the added channels, and its two heads as one."""
+    for part in ("weight", "bias"):
+        state[f"conv4.{part}"] = torch.cat([state.pop(f"conv4_1.{part}"), state.pop(f"conv4_2.{part}")])
+    for name in ("conv1.weight", "conv1.bias", "prelu1.weight", "conv4.weight", "conv4.bias"):
+        values = state[name]
+        state[name] = torch.cat([values, values.new_zeros(_LANES - len(values), *values.shape[1:])])
     return state
 
 

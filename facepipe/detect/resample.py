@@ -52,9 +52,8 @@ def shrink(tables: Tables, first: int, count: int, size: tuple[int, int]) -> Ten
     begin = int(tables.start[first])
     rows = count * (height + 1) * (width + 1)
     table = tables.sums[begin : begin + rows].view(count, height + 1, width + 1, 3)
-    device = tables.sums.device
-    top, bottom = _bins(torch.zeros((), dtype=torch.int64, device=device), tables.height[first], size[0])
-    left, right = _bins(torch.zeros((), dtype=torch.int64, device=device), tables.width[first], size[1])
+    top, bottom = _edges(tables.height[first], size[0]).chunk(2)
+    left, right = _edges(tables.width[first], size[1]).chunk(2)
     band = table.index_select(1, bottom).sub_(table.index_select(1, top))
     sums = band.index_select(2, right).sub_(band.index_select(2, left))
     area = (bottom - top)[:, None, None] * (right - left)[:, None]
@@ -73,9 +72,8 @@ def cut(tables: Tables, image: Tensor, boxes: Tensor, side: int) -> Tensor:
     Returns:
         float32 N×3×side×side, channels_last, values (x − 127.5)/128.
     """
-    left, top, right, bottom = boxes.T[:, :, None]
-    x = torch.cat(_bins(left, right - left, side), 1)
-    y = torch.cat(_bins(top, bottom - top, side), 1)
+    corner, length = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
+    x, y = (corner[:, :, None] + _edges(length[:, :, None], side)).unbind(1)
     row = tables.start[image, None] + y * (tables.width[image, None] + 1)
     corners = tables.sums.index_select(0, (row[:, :, None] + x[:, None, :]).view(-1))
     corners = corners.view(len(boxes), 2 * side, 2 * side, 3)
@@ -85,11 +83,12 @@ def cut(tables: Tables, image: Tensor, boxes: Tensor, side: int) -> Tensor:
     return _normalised(sums, area)
 
 
-def _bins(first: Tensor, length: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def _edges(length: Tensor, count: int) -> Tensor:
+    """Where the bins of a side begin, then where they end; int64 ... × 2·count."""
     step = torch.arange(count, device=length.device)
-    begin = torch.div(step * length, count, rounding_mode="floor")
-    end = torch.div((step + 1) * length + count - 1, count, rounding_mode="floor")
-    return first + begin, first + end
+    factor = torch.cat([step, step + 1])
+    rounding = torch.cat([torch.zeros_like(step), torch.full_like(step, count - 1)])
+    return torch.div(factor * length + rounding, count, rounding_mode="floor")
 
 
 def _normalised(sums: Tensor, area: Tensor) -> Tensor:

@@ -97,16 +97,17 @@ def preprocess(
         advance: called with the number of images that each step finished.
 
     Raises:
-        DatasetError: nothing to do, other settings than those of the job begun in ``out``, a bad shard.
+        DatasetError: nothing to do, other settings than those of the job begun in ``out``, a bad shard, another
+            process at the same job.
     """
     part, parts = plan.shard
     if not 1 <= part <= parts:
         raise DatasetError(f"shard {part}/{parts}: must be i/n with i from 1 to n")
-    if plan.root.resolve() == plan.out.resolve():
-        raise DatasetError(f"{plan.out}: crops must not go where the raw images are; name another folder")
+    if plan.root.resolve().is_relative_to(plan.out.resolve()):
+        raise DatasetError(f"{plan.out}: crops must not go where the raw images are or above; name another folder")
     work = plan.out / ".facepipe"
     if overwrite:
-        shutil.rmtree(work, ignore_errors=True)
+        _forget(plan.out, work)
     listing = work / f"images{_tail(plan)}.jsonl"
     if not check_settings(work / "settings.json", plan.settings()) or not listing.exists():
         # The listing comes first: settings on disk then promise a whole list.
@@ -120,6 +121,13 @@ def preprocess(
     manifest = plan.out / f"manifest{_tail(plan)}.parquet"
     write_manifest(manifest, journal.records())
     return _report(plan, manifest)
+
+
+def _forget(out: Path, work: Path) -> None:
+    shutil.rmtree(work, ignore_errors=True)
+    # Those of another number of shards would be taken for this job's.
+    for record in [*out.glob("manifest*.parquet"), *out.glob("skipped*.csv")]:
+        record.unlink(missing_ok=True)
 
 
 def _tail(plan: Plan) -> str:

@@ -21,14 +21,32 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: Any = None
+        self._end = 0
 
     def open(self) -> int:
-        """Open for appending; returns the number of closed units."""
-        closed, end = self._closed()
+        """Open for appending; returns the number of closed units.
+
+        Raises:
+            DatasetError: another process has it open.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.path.open("ab")
-        self._file.truncate(end)
+        # Without a buffer: what a full disk refused must not be written later, when the file is closed.
+        self._file = self.path.open("ab", buffering=0)
+        self._lock()
+        closed, self._end = self._closed()
+        self._file.truncate(self._end)
         return closed
+
+    def _lock(self) -> None:
+        try:
+            import fcntl
+
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.close()
+            raise DatasetError(f"{self.path}: another process is at this job; wait for it, or stop it") from error
+        except (ImportError, OSError):
+            return  # no such locks on this system or file system
 
     def close(self) -> None:
         """Close the file."""
@@ -43,14 +61,15 @@ class Journal:
         """
         lines = [json.dumps(record, separators=(",", ":")) for record in records]
         data = "".join(line + "\n" for line in lines).encode("ascii") + _CLOSED
-        before = self._file.tell()
+        rest = memoryview(data)
         try:
-            self._file.write(data)
-            self._file.flush()
+            while rest:
+                rest = rest[self._file.write(rest) :]
             os.fsync(self._file.fileno())
         except OSError:
-            os.truncate(self.path, before)
+            self._file.truncate(self._end)
             raise
+        self._end += len(data)
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The records of all closed units, in order."""
