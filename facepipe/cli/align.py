@@ -34,13 +34,17 @@ def command(
     """Cut aligned crops out of images or folders of images.
 
     A crop is named after its image (a second face gets _1, and so on; the image's extension stays in where
-    another crop has the name) and lies under the same sub-folders. For whole datasets use 'facepipe preprocess', which can be resumed and keeps a manifest.
+    another crop has the name) and lies under the same sub-folders. For whole datasets use
+    'facepipe preprocess', which can be resumed and keeps a manifest.
     With --json one line per image: {"path", "crops", "status", "reason"}.
     """
     from facepipe.align import Aligner
     from facepipe.images import list_images, write_rgb
     from facepipe.pipeline import Cropper, read_batches
 
+    for root in paths:
+        if root.is_dir() and root.resolve() == out.resolve():
+            raise FacepipeError(f"{out}: crops must not go where the images are; name another folder with --out")
     cropper = Cropper(
         Aligner(template), options.make_detector(preset, min_face, factor, thresholds, device), rule, "drop"
     )

@@ -1,0 +1,84 @@
+"""The command line in this process, as a user would see it, and a tiny model for it."""
+
+import hashlib
+import io
+import json
+import sys
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left: exit code, stdout, stderr."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Stdout as one JSON value, of a command that ended well and said nothing else there."""
+        assert self.code in (0, 1), self.err
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        """Stdout as JSON Lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def run(*words: object) -> Outcome:
+    """Call the entry point with these words; torch is imported once for all tests."""
+    from facepipe.cli.main import main
+
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["facepipe", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+    code = 0 if end.value.code is None else end.value.code
+    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
+    assert "Traceback" not in "".join(texts)
+    return Outcome(code, *texts)
+
+
+def refused(*words: object, code: int = 2) -> str:
+    """The one line on stderr of a command that could not be carried out."""
+    ended = run(*words)
+    assert ended.code == code, ended
+    assert ended.out == "", ended.out
+    assert ended.err.startswith("facepipe: ") and ended.err.count("\n") == 1, ended.err
+    return ended.err.removeprefix("facepipe: ").rstrip("\n")
+
+
+def tiny_model(folder: Path) -> Path:
+    """A run folder with an untrained network of a few thousand weights, 112×96, and a threshold."""
+    import torch
+    from safetensors.torch import save_file
+
+    from facepipe.backbones import create
+    from facepipe.zoo import Card, save_card
+
+    folder.mkdir(parents=True)
+    torch.manual_seed(0)
+    network = create("sphereface4", input_size=(112, 96), embedding_dim=8, width=0.125)
+    save_file(network.state_dict(), folder / "weights.safetensors")
+    digest = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
+    fields = {
+        "name": "tiny",
+        "title": "an untrained network",
+        "backbone": "sphereface4",
+        "backbone_options": {"width": 0.125},
+        "input": {"size": (112, 96), "template": "112x96", "channels": "rgb", "mean": 127.5, "scale": 128.0},
+        "embedding": {"dim": 8, "flip": "concat"},
+        "weights": {"file": "weights.safetensors", "format": "safetensors", "sha256": digest},
+        "thresholds": [{"far": 1e-3, "value": 0.5, "calibrated_on": "nothing"}],
+    }
+    save_card(Card.model_validate(fields), folder / "card.toml")
+    return folder

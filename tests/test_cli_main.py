@@ -1,0 +1,143 @@
+"""The command line as a whole: help, versions, errors in one line, and how a process ends."""
+
+import errno
+import subprocess
+import sys
+
+import click
+import pytest
+from cli_run import refused, run
+
+from facepipe import __version__
+from facepipe.cli.main import COMMANDS, cli
+
+SUBCOMMANDS = [("eval", "lfw"), *(("models", name) for name in ("list", "show", "pull", "import"))]
+
+
+def process(*words, **options):
+    return subprocess.run([sys.executable, "-m", "facepipe", *words], capture_output=True, text=True, **options)
+
+
+@pytest.mark.parametrize("words", [(), *((name,) for name in COMMANDS), *SUBCOMMANDS], ids=" ".join)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help(words, flag):
+    ended = run(*words, flag)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("Usage: facepipe")
+    # Help of a command whose docstring was forgotten would have no text between usage and options.
+    assert ended.out.split("\n\n")[1].strip() and "Options:" in ended.out
+
+
+def test_group_help_lists_every_command_with_its_line():
+    out = " ".join(run("--help").out.split())
+    for name, line in COMMANDS.items():
+        assert f"{name} {line}" in out
+    for name in COMMANDS:
+        assert isinstance(cli.get_command(click.Context(cli), name), click.Command)
+
+
+def test_options_say_what_they_do():
+    for words in [*((name,) for name in COMMANDS), *SUBCOMMANDS]:
+        command = cli
+        for word in words:
+            command = command.get_command(click.Context(command), word)
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and parameter.name != "channels":
+                assert parameter.help, f"{' '.join(words)} {parameter.opts}"
+
+
+def test_help_and_version_import_no_torch():
+    script = (
+        "import sys\n"
+        "from facepipe.cli.main import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n"
+        "    heavy = {'torch', 'numpy', 'cv2', 'pyarrow'} & set(sys.modules)\n"
+        "    sys.exit(str(heavy) if heavy else end.code)\n"
+    )
+    for words in (["--help"], ["--version"], ["compare", "--help"], ["models", "--help"], ["eval", "lfw", "-h"]):
+        ended = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True)
+        assert (ended.returncode, ended.stderr) == (0, ""), words
+
+
+def test_version():
+    assert run("--version").out == f"facepipe, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "words, what",
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["eval", "nonsense"], "No such command 'nonsense'"),
+        (["detect"], "Missing argument"),
+        (["detect", "a.jpg", "--nonsense"], "No such option"),
+        (["detect", "a.jpg", "--min-face", "big"], "not a valid float"),
+        (["bench", "-n", "0"], "0 is not in the range"),
+        (["align", "a.jpg"], "Missing option '-o'"),
+    ],
+)
+def test_wrong_usage(words, what):
+    ended = run(*words)
+    assert ended.code == 2 and ended.out == ""
+    assert what in ended.err and "Try 'facepipe" in ended.err
+
+
+def test_wrong_values_of_shared_options(tmp_path):
+    image = tmp_path / "a.png"
+    assert refused("detect", image, "--device", "gpu9") == (
+        "--device gpu9: no such device; choose one of auto, cpu, cuda, mps"
+    )
+    assert "minimum face 3.0" in refused("detect", image, "--min-face", 3)
+    assert "pyramid factor 2.0" in refused("align", image, "-o", tmp_path, "--factor", 2)
+    assert "three numbers" in refused("detect", image, "--thresholds", 0.6, 0.7, 1.5)
+    assert "no model is at hand; fetch one with 'facepipe models pull sface'" in refused("embed", image, "-o", image)
+
+
+def failing(monkeypatch, error):
+    @click.command()
+    def command():
+        raise error
+
+    monkeypatch.setattr(cli, "get_command", lambda context, name: command)
+
+
+def test_a_full_disk_is_one_line_with_advice(monkeypatch):
+    failing(monkeypatch, OSError(errno.ENOSPC, "No space left on device", "/data/out/a.jpg"))
+    assert refused("detect") == (
+        "/data/out/a.jpg: No space left on device; free some space and run the same command again"
+    )
+    failing(monkeypatch, PermissionError(errno.EACCES, "Permission denied", b"/data/out"))
+    assert refused("detect") == "/data/out: Permission denied"
+
+
+def test_an_interrupt_ends_with_130(monkeypatch):
+    failing(monkeypatch, KeyboardInterrupt())
+    assert run("detect").err.strip().endswith("facepipe: interrupted")
+    assert run("detect").code == 130
+
+
+def test_a_mistake_of_ours_is_not_hidden(monkeypatch):
+    failing(monkeypatch, ZeroDivisionError("ours"))
+    with pytest.raises(ZeroDivisionError):
+        run("detect")
+
+
+def test_as_a_process(tmp_path):
+    missing = tmp_path / "no such photo.jpg"
+    ended = process("detect", str(missing))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f"facepipe: {missing}: no such file or folder; check the path\n"
+    with_debug = process("--debug", "compare", str(missing), str(missing))
+    assert with_debug.returncode == 1
+    assert "Traceback" in with_debug.stderr and "ImageError" in with_debug.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    for number in range(3):
+        (tmp_path / f"{number}.jpg").write_text("no image")
+    words = f"{sys.executable} -m facepipe detect --json"
+    line = f"({words} {tmp_path}; echo ended with $? >&2) | true"
+    ended = subprocess.run(["sh", "-c", line], capture_output=True, text=True)
+    assert "Traceback" not in ended.stderr and "BrokenPipe" not in ended.stderr
+    assert "ended with" in ended.stderr
