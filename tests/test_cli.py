@@ -242,7 +242,7 @@ def test_bench(run, models, shared):
     stages = {(row["stage"], row["who"]): row for row in json.loads(out)["stages"]}
     assert code == 0
     assert stages["detect", "facenet-pytorch"]["per_second"] > 0
-    assert stages["detect", "facepipe"]["times_peer"] > 0
+    assert stages["detect", "facenet-pytorch"]["facepipe_times"] > 0
 
 
 def test_demo(run, models, tmp_path):

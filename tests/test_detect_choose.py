@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from facepipe.detect import PRESETS, RULES, Detector, Faces, Settings, choose, preset
-from facepipe.detect.workers import map_on_cores
+from facepipe.detect.workers import _pool, map_on_cores
 from facepipe.errors import DeviceError, FacepipeError
 
 
@@ -129,6 +129,17 @@ def test_map_keeps_order_and_runs_on_threads_of_one_core():
     assert len(seen) == min(threads, 2)
     assert torch.get_num_threads() == threads
     assert map_on_cores(square, []) == []
+
+
+def test_threads_of_others_keep_all_cores():
+    """PyTorch's default for new threads is one for the process; making our threads must not change it."""
+    _pool.cache_clear()
+    map_on_cores(abs, [1, 2])
+    seen = []
+    other = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    other.start()
+    other.join()
+    assert seen == [torch.get_num_threads()]
 
 
 def test_map_passes_an_exception_on_and_works_again():

@@ -75,6 +75,7 @@ def test_order_is_kept_and_batches_are_full(monkeypatch):
     ]
     assert drain(read_batches(paths(20), max_images=10))[1][-1] == "19.jpg"
     assert drain(read_batches(paths(0))) == []
+    assert [len(names) for names in drain(read_batches(paths(130)))] == [64, 64, 2]
 
 
 def test_slow_images_do_not_overtake(monkeypatch):

@@ -158,6 +158,10 @@ def test_shards_together_equal_the_whole(raw, whole, tmp_path, monkeypatch):
     rows = sorted(read_manifest(tmp_path), key=lambda row: ORDER.index(row["path"]))
     assert rows == list(read_manifest(whole[0]))
     assert crops(tmp_path) == crops(whole[0])
+    begun = []
+    plan = Plan(raw, tmp_path, detection=FAST, shard=(2, 2))
+    assert preprocess(plan, "cpu", begun=lambda total, done: begun.append((total, done))) == second
+    assert begun == [(5, 5)]
     with pytest.raises(DatasetError, match=r"begun with shards 2, now 1"):
         run(raw, tmp_path)
 

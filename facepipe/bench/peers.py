@@ -1,7 +1,11 @@
 """What facepipe is measured against, where it is installed."""
 
+import time
 from collections.abc import Callable
 from importlib.util import find_spec
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +16,55 @@ from facepipe.zoo import Model
 PEER_BATCH = 32
 
 
-def facenet_mtcnn(settings: Settings, device: str) -> Callable[[list[np.ndarray]], object] | None:
-    """``facenet_pytorch.MTCNN.detect`` with landmarks in batches of 32, or None where it is not installed."""
-    if find_spec("facenet_pytorch") is None or find_spec("torchvision") is None:
-        return None
+Work = Callable[[Any], object]
+
+
+class Peer:
+    """A peer in a process of its own, as its users run it: facepipe's settings of the process do not touch it.
+
+    Args:
+        build: a function of this module that makes the peer's work; called in the new process.
+        arguments: for ``build``; must be picklable.
+    """
+
+    def __init__(self, build: Callable[..., Work], *arguments: object) -> None:
+        context = get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, build, arguments), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def __call__(self, part: Any) -> float:
+        """Seconds that the peer worked on ``part``, the way between the processes not counted."""
+        self._ours.send(part)
+        seconds: float = self._ours.recv()
+        return seconds
+
+    def close(self) -> None:
+        """End the process."""
+        self._ours.close()
+        self._process.join()
+
+
+def _serve(connection: Connection, build: Callable[..., Work], arguments: tuple[object, ...]) -> None:
+    work = build(*arguments)
+    while True:
+        try:
+            part = connection.recv()
+        except EOFError:
+            return
+        start = time.perf_counter()
+        work(part)
+        connection.send(time.perf_counter() - start)
+
+
+def has_facenet() -> bool:
+    """Whether facenet-pytorch can be imported."""
+    return find_spec("facenet_pytorch") is not None and find_spec("torchvision") is not None
+
+
+def facenet_mtcnn(settings: Settings, device: str) -> Work:
+    """``facenet_pytorch.MTCNN.detect`` with landmarks in batches of 32, on a list of images of one size."""
     from facenet_pytorch import MTCNN
 
     mtcnn = MTCNN(
@@ -33,18 +82,16 @@ def facenet_mtcnn(settings: Settings, device: str) -> Callable[[list[np.ndarray]
     return detect
 
 
-def plain_forward(model: Model, batch: int) -> Callable[[np.ndarray], np.ndarray] | None:
-    """The network as it comes from a checkpoint: float32, PyTorch's default layout; None for an ONNX model."""
-    network = model.network
-    if not isinstance(network, torch.nn.Module):
-        return None
+def plain_forward(model: Model, batch: int) -> Work:
+    """The network as it comes from a checkpoint, on crops: float32, PyTorch's default layout."""
+    network: Any = model.network
     mean, scale = model.card.input.mean, model.card.input.scale
 
-    def embed(crops: np.ndarray) -> np.ndarray:
+    def embed(crops: np.ndarray) -> object:
         out = []
         for first in range(0, len(crops), batch):
             x = torch.from_numpy(crops[first : first + batch]).to(model.device).permute(0, 3, 1, 2)
-            out.append(network((x.float() - mean) / scale).cpu().numpy())
+            out.append(network(((x.float() - mean) / scale).contiguous()).cpu().numpy())
         return np.concatenate(out)
 
     return torch.inference_mode()(embed)

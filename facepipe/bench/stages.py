@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from facepipe.align import Aligner
-from facepipe.bench.peers import facenet_mtcnn, plain_forward
+from facepipe.bench.peers import Peer, facenet_mtcnn, has_facenet, plain_forward
 from facepipe.detect import Detector, Faces, Settings, choose
 from facepipe.embed import Embedder
 from facepipe.images import read_rgb
@@ -19,12 +20,12 @@ _PART = 64
 
 @dataclass(frozen=True)
 class Row:
-    """One stage: its throughput, and how many times that of ``against`` it is (None: it is the yardstick)."""
+    """One stage: its throughput; for a peer also how many times that facepipe's is."""
 
     stage: str
     who: str
     per_second: float
-    times_peer: float | None = None
+    facepipe_times: float | None = None
 
 
 def bench(
@@ -51,8 +52,8 @@ def bench(
     rows = [Row("read", "facepipe", len(images) / (time.perf_counter() - start))]
     advance(len(images))
     detector = Detector(settings, device)
-    peer = _peer_for(images, settings, device)
-    detected, found = _in_turns("detect", detector, peer, images, "facenet-pytorch", advance)
+    peers = _facenet(images, settings, device)
+    detected, found = _in_turns("detect", "facepipe", detector, peers, images, advance)
     rows += detected
     faces = [each for part in found for each in part]
     start = time.perf_counter()
@@ -61,14 +62,21 @@ def bench(
     advance(len(images))
     straight = Embedder(embedder.model, "none", _precision(embedder), embedder.batch_size)
     ours = f"facepipe {_precision(embedder)}"
-    plain = plain_forward(embedder.model, embedder.batch_size)
-    embedded, _ = _in_turns("embed", straight, plain, crops, "plain float32", advance, ours)
+    embedded, _ = _in_turns("embed", ours, straight, _plain(embedder), crops, advance)
     return rows + embedded
 
 
-def _peer_for(images: list[np.ndarray], settings: Settings, device: str) -> Callable[[Any], Any] | None:
+def _facenet(images: list[np.ndarray], settings: Settings, device: str) -> dict[str, Peer]:
     one_size = len({image.shape for image in images}) == 1
-    return facenet_mtcnn(settings, device) if one_size else None
+    return {"facenet-pytorch": Peer(facenet_mtcnn, settings, device)} if one_size and has_facenet() else {}
+
+
+def _plain(embedder: Embedder) -> dict[str, Peer]:
+    """The same network in PyTorch's default layout; small batches suit a CPU's cache, large ones are usual."""
+    if not isinstance(embedder.model.network, nn.Module):
+        return {}
+    sizes = (64, embedder.batch_size)
+    return {f"plain float32, batch {size}": Peer(plain_forward, embedder.model, size) for size in sizes}
 
 
 def _precision(embedder: Embedder) -> str:
@@ -76,32 +84,26 @@ def _precision(embedder: Embedder) -> str:
 
 
 def _in_turns(
-    stage: str,
-    ours: Callable[[Any], Any],
-    peer: Callable[[Any], Any] | None,
-    items: Any,
-    peer_name: str,
-    advance: Callable[[int], None],
-    our_name: str = "facepipe",
+    stage: str, who: str, ours: Callable[[Any], Any], peers: dict[str, Peer], items: Any, advance: Callable[[int], None]
 ) -> tuple[list[Row], list[Any]]:
-    """Both over the same parts, first one, then the other, after a part to warm up; and our results."""
-    for each in (ours, peer):
-        if each is not None:
-            each(items[:_PART])
-    spent, peer_spent, results = 0.0, 0.0, []
+    """All over the same parts, one after the other, after a part to warm up; and our results."""
+    ours(items[:_PART])
+    for peer in peers.values():
+        peer(items[:_PART])
+    spent, results = 0.0, []
+    peer_spent = dict.fromkeys(peers, 0.0)
     for first in range(0, len(items), _PART):
         part = items[first : first + _PART]
         start = time.perf_counter()
         results.append(ours(part))
         spent += time.perf_counter() - start
-        if peer is not None:
-            start = time.perf_counter()
-            peer(part)
-            peer_spent += time.perf_counter() - start
+        for name, peer in peers.items():
+            peer_spent[name] += peer(part)
         advance(len(part))
-    rows = [Row(stage, our_name, len(items) / spent, peer_spent / spent if peer else None)]
-    if peer is not None:
-        rows.append(Row(stage, peer_name, len(items) / peer_spent))
+    for peer in peers.values():
+        peer.close()
+    rows = [Row(stage, who, len(items) / spent)]
+    rows += [Row(stage, name, len(items) / seconds, seconds / spent) for name, seconds in peer_spent.items()]
     return rows, results
 
 

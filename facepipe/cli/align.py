@@ -16,7 +16,14 @@ from facepipe.errors import FacepipeError
 @options.faces
 @options.detection
 @options.device
-@click.option("--format", "suffix", type=click.Choice(["jpg", "png", "webp"]), default="png", show_default=True)
+@click.option(
+    "--format",
+    "suffix",
+    type=click.Choice(["jpg", "png", "webp"]),
+    default="png",
+    show_default=True,
+    help="Format of the crops.",
+)
 @options.as_json
 def command(
     paths: tuple[Path, ...],

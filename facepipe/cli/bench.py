@@ -39,9 +39,9 @@ def command(
 ) -> None:
     """Measure the throughput of every stage, beside peers that are installed.
 
-    IMAGES is a folder of photos, best of one size such as LFW's; without it, a photo that scikit-image
-    carries is used again and again. Peers: facenet-pytorch's MTCNN in batches of 32 with the same settings,
-    and a plain float32 forward of the same embedding network. Without a model in the cache an untrained
+    IMAGES is a folder of photos, best of one size such as LFW's; without it, a photo that scikit-image carries is
+    used again and again. Peers, each in a process of its own: facenet-pytorch's MTCNN in batches of 32 with the same
+    settings, and a plain float32 forward of the same embedding network. Without a model in the cache an untrained
     MobileFaceNet stands in, which is as fast.
     """
     import torch
@@ -95,9 +95,9 @@ def _show(rows: list["Row"], about: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(title=", ".join(f"{key} {value}" for key, value in about.items()))
-    for column, side in (("stage", "left"), ("who", "left"), ("per second", "right"), ("× peer", "right")):
+    for column, side in (("stage", "left"), ("who", "left"), ("per second", "right"), ("facepipe is", "right")):
         table.add_column(column, justify=side)  # type: ignore[arg-type]
     for row in rows:
-        ratio = "" if row.times_peer is None else f"{row.times_peer:.2f}"
+        ratio = "" if row.facepipe_times is None else f"{row.facepipe_times:.2f} ×"
         table.add_row(row.stage, row.who, f"{row.per_second:.1f}", ratio)
     out().print(table)

@@ -77,7 +77,7 @@ def _show_backbones(backbones: list[Any]) -> None:
 
     table = Table(title="Backbones")
     for column in ("name", "crop", "embedding", "parameters", "paper"):
-        table.add_column(column, no_wrap=True)
+        table.add_column(column, no_wrap=column != "paper")
     for info in backbones:
         size = "×".join(map(str, info.input_size))
         table.add_row(info.name, size, str(info.embedding_dim), f"{info.parameters / 1e6:.1f} M", info.paper)
@@ -129,10 +129,22 @@ def pull_model(name: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--backbone", help="For a checkpoint without a card: its network, see 'facepipe models list'.")
 @options.template
-@click.option("--channels", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True)
+@click.option(
+    "--channels",
+    type=click.Choice(["rgb", "bgr"]),
+    default="rgb",
+    show_default=True,
+    help="Order of colours that the network was trained with.",
+)
 @click.option("--mean", type=float, default=127.5, show_default=True, help="Subtracted from pixels 0 to 255.")
 @click.option("--scale", type=float, default=127.5, show_default=True, help="What the difference is divided by.")
-@click.option("--flip", type=click.Choice(["none", "sum", "concat"]), default="none", show_default=True)
+@click.option(
+    "--flip",
+    type=click.Choice(["none", "sum", "concat"]),
+    default="none",
+    show_default=True,
+    help="How to join the embeddings of an image and its mirror.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a card of your own of this name.")
 def import_model(
     name: str,

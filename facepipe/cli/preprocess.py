@@ -23,7 +23,14 @@ from facepipe.errors import DatasetError
 )
 @options.already_aligned
 @options.detection
-@click.option("--format", "suffix", type=click.Choice(["jpg", "png", "webp"]), default="jpg", show_default=True)
+@click.option(
+    "--format",
+    "suffix",
+    type=click.Choice(["jpg", "png", "webp"]),
+    default="jpg",
+    show_default=True,
+    help="Format of the crops.",
+)
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG and WebP.")
 @click.option("--shard", metavar="I/N", help="Do the I-th of N parts, for N machines on one file system.")
 @click.option("--overwrite", is_flag=True, help="Start over instead of resuming what was begun in OUT.")

@@ -1,0 +1,77 @@
+"""``facepipe preprocess``."""
+
+import cv2
+import numpy as np
+import pytest
+from cli_run import refused, run
+
+from facepipe.images import read_rgb, write_rgb
+from facepipe.preprocess import read_manifest
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory, astronaut):
+    root = tmp_path_factory.mktemp("data") / "raw"
+    for name, side in (("A b/1.jpg", 130), ("A b/2.png", 150), ("Ç/1.jpg", 128)):
+        write_rgb(root / name, cv2.resize(astronaut, (side, side), interpolation=cv2.INTER_AREA))
+    write_rgb(root / "Ç" / "nobody.png", np.full((90, 90, 3), 90, np.uint8))
+    (root / "Ç" / "text.jpg").write_text("no image")
+    return root
+
+
+def test_json_and_files(raw, tmp_path):
+    ended = run("preprocess", raw, tmp_path, "--template", "112x96", "--preset", "fast", "--json")
+    assert ended.err == "" and ended.json == {
+        "total": 5,
+        "statuses": {"ok": 3, "no_face": 1, "error": 1},
+        "crops": 3,
+        "manifest": str(tmp_path / "manifest.parquet"),
+        "skipped": str(tmp_path / "skipped.csv"),
+    }
+    crops = [crop for row in read_manifest(tmp_path) for crop in row["crops"]]
+    assert crops == ["A b/1.jpg", "A b/2.jpg", "Ç/1.jpg"]
+    assert all(read_rgb(tmp_path / crop).shape == (112, 96, 3) for crop in crops)
+
+
+def test_for_people_and_again(raw, tmp_path):
+    words = ["preprocess", raw, tmp_path, "--preset", "fast"]
+    first, again = run(*words), run(*words)
+    assert first.code == again.code == 0 and first.out == again.out
+    summary, skipped = first.out.splitlines()
+    manifest = tmp_path / "manifest.parquet"
+    assert summary == f"5 images: 1 error, 1 no_face, 3 ok; 3 crops in {tmp_path}; manifest: {manifest}"
+    assert skipped == f"left out, with the reasons: {tmp_path / 'skipped.csv'}"
+    assert (first.err, again.err) == ("", "resuming: 5 of 5 images were done before\n")
+    line = refused(*words, "--template", "112x96")
+    assert line.startswith(f"{tmp_path}: begun with template '112x112', now '112x96'; use the same settings to resume")
+    assert run(*words, "--template", "112x96", "--overwrite").err == ""
+
+
+def test_options(raw, tmp_path):
+    words = ["--format", "png", "--on-miss", "centre", "--faces", "all", "--min-face", 100, "--json"]
+    told = run("preprocess", raw, tmp_path, *words).json
+    assert told["statuses"] == {"centre": 4, "error": 1} and told["crops"] == 4
+    assert (tmp_path / "A b" / "1_0.png").is_file()
+    aligned = run("preprocess", raw, tmp_path / "b", "--already-aligned", "--quality", 50, "--json").json
+    assert aligned["statuses"] == {"aligned": 4, "error": 1}
+
+
+def test_shards(raw, tmp_path):
+    told = [run("preprocess", raw, tmp_path, "--preset", "fast", "--shard", f"{k}/2", "--json").json for k in (1, 2)]
+    assert [part["total"] for part in told] == [5, 0]
+    assert len(list(read_manifest(tmp_path))) == 5
+
+
+def test_errors_are_one_line(raw, tmp_path):
+    assert refused("preprocess", tmp_path / "x", tmp_path / "out") == (
+        f"{tmp_path / 'x'}: no such file or folder; check the path"
+    )
+    (tmp_path / "empty").mkdir()
+    assert "no images in it" in refused("preprocess", tmp_path / "empty", tmp_path / "out")
+    assert "crops must not go where the raw images are" in refused("preprocess", raw, raw)
+    for shard in ("3", "a/b", "1/2/3"):
+        assert f"--shard {shard}: must be I/N, such as 3/8" in refused("preprocess", raw, tmp_path, "--shard", shard)
+    assert "must be i/n" in refused("preprocess", raw, tmp_path, "--shard", "3/2")
+    (tmp_path / "file").touch()
+    assert str(tmp_path / "file") in refused("preprocess", raw, tmp_path / "file")
+    assert "--quality" in run("preprocess", raw, tmp_path, "--quality", 0).err
