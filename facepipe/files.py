@@ -1,5 +1,6 @@
 """Writing a file whole or not at all."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -12,7 +13,12 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of ``path``; rename it to ``path`` when the block ends well.
 
     When the block raises, the temporary file is removed and what stood at ``path`` stays as it was.
+
+    Raises:
+        OSError: ``path`` is a folder, or cannot be written.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder; name a file to write", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     # File systems allow 255 bytes of name, and a character may take four of them.
     temporary = path.with_name(f".{path.name[:48]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")

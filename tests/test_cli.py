@@ -1,18 +1,15 @@
 """The command line as a user meets it: what is printed, where, and the exit codes."""
 
 import json
-import os
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import facepipe.cli.main as program
-from facepipe.images import read_rgb, write_rgb
+from facepipe.images import write_rgb
 
 SFACE = "face_recognition_sface_2021dec_int8bq.onnx"
 MOBILE = "mobilefacenet_casia_112x96.ckpt"
@@ -57,89 +54,6 @@ def models(shared, tmp_path_factory):
         import_weights(find_card("mobilefacenet-casia"), shared / "weights" / MOBILE)
         import_weights(find_card("sface"), shared / "weights" / SFACE)
         yield
-
-
-@pytest.mark.parametrize("name", list(program.COMMANDS))
-def test_every_command_explains_itself(run, name):
-    code, out, _ = run(name, "--help")
-    assert code == 0
-    assert "Usage:" in out
-
-
-def test_the_overview_needs_no_pytorch():
-    code = "import sys, facepipe.cli.main as m; sys.argv = ['facepipe', '--help']"
-    script = f"{code}\ntry: m.main()\nexcept SystemExit: pass\nassert not {{'torch', 'cv2'}} & set(sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "preprocess" in done.stdout
-
-
-def test_as_a_module_with_a_missing_file(tmp_path):
-    command = [sys.executable, "-m", "facepipe", "compare", tmp_path / "a.jpg", tmp_path / "b.jpg"]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
-    assert done.returncode == 2
-    assert done.stderr == f"facepipe: {tmp_path / 'a.jpg'}: no such file; check the path\n"
-    assert done.stdout == ""
-
-
-def test_detect_writes_json_lines(run, photos):
-    code, out, err = run("detect", photos, "--json")
-    lines = {Path(line["path"]).name: line for line in map(json.loads, out.splitlines())}
-    assert code == 0
-    assert set(lines) == {"face.jpg", "mirror.png", "two.jpg", "nobody.png", "text.jpg", "cut.jpg"}
-    assert [len(lines[name]["faces"]) for name in ("face.jpg", "mirror.png", "two.jpg", "nobody.png")] == [1, 1, 2, 0]
-    face = lines["face.jpg"]["faces"][0]
-    assert len(face["box"]) == 4
-    assert np.shape(face["landmarks"]) == (5, 2)
-    assert 0.9 < face["score"] <= 1
-    assert "not an image" in lines["text.jpg"]["error"]
-    assert "truncated" in lines["cut.jpg"]["error"]
-    assert "2 of 6 images could not be read" in err
-
-
-def test_detect_for_people_and_its_pictures(run, photos, tmp_path):
-    code, out, _ = run("detect", photos / "two.jpg", "--preset", "fast", "--save", tmp_path)
-    assert code == 0
-    assert "two.jpg: 2 faces" in out
-    assert len(list(tmp_path.glob("*two.jpg"))) == 1
-
-
-def test_detect_refuses_nonsense(run, photos, tmp_path):
-    assert run("detect", tmp_path)[0] == 2
-    assert run("detect", photos / "text.jpg")[0] == 2
-    code, _, err = run("detect", photos, "--factor", "2")
-    assert code == 2
-    assert "factor 2.0 must lie between" in err
-    code, _, err = run("detect", photos, "--device", "cuda:99")
-    assert code == 2
-    assert len(err.splitlines()) == 1
-
-
-def test_damaged_files_are_each_listed_with_a_reason(run, photos, tmp_path):
-    rng = np.random.default_rng(0)
-    for number in range(60):
-        source = (photos / ("face.jpg", "mirror.png")[number % 2]).read_bytes()
-        damaged = bytearray(source[: rng.integers(0, len(source))] if number % 3 else source)
-        for place in rng.integers(0, max(1, len(damaged)), 30 * (number % 3 != 1)):
-            if len(damaged):
-                damaged[place] = rng.integers(256)
-        (tmp_path / f"{number:02d}{('.jpg', '.png')[number % 2]}").write_bytes(damaged)
-    code, out, _ = run("detect", tmp_path, "--json", "--min-face", "60")
-    lines = [json.loads(line) for line in out.splitlines()]
-    assert code in (0, 2)
-    assert len(lines) == 60
-    assert all(("error" in line) != ("faces" in line) for line in lines)
-    assert sum("error" in line for line in lines) > 30
-    assert all(line["error"] for line in lines if "error" in line)
-
-
-def test_align_writes_crops(run, photos, tmp_path):
-    options = "-o", tmp_path, "--template", "112x96", "--faces", "all"
-    code, out, err = run("align", photos / "two.jpg", photos / "nobody.png", *options)
-    assert code == 0
-    assert sorted(map(Path, out.split())) == [tmp_path / "two.png", tmp_path / "two_1.png"]
-    assert read_rgb(tmp_path / "two_1.png").shape == (112, 96, 3)
-    assert "nobody.png: no face found" in err
 
 
 def test_without_a_model_it_says_how_to_get_one(run, photos):

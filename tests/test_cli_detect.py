@@ -74,6 +74,11 @@ def test_nothing_readable_is_exit_2(photos, tmp_path):
     assert "no images in it" in refused("detect", tmp_path)
 
 
+def test_a_missing_path_does_not_stop_the_others(photos):
+    lines = run("detect", photos / "missing.jpg", photos / "one.png", "--json").lines
+    assert "no such file" in lines[0]["error"] and lines[1]["faces"]
+
+
 def test_long_names_stay_on_one_line(tmp_path):
     folder = tmp_path / " ".join(["a long name"] * 12)
     folder.mkdir()
@@ -92,6 +97,13 @@ def test_save_draws_the_faces(photos, tmp_path):
     one = next(path for path in drawn if "one" in path.name)
     before, after = read_rgb(photos / "one.png"), read_rgb(one)
     assert after.shape == before.shape and np.abs(after.astype(int) - before).max() > 100
+
+
+def test_save_keeps_pictures_of_like_names_apart(tmp_path, astronaut):
+    for name in ("a.png", "a.jpg"):
+        write_rgb(tmp_path / "in" / name, shrunk(astronaut, 128))
+    assert run("detect", tmp_path / "in", "--save", tmp_path / "out").code == 0
+    assert len(list((tmp_path / "out").iterdir())) == 2
 
 
 def damage(data, kind, chance):

@@ -110,6 +110,14 @@ def test_a_full_disk_is_one_line_with_advice(monkeypatch):
     assert refused("detect") == "/data/out: Permission denied"
 
 
+def test_a_line_break_in_a_name_stays_on_the_line(tmp_path):
+    assert "two\\nlines.jpg: no such file" in refused("detect", tmp_path / "two\nlines.jpg")
+
+
+def test_a_folder_is_no_output_file(tmp_path):
+    assert "is a folder; name a file to write" in refused("inspect", "toy", "--steps", 1, "-o", tmp_path)
+
+
 def test_an_interrupt_ends_with_130(monkeypatch):
     failing(monkeypatch, KeyboardInterrupt())
     assert run("detect").err.strip().endswith("facepipe: interrupted")

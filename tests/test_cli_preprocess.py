@@ -62,6 +62,16 @@ def test_shards(raw, tmp_path):
     assert len(list(read_manifest(tmp_path))) == 5
 
 
+def test_overwriting_a_shard_leaves_the_others(raw, tmp_path):
+    words = ("preprocess", raw, tmp_path, "--preset", "fast")
+    for k in (1, 2):
+        assert run(*words, "--shard", f"{k}/2").code == 0
+    assert run(*words, "--shard", "2/2", "--overwrite").code == 0
+    assert (tmp_path / ".facepipe" / "journal-00001-of-00002.jsonl").exists()
+    assert run(*words, "--shard", "1/2", "--overwrite", "--template", "112x96").code == 0
+    assert not list(tmp_path.glob("**/*-00002-of-00002*"))
+
+
 def test_errors_are_one_line(raw, tmp_path):
     assert refused("preprocess", tmp_path / "x", tmp_path / "out") == (
         f"{tmp_path / 'x'}: no such file or folder; check the path"

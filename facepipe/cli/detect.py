@@ -44,9 +44,12 @@ def command(
     from facepipe.images import list_images
     from facepipe.pipeline import read_batches
 
-    files = chain.from_iterable(list_images(path) for path in paths)
+    present = any(path.exists() for path in paths)
+    # Among others, a path that does not exist is told in its turn, like a file that cannot be read.
+    files = chain.from_iterable([path] if present and not path.exists() else list_images(path) for path in paths)
     detector = options.make_detector(preset, min_face, factor, thresholds, device)
     count = failed = 0
+    taken: set[Path] = set()
     with progress("detecting") as advance:
         for batch in read_batches(files):
             found = iter(detector([image.pixels for image in batch if image.pixels is not None]))
@@ -55,12 +58,12 @@ def command(
                 _show(image, faces, as_json)
                 failed += faces is None
                 if save is not None and faces is not None:
-                    _draw(image, faces, save)
+                    _draw(image, faces, save, taken)
             count += len(batch)
             advance(len(batch))
     if count == 0:
         raise FacepipeError(f"{paths[0]}: no images in it; name image files or folders that hold some")
-    if failed:
+    if failed and count > 1:
         note(f"{failed} of {count} images could not be read")
     if failed == count:
         raise click.exceptions.Exit(2)
@@ -93,10 +96,13 @@ def _lines(faces: "Faces") -> Iterator[str]:
         yield f"  score {score:.4f}  box {left} {top} {right} {bottom}"
 
 
-def _draw(image: "ReadImage", faces: "Faces", folder: Path) -> None:
+def _draw(image: "ReadImage", faces: "Faces", folder: Path, taken: set[Path]) -> None:
     from facepipe.images import write_rgb
     from facepipe.report.drawing import draw_faces
 
     assert image.pixels is not None
-    name = "_".join([*image.path.parts[-3:-1], image.path.stem]).lstrip("/._")
-    write_rgb(folder / f"{name}.jpg", draw_faces(image.pixels, faces, range(len(faces))))
+    stem = "_".join([*image.path.parts[-3:-1], image.path.stem]).lstrip("/._")
+    while (name := folder / f"{stem}.jpg") in taken:
+        stem += image.path.suffix or "_"
+    taken.add(name)
+    write_rgb(name, draw_faces(image.pixels, faces, range(len(faces))))

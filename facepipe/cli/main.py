@@ -21,6 +21,7 @@ COMMANDS = {
     "detect": "Find faces: boxes, scores and landmarks.",
     "align": "Cut aligned crops out of photos.",
     "embed": "Turn photos into embeddings.",
+    "inspect": "Look inside: angles between people, SphereFace's toy picture.",
     "models": "List, fetch and import models.",
     "bench": "Measure the throughput of every stage on this machine.",
     "demo": "The main job on two faces that installed packages carry.",
@@ -95,7 +96,8 @@ def _line(error: Exception) -> str:
 
 
 def _say(line: str) -> None:
-    click.echo(f"facepipe: {line}", err=True)
+    # A file's name may hold line breaks; a message is one line all the same.
+    click.echo("facepipe: " + line.replace("\r", "\\r").replace("\n", "\\n"), err=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from facepipe.errors import DatasetError
 from facepipe.files import replacing, write_bytes, write_text
 from facepipe.images import encode_rgb
 from facepipe.pipeline import CroppedImage, Cropper, read_batches
-from facepipe.preprocess.journal import Journal, check_settings
+from facepipe.preprocess.journal import Journal, check_settings, same_settings
 from facepipe.preprocess.manifest import rows_of, write_manifest
 from facepipe.preprocess.scan import length, scan, units
 
@@ -92,7 +92,8 @@ def preprocess(
     Args:
         plan: what to do.
         device: of the detector.
-        overwrite: forget what an earlier job did in ``out`` (its crops stay until they are written anew).
+        overwrite: forget what an earlier job did in ``out`` (its crops stay until they are written anew). Of a
+            job in shards only this shard is forgotten, unless the settings differ from those before.
         begun: called once with the number of images and how many of them were done before.
         advance: called with the number of images that each step finished.
 
@@ -107,7 +108,7 @@ def preprocess(
         raise DatasetError(f"{plan.out}: crops must not go where the raw images are or above; name another folder")
     work = plan.out / ".facepipe"
     if overwrite:
-        _forget(plan.out, work)
+        _forget(plan, work)
     listing = work / f"images{_tail(plan)}.jsonl"
     if not check_settings(work / "settings.json", plan.settings()) or not listing.exists():
         # The listing comes first: settings on disk then promise a whole list.
@@ -123,10 +124,17 @@ def preprocess(
     return _report(plan, manifest)
 
 
-def _forget(out: Path, work: Path) -> None:
-    shutil.rmtree(work, ignore_errors=True)
-    # Those of another number of shards would be taken for this job's.
-    for record in [*out.glob("manifest*.parquet"), *out.glob("skipped*.csv")]:
+def _forget(plan: Plan, work: Path) -> None:
+    """Remove the records of what is to be done anew; other shards of the same job keep theirs."""
+    if plan.shard[1] > 1 and same_settings(work / "settings.json", plan.settings()):
+        tail = _tail(plan)
+        records = [work / f"images{tail}.jsonl", work / f"journal{tail}.jsonl"]
+        records += [plan.out / f"manifest{tail}.parquet", plan.out / f"skipped{tail}.csv"]
+    else:
+        shutil.rmtree(work, ignore_errors=True)
+        # Those of another number of shards would be taken for this job's.
+        records = [*plan.out.glob("manifest*.parquet"), *plan.out.glob("skipped*.csv")]
+    for record in records:
         record.unlink(missing_ok=True)
 
 

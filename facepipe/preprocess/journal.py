@@ -96,6 +96,14 @@ class Journal:
         return closed, end
 
 
+def same_settings(path: Path, settings: dict[str, Any]) -> bool:
+    """Whether a job with these very settings was begun here before; False too where the record is damaged."""
+    try:
+        return bool(check_settings(path, settings))
+    except DatasetError:
+        return False
+
+
 def check_settings(path: Path, settings: dict[str, Any]) -> bool:
     """Whether a job with these very settings was begun here before.
 

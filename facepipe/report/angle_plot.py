@@ -1,0 +1,30 @@
+"""Histogram of angles within and between people."""
+
+from pathlib import Path
+
+import numpy as np
+
+from facepipe.errors import MissingExtraError
+from facepipe.files import replacing
+from facepipe.score.angles import PairAngles
+
+
+def plot_angles(angles: PairAngles, title: str, path: Path) -> None:
+    """Write the two histograms, each of area 1, over 0 to 180 degrees.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("a histogram needs matplotlib: pip install 'facepipe[inspect]'") from error
+    figure = Figure(figsize=(6, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    bins = np.linspace(0, 180, 91)
+    axes.hist(angles.same, bins, density=True, alpha=0.7, label=f"same person, {len(angles.same):,} pairs")
+    axes.hist(angles.different, bins, density=True, alpha=0.5, label=f"different, {len(angles.different):,} pairs")
+    axes.set(xlabel="angle, degrees", ylabel="share per degree", xlim=(0, 180), title=title)
+    axes.legend(frameon=False)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix.lstrip(".") or "png", dpi=120)
