@@ -1,13 +1,12 @@
 """Reading, detecting, aligning and embedding composed: paths in, batches of crops or embeddings out.
 
-Everything streams. A batch is bounded by a number of images and by a number of pixels, and only a few
-images are decoded ahead, fewer when they are large, so memory does not depend on how many there are.
+Everything streams: batches are bounded in images and pixels, few images are decoded ahead, and memory does not grow.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -22,6 +21,9 @@ from facepipe.images import MAX_PIXELS, read_rgb
 MISSES = ("drop", "centre")
 _BATCH_IMAGES, _BATCH_PIXELS = 64, 24_000_000
 _AHEAD, _READERS = 8, 2
+
+Read = Callable[[Path, int], np.ndarray]
+"""A path and the most pixels allowed → uint8 H×W×3 RGB; raises FacepipeError. See `read_rgb`."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class CroppedImage:
 
 
 def read_batches(
-    paths: Iterable[Path], max_images: int = _BATCH_IMAGES, max_pixels: int = MAX_PIXELS
+    paths: Iterable[Path], max_images: int = _BATCH_IMAGES, max_pixels: int = MAX_PIXELS, read: Read | None = None
 ) -> Iterator[list[ReadImage]]:
     """Read images ahead of their use, in order, in batches.
 
@@ -66,10 +68,11 @@ def read_batches(
         paths: of images; consumed lazily.
         max_images: of one batch.
         max_pixels: of one image, see `read_rgb`.
+        read: opens one image, instead of `read_rgb`; for images that are no files of their own.
     """
     batch: list[ReadImage] = []
     pixels = 0
-    for image in _read_ahead(paths, max_pixels):
+    for image in _read_ahead(paths, max_pixels, read):
         batch.append(image)
         pixels += _pixels(image)
         if len(batch) == max_images or pixels >= _BATCH_PIXELS:
@@ -79,7 +82,7 @@ def read_batches(
         yield batch
 
 
-def _read_ahead(paths: Iterable[Path], max_pixels: int) -> Iterator[ReadImage]:
+def _read_ahead(paths: Iterable[Path], max_pixels: int, read: Read | None) -> Iterator[ReadImage]:
     remaining = iter(paths)
     waiting: deque[Future[ReadImage]] = deque()
     with ThreadPoolExecutor(_READERS, thread_name_prefix="facepipe-read") as pool:
@@ -87,7 +90,7 @@ def _read_ahead(paths: Iterable[Path], max_pixels: int) -> Iterator[ReadImage]:
             ahead = _READERS
             while True:
                 more = islice(remaining, max(0, ahead - len(waiting)))
-                waiting.extend(pool.submit(_read, path, max_pixels) for path in more)
+                waiting.extend(pool.submit(_read, path, max_pixels, read) for path in more)
                 if not waiting:
                     return
                 image = waiting.popleft().result()
@@ -102,9 +105,9 @@ def _pixels(image: ReadImage) -> int:
     return 0 if image.pixels is None else image.pixels.shape[0] * image.pixels.shape[1]
 
 
-def _read(path: Path, max_pixels: int) -> ReadImage:
+def _read(path: Path, max_pixels: int, read: Read | None) -> ReadImage:
     try:
-        return ReadImage(path, read_rgb(path, max_pixels))
+        return ReadImage(path, (read or read_rgb)(path, max_pixels))
     except FacepipeError as error:
         return ReadImage(path, None, str(error).removeprefix(f"{path}: "))
 
@@ -155,6 +158,7 @@ def embed_images(
     embedder: Embedder,
     name: Callable[[Path], str] = str,
     progress: Callable[[int], None] = lambda _: None,
+    read: Read | None = None,
 ) -> Iterator[Embeddings]:
     """Embed images batch by batch; images without a crop are in ``failed`` with their reason.
 
@@ -164,22 +168,33 @@ def embed_images(
         embedder: see `Embedder`.
         name: the path under which an image is kept; a second face of it gets ``#1`` appended, and so on.
         progress: called with the number of images that each batch finished.
+        read: see `read_batches`.
     """
-    for batch in read_batches(paths):
-        results = cropper(batch)
-        crops = [crop for result in results for crop in result.crops]
-        stacked = np.stack(crops) if crops else np.zeros((0, *embedder.size, 3), np.uint8)
-        embedded = embedder(stacked)
-        yield Embeddings(
-            embedded.mu,
-            embedded.model,
-            embedded.flip,
-            paths=tuple(
-                name(result.path) + (f"#{number}" if number else "")
-                for result in results
-                for number in range(len(result.crops))
-            ),
-            detected=np.array([result.status != "centre" for result in results for _ in result.crops], bool),
-            failed=tuple((name(result.path), result.reason) for result in results if not result.crops),
-        )
+    for batch in read_batches(paths, read=read):
+        yield embed_batch(batch, cropper, embedder, name)
         progress(len(batch))
+
+
+def embed_batch(
+    batch: list[ReadImage], cropper: Cropper, embedder: Embedder, name: Callable[[Path], str] = str
+) -> Embeddings:
+    """`embed_images` of one batch."""
+    results = cropper(batch)
+    crops = [crop for result in results for crop in result.crops]
+    stacked = np.stack(crops) if crops else np.zeros((0, *embedder.size, 3), np.uint8)
+    return replace(
+        embedder(stacked),
+        paths=tuple(
+            name(result.path) + (f"#{number}" if number else "")
+            for result in results
+            for number in range(len(result.crops))
+        ),
+        detected=np.array([result.status != "centre" for result in results for _ in result.crops], bool),
+        failed=tuple((name(result.path), result.reason) for result in results if not result.crops),
+        detection_score=np.concatenate([_scores(result) for result in results], dtype=np.float32),
+    )
+
+
+def _scores(result: CroppedImage) -> np.ndarray:
+    """The detector's score of each crop."""
+    return result.faces.scores[result.chosen] if len(result.chosen) else np.full(len(result.crops), np.nan)

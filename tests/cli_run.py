@@ -57,18 +57,30 @@ def refused(*words: object, code: int = 2) -> str:
     return ended.err.removeprefix("facepipe: ").rstrip("\n")
 
 
-def tiny_model(folder: Path) -> Path:
-    """A run folder with an untrained network of a few thousand weights, 112×96, and a threshold."""
+def tiny_model(folder: Path, head: str = "", quantiles: tuple[float, ...] = ()) -> Path:
+    """A run folder with an untrained network of a few thousand weights, 112×96, a head if one is named, and thresholds.
+
+    The head says something else of every face.
+    """
     import torch
     from safetensors.torch import save_file
 
     from facepipe.backbones import create
-    from facepipe.zoo import Card, save_card
+    from facepipe.zoo import Card, Uncertainty, save_card
+    from facepipe.zoo.headed import Headed, head_for
 
     folder.mkdir(parents=True)
     torch.manual_seed(0)
     network = create("sphereface4", input_size=(112, 96), embedding_dim=8, width=0.125)
-    save_file(network.state_dict(), folder / "weights.safetensors")
+    section = Uncertainty(head=head, quantiles=quantiles, measured_on="nobody") if head else None
+    weights = network.state_dict()
+    if section is not None:
+        made = head_for(network, section)
+        with torch.no_grad():
+            for weight in made.parameters():
+                weight.copy_(0.3 * torch.randn(weight.shape))
+        weights = Headed(network, made).state_dict()
+    save_file(weights, folder / "weights.safetensors")
     digest = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
     fields = {
         "name": "tiny",
@@ -78,7 +90,11 @@ def tiny_model(folder: Path) -> Path:
         "input": {"size": (112, 96), "template": "112x96", "channels": "rgb", "mean": 127.5, "scale": 128.0},
         "embedding": {"dim": 8, "flip": "concat"},
         "weights": {"file": "weights.safetensors", "format": "safetensors", "sha256": digest},
-        "thresholds": [{"far": 1e-3, "value": 0.5, "calibrated_on": "nothing"}],
+        "uncertainty": section,
+        "thresholds": [
+            {"far": 1e-3, "value": 0.5, "calibrated_on": "nothing"},
+            *({"far": 1e-3, "value": -40.0, "score": s, "calibrated_on": "nothing"} for s in ("scf", "mls") if head),
+        ],
     }
     save_card(Card.model_validate(fields), folder / "card.toml")
     return folder

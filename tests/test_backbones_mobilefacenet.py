@@ -45,9 +45,14 @@ def test_strides_and_shortcuts_of_table_1():
     assert [i for i, block in enumerate(net.blocks) if not block.shortcut] == [0, 5, 12]
 
 
-def test_no_stages():
-    with pytest.raises(backbones.backbone.ModelError, match="no stages"):
-        backbones.create("mobilefacenet").stages(torch.zeros(1, 3, 112, 96))
+def test_stages_end_in_the_feature_map():
+    net = backbones.create("mobilefacenet").eval()
+    x = torch.randn(2, 3, 112, 96)
+    with torch.inference_mode():
+        stages = net.stages(x)
+        assert torch.equal(stages[-1], net.feature_map(x))
+    assert [tuple(stage.shape[1:]) for stage in stages] == [(64, 56, 48), (64, 28, 24), (128, 14, 12), (512, 7, 6)]
+    assert net.stage_channels == (64, 64, 128, 512)
 
 
 def test_published_checkpoint_loads_strictly(shared):

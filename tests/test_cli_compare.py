@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 from cli_run import refused, run, tiny_model
 
+from facepipe.embed import load_embeddings
 from facepipe.images import read_rgb, write_rgb
+from facepipe.score import score_pairs
+from facepipe.zoo import read_card, save_card
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,7 @@ def photos(tmp_path_factory, astronaut):
 
 def test_json(photos, model):
     answer = run("compare", photos / "large.png", photos / "small.jpg", "-m", model, "--json").json
-    assert set(answer) == {"score", "same", "threshold", "far", "calibrated_on", "model", "images"}
+    assert set(answer) == {"score", "kind", "same", "threshold", "far", "calibrated_on", "model", "images"}
     assert -1 <= answer["score"] <= 1 and answer["same"] == (answer["score"] >= 0.5)
     assert (answer["threshold"], answer["far"], answer["calibrated_on"]) == (0.5, 1e-3, "nothing")
     assert answer["model"].startswith("tiny@")
@@ -117,3 +120,63 @@ def test_save_to_a_format_that_cannot_be_written(photos, model, tmp_path):
     line = refused("compare", photos / "large.png", photos / "small.jpg", "-m", model, "--save", tmp_path / "a.xyz")
     assert "cannot write this format; use .jpg, .png or .webp" in line
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def sure_model(tmp_path_factory):
+    """A model with kappa, whose reference faces all have κ between 1 and 2."""
+    return tiny_model(tmp_path_factory.mktemp("models") / "sure", "compact", (1.0, 1.5, 2.0))
+
+
+def with_reference(folder, low, high):
+    """The same model, but for the κ that is usual."""
+    card = read_card(folder / "card.toml")
+    section = card.uncertainty.model_copy(update={"quantiles": (low, high)})
+    path = folder / f"{low:g}-{high:g}.toml"
+    save_card(card.model_copy(update={"uncertainty": section}), path)
+    return path
+
+
+def test_scores_with_uncertainty(photos, sure_model, tmp_path):
+    words = ["compare", photos / "large.png", photos / "small.jpg", "--json"]
+    answer = run(*words, "-m", sure_model, "--score", "scf").json
+    run("embed", photos / "large.png", photos / "small.jpg", "-m", sure_model, "-o", tmp_path / "e.parquet")
+    embeddings = load_embeddings(tmp_path / "e.parquet")
+    assert answer["score"] == pytest.approx(score_pairs("scf", embeddings, [0], [1])[0], abs=1e-3)
+    assert (answer["kind"], answer["threshold"]) == ("scf", -40.0)
+    assert [image["kappa"] for image in answer["images"]] == pytest.approx(embeddings.kappa.tolist(), rel=1e-4)
+    assert run(*words, "-m", sure_model).json["kind"] == "cosine"
+    sigma = tiny_model(tmp_path / "sigma", "pfe")
+    mls = run(*words, "-m", sigma, "--score", "mls").json
+    assert mls["kind"] == "mls" and mls["images"][0]["sigma2"] > 0 and mls["images"][0]["surer_than"] is None
+    text = run(*words[:3], "-m", sure_model, "--score", "scf").out
+    assert text.startswith(("same person: scf score", "different people: scf score")) and "surer than" in text
+
+
+def test_a_score_that_the_model_has_not(photos, model, sure_model):
+    words = ["compare", photos / "large.png", photos / "small.jpg", "--json"]
+    told = refused(*words, "-m", model, "--score", "scf")
+    assert "has no kappa head, which --score scf needs; train one with 'facepipe train scf-small'" in told
+    assert "has no sigma2 head, which --score mls needs" in refused(*words, "-m", sure_model, "--score", "mls")
+
+
+def test_a_face_of_low_kappa_is_warned_of(photos, sure_model):
+    """First the reference lies far below both faces, then far above them, then around the first."""
+    words = ["compare", photos / "large.png", photos / "small.jpg"]
+    kappa = [image["kappa"] for image in run(*words, "-m", sure_model, "--json").json["images"]]
+    for low, high, unsure in [(0, 0.5 * min(kappa), ()), (2 * max(kappa), 3 * max(kappa), (1, 2))]:
+        card = with_reference(sure_model, low, high)
+        ended = run(*words, "-m", card)
+        told = "is blurred or turned away: the answer is uncertain"
+        warned = [f"face {number} {told}" in ended.out for number in (1, 2)]
+        assert warned == [number in unsure for number in (1, 2)]
+        assert "sureness compared with: nobody" in ended.out
+        images = run(*words, "-m", card, "--json").json["images"]
+        assert [image["unsure"] for image in images] == warned
+        assert [image["surer_than"] for image in images] == [0.0 if unsure else 1.0] * 2
+    half = with_reference(sure_model, 0, 2 * kappa[0])
+    for factor, unsure in ((2, False), (1 / 0.06, False), (1 / 0.04, True)):
+        card = with_reference(sure_model, 0, factor * kappa[0])
+        first, _ = run(*words, "-m", card, "--json").json["images"]
+        assert first["surer_than"] == pytest.approx(1 / factor, abs=1e-3) and first["unsure"] is unsure
+    assert "surer than 50 % of faces" in run(*words, "-m", half).out

@@ -213,3 +213,14 @@ def test_real_network_in_bfloat16_is_close_to_float32(real, faces):
     cosine = (exact * rounded).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(rounded, axis=1)
     assert not (exact == rounded).all()
     assert cosine.min() > 0.999
+
+
+def test_crops_of_the_template_are_made_to_fit_a_smaller_network():
+    from facepipe.align import fit
+
+    embedder = Embedder(model_of(template="112x112", fit="resize"), flip="none", precision="float32")
+    crops = np.random.default_rng(5).integers(0, 256, (3, 112, 112, 3), np.uint8)
+    small = np.stack([fit(crop, (HEIGHT, WIDTH), "resize") for crop in crops])
+    np.testing.assert_array_equal(embedder(crops).mu, embedder(small).mu)
+    with pytest.raises(EmbeddingsError, match="crops must be"):
+        embedder(crops[:, :100])

@@ -33,6 +33,13 @@ def assert_same(a, b):
     assert a.mu.dtype == b.mu.dtype == np.float32
     assert a.mu.shape == b.mu.shape and a.mu.tobytes() == b.mu.tobytes()
     assert (a.model, a.flip, a.paths, a.failed) == (b.model, b.flip, b.paths, b.failed)
+    assert a.trained_dim == b.trained_dim
+    for name in ("kappa", "sigma2", "detection_score"):
+        ours, theirs = getattr(a, name), getattr(b, name)
+        assert (ours is None) == (theirs is None), name
+        if ours is not None:
+            assert ours.dtype == theirs.dtype == np.float32 and ours.shape == theirs.shape
+            assert ours.tobytes() == theirs.tobytes()
     assert a.detected.dtype == bool and a.detected.tolist() == b.detected.tolist()
 
 
@@ -42,7 +49,15 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 @st.composite
 def embeddings(draw):
     count, dim = draw(st.integers(0, 5)), draw(st.integers(1, 6))
+
+    def perhaps(*width):
+        return draw(st.none() | arrays(np.float32, (count, *width), elements=st.floats(width=32)))
+
     return Embeddings(
+        kappa=perhaps(),
+        sigma2=perhaps(draw(st.integers(1, dim))),
+        trained_dim=draw(st.integers(0, dim)),
+        detection_score=perhaps(),
         mu=draw(arrays(np.float32, (count, dim), elements=st.floats(width=32))),
         model=draw(TEXT),
         flip=draw(st.sampled_from(["none", "sum", "concat"])),
@@ -67,6 +82,88 @@ def test_other_programs_can_read_the_file(tmp_path):
     assert [row["path"] for row in rows] == [*value.paths, "b.jpg"]
     assert rows[1]["mu"] == value.mu[1].tolist() and rows[1]["error"] is None
     assert rows[3] == {"path": "b.jpg", "mu": None, "detected": False, "error": "no face found"}
+
+
+def sure(count=3, **changes):
+    """Embeddings with everything that is optional."""
+    fields = {
+        "kappa": RNG.random(count).astype(np.float32),
+        "sigma2": RNG.random((count, 2)).astype(np.float32),
+        "trained_dim": 2,
+        "detection_score": np.array([0.5, np.nan, 1, 0.25, 0.75], np.float32)[:count],
+    }
+    return some(count, **{**fields, **changes})
+
+
+def test_optional_columns_are_readable_by_other_programs(tmp_path):
+    value = sure()
+    save_embeddings(tmp_path / "e.parquet", value)
+    rows = pq.read_table(tmp_path / "e.parquet").to_pylist()
+    assert [row["kappa"] for row in rows] == [*value.kappa.tolist(), None]
+    assert rows[0]["sigma2"] == value.sigma2[0].tolist() and rows[3]["sigma2"] is None
+    assert rows[0]["detection_score"] == 0.5 and rows[3]["detection_score"] is None
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_files_of_the_first_format(tmp_path, count):
+    """As facepipe wrote them before there was uncertainty; the bytes are made here by hand."""
+    value = some(count)
+    about = {"format": 1, "model": value.model, "flip": value.flip, "dim": 4}
+    lists = pa.list_(pa.float32(), 4)
+    columns = {
+        "path": pa.array([*value.paths, "b.jpg"], pa.string()),
+        "mu": pa.array([*value.mu.tolist(), None], lists),
+        "detected": pa.array([*value.detected.tolist(), False], pa.bool_()),
+        "error": pa.array([None] * count + ["no face found"], pa.string()),
+    }
+    table = pa.table(columns).replace_schema_metadata({b"facepipe": json.dumps(about).encode()})
+    pq.write_table(table, tmp_path / "old.parquet")
+    assert_same(load_embeddings(tmp_path / "old.parquet"), value)
+
+
+@pytest.mark.parametrize("name", ["kappa", "sigma2", "detection_score"])
+def test_optional_columns_must_be_whole(tmp_path, name):
+    """A face without its kappa is damage, not a face without confidence."""
+    path = tmp_path / "e.parquet"
+    save_embeddings(path, sure())
+    table = pq.read_table(path)
+    place = table.column_names.index(name)
+    holed = pa.array([None, *table.column(name).to_pylist()[1:]], table.schema.field(name).type)
+    pq.write_table(table.set_column(place, table.schema.field(name), holed), path)
+    refused(path, "columns do not fit")
+    pq.write_table(table.drop_columns([name]), path)
+    refused(path, "columns do not fit")
+
+
+def test_optional_fields_must_fit_the_rows():
+    for change in ({"kappa": np.zeros(2)}, {"kappa": np.zeros((3, 1))}, {"sigma2": np.zeros(3)},
+                   {"sigma2": np.zeros((3, 0))}, {"detection_score": np.zeros(4)}):  # fmt: skip
+        with pytest.raises(EmbeddingsError, match="for 3 embeddings: it must be N"):
+            some(**change)
+
+
+@pytest.mark.parametrize("change", [{"kappa": None}, {"trained_dim": 4}, {"sigma2": np.zeros((3, 1), np.float32)}])
+def test_rows_with_and_without_a_field_do_not_mix(tmp_path, change):
+    one, other = sure(), sure(**change)
+    with pytest.raises(EmbeddingsError, match=r"cannot be joined with others that have .*; embed"):
+        join([one, other])
+    with pytest.raises(EmbeddingsError, match="cannot be joined"), writer_for(tmp_path / "e.parquet", one) as writer:
+        writer.write(one)
+        writer.write(other)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("rows", [[2, 0, 2], [], np.array([True, False, True]), np.array([1])])
+def test_take(rows):
+    value = sure()
+    got = value.take(rows)
+    places = np.arange(3)[np.asarray(rows, None if len(rows) else int)]
+    assert got.paths == tuple(value.paths[place] for place in places)
+    assert got.failed == () and got.trained_dim == 2 and got.model == value.model
+    for name in ("mu", "detected", "kappa", "sigma2", "detection_score"):
+        expected = [getattr(value, name)[place].tolist() for place in places]
+        np.testing.assert_equal(getattr(got, name).tolist(), expected)
+    assert Embeddings(np.zeros((3, 2), np.float32), "m").take(rows).paths == ()
 
 
 def test_paths_that_are_not_utf8(tmp_path):
@@ -114,11 +211,15 @@ def test_models_are_never_mixed(tmp_path, change, told):
 
 
 def test_join():
-    a, b = some(2), some(3, failed=())
+    a, b = sure(2), sure(3, failed=())
     joined = join([a, b])
     assert (joined.mu == np.vstack([a.mu, b.mu])).all()
     assert joined.paths == a.paths + b.paths and joined.failed == a.failed
     assert joined.detected.tolist() == [*a.detected, *b.detected]
+    for name in ("kappa", "sigma2", "detection_score"):
+        both = np.concatenate([getattr(a, name), getattr(b, name)])
+        assert np.array_equal(getattr(joined, name), both, equal_nan=True)
+    assert join([some(1), some(1)]).kappa is None
     with pytest.raises(EmbeddingsError, match="no embeddings"):
         join([])
 
@@ -128,7 +229,7 @@ def writer_for(path, value):
 
 
 def test_batch_by_batch(tmp_path):
-    batches = [some(2), some(0), some(5, failed=()), some(1)]
+    batches = [sure(2), sure(0), sure(5, failed=()), sure(1)]
     path = tmp_path / "new" / "e.parquet"
     with writer_for(path, batches[0]) as writer:
         for batch in batches:
@@ -228,7 +329,7 @@ def test_missing_column(tmp_path):
 
 def test_damaged_files_give_an_error_and_never_other_numbers(tmp_path):
     """Compressed floats look plausible after any bit flip: only the page checksums tell."""
-    value = some(30, 8)
+    value = some(30, 8, kappa=RNG.random(30, np.float32), sigma2=RNG.random((30, 8), np.float32), trained_dim=8)
     save_embeddings(tmp_path / "e.parquet", value)
     data = (tmp_path / "e.parquet").read_bytes()
     path, rng, refusals = tmp_path / "damaged.parquet", np.random.default_rng(1), 0

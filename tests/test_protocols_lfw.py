@@ -33,7 +33,7 @@ def cases(draw):
 
 
 def check(rule, mu, pairs, expected):
-    got = RULES[rule](mu, pairs)
+    got = RULES[rule](mu, pairs).folds
     assert [fold.pairs for fold in got] == [int((pairs.fold == k).sum()) for k in range(len(got))]
     np.testing.assert_allclose([fold.accuracy for fold in got], [accuracy for accuracy, _ in expected], atol=1e-12)
     np.testing.assert_allclose([fold.threshold for fold in got], [threshold for _, threshold in expected], atol=1e-9)
@@ -68,10 +68,10 @@ def test_scores_on_the_threshold():
     # SphereFace: the mean of fold 2 is 0, its scores are 1 and −1, so the best thresholds lie around 0.
     mu = np.array([[0.0], [5], [1], [-3]])
     pairs = pairs_of([0, 0, 2, 2], [1, 1, 2, 3], [True, False, True, False], [0, 0, 1, 1])
-    assert RULES["sphereface"](mu, pairs)[0] == FoldResult(0.0, 0.0, 2)
+    assert RULES["sphereface"](mu, pairs).folds[0] == FoldResult(0.0, 0.0, 2)
     # insightface: without genuine pairs, 0 is the first of the best thresholds.
     pairs = pairs_of([0, 0, 1], [0, 0, 3], [True, False, False], [0, 0, 1])
-    assert RULES["insightface"](mu, pairs)[0] == FoldResult(0.5, 0.0, 2)
+    assert RULES["insightface"](mu, pairs).folds[0] == FoldResult(0.5, 0.0, 2)
 
 
 def test_mean_is_of_both_sides_of_the_other_folds_with_repeats():
@@ -80,16 +80,28 @@ def test_mean_is_of_both_sides_of_the_other_folds_with_repeats():
     mu = rng.normal(size=(40, 4))
     pairs = pairs_of(rng.integers(0, 40, 60), rng.integers(0, 40, 60), rng.random(60) < 0.5, np.arange(60) // 6)
     shifted = mu + np.array([5, -3, 2, 9])
-    for a, b in zip(RULES["sphereface"](mu, pairs), RULES["sphereface"](shifted, pairs), strict=True):
+    for a, b in zip(RULES["sphereface"](mu, pairs).folds, RULES["sphereface"](shifted, pairs).folds, strict=True):
         assert (a.accuracy, a.threshold) == pytest.approx((b.accuracy, b.threshold), abs=1e-9)
-    assert RULES["insightface"](mu, pairs) != RULES["insightface"](shifted, pairs)
+    assert RULES["insightface"](mu, pairs).folds != RULES["insightface"](shifted, pairs).folds
 
 
 def test_scale_of_features_does_not_matter_to_insightface():
     rng = np.random.default_rng(3)
     mu = rng.normal(size=(40, 4))
     pairs = pairs_of(rng.integers(0, 40, 60), rng.integers(0, 40, 60), rng.random(60) < 0.5, np.arange(60) // 6)
-    assert RULES["insightface"](mu, pairs) == RULES["insightface"](mu * rng.uniform(1, 2, (40, 1)), pairs)
+    scaled = mu * rng.uniform(1, 2, (40, 1))
+    assert RULES["insightface"](mu, pairs).folds == RULES["insightface"](scaled, pairs).folds
+
+
+@pytest.mark.parametrize("rule", list(RULES))
+def test_long_lists_are_scored_in_blocks(rule, monkeypatch):
+    rng = np.random.default_rng(5)
+    mu = rng.normal(size=(40, 4))
+    pairs = pairs_of(rng.integers(0, 40, 60), rng.integers(0, 40, 60), rng.random(60) < 0.5, np.arange(60) // 6)
+    whole = RULES[rule](mu, pairs)
+    monkeypatch.setattr("facepipe.protocols.tenfold._BLOCK", 7)
+    parts = RULES[rule](mu, pairs)
+    assert parts.folds == whole.folds and (parts.right == whole.right).all()
 
 
 def test_mean_and_standard_error():
@@ -128,14 +140,19 @@ def test_evaluate(pairs, rule):
     assert result.accuracy == pytest.approx(statistics.fmean(accuracy for accuracy, _ in expected))
     assert result.std_error == pytest.approx(statistics.stdev(accuracy for accuracy, _ in expected) / 2**0.5)
     told = result.as_json()
-    assert {key: told[key] for key in ("protocol", "model", "flip", "rule", "images", "pairs", "undetected")} == {
+    assert {key: told[key] for key in ("protocol", "images", "pairs", "undetected")} == {
         "protocol": "lfw",
-        "model": "m@1",
-        "flip": "concat",
-        "rule": rule,
         "images": len(pairs.names),
         "pairs": 8,
         "undetected": 0,
+    }
+    assert {key: told["settings"][key] for key in ("model", "flip", "rule", "score", "on_miss", "data")} == {
+        "model": "m@1",
+        "flip": "concat",
+        "rule": rule,
+        "score": "cosine",
+        "on_miss": "centre",
+        "data": pairs.digest,
     }
     assert [fold["pairs"] for fold in told["folds"]] == [4, 4]
 
@@ -144,18 +161,18 @@ def test_missed_faces(pairs):
     missed = ("Bo/Bo_0003", "Ann/Ann_0004")  # pairs 1 and 7
     embeddings = embeddings_of(pairs, undetected=missed)
     centre = evaluate_lfw(embeddings, pairs)
-    assert centre.settings["undetected"] == 2 and centre.settings["on_miss"] == "centre"
+    assert centre.figures["undetected"] == 2 and centre.settings["on_miss"] == "centre"
     assert centre.folds == evaluate_lfw(embeddings_of(pairs), pairs).folds
 
     skipped = evaluate_lfw(embeddings, pairs, on_miss="skip")
-    assert skipped.settings["pairs"] == 6 and [fold.pairs for fold in skipped.folds] == [3, 3]
+    assert skipped.figures["pairs"] == 6 and [fold.pairs for fold in skipped.folds] == [3, 3]
     kept = pairs.take(np.array([True, False, True, True, True, True, True, False]))
     expected, _ = longhand.sphereface(embeddings.mu[::-1].astype(float), kept)
     assert [fold.accuracy for fold in skipped.folds] == pytest.approx([accuracy for accuracy, _ in expected])
 
     with pytest.raises(DatasetError, match=r"Bo/Bo_0003: no face found, nor in 1 more; use --on-miss centre or skip"):
         evaluate_lfw(embeddings, pairs, on_miss="fail")
-    assert evaluate_lfw(embeddings_of(pairs), pairs, on_miss="fail").settings["undetected"] == 0
+    assert evaluate_lfw(embeddings_of(pairs), pairs, on_miss="fail").figures["undetected"] == 0
 
 
 @pytest.mark.parametrize("lost", [0, 1])

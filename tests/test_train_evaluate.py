@@ -14,7 +14,7 @@ from facepipe.train import load_recipe
 from facepipe.train.calibrate import calibrate, pair_scores
 from facepipe.train.card import write_model
 from facepipe.train.evaluate import PairsEvaluation
-from facepipe.zoo import load
+from facepipe.zoo import Source, load
 
 SIZE = (112, 96)
 
@@ -56,7 +56,7 @@ def test_the_figure_is_that_of_the_saved_model(lfw):
     settings = recipe(lfw)
     net = network()
     figures = PairsEvaluation(settings, torch.device("cpu"))(net)
-    write_model(lfw / "run", net, settings, [], "", "")
+    write_model(lfw / "run", net, settings, [], Source())
     pairs = read_lfw_pairs(lfw / "pairs.txt")
     crops = np.stack([crop(int(name[1]), int(name[-4:]), SIZE) for name in pairs.names])
     embedded = Embedder(load(lfw / "run"), precision="float32")(crops)
@@ -90,7 +90,7 @@ def test_pair_scores_and_thresholds_longhand():
     assert sorted(impostor) == pytest.approx(sorted(s for s, same in pairs if not same), abs=1e-6)
     (tenth,), notes = calibrate(embeddings, labels, [0.1, 1e-4])
     assert tenth.far == 0.1
-    assert (impostor >= tenth.cosine).mean() <= 0.1
-    assert (impostor >= np.sort(impostor)[np.searchsorted(np.sort(impostor), tenth.cosine) - 1]).mean() > 0.1
-    assert tenth.tar == (genuine >= tenth.cosine).mean()
+    assert (impostor >= tenth.value).mean() <= 0.1
+    assert (impostor >= np.sort(impostor)[np.searchsorted(np.sort(impostor), tenth.value) - 1]).mean() > 0.1
+    assert tenth.tar == (genuine >= tenth.value).mean()
     assert len(notes) == 1 and "0.0001" in notes[0]

@@ -8,10 +8,11 @@ import pytest
 import torch
 from train_tiny import SIDE, crop, encoded, write_folders
 
+from facepipe.align import fit
 from facepipe.datasets import Samples, open_samples
 from facepipe.errors import DatasetError, ImageError
 from facepipe.train.augment import Augment
-from facepipe.train.crops import ATTEMPTS, Crops, fit
+from facepipe.train.crops import ATTEMPTS, Crops
 from facepipe.train.loader import Loader, Share, to_network
 
 SIZE = (SIDE, SIDE)

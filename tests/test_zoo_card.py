@@ -169,3 +169,27 @@ def test_shipped_cards_match_the_files(shared):
         weights = find_card(name).weights
         data = (shared / "weights" / weights.file).read_bytes()
         assert (len(data), hashlib.sha256(data).hexdigest()) == (weights.size_bytes, weights.sha256)
+
+
+HEAD = '[uncertainty]\nhead = "compact"\nquantiles = [10, 20, 40.0]\nmeasured_on = "nobody"\n'
+
+
+def test_the_place_of_a_kappa_among_those_of_the_reference(write):
+    section = read_card(write(TEXT + HEAD)).uncertainty
+    places = {5: 0, 10: 0, 15: 0.25, 20: 0.5, 30: 0.75, 40: 1, 99: 1}
+    assert {value: section.share_below(value) for value in places} == pytest.approx(places)
+    assert read_card(write(TEXT + '[uncertainty]\nhead = "compact"\n')).uncertainty.share_below(5) is None
+    flat = section.model_copy(update={"quantiles": (1.0, 3.0, 3.0, 3.0, 5.0)})
+    assert [flat.share_below(value) for value in (0, 1, 2, 3, 4, 5)] == pytest.approx([0, 0, 0.125, 0.75, 0.875, 1])
+
+
+@pytest.mark.parametrize("quantiles", ["[1]", "[2, 1]", "[1, nan]", "['a', 'b']"])
+def test_a_reference_that_is_none(write, quantiles):
+    with pytest.raises(ModelError, match=r"tiny\.toml: field uncertainty\.quantiles"):
+        read_card(write(TEXT + f'[uncertainty]\nhead = "compact"\nquantiles = {quantiles}\n'))
+
+
+def test_onnx_has_no_map_for_a_head(write):
+    text = TEXT.replace('backbone = "sphereface4"\n[backbone_options]\nwidth = 0.125\n', "")
+    with pytest.raises(ModelError, match="needs the feature map of a backbone, which ONNX weights do not give"):
+        read_card(write(text.replace('format = "torch"', 'format = "onnx"') + HEAD))

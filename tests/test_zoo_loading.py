@@ -14,6 +14,7 @@ from facepipe.zoo import (
     Card,
     Input,
     Source,
+    Uncertainty,
     available,
     cached_weights,
     find_card,
@@ -24,6 +25,7 @@ from facepipe.zoo import (
     save_card,
     user_cards,
 )
+from facepipe.zoo.headed import Headed, head_for
 
 INPUT = Input(size=(112, 96), template="112x96", channels="bgr", mean=127.5, scale=128.0)
 OPTIONS = {"width": 0.125}
@@ -54,7 +56,7 @@ def same(model, net):
         return torch.equal(model.network(x), net(x))
 
 
-def run_folder(folder, net):
+def run_folder(folder, net, **fields):
     """As a training run leaves it: a card and weights beside it."""
     folder.mkdir()
     save_file(net.state_dict(), folder / "weights.safetensors")
@@ -66,6 +68,7 @@ def run_folder(folder, net):
             "backbone_options": OPTIONS,
             "input": INPUT,
             "embedding": {"dim": 6, "flip": "concat"},
+            **fields,
             "weights": {
                 "file": "weights.safetensors",
                 "format": "safetensors",
@@ -126,7 +129,9 @@ def test_damaged_weights_with_their_own_hash(tmp_path, net):
         ({"backbone": "sphereface5"}, "did you mean 'sphereface"),
         ({"backbone_options": {"wdith": 1}}, "did you mean 'width'"),
         ({"backbone_options": {}}, "does not fit SphereFace"),
-        ({"uncertainty": {"head": "scf"}}, "uncertainty head scf: not supported yet"),
+        ({"uncertainty": {"head": "compcat"}}, "unknown uncertainty head 'compcat'; did you mean 'compact'"),
+        ({"uncertainty": {"head": "compact"}}, r"does not fit Headed: \d+ missing: backbone\."),
+        ({"uncertainty": {"head": "pfe", "options": {"fusion": True}}}, "pfe has no option 'fusion'"),
     ],
 )
 def test_card_that_does_not_fit(tmp_path, net, update, message):
@@ -135,6 +140,28 @@ def test_card_that_does_not_fit(tmp_path, net, update, message):
     save_card(Card.model_validate(values), tmp_path / "run" / "card.toml")
     with pytest.raises(ModelError, match=message):
         load(tmp_path / "run")
+
+
+HEADS = [("compact", {"hidden": 5}), ("pfe", {}), ("probface", {"fusion": False})]
+
+
+@pytest.mark.parametrize(("head", "options"), HEADS)
+def test_a_backbone_and_its_head_from_one_file(tmp_path, net, head, options):
+    settings = Uncertainty(head=head, options=options, quantiles=(1.0, 2.0, 4.0), measured_on="nobody")
+    both = Headed(net, head_for(net, settings)).eval()
+    run_folder(tmp_path / "run", both, uncertainty=settings)
+    model = load(tmp_path / "run")
+    assert model.card.uncertainty == settings and same(model, net)
+    assert model.head.kind == both.head.kind and not model.head.training
+    maps = net.maps(torch.randn(3, 3, 112, 96))
+    with torch.inference_mode():
+        assert torch.equal(model.head(maps), both.head(maps))
+    assert load(tmp_path / "run").head.state_dict().keys() == both.head.state_dict().keys()
+
+
+def test_a_model_without_a_head(tmp_path, net):
+    run_folder(tmp_path / "run", net)
+    assert load(tmp_path / "run").head is None
 
 
 def test_names_that_are_not_there(tmp_path):

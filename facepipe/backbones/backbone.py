@@ -52,6 +52,10 @@ class Backbone(nn.Module):
         """The output of each stage, N×C×h×w, finest first; its last is ``feature_map(x)``."""
         raise ModelError(f"{type(self).__name__} has no stages to fuse; use its feature map alone")
 
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """What an uncertainty head starts from: ``stages(x)``, or the feature map alone where there are no stages."""
+        return self.stages(x) if self.stage_channels else [self.feature_map(x)]
+
     def check_input(self, x: Tensor) -> None:
         """Raise ModelError unless ``x`` is N×3×H×W of this network's size."""
         if x.ndim != 4 or tuple(x.shape[1:]) != (3, *self.input_size):

@@ -68,7 +68,7 @@ class MobileFaceNet(Backbone):
     """
 
     def __init__(self, input_size: tuple[int, int], embedding_dim: int) -> None:
-        super().__init__(input_size, embedding_dim, 512)
+        super().__init__(input_size, embedding_dim, 512, (64, 64, 128, 512))
         self.conv1 = ConvBlock(3, 64, (3, 3), stride=2, padding=1)
         self.dw_conv1 = ConvBlock(64, 64, (3, 3), padding=1, groups=64)
         self.blocks = nn.Sequential(*_bottlenecks())
@@ -79,6 +79,18 @@ class MobileFaceNet(Backbone):
             if isinstance(module, nn.Conv2d):
                 height, width = module.kernel_size
                 nn.init.normal_(module.weight, std=math.sqrt(2 / (height * width * module.out_channels)))
+
+    def stages(self, x: Tensor) -> list[Tensor]:
+        """The last output of each size; at 112×96 their maps are 56×48, 28×24, 14×12 and 7×6."""
+        self.check_input(x)
+        x = self.dw_conv1(self.conv1(x))
+        outputs = []
+        for block in self.blocks:
+            inner = block(x)
+            if inner.shape[2] < x.shape[2]:
+                outputs.append(x)
+            x = inner
+        return [*outputs, self.conv2(x)]
 
     def feature_map(self, x: Tensor) -> Tensor:
         self.check_input(x)

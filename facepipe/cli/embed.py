@@ -1,5 +1,6 @@
 """``facepipe embed``."""
 
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from facepipe.errors import FacepipeError
 
 @click.command("embed")
 @options.some_paths
-@click.option("-o", "--out", required=True, type=options.output_path, help="Parquet file to write.")
-@options.model
+@click.option("-o", "--out", type=options.output_path, help="Parquet file to write; may be left out with --sheet.")
+@options.models
 @options.flip
 @options.precision
 @options.device
@@ -26,18 +27,26 @@ from facepipe.errors import FacepipeError
     show_default=True,
     help="An image without a face: leave it out (it is listed with the reason), or embed its centre.",
 )
+@click.option("--sheet", type=options.output_path, help="Picture of the faces, from least to most confident.")
+@click.option(
+    "--sort",
+    type=click.Choice(["kappa", "sigma2", "detection_score", "norm"]),
+    help="What the sheet goes by [default: kappa or sigma2, whichever the model has].",
+)
 @options.detection
 @options.as_json
 def command(
     paths: tuple[Path, ...],
-    out: Path,
-    model: str | None,
+    out: Path | None,
+    models: tuple[str, ...],
     flip: str | None,
     precision: str,
     device: str,
     rule: str,
     already_aligned: bool,
     on_miss: str,
+    sheet: Path | None,
+    sort: str | None,
     preset: str,
     min_face: float | None,
     factor: float | None,
@@ -46,32 +55,57 @@ def command(
 ) -> None:
     """Embed images, or all images of folders, into one Parquet file.
 
-    Columns: path, mu (the embedding, float32), detected, error. The file knows which model made it, and
-    features of two models are never mixed silently. Paths are kept as given on the command line.
-    """
-    from facepipe.align import Aligner
-    from facepipe.embed import EmbeddingsWriter
-    from facepipe.images import list_images
-    from facepipe.pipeline import Cropper, embed_images
+    Columns: path, mu (the embedding, float32), detected, error, and detection_score, kappa and sigma2 where
+    there are any. The file knows which model made it, and features of two models are never mixed silently;
+    several --model make an ensemble, whose embeddings are theirs, each scaled to length 1, side by side.
+    Paths are kept as given on the command line.
 
-    embedder = options.make_embedder(model, flip, precision, device)
-    detector = None if already_aligned else options.make_detector(preset, min_face, factor, thresholds, device)
-    cropper = Cropper(Aligner(embedder.model.card.input.template), detector, rule, on_miss)
+    --sheet draws the faces from the one the model is least sure of to the surest; it needs a model with an
+    uncertainty head (facepipe train scf-small), or --sort detection_score or norm.
+    """
+    if out is None and sheet is None:
+        raise click.UsageError("Missing option '-o' / '--out': where to write, unless there is a --sheet.")
+    if sort is not None and sheet is None:
+        raise click.UsageError("--sort is the order of a --sheet: name its file.")
+    from facepipe.align import Aligner
+    from facepipe.cli.embed_sheet import Sheet
+    from facepipe.embed import EmbeddingsWriter
+    from facepipe.ensemble import SameFaces, embed_ensemble, ensemble_of
+    from facepipe.images import list_images
+    from facepipe.pipeline import Cropper
+
+    embedders = [options.make_embedder(model, flip, precision, device) for model in models or [None]]
+    detector = None
+    if not already_aligned:
+        detector = SameFaces(options.make_detector(preset, min_face, factor, thresholds, device))
+    members = [
+        (Cropper(Aligner(embedder.model.card.input.template), detector, rule, on_miss), embedder)
+        for embedder in embedders
+    ]
+    identity, flips, dim = ensemble_of(embedders)
+    picture = None if sheet is None else Sheet(sheet, sort, members[0][0])
     files = chain.from_iterable(list_images(path) for path in paths)
     embedded = failed = 0
     with (
-        EmbeddingsWriter(out, embedder.model.identity, embedder.flip, embedder.dim) as writer,
+        nullcontext() if out is None else EmbeddingsWriter(out, identity, flips, dim) as writer,
         progress("embedding") as advance,
     ):
-        for batch in embed_images(files, cropper, embedder, progress=advance):
-            writer.write(batch)
+        for batch in embed_ensemble(files, members, advance):
+            if writer is not None:
+                writer.write(batch)
+            if picture is not None:
+                picture.add(batch)
             embedded += len(batch)
             failed += len(batch.failed)
             for path, reason in batch.failed:
                 note(f"{path}: {reason}", style="yellow")
         if embedded == 0:
             raise FacepipeError(f"{paths[0]}: nothing to embed ({failed} images without a usable face)")
+    if picture is not None:
+        note(f"{sheet}: {picture.draw()} of {embedded} faces, by {picture.sort}")
     if as_json:
-        print_json({"out": str(out), "model": embedder.model.identity, "embedded": embedded, "failed": failed})
+        where = {} if out is None else {"out": str(out)}
+        print_json({**where, "model": identity, "embedded": embedded, "failed": failed})
     else:
-        click.echo(f"{out}: {embedded} embeddings of {embedder.model.identity}, {failed} images left out")
+        start = "" if out is None else f"{out}: "
+        click.echo(f"{start}{embedded} embeddings of {identity}, {failed} images left out")

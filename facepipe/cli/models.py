@@ -101,6 +101,11 @@ def show(name: str, as_json: bool) -> None:
         for key, value in getattr(card, part).model_dump().items():
             if value not in ("", None):
                 screen.print(f"  {part}.{key}: {value}", markup=False, soft_wrap=True)
+    if card.uncertainty is not None:
+        section = card.uncertainty
+        median = section.quantiles[len(section.quantiles) // 2] if section.quantiles else None
+        usual = "" if median is None else f", median {median:.4g} on {section.measured_on}"
+        screen.print(f"  uncertainty.head: {section.head}{usual}", markup=False, soft_wrap=True)
     for threshold in card.thresholds:
         where = f"flip {threshold.flip or card.embedding.flip}, {threshold.calibrated_on}"
         screen.print(f"  FAR {threshold.far:g}: {threshold.score} ≥ {threshold.value:.4f} ({where})", soft_wrap=True)

@@ -17,6 +17,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 model = click.option("--model", "-m", help="Model name, card file or run folder; see 'facepipe models list'.")
+models = click.option(
+    "--model",
+    "-m",
+    "models",
+    multiple=True,
+    help="Model name, card file or run folder; see 'facepipe models list'. Given several times: an ensemble.",
+)
 precision = click.option(
     "--precision",
     type=click.Choice(["auto", "float32", "bfloat16"]),
@@ -38,6 +45,14 @@ faces = click.option(
     "--faces",
     "rule",
     type=click.Choice(["centre", "largest", "best", "all"]),
+    default="centre",
+    show_default=True,
+    help="Which face of several.",
+)
+one_face = click.option(
+    "--faces",
+    "rule",
+    type=click.Choice(["centre", "largest", "best"]),
     default="centre",
     show_default=True,
     help="Which face of several.",

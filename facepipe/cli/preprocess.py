@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from facepipe.cli import options
 from facepipe.cli.screen import note, print_json, progress
@@ -34,6 +35,7 @@ from facepipe.errors import DatasetError
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG and WebP.")
 @click.option("--shard", metavar="I/N", help="Do the I-th of N parts, for N machines on one file system.")
 @click.option("--overwrite", is_flag=True, help="Start over instead of resuming what was begun in OUT.")
+@click.option("--from-rec", is_flag=True, help="RAW is a .rec file, or the folder of train.rec: unpack its images.")
 @options.device
 @options.as_json
 def command(
@@ -51,6 +53,7 @@ def command(
     quality: int,
     shard: str | None,
     overwrite: bool,
+    from_rec: bool,
     device: str,
     as_json: bool,
 ) -> None:
@@ -59,7 +62,14 @@ def command(
     Also writes OUT/manifest.parquet, with one row per image (path, size, boxes, landmarks, scores, status,
     reason), and OUT/skipped.csv with the images that gave no crop. Interrupt it whenever you like: the same
     command goes on where it stopped.
+
+    With --from-rec, RAW is MXNet RecordIO as insightface ships it: its images go to OUT/label/number.jpg as they
+    are, without detection; OUT/skipped.csv lists records that hold none.
+    Of the options, only --shard and --json apply then.
     """
+    if from_rec:
+        _unpack(raw, out, shard, as_json)
+        return
     from facepipe.detect import preset as settings_of
     from facepipe.preprocess import Plan, preprocess
 
@@ -84,6 +94,29 @@ def command(
     click.echo(f"{report.total} images: {counts}; {report.crops} crops in {out}; manifest: {report.manifest}")
     if report.skipped is not None:
         click.echo(f"left out, with the reasons: {report.skipped}")
+
+
+def _unpack(raw: Path, out: Path, shard: str | None, as_json: bool) -> None:
+    from facepipe.preprocess import unpack_records
+
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        chosen = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if chosen and name not in ("raw", "out", "from_rec", "shard", "as_json"):
+            raise DatasetError(f"{raw}: {parameter.opts[0]} does not apply to --from-rec, which copies images")
+    with progress("unpacking") as advance:
+        done = unpack_records(raw, out, _shard(shard), advance.total, advance)
+    if as_json:
+        listing = None if done.skipped_list is None else str(done.skipped_list)
+        print_json(vars(done) | {"skipped_list": listing})
+        return
+    click.echo(
+        f"{done.records} records of {done.identities} identities in {out}: {done.written} written, "
+        f"{done.kept} there before, {done.skipped} skipped"
+    )
+    if done.skipped_list is not None:
+        click.echo(f"left out, with the reasons: {done.skipped_list}")
 
 
 def _shard(text: str | None) -> tuple[int, int]:

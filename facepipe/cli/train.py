@@ -3,12 +3,15 @@
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from facepipe.cli import options
 from facepipe.cli.screen import note, out, print_json
+
+if TYPE_CHECKING:
+    from facepipe.train import Recipe
 
 
 @click.command("train")
@@ -48,7 +51,7 @@ def command(
     list_recipes: bool,
     as_json: bool,
 ) -> None:
-    """Train a backbone.
+    """Train a backbone, or an uncertainty head on one.
 
     RECIPE is the name of a shipped recipe or the path of a TOML file; with --resume it may be left out. Data
     are folders with one subfolder per identity, list files, .tar shards, a .rec file or a manifest of
@@ -90,15 +93,22 @@ def _list(as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                name: {"about": recipe.about, "backbone": recipe.model.backbone, "loss": recipe.loss.name}
+                name: {"about": recipe.about, "backbone": _network(recipe), "loss": recipe.loss.name}
                 for name, recipe in recipes.items()
             }
         )
         return
     table = Table("recipe", "network", "loss", "about")
     for name, recipe in recipes.items():
-        table.add_row(name, recipe.model.backbone, recipe.loss.name, recipe.about)
+        table.add_row(name, _network(recipe), recipe.loss.name, recipe.about)
     out().print(table)
+
+
+def _network(recipe: "Recipe") -> str:
+    settings = recipe.uncertainty
+    if not settings.head:
+        return recipe.model.backbone
+    return f"{settings.head} head on {settings.backbone or 'a model of yours'}"
 
 
 def _show(summary: dict[str, Any]) -> None:
@@ -113,8 +123,8 @@ def _show(summary: dict[str, Any]) -> None:
         table.add_row(name.replace("_", " "), f"{100 * value:.2f} %")
     for threshold in summary["thresholds"]:
         table.add_row(
-            f"threshold at FAR {threshold['far']:g}",
-            f"{threshold['cosine']:.4f} (accepts {100 * threshold['tar']:.1f} %)",
+            f"{threshold['score']} threshold at FAR {threshold['far']:g}",
+            f"{threshold['value']:.4f} (accepts {100 * threshold['tar']:.1f} %)",
         )
     out().print(table)
     for line in summary["notes"]:

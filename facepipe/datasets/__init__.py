@@ -3,5 +3,17 @@
 from facepipe.datasets.open_samples import open_samples
 from facepipe.datasets.samples import Samples, fingerprint, join, take
 from facepipe.datasets.splits import drop_small, hold_out, leave_out
+from facepipe.datasets.unlabelled import add_unlabelled, open_unlabelled
 
-__all__ = ["Samples", "drop_small", "fingerprint", "hold_out", "join", "leave_out", "open_samples", "take"]
+__all__ = [
+    "Samples",
+    "add_unlabelled",
+    "drop_small",
+    "fingerprint",
+    "hold_out",
+    "join",
+    "leave_out",
+    "open_samples",
+    "open_unlabelled",
+    "take",
+]

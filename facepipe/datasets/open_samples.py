@@ -31,7 +31,7 @@ def open_samples(paths: Sequence[str | os.PathLike[str]], cut_shards: str = "ref
     shards: list[Path] = []
     parts: list[Samples] = []
     for path in map(Path, paths):
-        found = _shards(path)
+        found = shards_of(path)
         if found:
             shards += found
         else:
@@ -41,7 +41,8 @@ def open_samples(paths: Sequence[str | os.PathLike[str]], cut_shards: str = "ref
     return join(parts)
 
 
-def _shards(path: Path) -> list[Path]:
+def shards_of(path: Path) -> list[Path]:
+    """The tar shards that a path means; none when it is of another kind."""
     if path.is_dir():
         return sorted(path.glob("*.tar"))
     return [path] if path.suffix.lower() == ".tar" and path.exists() else []

@@ -1,5 +1,7 @@
 """Lists of image pairs in folds."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +39,50 @@ class Pairs:
         """The pairs where ``mask`` holds; names stay."""
         return Pairs(self.names, self.left[mask], self.right[mask], self.same[mask], self.fold[mask])
 
+    @property
+    def digest(self) -> str:
+        """First 16 hex digits of a SHA-256 over names, pairs, truth and folds: what results are stamped with."""
+        digest = hashlib.sha256("\0".join(self.names).encode("utf-8", "surrogateescape"))
+        for values in (self.left, self.right, self.same, self.fold):
+            digest.update(np.ascontiguousarray(values, "<i8").tobytes())
+        return digest.hexdigest()[:16]
+
+
+def make_pairs(rows: Iterable[tuple[str, str, bool, int]]) -> Pairs:
+    """`Pairs` of (name, name, same, fold); names are numbered in the order in which they appear."""
+    index: dict[str, int] = {}
+    numbers = [(index.setdefault(a, len(index)), index.setdefault(b, len(index)), same, f) for a, b, same, f in rows]
+    table = np.array(numbers, np.int64).reshape(-1, 4)
+    return Pairs(tuple(index), table[:, 0], table[:, 1], table[:, 2].astype(bool), table[:, 3])
+
+
+def deal_folds(same: np.ndarray, folds: int = 10) -> np.ndarray:
+    """Folds for a list that has none, int64 N: the genuine pairs, and the impostor pairs, in equal runs.
+
+    As many folds as asked for, but no more than there are pairs of the rarer class; a single one where a class
+    is absent.
+    """
+    folds = max(1, min(folds, int(same.sum()), int((~same).sum())))
+    fold = np.zeros(len(same), np.int64)
+    for kind in (same, ~same):
+        count = int(kind.sum())
+        fold[kind] = np.arange(count) * folds // max(count, 1)
+    return fold
+
+
+def read_lines(path: Path, what: str) -> list[str]:
+    """The lines of a list; ``what`` says in the error which file was wanted.
+
+    Raises:
+        DatasetError: the file is missing or no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: no such pairs file; {what}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: not a readable text file") from error
+
 
 def read_lfw_pairs(path: Path) -> Pairs:
     """Read LFW's ``pairs.txt`` (view 2).
@@ -47,26 +93,19 @@ def read_lfw_pairs(path: Path) -> Pairs:
     Raises:
         DatasetError: missing or malformed; names the file and the line.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such pairs file; LFW's is pairs.txt of view 2") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: not a readable text file") from error
+    lines = read_lines(path, "LFW's is pairs.txt of view 2")
     folds, half = _header(lines, path)
     if len(lines) - 1 < 2 * half * folds:
         raise DatasetError(f"{path}: ends at line {len(lines)}, but its header promises {2 * half * folds} pairs")
     if any(line.strip() for line in lines[1 + 2 * half * folds :]):
         raise DatasetError(f"{path}, line {2 + 2 * half * folds}: more pairs than the header promises")
-    index: dict[str, int] = {}
     rows = []
     for number in range(2 * half * folds):
         names, same = _pair(lines[number + 1].split(), path, number + 2)
         if same != (number % (2 * half) < half):
             raise DatasetError(f"{path}, line {number + 2}: genuine and impostor pairs are out of order")
-        rows.append([*(index.setdefault(name, len(index)) for name in names), same, number // (2 * half)])
-    table = np.array(rows, np.int64)
-    return Pairs(tuple(index), table[:, 0], table[:, 1], table[:, 2].astype(bool), table[:, 3])
+        rows.append((*names, same, number // (2 * half)))
+    return make_pairs(rows)
 
 
 def _header(lines: list[str], path: Path) -> tuple[int, int]:

@@ -8,6 +8,9 @@ import numpy as np
 
 from facepipe.errors import DatasetError
 
+NOBODY = -1
+"""Label of an image whose identity is not known."""
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -15,7 +18,7 @@ class Samples:
 
     Attributes:
         where: what to call the source in messages.
-        labels: int64, N; an index into ``identities``.
+        labels: int64, N; an index into ``identities``, or ``NOBODY`` (see ``unlabelled``).
         identities: one name for each class, in the order of the labels.
         read: encoded bytes of image ``i``; raises OSError or FacepipeError when they cannot be had.
         key: name of image ``i``, for messages.
@@ -54,8 +57,21 @@ def join(parts: Sequence[Samples]) -> Samples:
     """
     if len(parts) == 1:
         return parts[0]
-    starts = np.cumsum([0, *(len(part) for part in parts)])
     first_class = np.cumsum([0, *(len(part.identities) for part in parts)])
+    read, key = readers(parts)
+    return Samples(
+        where=", ".join(part.where for part in parts),
+        labels=np.concatenate([part.labels + first for part, first in zip(parts, first_class, strict=False)]),
+        identities=_distinct(parts),
+        read=read,
+        key=key,
+        notes=tuple(note for part in parts for note in part.notes),
+    )
+
+
+def readers(parts: Sequence[Samples]) -> tuple[Callable[[int], bytes], Callable[[int], str]]:
+    """``read`` and ``key`` of several sources one after the other."""
+    starts = np.cumsum([0, *(len(part) for part in parts)])
 
     def locate(index: int) -> tuple[Samples, int]:
         which = int(np.searchsorted(starts, index, side="right")) - 1
@@ -69,14 +85,7 @@ def join(parts: Sequence[Samples]) -> Samples:
         part, inside = locate(index)
         return part.key(inside)
 
-    return Samples(
-        where=", ".join(part.where for part in parts),
-        labels=np.concatenate([part.labels + first for part, first in zip(parts, first_class, strict=False)]),
-        identities=_distinct(parts),
-        read=read,
-        key=key,
-        notes=tuple(note for part in parts for note in part.notes),
-    )
+    return read, key
 
 
 def _distinct(parts: Sequence[Samples]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from facepipe.datasets.samples import Samples
+from facepipe.datasets.samples import NOBODY, Samples
 from facepipe.datasets.spans import Spans
 from facepipe.errors import DatasetError
 from facepipe.images import EXTENSIONS
@@ -27,7 +27,8 @@ MAX_LABEL_BYTES = 1 << 20
 class _Index:
     """Where the samples of all shards lie."""
 
-    def __init__(self) -> None:
+    def __init__(self, labelled: bool) -> None:
+        self.labelled = labelled
         self.shard = array("i")
         self.offset = array("q")
         self.size = array("i")
@@ -38,28 +39,32 @@ class _Index:
     def add(self, shard: int, image: tarfile.TarInfo | None, identity: str | None) -> None:
         if image is None:
             return
-        if identity is None:
+        if self.labelled and identity is None:
             self.unlabelled += 1
             return
         self.shard.append(shard)
         self.offset.append(image.offset_data)
         self.size.append(image.size)
-        self.label.append(self.numbers.setdefault(identity, len(self.numbers)))
+        known = self.labelled and identity is not None
+        self.label.append(self.numbers.setdefault(identity or "", len(self.numbers)) if known else NOBODY)
 
 
-def open_shards(paths: Sequence[str | os.PathLike[str]], cut: str = "refuse") -> Samples:
+def open_shards(
+    paths: Sequence[str | os.PathLike[str]], cut: str = "refuse", labelled: bool = True
+) -> Samples:
     """Index tar shards; the same identity in several shards is one person.
 
     Args:
         paths: the ``.tar`` files.
         cut: what to do with a shard that ends in the middle: ``refuse`` it, or ``use`` the samples before.
+        labelled: False takes every image, whether a label lies beside it or not, as of ``NOBODY``.
 
     Raises:
         DatasetError: a shard cannot be read, is compressed, ends in the middle, or holds no labelled image.
     """
     files = sorted(Path(path) for path in paths)
     where = str(files[0].parent if len(files) > 1 else files[0])
-    index = _Index()
+    index = _Index(labelled)
     notes = []
     for number, file in enumerate(files):
         problem = _scan(file, number, index)
@@ -69,6 +74,8 @@ def open_shards(paths: Sequence[str | os.PathLike[str]], cut: str = "refuse") ->
             notes.append(f"{problem}; the samples before are used")
     if index.unlabelled:
         notes.append(f"{where}: {index.unlabelled} image(s) without an identity left out")
+    if not index.label and not labelled:
+        raise DatasetError(f"{where}: no image in it; check the path")
     if not index.label:
         raise DatasetError(f'{where}: no labelled image; KEY.webp needs a KEY.json with "identity" beside it')
     return _samples(where, files, index, tuple(notes))
@@ -79,6 +86,8 @@ def _samples(where: str, files: list[Path], index: _Index, notes: tuple[str, ...
     identities = sorted(index.numbers)
     place = np.empty(len(identities), dtype=np.int64)
     place[[index.numbers[name] for name in identities]] = np.arange(len(identities))
+    label = np.array(index.label, dtype=np.int64)
+    labels = place[label] if identities else label
     spans = Spans(files)
 
     def read(i: int) -> bytes:
@@ -87,7 +96,7 @@ def _samples(where: str, files: list[Path], index: _Index, notes: tuple[str, ...
     def key(i: int) -> str:
         return f"{files[shard[i]]}, byte {offset[i]}"
 
-    return Samples(where, place[np.array(index.label)], identities, read, key, notes)
+    return Samples(where, labels, identities, read, key, notes)
 
 
 def _scan(file: Path, number: int, index: _Index) -> str:

@@ -1,21 +1,15 @@
-"""Embeddings as a value, and the Parquet file they are kept in."""
+"""Embeddings as a value."""
 
-import json
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from facepipe.errors import EmbeddingsError
-from facepipe.files import replacing
 
-_META = b"facepipe"
-_FORMAT = 1
+OPTIONAL = ("kappa", "sigma2", "detection_score")
+"""Fields that are there for all rows or for none."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +24,14 @@ class Embeddings:
         paths: one per row, or empty when the crops came from memory.
         detected: bool N, False where no face was found and the centre of the image stood in.
         failed: paths that gave no embedding, each with its reason.
+        kappa: float32 N, concentration of the von Mises-Fisher distribution of a face's identity (SCF), larger
+            is surer; None when the model has no kappa head.
+        sigma2: float32 N×K, variance of the unit-length mean, smaller is surer; K is 1 (ProbFace) or the
+            number of dimensions in which the head was trained (PFE). None when the model has no sigma head.
+        trained_dim: d, the dimension in which the uncertainty head was trained; 0 when the model has none. Flip
+            concatenation makes ``mu`` twice as long, but not d.
+        detection_score: float32 N, the detector's face probability; NaN where there was no detection. None
+            when nobody looked.
     """
 
     mu: np.ndarray
@@ -38,6 +40,10 @@ class Embeddings:
     paths: tuple[str, ...] = ()
     detected: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     failed: tuple[tuple[str, str], ...] = ()
+    kappa: np.ndarray | None = None
+    sigma2: np.ndarray | None = None
+    trained_dim: int = 0
+    detection_score: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.mu.ndim != 2:
@@ -46,6 +52,11 @@ class Embeddings:
             raise EmbeddingsError(f"{len(self.paths)} paths for {len(self.mu)} embeddings")
         if len(self.detected) != len(self.mu):
             object.__setattr__(self, "detected", np.ones(len(self.mu), bool))
+        for name, value in _optional(self).items():
+            columns = 2 if name == "sigma2" else 1
+            if value.ndim != columns or len(value) != len(self.mu) or 0 in value.shape[1:]:
+                form = "N×K" if name == "sigma2" else "N"
+                raise EmbeddingsError(f"{name} of shape {value.shape} for {len(self.mu)} embeddings: it must be {form}")
 
     def __len__(self) -> int:
         return len(self.mu)
@@ -63,6 +74,24 @@ class Embeddings:
         """Path to row."""
         return {path: row for row, path in enumerate(self.paths)}
 
+    def take(self, rows: np.ndarray | Sequence[int]) -> "Embeddings":
+        """The rows ``rows`` (integers, or a boolean mask of length N), in that order, with nothing ``failed``."""
+        index = np.arange(len(self))[np.asarray(rows, None if len(rows) else np.intp)]
+        return replace(
+            self,
+            mu=self.mu[index],
+            paths=tuple(self.paths[row] for row in index) if self.paths else (),
+            detected=self.detected[index],
+            failed=(),
+            **{name: value[index] for name, value in _optional(self).items()},
+        )
+
+
+def _optional(embeddings: Embeddings) -> dict[str, Any]:
+    """The optional fields that are there."""
+    values = {name: getattr(embeddings, name) for name in OPTIONAL}
+    return {name: value for name, value in values.items() if value is not None}
+
 
 def require_same_model(*several: Embeddings) -> None:
     """Refuse to mix features of different models or flip rules.
@@ -79,130 +108,49 @@ def require_same_model(*several: Embeddings) -> None:
             )
 
 
+def require_same_fields(*several: Embeddings) -> None:
+    """Refuse to put rows under each other of which some have a field, such as kappa, and others lack it.
+
+    Raises:
+        EmbeddingsError: optional fields, their widths or the trained dimensions differ.
+    """
+    first = _fields(several[0])
+    for other in map(_fields, several[1:]):
+        if first != other:
+            raise EmbeddingsError(
+                f"embeddings of {several[0].model} with {_named(first)} cannot be joined with others that have "
+                f"{_named(other)}; embed all images again"
+            )
+
+
+def _fields(embeddings: Embeddings) -> dict[str, int]:
+    widths = {name: int(np.prod(value.shape[1:])) for name, value in _optional(embeddings).items()}
+    return widths | ({"trained_dim": embeddings.trained_dim} if embeddings.trained_dim else {})
+
+
+def _named(fields: dict[str, int]) -> str:
+    plain = ("kappa", "detection_score")
+    return ", ".join(name if name in plain else f"{name} {number}" for name, number in fields.items()) or "mu alone"
+
+
 def join(several: Sequence[Embeddings]) -> Embeddings:
     """One `Embeddings` of several, in order.
 
     Raises:
-        EmbeddingsError: nothing to join, or the models differ.
+        EmbeddingsError: nothing to join, the models differ, or some lack a field that others have.
     """
     if not several:
         raise EmbeddingsError("no embeddings: none of the images could be read")
     require_same_model(*several)
+    require_same_fields(*several)
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in several]) for name in _optional(several[0])
+    }
     return replace(
         several[0],
         mu=np.concatenate([part.mu for part in several]),
         paths=tuple(path for part in several for path in part.paths),
         detected=np.concatenate([part.detected for part in several]),
         failed=tuple(entry for part in several for entry in part.failed),
+        **joined,
     )
-
-
-class EmbeddingsWriter:
-    """Writes a Parquet file of embeddings batch by batch, so that memory does not grow with the dataset.
-
-    A context manager: the file appears under its name only when the block ends well. Columns: ``path``,
-    ``mu`` (float32 list, null for a failed image), ``detected``, ``error``; the model is in the metadata.
-    """
-
-    def __init__(self, path: Path, model: str, flip: str, dim: int) -> None:
-        about = json.dumps({"format": _FORMAT, "model": model, "flip": flip, "dim": dim})
-        self._schema = pa.schema(_columns(dim), metadata={_META: about.encode()})
-        self._path = path
-        self._none = Embeddings(np.zeros((0, dim), np.float32), model, flip)
-
-    def __enter__(self) -> "EmbeddingsWriter":
-        with ExitStack() as opened:
-            temporary = opened.enter_context(replacing(self._path))
-            self._file = opened.enter_context(
-                pq.ParquetWriter(temporary, self._schema, compression="zstd", write_page_checksum=True)
-            )
-            self._opened = opened.pop_all()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._opened.__exit__(*error)
-
-    def write(self, batch: Embeddings) -> None:
-        """Append the rows of ``batch``, then its failed images.
-
-        Raises:
-            EmbeddingsError: the batch is of another model, or its rows have no paths.
-        """
-        require_same_model(self._none, batch)
-        count, failed, dim = len(batch), len(batch.failed), batch.dim
-        if len(batch.paths) != count:
-            raise EmbeddingsError(f"{self._path}: embeddings need paths to be saved; give them with with_paths()")
-        values = np.concatenate([batch.mu.ravel(), np.zeros(failed * dim, np.float32)]).astype(np.float32, copy=False)
-        missing = pa.array([False] * count + [True] * failed, pa.bool_())
-        mu = pa.FixedSizeListArray.from_arrays(pa.array(values), dim, mask=missing)
-        paths = [*batch.paths, *(path for path, _ in batch.failed)]
-        columns = [
-            pa.array([_utf8(path) for path in paths], pa.string()),
-            mu,
-            pa.array([*batch.detected.tolist(), *[False] * failed], pa.bool_()),
-            pa.array([None] * count + [_utf8(reason) for _, reason in batch.failed], pa.string()),
-        ]
-        self._file.write_table(pa.table(columns, schema=self._schema))
-
-
-def _columns(dim: int) -> list[tuple[str, Any]]:
-    return [
-        ("path", pa.string()),
-        ("mu", pa.list_(pa.float32(), dim)),
-        ("detected", pa.bool_()),
-        ("error", pa.string()),
-    ]
-
-
-def _utf8(path: str) -> str:
-    return path.encode("utf-8", "backslashreplace").decode()
-
-
-def save_embeddings(path: Path, embeddings: Embeddings) -> None:
-    """Write ``embeddings`` to a Parquet file."""
-    with EmbeddingsWriter(path, embeddings.model, embeddings.flip, embeddings.dim) as writer:
-        writer.write(embeddings)
-
-
-def load_embeddings(path: Path) -> Embeddings:
-    """Read what `save_embeddings` or `EmbeddingsWriter` wrote.
-
-    Raises:
-        EmbeddingsError: the file is missing, damaged or no embeddings file.
-    """
-    try:
-        with path.open("rb") as file:
-            table = pq.read_table(file, page_checksum_verification=True)
-    except FileNotFoundError as error:
-        raise EmbeddingsError(f"{path}: no such file; make it with 'facepipe embed IMAGES -o {path}'") from error
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise EmbeddingsError(f"{path}: not a readable embeddings file; make it again") from error
-    about = _about(table.schema, path)
-    mu = table.column("mu").combine_chunks()
-    valid = mu.is_valid().to_numpy(zero_copy_only=False)
-    values = mu.flatten().to_numpy(zero_copy_only=False).reshape(-1, about["dim"])
-    paths = table.column("path").to_pylist()
-    errors = table.column("error").to_pylist()
-    return Embeddings(
-        mu=np.ascontiguousarray(values, np.float32),
-        model=about["model"],
-        flip=about["flip"],
-        paths=tuple(path for path, good in zip(paths, valid, strict=True) if good),
-        detected=table.column("detected").to_numpy()[valid],
-        failed=tuple((path, reason) for path, reason in zip(paths, errors, strict=True) if reason is not None),
-    )
-
-
-def _about(schema: pa.Schema, path: Path) -> dict[str, Any]:
-    try:
-        about: dict[str, Any] = json.loads(schema.metadata[_META])
-        if about["format"] != _FORMAT:
-            raise EmbeddingsError(f"{path}: written by another version of facepipe; embed the images again")
-        model, flip, dim = about["model"], about["flip"], about["dim"]
-        fits = isinstance(model, str) and isinstance(flip, str) and schema.equals(pa.schema(_columns(dim)))
-    # What another program put there may be of any type.
-    except (KeyError, TypeError, ValueError) as error:
-        raise EmbeddingsError(f"{path}: a Parquet file, but not one that 'facepipe embed' wrote") from error
-    if not fits:
-        raise EmbeddingsError(f"{path}: not a readable embeddings file: its columns do not fit; make it again")
-    return about

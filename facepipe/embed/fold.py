@@ -1,5 +1,6 @@
 """Batch norm folded into the layer before it, for networks that are only run."""
 
+from itertools import pairwise
 from typing import TypeVar
 
 from torch import nn
@@ -19,7 +20,7 @@ def fold_batch_norm(network: N) -> N:
     """
     for parent in list(network.modules()):
         parts = list(parent.named_children())
-        for (name, layer), (norm_name, norm) in zip(parts, parts[1:], strict=False):
+        for (name, layer), (norm_name, norm) in pairwise(parts):
             folded = _folded(layer, norm)
             if folded is not None:
                 setattr(parent, name, folded)

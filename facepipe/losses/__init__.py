@@ -12,6 +12,9 @@ from facepipe.losses import (
     l_softmax,
     modified_softmax,
     normface,
+    pfe,
+    probface,
+    scf,
     softmax,
     sphereface2,
     sphereface_plus,
@@ -21,37 +24,61 @@ from facepipe.losses import (
 from facepipe.losses.angular_fisher import AngularFisher, angular_fisher_score
 from facepipe.losses.class_weights import ClassWeights
 from facepipe.losses.classification import ClassificationLoss
+from facepipe.losses.distillation import Distillation
+from facepipe.losses.head_loss import HeadLoss, beside
 from facepipe.losses.loss import Loss, LossOutput
 from facepipe.losses.margin import Head, Margin, MarginHead
+from facepipe.losses.mls import fast_mls, mls_mean, mls_sum
+from facepipe.losses.output_constraint import output_constraint
+from facepipe.losses.r_vmf import RVMFLoss, RVMFTerms
 from facepipe.losses.registry import LossInfo, create, describe, names, register, register_margin
+from facepipe.losses.scf import SCF
+from facepipe.losses.uncertainty_log import uncertainty_log
+from facepipe.losses.uncertainty_triplet import uncertainty_distance, uncertainty_triplet
 
 __all__ = [
+    "SCF",
     "AngularFisher",
     "ClassWeights",
     "ClassificationLoss",
+    "Distillation",
     "Head",
+    "HeadLoss",
     "Loss",
     "LossInfo",
     "LossOutput",
     "Margin",
     "MarginHead",
+    "RVMFLoss",
+    "RVMFTerms",
     "a_softmax",
     "angular_fisher_score",
     "arcface",
+    "beside",
     "center",
     "contrastive",
     "cosface",
     "create",
     "describe",
+    "fast_mls",
     "l_softmax",
+    "mls_mean",
+    "mls_sum",
     "modified_softmax",
     "names",
     "normface",
+    "output_constraint",
+    "pfe",
+    "probface",
     "register",
     "register_margin",
+    "scf",
     "softmax",
     "sphereface2",
     "sphereface_plus",
     "sphereface_r",
     "triplet",
+    "uncertainty_distance",
+    "uncertainty_log",
+    "uncertainty_triplet",
 ]

@@ -6,7 +6,7 @@ import inspect
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import pydantic
 from torch import Tensor
@@ -19,12 +19,14 @@ from facepipe.losses.margin import MarginHead
 
 Build = TypeVar("Build", bound=Callable[..., Loss])
 MarginFunction = TypeVar("MarginFunction", bound=Callable[..., Tensor])
+Trains = Literal["embedding", "kappa", "sigma2"]
 
 
 class _Entry(NamedTuple):
     build: Callable[..., Loss]
     schema: type[pydantic.BaseModel]
     paper: str
+    trains: Trains = "embedding"
 
 
 _ENTRIES: dict[str, _Entry] = {}
@@ -38,16 +40,19 @@ class LossInfo:
     name: str
     paper: str
     options: dict[str, Any]  # name → default
+    trains: Trains  # a backbone, or an uncertainty head of this kind
 
 
-def register(*, paper: str, alias: str | None = None) -> Callable[[Build], Build]:
+def register(
+    *, paper: str, alias: str | None = None, trains: Trains = "embedding"
+) -> Callable[[Build], Build]:
     """Enter ``build(embedding_dim, num_classes, *, option=default, ...)`` under its own name.
 
     The annotations of the options say which values are allowed; pydantic checks them.
     """
 
     def enter(build: Build) -> Build:
-        _enter(build.__name__, _Entry(build, _schema(build, {}), paper), alias)
+        _enter(build.__name__, _Entry(build, _schema(build, {}), paper, trains), alias)
         return build
 
     return enter
@@ -74,9 +79,9 @@ def register_margin(
     return enter
 
 
-def names() -> list[str]:
-    """The names that :func:`create` knows, in alphabetical order; aliases are left out."""
-    return sorted(_ENTRIES)
+def names(trains: Trains = "embedding") -> list[str]:
+    """The names that :func:`create` knows, of losses that train this, in alphabetical order; without aliases."""
+    return sorted(name for name, entry in _ENTRIES.items() if entry.trains == trains)
 
 
 def describe(name: str) -> LossInfo:
@@ -88,7 +93,7 @@ def describe(name: str) -> LossInfo:
     name = _ALIASES.get(name, name)
     entry = _entry(name)
     defaults = {option: field.default for option, field in entry.schema.model_fields.items()}
-    return LossInfo(name, entry.paper, defaults)
+    return LossInfo(name, entry.paper, defaults, entry.trains)
 
 
 def create(name: str, embedding_dim: int, num_classes: int, **options: Any) -> Loss:
@@ -141,7 +146,7 @@ def _schema(function: Callable[..., Any], more: dict[str, Any]) -> type[pydantic
 def _entry(name: str) -> _Entry:
     entry = _ENTRIES.get(_ALIASES.get(name, name))
     if entry is None:
-        raise ModelError(f"unknown loss {name!r}{_nearest(name, names() + list(_ALIASES))}")
+        raise ModelError(f"unknown loss {name!r}{_nearest(name, sorted([*_ENTRIES, *_ALIASES]))}")
     return entry
 
 

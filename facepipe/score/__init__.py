@@ -1,6 +1,21 @@
-"""Scores of pairs and the thresholds that turn them into decisions."""
+"""Scores of pairs, pooling of templates, and the thresholds that turn scores into decisions."""
 
 from facepipe.score.cosine import cosine, unit
+from facepipe.score.pair_cosines import pair_cosines
+from facepipe.score.pairs import SCORES, score_pairs
+from facepipe.score.pool import POOLS, pool
+from facepipe.score.scf import scf, scf_pairs
 from facepipe.score.threshold import threshold_at_far
 
-__all__ = ["cosine", "threshold_at_far", "unit"]
+__all__ = [
+    "POOLS",
+    "SCORES",
+    "cosine",
+    "pair_cosines",
+    "pool",
+    "scf",
+    "scf_pairs",
+    "score_pairs",
+    "threshold_at_far",
+    "unit",
+]

@@ -19,16 +19,30 @@ def threshold_at_far(impostor: np.ndarray, far: float) -> float:
         FacepipeError: a score is NaN, or there are fewer impostors than 1/far, so that the rate cannot be
             measured.
     """
-    scores = np.asarray(impostor)
+    return threshold_of_ascending(ascending(impostor), far)
+
+
+def ascending(scores: np.ndarray) -> np.ndarray:
+    """The scores sorted, in a float dtype; of float scores their own.
+
+    Raises:
+        FacepipeError: a score is NaN.
+    """
+    scores = np.asarray(scores)
     # In their own precision: a step of float64 is lost when it is compared with float32 scores.
     scores = np.sort(scores if scores.dtype.kind == "f" else scores.astype(np.float64))
-    if np.isnan(scores).any():
+    if len(scores) and np.isnan(scores[-1]):  # NaN is sorted last
         raise FacepipeError("scores must be numbers, but some are NaN: the embeddings are damaged")
+    return scores
+
+
+def threshold_of_ascending(impostor: np.ndarray, far: float) -> float:
+    """`threshold_at_far` of scores that `ascending` sorted, for those who ask at several rates."""
     allowed = int(np.floor(far * len(impostor) + 1e-9))
     if not 0 < far < 1 or allowed < 1:
         raise FacepipeError(f"a false-accept rate of {far:g} cannot be measured on {len(impostor)} impostor pairs")
-    highest = scores[::-1]
+    highest = impostor[::-1]
     if allowed < len(highest) and highest[allowed] == highest[allowed - 1]:
         # The tie would let in more than allowed: step above it.
-        return float(np.nextafter(highest[allowed], scores.dtype.type(np.inf)))
+        return float(np.nextafter(highest[allowed], impostor.dtype.type(np.inf)))
     return float(highest[allowed - 1])

@@ -17,17 +17,19 @@ Embed = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Threshold:
-    """A pair is accepted at ``cosine`` or above.
+    """A pair is accepted at ``value`` or above.
 
     Attributes:
         far: the false-accept rate asked for.
-        cosine: the lowest threshold that keeps to it.
+        value: the lowest threshold that keeps to it.
         tar: share of the genuine pairs accepted there.
+        score: what ``value`` is a value of: ``cosine``, ``scf`` or ``mls``.
     """
 
     far: float
-    cosine: float
+    value: float
     tar: float
+    score: str = "cosine"
 
 
 def pair_scores(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -48,16 +50,22 @@ def calibrate(
     embeddings: np.ndarray, labels: np.ndarray, fars: list[float]
 ) -> tuple[list[Threshold], list[str]]:
     """Thresholds at the false-accept rates that the pairs can tell, and a note on each that they cannot."""
-    genuine, impostor = pair_scores(embeddings, labels)
+    return thresholds_at(*pair_scores(embeddings, labels), fars)
+
+
+def thresholds_at(
+    genuine: np.ndarray, impostor: np.ndarray, fars: list[float], score: str = "cosine"
+) -> tuple[list[Threshold], list[str]]:
+    """As `calibrate`, from the scores of genuine and impostor pairs."""
     thresholds, notes = [], []
     for far in fars:
         try:
-            cosine = threshold_at_far(impostor, far)
+            value = threshold_at_far(impostor, far)
         except FacepipeError as error:
             notes.append(f"no threshold: {error}; raise data.held_out")
             continue
-        tar = float((genuine >= cosine).mean()) if len(genuine) else 0.0
-        thresholds.append(Threshold(far, cosine, tar))
+        tar = float((genuine >= value).mean()) if len(genuine) else 0.0
+        thresholds.append(Threshold(far, value, tar, score))
     return thresholds, notes
 
 

@@ -2,38 +2,46 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save
+from torch import nn
 
-from facepipe.backbones import Backbone
 from facepipe.files import write_bytes
-from facepipe.train.calibrate import Threshold
+from facepipe.train.frozen import of_card, parts
 from facepipe.train.recipe import Recipe
-from facepipe.zoo import Card, Model, save_card
+from facepipe.zoo import Card, Model, Source, Threshold, Uncertainty, save_card
 
 WEIGHTS = "weights.safetensors"
 CARD = "card.toml"
 _UNSAVED = "0" * 64
 
 
-def as_model(net: Backbone, recipe: Recipe, device: torch.device) -> Model:
-    """The network as a model, to embed with while it is trained; nothing is copied or written."""
-    card = _card("training", recipe, _UNSAVED, [], "", "")
-    return Model(card=card, network=net, identity=card.identity, device=device)
+def as_model(net: nn.Module, recipe: Recipe, device: torch.device) -> Model:
+    """The network, a head included, as a model to embed with while it is trained; nothing is copied or written."""
+    backbone, head = parts(net)
+    card = _card("training", recipe, _UNSAVED, [], Source(), None if head is None else of_card(recipe))
+    return Model(card=card, network=backbone, identity=card.identity, device=device, head=head)
 
 
 def write_model(
     run: Path,
-    net: Backbone,
+    net: nn.Module,
     recipe: Recipe,
-    thresholds: list[Threshold],
-    calibrated_on: str,
-    training_data: str,
+    thresholds: Sequence[Threshold],
+    source: Source,
+    uncertainty: Uncertainty | None = None,
 ) -> Card:
     """Write ``weights.safetensors`` and ``card.toml`` to ``run``, each whole or not at all.
+
+    Args:
+        run: the folder.
+        net: a backbone, or a backbone with its head.
+        recipe: says how crops are fed to it.
+        thresholds, source, uncertainty: for the card.
 
     Raises:
         OSError: the folder cannot be written.
@@ -42,7 +50,7 @@ def write_model(
     data = save({name: tensor.detach().contiguous().cpu() for name, tensor in net.state_dict().items()})
     write_bytes(run / WEIGHTS, data)
     name = re.sub(r"[^a-z0-9._-]+", "-", run.resolve().name.lower()).lstrip("._-") or "run"
-    card = _card(name, recipe, hashlib.sha256(data).hexdigest(), thresholds, calibrated_on, training_data)
+    card = _card(name, recipe, hashlib.sha256(data).hexdigest(), thresholds, source, uncertainty)
     save_card(card, run / CARD)
     return card
 
@@ -51,29 +59,30 @@ def _card(
     name: str,
     recipe: Recipe,
     sha256: str,
-    thresholds: list[Threshold],
-    calibrated_on: str,
-    training_data: str,
+    thresholds: Sequence[Threshold],
+    source: Source,
+    uncertainty: Uncertainty | None,
 ) -> Card:
     model = recipe.model
+    what = model.backbone if uncertainty is None else f"{model.backbone}, {uncertainty.head} head"
+    how = f"distilled from {recipe.teacher.model}" if recipe.teacher.model else f"trained with {recipe.loss.name}"
     fields: dict[str, Any] = {
         "name": name,
-        "title": f"{model.backbone} trained with {recipe.loss.name}",
+        "title": f"{what} {how}",
         "backbone": model.backbone,
         "backbone_options": model.options,
         "input": {
             "size": model.input_size,
             "template": model.template,
+            "fit": recipe.data.fit,
             "channels": model.channels,
             "mean": model.mean,
             "scale": model.scale,
         },
         "embedding": {"dim": model.embedding_dim, "flip": model.flip},
         "weights": {"file": WEIGHTS, "format": "safetensors", "sha256": sha256},
-        "thresholds": [
-            {"far": threshold.far, "value": threshold.cosine, "calibrated_on": calibrated_on}
-            for threshold in thresholds
-        ],
-        "source": {"training_data": training_data, "notes": "trained by facepipe train; see recipe.toml"},
+        "uncertainty": uncertainty,
+        "thresholds": tuple(thresholds),
+        "source": source,
     }
     return Card.model_validate(fields)

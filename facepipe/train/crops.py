@@ -2,9 +2,9 @@
 
 import threading
 
-import cv2
 import numpy as np
 
+from facepipe.align import fit
 from facepipe.datasets.samples import Samples
 from facepipe.errors import DatasetError, FacepipeError, ImageError
 from facepipe.images import read_rgb
@@ -12,31 +12,6 @@ from facepipe.train.order import uniforms
 
 ATTEMPTS = 32
 """Substitutes that are tried for an unreadable sample before the data are called unusable."""
-FITS = ("middle", "resize")
-
-
-def fit(crop: np.ndarray, size: tuple[int, int], how: str = "middle") -> np.ndarray:
-    """Bring a uint8 h×w×3 crop to ``size`` (H, W).
-
-    ``middle`` takes the middle columns of a crop that has the right height and is up to a quarter too wide
-    (of 112×112, the middle 96 are SphereFace's 112×96); ``resize`` scales whatever it gets, shape ignored.
-
-    Raises:
-        ImageError: ``middle`` does not fit.
-    """
-    height, width = size
-    tall, wide = crop.shape[:2]
-    if (tall, wide) == size:
-        return crop
-    if how == "resize":
-        return np.asarray(cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA))
-    if tall == height and width < wide <= 1.25 * width:
-        left = (wide - width) // 2
-        return crop[:, left : left + width]
-    raise ImageError(
-        f"the crop is {tall}×{wide}, the network takes {height}×{width}: align the photos with facepipe "
-        "preprocess first, or set data.fit = 'resize'"
-    )
 
 
 class Crops:
@@ -98,17 +73,25 @@ class Crops:
         Raises:
             DatasetError: too many samples are unreadable.
         """
+        crops, used = self.numbered(indices, epochs)
+        return crops, self.samples.labels[used]
+
+    def numbered(self, indices: np.ndarray, epochs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Crops as ``batch``, and the number int64 N of the sample each is of: another where one is unreadable.
+
+        Raises:
+            DatasetError: too many samples are unreadable.
+        """
         crops = np.empty((len(indices), *self.size, 3), dtype=np.uint8)
-        labels = self.samples.labels[indices]
         here = self._filled[indices]
         if here.all():
             np.take(self._kept, indices, axis=0, out=crops)
-            return crops, labels
+            return crops, indices
         crops[here] = self._kept[indices[here]]
+        used = indices.copy()
         for place in np.flatnonzero(~here):
-            index = self._fill(crops[place], int(indices[place]), int(epochs[place]))
-            labels[place] = self.samples.labels[index]
-        return crops, labels
+            used[place] = self._fill(crops[place], int(indices[place]), int(epochs[place]))
+        return crops, used
 
     def _fill(self, out: np.ndarray, index: int, epoch: int) -> int:
         """Write a crop to ``out``; returns the index of the sample it is of."""

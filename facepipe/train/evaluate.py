@@ -6,17 +6,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from facepipe.align import Aligner
-from facepipe.backbones import Backbone
+from facepipe.align import Aligner, fit
+from facepipe.datasets.find_image import find_image
 from facepipe.datasets.pairs import Pairs, read_lfw_pairs
 from facepipe.detect import Detector
 from facepipe.embed import Embedder, Embeddings
 from facepipe.errors import DatasetError
-from facepipe.images import EXTENSIONS
 from facepipe.pipeline import Cropper, read_batches
 from facepipe.protocols import evaluate_lfw
 from facepipe.train.card import as_model
-from facepipe.train.crops import fit
 from facepipe.train.recipe import Recipe
 
 
@@ -35,13 +33,13 @@ class PairsEvaluation:
         self.recipe = recipe
         self.device = device
         self.pairs: Pairs = read_lfw_pairs(Path(recipe.evaluate.pairs))
-        self.files = [_find(Path(recipe.evaluate.images), name) for name in self.pairs.names]
+        folder, holder = Path(recipe.evaluate.images), "evaluate.images must hold those of evaluate.pairs"
+        self.files = [find_image(folder, name, holder) for name in self.pairs.names]
         self._crops: np.ndarray | None = None
         self._detected = np.ones(len(self.files), bool)
 
     def __call__(self, net: nn.Module) -> dict[str, float]:
         """Accuracy as a fraction, under ``lfw``, and its standard error."""
-        assert isinstance(net, Backbone)
         crops = self._cropped()
         embedder = Embedder(as_model(net, self.recipe, self.device), precision=self.recipe.loop.precision)
         embedded = embedder(crops)
@@ -64,12 +62,3 @@ class PairsEvaluation:
                     crops.append(fit(image.crops[0], self.recipe.model.input_size, self.recipe.data.fit))
             self._crops = np.stack(crops)
         return self._crops
-
-
-def _find(folder: Path, name: str) -> Path:
-    for suffix in (".jpg", *sorted(EXTENSIONS)):
-        if (path := folder / f"{name}{suffix}").is_file():
-            return path
-    raise DatasetError(
-        f"{folder / name}.jpg: no such image; evaluate.images must hold those of evaluate.pairs"
-    )

@@ -1,5 +1,6 @@
 """What a finished run leaves: weights, card, thresholds, class centres."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,38 @@ from torch import Tensor
 from facepipe.datasets import Samples
 from facepipe.embed import Embedder
 from facepipe.files import replacing, write_text
-from facepipe.losses import ClassificationLoss, angular_fisher_score
+from facepipe.losses import ClassificationLoss, Distillation, angular_fisher_score
 from facepipe.train.calibrate import Threshold, calibrate, subset
 from facepipe.train.card import as_model, write_model
 from facepipe.train.checkpoint import TrainingError
 from facepipe.train.crops import Crops
+from facepipe.train.frozen import backbone_card
 from facepipe.train.loop import Trainer
 from facepipe.train.prepare import Prepared
 from facepipe.train.recipe import Recipe
+from facepipe.train.reference import kept_thresholds, reference
+from facepipe.zoo import Card, Source, Uncertainty
+from facepipe.zoo import Threshold as CardThreshold
 
 IDENTITIES = "identities.txt"
 CLASSES = "classes.safetensors"
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What people whom nobody trained on say of a model.
+
+    Attributes:
+        thresholds: at the recipe's false-accept rates.
+        uncertainty: of the head, if there is one, with its usual values.
+        figures: for the summary.
+        notes: on what could not be measured.
+    """
+
+    thresholds: list[Threshold]
+    uncertainty: Uncertainty | None
+    figures: dict[str, Any]
+    notes: list[str]
 
 
 def finish(recipe: Recipe, run: Path, ready: Prepared, figures: dict[str, float]) -> dict[str, Any]:
@@ -39,13 +61,10 @@ def finish(recipe: Recipe, run: Path, ready: Prepared, figures: dict[str, float]
     centres = _class_weights(trainer)
     if not trainer.ranks.first:
         return {}
-    thresholds, validation, notes = _validate(recipe, trainer, ready.held_out)
-    counts = "{held_out_images} crops of {held_out} identities held out of training".format_map(
-        {"held_out_images": 0, "held_out": 0} | validation
-    )
-    about = f"{', '.join(recipe.data.paths)}: {len(samples)} images of {len(samples.identities)} identities"
+    found = _validate(recipe, trainer, ready.held_out)
+    thresholds = _of_card(recipe, found)
     try:
-        write_model(run, trainer.best_net(), recipe, thresholds, counts, about)
+        write_model(run, trainer.best_net(), recipe, thresholds, _source(recipe, ready), found.uncertainty)
         if centres is not None:
             with replacing(run / CLASSES) as temporary:
                 save_file({"weight": centres.contiguous().cpu()}, temporary)
@@ -55,11 +74,52 @@ def finish(recipe: Recipe, run: Path, ready: Prepared, figures: dict[str, float]
         raise TrainingError(
             f"{run}: the model could not be written ({reason}); make room, then run again with --resume"
         ) from error
-    cosines = [vars(threshold) for threshold in thresholds]
-    return {"evaluation": figures, **validation, "thresholds": cosines, "notes": notes}
+    measured = [vars(threshold) for threshold in found.thresholds]
+    return {"evaluation": figures, **found.figures, "thresholds": measured, "notes": found.notes}
+
+
+def _of_card(recipe: Recipe, found: Validation) -> list[CardThreshold]:
+    """Thresholds measured here, but for those that the card of a backbone brings along."""
+    kept = kept_thresholds(recipe)
+    measured = [
+        CardThreshold(far=one.far, value=one.value, score=one.score, calibrated_on=_measured_on(found.figures))
+        for one in found.thresholds
+        if not kept or one.score != "cosine"
+    ]
+    return kept + measured
+
+
+def _measured_on(figures: dict[str, Any]) -> str:
+    return "{held_out_images} crops of {held_out} identities held out of training".format_map(figures)
+
+
+def _source(recipe: Recipe, ready: Prepared) -> Source:
+    """What the card says of the data and, where there is one, of the teacher; and on what terms each is."""
+    data, labels = recipe.data, ready.samples.labels
+    named = int((labels >= 0).sum())
+    about = f"{data.about or ', '.join(data.paths)}: {named} images of {len(ready.samples.identities)} identities"
+    if len(labels) > named:
+        about += f", and {len(labels) - named} without identity"
+    notes, licence = "trained by facepipe train; see recipe.toml", f"data: {data.licence}" if data.licence else ""
+    if ready.targets is not None:
+        teacher = ready.targets.card
+        notes = f"distilled from {teacher.identity} ({teacher.title}); {notes}"
+        licence = _with_licence(licence, "teacher", teacher)
+    if recipe.uncertainty.head:
+        base = backbone_card(recipe)
+        notes = f"a head on {base.identity} ({base.title}); {notes}"
+        licence = _with_licence(licence, "backbone", base)
+    return Source(training_data=about, licence=licence, notes=notes)
+
+
+def _with_licence(licence: str, role: str, card: Card) -> str:
+    own = f"{role} {card.name}: {card.source.licence or 'not stated'}"
+    return f"{licence}; {own}" if licence else own
 
 
 def _class_weights(trainer: Trainer) -> Tensor | None:
+    if isinstance(trainer.loss, Distillation):
+        return trainer.loss.centres()
     if not isinstance(trainer.loss, ClassificationLoss):
         return None
     classes = trainer.loss.classes
@@ -71,21 +131,23 @@ def _class_weights(trainer: Trainer) -> Tensor | None:
     return whole_rows(weight, classes.total, trainer.ranks)
 
 
-def _validate(
-    recipe: Recipe, trainer: Trainer, held_out: Samples | None
-) -> tuple[list[Threshold], dict[str, Any], list[str]]:
-    """Thresholds, and how well identities that nobody trained on keep apart."""
+def _validate(recipe: Recipe, trainer: Trainer, held_out: Samples | None) -> Validation:
+    """Thresholds, how well identities that nobody trained on keep apart, and how sure a head is of them."""
+    model = as_model(trainer.best_net(), recipe, trainer.ranks.device)
     if held_out is None:
-        return [], {}, ["no thresholds: no identities were held out; set data.held_out"]
+        missing = "no thresholds: no identities were held out; set data.held_out"
+        return Validation([], model.card.uncertainty, {}, [missing])
     chosen = subset(len(held_out), recipe.loop.seed)
     crops = Crops(held_out, recipe.model.input_size, recipe.data.fit, 0, recipe.loop.seed, max_corrupt=1.0)
     pixels, labels = crops.batch(chosen, chosen * 0)
-    embedder = Embedder(as_model(trainer.best_net(), recipe, trainer.ranks.device), precision="float32")
-    mu = embedder(pixels).mu
-    thresholds, notes = calibrate(mu, labels, recipe.evaluate.fars)
-    validation = {
+    embeddings = Embedder(model, precision="float32")(pixels)
+    thresholds, notes = calibrate(embeddings.mu, labels, recipe.evaluate.fars)
+    figures = {
         "held_out": len(held_out.identities),
         "held_out_images": len(chosen),
-        "fisher": angular_fisher_score(mu, labels),
+        "fisher": angular_fisher_score(embeddings.mu, labels),
     }
-    return thresholds, validation, notes
+    if model.head is None:
+        return Validation(thresholds, None, figures, notes)
+    of_head = reference(recipe, embeddings, labels, _measured_on(figures))
+    return Validation(thresholds + of_head.thresholds, of_head.uncertainty, figures, notes + of_head.notes)

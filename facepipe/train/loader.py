@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from facepipe.train.augment import NUMBERS, Augment, augment_batch
+from facepipe.train.balanced_order import BalancedOrder
 from facepipe.train.crops import Crops
 from facepipe.train.order import Order, uniforms
 
@@ -39,24 +40,37 @@ class Loader:
     """Micro-batches uint8 N×H×W×3 and labels int64 N, in order, at most ``ahead`` finished in advance.
 
     Decoding and OpenCV run outside Python's lock, so threads are enough and crops are shared without copies.
+    With ``numbered``, the number of each sample stands in the place of its label, for a loss that looks up more;
+    with ``per_identity`` above 1, that many neighbours are images of one identity, see `BalancedOrder`.
     """
 
     def __init__(
-        self, crops: Crops, augment: Augment, seed: int, share: Share, workers: int = 0, ahead: int = 4
+        self,
+        crops: Crops,
+        augment: Augment,
+        seed: int,
+        share: Share,
+        workers: int = 0,
+        ahead: int = 4,
+        numbered: bool = False,
+        per_identity: int = 1,
     ) -> None:
         self.crops = crops
         self.augment = augment
         self.seed = seed
         self.share = share
-        self.order = Order(len(crops.samples), seed)
+        self.order: Order | BalancedOrder = Order(len(crops.samples), seed)
+        if per_identity > 1:
+            self.order = BalancedOrder(crops.samples.labels, seed, per_identity, share.samples_per_step)
         self.workers = workers or min(4, os.cpu_count() or 1)
         self.ahead = max(ahead, self.workers)
+        self.read = crops.numbered if numbered else crops.batch
 
     def build(self, step: int, micro_batch: int) -> tuple[np.ndarray, np.ndarray]:
         """One micro-batch; the same whenever and wherever it is asked for."""
         first = self.share.first_position(step, micro_batch)
         indices, epochs = self.order.at(first, self.share.batch)
-        crops, labels = self.crops.batch(indices, epochs)
+        crops, labels = self.read(indices, epochs)
         augment_batch(crops, uniforms(self.seed, epochs, indices, NUMBERS), self.augment)
         return crops, labels
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,20 @@ class Log:
 
     After a resume the file goes on; where steps were done twice, the later lines count.
 
+    Args:
+        run: the folder.
+        tensorboard: write there too.
+        first_step: of this start.
+        published: names of a program that is reproduced; TensorBoard shows them without ``event/``.
+
     Raises:
         MissingExtraError: TensorBoard is asked for and not installed.
     """
 
-    def __init__(self, run: Path, tensorboard: bool = False, first_step: int = 0) -> None:
+    def __init__(
+        self, run: Path, tensorboard: bool = False, first_step: int = 0, published: Collection[str] = ()
+    ) -> None:
+        self._published = frozenset(published)
         self._lines = (run / "log.jsonl").open("a", encoding="utf-8")
         self._board = _board(run, first_step) if tensorboard else None
 
@@ -29,7 +39,8 @@ class Log:
         if self._board is not None:
             for name, value in finite.items():
                 if isinstance(value, int | float):
-                    self._board.add_scalar(f"{event}/{name}", value, step)
+                    tag = name if event == "train" and name in self._published else f"{event}/{name}"
+                    self._board.add_scalar(tag, value, step)
 
     def close(self) -> None:
         """Close both files."""

@@ -11,7 +11,6 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from facepipe.backbones import Backbone
 from facepipe.devices import choose_precision
 from facepipe.losses import ClassificationLoss, Loss, LossOutput
 from facepipe.train.average import Average
@@ -59,13 +58,13 @@ class Trainer:
     """
 
     def __init__(
-        self, recipe: Recipe, net: Backbone, loss: Loss, steps_per_epoch: float, ranks: Ranks
+        self, recipe: Recipe, net: nn.Module, loss: Loss, steps_per_epoch: float, ranks: Ranks
     ) -> None:
         self.recipe = recipe
         self.ranks = ranks
         self.steps_per_epoch = steps_per_epoch
         layout = torch.channels_last if recipe.loop.channels_last else torch.contiguous_format
-        self.net: Backbone = net.to(memory_format=layout).train()
+        self.net: nn.Module = net.to(memory_format=layout).train()
         self.loss = loss.train()
         self.criterion = self._criterion()
         self.average = Average(self.net, recipe.loop.ema) if recipe.loop.ema else None
@@ -174,6 +173,8 @@ class Trainer:
     def _finish_gradients(self) -> None:
         if self.ranks.count > 1:
             self._exchange_loss_gradients()
+        if self.recipe.optimiser.clip_value:
+            nn.utils.clip_grad_value_(list(self.names), self.recipe.optimiser.clip_value)
         if self.recipe.optimiser.clip:
             self._clip(self.recipe.optimiser.clip)
 
@@ -219,13 +220,9 @@ class Trainer:
         """Whether all trained weights are numbers."""
         return bool(torch.stack([parameter.detach().isfinite().all() for parameter in self.names]).all())
 
-    def best_net(self) -> Backbone:
+    def best_net(self) -> nn.Module:
         """The network to evaluate and to keep: the average where there is one."""
-        if self.average is None:
-            return self.net
-        averaged = self.average.net
-        assert isinstance(averaged, Backbone)
-        return averaged
+        return self.net if self.average is None else self.average.net
 
 
 def _square_sum(tensors: list[Tensor], device: torch.device) -> Tensor:

@@ -6,7 +6,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from facepipe.backbones import Backbone
 from facepipe.backbones.sphereface import SphereFace, parameter_groups
 from facepipe.errors import ModelError
 from facepipe.train.recipe import Optimiser
@@ -25,8 +24,8 @@ def trained_parameters(net: nn.Module, loss: nn.Module, apart: Iterable[nn.Param
     }
 
 
-def create_optimiser(settings: Optimiser, net: Backbone, names: Names) -> torch.optim.Optimizer:
-    """SGD or AdamW over ``names``; each group has ``base_lr``, from which ``set_rate`` computes ``lr``.
+def create_optimiser(settings: Optimiser, net: nn.Module, names: Names) -> torch.optim.Optimizer:
+    """SGD, Adam or AdamW over ``names``; each group has ``base_lr``, from which ``set_rate`` computes ``lr``.
 
     Raises:
         ModelError: ``groups = "sphereface"`` with another network.
@@ -36,14 +35,15 @@ def create_optimiser(settings: Optimiser, net: Backbone, names: Names) -> torch.
         group["base_lr"] = group["lr"]
     # One pass over memory for all tensors; on a CPU the step of fc5 alone otherwise costs as much as a layer.
     fused = all(parameter.device.type in ("cpu", "cuda") for parameter in names)
-    if settings.name == "adamw":
-        return torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, fused=fused)
+    if settings.name in ("adam", "adamw"):
+        kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+        return kind(groups, lr=settings.lr, betas=settings.betas, fused=fused)
     return torch.optim.SGD(
         groups, lr=settings.lr, momentum=settings.momentum, nesterov=settings.nesterov, fused=fused
     )
 
 
-def _groups(settings: Optimiser, net: Backbone, names: Names) -> list[dict[str, Any]]:
+def _groups(settings: Optimiser, net: nn.Module, names: Names) -> list[dict[str, Any]]:
     lr, decay = settings.lr, settings.weight_decay
     if settings.groups == "sphereface":
         if not isinstance(net, SphereFace):
@@ -67,6 +67,17 @@ def _groups(settings: Optimiser, net: Backbone, names: Names) -> list[dict[str, 
 
 def _group(parameters: list[nn.Parameter], lr: float, decay: float) -> dict[str, Any]:
     return {"params": parameters, "lr": lr, "weight_decay": decay}
+
+
+def decay_loss(optimiser: torch.optim.Optimizer) -> float:
+    """½ Σ weight decay · ‖w‖², the loss whose gradient weight decay is."""
+    squares = [
+        group["weight_decay"] * parameter.detach().float().square().sum()
+        for group in optimiser.param_groups
+        for parameter in group["params"]
+        if group["weight_decay"]
+    ]
+    return 0.5 * float(torch.stack(squares).sum()) if squares else 0.0
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from facepipe.train.augment import Augment
+from facepipe.train.teacher import Teacher
+from facepipe.train.uncertainty_section import Uncertainty
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -20,7 +22,7 @@ class Section(BaseModel):
 class Model(Section):
     """The network and how crops are fed to it; goes into the model card."""
 
-    backbone: str
+    backbone: str = ""  # empty with [uncertainty] alone: all of this is then that of its backbone
     input_size: tuple[Positive, Positive] = (112, 112)  # height, width
     embedding_dim: Positive = 512
     template: Literal["112x96", "112x112"] = "112x112"  # alignment template of the crops
@@ -48,8 +50,13 @@ class Data(Section):
     """Where crops come from and how they are kept."""
 
     paths: list[str] = []
+    unlabelled: list[str] = []  # images without identity, for a teacher; shards or folders
+    blends: Annotated[float, Field(ge=0)] = 0.0  # mixtures of two crops for each crop, for a teacher
+    about: str = ""  # what the data are, for the card; empty: their paths
+    licence: str = ""  # on what terms they may be used, for the card
     exclude: list[str] = []  # names of identities to leave out
     min_images: Positive = 2  # identities with fewer are left out
+    images_per_identity: Positive = 1  # neighbours in a batch; above 1: batches of identities × images, no epochs
     held_out: Count = 0  # identities set aside to calibrate thresholds on
     fit: Literal["middle", "resize"] = "middle"
     memory_gb: Annotated[float, Field(ge=0)] = 4.0  # for decoded crops, of all ranks of a machine together
@@ -62,7 +69,7 @@ class Data(Section):
 class Optimiser(Section):
     """How gradients become steps."""
 
-    name: Literal["sgd", "adamw"] = "sgd"
+    name: Literal["sgd", "adam", "adamw"] = "sgd"  # adam: weight decay is part of the gradient
     lr: Annotated[float, Field(gt=0)] = 0.1
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     nesterov: bool = False
@@ -73,6 +80,7 @@ class Optimiser(Section):
     # Caffe keeps lr inside the velocity, so a drop of lr reaches old gradients late; PyTorch does not.
     lr_in_velocity: bool = False
     clip: Annotated[float, Field(ge=0)] = 0.0  # largest gradient norm; 0: none
+    clip_value: Annotated[float, Field(ge=0)] = 0.0  # largest entry of a gradient, before the norm; 0: none
 
     @model_validator(mode="after")
     def _sgd_only(self) -> "Optimiser":
@@ -127,6 +135,7 @@ class Evaluate(Section):
     pairs: str = ""
     aligned: bool = False  # the images are crops already
     every: Count = 0  # steps; 0: only at the end
+    held_out: bool = False  # verify the identities of data.held_out as well
     fars: list[Annotated[float, Field(gt=0, lt=1)]] = [1e-2, 1e-3]
 
     @model_validator(mode="after")
@@ -147,7 +156,7 @@ class Recipe(Section):
     """A whole recipe, with its defaults filled in."""
 
     about: str = ""
-    model: Model
+    model: Model = Model()
     loss: Loss
     data: Data = Data()
     augment: Augment = Augment()
@@ -155,13 +164,23 @@ class Recipe(Section):
     schedule: Schedule
     loop: Loop
     evaluate: Evaluate = Evaluate()
+    teacher: Teacher = Teacher()
+    uncertainty: Uncertainty = Uncertainty()
     distributed: Distributed = Distributed()
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Recipe":
+        if not self.model.backbone and not self.uncertainty.head:
+            raise ValueError("field model.backbone is missing")
+        if self.uncertainty.head and self.teacher.model:
+            raise ValueError("a head is trained on a backbone that is trained already: leave [teacher] out")
         sampled = self.distributed.sample_rate < 1
         if sampled and (self.optimiser.name != "sgd" or self.loop.accumulate > 1 or self.optimiser.nesterov):
             raise ValueError(
                 "distributed.sample_rate below 1 needs optimiser sgd without nesterov and loop.accumulate = 1"
             )
+        if not self.teacher.model and (self.data.unlabelled or self.data.blends):
+            raise ValueError("data.unlabelled and data.blends teach nothing without a teacher; set teacher.model")
+        if self.evaluate.held_out and not self.data.held_out:
+            raise ValueError("evaluate.held_out needs identities; set data.held_out")
         return self

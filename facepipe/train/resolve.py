@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from facepipe.train.frozen import fill_model
 from facepipe.train.recipe import Recipe
 from facepipe.train.recipe_file import RecipeError, differences, load_recipe
 from facepipe.train.run import RECIPE
@@ -35,7 +36,7 @@ def resolve(
     now = _with_paths(load_recipe(str(saved), overrides), paths)
     if recipe is not None:
         asked = _with_paths(load_recipe(recipe, overrides), paths)
-        other = [name for name in differences(asked, before) if name not in ("data.paths", "about")]
+        other = [name for name in differences(asked, before) if name not in ("data.paths", "data.unlabelled", "about")]
         if other:
             raise RecipeError(
                 f"{folder}: begun with another recipe ({', '.join(other[:5])} differ); resume without naming "
@@ -45,7 +46,15 @@ def resolve(
 
 
 def _with_paths(recipe: Recipe, paths: Sequence[Path]) -> Recipe:
-    """The recipe with absolute paths, so that it can be resumed from another folder."""
-    chosen = [str(path) for path in paths] or recipe.data.paths
-    absolute = [str(Path(path).absolute()) for path in chosen]
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"paths": absolute})})
+    """The recipe with absolute paths, so that it can be resumed from another folder, and the model of a head."""
+    recipe = fill_model(recipe)
+    data = recipe.data
+    absolute = {
+        "paths": _absolute([str(path) for path in paths] or data.paths),
+        "unlabelled": _absolute(data.unlabelled),
+    }
+    return recipe.model_copy(update={"data": data.model_copy(update=absolute)})
+
+
+def _absolute(paths: Sequence[str]) -> list[str]:
+    return [str(Path(path).absolute()) for path in paths]

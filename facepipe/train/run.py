@@ -10,11 +10,16 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from facepipe.losses import HeadLoss
+from facepipe.train.centres import set_centres
 from facepipe.train.checkpoint import TrainingError, checkpoint_folders, load_checkpoint, save_checkpoint
 from facepipe.train.finish import finish
+from facepipe.train.frozen import fill_model
+from facepipe.train.held_out import HeldOutEvaluation
 from facepipe.train.interrupt import Interrupt
 from facepipe.train.log import Log
 from facepipe.train.loop import Evaluation, StepResult
+from facepipe.train.optimiser import decay_loss
 from facepipe.train.prepare import Prepared, prepare
 from facepipe.train.progress import TrainingProgress
 from facepipe.train.ranks import Ranks, join_ranks
@@ -67,6 +72,7 @@ def train(
         Stopped: Ctrl-C or SIGTERM; the run is saved.
         FacepipeError: data, recipe, device or disk are not as they must be; a clear line each.
     """
+    recipe = fill_model(recipe)
     with join_ranks(device) as ranks:
         console = console or Console(stderr=True, quiet=not ranks.first)
         made = evaluation(recipe, ranks.device) if evaluation is not None and ranks.first else None
@@ -80,11 +86,20 @@ class _Run:
         self, recipe: Recipe, run: Path, ranks: Ranks, evaluation: Evaluation | None, console: Console
     ) -> None:
         self.recipe, self.run, self.ranks = recipe, run, ranks
-        self.evaluation, self.console = evaluation, console
-        self.ready: Prepared = prepare(recipe, ranks)
+        self.console = console
+        self.ready: Prepared = prepare(recipe, ranks, console)
+        self.evaluations = [made for made in (evaluation, self._own_evaluation()) if made is not None]
         self.figures: dict[str, float] = {}
         self._said = -math.inf
         self.say(*self.ready.notes)
+
+    def _own_evaluation(self) -> Evaluation | None:
+        """Of the held-out identities, where the recipe asks for it."""
+        held_out, targets = self.ready.held_out, self.ready.targets
+        if not self.recipe.evaluate.held_out or held_out is None or not self.ranks.first:
+            return None
+        told = None if targets is None else targets.held_out
+        return HeldOutEvaluation(self.recipe, held_out, self.ranks.device, told)
 
     def say(self, *lines: str) -> None:
         """Print lines for people."""
@@ -98,7 +113,7 @@ class _Run:
         with ExitStack() as stack:
             log = None
             if self.ranks.first:
-                log = stack.enter_context(closing(Log(self.run, self.recipe.loop.tensorboard, first)))
+                log = stack.enter_context(closing(self._log(first)))
             self._say_start(first, log)
             speed = self._steps(first, log)
             self._evaluate(self.ready.steps, log)
@@ -106,6 +121,11 @@ class _Run:
             if log is not None:
                 log.write("finished", self.ready.steps, **summary)
             return summary
+
+    def _log(self, first: int) -> Log:
+        loss = self.ready.trainer.loss
+        published = loss.published if isinstance(loss, HeadLoss) else ()
+        return Log(self.run, self.recipe.loop.tensorboard, first, published)
 
     def _begin(self) -> int:
         kept = checkpoint_folders(self.run)
@@ -115,6 +135,7 @@ class _Run:
                 "--out"
             )
         self._save_recipe()
+        set_centres(self.recipe, self.ready, self.say)
         return 0
 
     def _resume(self) -> int:
@@ -216,6 +237,7 @@ class _Run:
             lr=self.recipe.optimiser.lr * factor,
             samples_per_second=round(speed, 1),
             unreadable=len(self.ready.crops.corrupt),
+            decay_loss=decay_loss(self.ready.trainer.optimiser),
             **logged,
         )
         if not self.console.is_terminal and time.monotonic() - self._said > _SAY_EVERY:
@@ -237,10 +259,11 @@ class _Run:
         save_checkpoint(self.run, state, self.ranks)
 
     def _evaluate(self, done: int, log: Log | None) -> None:
-        if self.evaluation is not None:
+        if self.evaluations:
             net = self.ready.trainer.best_net()
             training = net.training
-            self.figures = self.evaluation(net.eval())
+            net.eval()
+            self.figures = {name: value for made in self.evaluations for name, value in made(net).items()}
             net.train(training)
             if log is not None:
                 log.write("evaluation", done, **self.figures)

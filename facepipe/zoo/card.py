@@ -1,6 +1,7 @@
 """The model card: everything that is needed to run a model and to judge what it says, and no code."""
 
 import math
+from bisect import bisect_right
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
@@ -28,10 +29,14 @@ class _Part(BaseModel):
 
 
 class Input(_Part):
-    """What the network eats: crops of ``size`` (H, W), scaled as (pixel - mean) / scale with pixels 0…255."""
+    """What the network eats: crops of ``size`` (H, W), scaled as (pixel - mean) / scale with pixels 0…255.
+
+    ``fit`` says how crops of the template become ``size`` where that is another: see `facepipe.align.fit`.
+    """
 
     size: Annotated[tuple[PositiveInt, PositiveInt], Strict(False)]
     template: Literal["112x96", "112x112"]
+    fit: Literal["middle", "resize"] = "middle"
     channels: Literal["rgb", "bgr"]
     mean: FiniteFloat
     scale: Annotated[FiniteFloat, Field(gt=0)]
@@ -48,10 +53,33 @@ class Embedding(_Part):
 
 
 class Uncertainty(_Part):
-    """The uncertainty head that the weights hold beside the backbone."""
+    """The uncertainty head that the weights hold beside the backbone, under ``backbone.`` and ``head.``.
+
+    ``quantiles``, evenly spaced from the least to the largest, are those of κ or σ² on faces of nobody trained on,
+    ``measured_on``; of a σ² per dimension, of its harmonic mean.
+    """
 
     head: str
     options: dict[str, Scalar] = {}
+    quantiles: Annotated[tuple[FiniteFloat, ...], Strict(False)] = ()
+    measured_on: str = ""
+
+    @field_validator("quantiles")
+    @classmethod
+    def _ascend(cls, quantiles: tuple[float, ...]) -> tuple[float, ...]:
+        if len(quantiles) == 1 or list(quantiles) != sorted(quantiles):
+            raise ValueError("must be two or more numbers that ascend")
+        return quantiles
+
+    def share_below(self, value: float) -> float | None:
+        """Share of the reference faces whose κ or σ² is below ``value``, 0 to 1; None without a reference."""
+        if not self.quantiles:
+            return None
+        steps, above = len(self.quantiles) - 1, bisect_right(self.quantiles, value)
+        if above in (0, steps + 1):
+            return min(1.0, float(above))
+        low, high = self.quantiles[above - 1], self.quantiles[above]
+        return (above - 1 + (value - low) / (high - low)) / steps
 
 
 class Weights(_Part):
@@ -118,6 +146,8 @@ class Card(_Part):
             raise ValueError("field backbone is missing: it names the network that the weights fit")
         if self.weights.key and self.weights.format != "torch":
             raise ValueError("field weights.key is for torch checkpoints only")
+        if self.uncertainty and self.weights.format == "onnx":
+            raise ValueError("an uncertainty head needs the feature map of a backbone, which ONNX weights do not give")
         return self
 
     @property

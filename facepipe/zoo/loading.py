@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from facepipe.uncertainty import UncertaintyHead
+
 CARD_FILE = "card.toml"
 
 
@@ -34,12 +36,14 @@ class Model:
         network: an ``nn.Module`` in evaluation mode, float32, or an ``OnnxNetwork``.
         identity: ``name@`` and the first 12 digits of the weights' SHA-256.
         device: where the network is.
+        head: the uncertainty head, in evaluation mode, float32; it takes ``network.maps(x)``. None without one.
     """
 
     card: Card
     network: Network
     identity: str
     device: "torch.device"
+    head: "UncertaintyHead | None" = None
 
     @property
     def is_onnx(self) -> bool:
@@ -73,8 +77,10 @@ def load(name_or_path: str | Path, device: "str | torch.device" = "cpu") -> Mode
             f"{weights}: damaged or exchanged: its SHA-256 is {got}, the card of {card.name} says "
             f"{card.weights.sha256}; {_again(card, weights)}"
         )
-    network = _onnx(card, weights, chosen) if card.weights.format == "onnx" else _torch(card, weights, chosen)
-    return Model(card, network, card.identity, chosen)
+    if card.weights.format == "onnx":
+        return Model(card, _onnx(card, weights, chosen), card.identity, chosen)
+    backbone, head = _torch(card, weights, chosen)
+    return Model(card, backbone, card.identity, chosen, head)
 
 
 def locate(name_or_path: str | Path) -> tuple[Card, Path]:
@@ -96,13 +102,12 @@ def locate(name_or_path: str | Path) -> tuple[Card, Path]:
     return card, cached_weights(card)
 
 
-def _torch(card: Card, weights: Path, device: "torch.device") -> "nn.Module":
+def _torch(card: Card, weights: Path, device: "torch.device") -> "tuple[nn.Module, UncertaintyHead | None]":
     import torch
 
     from facepipe.backbones import create
+    from facepipe.zoo.headed import Headed, head_for
 
-    if card.uncertainty:
-        raise ModelError(f"model {card.name} has uncertainty head {card.uncertainty.head}: not supported yet")
     loaded = read_checkpoint(weights, "safetensors" if card.weights.format == "safetensors" else "torch")
     _, state = find_state_dict(loaded, weights, card.weights.key)
     with torch.device("meta"):  # no time and memory for weights that are replaced at once
@@ -112,8 +117,13 @@ def _torch(card: Card, weights: Path, device: "torch.device") -> "nn.Module":
             embedding_dim=card.embedding.dim,
             **card.backbone_options,
         )
-    fit(network, state, weights)
-    return network.to(device).eval()
+        headed = None if card.uncertainty is None else Headed(network, head_for(network, card.uncertainty))
+    if headed is None:
+        fit(network, state, weights)
+        return network.to(device).eval(), None
+    fit(headed, state, weights)
+    headed.to(device).eval()
+    return headed.backbone, headed.head
 
 
 def _onnx(card: Card, weights: Path, device: "torch.device") -> Network:

@@ -1,0 +1,75 @@
+"""The contact sheet of ``facepipe embed``: which faces are on it, cropped again and drawn."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facepipe.errors import EmbeddingsError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from facepipe.embed import Embeddings
+    from facepipe.pipeline import Cropper
+
+FACES = 96
+"""On a sheet; of more, so many evenly spread over the ranks."""
+
+
+class Sheet:
+    """Collects a confidence value per face while images are embedded, then draws.
+
+    Args:
+        path: of the picture.
+        sort: ``kappa``, ``sigma2``, ``detection_score`` or ``norm``; None takes kappa or sigma2, whichever there is.
+        cropper: that of the embedding.
+    """
+
+    def __init__(self, path: Path, sort: str | None, cropper: "Cropper") -> None:
+        self.path, self.sort, self.cropper = path, sort, cropper
+        self._names: list[str] = []
+        self._values: list[np.ndarray] = []
+
+    def add(self, batch: "Embeddings") -> None:
+        """Note the faces of a batch.
+
+        Raises:
+            EmbeddingsError: the embeddings have no such confidence.
+        """
+        from facepipe.protocols.confidence import uncertainty
+
+        if self.sort is None:
+            self.sort = "kappa" if batch.kappa is not None else "sigma2"
+        if len(batch):
+            self._values.append(uncertainty(self.sort, batch))
+            self._names.extend(batch.paths)
+
+    def draw(self) -> int:
+        """Write the picture, least sure first; returns how many faces are on it.
+
+        Raises:
+            EmbeddingsError: an image cannot be cropped any more.
+        """
+        import numpy as np
+
+        from facepipe.images import write_rgb
+        from facepipe.report.contact_sheet import contact_sheet
+        from facepipe.report.face_sheet import spread
+
+        values = np.concatenate(self._values)
+        chosen = spread(-values, FACES)
+        crops = [self._crop(self._names[row]) for row in chosen]
+        write_rgb(self.path, contact_sheet(crops, np.abs(values[chosen]).tolist(), str(self.sort)))
+        return len(chosen)
+
+    def _crop(self, name: str) -> "np.ndarray":
+        """The face called ``name``: a path, and for all but the first face of an image # and its number."""
+        from facepipe.pipeline import read_batches
+
+        path, number = Path(name), 0
+        if not path.is_file():
+            start, _, end = name.rpartition("#")
+            path, number = Path(start), int(end)
+        image = self.cropper(next(read_batches([path])))[0]
+        if number >= len(image.crops):
+            raise EmbeddingsError(f"{path}: changed while it was embedded ({image.reason or 'fewer faces'}); try again")
+        return image.crops[number]

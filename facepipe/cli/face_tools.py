@@ -1,0 +1,86 @@
+"""Detector and embedder for commands that work with embeddings that are already there, a gallery or a store."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from facepipe.cli import options
+from facepipe.errors import EmbeddingsError, ModelError
+
+if TYPE_CHECKING:
+    from facepipe.detect import Detector
+    from facepipe.embed import Embedder
+    from facepipe.pipeline import Cropper
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class FaceTools:
+    """What the options of `face_tools` say."""
+
+    model: str | None
+    flip: str | None
+    precision: str
+    device: str
+    preset: str
+    min_face: float | None
+    factor: float | None
+    thresholds: tuple[float, ...] | None
+
+    def detector(self) -> "Detector":
+        """The detector that the options describe."""
+        return options.make_detector(self.preset, self.min_face, self.factor, self.thresholds, self.device)
+
+    def embedder(self) -> "Embedder":
+        """The embedder that the options describe."""
+        return options.make_embedder(self.model, self.flip, self.precision, self.device)
+
+    def embedder_of(self, path: Path, model: str, flip: str) -> "Embedder":
+        """The embedder that made a file.
+
+        Args:
+            path: of the file, for errors.
+            model: identity of the model that made it.
+            flip: its flip rule.
+
+        Raises:
+            EmbeddingsError: ``--model`` or ``--flip`` say another one.
+            ModelError: it is not at hand.
+        """
+        try:
+            name = self.model or model.split("@")[0]
+            made = options.make_embedder(name, self.flip or flip, self.precision, self.device)
+        except ModelError as error:
+            if self.model is not None:
+                raise
+            raise ModelError(f"{path}: made by {model}: {error}; or say where it is with --model") from error
+        if (made.model.identity, made.flip) != (model, flip):
+            raise EmbeddingsError(
+                f"{path}: made by {model} (flip {flip}), which cannot be compared with faces embedded by "
+                f"{made.model.identity} (flip {made.flip}); use that model, or make the file again"
+            )
+        return made
+
+    def cropper(self, embedder: "Embedder", rule: str) -> "Cropper":
+        """What cuts one face, or all, out of photos."""
+        from facepipe.align import Aligner
+        from facepipe.pipeline import Cropper
+
+        return Cropper(Aligner(embedder.model.card.input.template), self.detector(), rule)
+
+
+def face_tools(command: F) -> F:
+    """Options of model, device and detector; the command gets them as ``tools``."""
+
+    @wraps(command)
+    def wrapped(**words: Any) -> Any:
+        given = {field.name: words.pop(field.name) for field in fields(FaceTools)}
+        return command(tools=FaceTools(**given), **words)
+
+    decorated: Any = wrapped
+    for option in (options.detection, options.device, options.precision, options.flip, options.model):
+        decorated = option(decorated)
+    return decorated

@@ -1,0 +1,158 @@
+"""``facepipe gallery``."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.face_tools import FaceTools, face_tools
+from facepipe.cli.screen import note, out, print_json, progress
+from facepipe.errors import DatasetError
+
+if TYPE_CHECKING:
+    from facepipe.identify import Gallery, Remark
+    from facepipe.zoo import Card
+
+_gallery = click.argument("gallery", type=click.Path(path_type=Path))
+_some_images = click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+@click.group("gallery")
+def command() -> None:
+    """Galleries of known people, for 'facepipe identify'.
+
+    A gallery is one Parquet file with the embeddings of people's photos, under person/image; no photo is kept in
+    it. It stays on this machine; delete the file and it is gone.
+    """
+
+
+@command.command("build")
+@_some_images
+@click.argument("gallery", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--overwrite", is_flag=True, help="Replace a gallery that is there.")
+@options.one_face
+@face_tools
+@options.as_json
+def build(
+    images: tuple[Path, ...], gallery: Path, overwrite: bool, rule: str, tools: FaceTools, as_json: bool
+) -> None:
+    """Make a gallery of folders with a folder per person, or with single images named after the person.
+
+    Images without a face, with several faces, small or doubtful ones, duplicates, and images that look like
+    somebody else are reported.
+    """
+    from facepipe.identify import enrol, save_gallery
+
+    if gallery.exists() and not overwrite:
+        raise DatasetError(f"{gallery}: is there already; add to it with 'facepipe gallery add', or give --overwrite")
+    embedder = tools.embedder()
+    with progress("embedding") as advance:
+        made, remarks = enrol(images, tools.cropper(embedder, rule), embedder, advance)
+    save_gallery(gallery, made)
+    _report(gallery, made, [*remarks, *_alike(made, embedder.model.card)], as_json)
+
+
+@command.command("add")
+@_gallery
+@_some_images
+@click.option("--name", help="To whom all these images belong [default: folders or file names say it].")
+@options.one_face
+@face_tools
+@options.as_json
+def add(
+    gallery: Path, images: tuple[Path, ...], name: str | None, rule: str, tools: FaceTools, as_json: bool
+) -> None:
+    """Add people, or more images of people, to a gallery; an image of the same name is replaced."""
+    from facepipe.identify import enrol, load_gallery, merge, save_gallery
+
+    known = load_gallery(gallery)
+    embedder = tools.embedder_of(gallery, known.images.model, known.images.flip)
+    with progress("embedding") as advance:
+        new, remarks = enrol(images, tools.cropper(embedder, rule), embedder, advance, name)
+    both = merge([known, new])
+    save_gallery(gallery, both)
+    _report(gallery, both, [*remarks, *_alike(both, embedder.model.card, set(new.images.paths))], as_json)
+
+
+@command.command("remove")
+@_gallery
+@click.argument("names", nargs=-1, required=True)
+@options.as_json
+def remove(gallery: Path, names: tuple[str, ...], as_json: bool) -> None:
+    """Remove people, or single images (person/image): the file is written anew without them."""
+    from facepipe.identify import load_gallery, save_gallery, without
+
+    known = load_gallery(gallery)
+    for name in names:
+        known = without(known, name)
+    save_gallery(gallery, known)
+    _report(gallery, known, [], as_json)
+
+
+@command.command("list")
+@_gallery
+@options.as_json
+def list_(gallery: Path, as_json: bool) -> None:
+    """Who is in a gallery, with how many images."""
+    from rich.table import Table
+
+    from facepipe.identify import load_gallery
+
+    known = load_gallery(gallery)
+    if as_json:
+        print_json(_account(gallery, known))
+        return
+    table = Table("person", "images")
+    for name, count in zip(known.names, known.counts(), strict=True):
+        table.add_row(name, str(count))
+    out().print(table)
+    click.echo(f"{gallery}: {_counted(known)}, embedded by {known.images.model} (flip {known.images.flip})")
+
+
+@command.command("merge")
+@click.argument("galleries", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--out", "gallery", required=True, type=options.output_path, help="Gallery to write.")
+@options.as_json
+def merge_(galleries: tuple[Path, ...], gallery: Path, as_json: bool) -> None:
+    """Put galleries of one model together; people of the same name become one."""
+    from facepipe.identify import load_gallery, merge, save_gallery
+
+    both = merge([load_gallery(path) for path in galleries])
+    save_gallery(gallery, both)
+    _report(gallery, both, [], as_json)
+
+
+def _alike(gallery: "Gallery", card: "Card", only: set[str] | None = None) -> list["Remark"]:
+    import numpy as np
+
+    from facepipe.identify import alike
+    from facepipe.identify.decide import curve
+
+    points = curve(card, flip=gallery.images.flip)
+    rows = None if only is None else np.array([n for n, path in enumerate(gallery.images.paths) if path in only], int)
+    return alike(gallery, points[-1][1] if points else 1.0, rows)
+
+
+def _report(path: Path, gallery: "Gallery", remarks: list["Remark"], as_json: bool) -> None:
+    if as_json:
+        print_json(_account(path, gallery) | {"remarks": [vars(remark) for remark in remarks]})
+        return
+    for remark in remarks:
+        note(f"{remark.path}: {remark.text}", style="yellow")
+    click.echo(f"{path}: {_counted(gallery)}, embedded by {gallery.images.model}")
+    kinds = Counter(remark.kind.replace("_", " ") for remark in remarks)
+    if kinds:
+        click.echo("to look at: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items()))
+
+
+def _account(path: Path, gallery: "Gallery") -> dict[str, Any]:
+    counts = dict(zip(gallery.names, gallery.counts().tolist(), strict=True))
+    images = gallery.images
+    return {"gallery": str(path), "model": images.model, "flip": images.flip, "people": counts, "images": len(images)}
+
+
+def _counted(gallery: "Gallery") -> str:
+    people = len(gallery.names)
+    return f"{people} {'person' if people == 1 else 'people'}, {len(gallery.images)} images"

@@ -1,0 +1,132 @@
+"""``facepipe search``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.face_tools import FaceTools, face_tools
+from facepipe.cli.screen import note, out, print_json
+from facepipe.errors import EmbeddingsError, NoFaceError
+
+if TYPE_CHECKING:
+    from facepipe.embed import Embeddings
+    from facepipe.score.search import Hits
+    from facepipe.score.store import Store
+
+
+@click.command("search")
+@click.argument("query", type=click.Path(path_type=Path))
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("-k", "k", type=click.IntRange(1), default=10, show_default=True, help="How many to find.")
+@click.option(
+    "--index",
+    type=options.output_path,
+    help="Search in this file, and make it first if it is not there: .npy, the store as a memory-mapped float16 "
+    "array; or .faiss, an approximate index.",
+)
+@click.option("--probes", type=click.IntRange(1), default=16, show_default=True, help="Cells searched in a .faiss.")
+@options.faces
+@face_tools
+@options.as_json
+def command(
+    query: Path,
+    store: Path,
+    k: int,
+    index: Path | None,
+    probes: int,
+    rule: str,
+    tools: FaceTools,
+    as_json: bool,
+) -> None:
+    """Find the faces in STORE that are nearest to QUERY, best first.
+
+    STORE is what 'facepipe embed' wrote, or the .npy that --index made of it. QUERY is a photo, embedded by the
+    model that made the store, or a file of embeddings. The search is exact: every face of the store is compared,
+    and scores are cosines computed in float64. With --json: {"query", "hits": [{"path", "score", "row"}]} per query.
+    """
+    from facepipe.score.search import top_k
+    from facepipe.score.store import open_store
+
+    if index is not None and index.suffix == ".npy":
+        _make_array(store, index)
+        store = index
+    opened = open_store(store)
+    asked = _queries(query, store, opened, rule, tools)
+    if index is not None and index.suffix == ".faiss":
+        hits = _approximate(index, opened, asked, k, probes)
+    elif index is not None and index.suffix != ".npy":
+        raise EmbeddingsError(f"{index}: an index is a .npy or a .faiss file")
+    else:
+        hits = top_k(asked.mu, opened.vectors, k, tools.device, opened.unit_rows)
+    for number, path in enumerate(asked.paths):
+        _show(path, _found(opened, hits, number), as_json)
+
+
+def _make_array(store: Path, index: Path) -> None:
+    from facepipe.score.store import export_store, is_current
+
+    if store.suffix == ".npy":
+        raise EmbeddingsError(f"{store}: a memory-mapped store already; leave out --index")
+    if not is_current(index, store):
+        export_store(store, index)
+        note(f"{index}: written, {index.stat().st_size / 1e6:.1f} MB")
+
+
+def _queries(query: Path, path: Path, store: "Store", rule: str, tools: FaceTools) -> "Embeddings":
+    """Embeddings of the query by the model of the store."""
+    from facepipe.embed import load_embeddings
+
+    if query.suffix == ".parquet":
+        asked = load_embeddings(query)
+        if (asked.model, asked.flip) != (store.model, store.flip):
+            raise EmbeddingsError(
+                f"{query}: made by {asked.model} (flip {asked.flip}), but {path} by {store.model} (flip {store.flip}); "
+                "embed both with one model"
+            )
+        return asked
+    from facepipe.images import read_rgb
+    from facepipe.pipeline import ReadImage, embed_batch
+
+    image = ReadImage(query, read_rgb(query))
+    embedder = tools.embedder_of(path, store.model, store.flip)
+    asked = embed_batch([image], tools.cropper(embedder, rule), embedder)
+    if not len(asked):
+        raise NoFaceError(f"{query}: {asked.failed[0][1]}; try --min-face 12 for small faces")
+    return asked
+
+
+def _approximate(index: Path, store: "Store", asked: "Embeddings", k: int, probes: int) -> "Hits":
+    from facepipe.score.approximate import build_approximate, open_approximate, search_approximate
+
+    if index.is_file():
+        ready = open_approximate(index, store)
+    else:
+        ready = build_approximate(store, index)
+        note(f"{index}: written, {index.stat().st_size / 1e6:.1f} MB")
+    measured = ", ".join(f"{share:.3f} with {count}" for count, share in ready.recall.items())
+    note(f"approximate, with {probes} probes; recall of the ten nearest, by probes: {measured}")
+    return search_approximate(ready, store, asked.mu, k, probes)
+
+
+def _found(store: "Store", hits: "Hits", number: int) -> list[dict[str, Any]]:
+    pairs = zip(hits.rows[number].tolist(), hits.scores[number].tolist(), strict=True)
+    return [
+        {"path": store.paths[row] if len(store.paths) else None, "score": score, "row": row}
+        for row, score in pairs
+        if row >= 0
+    ]
+
+
+def _show(query: str, found: list[dict[str, Any]], as_json: bool) -> None:
+    from rich.table import Table
+
+    if as_json:
+        print_json({"query": query, "hits": found}, indent=None)
+        return
+    click.echo(query)
+    table = Table("", "score", "path")
+    for place, hit in enumerate(found, 1):
+        table.add_row(str(place), f"{hit['score']:.4f}", hit["path"])
+    out().print(table)

@@ -1,0 +1,107 @@
+"""BLUFR: the trial lists for LFW (Liao, Lei, Yi and Li, IJCB 2014), ``blufr_lfw_config.mat``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facepipe.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial: int64 indices of images, from 0. Gallery and probes are part of ``test``."""
+
+    train: np.ndarray
+    test: np.ndarray
+    gallery: np.ndarray
+    probe: np.ndarray
+
+
+@dataclass(frozen=True)
+class Blufr:
+    """The lists.
+
+    Attributes:
+        names: of all 13,233 images as ``Name/Name_0001``.
+        person: int64, the person in each.
+        trials: ten.
+    """
+
+    names: tuple[str, ...]
+    person: np.ndarray
+    trials: tuple[Trial, ...]
+
+
+def read_blufr(path: Path) -> Blufr:
+    """Read ``blufr_lfw_config.mat``.
+
+    Raises:
+        DatasetError: missing, no MATLAB file, or not with BLUFR's variables.
+    """
+    found = read_mat(path, ("imageList", "labels", "trainIndex", "testIndex", "galIndex", "probIndex"))
+    try:
+        names = lfw_names(found["imageList"])
+        person = found["labels"].ravel().astype(np.int64)
+        cells = [found[key].ravel() for key in ("trainIndex", "testIndex", "galIndex", "probIndex")]
+        trials = tuple(
+            Trial(*(indices(cell, len(names), path) for cell in trial)) for trial in zip(*cells, strict=True)
+        )
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DatasetError(f"{path}: its variables have another form than those of blufr_lfw_config.mat") from error
+    if len(person) != len(names):
+        raise DatasetError(f"{path}: {len(person)} labels for {len(names)} images")
+    return Blufr(names, person, trials)
+
+
+def read_mat(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
+    """Variables of a MATLAB file.
+
+    Raises:
+        DatasetError: missing, no MATLAB file of version 5, or without one of ``names``.
+    """
+    from scipy.io import loadmat
+
+    try:
+        with path.open("rb") as file:
+            found = loadmat(file)
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: no such file; it belongs to the protocol's lists") from error
+    # The reader raises almost anything on other files.
+    except Exception as error:
+        raise DatasetError(f"{path}: not a MATLAB file that can be read; fetch it again") from error
+    lost = [name for name in names if name not in found]
+    if lost:
+        raise DatasetError(f"{path}: no variable {lost[0]} in it; this is another file")
+    return {name: found[name] for name in names}
+
+
+def indices(values: np.ndarray, count: int, path: Path) -> np.ndarray:
+    """MATLAB's indices, which count from 1, as int64 from 0.
+
+    Raises:
+        DatasetError: one is below 1 or above ``count``.
+    """
+    index = np.asarray(values).ravel().astype(np.int64) - 1
+    if len(index) and (index.min() < 0 or index.max() >= count):
+        raise DatasetError(f"{path}: an index outside of 1 … {count}")
+    return index
+
+
+def lfw_names(cells: np.ndarray) -> tuple[str, ...]:
+    """Names of the images in a MATLAB cell array of file names.
+
+    Raises:
+        TypeError, ValueError: it is something else.
+    """
+    files = [cell.item() for cell in cells.ravel()]
+    if not all(isinstance(file, str) for file in files):
+        raise TypeError("a cell that holds no text")
+    return tuple(lfw_name(file) for file in files)
+
+
+def lfw_name(file: str) -> str:
+    r"""``Name/Name_0001`` for ``Name_0001.jpg``, ``Name/Name_0001.jpg`` or ``Name\Name_0001.jpg``."""
+    stem = file.replace("\\", "/").rpartition("/")[2].rpartition(".")[0]
+    return f"{stem.rpartition('_')[0]}/{stem}"

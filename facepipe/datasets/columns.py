@@ -1,0 +1,104 @@
+"""Columns of delimited text files, read by pyarrow: no Python loop over lines."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facepipe.errors import DatasetError
+
+_BLOCK = 16 << 20
+
+
+def read_columns(
+    path: Path, kinds: Mapping[int | str, str], delimiter: str = " ", header: bool = False
+) -> list[np.ndarray]:
+    """Some columns of a file, whole.
+
+    Args:
+        path: a text file without quotes; further columns are passed over.
+        kinds: column number, or with ``header`` also its name there, to ``text``, ``int32``, ``int64``, ``float32``
+            or ``float64``. An empty float is NaN.
+        delimiter: between columns.
+        header: whether the first line is one.
+
+    Returns:
+        One array for each of ``kinds``, in its order; text as an array of objects.
+
+    Raises:
+        DatasetError: missing, not UTF-8, empty, with fewer columns, or with a value of another kind.
+    """
+    parts = list(stream_columns(path, kinds, delimiter, header))
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def stream_columns(
+    path: Path, kinds: Mapping[int | str, str], delimiter: str = " ", header: bool = False
+) -> Iterator[list[np.ndarray]]:
+    """`read_columns` in blocks of lines, so that memory does not grow with the file."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    names = _names(path, delimiter, header)
+    wanted = [_name(key, names, path) for key in kinds]
+    types = {"text": pa.string(), "int32": pa.int32(), "int64": pa.int64(), "float32": pa.float32()}
+    types["float64"] = pa.float64()
+    columns = dict(zip(wanted, (types[kind] for kind in kinds.values()), strict=True))
+    rows = 0
+    try:
+        with path.open("rb") as file:
+            reader = csv.open_csv(
+                file,
+                read_options=csv.ReadOptions(block_size=_BLOCK, column_names=names, skip_rows=int(header)),
+                parse_options=csv.ParseOptions(delimiter=delimiter, quote_char=False),
+                convert_options=csv.ConvertOptions(
+                    include_columns=wanted, column_types=columns, strings_can_be_null=False
+                ),
+            )
+            for batch in reader:
+                rows += len(batch)
+                yield [_array(batch.column(name), path, name) for name in wanted]
+    except pa.ArrowException as error:
+        raise DatasetError(f"{path}: {_first_line(error)}") from error
+    if rows == 0:
+        raise DatasetError(f"{path}: no lines in it; fetch it again")
+
+
+def _names(path: Path, delimiter: str, header: bool) -> list[str]:
+    """Names of the columns: those of the header, or their numbers."""
+    try:
+        with path.open("rb") as file:
+            words = file.readline().decode("utf-8").strip("\ufeff\r\n").split(delimiter)
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: no such file; it belongs to the dataset's lists") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: not a readable text file") from error
+    if header:
+        return [word.strip() or f"#{number}" for number, word in enumerate(words)]
+    return [f"#{number}" for number in range(len(words))]
+
+
+def _name(key: int | str, names: list[str], path: Path) -> str:
+    """Name of the column that is asked for by number or by name."""
+    if isinstance(key, int) and key < len(names):
+        return names[key]
+    if isinstance(key, str) and key in names:
+        return key
+    called = key + 1 if isinstance(key, int) else key
+    raise DatasetError(f"{path}: {len(names)} columns in line 1, but no column {called}")
+
+
+def _array(column: Any, path: Path, name: str) -> np.ndarray:
+    import pyarrow as pa
+
+    if column.null_count and not pa.types.is_floating(column.type):
+        raise DatasetError(f"{path}: column {name.replace('#', '')} has an empty value")
+    values = np.asarray(column.to_numpy(zero_copy_only=False))
+    if values.dtype == object and (values == "").any():
+        raise DatasetError(f"{path}: column {name.replace('#', '')} has an empty value")
+    return values
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

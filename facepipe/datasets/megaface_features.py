@@ -1,0 +1,146 @@
+"""MegaFace: feature files of its development kit, its lists and the lists of noise.
+
+A feature file is an OpenCV matrix with one column: four little-endian int32 (rows, 1, 4 bytes a value, 5 for float32),
+then the values. It lies beside others like the photo that it is of, with an ending: ``NAME/photo.png_algorithm.bin``.
+insightface disables noisy distractors by one more coordinate, 0 in all features and 100 in these.
+"""
+
+import json
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from facepipe.errors import DatasetError
+from facepipe.files import write_bytes
+
+_HEADER = struct.Struct("<4i")
+_FLOAT32 = 5
+NOISE = 100.0
+
+
+def write_feature(path: Path, feature: np.ndarray) -> None:
+    """Write one feature, float32 D, making its folder."""
+    values = np.asarray(feature, "<f4").ravel()
+    write_bytes(path, _HEADER.pack(len(values), 1, 4, _FLOAT32) + values.tobytes())
+
+
+def read_feature(path: Path) -> np.ndarray:
+    """Read one feature.
+
+    Returns:
+        float32 D.
+
+    Raises:
+        DatasetError: missing, or not a float32 matrix of one column; names the file.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: no such feature file; check the folder and the ending of its files") from error
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
+    if len(data) < _HEADER.size:
+        raise DatasetError(f"{path}: {len(data)} bytes, too short for a feature file; write it again")
+    rows, columns, step, kind = _HEADER.unpack_from(data)
+    if (columns, step, kind) != (1, 4, _FLOAT32) or len(data) != _HEADER.size + 4 * rows or rows < 1:
+        raise DatasetError(f"{path}: not an OpenCV matrix of float32 with one column; write it again")
+    return np.frombuffer(data, "<f4", offset=_HEADER.size).astype(np.float32)
+
+
+def read_features(root: Path, names: Sequence[str], ending: str) -> np.ndarray:
+    """Features of these photos, float32 N×D.
+
+    Raises:
+        DatasetError: one is missing or malformed, or their lengths differ.
+    """
+    if not names:
+        raise DatasetError(f"{root}: no photos to read features of")
+    first = read_feature(root / f"{names[0]}{ending}")
+    out = np.empty((len(names), len(first)), np.float32)
+    for row, name in enumerate(names):
+        feature = read_feature(root / f"{name}{ending}")
+        if len(feature) != len(first):
+            raise DatasetError(f"{root / name}{ending}: {len(feature)} values, but the first file has {len(first)}")
+        out[row] = feature
+    return out
+
+
+def feature_blocks(root: Path, names: Sequence[str], ending: str, rows: int = 16_384) -> Iterator[np.ndarray]:
+    """`read_features` block by block, so that a million distractors need not be in memory."""
+    for first in range(0, len(names), rows):
+        yield read_features(root, names[first : first + rows], ending)
+
+
+def has_noise_coordinate(features: np.ndarray) -> bool:
+    """Whether the last coordinate of features N×D is the one that marks noise: 0 or 100 in all of them."""
+    last = features[:, -1]
+    return features.shape[1] > 1 and bool(((last == 0) | (last == NOISE)).all())
+
+
+def split_noise(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Take off the coordinate that marks noise.
+
+    Args:
+        features: float N×D.
+
+    Returns:
+        The features without it, and bool N: which are disabled.
+    """
+    return features[:, :-1], features[:, -1] == NOISE
+
+
+def with_noise(features: np.ndarray, noisy: np.ndarray) -> np.ndarray:
+    """The extra coordinate appended: 100 where ``noisy``, else 0; float32 N×(D+1)."""
+    extra = np.where(noisy, np.float32(NOISE), np.float32(0))[:, None]
+    return np.concatenate([np.asarray(features, np.float32), extra], axis=1)
+
+
+def list_features(root: Path, ending: str) -> list[str]:
+    """Names of all photos with a feature file under ``root``, sorted.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    names = sorted(path.relative_to(root).as_posix()[: -len(ending)] for path in root.rglob(f"*{ending}"))
+    if not names:
+        raise DatasetError(f"{root}: no feature files that end in {ending}; check the folder and the ending")
+    return names
+
+
+def read_list(path: Path) -> list[str]:
+    """Photos of a list: the kit's JSON (``path``), or text with one photo a line.
+
+    Raises:
+        DatasetError: missing, malformed or empty.
+    """
+    text = _text(path)
+    try:
+        names = json.loads(text)["path"] if text.lstrip().startswith("{") else text.split("\n")
+        found = [str(name).strip() for name in names]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(f"{path}: not a list of the MegaFace kit: it has no 'path'") from error
+    if not any(found):
+        raise DatasetError(f"{path}: no photos in the list")
+    return [name for name in found if name]
+
+
+def read_noises(path: Path) -> frozenset[str]:
+    """Photos of a list of noise: one a line, ``#`` begins a remark, of several columns by tab the second counts.
+
+    Raises:
+        DatasetError: missing or not a text file.
+    """
+    lines = (line.strip() for line in _text(path).split("\n"))
+    columns = (line.split("\t") for line in lines if line and not line.startswith("#"))
+    return frozenset(words[1] if len(words) > 1 else words[0] for words in columns)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: no such list") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: not a readable text file") from error

@@ -1,0 +1,100 @@
+"""Several models as one: their embeddings, each scaled to length 1, one after the other.
+
+The cosine of two such rows is the mean of the models' cosines. With as many crops of a face as models it is the
+ensemble of patches in the SphereFace paper (App. H).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from facepipe.detect import Faces, Search
+from facepipe.embed import Embedder, Embeddings
+from facepipe.errors import EmbeddingsError
+from facepipe.pipeline import Cropper, Read, embed_batch, read_batches
+from facepipe.score import unit
+
+
+def concatenate(parts: Sequence[Embeddings]) -> Embeddings:
+    """One `Embeddings` of several of the same images, under the paths of the first.
+
+    Model and flip rule become those of the parts, joined by ``+``. Kappa and sigma2 are left out, since they
+    belong to one model's space. A face counts as detected when every part has it so.
+
+    Args:
+        parts: with equal paths in equal order; a single one is returned as it is.
+
+    Raises:
+        EmbeddingsError: there is none, or the paths differ.
+    """
+    if not parts:
+        raise EmbeddingsError("no embeddings to put together")
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    for other in parts[1:]:
+        if other.paths != first.paths:
+            raise EmbeddingsError(
+                f"embeddings of {first.model} and {other.model} are of different images; embed the same ones with both"
+            )
+    return replace(
+        first,
+        mu=np.concatenate([unit(part.mu) for part in parts], axis=1).astype(np.float32),
+        model="+".join(part.model for part in parts),
+        flip=_flip([part.flip for part in parts]),
+        detected=np.all([part.detected for part in parts], axis=0),
+        kappa=None,
+        sigma2=None,
+        trained_dim=0,
+    )
+
+
+def ensemble_of(embedders: Sequence[Embedder]) -> tuple[str, str, int]:
+    """Model, flip rule and length of the embeddings that `concatenate` makes of these embedders'."""
+    return (
+        "+".join(embedder.model.identity for embedder in embedders),
+        _flip([embedder.flip for embedder in embedders]),
+        sum(embedder.dim for embedder in embedders),
+    )
+
+
+def _flip(flips: Sequence[str]) -> str:
+    return flips[0] if len(set(flips)) == 1 else "+".join(flips)
+
+
+def embed_ensemble(
+    paths: Iterable[Path],
+    members: Sequence[tuple[Cropper, Embedder]],
+    progress: Callable[[int], None] = lambda _: None,
+    read: Read | None = None,
+) -> Iterator[Embeddings]:
+    """`facepipe.pipeline.embed_images` with several models; images are read once.
+
+    Args:
+        paths: of images.
+        members: an embedder, and a cropper of its template; croppers may share a `SameFaces`.
+        progress: called with the number of images that each batch finished.
+        read: see `facepipe.pipeline.read_batches`.
+    """
+    for batch in read_batches(paths, read=read):
+        yield concatenate([embed_batch(batch, cropper, embedder) for cropper, embedder in members])
+        progress(len(batch))
+
+
+class SameFaces:
+    """A detector that, asked again for the images of the last call, answers without looking again."""
+
+    def __init__(self, detector: Search) -> None:
+        self._detector = detector
+        self._images: list[np.ndarray] = []
+        self._faces: list[Faces] = []
+
+    def __call__(self, images: Sequence[np.ndarray]) -> list[Faces]:
+        """One `Faces` per image."""
+        known = len(images) == len(self._images)
+        if not (known and all(a is b for a, b in zip(images, self._images, strict=True))):
+            self._faces = self._detector(images)
+            self._images = list(images)
+        return self._faces

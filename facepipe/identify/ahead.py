@@ -1,0 +1,106 @@
+"""Stages of a pipeline that overlap: each in a thread of its own, with a bounded queue between them."""
+
+from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+_END = object()
+_PATIENCE = 0.1
+
+
+class _Failed:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def ahead(items: Iterable[T], room: int, name: str, drop: bool = False) -> Generator[T, None, None]:
+    """The items in order, made by a thread that is at most ``room`` of them ahead.
+
+    An exception of the iterable is raised here, in its place. When this generator is closed, the thread ends and the
+    iterable is closed in it.
+
+    Args:
+        items: of one stage.
+        room: items that wait at most.
+        name: of the thread.
+        drop: let the oldest waiting item go when there is no room, for a source that waits for nobody (a camera).
+    """
+    queue: Queue[Any] = Queue(room)
+    stop = Event()
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not _put(queue, item, stop, drop):
+                    return
+            _put(queue, _END, stop)
+        except BaseException as error:
+            _put(queue, _Failed(error), stop)
+        finally:
+            close = getattr(items, "close", None)
+            if close is not None:
+                close()
+
+    thread = Thread(target=work, name=f"facepipe-{name}", daemon=True)
+    thread.start()
+    try:
+        while (item := queue.get()) is not _END:
+            if isinstance(item, _Failed):
+                raise item.error
+            yield item
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _put(queue: "Queue[Any]", item: object, stop: Event, drop: bool = False) -> bool:
+    """Wait for room, or make it; False when nobody reads any more."""
+    while not stop.is_set():
+        with suppress(Full):
+            queue.put(item, timeout=0.001 if drop else _PATIENCE)
+            return True
+        if drop:
+            with suppress(Empty):
+                queue.get_nowait()
+    return False
+
+
+class Behind(Generic[T]):
+    """Calls ``work(item)`` in a thread, in order; `put` waits while ``room`` items are undone.
+
+    A context manager: leaving it waits until all is done, after an exception too. An exception of ``work`` is raised
+    by the next `put`, or on leaving.
+    """
+
+    def __init__(self, work: Callable[[T], None], room: int, name: str) -> None:
+        self._queue: Queue[Any] = Queue(room)
+        self._stop = Event()
+        self._error: BaseException | None = None
+        self._thread = Thread(target=self._run, args=(work,), name=f"facepipe-{name}", daemon=True)
+
+    def __enter__(self) -> "Behind[T]":
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        _put(self._queue, _END, self._stop)
+        self._thread.join()
+        if kind is None and self._error is not None:
+            raise self._error
+
+    def put(self, item: T) -> None:
+        """Hand over an item."""
+        if not _put(self._queue, item, self._stop) and self._error is not None:
+            raise self._error
+
+    def _run(self, work: Callable[[T], None]) -> None:
+        try:
+            while (item := self._queue.get()) is not _END:
+                work(item)
+        except BaseException as error:
+            self._error = error
+            self._stop.set()

@@ -1,0 +1,169 @@
+"""Frames of a video file, a stream or a camera, each with its time."""
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+
+from facepipe.errors import FacepipeError
+
+# FFmpeg and OpenCV talk to stderr of every damaged packet; what matters is told by the errors below.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+_USUAL_FPS, _MOST_FPS, _TRIES = 25.0, 240.0, 5
+
+
+class VideoError(FacepipeError):
+    """A video is missing, empty, damaged or in a codec that cannot be read or written."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame.
+
+    Attributes:
+        number: from 0, in the order of the file.
+        time: seconds since the first frame, by the file's timestamps; increasing.
+        image: uint8 H×W×3 RGB, turned upright as the file's metadata ask.
+    """
+
+    number: int
+    time: float
+    image: np.ndarray
+
+
+class Video:
+    """An opened video: iterate over it once.
+
+    Args:
+        source: a file, a URL (``rtsp://``, ``http://`` ...), or the number of a camera.
+
+    Attributes:
+        name: what it is called in errors and results; a URL without its password.
+        live: whether it goes on without waiting for us.
+        fps: nominal frames per second; 25 where the file does not say.
+        count: frames that the file claims to have; 0 where nobody knows.
+        read: frames that were read so far.
+
+    Raises:
+        VideoError: it cannot be opened or holds no frame that can be decoded; says why in one line.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.name = _without_password(source)
+        camera = is_camera(source)
+        self.live = camera or is_url(source)
+        if not self.live:
+            _require_file(Path(source))
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        self._capture = _opened(int(source) if camera else source, self.name, camera)
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+        self.fps = _plausible(self._capture.get(cv2.CAP_PROP_FPS))
+        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.count = int(count) if not self.live and 0 < count < 1e9 else 0
+        self.read = 0
+        self._first = self._next()
+        if self._first is None:
+            codec = _four_letters(self._capture.get(cv2.CAP_PROP_FOURCC))
+            self._capture.release()
+            raise VideoError(
+                f"{self.name}: no frame can be decoded (codec {codec}); the file is damaged or OpenCV lacks the codec: "
+                "convert it with 'ffmpeg -i IN -c:v libx264 OUT.mp4'"
+            )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the first frame, upright."""
+        assert self._first is not None
+        return self._first.shape[0], self._first.shape[1]
+
+    @property
+    def missing(self) -> int:
+        """Frames that the file claims to have and that could not be decoded, once it was read to its end."""
+        return max(0, self.count - self.read)
+
+    def frames(self, stop: Callable[[float], bool] = lambda _: False) -> Iterator[Frame]:
+        """All frames, until the end or until ``stop(time)`` says so. Broken ones are left out."""
+        began, last = time.monotonic(), -math.inf
+        start, image = self._time(), self._first
+        try:
+            while image is not None:
+                seconds = time.monotonic() - began if self.live else self._time() - start
+                # Some files have no timestamps, or some that go back.
+                if seconds <= last or not math.isfinite(seconds):
+                    seconds = last + 1 / self.fps
+                last = max(seconds, 0.0)
+                if stop(last):
+                    return
+                self.read += 1
+                yield Frame(self.read - 1, last, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+                image = self._next()
+        finally:
+            self._capture.release()
+
+    def _time(self) -> float:
+        return float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
+
+    def _next(self) -> np.ndarray | None:
+        """The next frame that can be decoded, BGR; None at the end."""
+        for _ in range(_TRIES):
+            try:
+                done, image = self._capture.read()
+            except cv2.error:
+                continue
+            if done and image is not None and image.size:
+                return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+        return None
+
+
+def is_camera(source: str) -> bool:
+    """Whether ``source`` is the number of a camera and not a file."""
+    return source.isdecimal() and not Path(source).exists()
+
+
+def is_url(source: str) -> bool:
+    """Whether ``source`` is the address of a stream."""
+    return "://" in source
+
+
+def _require_file(path: Path) -> None:
+    if not path.exists():
+        raise VideoError(f"{path}: no such file; check the path")
+    if path.stat().st_size == 0:
+        raise VideoError(f"{path}: the file is empty (0 bytes); copy or record it again")
+
+
+def _opened(source: str | int, name: str, camera: bool) -> cv2.VideoCapture:
+    try:
+        capture = cv2.VideoCapture(source)
+    except cv2.error as error:
+        raise VideoError(f"{name}: cannot be opened as a video ({error})") from error
+    if capture.isOpened():
+        return capture
+    if camera:
+        raise VideoError(f"camera {name}: there is none of this number, or another program uses it")
+    if isinstance(source, str) and is_url(source):
+        raise VideoError(f"{name}: the stream cannot be opened; check the address and that it is running")
+    raise VideoError(f"{name}: not a video that OpenCV can open; it is damaged, cut off, or of another kind")
+
+
+def _plausible(fps: float) -> float:
+    return fps if 1 <= fps <= _MOST_FPS else _USUAL_FPS
+
+
+def _four_letters(code: float) -> str:
+    letters = int(code).to_bytes(4, "little", signed=int(code) < 0).decode("latin-1")
+    return letters if letters.isprintable() and letters.strip() else "unknown"
+
+
+def _without_password(source: str) -> str:
+    if not is_url(source):
+        return source
+    parts = urlsplit(source)
+    return parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]).geturl()

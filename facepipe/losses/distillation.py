@@ -1,0 +1,106 @@
+"""Distillation: a student learns the directions of a teacher's embeddings; names, where known, join in.
+
+``features`` are the student's, ``labels`` the numbers of the samples, under which targets and classes are kept.
+"""
+
+import torch
+from torch import Tensor
+
+from facepipe.losses.angle import unit_rows
+from facepipe.losses.classification import ClassificationLoss
+from facepipe.losses.loss import Loss, LossOutput, check_batch, outside_autocast, widen
+
+
+class Distillation(Loss):
+    """a·mean_i (1 − u_iᵀt_i) + b·mean_{i≠j} (u_iᵀu_j − t_iᵀt_j)² + c·identity loss of the labelled samples.
+
+    u_i is the student's unit embedding of sample i and t_i the teacher's. The first term is the squared
+    distance ½‖u_i − t_i‖²; the second, which keeps the angles between faces, is RKD's idea (Park et al.,
+    Relational Knowledge Distillation, CVPR 2019, Eq. 1) with cosines and a square. A sample whose target is
+    zero has no target; a term for which a batch has no sample is 0.
+
+    ``logged``: ``teacher_cosine`` (mean u_iᵀt_i), ``relational``, and what the identity loss logs.
+
+    Attributes:
+        targets: M×D float32 buffer, unit rows or zero; M is the number of samples.
+        classes_of: M int64 buffer, class of each sample, −1 where it is not known.
+        identity: a margin loss, or None; its class weights start at the mean targets of the classes.
+    """
+
+    targets: Tensor
+    classes_of: Tensor
+
+    def __init__(
+        self,
+        targets: Tensor,
+        classes_of: Tensor,
+        *,
+        cosine: float = 1.0,
+        relational: float = 0.0,
+        identity: ClassificationLoss | None = None,
+        identity_weight: float = 0.0,
+    ) -> None:
+        super().__init__()
+        # Not kept in checkpoints: they belong to the data, and may be larger than the network.
+        self.register_buffer("targets", unit_rows(targets.float())[0], persistent=False)
+        self.register_buffer("classes_of", classes_of.long(), persistent=False)
+        self.cosine = cosine
+        self.relational = relational
+        self.identity = identity
+        self.identity_weight = identity_weight
+        if identity is not None:
+            with torch.no_grad():
+                identity.classes.weight.copy_(self.class_means(identity.classes.total))
+
+    def class_means(self, classes: int) -> Tensor:
+        """Unit mean target of each class, C×D; the zero vector for a class without any."""
+        known = self.classes_of >= 0
+        sums = self.targets.new_zeros(classes, self.targets.shape[1])
+        sums.index_add_(0, self.classes_of[known], self.targets[known])
+        return unit_rows(sums)[0]
+
+    def centres(self) -> Tensor:
+        """One direction for each class, C×D: the class weights where they are learnt, else the mean targets."""
+        if self.identity is not None:
+            return self.identity.classes.weight.detach()
+        return self.class_means(int(self.classes_of.max()) + 1)
+
+    def forward(self, features: Tensor, labels: Tensor, step: int) -> LossOutput:
+        check_batch(features, labels, self.targets.shape[1], len(self.targets))
+        features = widen(features)
+        target = self.targets[labels].to(features.dtype)
+        has_target = (target != 0).any(1).to(features.dtype)
+        with outside_autocast(features):
+            student = unit_rows(features)[0]
+            own = (student * target).sum(1)
+            count = has_target.sum().clamp_min(1)
+            cosine = (own * has_target).sum() / count
+            loss = self.cosine * (has_target - own * has_target).sum() / count
+            logged = {"teacher_cosine": cosine.detach()}
+            if self.relational:
+                relational = _relational(student, target, has_target)
+                loss = loss + self.relational * relational
+                logged["relational"] = relational.detach()
+        if self.identity is not None:
+            named = self._identity(features, self.classes_of[labels], step)
+            loss = loss + self.identity_weight * named.loss
+            logged |= {"identity": named.loss.detach()} | named.logged
+        return LossOutput(loss, logged)
+
+    def _identity(self, features: Tensor, label: Tensor, step: int) -> LossOutput:
+        assert self.identity is not None
+        known = label >= 0
+        if not known.any():
+            # Ranks exchange gradients, so each must have one, be it zero.
+            nothing = torch.stack([parameter.sum() for parameter in self.identity.parameters()]).sum() * 0
+            return LossOutput(nothing, {})
+        named: LossOutput = self.identity(features[known], label[known], step)
+        return named
+
+
+def _relational(student: Tensor, target: Tensor, has_target: Tensor) -> Tensor:
+    """Mean over pairs i≠j that have targets of (u_iᵀu_j − t_iᵀt_j)²."""
+    pair = has_target[:, None] * has_target[None, :]
+    pair = pair - torch.diag(pair.diagonal())
+    difference = student @ student.T - target @ target.T
+    return (difference * difference * pair).sum() / pair.sum().clamp_min(1)

@@ -1,0 +1,118 @@
+"""The loss that trains a confidence: r-radius von Mises-Fisher (SCF; Li et al., CVPR 2021)."""
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from facepipe.errors import ModelError
+from facepipe.vmf import a_d, in_double, log_iv, neg_log_c_and_slope
+
+_FLOOR = 1e-6
+
+
+class RVMFTerms(NamedTuple):
+    """The terms of the loss per sample, N each, under the names of SCF's TensorBoard curves.
+
+    Their sum is the loss less its constant (d/2) log 2π + d log r.
+
+    Attributes:
+        neg_kappa_times_cos_theta: −κ cosθ.
+        neg_dim_scalar_times_log_kappa: −(d/2−1) log κ.
+        log_iv_kappa: log I_{d/2−1}(κ).
+    """
+
+    neg_kappa_times_cos_theta: Tensor
+    neg_dim_scalar_times_log_kappa: Tensor
+    log_iv_kappa: Tensor
+
+
+class RVMFLoss(nn.Module):
+    """−log p(w|x) of the class centre w under a face's density: −κ cosθ − log C_d(κ) + d log r.
+
+    That is −κ cosθ − (d/2−1) log κ + log I_{d/2−1}(κ) + (d/2) log 2π + d log r, the Kullback-Leibler divergence
+    of a point mass at the centre, up to a constant. Its derivative is ∂L/∂κ = A_d(κ) − cosθ, so that κ settles
+    where the mean resultant length A_d(κ) is the cosine that faces like this one have with their centre.
+
+    Args:
+        dim: d ≥ 2, of embeddings and centres.
+        radius: r; shifts the loss alone.
+        official_floor: reproduce the published program, which writes the Bessel term as
+            log(1e-6 + e^−κ I(κ)) + κ. For d = 512 the 1e-6 outweighs what it is added to until κ ≈ 3700, so the
+            optimum there is κ = 255/(1 − cosθ) instead.
+    """
+
+    def __init__(self, dim: int, radius: float = 64.0, official_floor: bool = False) -> None:
+        super().__init__()
+        self.dim, self.radius, self.official_floor = dim, radius, official_floor
+
+    def forward(self, log_kappa: Tensor, cosine: Tensor) -> Tensor:
+        """The loss of each sample.
+
+        Args:
+            log_kappa: N, any float dtype; worked in float64 where the device has it.
+            cosine: N, between a face's mean direction and the centre of its class.
+
+        Returns:
+            N, float32, or float64 for float64.
+
+        Raises:
+            ModelError: the shapes differ; a head's N×1 output must lose its second axis.
+        """
+        _check(log_kappa, cosine)
+        constant = self.dim * math.log(self.radius)
+        if not self.official_floor:
+            return _LogLikelihood.apply(log_kappa, cosine, self.dim, constant)
+        first, second, third = self._terms(in_double(log_kappa), in_double(cosine))
+        loss = first + second + third + self.dim / 2 * math.log(2 * math.pi) + constant
+        return loss.to(_result_dtype(log_kappa, cosine))
+
+    def terms(self, log_kappa: Tensor, cosine: Tensor) -> RVMFTerms:
+        """The three terms of each sample, N each, to be logged; arguments and errors as in `forward`."""
+        _check(log_kappa, cosine)
+        dtype = _result_dtype(log_kappa, cosine)
+        return RVMFTerms(*(term.to(dtype) for term in self._terms(in_double(log_kappa), in_double(cosine))))
+
+    def _terms(self, log_kappa: Tensor, cosine: Tensor) -> RVMFTerms:
+        kappa, v = log_kappa.exp(), self.dim / 2 - 1
+        bessel = log_iv(v, kappa)
+        if self.official_floor:
+            bessel = torch.logaddexp(bessel - kappa, bessel.new_tensor(math.log(_FLOOR))) + kappa
+        return RVMFTerms(-kappa * cosine, -v * log_kappa, bessel)
+
+
+class _LogLikelihood(torch.autograd.Function):
+    """−κ cosθ − log C_d(κ) + constant, with its slope κ(A_d(κ) − cosθ) in log κ from the same pass."""
+
+    @staticmethod
+    def forward(ctx: Any, log_kappa: Tensor, cosine: Tensor, dim: int, constant: float) -> Tensor:
+        dtype = _result_dtype(log_kappa, cosine)
+        kappa = in_double(log_kappa).exp()
+        along = kappa * in_double(cosine)
+        loss, slope = neg_log_c_and_slope(dim, kappa)
+        ctx.dim = dim
+        ctx.save_for_backward(log_kappa, cosine, slope.sub_(along).to(dtype))
+        return loss.sub_(along).add_(constant).to(dtype)
+
+    @staticmethod
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
+        log_kappa, cosine, slope = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            # A second derivative is wanted: the saved slope has no graph.
+            kappa = in_double(log_kappa).exp()
+            slope = kappa * (a_d(ctx.dim, kappa) - in_double(cosine))
+        on_cosine = -outer * log_kappa.exp() if ctx.needs_input_grad[1] else None
+        return outer * slope, on_cosine, None, None
+
+
+def _check(log_kappa: Tensor, cosine: Tensor) -> None:
+    if log_kappa.ndim != 1 or log_kappa.shape != cosine.shape:
+        raise ModelError(
+            f"log κ {tuple(log_kappa.shape)} and cosines {tuple(cosine.shape)}: the loss takes N of each; "
+            "squeeze the N×1 of a head"
+        )
+
+
+def _result_dtype(log_kappa: Tensor, cosine: Tensor) -> torch.dtype:
+    return torch.promote_types(torch.promote_types(log_kappa.dtype, cosine.dtype), torch.float32)

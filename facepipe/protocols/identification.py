@@ -1,0 +1,184 @@
+"""Searching a gallery: ranks, CMC, and TPIR at FPIR (DIR at FAR), with exact treatment of ties.
+
+A probe is *mated* when its subject is in the gallery. Several gallery entries of one subject count as one, by their
+best score. A subject whose score equals that of the probe's own counts as ahead of it: where scores tie, nobody is
+recognised by luck.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from facepipe.errors import EmbeddingsError, FacepipeError
+from facepipe.protocols.roc import clopper_pearson
+from facepipe.score.threshold import threshold_at_far
+
+RANKS = (1, 5, 10)
+FPIRS = (1e-1, 1e-2, 1e-3)
+
+
+@dataclass(frozen=True)
+class Searches:
+    """What searching the gallery gave for each of P probes.
+
+    Attributes:
+        mated: bool P.
+        mate: float P, score of the probe's own subject; −inf where it is not in the gallery.
+        other: float P, highest score of another subject; −inf where there is none.
+        rank: int64 P, place of the probe's own subject, 1 is on top; 0 where it is not in the gallery.
+    """
+
+    mated: np.ndarray
+    mate: np.ndarray
+    other: np.ndarray
+    rank: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.mated)
+
+
+@dataclass(frozen=True)
+class SearchPoint:
+    """TPIR at a false-positive identification rate.
+
+    Attributes:
+        fpir: the rate asked for: share of the probes without a mate that score at or above the threshold.
+        tpir: share of the mated probes that do, and whose own subject is at ``rank`` or better; None where the
+            data cannot tell, then ``reason`` says why.
+        rank: see ``tpir``.
+        threshold: see `facepipe.score.threshold_at_far`; it lets through at most ``fpir``.
+        low, high: Clopper-Pearson interval of ``tpir``, the threshold taken as given.
+        reason: why there is no figure; empty when there is one.
+    """
+
+    fpir: float
+    tpir: float | None
+    rank: int
+    threshold: float | None
+    low: float | None
+    high: float | None
+    reason: str = ""
+
+
+def search(blocks: Iterable[np.ndarray], gallery_subject: np.ndarray, probe_subject: np.ndarray) -> Searches:
+    """Reduce scores of probes against a gallery, block of probes by block.
+
+    Args:
+        blocks: float n×G each, rows of scores of the next n probes against all gallery entries; see
+            `facepipe.protocols.score_blocks`. They are overwritten.
+        gallery_subject: int64 G.
+        probe_subject: int64 P.
+
+    Raises:
+        EmbeddingsError: a score is NaN.
+        FacepipeError: the gallery is empty, or the blocks have not P rows.
+    """
+    if len(gallery_subject) == 0:
+        raise FacepipeError("the gallery is empty: there is nobody to search for")
+    grouped = _Subjects(gallery_subject)
+    parts, done = [], 0
+    for block in blocks:
+        parts.append(_search_block(grouped(block), grouped.column_of(probe_subject[done : done + len(block)])))
+        done += len(block)
+    if done != len(probe_subject) or not parts:
+        raise FacepipeError(f"scores of {done} probes, but {len(probe_subject)} probes")
+    return Searches(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+class _Subjects:
+    """Gallery entries by subject."""
+
+    def __init__(self, gallery_subject: np.ndarray) -> None:
+        self._order = np.argsort(gallery_subject, kind="stable")
+        self._subjects, self._first = np.unique(gallery_subject[self._order], return_index=True)
+        self._alone = len(self._subjects) == len(gallery_subject)
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        """Scores of subjects, of whom each has the best of its entries; columns as `column_of` says."""
+        if self._alone:
+            return block
+        return np.maximum.reduceat(block[:, self._order], self._first, axis=1)
+
+    def column_of(self, subject: np.ndarray) -> np.ndarray:
+        """Column of each subject, −1 for those that are not in the gallery."""
+        place = np.minimum(np.searchsorted(self._subjects, subject), len(self._subjects) - 1)
+        column = self._order[place] if self._alone else place
+        return np.where(self._subjects[place] == subject, column, -1)
+
+
+def _search_block(scores: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, ...]:
+    mated = column >= 0
+    rows = np.flatnonzero(mated)
+    mate = np.full(len(scores), -np.inf, scores.dtype)
+    mate[rows] = scores[rows, column[rows]]
+    rank = np.zeros(len(scores), np.int64)
+    # The own subject is among those at or above its own score: with it alone, the rank is 1.
+    rank[rows] = (scores[rows] >= mate[rows, None]).sum(1)
+    scores[rows, column[rows]] = -np.inf
+    other = scores.max(1)
+    if np.isnan(other).any() or np.isnan(mate).any():
+        raise EmbeddingsError("scores must be numbers, but some are NaN: the embeddings are damaged; embed again")
+    return mated, mate, other, rank
+
+
+def cmc(searches: Searches, ranks: Sequence[int] = RANKS) -> dict[str, float | None]:
+    """Share of the mated probes whose own subject is at a rank or better (cumulative match characteristic).
+
+    Returns:
+        Rank as text, since JSON knows no other keys, to share; None where no probe is mated.
+    """
+    rank = searches.rank[searches.mated]
+    return {str(k): float((rank <= k).mean()) if len(rank) else None for k in ranks}
+
+
+def tpir_at_fpir(
+    searches: Searches, fpirs: Sequence[float] = FPIRS, rank: int = 1, confidence: float = 0.95
+) -> tuple[SearchPoint, ...]:
+    """TPIR at each FPIR: also called DIR at FAR.
+
+    Args:
+        searches: of probes with and without a mate.
+        fpirs: rates between 0 and 1.
+        rank: at which the probe's own subject must be; 0 asks for the score alone.
+        confidence: of the intervals.
+
+    Raises:
+        FacepipeError: a rate is not between 0 and 1.
+    """
+    return tuple(_point(searches, fpir, rank, confidence) for fpir in fpirs)
+
+
+def _point(searches: Searches, fpir: float, rank: int, confidence: float) -> SearchPoint:
+    if not 0 < fpir < 1:
+        raise FacepipeError(f"a false-positive identification rate must lie between 0 and 1, not {fpir:g}")
+    mated = searches.mated
+    false, mates = searches.other[~mated], searches.mate[mated]
+    reason = ""
+    if not len(mates):
+        reason = "no probe has a mate in the gallery"
+    elif np.floor(fpir * len(false) + 1e-9) < 1:
+        reason = f"{len(false)} probes without a mate, fewer than 1/FPIR"
+    elif min(mates.min(), false.min()) == max(mates.max(), false.max()):
+        reason = "all scores are equal"
+    if reason:
+        return SearchPoint(fpir, None, rank, None, None, None, reason)
+    threshold = threshold_at_far(false, fpir)
+    found = mates >= mates.dtype.type(threshold)
+    if rank:
+        found &= searches.rank[mated] <= rank
+    low, high = clopper_pearson(int(found.sum()), len(found), confidence)
+    return SearchPoint(fpir, float(found.mean()), rank, threshold, low, high)
+
+
+def search_figures(
+    searches: Searches, ranks: Sequence[int] = RANKS, fpirs: Sequence[float] = FPIRS
+) -> dict[str, Any]:
+    """Counts, CMC and TPIR at rank 1 as JSON values."""
+    return {
+        "mated": int(searches.mated.sum()),
+        "non_mated": int((~searches.mated).sum()),
+        "cmc": cmc(searches, ranks),
+        "tpir": [dict(vars(point)) for point in tpir_at_fpir(searches, fpirs)],
+    }

@@ -1,0 +1,62 @@
+"""Finding the images of a list among embeddings."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from facepipe.errors import DatasetError
+from facepipe.images import EXTENSIONS
+
+if TYPE_CHECKING:
+    from facepipe.embed import Embeddings
+
+
+def find_rows(embeddings: "Embeddings", names: Sequence[str]) -> np.ndarray:
+    """The row of each name, int64.
+
+    A name fits a path that ends in it, the path's extension and second faces (``#1``) aside; so it does not
+    matter below which folder the images lay when they were embedded.
+
+    Args:
+        embeddings: with paths.
+        names: paths without extension, such as ``Ann_Lee/Ann_Lee_0001``; of any depth.
+
+    Raises:
+        DatasetError: a name is missing, or two paths end in it.
+    """
+    depths = sorted({name.count("/") + 1 for name in names})
+    paths = [without_extension(path) for path in embeddings.paths]
+    rows: dict[str, int] = {}
+    twice: set[str] = set()
+    for row, path in enumerate(paths):
+        for tail in {_tail(path, depth) for depth in depths}:
+            if paths[rows.setdefault(tail, row)] != path:
+                twice.add(tail)
+    missing = [name for name in names if name not in rows]
+    if missing:
+        raise DatasetError(
+            f"{missing[0]}: {_reason(embeddings, missing[0])} ({len(missing)} of {len(names)} images are missing)"
+        )
+    for name in names if twice else ():
+        if name in twice:
+            raise DatasetError(f"{name}: two of the embedded images end in this name; embed one folder of the dataset")
+    return np.array([rows[name] for name in names], np.int64)
+
+
+def without_extension(path: str) -> str:
+    """A path with ``/`` and without the extension of an image; other dots are part of the name."""
+    path = path.replace("\\", "/")
+    stem, dot, extension = path.rpartition(".")
+    return stem if dot and f".{extension.lower()}" in EXTENSIONS else path
+
+
+def _tail(path: str, depth: int) -> str:
+    return "/".join(path.split("/")[-depth:])
+
+
+def _reason(embeddings: "Embeddings", name: str) -> str:
+    for path, text in embeddings.failed:
+        if _tail(without_extension(path), name.count("/") + 1) == name:
+            return text
+    return "not in the embeddings"

@@ -1,0 +1,36 @@
+"""Scores of probes against a gallery, some probes at a time."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from facepipe.embed import Embeddings
+from facepipe.score import unit
+from facepipe.score.pairs import score_pairs
+
+_SCORES = 1 << 22
+
+
+def score_blocks(
+    name: str, embeddings: Embeddings, probes: np.ndarray, gallery: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Yield float64 n×G: the next n probes against all of the gallery, about four million scores at a time.
+
+    Args:
+        name: of the score, see `facepipe.score.pairs.score_pairs`.
+        embeddings: of faces or templates.
+        probes: int64 P, rows of ``embeddings``.
+        gallery: int64 G, rows of ``embeddings``.
+
+    Raises:
+        EmbeddingsError: unknown score, or the embeddings lack what it needs.
+    """
+    step = max(1, _SCORES // max(1, len(gallery)))
+    enrolled = unit(embeddings.mu[gallery]).T if name == "cosine" else None
+    for first in range(0, len(probes), step):
+        rows = probes[first : first + step]
+        if enrolled is not None:
+            yield unit(embeddings.mu[rows]) @ enrolled
+        else:
+            left, right = np.repeat(rows, len(gallery)), np.tile(gallery, len(rows))
+            yield score_pairs(name, embeddings, left, right).reshape(len(rows), len(gallery))

@@ -1,0 +1,51 @@
+"""A sheet of faces in strips, each strip sorted by how uncertain a model is of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+_GAP, _TITLE, _CAPTION = 4, 22, 16
+_PAPER, _INK = (255, 255, 255), (20, 20, 20)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One row of the sheet: a title, crops uint8 h×w×3 of one size, and a line of text under each."""
+
+    title: str
+    crops: Sequence[np.ndarray]
+    captions: Sequence[str]
+
+
+def spread(values: np.ndarray, count: int) -> np.ndarray:
+    """Indices of up to ``count`` values, evenly spread over their ranks from the lowest to the highest, int64."""
+    order = np.argsort(values, kind="stable")
+    return order[np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(np.int64))]
+
+
+def draw_sheet(strips: Sequence[Strip]) -> np.ndarray:
+    """The strips one below the other, uint8 RGB; strips without crops are left out."""
+    strips = [strip for strip in strips if len(strip.crops)]
+    if not strips:
+        return np.full((1, 1, 3), 255, np.uint8)
+    heights = [_TITLE + strip.crops[0].shape[0] + _CAPTION + _GAP for strip in strips]
+    widths = [_GAP + len(strip.crops) * (strip.crops[0].shape[1] + _GAP) for strip in strips]
+    sheet = Image.new("RGB", (max(widths), sum(heights) + _GAP), _PAPER)
+    top = _GAP
+    for strip, height in zip(strips, heights, strict=True):
+        _draw_strip(sheet, strip, top)
+        top += height
+    return np.asarray(sheet)
+
+
+def _draw_strip(sheet: Image.Image, strip: Strip, top: int) -> None:
+    pen = ImageDraw.Draw(sheet)
+    pen.text((_GAP, top + 2), strip.title, fill=_INK, font=ImageFont.load_default(size=14))
+    small = ImageFont.load_default(size=11)
+    for number, (crop, caption) in enumerate(zip(strip.crops, strip.captions, strict=True)):
+        height, width = crop.shape[:2]
+        left = _GAP + number * (width + _GAP)
+        sheet.paste(Image.fromarray(crop), (left, top + _TITLE))
+        pen.text((left + width / 2, top + _TITLE + height + 2), caption, fill=_INK, font=small, anchor="mt")

@@ -1,0 +1,60 @@
+"""The picture of ``facepipe eval risk --sheet``: faces from the surest to the least sure."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from facepipe.align import Aligner
+from facepipe.detect import Search
+from facepipe.errors import DatasetError
+from facepipe.images import write_rgb
+from facepipe.pipeline import Cropper, read_batches
+from facepipe.protocols.confidence import uncertainty
+from facepipe.protocols.damaged import DamagedCropper, is_copy, original
+from facepipe.report.face_sheet import Strip, draw_sheet, spread
+
+if TYPE_CHECKING:
+    from facepipe.embed import Embeddings
+
+_FACES = 12
+
+
+def write_sheet(
+    path: Path, embeddings: "Embeddings", confidence: str, detector: Search | None, rule: str, damage: str | None
+) -> None:
+    """Crop again the faces that stand at evenly spaced ranks of ``confidence``, and draw them.
+
+    The crops are of the template 112×112, whatever the model takes.
+
+    Args:
+        path: of the picture.
+        embeddings: with the paths of image files, those of damaged copies as `name_copies` gives them.
+        confidence: of `facepipe.protocols.confidence`.
+        detector: None takes the images as aligned crops.
+        rule: which face of several.
+        damage: protocol of the copies.
+
+    Raises:
+        DatasetError: an image cannot be read any more.
+    """
+    values = uncertainty(confidence, embeddings)
+    copies = np.array([damage is not None and is_copy(name, damage) for name in embeddings.paths], bool)
+    cropper = Cropper(Aligner("112x112"), detector, rule, "centre")
+    strips = []
+    for title, among in (("as they are", ~copies), ("damaged", copies)):
+        rows = np.flatnonzero(among)
+        chosen = rows[spread(values[rows], _FACES)] if len(rows) else rows
+        faces = [_crop(embeddings.paths[row], cropper, damage, bool(copies[row])) for row in chosen]
+        captions = [f"{abs(values[row]):.3g}" for row in chosen]
+        strips.append(Strip(f"{title}, by {confidence}: surest left", faces, captions))
+    write_rgb(path, draw_sheet(strips))
+
+
+def _crop(path: str, cropper: Cropper, damage: str | None, copy: bool) -> np.ndarray:
+    if copy and damage is not None:
+        path, cropper = original(path, damage), DamagedCropper(cropper, damage)
+    image = cropper(next(read_batches([Path(path)])))[0]
+    if not image.crops:
+        raise DatasetError(f"{path}: {image.reason}")
+    return image.crops[-1]

@@ -1,0 +1,81 @@
+"""Grouping faces of unknown people, by the algorithms of scikit-learn (an extra)."""
+
+from typing import Any
+
+import numpy as np
+
+from facepipe.errors import EmbeddingsError, FacepipeError, MissingExtraError
+from facepipe.score.cosine import unit
+
+METHODS = ("average", "dbscan", "hdbscan")
+_MOST = 20_000
+
+
+def cluster(mu: np.ndarray, method: str, same: float, smallest: int = 2) -> np.ndarray:
+    """The group of each face.
+
+    Args:
+        mu: float N×D.
+        method: ``average`` joins the two groups with the highest mean cosine until none reaches ``same``
+            (AgglomerativeClustering; N² memory, so at most 20,000 faces); ``dbscan`` joins all that are linked by a
+            chain of faces with a cosine of ``same`` (DBSCAN); ``hdbscan`` finds dense regions of any density and
+            asks for no cosine (HDBSCAN).
+        same: cosine from which two faces count as one person.
+        smallest: groups of fewer faces are dissolved.
+
+    Returns:
+        int64 N: 0 for the largest group, and so on; −1 for faces in none.
+
+    Raises:
+        FacepipeError: unknown method, or too many faces for it.
+        EmbeddingsError: a number is not finite.
+        MissingExtraError: scikit-learn is not installed.
+    """
+    if method not in METHODS:
+        raise FacepipeError(f"clustering method {method!r} is unknown; choose one of {', '.join(METHODS)}")
+    if method == "average" and len(mu) > _MOST:
+        raise FacepipeError(f"{len(mu):,} faces are too many for method average ({_MOST:,}); take dbscan or hdbscan")
+    if not np.isfinite(mu).all():
+        raise EmbeddingsError("embeddings must be finite numbers, but some are not: they are damaged; embed again")
+    if len(mu) < 2:
+        return _by_size(np.zeros(len(mu), np.int64), smallest)
+    return _by_size(_LABELS[method](unit(mu).astype(np.float32), same, max(2, smallest)), smallest)
+
+
+def _average(vectors: np.ndarray, same: float, _: int) -> np.ndarray:
+    cluster_ = _sklearn("AgglomerativeClustering")
+    # A little above, so that a mean of exactly `same` still joins.
+    fitted = cluster_(n_clusters=None, distance_threshold=1 - same + 1e-6, metric="cosine", linkage="average")
+    return np.asarray(fitted.fit(vectors).labels_, np.int64)
+
+
+def _dbscan(vectors: np.ndarray, same: float, smallest: int) -> np.ndarray:
+    # On the unit sphere ‖a − b‖² = 2 − 2cosθ, and Euclidean neighbours are found without an N×N table.
+    fitted = _sklearn("DBSCAN")(eps=max(1e-6, (2 - 2 * same) ** 0.5), min_samples=smallest)
+    return np.asarray(fitted.fit(vectors).labels_, np.int64)
+
+
+def _hdbscan(vectors: np.ndarray, _: float, smallest: int) -> np.ndarray:
+    fitted = _sklearn("HDBSCAN")(min_cluster_size=smallest, copy=False)
+    return np.asarray(fitted.fit(vectors).labels_, np.int64)
+
+
+_LABELS = {"average": _average, "dbscan": _dbscan, "hdbscan": _hdbscan}
+
+
+def _sklearn(name: str) -> Any:
+    try:
+        import sklearn.cluster
+    except ImportError as error:
+        raise MissingExtraError("clustering needs scikit-learn; pip install 'facepipe[cluster]'") from error
+    return getattr(sklearn.cluster, name)
+
+
+def _by_size(labels: np.ndarray, smallest: int) -> np.ndarray:
+    """Numbered from the largest group on; of equal sizes the one whose first face comes first."""
+    groups, first, counts = np.unique(labels, return_index=True, return_counts=True)
+    order = [n for n in np.lexsort((first, -counts)) if groups[n] >= 0 and counts[n] >= smallest]
+    out = np.full(len(labels), -1, np.int64)
+    for number, n in enumerate(order):
+        out[labels == groups[n]] = number
+    return out

@@ -1,0 +1,110 @@
+"""The mutual likelihood score of pairs: how likely both faces are of one identity, given their uncertainties."""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from facepipe.errors import EmbeddingsError
+from facepipe.score.cosine import unit
+from facepipe.score.pair_cosines import pair_cosines
+
+if TYPE_CHECKING:
+    from facepipe.embed import Embeddings
+
+_BLOCK_VALUES = 2_097_152
+"""float64 values of one block of pairs: 16 MiB, of which a handful of arrays exist at a time."""
+
+
+def mls(mu_left: np.ndarray, mu_right: np.ndarray, sigma2_left: np.ndarray, sigma2_right: np.ndarray) -> np.ndarray:
+    """PFE's score (Shi and Jain, ICCV 2019, Eq. 3), summed over dimensions, with its ½ and constant.
+
+    −½ Σ_l [(μ_l − μ'_l)²/(σ_l² + σ'_l²) + log(σ_l² + σ'_l²)] − (D/2) log 2π.
+
+    Args:
+        mu_left, mu_right: float M×D, unit rows.
+        sigma2_left, sigma2_right: float M×D, above 0; or M×1 for one σ² in all dimensions.
+
+    Returns:
+        float64 M, higher is more alike.
+    """
+    squared = np.square(_double(mu_left) - _double(mu_right))
+    total = np.broadcast_to(_double(sigma2_left) + _double(sigma2_right), squared.shape)
+    return -0.5 * ((squared / total + np.log(total)).sum(1) + squared.shape[1] * math.log(2 * math.pi))
+
+
+def fast_mls(cosine: np.ndarray, sigma2_left: np.ndarray, sigma2_right: np.ndarray) -> np.ndarray:
+    """ProbFace's score for one σ² a face (Chen et al. 2021, Eq. 5): −(2 − 2cos)/(σ² + σ'²) − log(σ² + σ'²).
+
+    Args:
+        cosine: float M, of the two embeddings.
+        sigma2_left, sigma2_right: float M, above 0.
+
+    Returns:
+        float64 M, higher is more alike. Not on the scale of `mls`: without its ½, and the logarithm counts
+        once, not D times.
+    """
+    total = _double(sigma2_left) + _double(sigma2_right)
+    return -2 * (1 - _double(cosine)) / total - np.log(total)
+
+
+def mls_pairs(embeddings: "Embeddings", left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The score ``mls`` of pairs of rows: `mls` for a vector σ², `fast_mls` for one σ² a face.
+
+    Of embeddings that join image and mirror by concatenation each half is a unit vector with the σ² of the
+    face, and a vector σ² gives the mean of the halves' scores. A row with σ² = ∞ (an empty template) scores −∞.
+
+    Args:
+        embeddings: N rows with ``sigma2``.
+        left, right: int64 M, rows.
+
+    Returns:
+        float64 M.
+
+    Raises:
+        EmbeddingsError: no σ², some that is not above 0, or as many values as fit no part of the embedding.
+    """
+    sigma2 = _checked(embeddings)
+    if sigma2.shape[1] == 1:
+        # In place of the cosines: a list of pairs can be long.
+        out = pair_cosines(embeddings.mu, left, right)
+        for part in _blocks(len(out), 1):
+            out[part] = fast_mls(out[part], sigma2[left[part], 0], sigma2[right[part], 0])
+        return out
+    halves = embeddings.dim // sigma2.shape[1]
+    out = np.empty(len(left))
+    for part in _blocks(len(out), embeddings.dim):
+        a, b = left[part], right[part]
+        sides = zip(_parts(embeddings.mu[a], halves), _parts(embeddings.mu[b], halves), strict=True)
+        out[part] = np.mean([mls(mu, other, sigma2[a], sigma2[b]) for mu, other in sides], axis=0)
+    return out
+
+
+def _checked(embeddings: "Embeddings") -> np.ndarray:
+    sigma2 = embeddings.sigma2
+    if sigma2 is None:
+        raise EmbeddingsError(
+            f"embeddings of {embeddings.model} have no sigma2, which score mls needs; "
+            "embed the images with a model that has a sigma2 head, or score by cosine"
+        )
+    if embeddings.dim % sigma2.shape[1]:
+        raise EmbeddingsError(f"sigma2 of {sigma2.shape[1]} dimensions does not fit {embeddings.dim}-d embeddings")
+    good = (sigma2 > 0).all(1)
+    if not good.all():
+        row = int((~good).argmax())
+        name = embeddings.paths[row] if embeddings.paths else f"row {row}"
+        raise EmbeddingsError(f"{name}: its sigma2 is not above 0; check the model {embeddings.model}")
+    return sigma2
+
+
+def _blocks(count: int, width: int) -> list[slice]:
+    rows = max(1, _BLOCK_VALUES // max(1, width))
+    return [slice(first, first + rows) for first in range(0, count, rows)]
+
+
+def _parts(mu: np.ndarray, count: int) -> list[np.ndarray]:
+    return [unit(part) for part in np.split(mu, count, axis=1)]
+
+
+def _double(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values, np.float64)

@@ -1,0 +1,177 @@
+"""Templates: several images of one person become one embedding."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from facepipe.errors import EmbeddingsError
+from facepipe.score.cosine import unit
+from facepipe.score.pool_sigma2 import VARIANCE, posterior
+
+if TYPE_CHECKING:
+    from facepipe.embed import Embeddings
+
+_ROWS = 8_192
+
+
+def pool(
+    embeddings: "Embeddings",
+    template: np.ndarray,
+    rule: str,
+    media: np.ndarray | None = None,
+    count: int | None = None,
+) -> "Embeddings":
+    """One embedding per template. With u_i = mu_i/‖mu_i‖, the rules are
+
+    * ``mean``: Σu_i/n;
+    * ``norm``: Σmu_i/n, so that the feature norm is the weight (insightface's IJB script as it is published);
+    * ``max``: the largest u_i per dimension;
+    * ``kappa``: Σκ_i u_i/Σκ_i (SCF, Eq. 14);
+    * ``sigma2``: Σσ_i^−2 u_i/Σσ_i^−2 per dimension (PFE; ProbFace with one σ² for a face).
+    * ``sigma2-min``, ``sigma2-mean``: the same mu; only the template's σ² is another, see `pool_sigma2`.
+
+    With ``media`` the mean is taken inside each medium of a template, and the media are then summed (IJB; for
+    ``max`` the largest is taken), so that a long video does not outvote a photo.
+
+    The result's mu is not normalised: under ``mean`` and ``kappa`` without media its length is the mean
+    resultant length. Whatever the rule, where there is kappa a template's is ‖Σκ_i u_i‖ (per medium the mean
+    of κ_i u_i): the images' densities multiplied are again von Mises-Fisher, with that concentration. Where
+    there is sigma2 a template's is 1/Σσ_i^−2, the variance of the product of normal densities.
+
+    Args:
+        embeddings: of N images.
+        template: int64 N, 0 … T−1, in any order.
+        rule: one of `POOLS`.
+        media: int64 N, any numbers; the same number in two templates is two media.
+        count: T, where the last templates may have no image; None takes the largest ``template`` + 1.
+
+    Returns:
+        `Embeddings` of T rows without paths. A template without images has mu 0, kappa 0, sigma2 inf and
+        ``detected`` False.
+
+    Raises:
+        EmbeddingsError: unknown rule, no kappa or sigma2 where the rule needs it, or lists that do not fit.
+    """
+    weight = _weights(embeddings, rule)
+    template = np.asarray(template, np.int64)
+    media = None if media is None else np.asarray(media, np.int64)
+    count = _count(template, media, len(embeddings), count)
+    order = np.argsort(template, kind="stable") if media is None else np.lexsort((media, template))
+    pooled = _empty(embeddings, count)
+    for rows in _whole_templates(order, template):
+        outer = _starts(template[rows])
+        into = template[rows][outer]
+        inner = None if media is None else _starts(template[rows], media[rows])
+        directions = unit(embeddings.mu[rows])
+        vectors = embeddings.mu[rows].astype(np.float64) if rule == "norm" else directions
+        over = np.maximum if rule == "max" else None
+        pooled.mu[into] = _reduced(vectors, None if weight is None else weight(rows), outer, inner, over)
+        pooled.detected[into] = np.logical_or.reduceat(embeddings.detected[rows], outer)
+        if embeddings.kappa is not None and pooled.kappa is not None:
+            pooled.kappa[into] = _concentration(directions, embeddings.kappa[rows], outer, inner)
+        if embeddings.sigma2 is not None and pooled.sigma2 is not None:
+            combine = VARIANCE.get(rule, posterior)
+            pooled.sigma2[into] = combine(embeddings.sigma2[rows].astype(np.float64), outer)
+    return pooled
+
+
+def _reduced(
+    vectors: np.ndarray,
+    weight: np.ndarray | None,
+    outer: np.ndarray,
+    inner: np.ndarray | None,
+    over: np.ufunc | None,
+) -> np.ndarray:
+    """Weighted means inside the inner groups, joined over the outer ones; T×D."""
+    if inner is None:
+        return _means(vectors, weight, outer) if over is None else over.reduceat(vectors, outer)
+    groups = np.searchsorted(inner, outer)
+    return (over or np.add).reduceat(_means(vectors, weight, inner), groups)
+
+
+def _means(vectors: np.ndarray, weight: np.ndarray | None, starts: np.ndarray) -> np.ndarray:
+    if weight is None:
+        return np.add.reduceat(vectors, starts) / np.diff(starts, append=len(vectors))[:, None]
+    if weight.shape[1] > 1:
+        # Flip concatenation repeats the dimensions that the head was trained in.
+        weight = np.tile(weight, vectors.shape[1] // weight.shape[1])
+    total = np.add.reduceat(weight, starts)
+    return np.add.reduceat(weight * vectors, starts) / np.where(total > 0, total, 1)
+
+
+def _concentration(
+    directions: np.ndarray, kappa: np.ndarray, outer: np.ndarray, inner: np.ndarray | None
+) -> np.ndarray:
+    """‖Σκ_i u_i‖ of each template, the mean of κ_i u_i standing for a medium."""
+    natural = kappa[:, None] * directions
+    if inner is None:
+        return np.linalg.norm(np.add.reduceat(natural, outer), axis=1)
+    return np.linalg.norm(_reduced(natural, None, outer, inner, None), axis=1)
+
+
+POOLS = ("mean", "norm", "max", "kappa", *VARIANCE)
+
+
+def _weights(embeddings: "Embeddings", rule: str) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Rows → weights n×K, or None where all count alike."""
+    if rule not in POOLS:
+        raise EmbeddingsError(f"pooling rule {rule!r} is unknown; choose one of {', '.join(POOLS)}")
+    if rule not in ("kappa", *VARIANCE):
+        return None
+    name = "kappa" if rule == "kappa" else "sigma2"
+    kappa, sigma2 = embeddings.kappa, embeddings.sigma2
+    if name == "kappa" and kappa is not None:
+        return lambda rows: kappa[rows, None].astype(np.float64)
+    if name == "sigma2" and sigma2 is not None:
+        if embeddings.dim % sigma2.shape[1]:
+            raise EmbeddingsError(f"sigma2 of {sigma2.shape[1]} dimensions does not fit {embeddings.dim}-d embeddings")
+        return lambda rows: 1 / sigma2[rows].astype(np.float64)
+    raise EmbeddingsError(
+        f"embeddings of {embeddings.model} have no {name}, which pooling by {rule} needs; "
+        f"embed the images with a model that has a {name} head, or pool by mean"
+    )
+
+
+def _count(template: np.ndarray, media: np.ndarray | None, rows: int, count: int | None) -> int:
+    if template.shape != (rows,) or (media is not None and media.shape != (rows,)):
+        raise EmbeddingsError(f"pooling needs one template, and one medium if any, for each of {rows} embeddings")
+    lowest, largest = int(template.min(initial=0)), int(template.max(initial=-1)) + 1
+    if lowest < 0 or (count is not None and count < largest):
+        wanted = "T−1" if count is None else count - 1
+        raise EmbeddingsError(f"templates must be numbered 0 … {wanted}, but these run from {lowest} to {largest - 1}")
+    return largest if count is None else count
+
+
+def _empty(embeddings: "Embeddings", count: int) -> "Embeddings":
+    kappa, sigma2 = embeddings.kappa, embeddings.sigma2
+    return replace(
+        embeddings,
+        mu=np.zeros((count, embeddings.dim), np.float32),
+        paths=(),
+        detected=np.zeros(count, bool),
+        failed=(),
+        kappa=None if kappa is None else np.zeros(count, np.float32),
+        sigma2=None if sigma2 is None else np.full((count, sigma2.shape[1]), np.inf, np.float32),
+        detection_score=None,
+    )
+
+
+def _whole_templates(order: np.ndarray, template: np.ndarray) -> Iterator[np.ndarray]:
+    """``order`` in parts of about `_ROWS` rows that cut no template."""
+    ends = np.append(_starts(template[order])[1:], len(order))
+    first = 0
+    while first < len(order):
+        last = int(ends[np.searchsorted(ends, min(first + _ROWS, len(order)))])
+        yield order[first:last]
+        first = last
+
+
+def _starts(*keys: np.ndarray) -> np.ndarray:
+    """Where a new group begins in sorted rows."""
+    changes = np.zeros(len(keys[0]), bool)
+    changes[:1] = True
+    for key in keys:
+        changes[1:] |= key[1:] != key[:-1]
+    return np.flatnonzero(changes)

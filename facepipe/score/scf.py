@@ -1,0 +1,91 @@
+"""The mutual likelihood of two faces under Sphere Confidence Face (Li et al., CVPR 2021, Eq. 13)."""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from facepipe.errors import EmbeddingsError
+from facepipe.score.pair_cosines import pair_cosines
+
+if TYPE_CHECKING:
+    from facepipe.embed import Embeddings
+
+RADIUS = 64.0
+"""Radius r of the sphere in the published training."""
+
+_PAIRS = 65_536
+
+
+def scf(
+    kappa_a: np.ndarray, kappa_b: np.ndarray, cosine: np.ndarray, dim: int, radius: float = RADIUS
+) -> np.ndarray:
+    """Eq. 13: s = log C_d(κ₁) + log C_d(κ₂) − log C_d(κ̃) − d log r, κ̃ = ‖κ₁μ₁ + κ₂μ₂‖.
+
+    It is the logarithm of ∫ p(z|x₁) p(z|x₂) dz over the sphere of radius r, up to a constant. At one cosine it
+    is not monotone in κ: more confidence raises the score of two that agree and lowers that of two that do not.
+
+    Args:
+        kappa_a, kappa_b: float M, concentrations ≥ 0.
+        cosine: float M, between the two means.
+        dim: d, the dimension in which the kappa head was trained.
+        radius: r; shifts all scores alike.
+
+    Returns:
+        float64 M.
+    """
+    kappa_a, kappa_b, cosine = np.broadcast_arrays(*(np.asarray(x, np.float64) for x in (kappa_a, kappa_b, cosine)))
+    both = _log_c(dim, kappa_a) + _log_c(dim, kappa_b)
+    return both - _log_c(dim, resultant(kappa_a, kappa_b, cosine)) - dim * math.log(radius)
+
+
+def scf_pairs(
+    embeddings: "Embeddings", left: np.ndarray, right: np.ndarray, radius: float = RADIUS
+) -> np.ndarray:
+    """Eq. 13 for rows ``left[i]`` and ``right[i]``; see `scf`.
+
+    Args:
+        embeddings: with kappa and the head's training dimension.
+        left, right: int64 M.
+
+    Returns:
+        float64 M.
+
+    Raises:
+        EmbeddingsError: there is no kappa, or nothing says in which dimension it was trained.
+    """
+    if embeddings.kappa is None:
+        raise EmbeddingsError(
+            f"embeddings of {embeddings.model} have no kappa, which score scf needs; "
+            "embed the images with a model that has a kappa head, or score by cosine"
+        )
+    if embeddings.trained_dim < 2:
+        raise EmbeddingsError(
+            f"embeddings of {embeddings.model} have kappa but not the dimension in which it was trained, which score "
+            "scf needs; embed the images again"
+        )
+    dim, kappa = embeddings.trained_dim, embeddings.kappa.astype(np.float64)
+    own = _log_c(dim, kappa)
+    # Cosines first, then all in place: a list of pairs can be long.
+    out = pair_cosines(embeddings.mu, left, right)
+    for first in range(0, len(out), _PAIRS):
+        part = slice(first, first + _PAIRS)
+        a, b = left[part], right[part]
+        out[part] = own[a] + own[b] - _log_c(dim, resultant(kappa[a], kappa[b], out[part]))
+    out -= dim * math.log(radius)
+    return out
+
+
+def resultant(kappa_a: np.ndarray, kappa_b: np.ndarray, cosine: np.ndarray) -> np.ndarray:
+    """κ̃ = ‖κ₁μ₁ + κ₂μ₂‖ = √((κ₁−κ₂)² + 2κ₁κ₂(1+cosθ)), which loses no digits where the two cancel."""
+    difference = kappa_a - kappa_b
+    return np.sqrt(difference * difference + 2 * kappa_a * kappa_b * (1 + cosine))
+
+
+def _log_c(dim: int, kappa: np.ndarray) -> np.ndarray:
+    # PyTorch takes a second to import, and cosine alone does without.
+    import torch
+
+    from facepipe.vmf import log_c
+
+    return log_c(dim, torch.from_numpy(np.ascontiguousarray(kappa))).numpy()

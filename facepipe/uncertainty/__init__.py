@@ -1,0 +1,19 @@
+"""Heads that say how sure an embedding is: κ (SCF) or σ² (PFE, ProbFace); ``create(name, ...)`` builds one."""
+
+from facepipe.uncertainty import compact, conv, paper, pfe, probface
+from facepipe.uncertainty.head import Kind, UncertaintyHead
+from facepipe.uncertainty.registry import HeadInfo, create, describe, names
+
+__all__ = [
+    "HeadInfo",
+    "Kind",
+    "UncertaintyHead",
+    "compact",
+    "conv",
+    "create",
+    "describe",
+    "names",
+    "paper",
+    "pfe",
+    "probface",
+]

@@ -1,0 +1,81 @@
+"""What every uncertainty head has in common, and the bounds of its output."""
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from facepipe.errors import ModelError
+
+Kind = Literal["kappa", "sigma2"]
+FLOOR = 1e-6
+CEILING = 1e8
+"""Largest κ. A head that trains at too high a rate comes back from there; e^out would overflow beyond 88."""
+
+
+class UncertaintyHead(nn.Module):
+    """A network from the feature maps of a backbone to log κ (N×1) or log σ² (N×1 or N×D).
+
+    Attributes:
+        kind: ``kappa`` or ``sigma2``.
+        outputs: numbers per face, 1 or D.
+        feature_shape: (C, h, w) of the backbone's last feature map.
+    """
+
+    kind: ClassVar[Kind]
+
+    def __init__(self, feature_shape: tuple[int, int, int], outputs: int = 1) -> None:
+        super().__init__()
+        self.feature_shape = feature_shape
+        self.outputs = outputs
+
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        """log κ or log σ², N×``outputs``, of the outputs N×C×h×w of the backbone's stages, finest first.
+
+        Stages may be of any floating type; a head computes in its own. The last is the feature map; heads that need
+        no other may get it alone.
+        """
+        raise NotImplementedError
+
+    def map_of(self, stages: Sequence[Tensor]) -> Tensor:
+        """The last feature map, N×C×h×w.
+
+        Raises:
+            ModelError: its shape is another than the head was built for.
+        """
+        last = stages[-1]
+        if tuple(last.shape[1:]) != self.feature_shape:
+            got, wanted = ("×".join(map(str, shape)) for shape in (last.shape, self.feature_shape))
+            raise ModelError(f"{type(self).__name__}: the feature map must be N×{wanted}, got {got}")
+        return self.own(last)
+
+    def own(self, stage: Tensor) -> Tensor:
+        """The stage in the number format of the head's weights, which a backbone in bfloat16 need not share."""
+        return stage.to(next(self.parameters()).dtype)
+
+
+def floored(out: Tensor) -> Tensor:
+    """log(10⁻⁶ + e^out), as SCF, PFE and ProbFace have it, without the overflow of e^out."""
+    return torch.logaddexp(out, out.new_tensor(math.log(FLOOR)))
+
+
+def log_kappa(out: Tensor) -> Tensor:
+    """``floored``, with a smooth ceiling at log 10⁸: at κ = 1000 it takes away one part in 10⁵."""
+    return -torch.logaddexp(-floored(out), out.new_tensor(-math.log(CEILING)))
+
+
+def start_at(layer: nn.Linear, initial_kappa: float, embedding_dim: int) -> None:
+    """Make the last layer give log ``initial_kappa`` whatever comes in, until it is trained.
+
+    At a fresh layer's κ ≈ 1 the loss is hundreds of nats from its optimum, and the first steps are wild. 0 stands for
+    κ = d, the optimum at cos θ = 0.62 in any dimension.
+
+    Raises:
+        ModelError: negative, or beyond the ceiling.
+    """
+    if not 0 <= initial_kappa < CEILING:
+        raise ModelError(f"initial_kappa must be at least 0 and below {CEILING:g}, got {initial_kappa:g}")
+    nn.init.zeros_(layer.weight)
+    nn.init.constant_(layer.bias, math.log(initial_kappa or embedding_dim))

@@ -1,0 +1,46 @@
+"""SCF's kappa head as its authors publish it: three dense layers on the flattened feature map."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from facepipe.uncertainty.head import UncertaintyHead, log_kappa, start_at
+from facepipe.uncertainty.registry import register
+
+SCF = "Li et al., Spherical Confidence Learning for Face Recognition, CVPR 2021"
+
+
+class Paper(UncertaintyHead):
+    """n → n/2 → n/4 → 1 with ReLU between, n the size of the flattened map, then log(10⁻⁶ + e^out).
+
+    A 512×7×7 map makes it 25088 → 12544 → 6272 → 1, 393 million weights.
+    """
+
+    kind = "kappa"
+
+    def __init__(self, feature_shape: tuple[int, int, int], embedding_dim: int, initial_kappa: float) -> None:
+        super().__init__(feature_shape)
+        size = math.prod(feature_shape)
+        half, quarter = max(1, size // 2), max(1, size // 4)
+        self.fc1 = nn.Linear(size, half)
+        self.fc2 = nn.Linear(half, quarter)
+        self.out = nn.Linear(quarter, 1)
+        start_at(self.out, initial_kappa, embedding_dim)
+
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        """log κ, N×1."""
+        flat = self.map_of(stages).flatten(1)
+        out: Tensor = self.out(torch.relu(self.fc2(torch.relu(self.fc1(flat)))))
+        return log_kappa(out)
+
+
+@register(kind="kappa", paper=SCF)
+def paper(
+    feature_shape: tuple[int, int, int],
+    embedding_dim: int,
+    stage_channels: tuple[int, ...],  # noqa: ARG001
+    initial_kappa: float = 0.0,
+) -> Paper:
+    return Paper(feature_shape, embedding_dim, initial_kappa)
