@@ -63,6 +63,23 @@ def test_gradcheck(official_floor):
     assert torch.autograd.gradgradcheck(loss, (log_kappa, cosine))
 
 
+@pytest.mark.parametrize("d", (8, 512))
+def test_second_derivative(d):
+    """κ(A − cosθ) whether or not a graph is kept, and κ(A − cosθ) + κ²A′ after it."""
+    log_kappa, cosine = tensors(6.1, 0.3)
+    cosine.requires_grad_()
+    loss = RVMFLoss(d)(log_kappa, cosine)
+    kept = grad(loss.sum(), (log_kappa, cosine), create_graph=True)
+    for value, other in zip(kept, grad(loss.sum(), (log_kappa, cosine), retain_graph=True), strict=True):
+        torch.testing.assert_close(value.detach(), other, rtol=1e-12, atol=0)
+    kappa = float(log_kappa.detach().exp())
+    slope = kappa * (exact.ratio(d, kappa) - exact.mpf(0.3))
+    second, across = grad(kept[0].sum(), (log_kappa, cosine))
+    assert kept[0].item() == pytest.approx(float(slope), rel=1e-11)
+    assert second.item() == pytest.approx(float(slope + kappa**2 * exact.ratio_slope(d, kappa)), rel=1e-11)
+    assert across.item() == pytest.approx(-kappa, rel=1e-12)
+
+
 def optimum(loss, cosine):
     """κ where the slope changes sign, by bisection."""
     low, high = 0.0, 14.0

@@ -24,8 +24,11 @@ def scores(draw):
     return rng.integers(0, values, genuine) / 8 + shift / 8, rng.integers(0, values, impostor) / 8
 
 
+KINDS = st.sampled_from([np.float64, np.float32])
+
+
 @settings(deadline=None, max_examples=150)
-@given(scores(), st.sampled_from(RATES), st.integers(1, 50), st.integers(0, 30), st.sampled_from([np.float64, np.float32]))
+@given(scores(), st.sampled_from(RATES), st.integers(1, 50), st.integers(0, 30), KINDS)
 def test_the_highest_scores_give_what_all_give(case, far, block, spare, kind):
     genuine, impostor = (part.astype(kind) for part in case)
     top = TopScores(int(far * len(impostor)) + 1 + spare)

@@ -41,7 +41,13 @@ def test_many_blocks_of_sparse_pairs(monkeypatch):
     monkeypatch.setattr(import_module("facepipe.score.pair_cosines"), "_ROWS", 16)
     mu = faces(n=100).mu
     left = np.arange(99)
-    np.testing.assert_array_equal(pair_cosines(mu, left, left + 1), cosine(mu[:-1], mu[1:]))
+    np.testing.assert_allclose(pair_cosines(mu, left, left + 1), cosine(mu[:-1], mu[1:]), atol=1e-14)
+
+
+def test_any_length_of_row():
+    mu = np.array([[1e-30, 0], [1e30, 1e30], [0, 0], [-3, 4]], np.float32)
+    got = pair_cosines(mu, np.array([0, 3]), np.array([1, 2]))
+    np.testing.assert_allclose(got, [np.sqrt(0.5), 0], atol=1e-7)
 
 
 def test_by_name():

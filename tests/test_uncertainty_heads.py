@@ -54,9 +54,12 @@ def shaken(head, seed=1):
     """Every weight and running statistic different from its start, so that a step left out shows."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for tensor in head.state_dict().values():
-            if tensor.is_floating_point():
-                tensor.copy_(0.5 * torch.rand(tensor.shape, generator=generator) + 0.1)
+        for name, tensor in head.state_dict().items():
+            if name.endswith("running_var"):
+                tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
+            elif tensor.is_floating_point():
+                fan_in = tensor[0].numel() if tensor.ndim > 1 else 1
+                tensor.copy_(torch.randn(tensor.shape, generator=generator) / fan_in**0.5)
     return head.eval()
 
 
@@ -117,6 +120,7 @@ def test_every_step_longhand(name):
     head, stages = shaken(make(name)), maps()
     got, expected = array(head(stages)), longhand(name, head, stages)
     assert got.shape == (5, DIM if name == "pfe" else 1)
+    assert np.ptp(expected[:, 0]) > 0.01 and np.abs(expected).max() < 12, "at the bounds all heads are alike"
     # The ceiling of κ at 1e8 is told apart: it takes κ/1e8 away.
     room = np.exp(expected) / 1e8 if head.kind == "kappa" else 0
     assert np.all(np.abs(got - expected) <= 2e-5 * np.abs(expected) + 1.1 * room)
@@ -198,8 +202,9 @@ def test_bounds(out):
             assert log_kappa(torch.tensor(out, dtype=torch.float64)).item() == pytest.approx(exact, abs=1.1e-5)
 
 
-def test_a_head_in_float32_takes_maps_in_bfloat16():
-    head = shaken(make("probface"))
+@pytest.mark.parametrize("name", NAMES)
+def test_a_head_in_float32_takes_maps_in_bfloat16(name):
+    head = shaken(make(name))
     stages = maps()
     low = head([stage.bfloat16() for stage in stages])
     assert low.dtype == torch.float32
@@ -228,7 +233,7 @@ def test_batches_do_not_mix_in_evaluation():
 )
 def test_bad_names_and_options(name, options, message):
     with pytest.raises(ModelError, match=message) as caught:
-        make(name, **options)
+        uncertainty.create(name, feature_shape=SHAPE, embedding_dim=DIM, stage_channels=STAGES, **options)
     assert "\n" not in str(caught.value)
 
 

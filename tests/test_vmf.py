@@ -84,6 +84,16 @@ def test_derivatives_of_log_iv(d):
         assert abs(got - (slope - v / exact.mpf(k) ** 2)) <= 1e-12 * max(slope, v / k**2)
 
 
+@pytest.mark.parametrize("d", (6, 512))
+def test_value_and_derivative_in_one_sum(d):
+    """Both of what one pass gives are differentiated at once."""
+    x, values = kappas((3.0, 40.0, 900.0))
+    value = log_c(d, x)
+    (first,) = grad(value.sum(), x, create_graph=True)
+    (value + first).sum().backward()
+    assert_close(x.grad, [-exact.ratio(d, k) - exact.ratio_slope(d, k) for k in values], 1e-12)
+
+
 @settings(deadline=None, max_examples=60)
 @given(d=st.integers(2, 2048), exponent=st.floats(-6, 6))
 def test_any_dimension_and_kappa(d, exponent):

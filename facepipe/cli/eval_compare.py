@@ -87,7 +87,7 @@ def _show_runs(files: tuple[Path, ...], results: list["Result"]) -> None:
 
     table = Table(title="Results")
     for name in ("", *(escape(path.stem) for path in files)):
-        table.add_column(name, justify="right" if name else "left")
+        table.add_column(name, justify="right" if name else "left", overflow="fold")
     table.add_row("protocol", *(result.protocol for result in results))
     for name in _names([result.figures for result in results]):
         table.add_row(name, *(_figure(name, result.figures.get(name)) for result in results))

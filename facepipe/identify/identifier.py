@@ -8,10 +8,8 @@ from facepipe.embed import Embeddings, join, require_same_model
 from facepipe.errors import EmbeddingsError
 from facepipe.identify.decide import Decision
 from facepipe.identify.gallery import UNKNOWN, Gallery
-from facepipe.score.pairs import score_pairs
+from facepipe.protocols.score_blocks import score_blocks
 from facepipe.score.search import Hits, top_k
-
-_PAIRS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -90,20 +88,15 @@ class Identifier:
 
 
 def _best_two(probes: Embeddings, templates: Embeddings, score: str) -> Hits:
-    """The two best templates of each probe by a score of pairs, over all pairs in blocks of probes."""
+    """The two best templates of each probe by a score of pairs; of equal scores the first."""
     people = len(templates)
-    k = min(2, people)
-    scores, rows = np.empty((len(probes), k)), np.empty((len(probes), k), np.int64)
-    step = max(1, _PAIRS // people)
-    for first in range(0, len(probes), step):
-        part = probes.take(np.arange(first, min(first + step, len(probes))))
-        both = join([_bare(templates), _bare(part)])
-        left = np.repeat(np.arange(len(part)) + people, people)
-        table = score_pairs(score, both, left, np.tile(np.arange(people), len(part))).reshape(len(part), people)
-        order = np.argsort(-table, axis=1, kind="stable")[:, :k]
-        rows[first : first + step] = order
-        scores[first : first + step] = np.take_along_axis(table, order, 1)
-    return Hits(scores, rows)
+    both = join([_bare(templates), _bare(probes)])
+    scores, rows = [np.empty((0, min(2, people)))], [np.empty((0, min(2, people)), np.int64)]
+    for table in score_blocks(score, both, np.arange(people, len(both)), np.arange(people)):
+        order = np.argsort(-table, axis=1, kind="stable")[:, :2]
+        rows.append(order)
+        scores.append(np.take_along_axis(table, order, 1))
+    return Hits(np.concatenate(scores), np.concatenate(rows))
 
 
 def _bare(embeddings: Embeddings) -> Embeddings:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from facepipe.errors import ModelError
-from facepipe.vmf import a_d, in_double, log_iv, neg_log_c_and_slope
+from facepipe.vmf import a_d, in_double, log_iv, neg_log_density_and_slope
 
 _FLOOR = 1e-6
 
@@ -61,11 +61,10 @@ class RVMFLoss(nn.Module):
             ModelError: the shapes differ; a head's N×1 output must lose its second axis.
         """
         _check(log_kappa, cosine)
-        constant = self.dim * math.log(self.radius)
         if not self.official_floor:
-            return _LogLikelihood.apply(log_kappa, cosine, self.dim, constant)
+            return _NegLogDensity.apply(log_kappa, cosine, self.dim, self.radius)
         first, second, third = self._terms(in_double(log_kappa), in_double(cosine))
-        loss = first + second + third + self.dim / 2 * math.log(2 * math.pi) + constant
+        loss = first + second + third + self.dim / 2 * math.log(2 * math.pi) + self.dim * math.log(self.radius)
         return loss.to(_result_dtype(log_kappa, cosine))
 
     def terms(self, log_kappa: Tensor, cosine: Tensor) -> RVMFTerms:
@@ -82,18 +81,16 @@ class RVMFLoss(nn.Module):
         return RVMFTerms(-kappa * cosine, -v * log_kappa, bessel)
 
 
-class _LogLikelihood(torch.autograd.Function):
-    """−κ cosθ − log C_d(κ) + constant, with its slope κ(A_d(κ) − cosθ) in log κ from the same pass."""
+class _NegLogDensity(torch.autograd.Function):
+    """−log p(w|x), with its slope κ(A_d(κ) − cosθ) in log κ from the same pass."""
 
     @staticmethod
-    def forward(ctx: Any, log_kappa: Tensor, cosine: Tensor, dim: int, constant: float) -> Tensor:
-        dtype = _result_dtype(log_kappa, cosine)
-        kappa = in_double(log_kappa).exp()
-        along = kappa * in_double(cosine)
-        loss, slope = neg_log_c_and_slope(dim, kappa)
+    def forward(ctx: Any, log_kappa: Tensor, cosine: Tensor, dim: int, radius: float) -> Tensor:
+        both = neg_log_density_and_slope(dim, in_double(log_kappa).exp(), cosine, radius)
+        loss, slope = both.to(_result_dtype(log_kappa, cosine)).unbind(0)
         ctx.dim = dim
-        ctx.save_for_backward(log_kappa, cosine, slope.sub_(along).to(dtype))
-        return loss.sub_(along).add_(constant).to(dtype)
+        ctx.save_for_backward(log_kappa, cosine, slope)
+        return loss
 
     @staticmethod
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:

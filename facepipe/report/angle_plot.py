@@ -21,7 +21,7 @@ def plot_angles(angles: PairAngles, title: str, path: Path) -> None:
         raise MissingExtraError("a histogram needs matplotlib: pip install 'facepipe[inspect]'") from error
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     axes = figure.add_subplot()
-    bins = np.linspace(0, 180, 91)
+    bins = np.linspace(0, 180, 91).tolist()
     axes.hist(angles.same, bins, density=True, alpha=0.7, label=f"same person, {len(angles.same):,} pairs")
     axes.hist(angles.different, bins, density=True, alpha=0.5, label=f"different, {len(angles.different):,} pairs")
     axes.set(xlabel="angle, degrees", ylabel="share per degree", xlim=(0, 180), title=title)

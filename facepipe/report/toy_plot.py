@@ -57,7 +57,7 @@ def _sphere(axes: Any, toy: ToyFeatures) -> None:
 def _angles(axes: Any, toy: ToyFeatures) -> None:
     angle = np.degrees(np.arccos(np.clip(_unit(toy.features) @ _unit(toy.means).T, -1, 1)))
     own = toy.labels[:, None] == np.arange(len(toy.means))
-    bins = np.linspace(0, 180, 46)
+    bins = np.linspace(0, 180, 46).tolist()
     axes.hist(angle[own], bins, density=True, alpha=0.7, label="own class")
     axes.hist(angle[~own], bins, density=True, alpha=0.5, label="other classes")
     axes.set(xlabel="angle of 3-D features, degrees", yticks=[], xlim=(0, 180))

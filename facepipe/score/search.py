@@ -15,7 +15,7 @@ from facepipe.devices import choose_device, has_native_bfloat16
 from facepipe.errors import EmbeddingsError
 from facepipe.score.cosine import cosine, unit
 
-_QUERIES, _ROWS, _GROUP = 256, 32_768, 64
+_QUERIES, _ROWS, _GROUP = 512, 16_384, 64
 _PAIRS = 4096
 _SPARE = {torch.float32: 16, torch.bfloat16: 96}
 
@@ -99,9 +99,14 @@ def _candidates(
     asked = torch.from_numpy(unit(queries)).to(device, torch.float32).to(dtype)
     best = asked.new_empty((len(asked), 0))
     rows = torch.empty((len(asked), 0), dtype=torch.int64, device=device)
+    # Room that every block takes anew: fresh memory costs more time than what is written there.
+    step = min(_ROWS, len(store))
+    room = torch.empty((step, store.shape[1]), dtype=dtype if unit_rows else torch.float32, device=device)
+    table = asked.new_empty(len(asked) * step)
     with torch.inference_mode():
-        for first in range(0, len(store), _ROWS):
-            scores = asked @ _block(store[first : first + _ROWS], device, unit_rows, dtype).T
+        for first in range(0, len(store), step):
+            block = _block(store[first : first + step], room, unit_rows, dtype)
+            scores = torch.mm(asked, block.T, out=table[: len(asked) * len(block)].view(len(asked), len(block)))
             part, at = _largest(scores, count)
             best, rows = torch.cat([best, part], 1), torch.cat([rows, at + first], 1)
             if best.shape[1] > count:
@@ -113,20 +118,17 @@ def _candidates(
     return rough, rows.cpu().numpy()
 
 
-def _block(rows: np.ndarray, device: torch.device, unit_rows: bool, dtype: torch.dtype) -> Tensor:
-    """Rows on the device, of length 1."""
+def _block(rows: np.ndarray, room: Tensor, unit_rows: bool, dtype: torch.dtype) -> Tensor:
+    """Rows in ``room``, of length 1."""
     # PyTorch takes no read-only memory without a warning.
-    block = torch.from_numpy(np.require(rows, requirements=["C", "W"])).to(device)
+    block = room[: len(rows)].copy_(torch.from_numpy(np.require(rows, requirements=["C", "W"])).to(room.device))
     if unit_rows:
-        return block.to(dtype)
-    block = block.float()
+        return block
     # By the largest number first, since squares overflow and vanish sooner than the numbers themselves.
-    block = block / _or_one(block.abs().amax(1, keepdim=True))
-    return (block / _or_one(torch.linalg.vector_norm(block, dim=1, keepdim=True))).to(dtype)
-
-
-def _or_one(divisor: Tensor) -> Tensor:
-    return torch.where(divisor == 0, 1, divisor)
+    for power in (torch.inf, 2):
+        length = torch.linalg.vector_norm(block, power, dim=1, keepdim=True)
+        block /= torch.where(length == 0, 1, length)
+    return block.to(dtype)
 
 
 def _largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:

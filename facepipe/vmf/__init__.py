@@ -4,7 +4,7 @@ Batched over κ, differentiable twice, right for d from 2 to far beyond 2048 and
 """
 
 from facepipe.vmf.density import a_d, in_double, log_c, log_density, log_iv
-from facepipe.vmf.neg_log_c import neg_log_c_and_slope
+from facepipe.vmf.neg_log_density import neg_log_density_and_slope
 from facepipe.vmf.sampling import sample
 
-__all__ = ["a_d", "in_double", "log_c", "log_density", "log_iv", "neg_log_c_and_slope", "sample"]
+__all__ = ["a_d", "in_double", "log_c", "log_density", "log_iv", "neg_log_density_and_slope", "sample"]

@@ -51,12 +51,12 @@ def series(v: float) -> Series:
     slope = [power * coefficient for power, coefficient in enumerate(r)]
     bend = [c - two_lower for c, two_lower in zip([*r, 0.0, 0.0], [0.0, 0.0, *r], strict=True)]
     return Series(
-        p=_shortened(p, 100),
+        p=_shortened(p, 1e4),
         q=_shortened(q, 1),
         # An error of R comes down by 2/v in A.
         r=_shortened(r, v / 2),
         t_r_slope=_shortened(slope, 1),
-        bend=_shortened(bend, 100),
+        bend=_shortened(bend, 1e4),
         p_at_one=math.fsum(p),
     )
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from facepipe.errors import EmbeddingsError
 from facepipe.vmf import bessel
-from facepipe.vmf.neg_log_c import log_c_at_zero
+from facepipe.vmf.neg_log_density import log_c_at_zero
 
 
 def log_iv(v: float, kappa: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ def log_density(d: int, kappa: Tensor, cosine: Tensor, radius: float = 1.0) -> T
 
 def in_double(x: Tensor) -> Tensor:
     """x in float64, or in float32 on a device without it (Apple's MPS)."""
-    return x.to(torch.float32 if x.device.type == "mps" else torch.float64)
+    return x.to(torch.float32 if x.is_mps else torch.float64)
 
 
 def _result_dtype(kappa: Tensor) -> torch.dtype:

@@ -1,4 +1,4 @@
-"""−log C_d(κ) and its slope in log κ together: what a loss over log κ needs, in the fewest passes.
+"""−log p and its slope in log κ together: what a loss over log κ needs, in the fewest passes.
 
 From Debye's expansion (see `facepipe.vmf.debye`), where v log κ cancels and the rest is a sum of plain terms:
 
@@ -20,27 +20,35 @@ from facepipe.vmf.debye import columns
 from facepipe.vmf.debye_series import MIN_ORDER, series
 
 
-def neg_log_c_and_slope(d: int, kappa: Tensor) -> tuple[Tensor, Tensor]:
-    """−log C_d(κ) and κ·A_d(κ), its derivative by log κ; no autograd through them.
+def neg_log_density_and_slope(d: int, kappa: Tensor, cosine: Tensor, radius: float = 1.0) -> Tensor:
+    """−log p(z|x) of `log_density`, and its derivative by log κ, κ(A_d(κ) − cosθ); no autograd through them.
+
+    A small batch costs by the call, not by the number: so both are carried as the two rows of one tensor.
 
     Args:
         d: dimension ≥ 2.
-        kappa: any shape, float64, or float32 on a device without it.
+        kappa: N, float64, or float32 on a device without it.
+        cosine: N, of no wider type.
+        radius: r.
+
+    Returns:
+        2×N, in the dtype of ``kappa``.
     """
     v = d / 2 - 1
+    along = kappa * cosine
     if v < MIN_ORDER:
         log_g, ratio = bessel.log_g_and_ratio(v, kappa)
-        return log_g.sub_(log_c_at_zero(d)), ratio.mul_(kappa)
+        return torch.stack([log_g - along + (d * math.log(radius) - log_c_at_zero(d)), kappa * ratio - along])
     square = (kappa * kappa).add_(v * v)
     over_s = square.rsqrt()
     s = square * over_s
-    first, *others = _columns(d, kappa.ndim, kappa.dtype, kappa.device)
-    # Horner's rule for both at once: a small batch costs by the call, not by the number.
+    first, *others = _columns(d, radius, kappa.dtype, kappa.device)
     both = first
     for column in others:
         both = torch.addcmul(column, both, over_s)
-    value, slope = both.add_(s).unbind(0)
-    return value.sub_(s.add_(v).log_(), alpha=v).sub_(square.log_(), alpha=0.25), slope
+    both.add_(s - along)
+    both[0].sub_(s.add_(v).log_(), alpha=v).sub_(square.log_(), alpha=0.25)
+    return both
 
 
 def log_c_at_zero(d: int) -> float:
@@ -49,9 +57,9 @@ def log_c_at_zero(d: int) -> float:
 
 
 @lru_cache(maxsize=64)
-def _columns(d: int, ndim: int, dtype: torch.dtype, device: torch.device) -> list[Tensor]:
+def _columns(d: int, radius: float, dtype: torch.dtype, device: torch.device) -> list[Tensor]:
     v = d / 2 - 1
     p, bend = series(v).p, series(v).bend
-    value = (p[0] + (d - 1) / 2 * math.log(2 * math.pi), *p[1:])
+    constant = (d - 1) / 2 * math.log(2 * math.pi) + d * math.log(radius)
     slope = (-v - bend[0], *(-coefficient for coefficient in bend[1:]))
-    return columns(v, value, slope, ndim, dtype, device)
+    return columns(v, (p[0] + constant, *p[1:]), slope, 1, dtype, device)
