@@ -142,3 +142,8 @@ def test_a_second_axis_would_broadcast():
         RVMFLoss(512)(torch.zeros(4, 1), torch.zeros(4))
     with pytest.raises(ModelError, match="N of each"):
         RVMFLoss(512)(torch.zeros(4), torch.zeros(3))
+
+
+def test_dimension():
+    with pytest.raises(ModelError, match="two dimensions or more, not 1"):
+        RVMFLoss(1)

@@ -1,10 +1,11 @@
 """The loss that trains a confidence: r-radius von Mises-Fisher (SCF; Li et al., CVPR 2021)."""
 
 import math
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from facepipe.errors import ModelError
 from facepipe.vmf import a_d, in_double, log_iv, neg_log_density_and_slope
@@ -28,26 +29,34 @@ class RVMFTerms(NamedTuple):
     log_iv_kappa: Tensor
 
 
-class RVMFLoss(nn.Module):
+@dataclass(frozen=True)
+class RVMFLoss:
     """−log p(w|x) of the class centre w under a face's density: −κ cosθ − log C_d(κ) + d log r.
 
     That is −κ cosθ − (d/2−1) log κ + log I_{d/2−1}(κ) + (d/2) log 2π + d log r, the Kullback-Leibler divergence
     of a point mass at the centre, up to a constant. Its derivative is ∂L/∂κ = A_d(κ) − cosθ, so that κ settles
     where the mean resultant length A_d(κ) is the cosine that faces like this one have with their centre.
 
-    Args:
+    Attributes:
         dim: d ≥ 2, of embeddings and centres.
         radius: r; shifts the loss alone.
         official_floor: reproduce the published program, which writes the Bessel term as
             log(1e-6 + e^−κ I(κ)) + κ. For d = 512 the 1e-6 outweighs what it is added to until κ ≈ 3700, so the
             optimum there is κ = 255/(1 − cosθ) instead.
+
+    Raises:
+        ModelError: d < 2.
     """
 
-    def __init__(self, dim: int, radius: float = 64.0, official_floor: bool = False) -> None:
-        super().__init__()
-        self.dim, self.radius, self.official_floor = dim, radius, official_floor
+    dim: int
+    radius: float = 64.0
+    official_floor: bool = False
 
-    def forward(self, log_kappa: Tensor, cosine: Tensor) -> Tensor:
+    def __post_init__(self) -> None:
+        if self.dim < 2:
+            raise ModelError(f"the r-vMF loss needs embeddings of two dimensions or more, not {self.dim}")
+
+    def __call__(self, log_kappa: Tensor, cosine: Tensor) -> Tensor:
         """The loss of each sample.
 
         Args:
@@ -68,7 +77,7 @@ class RVMFLoss(nn.Module):
         return loss.to(_result_dtype(log_kappa, cosine))
 
     def terms(self, log_kappa: Tensor, cosine: Tensor) -> RVMFTerms:
-        """The three terms of each sample, N each, to be logged; arguments and errors as in `forward`."""
+        """The three terms of each sample, N each, to be logged; arguments and errors as of the loss."""
         _check(log_kappa, cosine)
         dtype = _result_dtype(log_kappa, cosine)
         return RVMFTerms(*(term.to(dtype) for term in self._terms(in_double(log_kappa), in_double(cosine))))
