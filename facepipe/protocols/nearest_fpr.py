@@ -8,6 +8,9 @@ from facepipe.protocols.no_figure import why_no_tar_of
 from facepipe.protocols.roc import FARS, OperatingPoint, clopper_pearson
 from facepipe.score.threshold import ascending
 
+Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Thresholds, descending, and the genuine and impostor pairs at or above each."""
+
 Found = tuple[float | None, int, int]
 """Threshold, genuine and impostor pairs at or above it; no threshold where nobody is accepted."""
 
@@ -32,35 +35,43 @@ def tar_at_nearest_fpr(
     """
     genuine, impostor = ascending(genuine), ascending(impostor)
     # The steep part of the curve settles the rates asked for, as a rule.
-    cut = len(impostor) - min(len(impostor), int(np.ceil(2 * max(fars) * len(impostor))) + 1)
+    steep = _steep(genuine, impostor, int(np.ceil(2 * max(fars) * len(impostor))) + 1)
     points = []
     for far in fars:
         reason = why_no_tar_of(genuine, impostor, far)
         if reason:
             points.append(OperatingPoint(far, None, None, None, None, reason=reason))
             continue
-        threshold, accepted, passed = _nearest(genuine, impostor, far, cut) or _nearest_of_all(genuine, impostor, far)
+        threshold, accepted, passed = _of_steep(steep, len(impostor), far) or _of_all(genuine, impostor, far)
         low, high = clopper_pearson(accepted, len(genuine), confidence)
         reached = passed / len(impostor)
         points.append(OperatingPoint(far, accepted / len(genuine), threshold, low, high, reached))
     return tuple(points)
 
 
-def _nearest(genuine: np.ndarray, impostor: np.ndarray, far: float, cut: int) -> Found | None:
-    """The nearest point among those above impostor ``cut``, or None when one below may be nearer."""
-    edge = impostor[cut]
-    upper, passed = genuine[np.searchsorted(genuine, edge) :], impostor[np.searchsorted(impostor, edge) :]
-    found, distance = _choose(*_bends(upper, passed), far, len(impostor))
-    # The lower end of a part of the curve is no end, but then it is no nearer than itself.
-    return found if distance < abs(len(passed) / len(impostor) - far) else None
+def _steep(genuine: np.ndarray, impostor: np.ndarray, count: int) -> Curve | None:
+    """The curve down to the impostor score with ``count`` at or above it; None without impostors."""
+    if not len(impostor):
+        return None
+    edge = impostor[-min(count, len(impostor))]
+    return _bends(genuine[np.searchsorted(genuine, edge) :], impostor[np.searchsorted(impostor, edge) :])
 
 
-def _nearest_of_all(genuine: np.ndarray, impostor: np.ndarray, far: float) -> Found:
-    return _choose(*_bends(genuine, impostor), far, len(impostor))[0]
+def _of_steep(curve: Curve | None, impostors: int, far: float) -> Found | None:
+    """The nearest point of a part of the curve, or None when one below it may be nearer."""
+    if curve is None:
+        return None
+    found, distance = _choose(curve, far, impostors)
+    # The lower end of a part is no end of the curve, but it is no nearer than itself.
+    return found if distance < abs(curve[2][-1] / impostors - far) else None
 
 
-def _bends(genuine: np.ndarray, impostor: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Thresholds, descending, at which the curve bends or ends, and the pairs at or above each."""
+def _of_all(genuine: np.ndarray, impostor: np.ndarray, far: float) -> Found:
+    return _choose(_bends(genuine, impostor), far, len(impostor))[0]
+
+
+def _bends(genuine: np.ndarray, impostor: np.ndarray) -> Curve:
+    """The curve where it bends or ends."""
     thresholds = np.unique(np.concatenate([genuine, impostor]))[::-1]
     tps = len(genuine) - np.searchsorted(genuine, thresholds)
     fps = len(impostor) - np.searchsorted(impostor, thresholds)
@@ -70,9 +81,8 @@ def _bends(genuine: np.ndarray, impostor: np.ndarray) -> tuple[np.ndarray, np.nd
     return thresholds[kept], tps[kept], fps[kept]
 
 
-def _choose(
-    thresholds: np.ndarray, tps: np.ndarray, fps: np.ndarray, far: float, impostors: int
-) -> tuple[Found, float]:
+def _choose(curve: Curve, far: float, impostors: int) -> tuple[Found, float]:
+    thresholds, tps, fps = curve
     distance = np.abs(np.append(0, fps) / impostors - far)
     # The last of the equally near ones has the most false accepts, and of these the most true ones.
     best = len(distance) - 1 - int(distance[::-1].argmin())

@@ -15,7 +15,9 @@ from facepipe.devices import choose_device, has_native_bfloat16
 from facepipe.errors import EmbeddingsError
 from facepipe.score.cosine import cosine, unit
 
-_QUERIES, _ROWS, _GROUP = 512, 16_384, 64
+_QUERIES, _GROUP = 512, 16
+# Scores of a block stay in the cache of a processor; a GPU wants large ones.
+_ROWS, _GPU_ROWS = 2048, 65_536
 _PAIRS = 4096
 _SPARE = {torch.float32: 16, torch.bfloat16: 96}
 
@@ -97,21 +99,18 @@ def _candidates(
     if count == len(store):  # every row is one: nothing to choose
         return np.zeros((len(queries), count), np.float32), np.tile(np.arange(count), (len(queries), 1))
     asked = torch.from_numpy(unit(queries)).to(device, torch.float32).to(dtype)
+    across = asked.T.contiguous()
     best = asked.new_empty((len(asked), 0))
     rows = torch.empty((len(asked), 0), dtype=torch.int64, device=device)
     # Room that every block takes anew: fresh memory costs more time than what is written there.
-    step = min(_ROWS, len(store))
+    step = min(_ROWS if device.type == "cpu" else _GPU_ROWS, len(store))
     room = torch.empty((step, store.shape[1]), dtype=dtype if unit_rows else torch.float32, device=device)
-    table = asked.new_empty(len(asked) * step)
+    table = asked.new_empty(step * len(asked))
     with torch.inference_mode():
         for first in range(0, len(store), step):
             block = _block(store[first : first + step], room, unit_rows, dtype)
-            scores = torch.mm(asked, block.T, out=table[: len(asked) * len(block)].view(len(asked), len(block)))
-            part, at = _largest(scores, count)
-            best, rows = torch.cat([best, part], 1), torch.cat([rows, at + first], 1)
-            if best.shape[1] > count:
-                best, kept = best.topk(count, sorted=False)
-                rows = rows.gather(1, kept)
+            scores = torch.mm(block, across, out=table[: len(block) * len(asked)].view(len(block), -1))
+            best, rows = _merged(best, rows, scores, first, count)
     rough = best.float().cpu().numpy()
     if not np.isfinite(rough).all():
         raise EmbeddingsError("embeddings must be finite numbers, but some are not: they are damaged; embed again")
@@ -131,23 +130,32 @@ def _block(rows: np.ndarray, room: Tensor, unit_rows: bool, dtype: torch.dtype) 
     return block.to(dtype)
 
 
-def _largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The ``count`` largest of each row of Q×n, or all n, with their columns.
+def _merged(best: Tensor, rows: Tensor, scores: Tensor, first: int, count: int) -> tuple[Tensor, Tensor]:
+    """The ``count`` highest of the best so far, Q×c with their rows, and of the scores n×Q of n rows from ``first`` on.
 
-    The columns are dealt into groups. The groups with the ``count`` highest maxima hold the largest scores, and
-    finding a group's maximum takes a fraction of the time of sorting its members.
+    The new rows are dealt into groups. The groups with the highest maxima hold the highest scores, and only groups
+    with a maximum above the least of the best can add to them: block by block fewer queries have any.
     """
-    queries, columns = scores.shape
-    groups = columns // _GROUP
-    if groups <= count:
-        return scores.topk(min(count, columns), sorted=False)
-    dealt = scores[:, : groups * _GROUP].unflatten(1, (_GROUP, groups))
-    chosen = dealt.amax(1).topk(count, sorted=False).indices
-    members = dealt.gather(2, chosen[:, None].expand(-1, _GROUP, -1)).flatten(1)
-    at = (torch.arange(_GROUP, device=scores.device)[None, :, None] * groups + chosen[:, None]).flatten(1)
-    rest = torch.arange(groups * _GROUP, columns, device=scores.device).expand(queries, -1)
-    best, kept = torch.cat([members, scores[:, groups * _GROUP :]], 1).topk(count, sorted=False)
-    return best, torch.cat([at, rest], 1).gather(1, kept)
+    groups, queries = len(scores) // _GROUP, scores.shape[1]
+    if best.shape[1] < count or groups * _GROUP < len(scores):
+        here = torch.arange(first, first + len(scores), device=scores.device).expand(queries, -1)
+        return _highest(torch.cat([best, scores.T], 1), torch.cat([rows, here], 1), count)
+    dealt = scores.view(_GROUP, groups, queries)
+    tops = dealt.amax(0)
+    # Put so that NaN counts as above: it is damage, to be told of.
+    many = (~(tops <= best.amin(1))).sum(0)
+    hit = many.nonzero()[:, 0]
+    if len(hit):
+        chosen = tops[:, hit].topk(min(count, int(many.amax())), 0, sorted=False).indices
+        places = torch.arange(_GROUP, device=scores.device)[:, None, None] * groups + first
+        new, at = dealt[:, chosen, hit].flatten(0, 1), (places + chosen).flatten(0, 1)
+        best[hit], rows[hit] = _highest(torch.cat([best[hit], new.T], 1), torch.cat([rows[hit], at.T], 1), count)
+    return best, rows
+
+
+def _highest(scores: Tensor, rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    best, kept = scores.topk(min(count, scores.shape[1]), sorted=False)
+    return best, rows.gather(1, kept)
 
 
 def _settle(
