@@ -1,9 +1,9 @@
 """Embedding: aligned crops in, `Embeddings` out, and the file they are kept in."""
 
-from facepipe.embed.batches import iterate_embeddings
+from facepipe.embed.batches import iterate_embeddings, load_embeddings
 from facepipe.embed.embedder import FLIPS, Embedder
 from facepipe.embed.embeddings import Embeddings, join, require_same_fields, require_same_model
-from facepipe.embed.embeddings_file import EmbeddingsWriter, load_embeddings, save_embeddings
+from facepipe.embed.embeddings_file import EmbeddingsWriter, save_embeddings
 
 __all__ = [
     "FLIPS",

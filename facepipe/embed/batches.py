@@ -1,14 +1,48 @@
-"""Reading an embeddings file batch by batch, for files that are larger than memory."""
+"""Reading an embeddings file: whole, or batch by batch for files that are larger than memory."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from facepipe.embed.embeddings import Embeddings
+from facepipe.embed.embeddings import Embeddings, join
 from facepipe.embed.embeddings_file import embeddings_of, read_about
 from facepipe.errors import EmbeddingsError
+
+_PAGES, _ROWS = 1 << 20, 16_384
+
+
+def load_embeddings(path: Path) -> Embeddings:
+    """Read what `save_embeddings` or `EmbeddingsWriter` wrote. Takes little more memory than the embeddings do.
+
+    Raises:
+        EmbeddingsError: the file is missing, damaged or no embeddings file.
+    """
+    batches = iterate_embeddings(path, _ROWS)
+    first = next(batches)
+    mu = np.empty((_count(path), first.dim), np.float32)
+    mu[: len(first)] = first.mu
+    done, parts = len(first), [_without_mu(first)]
+    for part in batches:
+        mu[done : done + len(part)] = part.mu
+        done += len(part)
+        parts.append(_without_mu(part))
+    # Arrow would keep what it read, as much again as the embeddings.
+    pa.default_memory_pool().release_unused()
+    return replace(join(parts), mu=mu[:done])
+
+
+def _count(path: Path) -> int:
+    with pq.ParquetFile(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def _without_mu(part: Embeddings) -> Embeddings:
+    """The rest of the rows: ``mu`` of no columns."""
+    return replace(part, mu=np.empty((len(part), 0), np.float32))
 
 
 def iterate_embeddings(path: Path, rows: int = 65_536) -> Iterator[Embeddings]:
@@ -18,7 +52,7 @@ def iterate_embeddings(path: Path, rows: int = 65_536) -> Iterator[Embeddings]:
         EmbeddingsError: the file is missing, damaged or no embeddings file.
     """
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True, buffer_size=_PAGES) as file:
             about = read_about(file.schema_arrow, path)
             if file.metadata.num_rows == 0:
                 yield embeddings_of(file.read(), about, path)

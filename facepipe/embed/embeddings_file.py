@@ -129,22 +129,6 @@ def save_embeddings(path: Path, embeddings: Embeddings) -> None:
         writer.write(embeddings)
 
 
-def load_embeddings(path: Path) -> Embeddings:
-    """Read what `save_embeddings` or `EmbeddingsWriter` wrote.
-
-    Raises:
-        EmbeddingsError: the file is missing, damaged or no embeddings file.
-    """
-    try:
-        with path.open("rb") as file:
-            table = pq.read_table(file, page_checksum_verification=True)
-    except FileNotFoundError as error:
-        raise EmbeddingsError(f"{path}: no such file; make it with 'facepipe embed IMAGES -o {path}'") from error
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise EmbeddingsError(f"{path}: not a readable embeddings file; make it again") from error
-    return embeddings_of(table, read_about(table.schema, path), path)
-
-
 def embeddings_of(table: pa.Table, about: dict[str, Any], path: Path) -> Embeddings:
     """The rows of a table of an embeddings file; ``path`` is for errors."""
     mu = table.column("mu")
