@@ -1,5 +1,6 @@
 """Fixtures that tests share: real data beside the project, where it is present."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,3 +32,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     patch.setenv("FACEPIPE_CACHE", str(tmp_path_factory.mktemp("cache")))
     yield
     patch.undo()
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Networks as small as the tests' only wait for each other's threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -47,12 +47,7 @@ fars = [0.1]
 CASES = [("compact", "scf", 1), ("paper", "scf", 1), ("pfe", "pfe", 2), ("probface", "probface", 4)]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -56,13 +56,7 @@ def _noisy():
     _ENTRIES.pop("noisy")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Networks this small only wait for each other's threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

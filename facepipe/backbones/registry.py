@@ -1,7 +1,5 @@
 """The networks by name: a decorator on plain functions, and no more."""
 
-import difflib
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +9,9 @@ import torch
 
 from facepipe.backbones.backbone import Backbone
 from facepipe.errors import ModelError
+from facepipe.named_options import check_options, nearest, options_of
 
+_SIZES = 2  # parameters of a network's function that are no options: input_size, embedding_dim
 _SMALLEST_SIDE = 16  # four halvings leave one pixel
 
 
@@ -66,7 +66,7 @@ def describe(name: str) -> BackboneInfo:
         ModelError: the name is unknown.
     """
     entry = _entry(name)
-    return BackboneInfo(name, entry.input_size, entry.embedding_dim, entry.paper, _options(entry))
+    return BackboneInfo(name, entry.input_size, entry.embedding_dim, entry.paper, options_of(entry.build, _SIZES))
 
 
 def create(
@@ -89,11 +89,7 @@ def create(
             is impossible.
     """
     entry = _entry(name)
-    known = _options(entry)
-    for option, value in options.items():
-        if option not in known:
-            raise ModelError(f"backbone {name} has no option {option!r}{_nearest(option, list(known))}")
-        _check_option(name, option, value, known[option])
+    check_options(f"backbone {name}", options, options_of(entry.build, _SIZES))
     size = _checked_size(name, input_size or entry.input_size)
     dim = entry.embedding_dim if embedding_dim is None else embedding_dim
     if not isinstance(dim, int) or dim < 1:
@@ -103,28 +99,8 @@ def create(
 
 def _entry(name: str) -> _Entry:
     if name not in _ENTRIES:
-        raise ModelError(f"unknown backbone {name!r}{_nearest(name, names())}")
+        raise ModelError(f"unknown backbone {name!r}{nearest(name, names())}")
     return _ENTRIES[name]
-
-
-def _options(entry: _Entry) -> dict[str, Any]:
-    parameters = list(inspect.signature(entry.build).parameters.values())[2:]
-    return {parameter.name: parameter.default for parameter in parameters}
-
-
-def _check_option(name: str, option: str, value: Any, default: Any) -> None:
-    # Options come from TOML files too, where 1 may stand for 1.0.
-    fits = isinstance(value, bool) if isinstance(default, bool) else type(value) in (int, type(default))
-    if not fits:
-        wanted = "true or false" if isinstance(default, bool) else "a number"
-        raise ModelError(f"backbone {name}: option {option} must be {wanted}, got {value!r}")
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; choose one of {', '.join(known)}" if known else "; it takes none"
 
 
 def _checked_size(name: str, size: tuple[int, int]) -> tuple[int, int]:

@@ -1,8 +1,8 @@
 """``facepipe eval``: one sub-command per protocol."""
 
-from importlib import import_module
-
 import click
+
+from facepipe.cli.lazy_group import LazyGroup
 
 PROTOCOLS = {
     "lfw": "Labeled Faces in the Wild, view 2: ten-fold verification accuracy.",
@@ -20,26 +20,6 @@ PROTOCOLS = {
 }
 
 
-class Protocols(click.Group):
-    """Imports a protocol's command when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Names in the order of `PROTOCOLS`."""
-        return list(PROTOCOLS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The protocol's command, or None."""
-        if cmd_name not in PROTOCOLS:
-            return None
-        command: click.Command = import_module(f"facepipe.cli.eval_{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the protocols without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(PROTOCOLS.items()))
-
-
-@click.group("eval", cls=Protocols)
+@click.group("eval", cls=LazyGroup, modules="eval_", lines=PROTOCOLS)
 def command() -> None:
     """Run an evaluation protocol."""

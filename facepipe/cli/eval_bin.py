@@ -8,8 +8,7 @@ import click
 from facepipe.cli import options
 from facepipe.cli import verification_options as verification
 from facepipe.cli.eval_source import Source, crop_options
-from facepipe.cli.screen import print_json
-from facepipe.cli.verification_table import show_verification
+from facepipe.cli.verification_table import report_verification
 
 
 @click.command("bin")
@@ -56,7 +55,4 @@ def command(
     result = evaluate_pairs(
         embeddings, content.pairs, accuracy_rule, "centre", score, fars or FARS, f"bin-{bin_file.stem}"
     )
-    if as_json:
-        print_json(result.as_json())
-    else:
-        show_verification(result, bin_file.name)
+    report_verification(result, bin_file.name, as_json)

@@ -7,8 +7,7 @@ import click
 from facepipe.cli import options
 from facepipe.cli import verification_options as verification
 from facepipe.cli.eval_source import Source, source_options, source_path
-from facepipe.cli.screen import print_json
-from facepipe.cli.verification_table import show_verification
+from facepipe.cli.verification_table import report_verification
 from facepipe.errors import DatasetError
 
 
@@ -18,10 +17,7 @@ from facepipe.errors import DatasetError
 @click.option(
     "--protocol", "protocol_folder", type=click.Path(path_type=Path), help="CFP's folder Protocol [default: in PATH]."
 )
-@verification.accuracy_rule("insightface")
-@verification.score
-@verification.on_miss
-@verification.fars
+@verification.verification("insightface")
 @source_options
 @options.as_json
 def command(
@@ -48,7 +44,4 @@ def command(
     pairs = read_cfp_pairs(folder, part)
     embeddings = source.below(cfp_images).embeddings(pairs.names, "CFP")
     result = evaluate_pairs(embeddings, pairs, accuracy_rule, on_miss, score, fars or FARS, f"cfp-{part.lower()}")
-    if as_json:
-        print_json(result.as_json())
-    else:
-        show_verification(result, f"CFP-{part}")
+    report_verification(result, f"CFP-{part}", as_json)

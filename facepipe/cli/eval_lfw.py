@@ -7,17 +7,13 @@ import click
 from facepipe.cli import options
 from facepipe.cli import verification_options as verification
 from facepipe.cli.eval_source import Source, source_options, source_path
-from facepipe.cli.screen import print_json
-from facepipe.cli.verification_table import show_verification
+from facepipe.cli.verification_table import report_verification
 
 
 @click.command("lfw")
 @source_path
 @click.option("--pairs", "pairs_file", required=True, type=click.Path(path_type=Path), help="LFW's pairs.txt.")
-@verification.accuracy_rule("sphereface")
-@verification.score
-@verification.on_miss
-@verification.fars
+@verification.verification("sphereface")
 @source_options
 @options.as_json
 def command(
@@ -42,7 +38,4 @@ def command(
     pairs = read_lfw_pairs(pairs_file)
     embeddings = source.embeddings(pairs.names, "LFW")
     result = evaluate_lfw(embeddings, pairs, accuracy_rule, on_miss, score, fars or FARS)
-    if as_json:
-        print_json(result.as_json())
-    else:
-        show_verification(result, "LFW view 2")
+    report_verification(result, "LFW view 2", as_json)

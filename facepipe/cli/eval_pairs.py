@@ -7,27 +7,13 @@ import click
 from facepipe.cli import options
 from facepipe.cli import verification_options as verification
 from facepipe.cli.eval_source import Source, source_options, source_path
-from facepipe.cli.screen import print_json
-from facepipe.cli.verification_table import show_verification
+from facepipe.cli.verification_table import report_verification
 
 
 @click.command("pairs")
 @source_path
-@click.option(
-    "--pairs", "pairs_file", required=True, type=click.Path(path_type=Path), help="The list: see --format."
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["csv", "lfw", "two-lines"]),
-    default="csv",
-    show_default=True,
-    help="csv: columns a,b,same[,fold]; lfw: LFW's pairs.txt; two-lines: CALFW's and CPLFW's lists.",
-)
-@verification.accuracy_rule("insightface")
-@verification.score
-@verification.on_miss
-@verification.fars
+@verification.pairs_list("csv")
+@verification.verification("insightface")
 @source_options
 @options.as_json
 def command(
@@ -46,15 +32,10 @@ def command(
     --already-aligned), or a file of embeddings. A list without folds is dealt into ten. Several --model, or
     several PATH, make an ensemble.
     """
-    from facepipe.datasets.pairs import read_lfw_pairs
-    from facepipe.datasets.pairs_csv import read_pairs_csv
-    from facepipe.datasets.two_line_pairs import read_two_line_pairs
+    from facepipe.datasets.any_pairs import read_pairs
     from facepipe.protocols import FARS, evaluate_pairs
 
-    pairs = {"csv": read_pairs_csv, "lfw": read_lfw_pairs, "two-lines": read_two_line_pairs}[form](pairs_file)
+    pairs = read_pairs(pairs_file, form)
     embeddings = source.embeddings(pairs.names, "pairs")
     result = evaluate_pairs(embeddings, pairs, accuracy_rule, on_miss, score, fars or FARS)
-    if as_json:
-        print_json(result.as_json())
-    else:
-        show_verification(result, pairs_file.name)
+    report_verification(result, pairs_file.name, as_json)

@@ -8,7 +8,7 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli import verification_options as verification
-from facepipe.cli.damaging_source import damaged_embeddings, detector_of
+from facepipe.cli.damaging_source import damaged_embeddings
 from facepipe.cli.eval_source import Source, source_options, source_path
 from facepipe.cli.screen import note, out, print_json
 from facepipe.errors import DatasetError
@@ -20,17 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("risk")
 @source_path
-@click.option(
-    "--pairs", "pairs_file", required=True, type=click.Path(path_type=Path), help="The list: see --format."
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["lfw", "csv", "two-lines"]),
-    default="lfw",
-    show_default=True,
-    help="lfw: LFW's pairs.txt; csv and two-lines: as 'facepipe eval pairs' takes them.",
-)
+@verification.pairs_list("lfw")
 @click.option(
     "--confidence",
     "confidences",
@@ -81,9 +71,7 @@ def command(
     accuracy with 0, 10, 20 and 30 % of the pairs left out (ProbFace's table), and the false non-match rate at
     a fixed threshold over the share of pairs rejected, with the area under that curve (AUERC).
     """
-    from facepipe.datasets.pairs import read_lfw_pairs
-    from facepipe.datasets.pairs_csv import read_pairs_csv
-    from facepipe.datasets.two_line_pairs import read_two_line_pairs
+    from facepipe.datasets.any_pairs import read_pairs
     from facepipe.protocols.damaged import mix_damaged
     from facepipe.protocols.risk_controlled import curves_of, evaluate_risk
 
@@ -91,7 +79,7 @@ def command(
         from facepipe.report.risk_plot import plot_error_reject, require_plot
 
         require_plot(plot)
-    pairs = {"lfw": read_lfw_pairs, "csv": read_pairs_csv, "two-lines": read_two_line_pairs}[form](pairs_file)
+    pairs = read_pairs(pairs_file, form)
     if sheet is not None and source.has_embeddings:
         raise DatasetError(f"{sheet}: a sheet of faces needs the images; give their folder as PATH")
     if damage is None:
@@ -119,7 +107,7 @@ def command(
 def _sheet(path: Path, embeddings: "Embeddings", source: Source, confidence: str, damage: str | None) -> None:
     from facepipe.report.risk_sheet import write_sheet
 
-    detector = None if source.already_aligned else detector_of(source)
+    detector = None if source.already_aligned else source.detector()
     write_sheet(path, embeddings, confidence, detector, source.rule, damage)
 
 

@@ -16,7 +16,7 @@ from facepipe.cli.screen import progress
 from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
-    from facepipe.detect import Search
+    from facepipe.detect import Detector, Search
     from facepipe.embed import Embedder, Embeddings
     from facepipe.pipeline import Cropper, Read
 
@@ -42,6 +42,14 @@ class Source:
     min_face: float | None
     factor: float | None
     thresholds: tuple[float, ...] | None
+    wrap: "Callable[[Cropper], Cropper] | None" = None
+    """Makes another cropper of the usual one, such as one that damages; no option says it, nor the next."""
+    regions: "Callable[[Path], Read] | None" = None
+    """A folder → what opens a part of an image in it, by the name of the part; where names are not files."""
+
+    def detector(self) -> "Detector":
+        """The detector that the options describe."""
+        return options.make_detector(self.preset, self.min_face, self.factor, self.thresholds, self.device)
 
     @property
     def has_embeddings(self) -> bool:
@@ -87,6 +95,9 @@ class Source:
 
         if read is not None:
             return [self._run(Path(), [Path(name) for name in names], list(self.models), what, read)]
+        if self.regions is not None:
+            parts = [Path(name) for name in names]
+            return [self._run(path, parts, models, what, self.regions(path)) for path, models in self._runs()]
         return [
             self._run(path, [find_image(path, name) for name in names], models, what) for path, models in self._runs()
         ]
@@ -122,9 +133,7 @@ class Source:
 
         detector: Search | None = None
         if not self.already_aligned:
-            detector = SameFaces(
-                options.make_detector(self.preset, self.min_face, self.factor, self.thresholds, self.device)
-            )
+            detector = SameFaces(self.detector())
         named: list[str | None] = [*models] or [None]
         return [self._member(model, detector) for model in named]
 
@@ -133,7 +142,8 @@ class Source:
         from facepipe.pipeline import Cropper
 
         embedder = options.make_embedder(model, self.flip, self.precision, self.device)
-        return Cropper(Aligner(embedder.model.card.input.template), detector, self.rule, "centre"), embedder
+        cropper = Cropper(Aligner(embedder.model.card.input.template), detector, self.rule, "centre")
+        return cropper if self.wrap is None else self.wrap(cropper), embedder
 
     def _together(self, parts: list["Embeddings"], names: Sequence[str] | None) -> "Embeddings":
         """One of several, in the order of ``names`` where they come from different folders or files."""

@@ -7,8 +7,8 @@ import click
 from facepipe.cli import options
 from facepipe.cli import verification_options as verification
 from facepipe.cli.eval_source import Source, source_options, source_path
-from facepipe.cli.screen import note, print_json
-from facepipe.cli.verification_table import show_verification
+from facepipe.cli.screen import note
+from facepipe.cli.verification_table import report_verification
 
 
 @click.command("ytf")
@@ -29,10 +29,7 @@ from facepipe.cli.verification_table import show_verification
     help="How the frames of a video become one embedding; kappa and sigma2 weigh them by confidence.",
 )
 @click.option("--frames", type=click.IntRange(1), help="At most so many frames of a video, at equal distances.")
-@verification.accuracy_rule("insightface")
-@verification.score
-@verification.on_miss
-@verification.fars
+@verification.verification("insightface")
 @source_options
 @options.as_json
 def command(
@@ -59,9 +56,8 @@ def command(
     pairs = read_ytf_pairs(splits_file)
     embeddings = source.listed(lambda folder: list_frames(folder, pairs.names, frames), "YouTube Faces")
     result = evaluate_ytf(embeddings, pairs, pooling, accuracy_rule, on_miss, score, fars or FARS)
+    report_verification(result, f"YouTube Faces, pooled by {pooling}", as_json)
     if as_json:
-        print_json(result.as_json())
         return
-    show_verification(result, f"YouTube Faces, pooled by {pooling}")
     figures = result.figures
     note(f"{figures['frames']} frames used, {figures['frames_without_face']} without a face left out")

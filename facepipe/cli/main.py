@@ -4,15 +4,14 @@ import errno
 import os
 import sys
 import warnings
-from importlib import import_module
 
 import click
 
 from facepipe import __version__
+from facepipe.cli.lazy_group import LazyGroup
 from facepipe.errors import FacepipeError
 
-# Command, module and line of help. Modules are imported only when their command runs, since PyTorch
-# alone takes longer to import than `facepipe --help` may take.
+# Command and line of help.
 COMMANDS = {
     "preprocess": "Detect and align a whole dataset; can be interrupted and resumed.",
     "train": "Train a backbone from a recipe.",
@@ -32,27 +31,7 @@ COMMANDS = {
 }
 
 
-class Commands(click.Group):
-    """A group that imports a command's module when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Names in the order of `COMMANDS`."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The command, or None when there is none of that name."""
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = import_module(f"facepipe.cli.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, modules="", lines=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="facepipe")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:

@@ -1,9 +1,12 @@
 """Options that the commands of verification protocols share."""
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 score = click.option(
     "--score",
@@ -26,6 +29,35 @@ fars = click.option(
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="False-accept rate of the TAR table; may be repeated [default: 1e-1 ... 1e-6].",
 )
+
+
+def pairs_list(default: str) -> Callable[[F], F]:
+    """``--pairs`` and ``--format``; the command gets them as ``pairs_file`` and ``form``, for `read_pairs`."""
+
+    def decorate(command: F) -> F:
+        form = click.option(
+            "--format",
+            "form",
+            type=click.Choice(["csv", "lfw", "two-lines"]),
+            default=default,
+            show_default=True,
+            help="csv: columns a,b,same[,fold]; lfw: LFW's pairs.txt; two-lines: CALFW's and CPLFW's lists.",
+        )
+        pairs = click.option(
+            "--pairs", "pairs_file", required=True, type=click.Path(path_type=Path), help="The list: see --format."
+        )
+        return pairs(form(command))
+
+    return decorate
+
+
+def verification(rule: str) -> Callable[[F], F]:
+    """``--rule``, ``--score``, ``--on-miss`` and ``--far``, with the rule that the protocol's literature has."""
+
+    def decorate(command: F) -> F:
+        return accuracy_rule(rule)(score(on_miss(fars(command))))
+
+    return decorate
 
 
 def accuracy_rule(default: str) -> Callable[..., Any]:

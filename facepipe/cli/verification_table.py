@@ -2,13 +2,21 @@
 
 from typing import TYPE_CHECKING, Any
 
-from facepipe.cli.screen import note, out
+from facepipe.cli.screen import note, out, print_json
 
 if TYPE_CHECKING:
     from facepipe.protocols import Result
 
 NONE = "–"
 _USED = {"centre": "; their centre was used", "skip": "; their pairs were skipped", "fail": ""}
+
+
+def report_verification(result: "Result", title: str, as_json: bool) -> None:
+    """JSON for programs, tables for people."""
+    if as_json:
+        print_json(result.as_json())
+    else:
+        show_verification(result, title)
 
 
 def show_verification(result: "Result", title: str) -> None:

@@ -28,20 +28,18 @@ def open_samples(paths: Sequence[str | os.PathLike[str]], cut_shards: str = "ref
     """
     if not paths:
         raise DatasetError("no training data: name it with --data PATH or as data.paths in the recipe")
-    shards: list[Path] = []
-    parts: list[Samples] = []
-    for path in map(Path, paths):
-        found = shards_of(path)
-        if found:
-            shards += found
-        else:
-            parts.append(_open_one(path))
-    if shards:
-        parts.insert(0, open_shards(shards, cut_shards))
-    return join(parts)
+    shards, others = shards_and_others(paths)
+    parts = [open_shards(shards, cut_shards)] if shards else []
+    return join(parts + [_open_one(path) for path in others])
 
 
-def shards_of(path: Path) -> list[Path]:
+def shards_and_others(paths: Sequence[str | os.PathLike[str]]) -> tuple[list[Path], list[Path]]:
+    """All tar shards that the paths mean, and the paths that mean none, each in order."""
+    found = [(path, _shards_of(path)) for path in map(Path, paths)]
+    return [shard for _, shards in found for shard in shards], [path for path, shards in found if not shards]
+
+
+def _shards_of(path: Path) -> list[Path]:
     """The tar shards that a path means; none when it is of another kind."""
     if path.is_dir():
         return sorted(path.glob("*.tar"))

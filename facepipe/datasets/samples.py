@@ -58,19 +58,26 @@ def join(parts: Sequence[Samples]) -> Samples:
     if len(parts) == 1:
         return parts[0]
     first_class = np.cumsum([0, *(len(part.identities) for part in parts)])
-    read, key = readers(parts)
+    labels = [part.labels + first for part, first in zip(parts, first_class, strict=False)]
+    return after_each_other(parts, labels, _distinct(parts))
+
+
+def after_each_other(
+    parts: Sequence[Samples], labels: Sequence[np.ndarray], identities: Sequence[str]
+) -> Samples:
+    """The images of several sources in order, under these labels (one array for each source) and identities."""
+    read, key = _readers(parts)
     return Samples(
         where=", ".join(part.where for part in parts),
-        labels=np.concatenate([part.labels + first for part, first in zip(parts, first_class, strict=False)]),
-        identities=_distinct(parts),
+        labels=np.concatenate(labels),
+        identities=identities,
         read=read,
         key=key,
         notes=tuple(note for part in parts for note in part.notes),
     )
 
 
-def readers(parts: Sequence[Samples]) -> tuple[Callable[[int], bytes], Callable[[int], str]]:
-    """``read`` and ``key`` of several sources one after the other."""
+def _readers(parts: Sequence[Samples]) -> tuple[Callable[[int], bytes], Callable[[int], str]]:
     starts = np.cumsum([0, *(len(part) for part in parts)])
 
     def locate(index: int) -> tuple[Samples, int]:

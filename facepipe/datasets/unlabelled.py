@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facepipe.datasets.open_samples import shards_of
-from facepipe.datasets.samples import NOBODY, Samples, readers
+from facepipe.datasets.open_samples import shards_and_others
+from facepipe.datasets.samples import NOBODY, Samples, after_each_other
 from facepipe.datasets.shards import open_shards
 from facepipe.errors import DatasetError, ImageError
 from facepipe.images import list_images
@@ -19,34 +19,16 @@ def open_unlabelled(paths: Sequence[str | os.PathLike[str]], cut_shards: str = "
     Raises:
         DatasetError: a path is missing or holds no image, or a shard is malformed.
     """
-    shards: list[Path] = []
-    parts: list[Samples] = []
-    for path in map(Path, paths):
-        found = shards_of(path)
-        if found:
-            shards += found
-        else:
-            parts.append(_open_folder(path))
-    if shards:
-        parts.insert(0, open_shards(shards, cut_shards, labelled=False))
-    return parts[0] if len(parts) == 1 else _after_each_other(parts, [])
+    shards, others = shards_and_others(paths)
+    parts = [open_shards(shards, cut_shards, labelled=False)] if shards else []
+    parts += [_open_folder(path) for path in others]
+    return parts[0] if len(parts) == 1 else after_each_other(parts, [part.labels for part in parts], [])
 
 
 def add_unlabelled(samples: Samples, unlabelled: Samples) -> Samples:
     """``samples``, and after them images of ``NOBODY``; the classes stay as they are."""
-    return _after_each_other([samples, unlabelled], samples.identities)
-
-
-def _after_each_other(parts: Sequence[Samples], identities: Sequence[str]) -> Samples:
-    read, key = readers(parts)
-    return Samples(
-        where=", ".join(part.where for part in parts),
-        labels=np.concatenate([part.labels for part in parts]),
-        identities=identities,
-        read=read,
-        key=key,
-        notes=tuple(note for part in parts for note in part.notes),
-    )
+    parts = [samples, unlabelled]
+    return after_each_other(parts, [part.labels for part in parts], samples.identities)
 
 
 def _open_folder(path: Path) -> Samples:

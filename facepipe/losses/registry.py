@@ -1,6 +1,5 @@
 """The losses by name: a decorator on a margin or on a function that builds a loss."""
 
-import difflib
 import functools
 import inspect
 import typing
@@ -16,6 +15,7 @@ from facepipe.losses.class_weights import ClassWeights
 from facepipe.losses.classification import ClassificationLoss
 from facepipe.losses.loss import Loss
 from facepipe.losses.margin import MarginHead
+from facepipe.named_options import nearest
 
 Build = TypeVar("Build", bound=Callable[..., Loss])
 MarginFunction = TypeVar("MarginFunction", bound=Callable[..., Tensor])
@@ -113,7 +113,7 @@ def create(name: str, embedding_dim: int, num_classes: int, **options: Any) -> L
     known = list(entry.schema.model_fields)
     for option in options:
         if option not in known:
-            raise ModelError(f"loss {name} has no option {option!r}{_nearest(option, known)}")
+            raise ModelError(f"loss {name} has no option {option!r}{nearest(option, known)}")
     for size, value, least in (("embedding_dim", embedding_dim, 1), ("num_classes", num_classes, 2)):
         if not isinstance(value, int) or value < least:
             raise ModelError(f"loss {name}: {size} must be a whole number, at least {least}, got {value!r}")
@@ -146,12 +146,6 @@ def _schema(function: Callable[..., Any], more: dict[str, Any]) -> type[pydantic
 def _entry(name: str) -> _Entry:
     entry = _ENTRIES.get(_ALIASES.get(name, name))
     if entry is None:
-        raise ModelError(f"unknown loss {name!r}{_nearest(name, sorted([*_ENTRIES, *_ALIASES]))}")
+        raise ModelError(f"unknown loss {name!r}{nearest(name, sorted([*_ENTRIES, *_ALIASES]))}")
     return entry
 
-
-def _nearest(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; choose one of {', '.join(known)}" if known else "; it takes none"

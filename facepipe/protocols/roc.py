@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facepipe.errors import FacepipeError
+from facepipe.protocols.no_figure import why_no_tar_of
 from facepipe.score.threshold import ascending, threshold_of_ascending
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -62,7 +63,7 @@ def tar_at_far(
 def _point(genuine: np.ndarray, impostor: np.ndarray, far: float, confidence: float) -> OperatingPoint:
     if not 0 < far < 1:
         raise FacepipeError(f"a false-accept rate must lie between 0 and 1, not {far:g}")
-    reason = _silent(genuine, impostor, far)
+    reason = why_no_tar_of(genuine, impostor, far)
     if reason:
         return OperatingPoint(far, None, None, None, None, reason=reason)
     threshold = threshold_of_ascending(impostor, far)
@@ -70,17 +71,6 @@ def _point(genuine: np.ndarray, impostor: np.ndarray, far: float, confidence: fl
     low, high = clopper_pearson(accepted, len(genuine), confidence)
     reached = _at_or_above(impostor, threshold) / len(impostor)
     return OperatingPoint(far, accepted / len(genuine), threshold, low, high, reached)
-
-
-def _silent(genuine: np.ndarray, impostor: np.ndarray, far: float) -> str:
-    """Why there is no TAR at this rate; empty when there is."""
-    if not len(genuine):
-        return "no genuine pairs"
-    if np.floor(far * len(impostor) + 1e-9) < 1:
-        return f"{len(impostor)} impostor pairs, fewer than 1/FAR"
-    if min(genuine[0], impostor[0]) == max(genuine[-1], impostor[-1]):
-        return "all scores are equal"
-    return ""
 
 
 def equal_error_rate(genuine: np.ndarray, impostor: np.ndarray) -> float | None:

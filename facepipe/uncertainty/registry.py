@@ -1,14 +1,15 @@
 """The heads by name: a decorator on plain functions, and no more."""
 
-import difflib
-import inspect
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from facepipe.errors import ModelError
+from facepipe.named_options import check_options, nearest, options_of
 from facepipe.uncertainty.head import Kind, UncertaintyHead
+
+_SIZES = 3
+"""Parameters of a head's function that are no options: feature_shape, embedding_dim, stage_channels."""
 
 Build = Callable[..., UncertaintyHead]
 
@@ -54,7 +55,7 @@ def describe(name: str) -> HeadInfo:
         ModelError: the name is unknown.
     """
     entry = _entry(name)
-    return HeadInfo(name, entry.kind, entry.paper, _options(entry))
+    return HeadInfo(name, entry.kind, entry.paper, options_of(entry.build, _SIZES))
 
 
 def create(
@@ -79,11 +80,7 @@ def create(
             the head needs stages that the backbone does not have.
     """
     entry = _entry(name)
-    known = _options(entry)
-    for option, value in options.items():
-        if option not in known:
-            raise ModelError(f"uncertainty head {name} has no option {option!r}{_nearest(option, list(known))}")
-        _check_option(name, option, value, known[option])
+    check_options(f"uncertainty head {name}", options, options_of(entry.build, _SIZES))
     shape = tuple(feature_shape)
     if len(shape) != 3 or any(not isinstance(size, int) or size < 1 for size in (*shape, embedding_dim)):
         raise ModelError(f"uncertainty head {name}: impossible sizes {feature_shape!r}, {embedding_dim!r}")
@@ -92,25 +89,5 @@ def create(
 
 def _entry(name: str) -> _Entry:
     if name not in _ENTRIES:
-        raise ModelError(f"unknown uncertainty head {name!r}{_nearest(name, names())}")
+        raise ModelError(f"unknown uncertainty head {name!r}{nearest(name, names())}")
     return _ENTRIES[name]
-
-
-def _options(entry: _Entry) -> dict[str, Any]:
-    parameters = list(inspect.signature(entry.build).parameters.values())[3:]
-    return {parameter.name: parameter.default for parameter in parameters}
-
-
-def _check_option(name: str, option: str, value: Any, default: Any) -> None:
-    # Options come from TOML files too, where 1 may stand for 1.0.
-    fits = isinstance(value, bool) if isinstance(default, bool) else type(value) in (int, type(default))
-    if not fits or not math.isfinite(value):
-        wanted = "true or false" if isinstance(default, bool) else f"a number such as {default}"
-        raise ModelError(f"uncertainty head {name}: option {option} must be {wanted}, got {value!r}")
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; choose one of {', '.join(known)}" if known else "; it takes none"

@@ -1,0 +1,37 @@
+"""A group of commands whose modules are imported only when they are asked for.
+
+PyTorch alone takes longer to import than ``facepipe --help`` may take.
+"""
+
+from importlib import import_module
+
+import click
+
+
+class LazyGroup(click.Group):
+    """Each command is ``command`` of the module ``facepipe.cli.PREFIX + name``.
+
+    Args:
+        modules: prefix of the modules' names.
+        lines: command → its line of help, in the order in which they are listed.
+    """
+
+    def __init__(self, *, modules: str, lines: dict[str, str], **settings: object) -> None:
+        super().__init__(**settings)  # type: ignore[arg-type]
+        self.modules, self.lines = modules, lines
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names in the order of ``lines``."""
+        return list(self.lines)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, or None when there is none of that name."""
+        if cmd_name not in self.lines:
+            return None
+        command: click.Command = import_module(f"facepipe.cli.{self.modules}{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.lines.items()))
