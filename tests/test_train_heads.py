@@ -1,6 +1,8 @@
 """Heads trained by ``facepipe train``: the frozen backbone stays, the loss is the published one, the run is a model."""
 
+import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from train_tiny import SIDE, crop, write_folders, write_recipe
 from facepipe import losses
 from facepipe.embed import Embedder
 from facepipe.errors import ModelError
-from facepipe.train import RecipeError, Stopped, load_recipe, resolve, shipped_recipes, train
+from facepipe.train import RecipeError, Stopped, TrainingError, load_recipe, resolve, shipped_recipes, train
 from facepipe.train import checkpoint as checkpoints
 from facepipe.train.centres import read_centres
 from facepipe.train.frozen import HeadNet
@@ -162,6 +164,18 @@ def test_stopped_and_resumed_is_the_same_bit_for_bit(tmp_path, data, backbone, m
         for name in ("alone", "stopped")
     )
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_head_does_not_go_on_with_another_backbone(tmp_path, data, backbone):
+    own = shutil.copytree(backbone, tmp_path / "backbone")
+    begin(tmp_path, data, own, "schedule.length=4")
+    weights = load_file(own / "weights.safetensors")
+    before = load(own).card.weights.sha256
+    save_file({name: value + 0.1 for name, value in weights.items()}, own / "weights.safetensors")
+    after = hashlib.sha256((own / "weights.safetensors").read_bytes()).hexdigest()
+    (own / "card.toml").write_text((own / "card.toml").read_text().replace(before, after))
+    with pytest.raises(TrainingError, match=r"step 4 is on another backbone than uncertainty\.backbone"):
+        begin(tmp_path, data, own, "schedule.length=4", resume=True)
 
 
 def centres_of(run):

@@ -15,6 +15,7 @@ from facepipe.errors import FacepipeError
 COMMANDS = {
     "preprocess": "Detect and align a whole dataset; can be interrupted and resumed.",
     "train": "Train a backbone from a recipe.",
+    "ablate": "Train the rows of a published ablation and print its table.",
     "eval": "Run an evaluation protocol (LFW ...).",
     "compare": "Say whether two photos show the same person.",
     "detect": "Find faces: boxes, scores and landmarks.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facepipe.cli import options
+from facepipe.cli import options, train_options
 from facepipe.cli.screen import note, out, print_json
 
 if TYPE_CHECKING:
@@ -16,27 +16,13 @@ if TYPE_CHECKING:
 
 @click.command("train")
 @click.argument("recipe", required=False)
-@click.option(
-    "--data",
-    "-d",
-    "paths",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Training data; may be repeated.",
-)
+@train_options.data
 @click.option(
     "--out", "-o", "run", type=click.Path(path_type=Path), help="Folder of the run [default: runs/RECIPE]."
 )
-@click.option(
-    "--set",
-    "-s",
-    "overrides",
-    multiple=True,
-    metavar="SECTION.FIELD=VALUE",
-    help="Override a field; may be repeated.",
-)
+@train_options.overrides
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out.")
-@click.option("--seed", type=click.IntRange(min=0), help="Short for --set loop.seed=N.")
+@train_options.seed
 @options.device
 @click.option("--list", "list_recipes", is_flag=True, help="List the recipes that come with facepipe.")
 @options.as_json
@@ -61,16 +47,11 @@ def command(
         _list(as_json)
         return
     from facepipe.train import Stopped, resolve, train
+    from facepipe.train.evaluate import evaluation_of
 
-    extra = [f"loop.seed={seed}"] if seed is not None else []
-    resolved, folder = resolve(recipe, run, paths, (*overrides, *extra), resume)
-    evaluation = None
-    if resolved.evaluate.pairs:
-        from facepipe.train.evaluate import PairsEvaluation
-
-        evaluation = PairsEvaluation
+    resolved, folder = resolve(recipe, run, paths, train_options.with_seed(overrides, seed), resume)
     try:
-        summary = train(resolved, folder, resume=resume, device=device, evaluation=evaluation)
+        summary = train(resolved, folder, resume=resume, device=device, evaluation=evaluation_of(resolved))
     except Stopped as stopped:
         if os.environ.get("RANK", "0") == "0":
             note(str(stopped))

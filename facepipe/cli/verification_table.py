@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from facepipe.cli.screen import note, out, print_json
 
 if TYPE_CHECKING:
@@ -11,9 +13,19 @@ NONE = "–"
 _USED = {"centre": "; their centre was used", "skip": "; their pairs were skipped", "fail": ""}
 
 
+class Caller:
+    """A command that runs one of these: as ``obj`` of the click context it gets the result, and nothing is shown."""
+
+    result: "Result | None" = None
+
+
 def report_verification(result: "Result", title: str, as_json: bool) -> None:
-    """JSON for programs, tables for people."""
-    if as_json:
+    """JSON for programs, tables for people; neither where a `Caller` wants the result."""
+    context = click.get_current_context(silent=True)
+    caller = None if context is None else context.find_object(Caller)
+    if caller is not None:
+        caller.result = result
+    elif as_json:
         print_json(result.as_json())
     else:
         show_verification(result, title)

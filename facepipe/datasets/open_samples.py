@@ -26,11 +26,23 @@ def open_samples(paths: Sequence[str | os.PathLike[str]], cut_shards: str = "ref
     Raises:
         DatasetError: a path is missing or of no known kind, or its source is malformed.
     """
-    if not paths:
-        raise DatasetError("no training data: name it with --data PATH or as data.paths in the recipe")
+    require_paths(paths)
     shards, others = shards_and_others(paths)
     parts = [open_shards(shards, cut_shards)] if shards else []
     return join(parts + [_open_one(path) for path in others])
+
+
+def require_paths(paths: Sequence[str | os.PathLike[str]]) -> None:
+    """Refuse training data that are not there, without opening them.
+
+    Raises:
+        DatasetError: there are no paths, or one is missing.
+    """
+    if not paths:
+        raise DatasetError("no training data: name it with --data PATH or as data.paths in the recipe")
+    missing = [path for path in paths if not Path(path).exists()]
+    if missing:
+        raise DatasetError(f"{os.fspath(missing[0])}: no such training data; check the path")
 
 
 def shards_and_others(paths: Sequence[str | os.PathLike[str]]) -> tuple[list[Path], list[Path]]:
@@ -47,8 +59,6 @@ def _shards_of(path: Path) -> list[Path]:
 
 
 def _open_one(path: Path) -> Samples:
-    if not path.exists():
-        raise DatasetError(f"{path}: no such training data; check the path")
     suffix = path.suffix.lower()
     if suffix == ".rec" or (path.is_dir() and (path / "train.rec").exists()):
         return open_recordio(path)

@@ -18,6 +18,11 @@ from facepipe.train.card import as_model
 from facepipe.train.recipe import Recipe
 
 
+def evaluation_of(recipe: Recipe) -> "type[PairsEvaluation] | None":
+    """For `facepipe.train.train`: what verifies the pairs that the recipe names; None where it names none."""
+    return PairsEvaluation if recipe.evaluate.pairs else None
+
+
 class PairsEvaluation:
     """Ten-fold accuracy with SphereFace's rule; photos are cropped once, at the first call, and kept.
 

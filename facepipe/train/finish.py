@@ -16,7 +16,7 @@ from facepipe.train.calibrate import Threshold, calibrate, subset
 from facepipe.train.card import as_model, write_model
 from facepipe.train.checkpoint import TrainingError
 from facepipe.train.crops import Crops
-from facepipe.train.frozen import backbone_card
+from facepipe.train.frozen import backbone_card, head_note
 from facepipe.train.loop import Trainer
 from facepipe.train.prepare import Prepared
 from facepipe.train.recipe import Recipe
@@ -107,7 +107,7 @@ def _source(recipe: Recipe, ready: Prepared) -> Source:
         licence = _with_licence(licence, "teacher", teacher)
     if recipe.uncertainty.head:
         base = backbone_card(recipe)
-        notes = f"a head on {base.identity} ({base.title}); {notes}"
+        notes = f"{head_note(base)}; {notes}"
         licence = _with_licence(licence, "backbone", base)
     return Source(training_data=about, licence=licence, notes=notes)
 

@@ -109,6 +109,11 @@ def backbone_card(recipe: Recipe) -> Card:
     return card
 
 
+def head_note(backbone: Card) -> str:
+    """What the card of a finished model says of the model that got the head."""
+    return f"a head on {backbone.identity} ({backbone.title})"
+
+
 def head_net(recipe: Recipe) -> HeadNet:
     """The backbone with its weights, on the CPU, and a fresh head drawn from torch's global generator.
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from facepipe.errors import MissingExtraError
 
+LOG = "log.jsonl"
+
 
 class Log:
     """Appends to ``log.jsonl`` in the folder of the run: one object a line, with ``event`` and ``step``.
@@ -28,7 +30,7 @@ class Log:
         self, run: Path, tensorboard: bool = False, first_step: int = 0, published: Collection[str] = ()
     ) -> None:
         self._published = frozenset(published)
-        self._lines = (run / "log.jsonl").open("a", encoding="utf-8")
+        self._lines = (run / LOG).open("a", encoding="utf-8")
         self._board = _board(run, first_step) if tensorboard else None
 
     def write(self, event: str, step: int, **values: Any) -> None:

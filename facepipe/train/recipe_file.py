@@ -21,7 +21,12 @@ class RecipeError(FacepipeError):
 
 def shipped_recipes() -> list[str]:
     """Names of the recipes that come with facepipe, sorted."""
-    return sorted(path.stem for path in shipped("models", "recipes").glob("*.toml"))
+    return shipped_names("recipe")
+
+
+def shipped_names(kind: str) -> list[str]:
+    """Names of what comes with facepipe in ``models/KINDs/*.toml``, sorted."""
+    return sorted(path.stem for path in shipped("models", f"{kind}s").glob("*.toml"))
 
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -30,31 +35,35 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         RecipeError: no such recipe, not TOML, or an unknown or impossible field; names file and field.
     """
-    path = recipe_path(name)
-    return parse_recipe(_read(path), str(path), overrides)
+    path = named_file("recipe", name)
+    return parse_recipe(read_toml(path), str(path), overrides)
 
 
-def recipe_path(name: str) -> Path:
-    """The file that ``name`` means.
+def named_file(kind: str, name: str) -> Path:
+    """The file that ``name`` means: of a shipped recipe, or of another ``kind``, or a path that ends in ``.toml``.
 
     Raises:
-        RecipeError: neither a shipped recipe nor a file.
+        RecipeError: neither shipped nor a file.
     """
     path = Path(name)
     if path.suffix == ".toml":
         if not path.is_file():
-            raise RecipeError(f"{name}: no such recipe file; check the path")
+            raise RecipeError(f"{name}: no such {kind} file; check the path")
         return path
-    inside = shipped("models", "recipes", f"{name}.toml")
-    if name in shipped_recipes():
-        return inside
-    known = shipped_recipes()
+    known = shipped_names(kind)
+    if name in known:
+        return shipped("models", f"{kind}s", f"{name}.toml")
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-    raise RecipeError(f"{name}: no such recipe; {hint} (or give the path of a .toml file)")
+    raise RecipeError(f"{name}: no such {kind}; {hint} (or give the path of a .toml file)")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """The values of a TOML file.
+
+    Raises:
+        RecipeError: it cannot be read, or is no TOML.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -3,10 +3,11 @@
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from facepipe.losses import ClassificationLoss
 from facepipe.train.checkpoint import Checkpoint, TrainingError
+from facepipe.train.frozen import HeadNet
 from facepipe.train.loop import CLASSES, Trainer
 from facepipe.train.optimiser import optimiser_tensors, restore_optimiser
 
@@ -57,9 +58,10 @@ def restore_state(trainer: Trainer, checkpoint: Checkpoint) -> None:
     """Go back to a checkpoint, bit for bit on one process.
 
     Raises:
-        TrainingError: it is of another network or loss.
+        TrainingError: it is of another network or loss, or its head is on another backbone.
     """
     tensors = _own_rows(trainer, checkpoint.tensors)
+    _require_same_backbone(trainer.net, checkpoint)
     try:
         trainer.net.load_state_dict(_under("net.", tensors))
         trainer.loss.load_state_dict(_under("loss.", tensors))
@@ -75,6 +77,18 @@ def restore_state(trainer: Trainer, checkpoint: Checkpoint) -> None:
     if trainer.velocity is not None and _VELOCITY in state:
         trainer.velocity.copy_(state[_VELOCITY])
     _restore_random(trainer, checkpoint)
+
+
+def _require_same_backbone(net: nn.Module, checkpoint: Checkpoint) -> None:
+    """A head that began on other weights of a frozen backbone would go on with those, and its card would not say so."""
+    if not isinstance(net, HeadNet) or net.finetune:
+        return
+    saved = _under("net.backbone.", checkpoint.tensors)
+    if any(name in saved and not torch.equal(saved[name], w.cpu()) for name, w in net.backbone.state_dict().items()):
+        raise TrainingError(
+            f"the head of the checkpoint of step {checkpoint.step} is on another backbone than uncertainty.backbone "
+            "or on an earlier state of it; begin anew in another folder"
+        )
 
 
 def _own_rows(trainer: Trainer, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,0 +1,88 @@
+"""The table of an ablation."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facepipe.cli.screen import note, out
+from facepipe.cli.verification_table import NONE
+
+if TYPE_CHECKING:
+    from facepipe.protocols import Result
+    from facepipe.train.ablation import Ablation, Variant
+
+
+def ablation_json(ablation: str, rows: list["Variant"], results: dict[str, dict[str, "Result"]]) -> dict[str, Any]:
+    """For programs: of each row the model, the score, and every benchmark's accuracy (fractions) and command.
+
+    Args:
+        ablation: its name.
+        rows: from top to bottom.
+        results: row → benchmark → result.
+    """
+    return {
+        "ablation": ablation,
+        "rows": [
+            {
+                "row": row.name,
+                "title": row.row.title,
+                "model": next(iter(results[row.name].values())).settings["model"],
+                "run": str(row.run) if row.row.trained else None,
+                "score": row.row.score,
+                "benchmarks": {
+                    name: {
+                        "accuracy": result.figures["accuracy"],
+                        "std_error": result.figures["std_error"],
+                        "pairs": result.figures["pairs"],
+                        "command": f"facepipe eval {result.settings['benchmark']}",
+                    }
+                    for name, result in results[row.name].items()
+                },
+                "mean": _mean(results[row.name]),
+            }
+            for row in rows
+        ],
+    }
+
+
+def show_ablation(
+    plan: "Ablation", rows: list["Variant"], results: dict[str, dict[str, "Result"]], target: Path
+) -> None:
+    """For people: a column for each benchmark of the ablation, a dash where it was not measured, and the mean.
+
+    Args:
+        plan, rows, results: as in `ablation_json`.
+        target: the folder that holds the results.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    measured = list(results[rows[0].name])
+    columns = list(dict.fromkeys([*plan.columns, *measured]))
+    # Without frames the published columns fit into the 80 characters of a pipe.
+    table = Table(title="accuracy in %", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
+    table.add_column("", no_wrap=True)
+    for name in (*columns, "mean"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        found = results[row.name]
+        shares = [found[name].figures["accuracy"] if name in found else None for name in columns]
+        table.add_row(escape(row.row.title), *map(_hundred, (*shares, _mean(found))))
+    console = out()
+    needed = console.measure(table, options=console.options.update(max_width=1000)).maximum
+    console.width = max(needed, console.width)  # lines that run over are of more use than figures cut short
+    console.print(table)
+    known = [name for name in measured if results[rows[0].name][name].figures["accuracy"] is not None]
+    if 0 < len(known) < len(columns):
+        note(f"mean: of {', '.join(known)}")
+    note(f"whether a difference is more than chance: facepipe eval compare {target / 'results' / measured[0]}/*.json")
+
+
+def _hundred(share: float | None) -> str:
+    return NONE if share is None else f"{100 * share:.2f}"
+
+
+def _mean(results: dict[str, "Result"]) -> float | None:
+    """Of the benchmarks that have an accuracy."""
+    known = [result.accuracy for result in results.values() if result.figures["accuracy"] is not None]
+    return sum(known) / len(known) if known else None
