@@ -24,10 +24,12 @@ def longhand(queries, store, k):
 def small_blocks(monkeypatch):
     """So that a few hundred rows are many blocks, groups and rounds."""
     monkeypatch.setattr(search, "_QUERIES", 3)
-    monkeypatch.setattr(search, "_ROWS", 300)
+    monkeypatch.setattr(search, "_ROWS", 60)
+    monkeypatch.setattr(search, "_SCORES", 400)
+    monkeypatch.setattr(search, "_HALF_ROWS", 300)
     monkeypatch.setattr(search, "_GROUP", 4)
     monkeypatch.setattr(search, "_PAIRS", 7)
-    monkeypatch.setattr(search, "_SPARE", {torch.float32: 2, torch.bfloat16: 4})
+    monkeypatch.setattr(search, "_SPARE", {torch.float32: 2, torch.float16: 2, torch.bfloat16: 4})
 
 
 @pytest.mark.parametrize("coarse", COARSE)
@@ -73,9 +75,10 @@ def test_of_equal_rows_the_lower_ones_come_first(seed, rows, dim, kinds, k, coar
     different[0] = 0
     store, queries = different[rng.integers(kinds, size=rows)], rng.normal(size=(3, dim))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "_ROWS", 100)
+        patch.setattr(search, "_ROWS", 50)
+        patch.setattr(search, "_SCORES", 300)
         patch.setattr(search, "_GROUP", 4)
-        patch.setattr(search, "_SPARE", {torch.float32: 2, torch.bfloat16: 4})
+        patch.setattr(search, "_SPARE", {torch.float32: 2, torch.float16: 2, torch.bfloat16: 4})
         hits = top_k(queries, store, k, coarse=coarse)
     scores, expected = longhand(queries, store, k)
     assert (hits.rows == expected).all() and (hits.scores == scores).all()
@@ -100,6 +103,34 @@ def test_unit_rows_memory_mapped(tmp_path, small_blocks):
         assert (hits.rows == rows).all() and (hits.scores == scores).all()
 
 
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 700), kinds=st.integers(1, 400), k=st.integers(1, 30))
+def test_one_query_on_float16_rows_as_they_are(seed, rows, kinds, k):
+    """Many rows lie closer together than float16 tells apart, many are equal."""
+    rng = np.random.default_rng(seed)
+    different = unit(np.ones(6) + rng.normal(scale=0.02, size=(kinds, 6))).astype(np.float16)
+    store, query = different[rng.integers(kinds, size=rows)], rng.normal(size=(1, 6))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "_HALF_ROWS", 100)
+        patch.setattr(search, "_GROUP", 4)
+        patch.setattr(search, "_SPARE", {torch.float16: 2})
+        hits = top_k(query, store, k, unit_rows=True)
+    scores, expected = longhand(query, store, k)
+    assert (hits.rows == expected).all() and (hits.scores == scores).all()
+
+
+@pytest.mark.parametrize("rising", [True, False])
+def test_stores_in_order_of_score(small_blocks, rising):
+    """Every row better than all before it, or none: the most and the least that can wait to be taken in."""
+    rng = np.random.default_rng(4)
+    query = np.array([[1.0, 0.0]])
+    angle = np.sort(rng.uniform(0, np.pi, 900))[:: -1 if rising else 1]
+    store = np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32)
+    queries = np.concatenate([query, -query, query])
+    hits = top_k(queries, store, 9, coarse=torch.float32)
+    assert (hits.rows == longhand(queries, store, 9)[1]).all()
+
+
 def test_nothing_to_find():
     assert top_k(np.ones((3, 4)), np.ones((0, 4)), 5).scores.shape == (3, 0)
     assert top_k(np.ones((0, 4)), np.ones((9, 4)), 5).rows.shape == (0, 5)
@@ -115,6 +146,8 @@ def test_damaged_numbers_are_refused(bad, rows, in_store):
     (store if in_store else queries)[1, 3] = bad
     with pytest.raises(EmbeddingsError, match="finite numbers"):
         top_k(queries, store, 2)
+    with pytest.raises(EmbeddingsError, match="finite numbers"):
+        top_k(queries[1:], store.astype(np.float16), 2, unit_rows=True)
 
 
 def test_shapes_that_do_not_fit():
