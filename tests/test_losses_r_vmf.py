@@ -8,6 +8,7 @@ import vmf_longhand as exact
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.autograd import grad
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from facepipe.errors import ModelError
 from facepipe.losses import RVMFLoss
@@ -19,6 +20,25 @@ def longhand(d, radius, kappa, cosine, floor=0.0):
     scaled = exact.bessel(d / 2 - 1, kappa) * exact.mp.exp(-k)
     constant = exact.mpf(d) / 2 * exact.log(2 * exact.pi) + d * exact.log(radius)
     return -k * exact.mpf(cosine) - (exact.mpf(d) / 2 - 1) * exact.log(k) + exact.log(scaled + floor) + k + constant
+
+
+NOT_COMPUTING = ("aten::unbind.int", "aten::detach")
+
+
+class Counter(TorchDispatchMode):
+    """Operations by name; `computing` of them touch numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    @property
+    def computing(self):
+        return len([name for name in self.names if name not in NOT_COMPUTING])
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(func.name())
+        return func(*args, **(kwargs or {}))
 
 
 def tensors(log_kappa, cosine, dtype=torch.float64):
@@ -52,6 +72,33 @@ def test_value_and_gradient(d, exponent, cosine, floor, radius):
     bessel = (a + v / kappa - 1) * scaled / (scaled + floor) + 1
     expected = kappa * (-exact.mpf(cosine) - v / kappa + bessel)
     assert slope == pytest.approx(float(expected), abs=1e-12 * scale)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-7), (torch.float64, 1e-12)], ids=str)
+@pytest.mark.parametrize("d", (41, 42, 64, 100, 512, 2048))
+def test_over_the_grid(d, dtype, tolerance):
+    """A float32 loss is rounded once, so that its log κ is what the float says; terms of this size are summed."""
+    log_kappa = torch.linspace(math.log(1e-3), math.log(1e6), 60).to(dtype).requires_grad_()
+    cosine = torch.linspace(-0.9, 0.97, 60).to(dtype)
+    loss = RVMFLoss(d)(log_kappa, cosine)
+    (slope,) = grad(loss.sum(), log_kappa)
+    for got, rise, log_k, cos in zip(*(x.tolist() for x in (loss, slope, log_kappa, cosine)), strict=True):
+        kappa = exact.mp.exp(log_k)
+        expected, along = longhand(d, 64.0, kappa, cos), kappa * cos
+        assert abs(got - expected) <= tolerance * max(abs(expected), abs(along))
+        pull = kappa * exact.ratio(d, kappa)
+        assert abs(rise - (pull - along)) <= tolerance * max(abs(pull - along), pull, 1)
+
+
+def test_one_pass_is_few_operations():
+    """Small batches cost by the operation: 15 for the loss and its slope in float32, one more in the backward pass."""
+    log_kappa, cosine = tensors(6.0, 0.4, torch.float32)
+    loss = RVMFLoss(512)
+    loss(log_kappa, cosine)  # makes the coefficients
+    outer = torch.ones(1)
+    with Counter() as counter:
+        grad(loss(log_kappa, cosine), log_kappa, outer)
+    assert counter.computing <= 16, counter.names
 
 
 @pytest.mark.parametrize("official_floor", (False, True))

@@ -95,21 +95,22 @@ class _NegLogDensity(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, log_kappa: Tensor, cosine: Tensor, dim: int, radius: float) -> Tensor:
-        both = neg_log_density_and_slope(dim, in_double(log_kappa).exp(), cosine, radius)
-        loss, slope = both.to(_result_dtype(log_kappa, cosine)).unbind(0)
+        dtype = _result_dtype(log_kappa, cosine)
+        kappa = in_double(log_kappa).exp()
+        loss, ctx.slope = neg_log_density_and_slope(dim, kappa, cosine, radius, dtype).unbind(0)
         ctx.dim = dim
-        ctx.save_for_backward(log_kappa, cosine, slope)
+        ctx.save_for_backward(log_kappa, cosine)
         return loss
 
     @staticmethod
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
-        log_kappa, cosine, slope = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            # A second derivative is wanted: the saved slope has no graph.
-            kappa = in_double(log_kappa).exp()
-            slope = kappa * (a_d(ctx.dim, kappa) - in_double(cosine))
-        on_cosine = -outer * log_kappa.exp() if ctx.needs_input_grad[1] else None
-        return outer * slope, on_cosine, None, None
+        if not torch.is_grad_enabled() and not ctx.needs_input_grad[1]:
+            return outer * ctx.slope, None, None, None
+        # Where a second derivative is wanted: the slope that was kept has no graph.
+        log_kappa, cosine = ctx.saved_tensors
+        kappa = in_double(log_kappa).exp()
+        slope = kappa * (a_d(ctx.dim, kappa) - in_double(cosine))
+        return outer * slope, -outer * kappa, None, None
 
 
 def _check(log_kappa: Tensor, cosine: Tensor) -> None:
@@ -121,4 +122,4 @@ def _check(log_kappa: Tensor, cosine: Tensor) -> None:
 
 
 def _result_dtype(log_kappa: Tensor, cosine: Tensor) -> torch.dtype:
-    return torch.promote_types(torch.promote_types(log_kappa.dtype, cosine.dtype), torch.float32)
+    return torch.float64 if torch.float64 in (log_kappa.dtype, cosine.dtype) else torch.float32

@@ -48,7 +48,7 @@ class SCF(HeadLoss):
         self.centres.copy_(unit_rows(centres.to(self.centres))[0])
 
     def of_head(self, mu: Tensor, output: Tensor, labels: Tensor) -> LossOutput:
-        cosine = (mu * self.centres[labels].to(mu.dtype)).sum(1)
+        cosine = (mu * self.centres.index_select(0, labels).to(mu.dtype)).sum(1)
         log_kappa = output[:, 0]
         loss = self.r_vmf(log_kappa, cosine).mean()
         with torch.no_grad():

@@ -26,7 +26,6 @@ class Series(NamedTuple):
     Attributes:
         p, q, r: P, Q and R.
         t_r_slope: t·R′(t).
-        bend: (1 − t²)·R(t).
         p_at_one: P(1).
     """
 
@@ -34,7 +33,6 @@ class Series(NamedTuple):
     q: Polynomial
     r: Polynomial
     t_r_slope: Polynomial
-    bend: Polynomial
     p_at_one: float
 
 
@@ -49,14 +47,12 @@ def series(v: float) -> Series:
     q = [math.fsum(p[power:]) for power in range(1, len(p))]
     r = [0.5 if power == 0 else power * coefficient for power, coefficient in enumerate(p)]
     slope = [power * coefficient for power, coefficient in enumerate(r)]
-    bend = [c - two_lower for c, two_lower in zip([*r, 0.0, 0.0], [0.0, 0.0, *r], strict=True)]
     return Series(
-        p=_shortened(p, 1e4),
-        q=_shortened(q, 1),
+        p=_short(p, 1),
+        q=_short(q, 1),
         # An error of R comes down by 2/v in A.
-        r=_shortened(r, v / 2),
-        t_r_slope=_shortened(slope, 1),
-        bend=_shortened(bend, 1e4),
+        r=_short(r, v / 2),
+        t_r_slope=_short(slope, 1),
         p_at_one=math.fsum(p),
     )
 
@@ -86,15 +82,18 @@ def _terms(v: float) -> int:
     return _MOST_TERMS
 
 
-def _shortened(coefficients: list[float], scale: float) -> Polynomial:
-    """The polynomial on [0, 1] less the Chebyshev terms that together stay below the accuracy times ``scale``."""
-    whole = Powers(coefficients).convert(kind=Chebyshev, domain=[0, 1])
+def shortened(polynomial: Chebyshev, tolerance: float) -> Polynomial:
+    """The polynomial on [0, 1] less the Chebyshev terms that together stay below the tolerance."""
     tail = 0.0
-    keep = len(whole.coef)
-    while keep > 1 and (tail := tail + abs(whole.coef[keep - 1])) < _ACCURACY * scale:
+    keep = len(polynomial.coef)
+    while keep > 1 and (tail := tail + abs(polynomial.coef[keep - 1])) < tolerance:
         keep -= 1
-    short = whole.truncate(keep).convert(kind=Powers, domain=[-1, 1], window=[-1, 1])
+    short = polynomial.truncate(keep).convert(kind=Powers, domain=[-1, 1], window=[-1, 1])
     return tuple(short.coef.tolist())
+
+
+def _short(coefficients: list[float], scale: float) -> Polynomial:
+    return shortened(Powers(coefficients).convert(kind=Chebyshev, domain=[0, 1]), _ACCURACY * scale)
 
 
 def _sum(p: list[Fraction], q: list[Fraction]) -> list[Fraction]:

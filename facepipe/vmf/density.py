@@ -94,7 +94,7 @@ def log_density(d: int, kappa: Tensor, cosine: Tensor, radius: float = 1.0) -> T
 
 def in_double(x: Tensor) -> Tensor:
     """x in float64, or in float32 on a device without it (Apple's MPS)."""
-    return x.to(torch.float32 if x.is_mps else torch.float64)
+    return x.float() if x.is_mps else x.double()
 
 
 def _result_dtype(kappa: Tensor) -> torch.dtype:

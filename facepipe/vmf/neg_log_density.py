@@ -1,12 +1,11 @@
 """−log p and its slope in log κ together: what a loss over log κ needs, in the fewest passes.
 
-From Debye's expansion (see `facepipe.vmf.debye`), where v log κ cancels and the rest is a sum of plain terms:
+    −log p(z|x)          = −log C_d(κ) − κ cosθ + d log r,
+    its slope in log κ   = κ A_d(κ) − κ cosθ,
 
-    −log C_d(κ)  = S − v log(v + S) − ½ log S + P(t) + ½(d−1) log 2π,
-    κ A_d(κ)     = S − v − (1 − t²)R(t),
-
-v = d/2 − 1, S = √(v² + κ²), t = v/S. Near κ = 0 these terms cancel, and what is left is right to their last
-digit and not to its own; `log_c` and `a_d` are right to the last digit everywhere, at half the speed.
+from the form of `facepipe.vmf.amos`, in which v log κ cancels and one logarithm is left. Near κ = 0 its terms cancel,
+and what is left is right to their last digit and not to its own; `log_c` and `a_d` are right to the last digit
+everywhere, at half the speed.
 """
 
 import math
@@ -16,11 +15,14 @@ import torch
 from torch import Tensor
 
 from facepipe.vmf import bessel
+from facepipe.vmf.amos import remainders
 from facepipe.vmf.debye import columns
-from facepipe.vmf.debye_series import MIN_ORDER, series
+from facepipe.vmf.debye_series import MIN_ORDER
+
+_ACCURACY = {torch.float32: 3e-8, torch.float64: 1e-15}
 
 
-def neg_log_density_and_slope(d: int, kappa: Tensor, cosine: Tensor, radius: float = 1.0) -> Tensor:
+def neg_log_density_and_slope(d: int, kappa: Tensor, cosine: Tensor, radius: float, dtype: torch.dtype) -> Tensor:
     """−log p(z|x) of `log_density`, and its derivative by log κ, κ(A_d(κ) − cosθ); no autograd through them.
 
     A small batch costs by the call, not by the number: so both are carried as the two rows of one tensor.
@@ -30,25 +32,26 @@ def neg_log_density_and_slope(d: int, kappa: Tensor, cosine: Tensor, radius: flo
         kappa: N, float64, or float32 on a device without it.
         cosine: N, of no wider type.
         radius: r.
+        dtype: of the result, float32 or float64; polynomials are as long as it can see.
 
     Returns:
-        2×N, in the dtype of ``kappa``.
+        2×N.
     """
     v = d / 2 - 1
-    along = kappa * cosine
     if v < MIN_ORDER:
+        along = kappa * cosine
         log_g, ratio = bessel.log_g_and_ratio(v, kappa)
-        return torch.stack([log_g - along + (d * math.log(radius) - log_c_at_zero(d)), kappa * ratio - along])
-    square = (kappa * kappa).add_(v * v)
+        constant = d * math.log(radius) - log_c_at_zero(d)
+        return torch.stack([log_g - along + constant, kappa * ratio - along]).to(dtype)
+    w, squared_w, log_weight, first, *others = _columns(d, radius, dtype, kappa.dtype, kappa.device)
+    square = torch.addcmul(squared_w, kappa, kappa)
     over_s = square.rsqrt()
-    s = square * over_s
-    first, *others = _columns(d, radius, kappa.dtype, kappa.device)
+    s_and_w = torch.addcmul(w, square, over_s)
     both = first
     for column in others:
         both = torch.addcmul(column, both, over_s)
-    both.add_(s - along)
-    both[0].sub_(s.add_(v).log_(), alpha=v).sub_(square.log_(), alpha=0.25)
-    return both
+    both.add_(torch.addcmul(s_and_w, kappa, cosine, value=-1))
+    return torch.addcmul(both, log_weight, s_and_w.log_()).to(dtype)
 
 
 def log_c_at_zero(d: int) -> float:
@@ -57,9 +60,12 @@ def log_c_at_zero(d: int) -> float:
 
 
 @lru_cache(maxsize=64)
-def _columns(d: int, radius: float, dtype: torch.dtype, device: torch.device) -> list[Tensor]:
-    v = d / 2 - 1
-    p, bend = series(v).p, series(v).bend
-    constant = (d - 1) / 2 * math.log(2 * math.pi) + d * math.log(radius)
-    slope = (-v - bend[0], *(-coefficient for coefficient in bend[1:]))
-    return columns(v, (p[0] + constant, *p[1:]), slope, 1, dtype, device)
+def _columns(d: int, radius: float, result: torch.dtype, dtype: torch.dtype, device: torch.device) -> list[Tensor]:
+    """w, w², the logarithm's factor in each row, and the rows' polynomials in 1/S, less their common S + w − κ cosθ."""
+    w = (d - 1) / 2
+    rho, bend = remainders(d / 2 - 1, _ACCURACY[result])
+    constant = w * math.log(2 * math.pi) + d * math.log(radius)
+    loss = (rho[0] + constant - w, *rho[1:])
+    slope = (-2 * w - bend[0], *(-coefficient for coefficient in bend[1:]))
+    single = [torch.tensor(value, dtype=dtype, device=device) for value in (w, w * w, [[-w], [0.0]])]
+    return single + columns(w, loss, slope, 1, dtype, device)
