@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from facepipe.cli.eval import command as eval_group
+from facepipe.cli.result_file import read_result
 from facepipe.cli.verification_table import Caller
 from facepipe.errors import DatasetError
 
@@ -144,9 +145,7 @@ def kept_result(file: Path, benchmark: Benchmark, model: str, score: str, device
 
 
 def _read(file: Path) -> "Result | None":
-    from facepipe.protocols import Result
-
     try:
-        return Result.from_json(json.loads(file.read_text(encoding="utf-8")), file)
-    except (OSError, ValueError, DatasetError):
+        return read_result(file)
+    except DatasetError:
         return None

@@ -1,12 +1,12 @@
 """``facepipe eval compare``."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from facepipe.cli import options
+from facepipe.cli.result_file import read_result
 from facepipe.cli.screen import note, out, print_json, progress
 from facepipe.cli.verification_table import NONE, percent
 from facepipe.errors import DatasetError
@@ -30,7 +30,7 @@ def command(files: tuple[Path, ...], resamples: int, seed: int, as_json: bool) -
     """
     if len(files) < 2:
         raise DatasetError(f"{files[0]}: give two results or more, the first is what the others are compared with")
-    results = [_read(path) for path in files]
+    results = [read_result(path) for path in files]
     tests = [_test(results[0], other, resamples, seed) for other in results[1:]]
     if as_json:
         runs = [{"file": str(path), **_run(result)} for path, result in zip(files, results, strict=True)]
@@ -40,18 +40,6 @@ def command(files: tuple[Path, ...], resamples: int, seed: int, as_json: bool) -
     _show_runs(files, results)
     for path, test in zip(files[1:], tests, strict=True):
         _show_test(files[0], path, test, resamples)
-
-
-def _read(path: Path) -> "Result":
-    from facepipe.protocols import Result
-
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such file; make it with 'facepipe eval ... --json > {path}'") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise DatasetError(f"{path}: not readable JSON; make it with 'facepipe eval ... --json'") from error
-    return Result.from_json(told, path)
 
 
 def _run(result: "Result") -> dict[str, Any]:

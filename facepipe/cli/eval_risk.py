@@ -10,6 +10,7 @@ from facepipe.cli import options
 from facepipe.cli import verification_options as verification
 from facepipe.cli.damaging_source import damaged_embeddings
 from facepipe.cli.eval_source import Source, source_options, source_path
+from facepipe.cli.result_file import read_result
 from facepipe.cli.screen import note, out, print_json
 from facepipe.errors import DatasetError
 
@@ -45,6 +46,13 @@ if TYPE_CHECKING:
 )
 @click.option("--damage", type=click.Choice(["standard"]), help="Mix in damaged copies of the images.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the confidence 'random'.")
+@click.option(
+    "--beside",
+    "others",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Add the confidences of another head on the same backbone, from its --json; may be repeated.",
+)
 @click.option("--plot", type=options.output_path, help="Draw the curves: .png, .svg or .pdf.")
 @click.option("--csv", "csv_file", type=options.output_path, help="Write the curves and the table as CSV.")
 @click.option("--sheet", type=options.output_path, help="Picture of faces sorted by the first --confidence.")
@@ -60,6 +68,7 @@ def command(
     fmr: float,
     damage: str | None,
     seed: int,
+    others: tuple[Path, ...],
     plot: Path | None,
     csv_file: Path | None,
     sheet: Path | None,
@@ -73,12 +82,14 @@ def command(
     """
     from facepipe.datasets.any_pairs import read_pairs
     from facepipe.protocols.damaged import mix_damaged
+    from facepipe.protocols.risk_beside import put_beside
     from facepipe.protocols.risk_controlled import curves_of, evaluate_risk
 
     if plot is not None:
         from facepipe.report.risk_plot import plot_error_reject, require_plot
 
         require_plot(plot)
+    before = [(path, read_result(path)) for path in others]
     pairs = read_pairs(pairs_file, form)
     if sheet is not None and source.has_embeddings:
         raise DatasetError(f"{sheet}: a sheet of faces needs the images; give their folder as PATH")
@@ -90,14 +101,17 @@ def command(
         pairs = mix_damaged(pairs, damage)
     result = evaluate_risk(embeddings, pairs, confidences, score, pair_rule, fmr, seed=seed)
     result = replace(result, settings=result.settings | {"damage": damage})
+    shown = next(iter(result.figures["table"]))
+    for path, other in before:
+        result = put_beside(result, other, path)
     if csv_file is not None:
         from facepipe.report.risk_csv import write_risk_csv
 
         write_risk_csv(csv_file, result)
     if plot is not None:
-        plot_error_reject(plot, curves_of(result), f"{result.settings['model']}, {len(pairs)} pairs")
+        plot_error_reject(plot, curves_of(result), f"{_models(result)}, {len(pairs)} pairs")
     if sheet is not None:
-        _sheet(sheet, embeddings, source, next(iter(result.figures["table"])), damage)
+        _sheet(sheet, embeddings, source, shown, damage)
     if as_json:
         print_json(result.as_json())
     else:
@@ -111,12 +125,16 @@ def _sheet(path: Path, embeddings: "Embeddings", source: Source, confidence: str
     write_sheet(path, embeddings, confidence, detector, source.rule, damage)
 
 
+def _models(result: "Result") -> str:
+    return " + ".join([result.settings["model"], *result.settings.get("beside", [])])
+
+
 def _show(result: "Result") -> None:
     from rich.table import Table
 
     figures, settings = result.figures, result.settings
     shares = [row["rejected"] for row in next(iter(figures["table"].values()))]
-    table = Table(title=f"{settings['model']}, {figures['pairs']} pairs, accuracy in % by {settings['score']}")
+    table = Table(title=f"{_models(result)}, {figures['pairs']} pairs, accuracy in % by {settings['score']}")
     table.add_column("confidence", no_wrap=True)
     for share in shares:
         table.add_column(f"-{100 * share:.0f} %", justify="right")
