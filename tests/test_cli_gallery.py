@@ -1,5 +1,7 @@
 """``facepipe gallery`` on one face in many places."""
 
+import importlib
+
 import cv2
 import numpy as np
 import pytest
@@ -86,6 +88,15 @@ def test_another_model_is_refused(gallery, people, model, tmp_path):
     # A model that is no shipped one must be named.
     told = refused("gallery", "add", path, people / "Cy.jpg")
     assert told.startswith(f"{path}: made by tiny@") and "say where it is with --model" in told
+
+
+def test_an_image_under_a_wrong_name(people, model, tmp_path, monkeypatch):
+    """It is told of from the score on at which 'facepipe identify' would give it the other name."""
+    # One face everywhere: do not call it a duplicate. The module has the name of its function.
+    monkeypatch.setattr(importlib.import_module("facepipe.identify.enrol"), "_SAME", 2.0)
+    remarks = run("gallery", "build", people, tmp_path / "g.parquet", "-m", model, "--json").json["remarks"]
+    assert all("of somebody else" in remark["text"] for remark in remarks if remark["kind"] == "resembles")
+    assert {remark["path"] for remark in remarks if remark["kind"] == "resembles"} >= {"Cy/Cy.jpg"}
 
 
 def test_no_face_at_all(model, tmp_path):

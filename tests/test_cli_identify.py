@@ -123,6 +123,31 @@ def test_photos_and_videos_together(gallery, media, model, tmp_path):
     assert "--save must name a folder" in refused("identify", gallery, *both, "-m", model, "--save", tmp_path / "a.mp4")
 
 
+def test_a_broken_video_among_others(gallery, media, model, tmp_path):
+    """The others are read, the copies and the summary written; alone it is refused (below)."""
+    (tmp_path / "empty.mp4").touch()
+    both = [tmp_path / "empty.mp4", media / "film.mp4"]
+    words = ["identify", gallery, *both, "-m", model, "--every", 4, "--json", "--summary", tmp_path / "s.json"]
+    ended = run(*words, "--save", tmp_path / "out", "--no-sound")
+    assert ended.code == 0 and "empty.mp4: the file is empty (0 bytes)" in ended.err
+    assert ended.lines[0]["source"] == str(both[0]) and "is empty" in ended.lines[0]["error"]
+    assert {line["source"] for line in ended.lines[1:]} == {str(both[1])}
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["film.mp4"]
+    accounts = json.loads((tmp_path / "s.json").read_text())
+    assert "error" in accounts[0] and accounts[1]["frames"] == 8
+    assert run("identify", gallery, both[0], both[0], "-m", model).code == 2
+
+
+def test_a_threshold_measured_on_strangers(gallery, media, model, tmp_path):
+    """The faces of the photos are themselves the strangers: one of three may be named, and all three are equal."""
+    assert run("embed", media / "photos", "-o", tmp_path / "s.parquet", "-m", model, "--faces", "all").code == 0
+    words = ["identify", gallery, media / "photos" / "a.png", "-m", model, "--strangers", tmp_path / "s.parquet"]
+    ended = run(*words, "--fpir", 0.5)
+    assert ended.code == 0 and "FPIR 0.5 over 1 people, measured on 3 faces of strangers" in ended.err
+    told = refused(*words)
+    assert told == f"{tmp_path / 's.parquet'}: 3 faces of strangers cannot tell FPIR 0.01; embed 100 or more"
+
+
 def test_bad_input_is_one_line(gallery, media, model, tmp_path):
     photo = media / "photos" / "a.png"
     assert "no such file; make a gallery" in refused("identify", tmp_path / "g.parquet", photo, "-m", model)

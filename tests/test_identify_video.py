@@ -2,6 +2,8 @@
 
 import threading
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -105,6 +107,38 @@ def test_streams_and_cameras_that_are_not_there():
     assert "secret" not in str(caught.value)
     with pytest.raises(VideoError, match="camera 99: there is none of this number"):
         Video("99")
+
+
+def test_a_stream_over_http(tmp_path):
+    """A file from a web server of this machine; the password is sent, and shown nowhere."""
+    write_video(tmp_path / "a.avi", FRAMES, code="MJPG")
+    asked = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            super().do_GET()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=tmp_path)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            video = Video(f"http://ada:secret@127.0.0.1:{server.server_port}/a.avi")
+            frames = list(video.frames())
+        finally:
+            server.shutdown()
+    assert asked and video.live and video.name == f"http://127.0.0.1:{server.server_port}/a.avi"
+    assert len(frames) == 12 and [f.number for f in frames] == list(range(12))
+    assert (np.diff([f.time for f in frames]) > 0).all()
+    assert np.abs(frames[7].image.astype(int) - FRAMES[7]).mean() < 5
+
+
+@pytest.mark.parametrize("name", ["Fête à Zürich.mp4", "生日 party.mp4", "100%d.mp4"])
+def test_names_in_any_script(tmp_path, name):
+    record(tmp_path / name, [(number / 10, picture) for number, picture in enumerate(FRAMES)])
+    assert len(read(tmp_path / name)) == 12 and [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
 def test_stop_ends_early(tmp_path):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from facepipe.zoo import Card
 
 _gallery = click.argument("gallery", type=click.Path(path_type=Path))
+_FPIR = 1e-2
 _some_images = click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
@@ -127,12 +128,15 @@ def merge_(galleries: tuple[Path, ...], gallery: Path, as_json: bool) -> None:
 def _alike(gallery: "Gallery", card: "Card", only: set[str] | None = None) -> list["Remark"]:
     import numpy as np
 
-    from facepipe.identify import alike
-    from facepipe.identify.decide import curve
+    from facepipe.errors import ModelError
+    from facepipe.identify import alike, decide
 
-    points = curve(card, flip=gallery.images.flip)
+    try:  # from where on 'facepipe identify' would give the image somebody else's name
+        same = decide(card, _FPIR, len(gallery.names), flip=gallery.images.flip).threshold
+    except ModelError:
+        same = 1.0
     rows = None if only is None else np.array([n for n, path in enumerate(gallery.images.paths) if path in only], int)
-    return alike(gallery, points[-1][1] if points else 1.0, rows)
+    return alike(gallery, same, rows)
 
 
 def _report(path: Path, gallery: "Gallery", remarks: list["Remark"], as_json: bool) -> None:

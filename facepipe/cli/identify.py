@@ -1,7 +1,7 @@
 """``facepipe identify``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     default=1e-2,
     show_default=True,
     help="Share of faces of strangers that may get a name, over the whole gallery.",
+)
+@click.option(
+    "--strangers",
+    type=click.Path(path_type=Path),
+    help="Faces of people who are not in the gallery, from 'facepipe embed': the threshold is measured on them.",
 )
 @click.option("--threshold", type=float, help="Name from this score on, instead of at a false-positive rate.")
 @click.option(
@@ -51,6 +56,7 @@ def command(
     gallery: Path,
     media: tuple[str, ...],
     fpir: float,
+    strangers: Path | None,
     threshold: float | None,
     pooling: str,
     score: str,
@@ -75,6 +81,7 @@ def command(
     from facepipe.cli.identify_photos import show_photos
     from facepipe.cli.identify_video import VideoJob, show_video
     from facepipe.identify import load_gallery
+    from facepipe.identify.video import VideoError
 
     photos, videos = _sorted(media)
     several = len(photos) + len(videos) > 1 or any(path.is_dir() for path in photos)
@@ -82,7 +89,10 @@ def command(
         raise DatasetError(f"{save}: for several media --save must name a folder")
     known = load_gallery(gallery)
     embedder = tools.embedder_of(gallery, known.images.model, known.images.flip)
-    decision = _decision(embedder, known, fpir, threshold, score)
+    if strangers is not None and threshold is None:
+        decision = _measured(strangers, known, fpir, pooling, score, tools.device)
+    else:
+        decision = _decision(embedder, known, fpir, threshold, score)
     identifier = _identifier(gallery, known, decision, pooling, score, tools.device)
     note(_explained(decision, len(known.names)))
     detector = tools.detector()
@@ -91,9 +101,16 @@ def command(
         accounts.append(show_photos(photos, detector, embedder, identifier, save, as_json))
     for source in videos:
         job = VideoJob(source, save, several, every, seconds, sound, as_json)
-        accounts.append(show_video(job, detector, embedder, identifier))
+        try:
+            accounts.append(show_video(job, detector, embedder, identifier))
+        except VideoError as error:
+            if not several:
+                raise
+            accounts.append(_unreadable(source, str(error), as_json))
     if summary is not None:
         _write(summary, accounts[0] if len(accounts) == 1 else accounts)
+    if videos and all("error" in account for account in accounts):
+        raise click.exceptions.Exit(2)
 
 
 def _sorted(media: tuple[str, ...]) -> tuple[list[Path], list[str]]:
@@ -116,6 +133,18 @@ def _decision(
     return decide(embedder.model.card, fpir, len(gallery.names), score, embedder.flip)
 
 
+def _measured(path: Path, gallery: "Gallery", fpir: float, pooling: str, score: str, device: str) -> "Decision":
+    from facepipe.embed import load_embeddings
+    from facepipe.errors import EmbeddingsError
+    from facepipe.identify import measure
+
+    strangers = load_embeddings(path)
+    try:
+        return measure(gallery, strangers, fpir, pooling, score, device)
+    except EmbeddingsError as error:
+        raise EmbeddingsError(f"{path}: {error}") from error
+
+
 def _identifier(
     path: Path, gallery: "Gallery", decision: "Decision", pooling: str, score: str, device: str
 ) -> "Identifier":
@@ -128,9 +157,26 @@ def _identifier(
         raise EmbeddingsError(f"{path}: {error}") from error
 
 
+def _unreadable(source: str, why: str, as_json: bool) -> dict[str, Any]:
+    """One of several videos that cannot be read is told of, and the others are not given up for it."""
+    from facepipe.cli.screen import print_json
+    from facepipe.identify.video import without_password
+
+    note(why, style="yellow")
+    account = {"source": without_password(source), "error": why}
+    if as_json:
+        print_json(account, indent=None)
+    return account
+
+
 def _explained(decision: "Decision", people: int) -> str:
-    if decision.fpir is None or decision.far is None:
+    if decision.fpir is None:
         return f"names from a score of {decision.threshold:.3f} on, as given"
+    if decision.far is None:
+        return (
+            f"names from a score of {decision.threshold:.3f} on: FPIR {decision.fpir:g} over {people} people, "
+            f"{decision.how} on {decision.calibrated_on}"
+        )
     beyond = "; beyond the rates that were measured" if decision.how == "extrapolated" else ""
     return (
         f"names from a score of {decision.threshold:.3f} on: FPIR {decision.fpir:g} over {people} people is FAR "

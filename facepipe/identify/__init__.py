@@ -6,6 +6,7 @@ from facepipe.identify.enrol import Remark, alike, enrol
 from facepipe.identify.gallery import UNKNOWN, Gallery, merge, person_of, without
 from facepipe.identify.gallery_file import load_gallery, save_gallery
 from facepipe.identify.identifier import Identifier, Identity
+from facepipe.identify.strangers import measure
 
 __all__ = [
     "UNKNOWN",
@@ -21,6 +22,7 @@ __all__ = [
     "enrol",
     "given",
     "load_gallery",
+    "measure",
     "merge",
     "person_of",
     "save_gallery",

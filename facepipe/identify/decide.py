@@ -14,9 +14,9 @@ class Decision:
     Attributes:
         threshold: a face is named when its best score is at least this.
         fpir: share of searches of people outside the gallery that would give a name; None for a given threshold.
-        far: false-accept rate of one comparison that this allows; None for a given threshold.
+        far: false-accept rate of one comparison that this allows; None where none was asked for.
         how: ``measured``, ``interpolated``, ``extrapolated`` or ``given``.
-        calibrated_on: the pairs on which the card's thresholds were measured.
+        calibrated_on: the pairs, or the faces of strangers, on which the threshold was measured.
     """
 
     threshold: float

@@ -56,7 +56,7 @@ class Video:
     """
 
     def __init__(self, source: str) -> None:
-        self.name = _without_password(source)
+        self.name = without_password(source)
         camera = is_camera(source)
         self.live = camera or is_url(source)
         if not self.live:
@@ -162,7 +162,8 @@ def _four_letters(code: float) -> str:
     return letters if letters.isprintable() and letters.strip() else "unknown"
 
 
-def _without_password(source: str) -> str:
+def without_password(source: str) -> str:
+    """A source as it may be shown and written."""
     if not is_url(source):
         return source
     parts = urlsplit(source)

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from facepipe.report.letters import lettered
 
 _GAP, _TITLE, _CAPTION = 4, 22, 16
 _PAPER, _INK = (255, 255, 255), (20, 20, 20)
@@ -42,10 +44,11 @@ def draw_sheet(strips: Sequence[Strip]) -> np.ndarray:
 
 def _draw_strip(sheet: Image.Image, strip: Strip, top: int) -> None:
     pen = ImageDraw.Draw(sheet)
-    pen.text((_GAP, top + 2), strip.title, fill=_INK, font=ImageFont.load_default(size=14))
-    small = ImageFont.load_default(size=11)
+    title, large = lettered(strip.title, 14)
+    pen.text((_GAP, top + 2), title, fill=_INK, font=large)
     for number, (crop, caption) in enumerate(zip(strip.crops, strip.captions, strict=True)):
         height, width = crop.shape[:2]
         left = _GAP + number * (width + _GAP)
         sheet.paste(Image.fromarray(crop), (left, top + _TITLE))
-        pen.text((left + width / 2, top + _TITLE + height + 2), caption, fill=_INK, font=small, anchor="mt")
+        text, small = lettered(caption, 11)
+        pen.text((left + width / 2, top + _TITLE + height + 2), text, fill=_INK, font=small, anchor="mt")

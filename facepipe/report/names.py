@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from facepipe.report.letters import lettered
 
 NOBODY = (150, 150, 150)
 _POINT = (255, 209, 0)
@@ -81,8 +83,8 @@ def _caption(
 ) -> _Rectangle:
     """Draw the caption; returns the place it takes."""
     large = max(11.0, min(size[0] / 32, _height(face) * 0.18))
-    fonts = [ImageFont.load_default(size=large), ImageFont.load_default(size=max(9.0, large * 0.7))]
-    lines = [(text, font) for text, font in zip((face.title, face.detail), fonts, strict=True) if text]
+    sizes = zip((face.title, face.detail), (large, max(9.0, large * 0.7)), strict=True)
+    lines = [lettered(text, size) for text, size in sizes if text]
     extents = [pen.textbbox((0, 0), text, font=font) for text, font in lines]
     wide, high = max((box[2] for box in extents), default=0) + 4, sum(box[3] for box in extents) + 4
     place = _place(face.box, wide, high, size, taken)
