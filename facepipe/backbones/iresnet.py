@@ -11,6 +11,7 @@ import math
 from torch import Tensor, nn
 
 from facepipe.backbones.backbone import Backbone
+from facepipe.backbones.prelu import PReLU
 from facepipe.backbones.registry import register
 
 _PAPER = "Deng et al., ArcFace: Additive Angular Margin Loss for Deep Face Recognition, CVPR 2019"
@@ -26,7 +27,7 @@ class ImprovedUnit(nn.Module):
         self.bn1 = nn.BatchNorm2d(inputs, eps=_EPS)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs, eps=_EPS)
-        self.prelu = nn.PReLU(outputs)
+        self.prelu = PReLU(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, stride, padding=1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs, eps=_EPS)
         self.downsample: nn.Sequential | None = None
@@ -58,7 +59,7 @@ class IResNet(Backbone):
         super().__init__(input_size, embedding_dim, _CHANNELS[-1], _CHANNELS)
         self.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(64, eps=_EPS)
-        self.prelu = nn.PReLU(64)
+        self.prelu = PReLU(64)
         self.layer1 = _stage(64, 64, units[0])
         self.layer2 = _stage(64, 128, units[1])
         self.layer3 = _stage(128, 256, units[2])

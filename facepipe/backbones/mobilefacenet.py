@@ -8,6 +8,7 @@ import math
 from torch import Tensor, nn
 
 from facepipe.backbones.backbone import Backbone
+from facepipe.backbones.prelu import PReLU
 from facepipe.backbones.registry import register
 
 _PAPER = "Chen et al., MobileFaceNets: Efficient CNNs for Accurate Real-Time Face Verification, CCBR 2018"
@@ -31,7 +32,7 @@ class ConvBlock(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(outputs)
-        self.prelu = nn.Identity() if linear else nn.PReLU(outputs)
+        self.prelu = nn.Identity() if linear else PReLU(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.prelu(self.bn(self.conv(x)))
@@ -48,10 +49,10 @@ class Bottleneck(nn.Module):
         self.conv = nn.Sequential(
             nn.Conv2d(inputs, inner, 1, bias=False),
             nn.BatchNorm2d(inner),
-            nn.PReLU(inner),
+            PReLU(inner),
             nn.Conv2d(inner, inner, 3, stride, padding=1, groups=inner, bias=False),
             nn.BatchNorm2d(inner),
-            nn.PReLU(inner),
+            PReLU(inner),
             nn.Conv2d(inner, outputs, 1, bias=False),
             nn.BatchNorm2d(outputs),
         )

@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from facepipe.backbones.backbone import Backbone
+from facepipe.backbones.prelu import PReLU
 from facepipe.backbones.registry import register
 from facepipe.errors import ModelError
 
@@ -30,7 +31,7 @@ class ConvPReLU(nn.Module):
         # Batch normalisation has a shift of its own, which makes the bias idle.
         self.conv = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=not batch_norm)
         self.bn = nn.BatchNorm2d(outputs) if batch_norm else nn.Identity()
-        self.prelu = nn.PReLU(outputs, init=0.25)
+        self.prelu = PReLU(outputs, init=0.25)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.prelu(self.bn(self.conv(x)))

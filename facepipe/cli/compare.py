@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
-from facepipe.cli.screen import note, out, print_json
-from facepipe.errors import ModelError, NoFaceError
+from facepipe.cli.screen import note, print_json
+from facepipe.cli.verdict import USUAL_FAR, caption, decision, judge, show
+from facepipe.errors import NoFaceError
 
 if TYPE_CHECKING:
     from facepipe.embed import Embedder
     from facepipe.pipeline import CroppedImage, ReadImage
-    from facepipe.zoo import Card
 
 
 @click.command("compare")
@@ -26,8 +26,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="scf (Eq. 13) needs a model with kappa, mls one with sigma2.",
 )
-@click.option("--far", type=float, default=1e-3, show_default=True, help="False-accept rate of the decision.")
+@click.option("--far", type=float, default=USUAL_FAR, show_default=True, help="False-accept rate of the decision.")
 @click.option("--threshold", type=float, help="Decide at this score instead of at a false-accept rate.")
+@click.option(
+    "--prior",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.5,
+    show_default=True,
+    help="Probability that the two are one person, before anyone looks; the one that is printed starts from it.",
+)
 @click.option("--check", is_flag=True, help="Exit with 1 when the faces are judged different.")
 @click.option("--save", type=options.output_path, help="Write both photos side by side, with boxes and landmarks.")
 @options.flip
@@ -51,6 +58,7 @@ def command(
     score: str,
     far: float,
     threshold: float | None,
+    prior: float,
     check: bool,
     save: Path | None,
     flip: str | None,
@@ -68,57 +76,33 @@ def command(
 
     The answer is a score and a decision at the false-accept rate --far: the share of pairs of different
     people that would pass the threshold. The threshold comes from the model's card, which also says on which
-    pairs it was measured. Where the model has an uncertainty head, it is told how sure the model is of each
+    pairs it was measured. A card that has a curve for it also tells the probability that the two are one
+    person. Where the model has an uncertainty head, it is told how sure the model is of each
     face, among the faces it usually sees, and a warning is given where it is not.
 
     Exit code 0 for any successful comparison (with --check, 1 when different), 2 when there is no face or
     a file cannot be read.
     """
-    import numpy as np
-
     from facepipe.images import read_rgb
     from facepipe.pipeline import ReadImage
-    from facepipe.protocols.sureness import sureness
-    from facepipe.score import score_pairs
 
     # Before the model is loaded, so that a wrong path is told at once.
     images = [ReadImage(path, read_rgb(path)) for path in (image_a, image_b)]
     embedder = options.make_embedder(model, flip, precision, device)
     detector = None if already_aligned else options.make_detector(preset, min_face, factor, thresholds, device)
-    decision = _decision(embedder, score, far, threshold)
+    decided = decision(embedder, score, far, threshold)
     found = _find(images, embedder, detector, rule)
-    embeddings = embedder(_stack(found))
-    value = float(score_pairs(score, embeddings, np.array([0]), np.array([1]))[0])
-    same = bool(value >= decision["threshold"])
-    answer: dict[str, Any] = {"score": value, "kind": score, "same": same, **decision}
-    answer["model"] = embedder.model.identity
-    answer["images"] = [_account(result) for result in found]
-    for account, sure in zip(answer["images"], sureness(embeddings, embedder.model.card), strict=False):
-        account |= {sure.name: sure.value, "surer_than": sure.share, "unsure": sure.unsure}
+    answer = judge(found, embedder, score, decided, prior)
     if save is not None:
-        _save(save, images, found, _caption(answer))
+        _save(save, images, found, caption(answer))
     if as_json:
         print_json(answer)
     else:
-        _show(answer, found, embedder.model.card)
+        show(answer)
     if save is not None:
         note(f"picture: {save}")
-    if check and not same:
+    if check and not answer["same"]:
         raise click.exceptions.Exit(1)
-
-
-def _decision(embedder: "Embedder", score: str, far: float, threshold: float | None) -> dict[str, Any]:
-    needed = {"scf": "kappa", "mls": "sigma2"}.get(score)
-    head = embedder.model.head
-    if needed and (head is None or head.kind != needed):
-        raise ModelError(
-            f"model {embedder.model.card.name} has no {needed} head, which --score {score} needs; train one with "
-            f"'facepipe train {'scf-small' if score == 'scf' else 'probface-small'}', or score by cosine"
-        )
-    if threshold is not None:
-        return {"threshold": threshold, "far": None, "calibrated_on": "given on the command line"}
-    entry = embedder.model.card.threshold_at(far, score, embedder.flip)
-    return {"threshold": entry.value, "far": entry.far, "calibrated_on": entry.calibrated_on}
 
 
 def _find(images: list["ReadImage"], embedder: "Embedder", detector: Any, rule: str) -> list["CroppedImage"]:
@@ -133,58 +117,6 @@ def _find(images: list["ReadImage"], embedder: "Embedder", detector: Any, rule: 
                 "or --already-aligned for a face crop"
             )
     return found
-
-
-def _stack(found: list["CroppedImage"]) -> Any:
-    import numpy as np
-
-    return np.stack([result.crops[0] for result in found])
-
-
-def _account(result: "CroppedImage") -> dict[str, Any]:
-    account: dict[str, Any] = {"path": str(result.path), "faces": len(result.faces)}
-    if len(result.chosen):
-        index = int(result.chosen[0])
-        account["box"] = result.faces.boxes[index].tolist()
-        account["detection_score"] = float(result.faces.scores[index])
-        account["used"] = index + 1
-    return account
-
-
-def _caption(answer: dict[str, Any]) -> str:
-    verdict = "same person" if answer["same"] else "different people"
-    at = "" if answer["far"] is None else f" at FAR {answer['far']:g}"
-    kind = "" if answer["kind"] == "cosine" else f"{answer['kind']} "
-    return f"{verdict}: {kind}score {answer['score']:.3f}, threshold {answer['threshold']:.3f}{at}"
-
-
-def _show(answer: dict[str, Any], found: list["CroppedImage"], card: "Card") -> None:
-    screen = out()
-    colour = "green" if answer["same"] else "red"
-    screen.print(_caption(answer), style=f"bold {colour}", soft_wrap=True)
-    for account in answer["images"]:
-        of = f"face {account['used']} of {account['faces']}" if "used" in account else "taken as an aligned crop"
-        screen.print(f"  {account['path']}: {of}{_sure(account)}", markup=False, soft_wrap=True)
-    for number, account in enumerate(answer["images"], 1):
-        if account.get("unsure"):
-            warning = f"  face {number} is blurred or turned away: the answer is uncertain"
-            screen.print(warning, style="yellow", soft_wrap=True)
-    if card.uncertainty is not None and card.uncertainty.quantiles:
-        where = card.uncertainty.measured_on
-        screen.print(f"  sureness compared with: {where}", markup=False, soft_wrap=True)
-    screen.print(f"  threshold measured on: {answer['calibrated_on']}", markup=False, soft_wrap=True)
-    screen.print(f"  model: {answer['model']}", markup=False, soft_wrap=True)
-    crowded = [str(result.path) for result in found if len(result.faces) > 1]
-    if crowded:
-        note(f"several faces in {', '.join(crowded)}: choose with --faces, see with --save")
-
-
-def _sure(account: dict[str, Any]) -> str:
-    name = "kappa" if "kappa" in account else "sigma2"
-    if name not in account:
-        return ""
-    share = account["surer_than"]
-    return f", {name} {account[name]:.3g}" + (f", surer than {100 * share:.0f} % of faces" if share is not None else "")
 
 
 def _save(path: Path, images: list["ReadImage"], found: list["CroppedImage"], caption: str) -> None:

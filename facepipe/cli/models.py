@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
-from facepipe.cli.screen import note, notes, out, print_json
+from facepipe.cli.screen import notes, out, print_json
 from facepipe.errors import ModelError
 
 if TYPE_CHECKING:
@@ -47,12 +47,17 @@ def list_models(as_json: bool = False) -> None:
 
 
 def _status(status: "CardStatus") -> dict[str, Any]:
-    return {"name": status.name, "cached": status.cached, "shipped": status.shipped, "problem": status.problem,
+    from facepipe.zoo import DEFAULT
+
+    return {"name": status.name, "default": status.name == DEFAULT, "cached": status.cached,
+            "shipped": status.shipped, "problem": status.problem,
             "card": None if status.card is None else status.card.model_dump()}  # fmt: skip
 
 
 def _show_models(statuses: list["CardStatus"]) -> None:
     from rich.table import Table
+
+    from facepipe.zoo import DEFAULT
 
     table = Table(title="Models")
     for column in ("name", "at hand", "crop", "embedding", "licence", "what it is"):
@@ -63,13 +68,12 @@ def _show_models(statuses: list["CardStatus"]) -> None:
             continue
         card = status.card
         size = "×".join(map(str, card.input.size))
+        name = f"{card.name} (default)" if card.name == DEFAULT else card.name
         table.add_row(
-            card.name, "yes" if status.cached else "no", f"{size} {card.input.channels}",
+            name, "yes" if status.cached else "no", f"{size} {card.input.channels}",
             f"{card.embedding.dim}, flip {card.embedding.flip}", card.source.licence, card.title,
         )  # fmt: skip
     out().print(table)
-    if not any(status.cached for status in statuses):
-        note("no model is at hand; fetch one with 'facepipe models pull NAME'")
 
 
 def _show_backbones(backbones: list[Any]) -> None:
@@ -106,6 +110,11 @@ def show(name: str, as_json: bool) -> None:
         median = section.quantiles[len(section.quantiles) // 2] if section.quantiles else None
         usual = "" if median is None else f", median {median:.4g} on {section.measured_on}"
         screen.print(f"  uncertainty.head: {section.head}{usual}", markup=False, soft_wrap=True)
+    for curve in card.probabilities:
+        screen.print(
+            f"  probability: log odds = {curve.slope:.4g}·{curve.score} {curve.offset:+.4g} at prior 50 % "
+            f"(flip {curve.flip or card.embedding.flip}, {curve.fitted_on})", soft_wrap=True
+        )  # fmt: skip
     for threshold in card.thresholds:
         where = f"flip {threshold.flip or card.embedding.flip}, {threshold.calibrated_on}"
         screen.print(f"  FAR {threshold.far:g}: {threshold.score} ≥ {threshold.value:.4f} ({where})", soft_wrap=True)

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from facepipe.errors import ModelError
-
 if TYPE_CHECKING:
     from facepipe.detect import Detector
     from facepipe.embed import Embedder
@@ -16,13 +14,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
-model = click.option("--model", "-m", help="Model name, card file or run folder; see 'facepipe models list'.")
+model = click.option(
+    "--model", "-m", help="Name, card file or run folder; see 'facepipe models list' [default: the model that ships]."
+)
 models = click.option(
     "--model",
     "-m",
     "models",
     multiple=True,
-    help="Model name, card file or run folder; see 'facepipe models list'. Given several times: an ensemble.",
+    help="Name, card file or run folder; see 'facepipe models list'. Several: an ensemble "
+    "[default: the model that ships].",
 )
 precision = click.option(
     "--precision",
@@ -97,27 +98,12 @@ def make_detector(
 
 
 def make_embedder(model: str | None, flip: str | None, precision: str, device: str) -> "Embedder":
-    """The embedder that the options describe.
+    """The embedder that the options describe, of the model that ships where none is named.
 
     Raises:
-        ModelError: no model was named and none is in the cache.
+        ModelError: there is no such model, or it is not at hand.
     """
     from facepipe.embed import Embedder
-    from facepipe.zoo import load
+    from facepipe.zoo import DEFAULT, load
 
-    return Embedder(load(model or default_model(), device), flip=flip, precision=precision)
-
-
-def default_model() -> str:
-    """The first model at hand, preferring those with a free licence.
-
-    Raises:
-        ModelError: none is in the cache.
-    """
-    from facepipe.zoo import available
-
-    at_hand = [status.name for status in available() if status.cached]
-    for name in ("sface", *at_hand):
-        if name in at_hand:
-            return name
-    raise ModelError("no model is at hand; fetch one with 'facepipe models pull sface' (10 MB)")
+    return Embedder(load(model or DEFAULT, device), flip=flip, precision=precision)

@@ -4,15 +4,19 @@ from facepipe.score.cosine import cosine, unit
 from facepipe.score.pair_cosines import pair_cosines
 from facepipe.score.pairs import SCORES, score_pairs
 from facepipe.score.pool import POOLS, pool
+from facepipe.score.probability import Logistic, fit_logistic, probability
 from facepipe.score.scf import scf, scf_pairs
 from facepipe.score.threshold import threshold_at_far
 
 __all__ = [
     "POOLS",
     "SCORES",
+    "Logistic",
     "cosine",
+    "fit_logistic",
     "pair_cosines",
     "pool",
+    "probability",
     "scf",
     "scf_pairs",
     "score_pairs",

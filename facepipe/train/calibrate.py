@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facepipe.errors import FacepipeError
-from facepipe.score import threshold_at_far, unit
+from facepipe.score import Logistic, fit_logistic, threshold_at_far, unit
 
 LARGEST = 4000
 """Crops that are compared, all with all: eight million pairs."""
@@ -67,6 +67,14 @@ def thresholds_at(
         tar = float((genuine >= value).mean()) if len(genuine) else 0.0
         thresholds.append(Threshold(far, value, tar, score))
     return thresholds, notes
+
+
+def curve_of(genuine: np.ndarray, impostor: np.ndarray) -> tuple[Logistic | None, list[str]]:
+    """The probability that scores stand for, or None and a note where these tell none."""
+    try:
+        return fit_logistic(genuine, impostor), []
+    except FacepipeError as error:
+        return None, [f"no probability: {error}"]
 
 
 def subset(count: int, seed: int) -> np.ndarray:

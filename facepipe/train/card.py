@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from facepipe.files import write_bytes
 from facepipe.train.frozen import of_card, parts
 from facepipe.train.recipe import Recipe
-from facepipe.zoo import Card, Model, Source, Threshold, Uncertainty, save_card
+from facepipe.zoo import Card, Model, Probability, Source, Threshold, Uncertainty, save_card
 
 WEIGHTS = "weights.safetensors"
 CARD = "card.toml"
@@ -34,6 +34,7 @@ def write_model(
     thresholds: Sequence[Threshold],
     source: Source,
     uncertainty: Uncertainty | None = None,
+    probabilities: Sequence[Probability] = (),
 ) -> Card:
     """Write ``weights.safetensors`` and ``card.toml`` to ``run``, each whole or not at all.
 
@@ -41,18 +42,24 @@ def write_model(
         run: the folder.
         net: a backbone, or a backbone with its head.
         recipe: says how crops are fed to it.
-        thresholds, source, uncertainty: for the card.
+        thresholds, source, uncertainty, probabilities: for the card.
 
     Raises:
         OSError: the folder cannot be written.
         ModelError: the recipe's values do not make a card.
     """
-    data = save({name: tensor.detach().contiguous().cpu() for name, tensor in net.state_dict().items()})
+    data = save({name: _kept(tensor, recipe.model.weights) for name, tensor in net.state_dict().items()})
     write_bytes(run / WEIGHTS, data)
     name = re.sub(r"[^a-z0-9._-]+", "-", run.resolve().name.lower()).lstrip("._-") or "run"
-    card = _card(name, recipe, hashlib.sha256(data).hexdigest(), thresholds, source, uncertainty)
+    card = _card(name, recipe, hashlib.sha256(data).hexdigest(), thresholds, source, uncertainty, probabilities)
     save_card(card, run / CARD)
     return card
+
+
+def _kept(tensor: Tensor, form: str) -> Tensor:
+    """Vectors stay as they are: variances may be smaller than float16 knows, and weigh nothing."""
+    kept = tensor.detach().cpu().contiguous()
+    return kept.to(torch.float16) if form == "float16" and kept.ndim > 1 else kept
 
 
 def _card(
@@ -62,6 +69,7 @@ def _card(
     thresholds: Sequence[Threshold],
     source: Source,
     uncertainty: Uncertainty | None,
+    probabilities: Sequence[Probability] = (),
 ) -> Card:
     model = recipe.model
     what = model.backbone if uncertainty is None else f"{model.backbone}, {uncertainty.head} head"
@@ -83,6 +91,7 @@ def _card(
         "weights": {"file": WEIGHTS, "format": "safetensors", "sha256": sha256},
         "uncertainty": uncertainty,
         "thresholds": tuple(thresholds),
+        "probabilities": tuple(probabilities),
         "source": source,
     }
     return Card.model_validate(fields)

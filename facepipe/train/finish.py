@@ -12,7 +12,8 @@ from facepipe.datasets import Samples
 from facepipe.embed import Embedder
 from facepipe.files import replacing, write_text
 from facepipe.losses import ClassificationLoss, Distillation, angular_fisher_score
-from facepipe.train.calibrate import Threshold, calibrate, subset
+from facepipe.score import Logistic
+from facepipe.train.calibrate import Threshold, curve_of, pair_scores, subset, thresholds_at
 from facepipe.train.card import as_model, write_model
 from facepipe.train.checkpoint import TrainingError
 from facepipe.train.crops import Crops
@@ -20,8 +21,8 @@ from facepipe.train.frozen import backbone_card, head_note
 from facepipe.train.loop import Trainer
 from facepipe.train.prepare import Prepared
 from facepipe.train.recipe import Recipe
-from facepipe.train.reference import kept_thresholds, reference
-from facepipe.zoo import Card, Source, Uncertainty
+from facepipe.train.reference import kept_probabilities, kept_thresholds, reference
+from facepipe.zoo import Card, Probability, Source, Uncertainty
 from facepipe.zoo import Threshold as CardThreshold
 
 IDENTITIES = "identities.txt"
@@ -34,12 +35,14 @@ class Validation:
 
     Attributes:
         thresholds: at the recipe's false-accept rates.
+        curves: score → the probability that it stands for, where that can be told.
         uncertainty: of the head, if there is one, with its usual values.
         figures: for the summary.
         notes: on what could not be measured.
     """
 
     thresholds: list[Threshold]
+    curves: dict[str, Logistic | None]
     uncertainty: Uncertainty | None
     figures: dict[str, Any]
     notes: list[str]
@@ -62,9 +65,9 @@ def finish(recipe: Recipe, run: Path, ready: Prepared, figures: dict[str, float]
     if not trainer.ranks.first:
         return {}
     found = _validate(recipe, trainer, ready.held_out)
-    thresholds = _of_card(recipe, found)
+    thresholds, curves = _of_card(recipe, found), _curves_of_card(recipe, found)
     try:
-        write_model(run, trainer.best_net(), recipe, thresholds, _source(recipe, ready), found.uncertainty)
+        write_model(run, trainer.best_net(), recipe, thresholds, _source(recipe, ready), found.uncertainty, curves)
         if centres is not None:
             with replacing(run / CLASSES) as temporary:
                 save_file({"weight": centres.contiguous().cpu()}, temporary)
@@ -85,6 +88,17 @@ def _of_card(recipe: Recipe, found: Validation) -> list[CardThreshold]:
         CardThreshold(far=one.far, value=one.value, score=one.score, calibrated_on=_measured_on(found.figures))
         for one in found.thresholds
         if not kept or one.score != "cosine"
+    ]
+    return kept + measured
+
+
+def _curves_of_card(recipe: Recipe, found: Validation) -> list[Probability]:
+    """As `_of_card`, of probabilities."""
+    kept = kept_probabilities(recipe)
+    measured = [
+        Probability(score=score, slope=curve.slope, offset=curve.offset, fitted_on=_measured_on(found.figures))
+        for score, curve in found.curves.items()
+        if curve is not None and (not kept or score != "cosine")
     ]
     return kept + measured
 
@@ -136,18 +150,22 @@ def _validate(recipe: Recipe, trainer: Trainer, held_out: Samples | None) -> Val
     model = as_model(trainer.best_net(), recipe, trainer.ranks.device)
     if held_out is None:
         missing = "no thresholds: no identities were held out; set data.held_out"
-        return Validation([], model.card.uncertainty, {}, [missing])
+        return Validation([], {}, model.card.uncertainty, {}, [missing])
     chosen = subset(len(held_out), recipe.loop.seed)
     crops = Crops(held_out, recipe.model.input_size, recipe.data.fit, 0, recipe.loop.seed, max_corrupt=1.0)
     pixels, labels = crops.batch(chosen, chosen * 0)
     embeddings = Embedder(model, precision="float32")(pixels)
-    thresholds, notes = calibrate(embeddings.mu, labels, recipe.evaluate.fars)
+    scores = pair_scores(embeddings.mu, labels)
+    thresholds, notes = thresholds_at(*scores, recipe.evaluate.fars)
+    curve, more = curve_of(*scores)
+    curves, notes = {"cosine": curve}, notes + more
     figures = {
         "held_out": len(held_out.identities),
         "held_out_images": len(chosen),
         "fisher": angular_fisher_score(embeddings.mu, labels),
     }
     if model.head is None:
-        return Validation(thresholds, None, figures, notes)
+        return Validation(thresholds, curves, None, figures, notes)
     of_head = reference(recipe, embeddings, labels, _measured_on(figures))
-    return Validation(thresholds + of_head.thresholds, of_head.uncertainty, figures, notes + of_head.notes)
+    curves |= [of_head.curve]
+    return Validation(thresholds + of_head.thresholds, curves, of_head.uncertainty, figures, notes + of_head.notes)

@@ -65,7 +65,7 @@ class HeadNet(Headed):
 def fill_model(recipe: Recipe) -> Recipe:
     """The recipe with the ``[model]`` of the backbone's card where a head is trained; others come back as they are.
 
-    Only ``model.flip`` may be set otherwise, and ``data.fit``, which is the card's too.
+    Only ``model.flip`` and ``model.weights`` may be set otherwise, and ``data.fit``, which is the card's too.
 
     Raises:
         RecipeError: no backbone is named, it is ONNX, or ``[model]`` says something else than its card.
@@ -82,13 +82,14 @@ def fill_model(recipe: Recipe) -> Recipe:
     card = backbone_card(recipe)
     of_card = _model(card)
     given = recipe.model.model_dump(exclude_unset=True)
-    others = [name for name, value in given.items() if name != "flip" and value != of_card[name]]
+    own = {name: value for name, value in given.items() if name in ("flip", "weights")}
+    others = [name for name, value in given.items() if name not in own and value != of_card[name]]
     if given.get("backbone") and others:
         raise RecipeError(
             f"model.{others[0]} = {given[others[0]]!r}: the card of {card.name} says {of_card[others[0]]!r}; "
             "leave [model] out"
         )
-    model = Model.model_validate(of_card | ({"flip": given["flip"]} if "flip" in given else {}))
+    model = Model.model_validate(of_card | own)
     where = {name: _absolute(getattr(settings, name)) for name in ("backbone", "centres_file")}
     data = recipe.data
     if "fit" not in data.model_fields_set:

@@ -67,10 +67,15 @@ class Trainer:
         self.net: nn.Module = net.to(memory_format=layout).train()
         self.loss = loss.train()
         self.criterion = self._criterion()
-        self.average = Average(self.net, recipe.loop.ema) if recipe.loop.ema else None
+        self.restart_average()
         self._optimise()
         self.forward_net = self._forward_net()
         self.dtype = choose_precision(recipe.loop.precision, ranks.device)
+
+    def restart_average(self) -> None:
+        """Let the average, where one is kept, begin at the network's weights of now."""
+        decay = self.recipe.loop.ema
+        self.average = Average(self.net, decay) if decay else None
 
     def _criterion(self) -> Callable[[Tensor, Tensor, int], LossOutput]:
         settings = self.recipe.distributed

@@ -30,6 +30,7 @@ class Model(Section):
     mean: float = 127.5
     scale: Annotated[float, Field(gt=0)] = 127.5  # (pixel − mean) / scale
     flip: Literal["concat", "sum", "none"] = "sum"  # what embedding does with the mirror image
+    weights: Literal["float32", "float16"] = "float32"  # number format of matrices in the finished file
     options: dict[str, Any] = {}
 
 

@@ -6,12 +6,12 @@ import numpy as np
 
 from facepipe.embed import Embeddings
 from facepipe.protocols.confidence import uncertainty
-from facepipe.score import score_pairs
-from facepipe.train.calibrate import Threshold, thresholds_at
+from facepipe.score import Logistic, score_pairs
+from facepipe.train.calibrate import Threshold, curve_of, thresholds_at
 from facepipe.train.frozen import backbone_card, of_card
 from facepipe.train.recipe import Recipe
+from facepipe.zoo import Card, Probability, Uncertainty
 from facepipe.zoo import Threshold as CardThreshold
-from facepipe.zoo import Uncertainty
 
 _LARGEST = 2000  # crops compared, all with all: two million pairs, whose scores are dearer than cosines
 _QUANTILES = 21
@@ -24,11 +24,13 @@ class Reference:
     Attributes:
         uncertainty: the card's section.
         thresholds: of the score ``scf`` or ``mls``.
+        curve: the probability that this score stands for, if it can be told.
         notes: on thresholds that could not be measured.
     """
 
     uncertainty: Uncertainty
     thresholds: list[Threshold]
+    curve: tuple[str, Logistic | None]
     notes: list[str]
 
 
@@ -45,17 +47,28 @@ def reference(recipe: Recipe, embeddings: Embeddings, labels: np.ndarray, measur
     left, right = np.triu_indices(min(len(labels), _LARGEST), 1)
     scores, same = score_pairs(score, embeddings, left, right), labels[left] == labels[right]
     thresholds, notes = thresholds_at(scores[same], scores[~same], recipe.evaluate.fars, score)
+    curve, more = curve_of(scores[same], scores[~same])
     values = np.abs(uncertainty(kind, embeddings))
     quantiles = np.quantile(values, np.linspace(0, 1, _QUANTILES)).tolist()
     section = of_card(recipe).model_copy(update={"quantiles": tuple(quantiles), "measured_on": measured_on})
-    return Reference(section, thresholds, notes)
+    return Reference(section, thresholds, (score, curve), notes + more)
 
 
 def kept_thresholds(recipe: Recipe) -> list[CardThreshold]:
     """Those of the backbone's card for cosines, which a head leaves as they are; none if the backbone is trained."""
+    card = _unchanged(recipe)
+    return [] if card is None else [threshold for threshold in card.thresholds if threshold.score == "cosine"]
+
+
+def kept_probabilities(recipe: Recipe) -> list[Probability]:
+    """As `kept_thresholds`, of the curves for cosines."""
+    card = _unchanged(recipe)
+    return [] if card is None else [curve for curve in card.probabilities if curve.score == "cosine"]
+
+
+def _unchanged(recipe: Recipe) -> Card | None:
+    """The card of a backbone that gets a head and embeds as before."""
     if not recipe.uncertainty.head or recipe.uncertainty.finetune_backbone:
-        return []
+        return None
     card = backbone_card(recipe)
-    if card.embedding.flip != recipe.model.flip:
-        return []
-    return [threshold for threshold in card.thresholds if threshold.score == "cosine"]
+    return card if card.embedding.flip == recipe.model.flip else None

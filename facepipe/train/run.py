@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 
 from facepipe.losses import HeadLoss
+from facepipe.train.begin_as_teacher import begin_as_teacher
 from facepipe.train.centres import set_centres
 from facepipe.train.checkpoint import TrainingError, checkpoint_folders, load_checkpoint, save_checkpoint
 from facepipe.train.finish import finish
@@ -135,6 +136,7 @@ class _Run:
                 "--out"
             )
         self._save_recipe()
+        begin_as_teacher(self.recipe, self.ready, self.say)
         set_centres(self.recipe, self.ready, self.say)
         return 0
 

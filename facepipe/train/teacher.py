@@ -34,6 +34,8 @@ class Teacher(BaseModel):
     cosine: Weight = 1.0
     relational: Weight = 0.0
     identity: Weight = 0.0
+    begin: bool = False  # the student's first weights are the teacher's, narrowed; see `narrow`
+    begin_crops: Annotated[int, Field(ge=1)] = 384  # on which channels are chosen and layers refitted
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,23 @@ Importing this room loads neither torch nor anything that only a download or an 
 """
 
 from facepipe.zoo.cache import cache_folder, cached_weights, is_cached, sha256_of, user_cards
-from facepipe.zoo.card import Card, Embedding, Input, Source, Threshold, Uncertainty, Weights
+from facepipe.zoo.card import Card, Embedding, Input, Probability, Source, Threshold, Uncertainty, Weights
 from facepipe.zoo.card_file import read_card, save_card
-from facepipe.zoo.catalogue import CardStatus, available, find_card
+from facepipe.zoo.catalogue import DEFAULT, CardStatus, available, find_card
 from facepipe.zoo.download import pull
 from facepipe.zoo.importing import import_foreign, import_weights
 from facepipe.zoo.loading import CARD_FILE, Model, Network, load, locate
 
 __all__ = [
     "CARD_FILE",
+    "DEFAULT",
     "Card",
     "CardStatus",
     "Embedding",
     "Input",
     "Model",
     "Network",
+    "Probability",
     "Source",
     "Threshold",
     "Uncertainty",

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from facepipe.errors import ModelError
+from facepipe.shipped import shipped
 from facepipe.zoo.card import Card
 
 
@@ -21,13 +22,14 @@ def cache_folder() -> Path:
 
 
 def cached_weights(card: Card) -> Path:
-    """Where in the cache the weights of a card lie, or would lie."""
-    weights = card.weights
-    return cache_folder() / "weights" / f"{weights.sha256[:12]}-{PurePosixPath(weights.file).name}"
+    """Where the weights of a card lie, or would lie: with facepipe if they ship with it, otherwise in the cache."""
+    name = f"{card.weights.sha256[:12]}-{PurePosixPath(card.weights.file).name}"
+    travels = shipped("models", "weights", name)
+    return travels if is_present(travels) else cache_folder() / "weights" / name
 
 
 def is_cached(card: Card) -> bool:
-    """Whether the weights of a card are in the cache."""
+    """Whether the weights of a card are at hand."""
     return is_present(cached_weights(card))
 
 

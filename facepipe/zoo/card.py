@@ -114,6 +114,19 @@ class Threshold(_Part):
     calibrated_on: str
 
 
+class Probability(_Part):
+    """log odds of one person against two = ``slope``·score + ``offset`` where both are equally likely beforehand.
+
+    ``flip`` None means the card's own flip rule.
+    """
+
+    score: str = "cosine"
+    flip: Flip | None = None
+    slope: Annotated[FiniteFloat, Field(gt=0)]
+    offset: FiniteFloat
+    fitted_on: str
+
+
 class Source(_Part):
     """Where the model comes from and on what terms."""
 
@@ -136,6 +149,7 @@ class Card(_Part):
     uncertainty: Uncertainty | None = None
     weights: Weights
     thresholds: Annotated[tuple[Threshold, ...], Strict(False)] = ()
+    probabilities: Annotated[tuple[Probability, ...], Strict(False)] = ()
     source: Source = Source()
 
     @model_validator(mode="after")
@@ -154,6 +168,12 @@ class Card(_Part):
     def identity(self) -> str:
         """``name@`` and the first 12 digits of the weights' SHA-256: what embeddings are stamped with."""
         return f"{self.name}@{self.weights.sha256[:12]}"
+
+    def probability_of(self, score: str = "cosine", flip: str | None = None) -> Probability | None:
+        """The curve for a score and a flip rule, None being the card's own; None where the card has no such curve."""
+        own = self.embedding.flip
+        fitting = (p for p in self.probabilities if p.score == score and (p.flip or own) == (flip or own))
+        return next(fitting, None)
 
     def threshold_at(self, far: float, score: str = "cosine", flip: str | None = None) -> Threshold:
         """The decision threshold at a false-accept rate; nothing is interpolated.

@@ -10,6 +10,9 @@ from facepipe.zoo.cache import is_cached, user_cards
 from facepipe.zoo.card import Card
 from facepipe.zoo.card_file import read_card
 
+DEFAULT = "facepipe-mobilenet"
+"""The model that commands take when none is named; its weights ship with facepipe."""
+
 
 @dataclass(frozen=True)
 class CardStatus:

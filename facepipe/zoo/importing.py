@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from facepipe.errors import ModelError
 from facepipe.files import replacing
+from facepipe.shipped import shipped
 from facepipe.zoo.cache import cached_weights, sha256_of, user_cards, writing_to_cache
 from facepipe.zoo.card import CARD_NAME, Card, Embedding, Flip, Input, Scalar, Source, Weights
 from facepipe.zoo.card_file import save_card
@@ -34,6 +35,8 @@ def import_weights(card: Card, path: Path) -> Path:
             f"{path}: not the weights of {card.name}: SHA-256 must be {card.weights.sha256}, not {got}"
         )
     target = cached_weights(card)
+    if target.is_relative_to(shipped("models")):
+        return target  # it came with facepipe, whose folder may not be writable
     with writing_to_cache(), replacing(target) as temporary:
         shutil.copyfile(path, temporary)
     return target

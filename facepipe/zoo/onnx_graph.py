@@ -43,8 +43,8 @@ def fold_dequantize(model: Any) -> None:
     for node in graph.node:
         if node.op_type == "DequantizeLinear" and all(name in constants for name in node.input):
             operands = [numpy_helper.to_array(constants[name]) for name in node.input]
-            attributes = _attributes(node)
-            axis, block = attributes.get("axis", 1), attributes.get("block_size", 0)
+            given = attributes(node)
+            axis, block = given.get("axis", 1), given.get("block_size", 0)
             values = dequantize(*operands, axis=axis, block=block)
             folded.append(numpy_helper.from_array(values, node.output[0]))
         else:
@@ -123,12 +123,12 @@ def _free_reshapes(graph: Any) -> None:
     batched = {value.name for value in graph.input}
     changed = []
     for node in graph.node:
-        if node.op_type == "Constant" and "value" in _attributes(node):
-            constants[node.output[0]] = _attributes(node)["value"]
+        if node.op_type == "Constant" and "value" in attributes(node):
+            constants[node.output[0]] = attributes(node)["value"]
         if batched.isdisjoint(node.input):
             continue
         batched.update(node.output)
-        if node.op_type != "Reshape" or node.input[1] not in constants or _attributes(node).get("allowzero"):
+        if node.op_type != "Reshape" or node.input[1] not in constants or attributes(node).get("allowzero"):
             continue
         shape = numpy_helper.to_array(constants[node.input[1]])
         if len(shape) > 1 and shape[0] == 1:
@@ -138,7 +138,8 @@ def _free_reshapes(graph: Any) -> None:
     graph.initializer.extend(changed)
 
 
-def _attributes(node: Any) -> dict[str, Any]:
+def attributes(node: Any) -> dict[str, Any]:
+    """Attributes of a node by name."""
     from onnx import helper
 
     return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}

@@ -33,11 +33,11 @@ class OnnxNetwork:
     """
 
     def __init__(self, path: Path, device: torch.device, input_size: tuple[int, int]) -> None:
-        onnx, runtime = _packages()
+        onnx, runtime = packages()
         providers = _providers(runtime, device)
         self._path = path
         self.input_size = input_size
-        model = _read(onnx, path)
+        model = read_graph(onnx, path)
         free_batch(model)
         self._input, self._output = _ends(model, path, input_size)
         fold_dequantize(model)
@@ -82,7 +82,12 @@ class OnnxNetwork:
         return int(single.shape[1])
 
 
-def _packages() -> tuple[Any, Any]:
+def packages() -> tuple[Any, Any]:
+    """onnx and onnxruntime.
+
+    Raises:
+        MissingExtraError: one of them is not installed.
+    """
     try:
         import onnx
         import onnxruntime
@@ -108,7 +113,12 @@ def _providers(runtime: Any, device: torch.device) -> list[Any]:
     return [("CUDAExecutionProvider", {"device_id": device.index or 0}), "CPUExecutionProvider"]
 
 
-def _read(onnx: Any, path: Path) -> Any:
+def read_graph(onnx: Any, path: Path) -> Any:
+    """The ``onnx.ModelProto`` of a file.
+
+    Raises:
+        ModelError: the file cannot be read or is no ONNX file.
+    """
     try:
         model = onnx.load(path)
     except OSError as error:

@@ -1,0 +1,124 @@
+"""Whether two faces are one person's: the answer of ``compare`` and of ``demo``, as data and in words."""
+
+from typing import TYPE_CHECKING, Any
+
+from facepipe.cli.screen import note, out
+from facepipe.errors import ModelError
+
+if TYPE_CHECKING:
+    from facepipe.embed import Embedder
+    from facepipe.pipeline import CroppedImage
+
+USUAL_FAR = 1e-3
+
+
+def decision(embedder: "Embedder", score: str, far: float, threshold: float | None) -> dict[str, Any]:
+    """By which threshold the answer is given.
+
+    Raises:
+        ModelError: the model gives no such score, or its card has no threshold for it.
+    """
+    needed = {"scf": "kappa", "mls": "sigma2"}.get(score)
+    head = embedder.model.head
+    if needed and (head is None or head.kind != needed):
+        raise ModelError(
+            f"model {embedder.model.card.name} has no {needed} head, which --score {score} needs; train one with "
+            f"'facepipe train {'scf-small' if score == 'scf' else 'probface-small'}', or score by cosine"
+        )
+    if threshold is not None:
+        return {"threshold": threshold, "far": None, "calibrated_on": "given on the command line"}
+    entry = embedder.model.card.threshold_at(far, score, embedder.flip)
+    return {"threshold": entry.value, "far": entry.far, "calibrated_on": entry.calibrated_on}
+
+
+def judge(
+    found: list["CroppedImage"], embedder: "Embedder", score: str, decided: dict[str, Any], prior: float
+) -> dict[str, Any]:
+    """The answer for the first crops of two images.
+
+    Args:
+        found: the two images with a crop each.
+        embedder: of the model.
+        score: ``cosine``, ``scf`` or ``mls``.
+        decided: from `decision`.
+        prior: probability that the two are one person before anyone looks.
+    """
+    import numpy as np
+
+    from facepipe.protocols.sureness import sureness
+    from facepipe.score import Logistic, probability, score_pairs
+
+    embeddings = embedder(np.stack([result.crops[0] for result in found]))
+    value = float(score_pairs(score, embeddings, np.array([0]), np.array([1]))[0])
+    answer: dict[str, Any] = {"score": value, "kind": score, "same": value >= decided["threshold"], **decided}
+    curve = embedder.model.card.probability_of(score, embedder.flip)
+    if curve is not None:
+        answer["probability"] = probability(value, Logistic(curve.slope, curve.offset), prior)
+        answer |= {"prior": prior, "probability_fitted_on": curve.fitted_on}
+    answer["model"] = embedder.model.identity
+    answer["images"] = [_account(result) for result in found]
+    for account, sure in zip(answer["images"], sureness(embeddings, embedder.model.card), strict=False):
+        account |= {sure.name: sure.value, "surer_than": sure.share, "unsure": sure.unsure}
+    section = embedder.model.card.uncertainty
+    if section is not None and section.quantiles:
+        answer["sureness_compared_with"] = section.measured_on
+    return answer
+
+
+def caption(answer: dict[str, Any]) -> str:
+    """The answer in one line."""
+    verdict = "same person" if answer["same"] else "different people"
+    at = "" if answer["far"] is None else f" at FAR {answer['far']:g}"
+    kind = "" if answer["kind"] == "cosine" else f"{answer['kind']} "
+    return f"{verdict}: {kind}score {answer['score']:.3f}, threshold {answer['threshold']:.3f}{at}"
+
+
+def show(answer: dict[str, Any]) -> None:
+    """Print the answer for people."""
+    screen = out()
+    colour = "green" if answer["same"] else "red"
+    screen.print(caption(answer), style=f"bold {colour}", soft_wrap=True)
+    if "probability" in answer:
+        line = f"  probability of one person: {_percent(answer['probability'])}, if it was {_percent(answer['prior'])}"
+        screen.print(f"{line} before looking", markup=False, soft_wrap=True)
+    for account in answer["images"]:
+        of = f"face {account['used']} of {account['faces']}" if "used" in account else "taken as an aligned crop"
+        screen.print(f"  {account['path']}: {of}{_sure(account)}", markup=False, soft_wrap=True)
+    for number, account in enumerate(answer["images"], 1):
+        if account.get("unsure"):
+            warning = f"  face {number} is blurred or turned away: the answer is uncertain"
+            screen.print(warning, style="yellow", soft_wrap=True)
+    if "sureness_compared_with" in answer:
+        screen.print(f"  sureness compared with: {answer['sureness_compared_with']}", markup=False, soft_wrap=True)
+    screen.print(f"  threshold measured on: {answer['calibrated_on']}", markup=False, soft_wrap=True)
+    screen.print(f"  model: {answer['model']}", markup=False, soft_wrap=True)
+    crowded = [account["path"] for account in answer["images"] if account["faces"] > 1]
+    if crowded:
+        note(f"several faces in {', '.join(crowded)}: choose with --faces, see with --save")
+
+
+def _account(result: "CroppedImage") -> dict[str, Any]:
+    account: dict[str, Any] = {"path": str(result.path), "faces": len(result.faces)}
+    if len(result.chosen):
+        index = int(result.chosen[0])
+        account["box"] = result.faces.boxes[index].tolist()
+        account["detection_score"] = float(result.faces.scores[index])
+        account["used"] = index + 1
+    return account
+
+
+def _percent(share: float) -> str:
+    """As many digits as tell it from certainty, at most two after the point."""
+    if share >= 0.9999:
+        return "over 99.99 %"
+    if share < 0.0001:
+        return "under 0.01 %"
+    return f"{100 * share:.2f} %" if min(share, 1 - share) < 0.01 else f"{100 * share:.3g} %"
+
+
+def _sure(account: dict[str, Any]) -> str:
+    name = "kappa" if "kappa" in account else "sigma2"
+    if name not in account:
+        return ""
+    share = account["surer_than"]
+    return f", {name} {account[name]:.3g}" + (f", surer than {100 * share:.0f} % of faces" if share is not None else "")

@@ -1,0 +1,105 @@
+"""The weights of an ONNX graph, taken over into a network of facepipe's that has the same layers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from facepipe.errors import ModelError
+from facepipe.zoo.onnx_graph import attributes, fold_dequantize, free_batch
+from facepipe.zoo.onnx_network import packages, read_graph
+
+_KINDS: dict[str, tuple[type[nn.Module], ...]] = {
+    "Conv": (nn.Conv2d,),
+    "BatchNormalization": (nn.BatchNorm1d, nn.BatchNorm2d),
+    "PRelu": (nn.PReLU,),
+    "Gemm": (nn.Linear,),
+}
+
+
+@torch.no_grad()
+def fill_from_onnx(network: nn.Module, path: Path) -> None:
+    """Copy the weights of a graph into a network, in place, layer by layer.
+
+    The graph's convolutions, batch norms, PReLUs and dense layers must be those of the network, in the order in which
+    it names them. A dense layer's bias goes into the batch norm after it. Arithmetic on pixels at the start of the
+    graph is not taken over: the network expects crops normalised in that way.
+
+    Args:
+        network: in float32, on the CPU.
+        path: of the ONNX file; quantised weights are read as what they stand for.
+
+    Raises:
+        MissingExtraError: onnx is not installed.
+        ModelError: the file is damaged, or its layers are not those of the network.
+    """
+    layers = [module for module in network.modules() if isinstance(module, sum(_KINDS.values(), ()))]
+    nodes = list(_weighted_nodes(path))
+    name = type(network).__name__
+    if len(nodes) != len(layers):
+        raise ModelError(f"{path}: {len(nodes)} layers with weights, {name} has {len(layers)}")
+    bias: torch.Tensor | None = None
+    for number, ((kind, tensors, epsilon), layer) in enumerate(zip(nodes, layers, strict=True), 1):
+        if not isinstance(layer, _KINDS[kind]):
+            raise ModelError(f"{path}: layer {number} is {kind}, that of {name} is {type(layer).__name__}")
+        try:
+            bias = _fill(layer, tensors, epsilon, bias)
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"{path}: layer {number} ({kind}) does not fit {name}: {error}") from error
+    if bias is not None:
+        raise ModelError(f"{path}: the last layer has a bias, for which {name} has no place")
+
+
+def _weighted_nodes(path: Path) -> Iterator[tuple[str, list[torch.Tensor], float]]:
+    """Kind, weights and epsilon of each layer with weights, in the order of the graph."""
+    onnx, _ = packages()
+    model = read_graph(onnx, path)
+    free_batch(model)
+    fold_dequantize(model)
+    constants = _constants(model)
+    for node in model.graph.node:
+        if node.op_type in _KINDS:
+            own = [torch.tensor(constants[name]) for name in node.input if name in constants]
+            yield node.op_type, own, float(attributes(node).get("epsilon", 1e-5))
+
+
+def _constants(model: Any) -> dict[str, np.ndarray]:
+    """Constants by name, those that the graph only reshapes included."""
+    from onnx import numpy_helper
+
+    constants = {initializer.name: numpy_helper.to_array(initializer) for initializer in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Reshape" and all(name in constants for name in node.input):
+            constants[node.output[0]] = constants[node.input[0]].reshape(constants[node.input[1]])
+    return constants
+
+
+def _fill(
+    layer: nn.Module, tensors: list[torch.Tensor], epsilon: float, bias: torch.Tensor | None
+) -> torch.Tensor | None:
+    """Copy; returns a bias that the next layer has to take."""
+    if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+        gain, shift, mean, variance = tensors
+        values = (gain, shift, mean if bias is None else mean - bias, variance + epsilon - layer.eps)
+        for own, value in zip((layer.weight, layer.bias, layer.running_mean, layer.running_var), values, strict=True):
+            assert own is not None
+            _copy(own, value)
+        return None
+    if bias is not None:
+        raise ValueError("the layer before it has a bias, and this is no batch norm")
+    assert isinstance(layer, nn.Conv2d | nn.Linear | nn.PReLU)
+    _copy(layer.weight, tensors[0].flatten() if isinstance(layer, nn.PReLU) else tensors[0])
+    own_bias = getattr(layer, "bias", None)
+    if own_bias is not None:
+        _copy(own_bias, tensors[1] if len(tensors) > 1 else torch.zeros_like(own_bias))
+        return None
+    return tensors[1] if len(tensors) > 1 else None
+
+
+def _copy(own: torch.Tensor, value: torch.Tensor) -> None:
+    if own.shape != value.shape:
+        raise ValueError(f"shape {tuple(value.shape)} for {tuple(own.shape)}")
+    own.copy_(value)
