@@ -125,7 +125,8 @@ def _take_dense(student: MobileNet, teacher: MobileNet, channels: Tensor) -> Non
         student.fc.weight.copy_(dense.flatten(1))
         return
     over_channels = dense.transpose(0, 1).flatten(1)
-    rank = student.reduce.out_channels
-    leading = torch.linalg.svd(over_channels, full_matrices=False).U[:, :rank]
+    # Left singular vectors, those of the largest singular values first.
+    vectors = torch.linalg.eigh(over_channels.double() @ over_channels.double().T).eigenvectors.to(dense.dtype).flip(1)
+    leading = vectors[:, : student.reduce.out_channels]
     student.reduce.weight.copy_(leading.T[:, :, None, None])
     student.fc.weight.copy_((leading.T @ over_channels).unflatten(1, (len(dense), -1)).transpose(0, 1).flatten(1))
