@@ -25,7 +25,8 @@ def test_list(cache):
     told = run("models", "list", "--json").json
     models = {model["name"]: model for model in told["models"]}
     assert {"mobilefacenet-casia", "sface"} <= set(models)
-    assert not any(model["cached"] for model in models.values())
+    assert [name for name, model in models.items() if model["default"]] == ["facepipe-mobilenet"]
+    assert [name for name, model in models.items() if model["cached"]] == ["facepipe-mobilenet"], "it ships"
     assert models["sface"]["card"]["input"]["size"] == [112, 112]
     backbones = {backbone["name"]: backbone for backbone in told["backbones"]}
     assert {"sphereface20", "iresnet50", "mobilefacenet"} <= set(backbones)
@@ -37,7 +38,7 @@ def test_list_for_people():
     for words in (["models", "list"], ["models"]):
         ended = run(*words)
         assert ended.code == 0 and "mobilefacenet-casia" in ended.out and "sphereface64" in ended.out
-        assert ended.err == "no model is at hand; fetch one with 'facepipe models pull NAME'\n"
+        assert "facepipe-mobilenet (default)" in ended.out and ended.err == ""
 
 
 def test_show():
@@ -55,7 +56,7 @@ def test_show_a_run_folder(weights):
 
 def test_names_that_are_no_models():
     for word in ("show", "pull"):
-        assert refused("models", word, "nobody").startswith("unknown model 'nobody'; choose one of mobilefacenet-casia")
+        assert refused("models", word, "nobody").startswith("unknown model 'nobody'; choose one of facepipe-mobilenet")
 
 
 def test_import_of_a_listed_model_checks_its_hash(tmp_path, weights, cache):
@@ -93,7 +94,7 @@ def test_import_of_published_weights(shared, cache):
     ended = run("models", "import", "mobilefacenet-casia", file)
     assert (ended.code, ended.err) == (0, "")
     listed = run("models", "list", "--json").json["models"]
-    assert [model["name"] for model in listed if model["cached"]] == ["mobilefacenet-casia"]
+    assert [model["name"] for model in listed if model["cached"]] == ["facepipe-mobilenet", "mobilefacenet-casia"]
     assert run("models").err == ""
 
 
@@ -123,3 +124,20 @@ def test_a_damaged_card_of_a_user_does_not_hide_the_others(cache, weights):
     assert told["broken"]["card"] is None and told["broken"]["problem"]
     assert told["tiny"]["card"]["title"] == "an untrained network" and "sface" in told
     assert "damaged" in run("models").out
+
+
+def test_export_gives_a_card_that_loads(tmp_path, weights):
+    ended = run("models", "export", weights.parent, tmp_path / "out", "--name", "other")
+    assert (ended.code, ended.out) == (0, f"card: {tmp_path / 'out' / 'other.toml'}\n")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["other.safetensors", "other.toml"]
+    told = run("models", "show", tmp_path / "out" / "other.toml", "--json").json
+    assert (told["name"], told["cached"]) == ("other", True)
+    assert (tmp_path / "out" / "other.safetensors").read_bytes() == weights.read_bytes()
+
+
+def test_export_refuses_what_cannot_be_handed_on(tmp_path, weights):
+    assert "cannot name a model" in refused("models", "export", weights.parent, tmp_path / "out", "--name", "A B")
+    assert "missing or damaged" in refused("models", "export", "sface", tmp_path / "out")
+    (tmp_path / "file").touch()
+    assert f"{tmp_path / 'file'}: cannot write" in refused("models", "export", weights.parent, tmp_path / "file")
+    assert not (tmp_path / "out").exists()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.group("models", invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
-    """List, fetch and import models."""
+    """List, fetch, import and export models."""
     if context.invoked_subcommand is None:
         context.invoke(list_models)
 
@@ -136,6 +136,20 @@ def pull_model(name: str) -> None:
         task = bar.add_task(f"fetching {name}", total=None)
         path = pull(card, lambda done, total: bar.update(task, completed=done, total=total))
     click.echo(f"{name}: {path}")
+
+
+@command.command("export")
+@click.argument("model")
+@click.argument("folder", type=options.output_path)
+@click.option("--name", default="", help="The model's name from now on [default: the one that it has].")
+def export(model: str, folder: Path, name: str) -> None:
+    """Write a model's card and weights to FOLDER, to be handed on.
+
+    MODEL is a name, a card file or a run folder. FOLDER/NAME.toml is then a model that --model takes.
+    """
+    from facepipe.zoo import export_model
+
+    click.echo(f"card: {export_model(model, folder, name)}")
 
 
 @command.command("import")

@@ -8,6 +8,7 @@ from facepipe.zoo.card import Card, Embedding, Input, Probability, Source, Thres
 from facepipe.zoo.card_file import read_card, save_card
 from facepipe.zoo.catalogue import DEFAULT, CardStatus, available, find_card
 from facepipe.zoo.download import pull
+from facepipe.zoo.exporting import export_model
 from facepipe.zoo.importing import import_foreign, import_weights
 from facepipe.zoo.loading import CARD_FILE, Model, Network, load, locate
 
@@ -28,6 +29,7 @@ __all__ = [
     "available",
     "cache_folder",
     "cached_weights",
+    "export_model",
     "find_card",
     "import_foreign",
     "import_weights",
