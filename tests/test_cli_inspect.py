@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from cli_run import run
+from cli_run import refused, run, tiny_model
 from PIL import Image
 
-from facepipe.embed import Embeddings, save_embeddings
+from facepipe.embed import Embeddings, load_embeddings, save_embeddings
 from facepipe.losses import angular_fisher_score
 from facepipe.train.toy import LOSSES, train_toy
+from facepipe.zoo import Probability, read_card, save_card
 
 
 @pytest.fixture()
@@ -51,3 +52,22 @@ def test_toy_learns_and_repeats():
     first, second = (train_toy(LOSSES[1], 3, seed=1, steps=150) for _ in range(2))
     assert first.accuracy > 0.8
     np.testing.assert_array_equal(first.features, second.features)
+
+
+def test_reliability_of_a_card_with_a_curve(people, tmp_path):
+    file, _ = people
+    model = tiny_model(tmp_path / "tiny")
+    card = read_card(model / "card.toml")
+    line = refused("inspect", "reliability", file, "--pairs", tmp_path / "p.csv", "--format", "csv", "-m", model)
+    assert f"{file}: made by tiny@0, not by {card.identity}" in line
+    loaded = load_embeddings(file)
+    save_embeddings(file, Embeddings(loaded.mu, card.identity, "none").with_paths(list(loaded.paths)))
+    (tmp_path / "p.csv").write_text("a,b,same\nperson 0/0,person 0/1,1\nperson 0/0,person 1/1,0\n")
+    words = ["inspect", "reliability", file, "--pairs", tmp_path / "p.csv", "--format", "csv", "-m", model]
+    assert "has no probabilities for cosine scores" in refused(*words)
+    curve = Probability(flip="none", slope=20.0, offset=-6.0, fitted_on="nobody")
+    save_card(card.model_copy(update={"probabilities": (curve,)}), model / "card.toml")
+    told = run(*words, "-o", tmp_path / "r.png", "--json").json
+    assert (told["pairs"], told["prior"], sum(one["pairs"] for one in told["bins"])) == (2, 0.5, 2)
+    assert told["brier"] < 0.05 and Image.open(tmp_path / "r.png").size[0] > 300
+    assert "expected calibration error" in run(*words).out

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss, log_loss
 
 from facepipe.errors import FacepipeError
 from facepipe.score import Logistic, fit_logistic, probability
+from facepipe.score.reliability import reliability
 
 
 def test_as_scikit_learn():
@@ -71,3 +73,22 @@ def test_impossible_priors(prior):
 def test_scores_that_tell_nothing(genuine, impostor, message):
     with pytest.raises(FacepipeError, match=message):
         fit_logistic(np.array(genuine), np.array(impostor))
+
+
+def test_reliability_counted_longhand():
+    told = np.array([0.05, 0.05, 0.05, 0.45, 0.55, 0.95, 1.0, 0.0])
+    same = np.array([0, 0, 1, 1, 1, 1, 1, 0], bool)
+    found = reliability(told, same)
+    assert found.stated == pytest.approx([0.15 / 4, 0.45, 0.55, 0.975])
+    assert found.observed == pytest.approx([0.25, 1, 1, 1]) and found.pairs.tolist() == [4, 1, 1, 2]
+    gaps = [4 * abs(0.25 - 0.0375), 0.55, 0.45, 2 * 0.025]
+    assert found.expected_error == pytest.approx(sum(gaps) / 8)
+    assert found.brier == pytest.approx(brier_score_loss(same, told))
+    assert found.log_loss == pytest.approx(log_loss(same, told) / math.log(2), rel=1e-6)
+
+
+def test_true_probabilities_are_reliable():
+    generator = np.random.default_rng(3)
+    told = generator.random(200_000)
+    found = reliability(told, generator.random(200_000) < told)
+    assert found.expected_error < 0.01

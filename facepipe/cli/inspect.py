@@ -7,6 +7,7 @@ from facepipe.cli.lazy_group import LazyGroup
 VIEWS = {
     "toy": "SphereFace's toy picture: 2-D and 3-D features under softmax and m = 1 … 4.",
     "angles": "Angles within and between people, and the angular Fisher score.",
+    "reliability": "Whether the probabilities of 'facepipe compare' come true.",
 }
 
 

@@ -1,0 +1,28 @@
+"""A reliability plot: stated probability against what came true."""
+
+from pathlib import Path
+
+from facepipe.errors import MissingExtraError
+from facepipe.files import replacing
+from facepipe.score.reliability import Reliability
+
+
+def plot_reliability(found: Reliability, title: str, path: Path) -> None:
+    """Write the plot; on the dashed line, probabilities come true as stated.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("a reliability plot needs matplotlib: pip install 'facepipe[plot]'") from error
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes, counts = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
+    axes.plot([0, 1], [0, 1], "--", color="grey", linewidth=1)
+    axes.plot(found.stated, found.observed, "o-")
+    axes.set(ylabel="share that is one person", xlim=(0, 1), ylim=(0, 1), title=title)
+    counts.bar(found.stated, found.pairs, width=0.03)
+    counts.set(xlabel="stated probability", ylabel="pairs", yscale="log")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix.lstrip(".") or "png", dpi=120)
