@@ -109,30 +109,35 @@ def test_streams_and_cameras_that_are_not_there():
         Video("99")
 
 
-def test_a_stream_over_http(tmp_path):
-    """A file from a web server of this machine; the password is sent, and shown nowhere."""
-    write_video(tmp_path / "a.avi", FRAMES, code="MJPG")
-    asked = []
+@pytest.fixture
+def port(tmp_path):
+    """Of a web server of this machine that sends what is in the folder, whole files only."""
 
     class Handler(SimpleHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            super().do_GET()
-
         def log_message(self, *_):
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=tmp_path)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            video = Video(f"http://ada:secret@127.0.0.1:{server.server_port}/a.avi")
-            frames = list(video.frames())
-        finally:
-            server.shutdown()
-    assert asked and video.live and video.name == f"http://127.0.0.1:{server.server_port}/a.avi"
+        yield server.server_port
+        server.shutdown()
+
+
+def test_a_stream_over_http(tmp_path, port):
+    write_video(tmp_path / "a.avi", FRAMES, code="MJPG")
+    video = Video(f"http://ada:secret@127.0.0.1:{port}/a.avi")
+    frames = list(video.frames())
+    assert video.live and video.name == f"http://127.0.0.1:{port}/a.avi", "the password is shown nowhere"
     assert len(frames) == 12 and [f.number for f in frames] == list(range(12))
     assert (np.diff([f.time for f in frames]) > 0).all()
     assert np.abs(frames[7].image.astype(int) - FRAMES[7]).mean() < 5
+
+
+def test_a_stream_without_a_frame(tmp_path, port):
+    foreign(tmp_path)
+    told = r"no frame can be decoded \(codec ZQZQ\).*: download it first$|the stream cannot be opened"
+    with pytest.raises(VideoError, match=told):
+        Video(f"http://127.0.0.1:{port}/foreign.avi")
 
 
 @pytest.mark.parametrize("name", ["Fête à Zürich.mp4", "生日 party.mp4", "100%d.mp4"])

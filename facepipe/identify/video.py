@@ -18,6 +18,11 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 _USUAL_FPS, _MOST_FPS, _TRIES = 25.0, 240.0, 5
 
+_REMEDY = {
+    False: "the file is damaged or OpenCV lacks the codec: convert it with 'ffmpeg -i IN -c:v libx264 OUT.mp4'",
+    True: "OpenCV lacks the codec, or the server cannot send parts of a file, which many MP4 need: download it first",
+}
+
 
 class VideoError(FacepipeError):
     """A video is missing, empty, damaged or in a codec that cannot be read or written."""
@@ -72,10 +77,7 @@ class Video:
         if self._first is None:
             codec = _four_letters(self._capture.get(cv2.CAP_PROP_FOURCC))
             self._capture.release()
-            raise VideoError(
-                f"{self.name}: no frame can be decoded (codec {codec}); the file is damaged or OpenCV lacks the codec: "
-                "convert it with 'ffmpeg -i IN -c:v libx264 OUT.mp4'"
-            )
+            raise VideoError(f"{self.name}: no frame can be decoded (codec {codec}); {_REMEDY[self.live]}")
 
     @property
     def size(self) -> tuple[int, int]:
