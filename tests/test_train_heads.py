@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from facepipe.train import checkpoint as checkpoints
 from facepipe.train.centres import read_centres
 from facepipe.train.frozen import HeadNet
 from facepipe.train.loop import Trainer
+from facepipe.train.recipe import Recipe
 from facepipe.uncertainty import describe
 from facepipe.zoo import Uncertainty, load, save_card
 from facepipe.zoo.headed import head_for
@@ -353,3 +356,22 @@ def test_published_schedules():
     assert (pfe.schedule.length, pfe.schedule.milestones, pfe.schedule.factor) == (3000, [2000], 0.1)
     assert (probface.schedule.length, probface.schedule.milestones) == (12000, [6000])
     assert pfe.data.images_per_identity == probface.data.images_per_identity == 4
+
+
+ORIGINAL_OPTIONS = [
+    "dataset", "dataroot", "seed", "gpu_ids", "batch_size", "eval_batch_size", "output_dir", "saved_bkb", "saved_fc",
+    "num_workers", "no_cuda", "epochs", "lr", "lr_scheduler", "step_size", "gamma", "convf_dim", "z_dim", "radius",
+    "max_grad_clip", "max_grad_norm", "tensorboard", "finetune_bkb",
+]  # fmt: skip
+
+
+def test_every_option_of_the_original_has_a_counterpart_that_exists():
+    """The table in docs/scf.md: all of its train.py's options, and fields that a recipe really has."""
+    path = Path(__file__).parents[1] / "docs" / "scf.md"
+    rows = [line.split("|")[1:3] for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("| `--")]
+    assert sorted(re.findall(r"--(\w+)", " ".join(left for left, _ in rows))) == sorted(ORIGINAL_OPTIONS)
+    fields = re.findall(r"`(\w+)\.(\w+)", " ".join(right for _, right in rows))
+    assert len(fields) >= 18
+    for section, field in fields:
+        known = Recipe.model_fields[section].annotation.model_fields
+        assert field in (losses.describe("scf").options if section == "loss" else known)
