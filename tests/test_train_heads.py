@@ -306,6 +306,7 @@ def test_clipped_gradients(tmp_path, data, backbone):
         (["data.images_per_identity=3"], "must be a multiple of data.images_per_identity = 3"),
         (["teacher.model=sface"], "leave [teacher] out"),
         (["uncertainty.head=copmact"], "did you mean 'compact'"),
+        (["uncertainty.centres=checkpoint", "uncertainty.centres_file=no.pt"], "no.pt: no such file of class centres"),
     ],
 )  # fmt: skip
 def test_bad_requests_end_before_the_first_step(tmp_path, data, backbone, overrides, message):
@@ -319,6 +320,13 @@ def test_a_backbone_is_not_trained_with_a_heads_loss(tmp_path, data):
     with pytest.raises(RecipeError, match=r"loss scf trains kappa: name an uncertainty\.head for it"):
         resolved, run = resolve(recipe, tmp_path / "run", [data], ["loss.name=scf", "optimiser.groups=all"], False)
         train(resolved, run, device="cpu", console=QUIET)
+
+
+def test_missing_centres_are_told_before_anything_is_read_or_written(tmp_path, backbone):
+    words = [f"uncertainty.backbone={backbone}", "uncertainty.centres=checkpoint", "uncertainty.centres_file=no.pt"]
+    with pytest.raises(RecipeError, match=r"no\.pt: no such file of class centres; name one with"):
+        resolve("scf-small", tmp_path / "run", [tmp_path / "no data"], words, False)
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_onnx_model_gets_no_head(tmp_path, data):

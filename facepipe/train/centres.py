@@ -79,7 +79,7 @@ def read_centres(recipe: Recipe, samples: Samples) -> Tensor:
         RecipeError: identities have no row, or the file holds no matrix of D columns, or several.
         ModelError: the file cannot be read.
     """
-    path = _file(recipe)
+    path = centres_file(recipe)
     matrix = _matrix(path, recipe.model.embedding_dim)
     names_file = path.with_name(IDENTITIES)
     if not names_file.is_file():
@@ -99,7 +99,13 @@ def read_centres(recipe: Recipe, samples: Samples) -> Tensor:
     return matrix[[row_of[name] for name in samples.identities]]
 
 
-def _file(recipe: Recipe) -> Path:
+def centres_file(recipe: Recipe) -> Path:
+    """Where the class weights of a recipe with centres = "checkpoint" are.
+
+    Raises:
+        RecipeError: there is no such file.
+        ModelError: there is no such backbone.
+    """
     settings = recipe.uncertainty
     path = Path(settings.centres_file) if settings.centres_file else locate(settings.backbone)[1].with_name(CLASSES)
     if not path.is_file():

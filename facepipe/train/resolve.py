@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from facepipe.train.centres import centres_file
 from facepipe.train.frozen import fill_model
 from facepipe.train.recipe import Recipe
 from facepipe.train.recipe_file import RecipeError, differences, load_recipe
@@ -18,7 +19,8 @@ def resolve(
     folder counts, with ``overrides`` laid over it; a recipe that is named as well must be the same one.
 
     Raises:
-        RecipeError: no recipe, an unknown one or an unknown field; or another recipe than before.
+        RecipeError: no recipe, an unknown one or an unknown field; another recipe than before; or no file of the
+            class centres that it names.
     """
     if recipe is None and not resume:
         raise RecipeError(
@@ -31,7 +33,10 @@ def resolve(
     if not (resume and saved.is_file()):
         if recipe is None:
             raise RecipeError(f"{folder}: no run to resume there; name a recipe to begin one")
-        return _with_paths(load_recipe(recipe, overrides), paths), folder
+        begun = _with_paths(load_recipe(recipe, overrides), paths)
+        if begun.uncertainty.head and begun.uncertainty.centres == "checkpoint":
+            centres_file(begun)  # a missing one is told before the crops are read
+        return begun, folder
     before = load_recipe(str(saved))
     now = _with_paths(load_recipe(str(saved), overrides), paths)
     if recipe is not None:
