@@ -101,10 +101,11 @@ def show(name: str, as_json: bool) -> None:
         return
     screen = out()
     screen.print(f"{card.name}: {card.title}", style="bold")
-    for part in ("input", "embedding", "weights", "source"):
+    for part in ("input", "embedding", "weights", "source", "use"):
         for key, value in getattr(card, part).model_dump().items():
-            if value not in ("", None):
-                screen.print(f"  {part}.{key}: {value}", markup=False, soft_wrap=True)
+            for line in value if isinstance(value, tuple) and part == "use" else [value]:
+                if line not in ("", None):
+                    screen.print(f"  {part}.{key}: {line}", markup=False, soft_wrap=True)
     if card.uncertainty is not None:
         section = card.uncertainty
         median = section.quantiles[len(section.quantiles) // 2] if section.quantiles else None

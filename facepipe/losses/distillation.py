@@ -3,6 +3,8 @@
 ``features`` are the student's, ``labels`` the numbers of the samples, under which targets and classes are kept.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -20,6 +22,8 @@ class Distillation(Loss):
     zero has no target; a term for which a batch has no sample is 0.
 
     ``logged``: ``teacher_cosine`` (mean u_iᵀt_i), ``relational``, and what the identity loss logs.
+
+    Where ``ask`` is given, t_i is what it says of the crops of the batch, and ``targets`` only begin the classes.
 
     Attributes:
         targets: M×D float32 buffer, unit rows or zero; M is the number of samples.
@@ -39,6 +43,7 @@ class Distillation(Loss):
         relational: float = 0.0,
         identity: ClassificationLoss | None = None,
         identity_weight: float = 0.0,
+        ask: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
         # Not kept in checkpoints: they belong to the data, and may be larger than the network.
@@ -48,6 +53,8 @@ class Distillation(Loss):
         self.relational = relational
         self.identity = identity
         self.identity_weight = identity_weight
+        self.ask = ask
+        self._told: Tensor | None = None
         if identity is not None:
             with torch.no_grad():
                 identity.classes.weight.copy_(self.class_means(identity.classes.total))
@@ -65,10 +72,13 @@ class Distillation(Loss):
             return self.identity.classes.weight.detach()
         return self.class_means(int(self.classes_of.max()) + 1)
 
+    def look(self, crops: Tensor) -> None:
+        self._told = None if self.ask is None else self.ask(crops)
+
     def forward(self, features: Tensor, labels: Tensor, step: int) -> LossOutput:
         check_batch(features, labels, self.targets.shape[1], len(self.targets))
         features = widen(features)
-        target = self.targets[labels].to(features.dtype)
+        target = (self.targets[labels] if self._told is None else self._told).to(features.dtype)
         has_target = (target != 0).any(1).to(features.dtype)
         with outside_autocast(features):
             student = unit_rows(features)[0]

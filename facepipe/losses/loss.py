@@ -28,6 +28,11 @@ class Loss(nn.Module, ABC):
     outside it too, as torch asks.
     """
 
+    def look(self, crops: Tensor) -> None:  # noqa: ARG002
+        """Be shown the crops N×3×H×W of the coming batch, as the network gets them; most losses need no more than
+        features."""
+        return
+
     @abstractmethod
     def forward(self, features: Tensor, labels: Tensor, step: int) -> LossOutput:
         """The loss of one batch.

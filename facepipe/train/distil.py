@@ -9,7 +9,9 @@ from facepipe.train.blends import blends
 from facepipe.train.ranks import Ranks
 from facepipe.train.recipe import Recipe
 from facepipe.train.recipe_file import RecipeError
+from facepipe.train.same_view import SameView
 from facepipe.train.teacher import Targets, teacher_targets
+from facepipe.zoo import load
 
 
 def with_more(recipe: Recipe, samples: Samples) -> Samples:
@@ -48,27 +50,37 @@ def ask_teacher(
     return targets
 
 
-def create_loss(recipe: Recipe, samples: Samples, targets: Targets | None) -> losses.Loss:
+def create_loss(
+    recipe: Recipe, samples: Samples, targets: Targets | None, device: torch.device
+) -> losses.Loss:
     """The loss of the recipe, around which the teacher's is put where there is one.
 
     Raises:
         ModelError: loss or option is unknown.
-        RecipeError: the loss cannot be the identity term beside a teacher.
+        RecipeError: the loss cannot be the identity term beside a teacher, or a teacher that looks at the student's
+            crops takes others.
     """
     loss, teacher = recipe.loss, recipe.teacher
     if targets is not None and not teacher.identity:
-        return _distillation(recipe, samples, targets, None)
+        return _distillation(recipe, samples, targets, None, device)
     by_name = losses.create(loss.name, recipe.model.embedding_dim, len(samples.identities), **loss.options)
     if targets is None:
         return by_name
     if not isinstance(by_name, losses.ClassificationLoss):
         raise RecipeError(f"loss.name = {loss.name!r} has no class weights: it cannot stand beside a teacher")
-    return _distillation(recipe, samples, targets, by_name)
+    return _distillation(recipe, samples, targets, by_name, device)
 
 
 def _distillation(
-    recipe: Recipe, samples: Samples, targets: Targets, identity: losses.ClassificationLoss | None
+    recipe: Recipe,
+    samples: Samples,
+    targets: Targets,
+    identity: losses.ClassificationLoss | None,
+    device: torch.device,
 ) -> losses.Distillation:
+    ask = None
+    if recipe.teacher.same_view:
+        ask = SameView(load(recipe.teacher.model, device), recipe.model, torch.from_numpy(targets.mean))
     return losses.Distillation(
         torch.from_numpy(targets.training),
         torch.from_numpy(samples.labels),
@@ -76,4 +88,5 @@ def _distillation(
         relational=recipe.teacher.relational,
         identity=identity,
         identity_weight=recipe.teacher.identity,
+        ask=ask,
     )

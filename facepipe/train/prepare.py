@@ -129,7 +129,7 @@ def _trainer(
     try:
         check_loss(recipe)
         net: nn.Module = head_net(recipe) if recipe.uncertainty.head else _backbone(model)
-        criterion = create_loss(recipe, samples, targets)
+        criterion = create_loss(recipe, samples, targets, ranks.device)
         trainer = Trainer(recipe, net.to(ranks.device), criterion.to(ranks.device), steps_per_epoch, ranks)
     except ModelError as error:
         raise RecipeError(f"recipe: {error}") from error

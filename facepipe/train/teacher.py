@@ -30,6 +30,7 @@ class Teacher(BaseModel):
     model: str = ""  # name, card or folder of a run; empty: no teacher
     cache: str = ""  # folder of the teacher's embeddings; empty: teachers/ in the model cache
     mirror: bool = True  # average its embeddings of crop and mirror image: twice the time, a quieter target
+    same_view: bool = False  # it looks at each augmented crop itself, so that both are asked the same question
     centre: bool = True  # take the mean of all targets away first, so that strangers' cosines lie around 0
     cosine: Weight = 1.0
     relational: Weight = 0.0
@@ -45,11 +46,13 @@ class Targets:
     Attributes:
         training: of the training samples.
         held_out: of the held-out samples, if there are any.
+        mean: float32 D, what was taken away from the teacher's unit embeddings.
         card: the teacher's.
     """
 
     training: np.ndarray
     held_out: np.ndarray | None
+    mean: np.ndarray
     card: Card
 
 
@@ -85,7 +88,8 @@ def teacher_targets(
     training = _first_rank_first(ranks, lambda: of(samples))
     apart = None if held_out is None else _first_rank_first(ranks, lambda: of(held_out))
     mean = _mean_direction(training) if settings.centre else np.zeros(training.shape[1])
-    return Targets(_centred(training, mean), None if apart is None else _centred(apart, mean), card)
+    held_out_targets = None if apart is None else _centred(apart, mean)
+    return Targets(_centred(training, mean), held_out_targets, mean.astype(np.float32), card)
 
 
 def _first_rank_first(ranks: Ranks, make: Callable[[], np.ndarray]) -> np.ndarray:

@@ -4,7 +4,7 @@ Importing this room loads neither torch nor anything that only a download or an 
 """
 
 from facepipe.zoo.cache import cache_folder, cached_weights, is_cached, sha256_of, user_cards
-from facepipe.zoo.card import Card, Embedding, Input, Probability, Source, Threshold, Uncertainty, Weights
+from facepipe.zoo.card import Card, Embedding, Input, Probability, Source, Threshold, Uncertainty, Use, Weights
 from facepipe.zoo.card_file import read_card, save_card
 from facepipe.zoo.catalogue import DEFAULT, CardStatus, available, find_card
 from facepipe.zoo.download import pull
@@ -25,6 +25,7 @@ __all__ = [
     "Source",
     "Threshold",
     "Uncertainty",
+    "Use",
     "Weights",
     "available",
     "cache_folder",

@@ -137,6 +137,17 @@ class Source(_Part):
     notes: str = ""
 
 
+class Use(_Part):
+    """What the model is for and how well it does it, in words; ``log`` is a file beside facepipe's documents."""
+
+    intended: str = ""
+    not_for: str = ""
+    accuracy: Annotated[tuple[str, ...], Strict(False)] = ()
+    weaknesses: Annotated[tuple[str, ...], Strict(False)] = ()
+    made_by: str = ""
+    log: str = ""
+
+
 class Card(_Part):
     """A model card; ``backbone`` is absent exactly when the weights are ONNX, a network in themselves."""
 
@@ -151,6 +162,7 @@ class Card(_Part):
     thresholds: Annotated[tuple[Threshold, ...], Strict(False)] = ()
     probabilities: Annotated[tuple[Probability, ...], Strict(False)] = ()
     source: Source = Source()
+    use: Use = Use()
 
     @model_validator(mode="after")
     def _network_is_known(self) -> Self:
