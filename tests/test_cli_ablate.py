@@ -246,6 +246,8 @@ def test_other_bad_requests(words, tmp_path, backbone, monkeypatch):
     assert refused("ablate") == "no ablation: name one (facepipe ablate --list shows them)"
     assert refused("ablate", "probfaec").startswith("probfaec: no such ablation; did you mean probface?")
     assert "uncertainty.backbone is empty" in refused(*words, "-o", tmp_path / "x", "--set", "uncertainty.backbone=")
+    message = refused("ablate", "probface", words[2], "--recipe", "probface-resface64", "-o", tmp_path / "x")
+    assert message.startswith("uncertainty.backbone is empty"), "which the recipe asked for leaves to its user"
     assert "unknown field loop.batchsize" in refused(*words, "-o", tmp_path / "x", "--set", "loop.batchsize=3")
     without = [word for place, word in enumerate(words) if word != "-d" and words[place - 1] != "-d"]
     assert refused(*without, "-o", tmp_path / "x").startswith("no training data: name it with --data PATH")
