@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 
 @contextmanager
@@ -17,9 +18,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: ``path`` is a folder, or cannot be written.
     """
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "is a folder; name a file to write", str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _ready(path)
     # File systems allow 255 bytes of name, and a character may take four of them.
     temporary = path.with_name(f".{path.name[:48]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
@@ -28,6 +27,23 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def require_writable(path: Path) -> None:
+    """What must be asked before long work: that `replacing` could write ``path``. Makes its folder, nothing else.
+
+    Raises:
+        OSError: ``path`` is a folder, or cannot be written.
+    """
+    _ready(path)
+    with TemporaryFile(dir=path.parent):
+        pass
+
+
+def _ready(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder; name a file to write", str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -187,6 +187,9 @@ def test_megaface_and_its_files(tmp_path):
     kit = ("eval", "megaface", tmp_path / "kit" / "facescrub", tmp_path / "kit" / "megaface", "--ending", "_x.bin")
     (tmp_path / "list.txt").write_text("".join(f"{name}\n" for name in names))
     again = run(*kit, "--distractor-list", tmp_path / "list.txt", "--json").json
+    plain = run("eval", "megaface", probes, distractors, "--json").json["settings"]
+    # Noise that the files hold is no list.
+    assert again["settings"]["data"] == plain["data"] != told["settings"]["data"]
     for one, other in zip(told["sizes"], again["sizes"], strict=True):
         assert one["cmc"] == other["cmc"] and one["noise"] == other["noise"]
     shown = run(*words, "--size", 20)
@@ -203,6 +206,21 @@ def test_megaface_noisy_probes(tmp_path):
     assert run(*words).json["settings"]["noisy_probes"] == "2 by centre"
     told = run(*words, "--noisy-probes", "drop").json
     assert told["settings"]["noisy_probes"] == "2 by drop" and told["probes"] == 4
+
+
+def test_megaface_by_a_score_that_needs_confidence(tmp_path):
+    sure = tiny_model(tmp_path / "sure", "compact")
+    for folder, count in (("probes/Ann", 2), ("probes/Bo", 2), ("rest/x/y", 30)):
+        for number in range(count):
+            noise_image(tmp_path / folder / f"{number}.png", len(folder) * 7 + number)
+    words = ("--already-aligned", "--model", sure, "--json", "--save", tmp_path / "kept.parquet")
+    told = run("eval", "megaface", tmp_path / "probes", tmp_path / "rest", *words, "--score", "scf").json
+    kept = tmp_path / "kept-probes.parquet", tmp_path / "kept-distractors.parquet"
+    assert run("eval", "megaface", *kept, "--score", "scf", "--json").json == told
+    assert told["settings"]["score"] == "scf"
+    cosine = run("eval", "megaface", *kept, "--json").json
+    assert cosine["settings"]["data"] == told["settings"]["data"] and cosine["settings"]["score"] == "cosine"
+    assert "have no sigma2" in refused("eval", "megaface", *kept, "--score", "mls")
 
 
 def test_megaface_from_images(tmp_path, model):

@@ -9,7 +9,7 @@ import pytest
 from cli_run import refused, run, tiny_model
 from verification_folders import crop, other_model, write_crops
 
-from facepipe.embed import load_embeddings
+from facepipe.embed import load_embeddings, save_embeddings
 from facepipe.images import encode_rgb
 from facepipe.score import cosine
 
@@ -120,6 +120,22 @@ def test_folders_and_models_that_do_not_match(crops, listed, models, tmp_path):
     assert "2 folders and 3 models" in text
     text = refused("eval", "pairs", crops, tmp_path / "no.parquet", "--pairs", listed, "-m", models[0])
     assert "no such folder or embeddings file" in text
+
+
+def test_what_is_wrong_with_one_of_several_files(crops, listed, models, tmp_path):
+    whole, part = tmp_path / "whole.parquet", tmp_path / "part.parquet"
+    run("eval", "pairs", crops, "--pairs", listed, "-m", models[0], "--already-aligned", "--save", whole)
+    save_embeddings(part, load_embeddings(whole).take(np.arange(3)))
+    line = refused("eval", "pairs", whole, part, "--pairs", listed)
+    assert line.startswith(f"{part}: ") and "not in the embeddings" in line
+
+
+def test_where_embeddings_cannot_be_kept_is_told_before_the_work(crops, listed, tmp_path):
+    """No model is asked for: it would be the next thing to miss."""
+    words = ("eval", "pairs", crops, "--pairs", listed, "-m", "nobody", "--already-aligned", "--save")
+    assert "is a folder; name a file to write" in refused(*words, tmp_path)
+    assert "unknown model" in refused(*words, tmp_path / "fine" / "kept.parquet")
+    assert list((tmp_path / "fine").iterdir()) == []
 
 
 def test_a_score_that_the_model_cannot_give(crops, listed, models):
@@ -239,6 +255,7 @@ def test_ytf(ytf, models, tmp_path):
     assert run("eval", "ytf", saved, *words).json == told
     few = run("eval", "ytf", ytf / "frame_images_DB", *words, *crops, "--frames", "2").json
     assert (few["frames"], few["accuracy"] is None) == (16, False)
+    assert run("eval", "ytf", saved, *words, "--frames", "2").json == few
     assert "kappa" in refused("eval", "ytf", saved, "--splits", ytf / "splits.txt", "--pool", "kappa")
     ended = run("eval", "ytf", saved, "--splits", ytf / "splits.txt")
     assert "0 of 8 videos had no detected face" in ended.err and "32 frames used" in ended.err

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from facepipe.datasets import megaface_features as files
+from facepipe.embed import Embeddings, join
 from facepipe.errors import DatasetError, EmbeddingsError
 from facepipe.protocols.megaface import megaface_figures
 from facepipe.protocols.megaface_noise import on_list, people, replace_noisy_probes
+from facepipe.protocols.megaface_photos import clean_probes, evaluate_megaface, photos_of_embeddings
 from facepipe.protocols.roc import tar_at_far
+from facepipe.score.pairs import score_pairs
 
 
 def test_feature_files(tmp_path):
@@ -101,8 +104,8 @@ def test_figures(block):
     distractors = rng.normal(size=(100, 5))
     noise = rng.random(100) < 0.1
     parts = (slice(first, first + block) for first in range(0, 100, block))
-    blocks = ((distractors[part], noise[part]) for part in parts)
-    told = megaface_figures(probes, person, blocks, (1, 10, 60), ranks=(1, 2, 3), fars=(0.1, 0.01, 1e-3))
+    blocks = ((features(distractors[part]), noise[part]) for part in parts)
+    told = megaface_figures(features(probes), person, blocks, (1, 10, 60), ranks=(1, 2, 3), fars=(0.1, 0.01, 1e-3))
     assert [row["distractors"] for row in told["sizes"]] == [1, 10, 60]
     assert (told["probes"], told["people"], told["genuine"]) == (8, 3, 9)
     for row in told["sizes"]:
@@ -117,27 +120,99 @@ def test_figures(block):
             assert got["threshold"] == (None if expected.tar is None else pytest.approx(expected.threshold, abs=1e-6))
 
 
-def clean(features):
-    return [(features, np.zeros(len(features), bool))]
+def features(mu):
+    return Embeddings(np.asarray(mu, np.float32), "m@1")
+
+
+def clean(mu):
+    return [(features(mu), np.zeros(len(mu), bool))]
 
 
 def test_a_tie_with_a_distractor_is_no_recognition():
-    told = megaface_figures(np.eye(2)[[0, 0]], np.array([1, 1]), clean(np.eye(2)[[0, 1]]), (2,), fars=(0.5,))
+    told = megaface_figures(features(np.eye(2)[[0, 0]]), np.array([1, 1]), clean(np.eye(2)[[0, 1]]), (2,), fars=(0.5,))
     assert told["sizes"][0]["cmc"] == {"1": 0.0, "10": 1.0}
+
+
+@pytest.mark.parametrize("dim", [16, 64, 128, 500])
+def test_a_copy_of_the_mate_among_the_distractors_is_ahead(dim):
+    """Whatever way and order in which a product is summed, equal photos have equal scores."""
+    rng = np.random.default_rng(dim)
+    person = np.arange(40) // 2
+    probes = rng.normal(size=(20, dim))[person] + 0.01 * rng.normal(size=(40, dim))
+    # Of every second photo: ahead of it when the other searches for it, and of the other when it searches itself.
+    told = megaface_figures(features(probes), person, clean(probes[1::2]), (20,), ranks=(1, 2), fars=(0.5,))
+    assert told["sizes"][0]["cmc"] == {"1": 0.0, "2": 1.0}
+
+
+def unsure(count, seed):
+    rng = np.random.default_rng(seed)
+    return Embeddings(
+        rng.normal(size=(count, 6)).astype(np.float32),
+        "m@1",
+        paths=tuple(f"P{number // 3}/{number}.jpg" for number in range(count)),
+        kappa=rng.uniform(50, 500, count).astype(np.float32),
+        sigma2=rng.uniform(0.1, 1, (count, 1)).astype(np.float32),
+        trained_dim=6,
+    )
+
+
+@pytest.mark.parametrize("score", ["scf", "mls"])
+def test_other_scores(score):
+    """Against every pair scored by itself."""
+    probes, distractors = unsure(9, 0), unsure(40, 1)
+    told = evaluate_megaface(
+        photos_of_embeddings(probes), photos_of_embeddings(distractors), (), [40], [0.1], [1, 2], score=score
+    )
+    both = join([probes, distractors])
+
+    def one(a, b):
+        return score_pairs(score, both, np.array([a]), np.array([b]))[0]
+
+    ahead = [
+        sum(one(a, 9 + d) >= one(a, b) for d in range(40))
+        for a in range(9)
+        for b in range(9)
+        if a != b and a // 3 == b // 3
+    ]
+    for rank in (1, 2):
+        assert told.figures["cmc"][str(rank)] == np.mean([count < rank for count in ahead])
+    impostor = np.array([one(a, 9 + d) for a in range(9) for d in range(40)])
+    genuine = np.array([one(a, b) for a in range(9) for b in range(a) if a // 3 == b // 3])
+    assert told.figures["tar"][0]["tar"] == tar_at_far(genuine, impostor, [0.1])[0].tar
+    assert told.settings["score"] == score and len(told.settings["data"]) == 16
+
+
+def test_a_centre_has_no_confidence():
+    photos, others = photos_of_embeddings(unsure(9, 0)), photos_of_embeddings(unsure(20, 1))
+    centred = clean_probes(photos, {"1.jpg"}, "centre")
+    assert evaluate_megaface(centred, others).settings["noisy_probes"] == "1 by centre"
+    with pytest.raises(DatasetError, match="use --noisy-probes drop"):
+        evaluate_megaface(centred, others, score="scf")
+    assert evaluate_megaface(clean_probes(photos, {"1.jpg"}, "drop"), others, score="scf").figures["probes"] == 8
+
+
+def test_the_hash_is_of_what_was_searched():
+    photos, others = photos_of_embeddings(unsure(9, 0)), photos_of_embeddings(unsure(20, 1))
+    told = evaluate_megaface(photos, others).settings["data"]
+    moved = photos_of_embeddings(unsure(9, 5).with_paths([f"/else/where/{path}" for path in unsure(9, 5).paths]))
+    assert evaluate_megaface(moved, others).settings["data"] == told
+    assert evaluate_megaface(photos, others, sizes=[10]).settings["data"] != told
+    assert evaluate_megaface(photos, others, {"a/b/3.jpg"}).settings["data"] != told
 
 
 def test_what_cannot_be_measured():
     some = np.random.default_rng(0).normal(size=(4, 3))
+    probes = features(some)
     with pytest.raises(DatasetError, match="nobody has two photos"):
-        megaface_figures(some, np.arange(4), clean(some), (4,))
+        megaface_figures(probes, np.arange(4), clean(some), (4,))
     with pytest.raises(DatasetError, match="4 distractors, fewer than the 5 asked for"):
-        megaface_figures(some, np.array([1, 1, 2, 2]), clean(some), (5,))
+        megaface_figures(probes, np.array([1, 1, 2, 2]), clean(some), (5,))
     with pytest.raises(DatasetError, match="probes have 3 dimensions, distractors 2"):
-        megaface_figures(some, np.array([1, 1, 2, 2]), clean(some[:, :2]), (4,))
+        megaface_figures(probes, np.array([1, 1, 2, 2]), clean(some[:, :2]), (4,))
     with pytest.raises(EmbeddingsError, match=r"NaN|not finite"):
-        megaface_figures(some, np.array([1, 1, 2, 2]), clean(some * np.nan), (4,))
+        megaface_figures(probes, np.array([1, 1, 2, 2]), clean(some * np.nan), (4,))
     with pytest.raises(EmbeddingsError, match="not finite"):
-        megaface_figures(some * np.nan, np.array([1, 1, 2, 2]), clean(some), (4,))
+        megaface_figures(features(some * np.nan), np.array([1, 1, 2, 2]), clean(some), (4,))
 
 
 def test_names():

@@ -92,3 +92,23 @@ def test_what_is_missing_is_named(pairs):
         evaluate_ytf(kept, pairs)
     with pytest.raises(EmbeddingsError, match="sigma2"):
         evaluate_ytf(embeddings, pairs, "sigma2")
+
+
+@pytest.mark.parametrize("pooling", ["sigma2", "sigma2-min", "sigma2-mean"])
+def test_every_rule_by_variance(pairs, pooling):
+    sigma2 = np.random.default_rng(4).uniform(0.1, 1, (24, 1)).astype(np.float32)
+    embeddings = frames(sigma2=sigma2)
+    expected = evaluate_pairs(pooled_longhand(embeddings, 1 / sigma2[:, 0].astype(float)), pairs)
+    result = evaluate_ytf(embeddings, pairs, pooling)
+    np.testing.assert_allclose(result.outcomes.scores, expected.outcomes.scores, rtol=1e-4, atol=1e-6)
+    assert evaluate_ytf(embeddings, pairs, pooling, score="mls").settings["score"] == "mls"
+
+
+def test_some_frames_of_saved_embeddings(pairs):
+    """Two of three, whatever order they are in: the first and the last by their number, 9 and 11."""
+    embeddings = frames()
+    kept = [row for row, path in enumerate(embeddings.paths) if not path.endswith(".10.jpg")]
+    few, expected = evaluate_ytf(embeddings, pairs, most=2), evaluate_ytf(embeddings.take(kept), pairs)
+    assert few.figures == expected.figures and few.figures["frames"] == 16
+    assert (few.settings["most_frames"], expected.settings["most_frames"]) == (2, None)
+    assert evaluate_ytf(embeddings, pairs, most=3).figures == evaluate_ytf(embeddings, pairs).figures

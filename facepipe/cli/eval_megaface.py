@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facepipe.cli import options
+from facepipe.cli import verification_options as verification
 from facepipe.cli.eval_source import Source, source_options
 from facepipe.cli.screen import note, print_json
 from facepipe.errors import DatasetError
@@ -41,6 +42,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--export", type=_PATH, help="Write the features in the kit's form: facescrub/ and megaface/ in here.")
 @click.option("--algorithm", default="facepipe", show_default=True, help="Name in the files of --export.")
+@verification.score
 @source_options
 @options.as_json
 def command(
@@ -54,6 +56,7 @@ def command(
     noisy_probes: str,
     export: Path | None,
     algorithm: str,
+    score: str,
     as_json: bool,
 ) -> None:
     """Evaluate on MegaFace: rank-1 and TAR at FAR 1e-6 against many distractors.
@@ -73,7 +76,7 @@ def command(
         marked = probe_noises is not None or distractor_noises is not None
         export_features(export, algorithm, probes, distractors, noises, marked)
         note(f"{export}: features of {len(probes.names)} probes and {len(distractors.names)} distractors")
-    result = evaluate_megaface(probes, distractors, noises, sizes)
+    result = evaluate_megaface(probes, distractors, noises, sizes, score=score)
     if as_json:
         print_json(result.as_json())
     else:
@@ -100,7 +103,8 @@ def _show(result: "Result") -> None:
     from facepipe.cli.search_table import show_cmc, show_points
 
     figures = result.figures
-    title = f"MegaFace, {result.settings['model']}, {figures['probes']} probes of {figures['people']} people"
+    about = f"{result.settings['model']}, score {result.settings['score']}"
+    title = f"MegaFace, {about}, {figures['probes']} probes of {figures['people']} people"
     for row in figures["sizes"]:
         noise = f", {row['noise']} of them noise" if row["noise"] else ""
         what = f"{row['distractors']} distractors{noise}"

@@ -16,6 +16,8 @@ from facepipe.cli.screen import progress
 from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from facepipe.detect import Detector, Search
     from facepipe.embed import Embedder, Embeddings
     from facepipe.pipeline import Cropper, Read
@@ -71,15 +73,24 @@ class Source:
         Raises:
             DatasetError: a path is missing, an image is not below it, or the options do not fit each other.
         """
+        self._before()
         made = self.has_embeddings or (read is not None and bool(self.paths))
         parts = self._load() if made else self._embed(names, what, read)
         return self._together(parts, names)
 
     def listed(self, files: Callable[[Path], Sequence[Path]], what: str) -> "Embeddings":
         """Embeddings of the images that ``files`` finds in a folder, for datasets whose lists do not name them."""
+        self._before()
         if self.has_embeddings:
             return self._together(self._load(), None)
         return self._together([self._run(path, files(path), models, what) for path, models in self._runs()], None)
+
+    def _before(self) -> None:
+        """Tell before hours of work, not after them, that the embeddings cannot be kept."""
+        from facepipe.files import require_writable
+
+        if self.save is not None:
+            require_writable(self.save)
 
     def _load(self) -> list["Embeddings"]:
         from facepipe.embed import load_embeddings
@@ -149,15 +160,23 @@ class Source:
         """One of several, in the order of ``names`` where they come from different folders or files."""
         from facepipe.embed import save_embeddings
         from facepipe.ensemble import concatenate
-        from facepipe.protocols.rows import find_rows
 
         if len(parts) > 1 and names is not None:
-            taken = [part.take(find_rows(part, names)) for part in parts]
+            taken = [part.take(self._rows(part, number, names)) for number, part in enumerate(parts)]
             parts = [part.with_paths(taken[0].paths) for part in taken]
         embeddings = concatenate(parts)
         if self.save is not None:
             save_embeddings(self.save, embeddings)
         return embeddings
+
+    def _rows(self, part: "Embeddings", number: int, names: Sequence[str]) -> "np.ndarray":
+        """`find_rows`, whose error says of which of several files or folders."""
+        from facepipe.protocols.rows import find_rows
+
+        try:
+            return find_rows(part, names)
+        except DatasetError as error:
+            raise DatasetError(f"{self.paths[number]}: {error}") from error
 
 
 def source_options(command: F) -> F:

@@ -23,7 +23,7 @@ from facepipe.cli.verification_table import report_verification
 @click.option(
     "--pool",
     "pooling",
-    type=click.Choice(["mean", "norm", "max", "kappa", "sigma2"]),
+    type=click.Choice(["mean", "norm", "max", "kappa", "sigma2", "sigma2-min", "sigma2-mean"]),
     default="mean",
     show_default=True,
     help="How the frames of a video become one embedding; kappa and sigma2 weigh them by confidence.",
@@ -55,7 +55,7 @@ def command(
 
     pairs = read_ytf_pairs(splits_file)
     embeddings = source.listed(lambda folder: list_frames(folder, pairs.names, frames), "YouTube Faces")
-    result = evaluate_ytf(embeddings, pairs, pooling, accuracy_rule, on_miss, score, fars or FARS)
+    result = evaluate_ytf(embeddings, pairs, pooling, accuracy_rule, on_miss, score, fars or FARS, frames)
     report_verification(result, f"YouTube Faces, pooled by {pooling}", as_json)
     if as_json:
         return

@@ -1,7 +1,7 @@
-"""A hash of the files that a protocol's figures depend on."""
+"""A hash of the files, or of the names, that a protocol's figures depend on."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -13,4 +13,13 @@ def files_digest(paths: Iterable[Path]) -> str:
         with path.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
+    return digest.hexdigest()[:16]
+
+
+def names_digest(lists: Iterable[Sequence[str]]) -> str:
+    """First 16 hex digits of a SHA-256 over lists of names in this order, each after its length."""
+    digest = hashlib.sha256()
+    for names in lists:
+        digest.update(f"{len(names)}\n".encode())
+        digest.update("\0".join(names).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:16]

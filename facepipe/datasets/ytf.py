@@ -49,18 +49,23 @@ def list_frames(root: Path, videos: Sequence[str], most: int | None = None) -> l
     frames: list[Path] = []
     for video in videos:
         try:
-            found = sorted(list_images(folder / video), key=_frame_number)
+            found = sorted(list_images(folder / video), key=frame_number)
         except ImageError:
             found = []
         if not found:
             raise DatasetError(f"{folder / video}: no frames of this video; the folder must hold all of the splits")
-        if most is not None and len(found) > most:
-            found = [found[index] for index in np.linspace(0, len(found) - 1, most).round().astype(int)]
-        frames += found
+        frames += found if most is None else spread(found, most)
     return frames
 
 
-def _frame_number(path: Path) -> tuple[int, str]:
+def spread(frames: list[Path], most: int) -> list[Path]:
+    """At most so many frames of one video, at equal distances; in their order."""
+    if len(frames) <= most:
+        return frames
+    return [frames[index] for index in np.linspace(0, len(frames) - 1, most).round().astype(int)]
+
+
+def frame_number(path: Path) -> tuple[int, str]:
     """Frames are called ``3.618.jpg``, or ``aligned_detect_3.618.jpg``; 618 is the number."""
     digits = path.stem.rpartition(".")[2]
     return int(digits) if digits.isdigit() else -1, path.name

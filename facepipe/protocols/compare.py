@@ -57,7 +57,7 @@ def why_not_paired(first: Result, second: Result) -> str:
         return "a run has no outcomes of pairs in it"
     if first.settings.get("data") != second.settings.get("data"):
         return "the runs are over different lists of pairs"
-    if len(a) != len(b) or not np.array_equal(a.same, b.same):
+    if a.of != b.of or not np.array_equal(a.same, b.same):
         return "the runs left out different pairs (--on-miss skip)"
     return ""
 

@@ -6,14 +6,17 @@ one person are genuine, all pairs of a probe and a distractor impostors.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from facepipe.embed import Embeddings, join
 from facepipe.errors import DatasetError, EmbeddingsError
 from facepipe.protocols.result import tar_table
+from facepipe.protocols.score_blocks import DECIMALS, score_blocks
 from facepipe.protocols.top_scores import TopScores
-from facepipe.score import unit
+from facepipe.score.pairs import score_pairs
 
 FARS = (1e-4, 1e-5, 1e-6)
 RANKS = (1, 10)
@@ -21,42 +24,42 @@ _COLUMNS = 4_096
 
 
 def megaface_figures(
-    probes: np.ndarray,
+    probes: Embeddings,
     person: np.ndarray,
-    distractors: Iterable[tuple[np.ndarray, np.ndarray]],
+    distractors: Iterable[tuple[Embeddings, np.ndarray]],
     sizes: Sequence[int],
     ranks: Sequence[int] = RANKS,
     fars: Sequence[float] = FARS,
+    score: str = "cosine",
 ) -> dict[str, Any]:
     """Rank-1 and TAR at FAR with the first of the distractors, for each of several numbers of them.
 
     Args:
-        probes: float P×D.
+        probes: of P photos.
         person: int64 P, who is on each photo; at least one person must have two.
-        distractors: float n×D and bool n: features, and which are noise and match nobody. Read only as far as the
-            largest size, and not kept.
+        distractors: blocks of n photos, and bool n: which are noise and match nobody. Read only as far as the largest
+            size, and not kept.
         sizes: ascending numbers of distractors.
         ranks: at which identification is reported.
         fars: of verification; their largest decides how many scores are kept.
+        score: see `facepipe.score.pairs.score_pairs`.
 
     Raises:
         DatasetError: no person with two photos, fewer distractors than the largest size, or another dimension.
-        EmbeddingsError: scores are NaN.
+        EmbeddingsError: scores are NaN, or the embeddings lack what the score needs.
     """
-    probe = unit(probes).astype(np.float32)
+    probes = _bare(probes, score)
     query, mate = _ordered_pairs(person)
     if not len(query):
         raise DatasetError("nobody has two photos among the probes, so nobody can be searched for")
-    genuine = np.concatenate(
-        [np.einsum("nd,nd->n", probe[query[s]], probe[mate[s]]) for s in _slices(len(query), _COLUMNS)]
-    )
+    genuine = np.round(score_pairs(score, probes, query, mate), DECIMALS).astype(np.float32)
     if np.isnan(genuine).any():
         raise EmbeddingsError("embeddings of the probes are not finite; check the model and embed again")
-    best = _BestDistractors(len(probe), max(ranks))
-    top = TopScores(int(max(fars) * sizes[-1] * len(probe)) + 2)
+    best = _BestDistractors(len(probes), max(ranks))
+    top = TopScores(int(max(fars) * sizes[-1] * len(probes)) + 2)
     tables, seen, noise = [], 0, 0
-    for part, noisy in _cut(distractors, sizes, probe.shape[1]):
-        scores = probe @ unit(part[~noisy]).astype(np.float32).T
+    for part, noisy in _cut(distractors, sizes, probes.dim):
+        scores = _scores(score, probes, _bare(part.take(~noisy), score))
         top.add(scores)
         best.add(scores)
         seen, noise = seen + len(part), noise + int(noisy.sum())
@@ -69,7 +72,24 @@ def megaface_figures(
             })
     if seen < sizes[-1]:
         raise DatasetError(f"{seen} distractors, fewer than the {sizes[-1]} asked for")
-    return {"sizes": tables, "probes": len(probe), "people": len(np.unique(person)), "genuine": len(query) // 2}
+    return {"sizes": tables, "probes": len(probes), "people": len(np.unique(person)), "genuine": len(query) // 2}
+
+
+def _bare(embeddings: Embeddings, score: str) -> Embeddings:
+    """Without what the score does not need, so that probes and distractors need not have it alike."""
+    unsure: dict[str, Any] = {"kappa": None, "sigma2": None} if score == "cosine" else {}
+    return replace(embeddings, paths=(), failed=(), detection_score=None, **unsure)
+
+
+def _scores(score: str, probes: Embeddings, others: Embeddings) -> np.ndarray:
+    """float32 P×n: every probe against every one of the others; equal photos have equal scores."""
+    out = np.empty((len(probes), len(others)), np.float32)
+    both, done = join([probes, others]), 0
+    rows = np.arange(len(both))
+    for block in score_blocks(score, both, rows[: len(probes)], rows[len(probes) :]):
+        out[done : done + len(block)] = block
+        done += len(block)
+    return out
 
 
 class _BestDistractors:
@@ -103,22 +123,19 @@ def _ordered_pairs(person: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cut(
-    blocks: Iterable[tuple[np.ndarray, np.ndarray]], sizes: Sequence[int], dim: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    blocks: Iterable[tuple[Embeddings, np.ndarray]], sizes: Sequence[int], dim: int
+) -> Iterator[tuple[Embeddings, np.ndarray]]:
     """Parts of bounded size that end where one of ``sizes`` is reached."""
     ends = sorted(set(sizes))
     done = 0
     for block, noisy in blocks:
-        if block.shape[1] != dim:
-            raise DatasetError(f"probes have {dim} dimensions, distractors {block.shape[1]}; use one model for both")
-        while len(block) and ends:
-            size = min(len(block), _COLUMNS, ends[0] - done)
-            yield block[:size], noisy[:size]
-            block, noisy, done = block[size:], noisy[size:], done + size
+        if block.dim != dim:
+            raise DatasetError(f"probes have {dim} dimensions, distractors {block.dim}; use one model for both")
+        block, first = replace(block, paths=()), 0
+        while first < len(block) and ends:
+            last = min(len(block), first + _COLUMNS, first + ends[0] - done)
+            yield block.take(np.arange(first, last)), noisy[first:last]
+            first, done = last, done + last - first
             ends = ends[1:] if done == ends[0] else ends
         if not ends:
             return
-
-
-def _slices(count: int, step: int) -> Iterable[slice]:
-    return (slice(first, first + step) for first in range(0, count, step))

@@ -18,19 +18,24 @@ class Outcomes:
         same: bool N, whether both images show one person.
         right: bool N, whether the protocol judged the pair rightly; None where it makes no decisions.
         scores: float32 N, higher is more alike; None for lists of more than ``MOST_SCORES`` pairs.
+        of: hash of the pairs themselves (`facepipe.datasets.pairs.Pairs.digest`), which tells what was left out;
+            empty where nothing can be left out.
     """
 
     same: np.ndarray
     right: np.ndarray | None = None
     scores: np.ndarray | None = None
+    of: str = ""
 
     def __len__(self) -> int:
         return len(self.same)
 
     def as_json(self) -> dict[str, Any]:
-        """Number of pairs; ``same`` and ``right`` as bits, first pair in the highest bit, ``scores`` as
+        """Number of pairs, and ``of``; ``same`` and ``right`` as bits, first pair in the highest bit, ``scores`` as
         little-endian float32, each in base64."""
         told: dict[str, Any] = {"pairs": len(self), "same": _bits(self.same)}
+        if self.of:
+            told["of"] = self.of
         if self.right is not None:
             told["right"] = _bits(self.right)
         if self.scores is not None and len(self) <= MOST_SCORES:
@@ -49,7 +54,8 @@ class Outcomes:
         values = None if scores is None else np.frombuffer(base64.b64decode(scores), "<f4").astype(np.float32)
         if values is not None and len(values) != pairs:
             raise ValueError(f"{len(values)} scores of {pairs} pairs")
-        return cls(_bools(told["same"], pairs), None if right is None else _bools(right, pairs), values)
+        judged = None if right is None else _bools(right, pairs)
+        return cls(_bools(told["same"], pairs), judged, values, str(told.get("of", "")))
 
 
 def _bits(values: np.ndarray) -> str:

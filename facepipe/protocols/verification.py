@@ -72,7 +72,7 @@ def evaluate_pairs(
         protocol,
         figures | ({"reasons": reasons} if reasons else {}),
         settings,
-        Outcomes(kept.same, right, scores.astype(np.float32)),
+        Outcomes(kept.same, right, scores.astype(np.float32), kept.digest),
     )
 
 

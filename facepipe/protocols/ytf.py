@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from facepipe.datasets.pairs import Pairs
+from facepipe.datasets.ytf import frame_number, spread
 from facepipe.errors import DatasetError
 from facepipe.protocols.result import Result
 from facepipe.protocols.roc import FARS
@@ -27,6 +29,7 @@ def evaluate_ytf(
     on_miss: str = "centre",
     score: str = "cosine",
     fars: Sequence[float] = FARS,
+    most: int | None = None,
 ) -> Result:
     """Verification of pairs of videos; ``undetected`` counts videos in no frame of which a face was found.
 
@@ -39,6 +42,7 @@ def evaluate_ytf(
         pooling: a rule of `facepipe.score.pool.pool`: ``mean`` of the frames' directions, ``kappa`` or
             ``sigma2`` by confidence ...
         rule, on_miss, score, fars: see `evaluate_pairs`.
+        most: of more frames of a video than this, so many are taken at equal distances.
 
     Raises:
         DatasetError: a video has no frames, or what `evaluate_pairs` raises.
@@ -47,6 +51,8 @@ def evaluate_ytf(
     number = {name: index for index, name in enumerate(pairs.names)}
     video = np.array([number.get(_video(path), -1) for path in frames.paths], np.int64)
     _require_all(video, pairs)
+    if most is not None:
+        video = np.where(_spread(frames.paths, video, most), video, -1)
     used = _used(video, frames.detected, len(pairs.names))
     pooled = pool(frames.take(used), video[used], pooling, count=len(pairs.names))
     # A folder of videos may have a dot in its name, so that the names need an extension to lose.
@@ -58,7 +64,21 @@ def evaluate_ytf(
         "frames_unreadable": sum(_video(path) in number for path, _ in frames.failed),
     }
     figures["videos"] = figures.pop("images")
-    return replace(result, figures=figures, settings=result.settings | {"pool": pooling})
+    return replace(result, figures=figures, settings=result.settings | {"pool": pooling, "most_frames": most})
+
+
+def _spread(paths: Sequence[str], video: np.ndarray, most: int) -> np.ndarray:
+    """Which frames are among the ``most`` of their video, bool N."""
+    by_video: dict[int, list[Path]] = {}
+    row_of: dict[Path, int] = {}
+    for row in np.flatnonzero(video >= 0).tolist():
+        path = Path(paths[row])
+        row_of[path] = row
+        by_video.setdefault(int(video[row]), []).append(path)
+    chosen = np.zeros(len(video), bool)
+    for found in by_video.values():
+        chosen[[row_of[path] for path in spread(sorted(found, key=frame_number), most)]] = True
+    return chosen
 
 
 def _video(path: str) -> str:
