@@ -7,7 +7,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from facepipe import backbones
 from facepipe.backbones import Backbone
 from facepipe.backbones.mobilenet import MobileNet
 from facepipe.score import unit
@@ -17,8 +16,8 @@ from facepipe.train.narrow import narrow
 from facepipe.train.prepare import Prepared
 from facepipe.train.recipe import Recipe
 from facepipe.train.recipe_file import RecipeError
-from facepipe.zoo import Model, load, locate
-from facepipe.zoo.onnx_weights import fill_from_onnx
+from facepipe.train.teacher_network import teacher_network
+from facepipe.zoo import Model, load
 
 _BATCH = 32
 _LEAST_COSINE = 0.999
@@ -47,7 +46,7 @@ def begin_as_teacher(recipe: Recipe, ready: Prepared, say: Callable[[str], None]
     say(f"the student begins as {settings.model}, narrowed on {settings.begin_crops} crops")
     model = load(settings.model)
     batches = _batches(recipe, ready.crops, settings.begin_crops)
-    teacher = _network(recipe, model)
+    teacher = teacher_network(recipe, model)
     _check(model, teacher, recipe, ready.crops)
     device = trainer.ranks.device
     narrow(student, teacher.to(device), [batch.to(device) for batch in batches])
@@ -55,20 +54,6 @@ def begin_as_teacher(recipe: Recipe, ready: Prepared, say: Callable[[str], None]
         for tensor in student.state_dict().values():
             dist.broadcast(tensor, 0)
     trainer.restart_average()
-
-
-def _network(recipe: Recipe, model: Model) -> MobileNet:
-    """The teacher as a network of ours."""
-    if not model.is_onnx:
-        if not isinstance(model.network, MobileNet) or model.network.input_size != recipe.model.input_size:
-            raise RecipeError(f"teacher.begin = true: {model.card.name} is no mobilenet of {recipe.model.input_size}")
-        return model.network
-    network = backbones.create(
-        "mobilenet", input_size=recipe.model.input_size, embedding_dim=model.card.embedding.dim
-    )
-    assert isinstance(network, MobileNet)
-    fill_from_onnx(network, locate(model.card.name)[1])
-    return network.eval()
 
 
 @torch.inference_mode()

@@ -1,5 +1,7 @@
 """What a recipe with a ``[teacher]`` adds to a run: more samples, targets for all of them, and its loss."""
 
+from dataclasses import replace
+
 import torch
 from rich.console import Console
 
@@ -11,7 +13,8 @@ from facepipe.train.recipe import Recipe
 from facepipe.train.recipe_file import RecipeError
 from facepipe.train.same_view import SameView
 from facepipe.train.teacher import Targets, teacher_targets
-from facepipe.zoo import load
+from facepipe.train.teacher_network import teacher_network
+from facepipe.zoo import Model, load
 
 
 def with_more(recipe: Recipe, samples: Samples) -> Samples:
@@ -71,6 +74,16 @@ def create_loss(
     return _distillation(recipe, samples, targets, by_name, device)
 
 
+def _asked(recipe: Recipe, device: torch.device) -> Model:
+    """The teacher; as a network of ours, which is faster than ONNX Runtime, where the student begins as it."""
+    model = load(recipe.teacher.model, device)
+    if not model.is_onnx or not recipe.teacher.begin:
+        return model
+    normalised = {"mean": recipe.model.mean, "scale": recipe.model.scale}  # the graph did that itself
+    card = model.card.model_copy(update={"input": model.card.input.model_copy(update=normalised)})
+    return replace(model, card=card, network=teacher_network(recipe, model).to(device))
+
+
 def _distillation(
     recipe: Recipe,
     samples: Samples,
@@ -80,7 +93,7 @@ def _distillation(
 ) -> losses.Distillation:
     ask = None
     if recipe.teacher.same_view:
-        ask = SameView(load(recipe.teacher.model, device), recipe.model, torch.from_numpy(targets.mean))
+        ask = SameView(_asked(recipe, device), recipe.model, torch.from_numpy(targets.mean))
     return losses.Distillation(
         torch.from_numpy(targets.training),
         torch.from_numpy(samples.labels),
