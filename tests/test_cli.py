@@ -141,7 +141,8 @@ def test_models(run, models, tmp_path):
     code, out, _ = run("models", "list", "--json")
     listed = json.loads(out)
     assert code == 0
-    assert {model["name"] for model in listed["models"] if model["cached"]} == {"mobilefacenet-casia", "sface"}
+    at_hand = {model["name"] for model in listed["models"] if model["cached"]}
+    assert at_hand == {"facepipe-mobilenet", "mobilefacenet-casia", "sface"}
     assert {"sphereface20", "iresnet100", "mobilefacenet"} <= {network["name"] for network in listed["backbones"]}
     assert "mobilefacenet-casia" in run("models")[1]
     assert "Apache-2.0" in run("models", "show", "sface")[1]

@@ -25,8 +25,8 @@ COMMANDS = {
     "identify": "Say who of a gallery is in photos, videos, streams.",
     "search": "Find the nearest faces among saved embeddings.",
     "cluster": "Group unknown faces among saved embeddings.",
-    "inspect": "Look inside: angles between people, SphereFace's toy picture.",
-    "models": "List, fetch and import models.",
+    "inspect": "Look inside: angles between people, whether probabilities come true, SphereFace's toy picture.",
+    "models": "List, fetch, import and export models.",
     "bench": "Measure the throughput of every stage on this machine.",
     "demo": "The main job on two faces that installed packages carry.",
 }

@@ -64,9 +64,9 @@ def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Pre
     data, loop = recipe.data, recipe.loop
     share = _share(recipe, ranks)
     opened = open_samples(data.paths, data.cut_shards)
-    large_enough = drop_small(leave_out(opened, set(data.exclude)), data.min_images)
-    named, held_out = hold_out(large_enough, data.held_out, loop.seed)
-    samples = with_more(recipe, named)
+    # In this order, so that a head is judged by people whom its backbone did not see either, whatever min_images says.
+    kept, held_out = hold_out(leave_out(opened, set(data.exclude)), data.held_out, loop.seed)
+    samples = with_more(recipe, drop_small(kept, data.min_images))
     targets = ask_teacher(recipe, samples, held_out, ranks, console)
     steps_per_epoch = len(samples) / share.samples_per_step
     memory = int(data.memory_gb * 1e9 / ranks.local_count)
