@@ -29,11 +29,12 @@ $(VENV)/dev.installed: pyproject.toml
 	touch $@
 
 # The model that ships, from its training data: CROPS and MORE are folders of shards, the second without identities.
+# It takes sface as its teacher: `facepipe models pull sface` first.
 RUNS ?= runs
 model: $(VENV)/dev.installed
 	$(BIN)/facepipe train distil -d "$(CROPS)" --set 'data.unlabelled=["$(MORE)"]' -o $(RUNS)/student
 	$(BIN)/facepipe train scf-small -d "$(CROPS)" -o $(RUNS)/facepipe-mobilenet \
-		--set uncertainty.backbone=$(RUNS)/student --set model.weights=float16
+		--set uncertainty.backbone=$(RUNS)/student --set model.weights=float16 --set schedule.length=0.7
 	$(BIN)/facepipe models export $(RUNS)/facepipe-mobilenet $(RUNS)/export --name facepipe-mobilenet
 
 clean:

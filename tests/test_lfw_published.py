@@ -33,6 +33,7 @@ def cache(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("model", "least"),
     [
+        ("facepipe-mobilenet", 0.9920),  # it ships; 99.32 %
         ("mobilefacenet-casia", 0.9915),  # its authors: 99.30 %
         ("sface", 0.9950),  # its authors: 99.60 % with float32 weights
     ],
