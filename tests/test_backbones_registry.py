@@ -9,10 +9,11 @@ from facepipe.errors import ModelError
 NAMES = [
     *(f"iresnet{n}" for n in (18, 34, 50, 100)),
     "mobilefacenet",
+    "mobilenet",
     "resface64",
     *(f"sphereface{n}" for n in (4, 10, 20, 36, 64)),
 ]
-ONE_OF_EACH = ["iresnet18", "mobilefacenet", "resface64", "sphereface10"]
+ONE_OF_EACH = ["iresnet18", "mobilefacenet", "mobilenet", "resface64", "sphereface10"]
 
 
 def test_names():

@@ -57,7 +57,7 @@ def models(shared, tmp_path_factory):
 
 
 def test_without_a_model_it_says_how_to_get_one(run, photos):
-    code, _, err = run("compare", photos / "face.jpg", photos / "mirror.png")
+    code, _, err = run("compare", photos / "face.jpg", photos / "mirror.png", "-m", "sface")
     assert code == 2
     assert "facepipe models pull sface" in err
     code, _, err = run("compare", photos / "face.jpg", photos / "mirror.png", "-m", "sfase")
