@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from facepipe import backbones
 from facepipe.errors import DeviceError, ModelError
 from facepipe.zoo import (
+    DEFAULT,
     Card,
     Input,
     Source,
@@ -178,7 +179,7 @@ def test_names_that_are_not_there(tmp_path):
 
 
 def test_shipped_but_not_cached():
-    assert not any(status.cached for status in available())
+    assert [status.name for status in available() if status.cached] == [DEFAULT]  # it ships
     with pytest.raises(ModelError) as caught:
         load("sface")
     assert "'facepipe models pull sface'" in str(caught.value)
@@ -221,7 +222,7 @@ def test_import_published_weights_and_load(shared):
         model = load(name)
         assert model.identity == f"{name}@{card.weights.sha256[:12]}"
         assert model.network(torch.zeros(2, 3, *card.input.size)).shape == (2, 128)
-    assert {status.name for status in available() if status.cached} == {"mobilefacenet-casia", "sface"}
+    assert {status.name for status in available() if status.cached} == {DEFAULT, "mobilefacenet-casia", "sface"}
     cached_weights(card).write_bytes(b"damaged")
     with pytest.raises(ModelError, match=r"damaged or exchanged.*'facepipe models pull sface'"):
         load("sface")
