@@ -163,3 +163,16 @@ def test_any_small_image_gives_a_crop(name, height, width):
     image = np.full((height, width, 3), 90, np.uint8)
     for crop in (aligner.centre(image), aligner.accept(image)):
         assert crop.shape == (*aligner.size, 3) and (crop == 90).all()
+
+
+@given(st.integers(0, 10_000))
+def test_fit_as_scikit_image(seed):
+    from skimage.transform import SimilarityTransform
+
+    generator = np.random.default_rng(seed)
+    crop = generator.uniform(0, 112, (5, 2))
+    image = crop @ generator.normal(0, 2, (2, 2)) + generator.uniform(-500, 500, 2) + generator.normal(0, 3, (5, 2))
+    expected = SimilarityTransform.from_estimate(crop, image).params[:2]
+    # Where a mirror image would fit best, the best map that is none is ill determined.
+    if np.hypot(*expected[:, 0]) > 0.1:
+        assert fit_similarity(crop, image) == pytest.approx(expected, rel=1e-7, abs=1e-6)

@@ -307,3 +307,18 @@ def test_importing_the_room_is_light():
     code = f"import sys, facepipe.zoo as z; z.available(); print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_loading_draws_nothing_and_starts_no_compiler():
+    """The compiler alone takes longer to import than a comparison may take."""
+    script = (
+        "import sys, torch\n"
+        "from facepipe.zoo import DEFAULT, load\n"
+        "before = torch.get_rng_state()\n"
+        "model = load(DEFAULT)\n"
+        "assert torch.equal(before, torch.get_rng_state())\n"
+        "assert not any(p.is_meta for p in [*model.network.parameters(), *model.head.parameters()])\n"
+        "assert 'torch._dynamo' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -103,14 +103,13 @@ def locate(name_or_path: str | Path) -> tuple[Card, Path]:
 
 
 def _torch(card: Card, weights: Path, device: "torch.device") -> "tuple[nn.Module, UncertaintyHead | None]":
-    import torch
-
     from facepipe.backbones import create
+    from facepipe.zoo.blank import Blank
     from facepipe.zoo.headed import Headed, head_for
 
     loaded = read_checkpoint(weights, "safetensors" if card.weights.format == "safetensors" else "torch")
     _, state = find_state_dict(loaded, weights, card.weights.key)
-    with torch.device("meta"):  # no time and memory for weights that are replaced at once
+    with Blank():
         network = create(
             card.backbone or "",
             input_size=card.input.size,
