@@ -94,7 +94,8 @@ def test_full_rank_loses_nothing():
 
 
 @pytest.fixture
-def sface(shared):
+def sface(shared, tmp_path, monkeypatch):
+    monkeypatch.setenv("FACEPIPE_CACHE", str(tmp_path / "cache"))
     return import_weights(find_card("sface"), shared / "weights" / find_card("sface").weights.file)
 
 
