@@ -13,7 +13,7 @@ import torch
 from cli_run import refused, run, tiny_model
 from safetensors.torch import load_file
 from train_tiny import write_folders
-from verification_folders import crop, other_model, write_crops
+from verification_folders import crop, other_model, write_crops, write_pairs
 
 from facepipe.images import encode_rgb
 from facepipe.train import RecipeError, load_recipe
@@ -49,14 +49,7 @@ def crops(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def listed(tmp_path_factory):
-    path = tmp_path_factory.mktemp("lists") / "pairs.csv"
-    lines = ["a,b,same,fold"]
-    for person in range(PEOPLE):
-        for image in range(4):
-            lines.append(f"p{person}/{image}.png,p{person}/{(image + 1) % 4}.png,1,{image}")
-            lines.append(f"p{person}/{image}.png,p{(person + 1) % PEOPLE}/{image}.png,0,{image}")
-    path.write_text("\n".join(lines) + "\n")
-    return path
+    return write_pairs(tmp_path_factory.mktemp("lists") / "pairs.csv", PEOPLE)
 
 
 @pytest.fixture(scope="module")

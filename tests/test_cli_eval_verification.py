@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from cli_run import refused, run, tiny_model
-from verification_folders import crop, other_model, write_crops
+from verification_folders import crop, other_model, write_crops, write_pairs
 
 from facepipe.embed import load_embeddings, save_embeddings
 from facepipe.images import encode_rgb
@@ -30,15 +30,7 @@ def crops(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def listed(tmp_path_factory):
-    """Every image with the next of the same person, and with one of the next person."""
-    path = tmp_path_factory.mktemp("lists") / "pairs.csv"
-    lines = ["a,b,same,fold"]
-    for person in range(PEOPLE):
-        for image in range(4):
-            lines.append(f"p{person}/{image}.png,p{person}/{(image + 1) % 4}.png,1,{image}")
-            lines.append(f"p{person}/{image}.png,p{(person + 1) % PEOPLE}/{image}.png,0,{image}")
-    path.write_text("\n".join(lines) + "\n")
-    return path
+    return write_pairs(tmp_path_factory.mktemp("lists") / "pairs.csv", PEOPLE)
 
 
 def test_pairs_from_crops_and_from_embeddings_are_equal_to_the_digit(crops, listed, models, tmp_path):

@@ -322,3 +322,15 @@ def test_loading_draws_nothing_and_starts_no_compiler():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_listing_starts_no_compiler_either():
+    """Networks are made without memory to count their weights."""
+    script = (
+        "import sys\n"
+        "from facepipe.backbones import describe\n"
+        "assert describe('iresnet50').parameters > 1e6 and describe('mobilefacenet').parameters > 1e6 - 2e5\n"
+        "assert 'torch._dynamo' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

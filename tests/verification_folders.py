@@ -23,6 +23,17 @@ def write_crops(root: Path, names: dict[str, tuple[int, int]]) -> Path:
     return root
 
 
+def write_pairs(path: Path, people: int) -> Path:
+    """A CSV of every image (``p0/0.png`` ... four each) with the next of its person, and with one of the next person."""
+    lines = ["a,b,same,fold"]
+    for person in range(people):
+        for image in range(4):
+            lines.append(f"p{person}/{image}.png,p{person}/{(image + 1) % 4}.png,1,{image}")
+            lines.append(f"p{person}/{image}.png,p{(person + 1) % people}/{image}.png,0,{image}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
 def other_model(folder: Path) -> Path:
     """Like `tiny_model`, with other weights."""
     import torch

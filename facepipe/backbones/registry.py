@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import torch
-
 from facepipe.backbones.backbone import Backbone
+from facepipe.backbones.blank import Blank
 from facepipe.errors import ModelError
 from facepipe.named_options import check_options, nearest, options_of
 
@@ -38,7 +37,7 @@ class BackboneInfo:
     @cached_property
     def parameters(self) -> int:
         """Number of parameters at the default sizes, frozen ones included; takes no memory for weights."""
-        with torch.device("meta"):
+        with Blank():
             return sum(parameter.numel() for parameter in create(self.name).parameters())
 
 

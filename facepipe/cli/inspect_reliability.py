@@ -42,6 +42,10 @@ def command(
     from facepipe.score.reliability import reliability
     from facepipe.zoo import DEFAULT, locate
 
+    if output is not None:
+        from facepipe.report.risk_plot import require_plot
+
+        require_plot(output)
     card, _ = locate(model or DEFAULT)
     loaded = load_embeddings(embeddings)
     if loaded.model != card.identity:
@@ -53,7 +57,7 @@ def command(
     rows = find_rows(loaded, pairs.names)
     scores = score_pairs(score, loaded, rows[pairs.left], rows[pairs.right])
     prior = float(np.mean(pairs.same))
-    told = np.array([probability(float(value), Logistic(curve.slope, curve.offset), prior) for value in scores])
+    told = probability(scores, Logistic(curve.slope, curve.offset), prior)
     found = reliability(told, np.asarray(pairs.same))
     columns = zip(found.stated.tolist(), found.observed.tolist(), found.pairs.tolist(), strict=True)
     bins = [{"stated": stated, "observed": observed, "pairs": count} for stated, observed, count in columns]

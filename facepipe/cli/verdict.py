@@ -53,7 +53,7 @@ def judge(
     answer: dict[str, Any] = {"score": value, "kind": score, "same": value >= decided["threshold"], **decided}
     curve = embedder.model.card.probability_of(score, embedder.flip)
     if curve is not None:
-        answer["probability"] = probability(value, Logistic(curve.slope, curve.offset), prior)
+        answer["probability"] = float(probability(value, Logistic(curve.slope, curve.offset), prior))
         answer |= {"prior": prior, "probability_fitted_on": curve.fitted_on}
     answer["model"] = embedder.model.identity
     answer["images"] = [_account(result) for result in found]

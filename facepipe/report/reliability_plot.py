@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from facepipe.errors import MissingExtraError
 from facepipe.files import replacing
+from facepipe.report.risk_plot import require_plot
 from facepipe.score.reliability import Reliability
 
 
@@ -11,12 +11,11 @@ def plot_reliability(found: Reliability, title: str, path: Path) -> None:
     """Write the plot; on the dashed line, probabilities come true as stated.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
+        DatasetError, MissingExtraError: as `require_plot`.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("a reliability plot needs matplotlib: pip install 'facepipe[plot]'") from error
+    require_plot(path)
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes, counts = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
     axes.plot([0, 1], [0, 1], "--", color="grey", linewidth=1)
@@ -25,4 +24,4 @@ def plot_reliability(found: Reliability, title: str, path: Path) -> None:
     counts.bar(found.stated, found.pairs, width=0.03)
     counts.set(xlabel="stated probability", ylabel="pairs", yscale="log")
     with replacing(path) as temporary:
-        figure.savefig(temporary, format=path.suffix.lstrip(".") or "png", dpi=120)
+        figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=120)

@@ -43,11 +43,11 @@ def fit_logistic(genuine: np.ndarray, impostor: np.ndarray) -> Logistic:
     return Logistic(float(slope / spread), float(offset - slope * centre / spread))
 
 
-def probability(score: float, curve: Logistic, prior: float = 0.5) -> float:
-    """Probability that the pair is genuine, by Bayes' rule.
+def probability(scores: np.ndarray | float, curve: Logistic, prior: float = 0.5) -> np.ndarray:
+    """Probability that each pair is genuine, by Bayes' rule; float64, shaped as the scores.
 
     Args:
-        score: of the pair.
+        scores: of the pairs.
         curve: fitted to such scores.
         prior: probability before anyone looked, between 0 and 1.
 
@@ -56,8 +56,7 @@ def probability(score: float, curve: Logistic, prior: float = 0.5) -> float:
     """
     if not 0 < prior < 1:
         raise FacepipeError(f"a prior probability must lie between 0 and 1, not {prior:g}")
-    odds = curve.slope * score + curve.offset + math.log(prior / (1 - prior))
-    return 1 / (1 + math.exp(-odds)) if odds > 0 else math.exp(odds) / (1 + math.exp(odds))
+    return _sigmoid(curve.slope * np.asarray(scores, np.float64) + curve.offset + math.log(prior / (1 - prior)))
 
 
 def _newton(x: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -149,11 +149,10 @@ def _torch_dim(
 
 
 def _network(backbone: str, input: Input, dim: int | None, options: dict[str, Scalar]) -> "Backbone":
-    import torch
-
     from facepipe.backbones import create
+    from facepipe.backbones.blank import Blank
 
-    with torch.device("meta"):
+    with Blank():
         return create(backbone, input_size=input.size, embedding_dim=dim, **options)
 
 

@@ -104,7 +104,7 @@ def locate(name_or_path: str | Path) -> tuple[Card, Path]:
 
 def _torch(card: Card, weights: Path, device: "torch.device") -> "tuple[nn.Module, UncertaintyHead | None]":
     from facepipe.backbones import create
-    from facepipe.zoo.blank import Blank
+    from facepipe.backbones.blank import Blank
     from facepipe.zoo.headed import Headed, head_for
 
     loaded = read_checkpoint(weights, "safetensors" if card.weights.format == "safetensors" else "torch")
