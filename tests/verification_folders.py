@@ -24,7 +24,7 @@ def write_crops(root: Path, names: dict[str, tuple[int, int]]) -> Path:
 
 
 def write_pairs(path: Path, people: int) -> Path:
-    """A CSV of every image (``p0/0.png`` ... four each) with the next of its person, and with one of the next person."""
+    """A CSV of every image (``p0/0.png``, four each) with the next of its person, and with one of the next person."""
     lines = ["a,b,same,fold"]
     for person in range(people):
         for image in range(4):
