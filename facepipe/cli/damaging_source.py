@@ -7,7 +7,22 @@ from typing import TYPE_CHECKING
 from facepipe.cli.eval_source import Source
 
 if TYPE_CHECKING:
+    from facepipe.datasets.pairs import Pairs
     from facepipe.embed import Embeddings
+
+
+def embeddings_of_pairs(
+    source: Source, pairs: "Pairs", what: str, damage: str | None, scored: bool = False
+) -> tuple["Embeddings", "Pairs"]:
+    """Embeddings for a list of pairs, and the list, with damaged copies mixed in where ``damage`` is not None.
+
+    Args and raises as `damaged_embeddings`; the list as `facepipe.protocols.damaged.mix_damaged` makes it.
+    """
+    from facepipe.protocols.damaged import mix_damaged
+
+    if damage is None:
+        return source.embeddings(pairs.names, what), pairs
+    return damaged_embeddings(source, pairs.names, what, damage, scored), mix_damaged(pairs, damage)
 
 
 def damaged_embeddings(source: Source, names: Sequence[str], what: str, damage: str, scored: bool) -> "Embeddings":

@@ -6,6 +6,7 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli import verification_options as verification
+from facepipe.cli.damaging_source import embeddings_of_pairs
 from facepipe.cli.eval_source import Source, source_options, source_path
 from facepipe.cli.verification_table import report_verification
 
@@ -14,6 +15,7 @@ from facepipe.cli.verification_table import report_verification
 @source_path
 @click.option("--pairs", "pairs_file", required=True, type=click.Path(path_type=Path), help="LFW's pairs.txt.")
 @verification.verification("sphereface")
+@verification.damage
 @source_options
 @options.as_json
 def command(
@@ -23,6 +25,7 @@ def command(
     score: str,
     on_miss: str,
     fars: tuple[float, ...],
+    damage: str | None,
     as_json: bool,
 ) -> None:
     """Evaluate on LFW, view 2.
@@ -36,6 +39,6 @@ def command(
     from facepipe.protocols import FARS, evaluate_lfw
 
     pairs = read_lfw_pairs(pairs_file)
-    embeddings = source.embeddings(pairs.names, "LFW")
+    embeddings, pairs = embeddings_of_pairs(source, pairs, "LFW", damage)
     result = evaluate_lfw(embeddings, pairs, accuracy_rule, on_miss, score, fars or FARS)
-    report_verification(result, "LFW view 2", as_json)
+    report_verification(result, "LFW view 2", as_json, damage)

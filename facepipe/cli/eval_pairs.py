@@ -6,6 +6,7 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli import verification_options as verification
+from facepipe.cli.damaging_source import embeddings_of_pairs
 from facepipe.cli.eval_source import Source, source_options, source_path
 from facepipe.cli.verification_table import report_verification
 
@@ -14,6 +15,7 @@ from facepipe.cli.verification_table import report_verification
 @source_path
 @verification.pairs_list("csv")
 @verification.verification("insightface")
+@verification.damage
 @source_options
 @options.as_json
 def command(
@@ -24,6 +26,7 @@ def command(
     score: str,
     on_miss: str,
     fars: tuple[float, ...],
+    damage: str | None,
     as_json: bool,
 ) -> None:
     """Evaluate on any list of pairs.
@@ -36,6 +39,6 @@ def command(
     from facepipe.protocols import FARS, evaluate_pairs
 
     pairs = read_pairs(pairs_file, form)
-    embeddings = source.embeddings(pairs.names, "pairs")
+    embeddings, pairs = embeddings_of_pairs(source, pairs, "pairs", damage)
     result = evaluate_pairs(embeddings, pairs, accuracy_rule, on_miss, score, fars or FARS)
-    report_verification(result, pairs_file.name, as_json)
+    report_verification(result, pairs_file.name, as_json, damage)

@@ -8,7 +8,7 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli import verification_options as verification
-from facepipe.cli.damaging_source import damaged_embeddings
+from facepipe.cli.damaging_source import embeddings_of_pairs
 from facepipe.cli.eval_source import Source, source_options, source_path
 from facepipe.cli.result_file import read_result
 from facepipe.cli.screen import note, out, print_json
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="False-match rate that fixes the threshold.",
 )
-@click.option("--damage", type=click.Choice(["standard"]), help="Mix in damaged copies of the images.")
+@verification.damage
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the confidence 'random'.")
 @click.option(
     "--beside",
@@ -81,7 +81,6 @@ def command(
     a fixed threshold over the share of pairs rejected, with the area under that curve (AUERC).
     """
     from facepipe.datasets.any_pairs import read_pairs
-    from facepipe.protocols.damaged import mix_damaged
     from facepipe.protocols.risk_beside import put_beside
     from facepipe.protocols.risk_controlled import curves_of, evaluate_risk
 
@@ -93,12 +92,8 @@ def command(
     pairs = read_pairs(pairs_file, form)
     if sheet is not None and source.has_embeddings:
         raise DatasetError(f"{sheet}: a sheet of faces needs the images; give their folder as PATH")
-    if damage is None:
-        embeddings = source.embeddings(pairs.names, "risk")
-    else:
-        scored = not confidences or "detection_score" in confidences
-        embeddings = damaged_embeddings(source, pairs.names, "risk", damage, scored)
-        pairs = mix_damaged(pairs, damage)
+    scored = not confidences or "detection_score" in confidences
+    embeddings, pairs = embeddings_of_pairs(source, pairs, "risk", damage, scored)
     result = evaluate_risk(embeddings, pairs, confidences, score, pair_rule, fmr, seed=seed)
     result = replace(result, settings=result.settings | {"damage": damage})
     shown = next(iter(result.figures["table"]))

@@ -29,6 +29,7 @@ fars = click.option(
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="False-accept rate of the TAR table; may be repeated [default: 1e-1 ... 1e-6].",
 )
+damage = click.option("--damage", type=click.Choice(["standard"]), help="Mix in damaged copies of the images.")
 
 
 def pairs_list(default: str) -> Callable[[F], F]:

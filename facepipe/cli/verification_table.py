@@ -1,5 +1,6 @@
 """What people see of a verification result."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,8 +20,17 @@ class Caller:
     result: "Result | None" = None
 
 
-def report_verification(result: "Result", title: str, as_json: bool) -> None:
-    """JSON for programs, tables for people; neither where a `Caller` wants the result."""
+def report_verification(result: "Result", title: str, as_json: bool, damage: str | None = None) -> None:
+    """JSON for programs, tables for people; neither where a `Caller` wants the result.
+
+    Args:
+        result, title: what is told.
+        as_json: for programs.
+        damage: protocol of the copies that are mixed in.
+    """
+    if damage is not None:
+        result = replace(result, settings=result.settings | {"damage": damage})
+        title = f"{title} with {damage} damage"
     context = click.get_current_context(silent=True)
     caller = None if context is None else context.find_object(Caller)
     if caller is not None:
