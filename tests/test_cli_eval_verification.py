@@ -48,6 +48,27 @@ def test_pairs_from_crops_and_from_embeddings_are_equal_to_the_digit(crops, list
     assert run("eval", "pairs", embedded, *words).json == first
 
 
+def test_damaged_copies_mixed_in(crops, listed, models, tmp_path):
+    saved = tmp_path / "a.parquet"
+    words = ["--pairs", listed, "--damage", "standard", "--json"]
+    told = run("eval", "pairs", crops, *words, "-m", models[0], "--already-aligned", "--save", saved).json
+    assert (told["pairs"], told["genuine"], len(told["folds"])) == (96, 48, 4) and 24 < told["images"] <= 48
+    assert told["settings"]["damage"] == "standard" and told["undetected"] == 0
+    assert run("eval", "pairs", saved, *words).json == told
+    clean = run("eval", "pairs", saved, "--pairs", listed, "--json").json
+    assert (clean["pairs"], clean["images"]) == (48, 24) and "damage" not in clean["settings"]
+    assert clean["accuracy"] > told["accuracy"]
+    assert "with standard damage" in " ".join(run("eval", "pairs", saved, *words[:-1]).out.split())
+
+
+def test_damage_of_embeddings_without_copies(crops, listed, models, tmp_path):
+    saved = tmp_path / "a.parquet"
+    run("embed", crops, "-o", saved, "-m", models[0], "--already-aligned")
+    assert "a.parquet: no damaged copies in it" in refused(
+        "eval", "pairs", saved, "--pairs", listed, "--damage", "standard"
+    )
+
+
 def test_other_forms_of_lists(crops, models, tmp_path):
     saved = tmp_path / "a.parquet"
     run("embed", crops, "-o", saved, "-m", models[0], "--already-aligned")

@@ -5,7 +5,7 @@ import pytest
 
 from facepipe.errors import DatasetError, MissingExtraError
 from facepipe.protocols.error_reject import error_reject
-from facepipe.report import risk_plot
+from facepipe.report import figure_file, risk_plot
 from facepipe.report.face_sheet import Strip, draw_sheet, spread
 
 
@@ -15,7 +15,7 @@ def curves():
     return {name: error_reject(score, same, rng.random(400), 0.1) for name in ("kappa", "random", "ideal")}
 
 
-@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".svg", ".pdf"])
 def test_equal_curves_give_equal_files(tmp_path, suffix):
     paths = [tmp_path / f"{number}{suffix}" for number in (1, 2)]
     for path in paths:
@@ -27,8 +27,8 @@ def test_equal_curves_give_equal_files(tmp_path, suffix):
 
 def test_what_a_plot_needs(tmp_path, monkeypatch):
     with pytest.raises(DatasetError, match=r"a\.bmp: cannot draw to this format"):
-        risk_plot.require_plot(tmp_path / "a.bmp")
-    monkeypatch.setattr(risk_plot, "find_spec", lambda name: None)
+        figure_file.require_plot(tmp_path / "a.bmp")
+    monkeypatch.setattr(figure_file, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"facepipe\[plot\]"):
         risk_plot.plot_error_reject(tmp_path / "a.png", curves())
 

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Add the confidences of another head on the same backbone, from its --json; may be repeated.",
 )
-@click.option("--plot", type=options.output_path, help="Draw the curves: .png, .svg or .pdf.")
+@click.option("--plot", type=options.output_path, help="Draw the curves: .png, .jpg, .svg or .pdf.")
 @click.option("--csv", "csv_file", type=options.output_path, help="Write the curves and the table as CSV.")
 @click.option("--sheet", type=options.output_path, help="Picture of faces sorted by the first --confidence.")
 @source_options
@@ -85,7 +85,8 @@ def command(
     from facepipe.protocols.risk_controlled import curves_of, evaluate_risk
 
     if plot is not None:
-        from facepipe.report.risk_plot import plot_error_reject, require_plot
+        from facepipe.report.figure_file import require_plot
+        from facepipe.report.risk_plot import plot_error_reject
 
         require_plot(plot)
     before = [(path, read_result(path)) for path in others]

@@ -27,6 +27,10 @@ def command(embeddings: Path, output: Path | None, pairs: int, seed: int, as_jso
     from facepipe.losses import angular_fisher_score
     from facepipe.score.angles import pair_angles
 
+    if output is not None:
+        from facepipe.report.figure_file import require_plot
+
+        require_plot(output)
     loaded = load_embeddings(embeddings)
     if not len(loaded):
         raise EmbeddingsError(f"{embeddings}: holds no embeddings")

@@ -43,7 +43,7 @@ def command(
     from facepipe.zoo import DEFAULT, locate
 
     if output is not None:
-        from facepipe.report.risk_plot import require_plot
+        from facepipe.report.figure_file import require_plot
 
         require_plot(output)
     card, _ = locate(model or DEFAULT)

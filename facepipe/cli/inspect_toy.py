@@ -24,9 +24,11 @@ def command(output: Path, seed: int, steps: int, as_json: bool) -> None:
     three dimensions, under softmax and A-Softmax with m = 1 … 4, and draws the features, their directions and the
     angles to the classes' mean directions: a larger m makes the classes narrower. Takes a minute or two on a CPU.
     """
+    from facepipe.report.figure_file import require_plot
     from facepipe.report.toy_plot import plot_toy
     from facepipe.train.toy import LOSSES, train_toy
 
+    require_plot(output)
     found: dict[int, list[ToyFeatures]] = {2: [], 3: []}
     with progress("runs", 2 * len(LOSSES)) as advance:
         for loss in LOSSES:

@@ -1,9 +1,14 @@
 """Embedding: aligned crops in, `Embeddings` out, and the file they are kept in."""
 
-from facepipe.embed.batches import iterate_embeddings, load_embeddings
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from facepipe.embed.embedder import FLIPS, Embedder
 from facepipe.embed.embeddings import Embeddings, join, require_same_fields, require_same_model
-from facepipe.embed.embeddings_file import EmbeddingsWriter, save_embeddings
+
+if TYPE_CHECKING:
+    from facepipe.embed.batches import iterate_embeddings, load_embeddings
+    from facepipe.embed.embeddings_file import EmbeddingsWriter, save_embeddings
 
 __all__ = [
     "FLIPS",
@@ -17,3 +22,17 @@ __all__ = [
     "require_same_model",
     "save_embeddings",
 ]
+
+_FILES = {
+    "EmbeddingsWriter": "embeddings_file",
+    "iterate_embeddings": "batches",
+    "load_embeddings": "batches",
+    "save_embeddings": "embeddings_file",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What reads and writes files needs Arrow, whose import takes longer than to compare two faces: once asked for."""
+    if name in _FILES:
+        return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -116,8 +116,8 @@ def require_copies(embeddings: Embeddings, where: str, protocol: str = "standard
     """
     if not any(is_copy(path, protocol) for path in embeddings.paths):
         raise DatasetError(
-            f"{where}: no damaged copies in it; give the folder of images, or a file that "
-            f"'facepipe eval risk FOLDER --damage {protocol} --save FILE' wrote"
+            f"{where}: no damaged copies in it; give the folder of images, or a file that the command "
+            f"wrote for the folder with --damage {protocol} --save FILE"
         )
 
 

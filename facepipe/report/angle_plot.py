@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facepipe.errors import MissingExtraError
-from facepipe.files import replacing
+from facepipe.report.figure_file import require_plot, write_figure
 from facepipe.score.angles import PairAngles
 
 
@@ -13,12 +12,11 @@ def plot_angles(angles: PairAngles, title: str, path: Path) -> None:
     """Write the two histograms, each of area 1, over 0 to 180 degrees.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
+        DatasetError, MissingExtraError: as `require_plot`.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("a histogram needs matplotlib: pip install 'facepipe[inspect]'") from error
+    require_plot(path)
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     axes = figure.add_subplot()
     bins = np.linspace(0, 180, 91).tolist()
@@ -26,5 +24,4 @@ def plot_angles(angles: PairAngles, title: str, path: Path) -> None:
     axes.hist(angles.different, bins, density=True, alpha=0.5, label=f"different, {len(angles.different):,} pairs")
     axes.set(xlabel="angle, degrees", ylabel="share per degree", xlim=(0, 180), title=title)
     axes.legend(frameon=False)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format=path.suffix.lstrip(".") or "png", dpi=120)
+    write_figure(figure, path)

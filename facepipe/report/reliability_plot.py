@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from facepipe.files import replacing
-from facepipe.report.risk_plot import require_plot
+from facepipe.report.figure_file import require_plot, write_figure
 from facepipe.score.reliability import Reliability
 
 
@@ -23,5 +22,4 @@ def plot_reliability(found: Reliability, title: str, path: Path) -> None:
     axes.set(ylabel="share that is one person", xlim=(0, 1), ylim=(0, 1), title=title)
     counts.bar(found.stated, found.pairs, width=0.03)
     counts.set(xlabel="stated probability", ylabel="pairs", yscale="log")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=120)
+    write_figure(figure, path)

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from facepipe.errors import MissingExtraError
-from facepipe.files import replacing
+from facepipe.report.figure_file import require_plot, write_figure
 from facepipe.train.toy import ToyFeatures
 
 
@@ -16,23 +15,21 @@ def plot_toy(plane: list[ToyFeatures], space: list[ToyFeatures], path: Path) -> 
     Args:
         plane: of 2-D features, one per loss.
         space: of 3-D features of the same losses, in the same order.
-        path: of the picture; its extension says the format.
+        path: of the picture; its ending says the format.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
+        DatasetError, MissingExtraError: as `require_plot`.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("pictures of features need matplotlib: pip install 'facepipe[inspect]'") from error
+    require_plot(path)
+    from matplotlib.figure import Figure
+
     columns = len(plane)
     figure = Figure(figsize=(3.2 * columns, 9.6), layout="constrained")
     for column, (flat, deep) in enumerate(zip(plane, space, strict=True), 1):
         _plane(figure.add_subplot(3, columns, column), flat)
         _sphere(figure.add_subplot(3, columns, columns + column, projection="3d"), deep)
         _angles(figure.add_subplot(3, columns, 2 * columns + column), deep)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format=path.suffix.lstrip(".") or "png", dpi=110)
+    write_figure(figure, path, dpi=110)
 
 
 def _plane(axes: Any, toy: ToyFeatures) -> None:

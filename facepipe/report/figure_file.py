@@ -1,0 +1,45 @@
+"""Files of matplotlib's figures: what can be drawn to, asked before long work, and the writing."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facepipe.errors import DatasetError, MissingExtraError
+from facepipe.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Without a date, equal figures give equal bytes.
+_METADATA: dict[str, dict[str, Any]] = {
+    ".png": {},
+    ".jpg": {},
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+}
+
+
+def require_plot(path: Path) -> None:
+    """Refuse a figure that could not be written, before long work is done for it.
+
+    Raises:
+        DatasetError: another ending than ``.png``, ``.jpg``, ``.svg`` or ``.pdf``.
+        MissingExtraError: matplotlib is not installed.
+    """
+    if path.suffix.lower() not in _METADATA:
+        raise DatasetError(f"{path}: cannot draw to this format; use {', '.join(_METADATA)}")
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("a plot needs matplotlib; pip install 'facepipe[plot]'")
+
+
+def write_figure(figure: "Figure", path: Path, dpi: int = 120) -> None:
+    """Write a figure; the ending of ``path`` is one that `require_plot` lets pass.
+
+    Raises:
+        OSError: the file cannot be written; an older one is then left as it was.
+    """
+    from matplotlib import rc_context
+
+    suffix = path.suffix.lower()
+    with replacing(path) as temporary, rc_context({"svg.hashsalt": "facepipe"}):
+        figure.savefig(temporary, format=suffix[1:], dpi=dpi, metadata=_METADATA[suffix])
