@@ -28,6 +28,8 @@ def test_equal_curves_give_equal_files(tmp_path, suffix):
 def test_what_a_plot_needs(tmp_path, monkeypatch):
     with pytest.raises(DatasetError, match=r"a\.bmp: cannot draw to this format"):
         figure_file.require_plot(tmp_path / "a.bmp")
+    with pytest.raises(IsADirectoryError, match="name a file to write"):
+        figure_file.require_plot(tmp_path)
     monkeypatch.setattr(figure_file, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"facepipe\[plot\]"):
         risk_plot.plot_error_reject(tmp_path / "a.png", curves())

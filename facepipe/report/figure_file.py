@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facepipe.errors import DatasetError, MissingExtraError
-from facepipe.files import replacing
+from facepipe.files import replacing, require_writable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Without a date, equal figures give equal bytes.
-_METADATA: dict[str, dict[str, Any]] = {
+# Without a date, equal figures give equal bytes. A JPEG takes no metadata.
+_METADATA: dict[str, dict[str, Any] | None] = {
     ".png": {},
-    ".jpg": {},
+    ".jpg": None,
     ".svg": {"Date": None},
     ".pdf": {"CreationDate": None},
 }
@@ -25,7 +25,9 @@ def require_plot(path: Path) -> None:
     Raises:
         DatasetError: another ending than ``.png``, ``.jpg``, ``.svg`` or ``.pdf``.
         MissingExtraError: matplotlib is not installed.
+        OSError: ``path`` is a folder, or cannot be written.
     """
+    require_writable(path)
     if path.suffix.lower() not in _METADATA:
         raise DatasetError(f"{path}: cannot draw to this format; use {', '.join(_METADATA)}")
     if find_spec("matplotlib") is None:
