@@ -339,6 +339,7 @@ SHIPPED = {
     "scf-small": ("compact", "scf", "adam", None, None, None),
     "pfe-sphere64": ("pfe", "pfe", "sgd", 1e-3, 5e-4, 256),
     "probface-resface64": ("probface", "probface", "sgd", 1e-2, 5e-4, 128),
+    "pfe-small": ("pfe", "pfe", "sgd", 1e-3, 5e-4, None),
     "probface-small": ("probface", "probface", "sgd", None, None, None),
 }
 
