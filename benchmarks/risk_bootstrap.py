@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     pairs = mix_damaged(read_lfw_pairs(args.pairs))
-    names = [word.partition("=")[0] for word in args.confidences]
+    names = [f"{name} of {Path(file).stem}" for name, _, file in (word.partition("=") for word in args.confidences)]
     judged = [_judged(pairs, *word.split("=", 1)) for word in args.confidences]
     scores = judged[0][0]
     if any(not np.allclose(other, scores, atol=1e-5) for other, _ in judged):
