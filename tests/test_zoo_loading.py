@@ -311,7 +311,7 @@ def test_importing_the_room_is_light():
 
 def test_loading_draws_nothing_and_starts_no_compiler():
     """The compiler alone takes longer to import than a comparison may take."""
-    script = (
+    _passes(
         "import sys, torch\n"
         "from facepipe.zoo import DEFAULT, load\n"
         "before = torch.get_rng_state()\n"
@@ -320,17 +320,29 @@ def test_loading_draws_nothing_and_starts_no_compiler():
         "assert not any(p.is_meta for p in [*model.network.parameters(), *model.head.parameters()])\n"
         "assert 'torch._dynamo' not in sys.modules\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def test_listing_starts_no_compiler_either():
     """Networks are made without memory to count their weights."""
-    script = (
+    _passes(
         "import sys\n"
         "from facepipe.backbones import describe\n"
         "assert describe('iresnet50').parameters > 1e6 and describe('mobilefacenet').parameters > 1e6 - 2e5\n"
         "assert 'torch._dynamo' not in sys.modules\n"
     )
+
+
+def test_comparing_waits_for_no_file_format():
+    _passes(
+        "import sys\n"
+        "import facepipe.cli.compare, facepipe.embed, facepipe.pipeline\n"
+        "assert 'pyarrow' not in sys.modules\n"
+        "facepipe.embed.load_embeddings\n"
+        "assert 'pyarrow' in sys.modules\n"
+    )
+
+
+def _passes(script: str) -> None:
+    """The script ends well in a Python of its own, into which nothing was imported yet."""
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

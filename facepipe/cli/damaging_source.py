@@ -16,21 +16,9 @@ def embeddings_of_pairs(
 ) -> tuple["Embeddings", "Pairs"]:
     """Embeddings for a list of pairs, and the list, with damaged copies mixed in where ``damage`` is not None.
 
-    Args and raises as `damaged_embeddings`; the list as `facepipe.protocols.damaged.mix_damaged` makes it.
-    """
-    from facepipe.protocols.damaged import mix_damaged
-
-    if damage is None:
-        return source.embeddings(pairs.names, what), pairs
-    return damaged_embeddings(source, pairs.names, what, damage, scored), mix_damaged(pairs, damage)
-
-
-def damaged_embeddings(source: Source, names: Sequence[str], what: str, damage: str, scored: bool) -> "Embeddings":
-    """Embeddings of the images ``names`` and of a damaged copy of each, under paths as `name_copies` gives them.
-
     Args:
         source: a folder, or a file that an earlier run saved.
-        names: paths of images without extension.
+        pairs: the clean list; `mix_damaged` says what becomes of it.
         what: the dataset, for the progress bar.
         damage: protocol of `facepipe.datasets.damage`.
         scored: whether a detector looks at all crops, clean and damaged, for their detection scores.
@@ -38,6 +26,15 @@ def damaged_embeddings(source: Source, names: Sequence[str], what: str, damage: 
     Raises:
         DatasetError: a file without damaged copies, or as `Source.embeddings`.
     """
+    from facepipe.protocols.damaged import mix_damaged
+
+    if damage is None:
+        return source.embeddings(pairs.names, what), pairs
+    return _damaged(source, pairs.names, what, damage, scored), mix_damaged(pairs, damage)
+
+
+def _damaged(source: Source, names: Sequence[str], what: str, damage: str, scored: bool) -> "Embeddings":
+    """Embeddings of the images ``names`` and of a damaged copy of each, under paths as `name_copies` gives them."""
     from facepipe.embed import save_embeddings
     from facepipe.protocols.damaged import DamagedCropper, name_copies, require_copies
 

@@ -32,7 +32,7 @@ _FILES = {
 
 
 def __getattr__(name: str) -> Any:
-    """What reads and writes files needs Arrow, whose import takes longer than to compare two faces: once asked for."""
+    """What reads and writes files needs Arrow, which a command that compares two faces should not wait for."""
     if name in _FILES:
         return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
