@@ -61,6 +61,13 @@ def test_damaged_copies_mixed_in(crops, listed, models, tmp_path):
     assert "with standard damage" in " ".join(run("eval", "pairs", saved, *words[:-1]).out.split())
 
 
+def test_damage_of_an_ensemble(crops, listed, models, tmp_path):
+    words = ["--pairs", listed, "--damage", "standard", "--already-aligned", "-m", models[0]]
+    told = run("eval", "pairs", crops, *words, "-m", models[1], "--json").json
+    assert told["pairs"] == 96 and "tiny@" in told["settings"]["model"] and "other@" in told["settings"]["model"]
+    assert "--damage takes one PATH" in refused("eval", "pairs", crops, crops, *words)
+
+
 def test_damage_of_embeddings_without_copies(crops, listed, models, tmp_path):
     saved = tmp_path / "a.parquet"
     run("embed", crops, "-o", saved, "-m", models[0], "--already-aligned")
@@ -149,6 +156,7 @@ def test_where_embeddings_cannot_be_kept_is_told_before_the_work(crops, listed, 
     assert "is a folder; name a file to write" in refused(*words, tmp_path)
     assert "unknown model" in refused(*words, tmp_path / "fine" / "kept.parquet")
     assert list((tmp_path / "fine").iterdir()) == []
+    assert "is a folder; name a file to write" in refused(*words, tmp_path, "--damage", "standard")
 
 
 def test_a_score_that_the_model_cannot_give(crops, listed, models):

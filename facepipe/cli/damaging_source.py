@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from facepipe.cli.eval_source import Source
+from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
     from facepipe.datasets.pairs import Pairs
@@ -24,18 +25,19 @@ def embeddings_of_pairs(
         scored: whether a detector looks at all crops, clean and damaged, for their detection scores.
 
     Raises:
-        DatasetError: a file without damaged copies, or as `Source.embeddings`.
+        DatasetError: a file without damaged copies, several folders or files, or as `Source.embeddings`.
     """
     from facepipe.protocols.damaged import mix_damaged
 
     if damage is None:
         return source.embeddings(pairs.names, what), pairs
+    if len(source.paths) > 1:
+        raise DatasetError("--damage takes one PATH; several --model over one folder make an ensemble too")
     return _damaged(source, pairs.names, what, damage, scored), mix_damaged(pairs, damage)
 
 
 def _damaged(source: Source, names: Sequence[str], what: str, damage: str, scored: bool) -> "Embeddings":
     """Embeddings of the images ``names`` and of a damaged copy of each, under paths as `name_copies` gives them."""
-    from facepipe.embed import save_embeddings
     from facepipe.protocols.damaged import DamagedCropper, name_copies, require_copies
 
     if source.has_embeddings:
@@ -43,8 +45,9 @@ def _damaged(source: Source, names: Sequence[str], what: str, damage: str, score
         require_copies(embeddings, str(source.paths[0]), damage)
         return embeddings
     scorer = source.detector() if scored else None
-    damaging = replace(source, save=None, wrap=lambda cropper: DamagedCropper(cropper, damage, scorer))
-    embeddings = name_copies(damaging.embeddings(names, what), damage)
-    if source.save is not None:
-        save_embeddings(source.save, embeddings)
-    return embeddings
+    damaging = replace(
+        source,
+        wrap=lambda cropper: DamagedCropper(cropper, damage, scorer),
+        rename=lambda embeddings: name_copies(embeddings, damage),
+    )
+    return damaging.embeddings(names, what)

@@ -45,7 +45,9 @@ class Source:
     factor: float | None
     thresholds: tuple[float, ...] | None
     wrap: "Callable[[Cropper], Cropper] | None" = None
-    """Makes another cropper of the usual one, such as one that damages; no option says it, nor the next."""
+    """Makes another cropper of the usual one, such as one that damages; no option says it, nor the next two."""
+    rename: "Callable[[Embeddings], Embeddings] | None" = None
+    """Gives the crops of such a cropper paths of their own."""
     regions: "Callable[[Path], Read] | None" = None
     """A folder → what opens a part of an image in it, by the name of the part; where names are not files."""
 
@@ -137,7 +139,8 @@ class Source:
             raise DatasetError(f"{folder}: no images of {what} in it; check the path")
         members = self._members(models)
         with progress(what, len(files)) as advance:
-            return join(list(embed_ensemble(files, members, advance, read)))
+            embeddings = join(list(embed_ensemble(files, members, advance, read)))
+        return embeddings if self.rename is None else self.rename(embeddings)
 
     def _members(self, models: list[str]) -> list[tuple["Cropper", "Embedder"]]:
         from facepipe.ensemble import SameFaces
