@@ -10,9 +10,9 @@ import argparse
 
 import numpy as np
 
-from facepipe.align import Aligner
+from facepipe.alignment import Aligner
 from facepipe.datasets import open_samples
-from facepipe.embed import Embedder
+from facepipe.embedding import Embedder
 from facepipe.images import read_rgb
 from facepipe.score import threshold_at_far, unit
 from facepipe.zoo import load

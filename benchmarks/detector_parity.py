@@ -1,4 +1,4 @@
-"""Does `facepipe.detect.Detector` find what facenet-pytorch's MTCNN finds, with equal settings?
+"""Does `facepipe.detection.Detector` find what facenet-pytorch's MTCNN finds, with equal settings?
 
     python benchmarks/detector_parity.py FOLDER [--preset fast] [--limit 200] [--batch 32]
 
@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from facenet_pytorch import MTCNN
 
-from facepipe.detect import PRESETS, Detector, Faces, Settings, preset
-from facepipe.detect.workers import map_on_cores
+from facepipe.detection import PRESETS, Detector, Faces, Settings, preset
+from facepipe.detection.workers import map_on_cores
 from facepipe.images import list_images, read_rgb
 
 MIN_IOU, MAX_LANDMARK = 0.95, 1.0

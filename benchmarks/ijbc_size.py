@@ -71,10 +71,10 @@ def save(scale: int, folder: Path) -> None:
 
 def facepipe_side(data: dict[str, Any]) -> list[float | None]:
     """facepipe's functions, as ``facepipe eval ijb`` calls them."""
-    from facepipe.datasets.ijb import TemplatePairs
-    from facepipe.embed import Embeddings
-    from facepipe.protocols.ijb_verification import evaluate_ijb_verification
-    from facepipe.protocols.template_pooling import TemplateRecipe, pool_templates
+    from facepipe.datasets.templates.ijb import TemplatePairs
+    from facepipe.embedding import Embeddings
+    from facepipe.protocols.ijb.template_pooling import TemplateRecipe, pool_templates
+    from facepipe.protocols.ijb.verification import evaluate_ijb_verification
 
     embeddings = Embeddings(data["mu"], "synthetic")
     count = int(data["template"].max()) + 1
@@ -117,7 +117,7 @@ def measure(side: str, folder: Path, answer: Any) -> None:
     import numpy as np
     import sklearn.metrics  # noqa: F401 - what is imported is not counted
 
-    import facepipe.protocols.ijb_verification  # noqa: F401
+    import facepipe.protocols.ijb.verification  # noqa: F401
 
     data = {path.stem: np.load(path) for path in folder.iterdir()}
     before = _resident()

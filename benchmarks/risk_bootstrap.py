@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from facepipe.datasets.pairs import Pairs, read_lfw_pairs
-from facepipe.embed import load_embeddings
-from facepipe.protocols.confidence import pair_uncertainty, uncertainty
-from facepipe.protocols.damaged import mix_damaged
-from facepipe.protocols.error_reject import error_reject
+from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
+from facepipe.embedding import load_embeddings
+from facepipe.protocols.risk.damaged import mix_damaged
+from facepipe.protocols.risk.error_reject import error_reject
+from facepipe.protocols.risk.uncertainty import pair_uncertainty, uncertainty
 from facepipe.protocols.rows import find_rows
 from facepipe.score.pairs import score_pairs
 

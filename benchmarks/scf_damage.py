@@ -25,10 +25,10 @@ import torch
 from scipy.stats import spearmanr
 
 from facepipe.datasets.damage import KINDS, LEVELS, Damage, apply, damage_of
-from facepipe.datasets.pairs import Pairs, read_lfw_pairs
-from facepipe.embed import Embeddings, join
+from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
+from facepipe.embedding import Embeddings, join
 from facepipe.images import read_rgb
-from facepipe.protocols.damaged import mix_damaged
+from facepipe.protocols.risk.damaged import mix_damaged
 from facepipe.protocols.roc import tar_at_far
 from facepipe.score import cosine
 from facepipe.score.pairs import score_pairs

@@ -19,10 +19,10 @@ import torch
 
 from facepipe import backbones, losses
 from facepipe.train import load_recipe
-from facepipe.train.crops import Crops
-from facepipe.train.loader import Loader, to_network
-from facepipe.train.prepare import prepare
-from facepipe.train.ranks import join_ranks
+from facepipe.train.data.crops import Crops
+from facepipe.train.data.loader import Loader, to_network
+from facepipe.train.distributed.ranks import join_ranks
+from facepipe.train.run.prepare import prepare
 
 
 def timed(work: Callable[[], None], device: torch.device) -> float:

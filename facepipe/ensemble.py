@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facepipe.detect import Faces, Search
-from facepipe.embed import Embedder, Embeddings
+from facepipe.detection import Faces, Search
+from facepipe.embedding import Embedder, Embeddings
 from facepipe.errors import EmbeddingsError
 from facepipe.pipeline import Cropper, Read, embed_batch, read_batches
 from facepipe.score import unit

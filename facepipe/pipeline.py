@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from facepipe.align import Aligner
-from facepipe.detect import Faces, Search, choose
-from facepipe.embed import Embedder, Embeddings
+from facepipe.alignment import Aligner
+from facepipe.detection import Faces, Search, choose
+from facepipe.embedding import Embedder, Embeddings
 from facepipe.errors import FacepipeError
 from facepipe.images import MAX_PIXELS, read_rgb
 
@@ -118,7 +118,7 @@ class Cropper:
     Args:
         aligner: decides the crop's template.
         detector: None takes every image as an aligned crop already.
-        rule: which face of several, see `facepipe.detect.choose`.
+        rule: which face of several, see `facepipe.detection.choose`.
         on_miss: ``drop`` images without a face, or let their ``centre`` stand in.
     """
 

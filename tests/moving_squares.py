@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 
-from facepipe.detect import Faces
-from facepipe.embed import Embeddings
-from facepipe.identify import Gallery
+from facepipe.detection import Faces
+from facepipe.embedding import Embeddings
+from facepipe.identification import Gallery
 
 COLOURS = {"red": (230, 20, 20), "green": (20, 230, 20), "blue": (20, 20, 230)}
 SIDE = 24

@@ -10,7 +10,7 @@ import resource
 import sys
 from pathlib import Path
 
-from facepipe.detect import preset
+from facepipe.detection import preset
 from facepipe.preprocess import Plan, job
 
 job.UNIT = 4

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from facepipe import losses
 from facepipe.train import resolve, train
-from facepipe.train.ranks import join_ranks
-from facepipe.train.sharded_loss import ShardedLoss
+from facepipe.train.distributed.ranks import join_ranks
+from facepipe.train.distributed.sharded_loss import ShardedLoss
 
 CASES = [
     ("a_softmax", {"m": 4}),

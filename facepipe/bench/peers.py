@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from facepipe.detect import Settings
+from facepipe.detection import Settings
 from facepipe.zoo import Model
 
 PEER_BATCH = 32

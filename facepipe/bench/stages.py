@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from facepipe.align import Aligner
+from facepipe.alignment import Aligner
 from facepipe.bench.peers import Peer, facenet_mtcnn, has_facenet, plain_forward
-from facepipe.detect import Detector, Faces, Settings, choose
-from facepipe.embed import Embedder
+from facepipe.detection import Detector, Faces, Settings, choose
+from facepipe.embedding import Embedder
 from facepipe.images import read_rgb
 
 _PART = 64

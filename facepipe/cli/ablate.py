@@ -9,12 +9,12 @@ import click
 
 from facepipe.cli import options, train_options
 from facepipe.cli.ablation_table import ablation_json, show_ablation
+from facepipe.cli.eval.verification_table import percent
 from facepipe.cli.screen import note, out, print_json
-from facepipe.cli.verification_table import percent
 from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
-    from facepipe.cli.benchmark import Benchmark
+    from facepipe.cli.eval.benchmark import Benchmark
     from facepipe.protocols import Result
     from facepipe.train.ablation import Variant
 
@@ -58,7 +58,7 @@ def command(
     if list_ablations:
         _list(as_json)
         return
-    from facepipe.cli.benchmark import parse_benchmark
+    from facepipe.cli.eval.benchmark import parse_benchmark
     from facepipe.train.ablation import load_ablation, variants
 
     if ablation is None:
@@ -92,8 +92,8 @@ def _require_distinct(ablation: str, asked: list["Benchmark"]) -> None:
 
 def _is_finished(row: "Variant") -> bool:
     """Whether nothing is to be trained; if something is, the data must be there."""
-    from facepipe.datasets.open_samples import require_paths
-    from facepipe.train.finished import is_finished
+    from facepipe.datasets.samples.open_samples import require_paths
+    from facepipe.train.run.finished import is_finished
 
     if not row.row.trained or is_finished(row.recipe, row.run):
         return True
@@ -103,7 +103,7 @@ def _is_finished(row: "Variant") -> bool:
 
 def _train(row: "Variant", finished: bool, device: str) -> None:
     from facepipe.train import Stopped, train
-    from facepipe.train.evaluate import evaluation_of
+    from facepipe.train.evaluation.pairs import evaluation_of
 
     title = row.row.title
     if finished:
@@ -118,7 +118,7 @@ def _train(row: "Variant", finished: bool, device: str) -> None:
 
 
 def _evaluate(benchmark: "Benchmark", row: "Variant", target: Path, device: str) -> "Result":
-    from facepipe.cli.benchmark import kept_result
+    from facepipe.cli.eval.benchmark import kept_result
 
     file = target / "results" / benchmark.name / f"{row.name}.json"
     result, kept = kept_result(file, benchmark, row.model, row.row.score, device)

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facepipe.cli.eval.verification_table import NONE
 from facepipe.cli.screen import note, out
-from facepipe.cli.verification_table import NONE
 
 if TYPE_CHECKING:
     from facepipe.protocols import Result

@@ -45,7 +45,7 @@ def command(
     'facepipe preprocess', which can be resumed and keeps a manifest.
     With --json one line per image: {"path", "crops", "status", "reason"}.
     """
-    from facepipe.align import Aligner
+    from facepipe.alignment import Aligner
     from facepipe.images import list_images, write_rgb
     from facepipe.pipeline import Cropper, read_batches
 

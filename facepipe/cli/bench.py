@@ -12,7 +12,7 @@ from facepipe.errors import DatasetError, ModelError
 
 if TYPE_CHECKING:
     from facepipe.bench import Row
-    from facepipe.embed import Embedder
+    from facepipe.embedding import Embedder
 
 
 @click.command("bench")
@@ -47,7 +47,7 @@ def command(
     import torch
 
     from facepipe.bench import bench
-    from facepipe.detect import preset as settings_of
+    from facepipe.detection import preset as settings_of
     from facepipe.devices import choose_device
     from facepipe.images import list_images
 
@@ -81,7 +81,7 @@ def _embedder(model: str | None, precision: str, device: str) -> "Embedder":
             raise
     from facepipe.backbones import create
     from facepipe.devices import choose_device
-    from facepipe.embed import Embedder
+    from facepipe.embedding import Embedder
     from facepipe.zoo import Model, find_card
 
     note("no model in the cache: measuring an untrained MobileFaceNet")

@@ -13,8 +13,8 @@ from facepipe.errors import EmbeddingsError, ModelError
 if TYPE_CHECKING:
     import numpy as np
 
-    from facepipe.detect import Detector
-    from facepipe.embed import Embeddings
+    from facepipe.detection import Detector
+    from facepipe.embedding import Embeddings
 
 _SHOWN, _PER_ROW = 48, 12
 # False-accept rates: a chain breaks at its weakest link, a mean over many pairs does not.
@@ -55,7 +55,7 @@ def command(
     """
     import numpy as np
 
-    from facepipe.embed import load_embeddings
+    from facepipe.embedding import load_embeddings
     from facepipe.score.cluster import cluster
 
     embeddings = load_embeddings(store)
@@ -77,7 +77,7 @@ def command(
 
 def _same(path: Path, embeddings: "Embeddings", method: str) -> float:
     """The cosine of the card, of the model that made the file, at the method's rate."""
-    from facepipe.identify import decide
+    from facepipe.identification import decide
     from facepipe.zoo import find_card
 
     try:
@@ -128,7 +128,7 @@ def _typical(mu: "np.ndarray", rows: "np.ndarray") -> "np.ndarray":
 
 def _crops(paths: list[str], root: Path | None, rule: str, detector: "Detector") -> list[tuple[str, Any]]:
     """(file name, crop) of the faces that can be found again; ``path#n`` is the n-th further face of a photo."""
-    from facepipe.align import Aligner
+    from facepipe.alignment import Aligner
     from facepipe.pipeline import Cropper, read_batches
 
     places = [_place(path) for path in paths]

@@ -11,7 +11,7 @@ from facepipe.cli.verdict import USUAL_FAR, caption, decision, judge, show
 from facepipe.errors import NoFaceError
 
 if TYPE_CHECKING:
-    from facepipe.embed import Embedder
+    from facepipe.embedding import Embedder
     from facepipe.pipeline import CroppedImage, ReadImage
 
 
@@ -106,7 +106,7 @@ def command(
 
 
 def _find(images: list["ReadImage"], embedder: "Embedder", detector: Any, rule: str) -> list["CroppedImage"]:
-    from facepipe.align import Aligner
+    from facepipe.alignment import Aligner
     from facepipe.pipeline import Cropper
 
     found = Cropper(Aligner(embedder.model.card.input.template), detector, rule, "drop")(images)

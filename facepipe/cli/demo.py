@@ -25,9 +25,9 @@ PHOTOS = {
 @options.device
 def command(out: Path, model: str | None, device: str) -> None:
     """Detect, align and compare two faces that installed packages carry, with the model that ships."""
-    from facepipe.align import Aligner
+    from facepipe.alignment import Aligner
     from facepipe.cli.verdict import USUAL_FAR, caption, decision, judge, show
-    from facepipe.detect import Detector
+    from facepipe.detection import Detector
     from facepipe.images import read_rgb, write_rgb
     from facepipe.pipeline import Cropper, ReadImage
 

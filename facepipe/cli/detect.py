@@ -12,7 +12,7 @@ from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import FacepipeError
 
 if TYPE_CHECKING:
-    from facepipe.detect import Faces
+    from facepipe.detection import Faces
     from facepipe.pipeline import ReadImage
 
 

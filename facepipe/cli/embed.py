@@ -67,9 +67,9 @@ def command(
         raise click.UsageError("Missing option '-o' / '--out': where to write, unless there is a --sheet.")
     if sort is not None and sheet is None:
         raise click.UsageError("--sort is the order of a --sheet: name its file.")
-    from facepipe.align import Aligner
+    from facepipe.alignment import Aligner
     from facepipe.cli.embed_sheet import Sheet
-    from facepipe.embed import EmbeddingsWriter
+    from facepipe.embedding import EmbeddingsWriter
     from facepipe.ensemble import SameFaces, embed_ensemble, ensemble_of
     from facepipe.images import list_images
     from facepipe.pipeline import Cropper

@@ -8,7 +8,7 @@ from facepipe.errors import EmbeddingsError
 if TYPE_CHECKING:
     import numpy as np
 
-    from facepipe.embed import Embeddings
+    from facepipe.embedding import Embeddings
     from facepipe.pipeline import Cropper
 
 FACES = 96
@@ -35,7 +35,7 @@ class Sheet:
         Raises:
             EmbeddingsError: the embeddings have no such confidence.
         """
-        from facepipe.protocols.confidence import uncertainty
+        from facepipe.protocols.risk.uncertainty import uncertainty
 
         if self.sort is None:
             self.sort = "kappa" if batch.kappa is not None else "sigma2"

@@ -10,8 +10,8 @@ from facepipe.cli import options
 from facepipe.errors import EmbeddingsError, ModelError
 
 if TYPE_CHECKING:
-    from facepipe.detect import Detector
-    from facepipe.embed import Embedder
+    from facepipe.detection import Detector
+    from facepipe.embedding import Embedder
     from facepipe.pipeline import Cropper
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -66,7 +66,7 @@ class FaceTools:
 
     def cropper(self, embedder: "Embedder", rule: str) -> "Cropper":
         """What cuts one face, or all, out of photos."""
-        from facepipe.align import Aligner
+        from facepipe.alignment import Aligner
         from facepipe.pipeline import Cropper
 
         return Cropper(Aligner(embedder.model.card.input.template), self.detector(), rule)

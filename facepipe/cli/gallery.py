@@ -12,7 +12,7 @@ from facepipe.cli.screen import note, out, print_json, progress
 from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
-    from facepipe.identify import Gallery, Remark
+    from facepipe.identification import Gallery, Remark
     from facepipe.zoo import Card
 
 _gallery = click.argument("gallery", type=click.Path(path_type=Path))
@@ -44,7 +44,7 @@ def build(
     Images without a face, with several faces, small or doubtful ones, duplicates, and images that look like
     somebody else are reported.
     """
-    from facepipe.identify import enrol, save_gallery
+    from facepipe.identification import enrol, save_gallery
 
     if gallery.exists() and not overwrite:
         raise DatasetError(f"{gallery}: is there already; add to it with 'facepipe gallery add', or give --overwrite")
@@ -66,7 +66,7 @@ def add(
     gallery: Path, images: tuple[Path, ...], name: str | None, rule: str, tools: FaceTools, as_json: bool
 ) -> None:
     """Add people, or more images of people, to a gallery; an image of the same name is replaced."""
-    from facepipe.identify import enrol, load_gallery, merge, save_gallery
+    from facepipe.identification import enrol, load_gallery, merge, save_gallery
 
     known = load_gallery(gallery)
     embedder = tools.embedder_of(gallery, known.images.model, known.images.flip)
@@ -83,7 +83,7 @@ def add(
 @options.as_json
 def remove(gallery: Path, names: tuple[str, ...], as_json: bool) -> None:
     """Remove people, or single images (person/image): the file is written anew without them."""
-    from facepipe.identify import load_gallery, save_gallery, without
+    from facepipe.identification import load_gallery, save_gallery, without
 
     known = load_gallery(gallery)
     for name in names:
@@ -99,7 +99,7 @@ def list_(gallery: Path, as_json: bool) -> None:
     """Who is in a gallery, with how many images."""
     from rich.table import Table
 
-    from facepipe.identify import load_gallery
+    from facepipe.identification import load_gallery
 
     known = load_gallery(gallery)
     if as_json:
@@ -118,7 +118,7 @@ def list_(gallery: Path, as_json: bool) -> None:
 @options.as_json
 def merge_(galleries: tuple[Path, ...], gallery: Path, as_json: bool) -> None:
     """Put galleries of one model together; people of the same name become one."""
-    from facepipe.identify import load_gallery, merge, save_gallery
+    from facepipe.identification import load_gallery, merge, save_gallery
 
     both = merge([load_gallery(path) for path in galleries])
     save_gallery(gallery, both)
@@ -129,7 +129,7 @@ def _alike(gallery: "Gallery", card: "Card", only: set[str] | None = None) -> li
     import numpy as np
 
     from facepipe.errors import ModelError
-    from facepipe.identify import alike, decide
+    from facepipe.identification import alike, decide
 
     try:  # from where on 'facepipe identify' would give the image somebody else's name
         same = decide(card, _FPIR, len(gallery.names), flip=gallery.images.flip).threshold

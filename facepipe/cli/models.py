@@ -214,7 +214,7 @@ def _known(name: str) -> "Card | None":
 
 
 def _feed(template: Any, channels: Any, mean: float, scale: float) -> Any:
-    from facepipe.align import TEMPLATES
+    from facepipe.alignment import TEMPLATES
     from facepipe.zoo import Input
 
     size = TEMPLATES[template].height, TEMPLATES[template].width

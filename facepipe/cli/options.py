@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from facepipe.detect import Detector
-    from facepipe.embed import Embedder
+    from facepipe.detection import Detector
+    from facepipe.embedding import Embedder
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -89,8 +89,8 @@ def make_detector(
     preset: str, min_face: float | None, factor: float | None, thresholds: tuple[float, ...] | None, device: str
 ) -> "Detector":
     """The detector that the options describe."""
-    from facepipe.detect import Detector
-    from facepipe.detect import preset as settings_of
+    from facepipe.detection import Detector
+    from facepipe.detection import preset as settings_of
 
     return Detector(
         settings_of(preset, min_face=min_face, factor=factor, thresholds=thresholds or None), device=device
@@ -103,7 +103,7 @@ def make_embedder(model: str | None, flip: str | None, precision: str, device: s
     Raises:
         ModelError: there is no such model, or it is not at hand.
     """
-    from facepipe.embed import Embedder
+    from facepipe.embedding import Embedder
     from facepipe.zoo import DEFAULT, load
 
     return Embedder(load(model or DEFAULT, device), flip=flip, precision=precision)

@@ -70,7 +70,7 @@ def command(
     if from_rec:
         _unpack(raw, out, shard, as_json)
         return
-    from facepipe.detect import preset as settings_of
+    from facepipe.detection import preset as settings_of
     from facepipe.preprocess import Plan, preprocess
 
     detection = settings_of(preset, min_face=min_face, factor=factor, thresholds=thresholds or None)

@@ -11,7 +11,7 @@ from facepipe.cli.screen import note, out, print_json
 from facepipe.errors import EmbeddingsError, NoFaceError
 
 if TYPE_CHECKING:
-    from facepipe.embed import Embeddings
+    from facepipe.embedding import Embeddings
     from facepipe.score.search import Hits
     from facepipe.score.store import Store
 
@@ -76,7 +76,7 @@ def _make_array(store: Path, index: Path) -> None:
 
 def _queries(query: Path, path: Path, store: "Store", rule: str, tools: FaceTools) -> "Embeddings":
     """Embeddings of the query by the model of the store."""
-    from facepipe.embed import load_embeddings
+    from facepipe.embedding import load_embeddings
 
     if query.suffix == ".parquet":
         asked = load_embeddings(query)

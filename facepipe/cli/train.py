@@ -47,7 +47,7 @@ def command(
         _list(as_json)
         return
     from facepipe.train import Stopped, resolve, train
-    from facepipe.train.evaluate import evaluation_of
+    from facepipe.train.evaluation.pairs import evaluation_of
 
     resolved, folder = resolve(recipe, run, paths, train_options.with_seed(overrides, seed), resume)
     try:

@@ -1,4 +1,4 @@
-"""Options that say what is trained, and how otherwise than its recipe; `facepipe.train.resolve` takes them."""
+"""Options that say what is trained, and how otherwise than its recipe; `facepipe.train.recipe.resolve` takes them."""
 
 from collections.abc import Callable
 from pathlib import Path

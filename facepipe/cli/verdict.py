@@ -6,7 +6,7 @@ from facepipe.cli.screen import note, out
 from facepipe.errors import ModelError
 
 if TYPE_CHECKING:
-    from facepipe.embed import Embedder
+    from facepipe.embedding import Embedder
     from facepipe.pipeline import CroppedImage
 
 USUAL_FAR = 1e-3
@@ -45,7 +45,7 @@ def judge(
     """
     import numpy as np
 
-    from facepipe.protocols.sureness import sureness
+    from facepipe.protocols.risk.face_confidence import sureness
     from facepipe.score import Logistic, probability, score_pairs
 
     embeddings = embedder(np.stack([result.crops[0] for result in found]))

@@ -3,38 +3,34 @@
 A new margin is one function ``(cosine, norm, label, step, *, options) -> logits`` under ``register_margin``.
 """
 
-from facepipe.losses import (
+from facepipe.losses.angular_fisher import AngularFisher, angular_fisher_score
+from facepipe.losses.classification import (
     a_softmax,
     arcface,
-    center,
-    contrastive,
     cosface,
     l_softmax,
     modified_softmax,
     normface,
-    pfe,
-    probface,
-    scf,
     softmax,
     sphereface2,
     sphereface_plus,
     sphereface_r,
-    triplet,
 )
-from facepipe.losses.angular_fisher import AngularFisher, angular_fisher_score
-from facepipe.losses.class_weights import ClassWeights
-from facepipe.losses.classification import ClassificationLoss
+from facepipe.losses.classification.class_weights import ClassWeights
+from facepipe.losses.classification.classifier import ClassificationLoss
+from facepipe.losses.classification.margin import Head, Margin, MarginHead
 from facepipe.losses.distillation import Distillation
-from facepipe.losses.head_loss import HeadLoss, beside
 from facepipe.losses.loss import Loss, LossOutput
-from facepipe.losses.margin import Head, Margin, MarginHead
-from facepipe.losses.mls import fast_mls, mls_mean, mls_sum
-from facepipe.losses.output_constraint import output_constraint
-from facepipe.losses.r_vmf import RVMFLoss, RVMFTerms
+from facepipe.losses.metric import center, contrastive, triplet
 from facepipe.losses.registry import LossInfo, create, describe, names, register, register_margin
-from facepipe.losses.scf import SCF
-from facepipe.losses.uncertainty_log import uncertainty_log
-from facepipe.losses.uncertainty_triplet import uncertainty_distance, uncertainty_triplet
+from facepipe.losses.uncertainty import pfe, probface, scf
+from facepipe.losses.uncertainty.head_loss import HeadLoss, beside
+from facepipe.losses.uncertainty.mls import fast_mls, mls_mean, mls_sum
+from facepipe.losses.uncertainty.output_constraint import output_constraint
+from facepipe.losses.uncertainty.r_vmf import RVMFLoss, RVMFTerms
+from facepipe.losses.uncertainty.scf import SCF
+from facepipe.losses.uncertainty.uncertainty_log import uncertainty_log
+from facepipe.losses.uncertainty.uncertainty_triplet import uncertainty_distance, uncertainty_triplet
 
 __all__ = [
     "SCF",

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from facepipe.losses.angle import unit_rows
-from facepipe.losses.classification import ClassificationLoss
+from facepipe.losses.classification.angle import unit_rows
+from facepipe.losses.classification.classifier import ClassificationLoss
 from facepipe.losses.loss import Loss, LossOutput, check_batch, outside_autocast, widen
 
 

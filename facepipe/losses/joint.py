@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from facepipe.losses.classification import ClassificationLoss
+from facepipe.losses.classification.classifier import ClassificationLoss
 from facepipe.losses.loss import Loss, LossOutput
 
 

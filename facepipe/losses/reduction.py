@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from facepipe.losses.margin import replace_target, target
+from facepipe.losses.classification.margin import replace_target, target
 
 
 class Reduction(Protocol):

@@ -11,10 +11,10 @@ import pydantic
 from torch import Tensor
 
 from facepipe.errors import ModelError
-from facepipe.losses.class_weights import ClassWeights
-from facepipe.losses.classification import ClassificationLoss
+from facepipe.losses.classification.class_weights import ClassWeights
+from facepipe.losses.classification.classifier import ClassificationLoss
+from facepipe.losses.classification.margin import MarginHead
 from facepipe.losses.loss import Loss
-from facepipe.losses.margin import MarginHead
 from facepipe.named_options import nearest
 
 Build = TypeVar("Build", bound=Callable[..., Loss])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facepipe.datasets import Samples
-from facepipe.datasets.recordio import open_recordio
+from facepipe.datasets.samples.recordio import open_recordio
 from facepipe.errors import DatasetError, FacepipeError, ImageError
 from facepipe.files import replacing, write_bytes
 from facepipe.images import read_rgb

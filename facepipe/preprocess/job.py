@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from facepipe.align import Aligner
-from facepipe.detect import Detector, Settings
+from facepipe.alignment import Aligner
+from facepipe.detection import Detector, Settings
 from facepipe.errors import DatasetError
 from facepipe.files import replacing, write_bytes, write_text
 from facepipe.images import encode_rgb
@@ -31,7 +31,7 @@ class Plan:
     Attributes:
         root, out: the raw images and the folder for the crops.
         template: ``112x96`` or ``112x112``.
-        rule: which face of several, see `facepipe.detect.choose`.
+        rule: which face of several, see `facepipe.detection.choose`.
         on_miss: ``drop`` images without a face, or crop their ``centre``.
         detection: None takes images as aligned crops.
         suffix, quality: format of the crops, ``.jpg``, ``.png`` or ``.webp``, and its quality from 1 to 100.

@@ -1,10 +1,10 @@
 """Evaluation protocols, one per file."""
 
-from facepipe.protocols.lfw import evaluate_lfw
 from facepipe.protocols.result import FoldResult, Result
 from facepipe.protocols.roc import FARS, OperatingPoint, tar_at_far
-from facepipe.protocols.tenfold import RULES
-from facepipe.protocols.verification import evaluate_pairs
+from facepipe.protocols.verification.lfw import evaluate_lfw
+from facepipe.protocols.verification.pairs import evaluate_pairs
+from facepipe.protocols.verification.tenfold import RULES
 
 __all__ = [
     "FARS",

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facepipe.align import Aligner
-from facepipe.detect import Faces
+from facepipe.alignment import Aligner
+from facepipe.detection import Faces
 from facepipe.errors import FacepipeError
 from facepipe.pipeline import CroppedImage, Cropper, ReadImage
 

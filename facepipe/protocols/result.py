@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from facepipe import __version__
 from facepipe.errors import DatasetError
-from facepipe.protocols.outcomes import Outcomes
 from facepipe.protocols.roc import OperatingPoint
+from facepipe.protocols.verification.outcomes import Outcomes
 
 if TYPE_CHECKING:
-    from facepipe.embed import Embeddings
+    from facepipe.embedding import Embeddings
 
 
 @dataclass(frozen=True)

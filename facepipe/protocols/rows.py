@@ -9,7 +9,7 @@ from facepipe.errors import DatasetError
 from facepipe.images import EXTENSIONS
 
 if TYPE_CHECKING:
-    from facepipe.embed import Embeddings
+    from facepipe.embedding import Embeddings
 
 
 def find_rows(embeddings: "Embeddings", names: Sequence[str]) -> np.ndarray:

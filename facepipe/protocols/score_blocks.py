@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from facepipe.embed import Embeddings
+from facepipe.embedding import Embeddings
 from facepipe.score import unit
 from facepipe.score.pairs import score_pairs
 

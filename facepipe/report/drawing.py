@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from facepipe.detect import Faces
+from facepipe.detection import Faces
 
 CHOSEN, OTHER, POINT = (46, 204, 113), (160, 160, 160), (255, 209, 0)
 

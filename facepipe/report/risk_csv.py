@@ -15,7 +15,7 @@ def write_risk_csv(path: Path, result: Result) -> None:
 
     Args:
         path: of the file, written whole or not at all.
-        result: of `facepipe.protocols.risk_controlled.evaluate_risk`.
+        result: of `facepipe.protocols.risk.risk_controlled.evaluate_risk`.
     """
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from facepipe.protocols.error_reject import ErrorReject
+from facepipe.protocols.risk.error_reject import ErrorReject
 from facepipe.report.figure_file import require_plot, write_figure
 
 _STYLES = {"ideal": "--", "random": ":"}

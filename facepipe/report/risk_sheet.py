@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from facepipe.align import Aligner
-from facepipe.detect import Search
+from facepipe.alignment import Aligner
+from facepipe.detection import Search
 from facepipe.errors import DatasetError
 from facepipe.images import write_rgb
 from facepipe.pipeline import Cropper, read_batches
-from facepipe.protocols.confidence import uncertainty
-from facepipe.protocols.damaged import DamagedCropper, is_copy, original
+from facepipe.protocols.risk.damaged import DamagedCropper, is_copy, original
+from facepipe.protocols.risk.uncertainty import uncertainty
 from facepipe.report.face_sheet import Strip, draw_sheet, spread
 
 if TYPE_CHECKING:
-    from facepipe.embed import Embeddings
+    from facepipe.embedding import Embeddings
 
 _FACES = 12
 
@@ -30,7 +30,7 @@ def write_sheet(
     Args:
         path: of the picture.
         embeddings: with the paths of image files, those of damaged copies as `name_copies` gives them.
-        confidence: of `facepipe.protocols.confidence`.
+        confidence: of `facepipe.protocols.risk.uncertainty`.
         detector: None takes the images as aligned crops.
         rule: which face of several.
         damage: protocol of the copies.

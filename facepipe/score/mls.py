@@ -10,7 +10,7 @@ from facepipe.score.cosine import unit
 from facepipe.score.pair_cosines import pair_cosines
 
 if TYPE_CHECKING:
-    from facepipe.embed import Embeddings
+    from facepipe.embedding import Embeddings
 
 _BLOCK_VALUES = 2_097_152
 """float64 values of one block of pairs: 16 MiB, of which a handful of arrays exist at a time."""

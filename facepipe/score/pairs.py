@@ -11,7 +11,7 @@ from facepipe.score.pair_cosines import pair_cosines
 from facepipe.score.scf import scf_pairs
 
 if TYPE_CHECKING:
-    from facepipe.embed import Embeddings
+    from facepipe.embedding import Embeddings
 
 PairScore = Callable[["Embeddings", np.ndarray, np.ndarray], np.ndarray]
 """(embeddings, left M, right M) → float64 M, higher is more alike."""

@@ -10,7 +10,7 @@ from facepipe.errors import EmbeddingsError
 from facepipe.score.pool_sigma2 import VARIANCE, posterior
 
 if TYPE_CHECKING:
-    from facepipe.embed import Embeddings
+    from facepipe.embedding import Embeddings
 
 _ROWS = 2_048
 

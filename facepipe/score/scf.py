@@ -9,7 +9,7 @@ from facepipe.errors import EmbeddingsError
 from facepipe.score.pair_cosines import pair_cosines
 
 if TYPE_CHECKING:
-    from facepipe.embed import Embeddings
+    from facepipe.embedding import Embeddings
 
 RADIUS = 64.0
 """Radius r of the sphere in the published training."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from facepipe.embed import Embeddings, iterate_embeddings, load_embeddings
+from facepipe.embedding import Embeddings, iterate_embeddings, load_embeddings
 from facepipe.errors import EmbeddingsError
 from facepipe.files import replacing
 from facepipe.score.cosine import unit

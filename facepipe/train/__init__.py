@@ -1,11 +1,11 @@
 """Training: recipes, data in order, the loop, checkpoints, and the model at the end."""
 
-from facepipe.train.checkpoint import TrainingError
-from facepipe.train.loop import Evaluation, Trainer
-from facepipe.train.recipe import Recipe
-from facepipe.train.recipe_file import RecipeError, load_recipe, save_recipe, shipped_recipes
-from facepipe.train.resolve import resolve
-from facepipe.train.run import Stopped, train
+from facepipe.train.loop.checkpoint import TrainingError
+from facepipe.train.loop.trainer import Evaluation, Trainer
+from facepipe.train.recipe.file import RecipeError, load_recipe, save_recipe, shipped_recipes
+from facepipe.train.recipe.resolve import resolve
+from facepipe.train.recipe.schema import Recipe
+from facepipe.train.run.run import Stopped, train
 
 __all__ = [
     "Evaluation",

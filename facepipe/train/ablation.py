@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from facepipe.train.recipe import Recipe, Section
-from facepipe.train.recipe_file import RecipeError, named_file, read_toml, shipped_names
-from facepipe.train.resolve import resolve
+from facepipe.train.recipe.file import RecipeError, named_file, read_toml, shipped_names
+from facepipe.train.recipe.resolve import resolve
+from facepipe.train.recipe.schema import Recipe, Section
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 

@@ -31,7 +31,7 @@ class _Part(BaseModel):
 class Input(_Part):
     """What the network eats: crops of ``size`` (H, W), scaled as (pixel - mean) / scale with pixels 0…255.
 
-    ``fit`` says how crops of the template become ``size`` where that is another: see `facepipe.align.fit`.
+    ``fit`` says how crops of the template become ``size`` where that is another: see `facepipe.alignment.fit`.
     """
 
     size: Annotated[tuple[PositiveInt, PositiveInt], Strict(False)]

@@ -1,0 +1,9 @@
+"""Alignment: an image and landmarks in, a crop of fixed size out."""
+
+from facepipe.alignment.aligner import Aligner
+from facepipe.alignment.fit import fit
+from facepipe.alignment.similarity import fit_similarity
+from facepipe.alignment.templates import TEMPLATES, Template, template
+from facepipe.alignment.warp import warp
+
+__all__ = ["TEMPLATES", "Aligner", "Template", "fit", "fit_similarity", "template", "warp"]

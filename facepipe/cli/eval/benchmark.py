@@ -1,0 +1,151 @@
+"""Benchmarks for a model that another command has made: the words of a ``facepipe eval`` command under a name."""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from facepipe.cli.eval import command as eval_group
+from facepipe.cli.eval.result_file import read_result
+from facepipe.cli.eval.verification_table import Caller
+from facepipe.errors import DatasetError
+
+if TYPE_CHECKING:
+    from facepipe.protocols import Result
+
+PROTOCOLS = ("lfw", "cfp", "pairs", "bin", "ytf")
+"""Those of ``facepipe eval`` that report an accuracy."""
+
+_CALLERS = {"models": "--model", "score": "--score", "save": "--save", "as_json": "--json"}
+"""Options that are the caller's to give, or have no meaning here."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A protocol with its data.
+
+    Attributes:
+        name: of its column, and of a folder.
+        words: what follows ``facepipe eval``.
+    """
+
+    name: str
+    words: tuple[str, ...]
+
+    def measure(self, model: str, score: str, device: str) -> "Result":
+        """Run the protocol on a model.
+
+        Args:
+            model, score: as ``--model`` and ``--score`` have them.
+            device: for a benchmark that names none.
+
+        Raises:
+            FacepipeError: as the command of the protocol.
+        """
+        caller = Caller()
+        context = self._context(caller, models=[model], score=score, device=device)
+        context.command.invoke(context)
+        assert caller.result is not None
+        return replace(caller.result, settings=caller.result.settings | {"benchmark": shlex.join(self.words)})
+
+    def check(self) -> None:
+        """Refuse words that the protocol does not know; files are not looked at.
+
+        Raises:
+            DatasetError: names the benchmark, and what is wrong.
+        """
+        context = self._context(None)
+        for parameter, option in _CALLERS.items():
+            if context.get_parameter_source(parameter) is ParameterSource.COMMANDLINE:
+                raise DatasetError(f"benchmark {self.name}: leave {option} out of it")
+        if self.words[0] == "bin" and context.params["paths"]:
+            raise DatasetError(f"benchmark {self.name}: leave --embeddings out of it")
+
+    def _context(self, caller: Caller | None, **defaults: Any) -> click.Context:
+        protocol, *words = self.words
+        command = eval_group.get_command(click.Context(eval_group), protocol)
+        assert command is not None
+        # A command keeps the names of its help option from its first context, so it must not be one of its own.
+        parent = click.get_current_context()
+        try:
+            return command.make_context(protocol, words, parent, default_map=defaults, obj=caller)
+        except click.UsageError as error:
+            raise DatasetError(f"benchmark {self.name}: eval {protocol}: {error.format_message()}") from error
+
+
+def parse_benchmark(text: str, bins: Mapping[str, str]) -> Benchmark:
+    """A benchmark from what a person wrote.
+
+    Args:
+        text: ``NAME=PROTOCOL ...``, as after ``facepipe eval``; or the path of one of insightface's .bin files.
+        bins: name → what the .bin file is called without its extension; others go by that name themselves.
+
+    Raises:
+        DatasetError: neither of the two, an unknown protocol, or words that it does not know.
+    """
+    path = Path(text)
+    if path.suffix == ".bin" and (path.is_file() or "=" not in text):
+        if not path.is_file():
+            raise DatasetError(f"{path}: no such file; insightface's validation sets are named like lfw.bin")
+        name = next((name for name, stem in bins.items() if stem == path.stem), path.stem)
+        return Benchmark(_checked(name, text), ("bin", text))
+    name, equals, command = text.partition("=")
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise DatasetError(f"benchmark {text}: {str(error).lower()}") from error
+    if not equals or not words or words[0] not in PROTOCOLS:
+        raise DatasetError(
+            f"benchmark {text}: write FILE.bin, or NAME='PROTOCOL ...' with the words of 'facepipe eval' and a "
+            f"protocol of {', '.join(PROTOCOLS)}"
+        )
+    benchmark = Benchmark(_checked(name.strip(), text), tuple(words))
+    benchmark.check()
+    return benchmark
+
+
+def _checked(name: str, text: str) -> str:
+    if not re.fullmatch(r"\w[\w. +-]*", name):
+        raise DatasetError(f"benchmark {text}: its name may have letters, digits, spaces and . _ + -")
+    return name
+
+
+def kept_result(file: Path, benchmark: Benchmark, model: str, score: str, device: str) -> tuple["Result", bool]:
+    """The result in ``file`` where it is of this benchmark, model and version; otherwise measured, and kept there.
+
+    Returns:
+        the result, and whether it was there already.
+
+    Raises:
+        FacepipeError: as `Benchmark.measure`.
+        OSError: the file cannot be written.
+    """
+    from facepipe.files import write_text
+    from facepipe.protocols.result import versions
+    from facepipe.zoo import locate
+
+    wanted = {
+        "benchmark": shlex.join(benchmark.words),
+        "model": locate(model)[0].identity,
+        "score": score,
+        "versions": versions(),
+    }
+    found = _read(file)
+    if found is not None and all(found.settings.get(name) == value for name, value in wanted.items()):
+        return found, True
+    result = benchmark.measure(model, score, device)
+    write_text(file, json.dumps(result.as_json()) + "\n")
+    return result, False
+
+
+def _read(file: Path) -> "Result | None":
+    try:
+        return read_result(file)
+    except DatasetError:
+        return None

@@ -1,0 +1,142 @@
+"""``facepipe eval compare``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.eval.result_file import read_result
+from facepipe.cli.eval.verification_table import NONE, percent
+from facepipe.cli.screen import note, out, print_json, progress
+from facepipe.errors import DatasetError
+
+if TYPE_CHECKING:
+    from facepipe.protocols import Result
+
+_PERCENT = ("accuracy", "std_error", "eer")
+
+
+@click.command("compare")
+@click.argument("files", metavar="A.json B.json...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--resamples", type=click.IntRange(100), default=1000, show_default=True, help="Of the bootstrap.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@options.as_json
+def command(files: tuple[Path, ...], resamples: int, seed: int, as_json: bool) -> None:
+    """Put results of 'facepipe eval ... --json' side by side.
+
+    Every run is tested against the first one where both are over the same pairs: the judgements by McNemar's
+    exact test, TAR at each false-accept rate by a paired bootstrap.
+    """
+    if len(files) < 2:
+        raise DatasetError(f"{files[0]}: give two results or more, the first is what the others are compared with")
+    results = [read_result(path) for path in files]
+    tests = [_test(results[0], other, resamples, seed) for other in results[1:]]
+    if as_json:
+        runs = [{"file": str(path), **_run(result)} for path, result in zip(files, results, strict=True)]
+        told = [{"file": str(path), **test} for path, test in zip(files[1:], tests, strict=True)]
+        print_json({"runs": runs, "against_first": told, "resamples": resamples, "seed": seed})
+        return
+    _show_runs(files, results)
+    for path, test in zip(files[1:], tests, strict=True):
+        _show_test(files[0], path, test, resamples)
+
+
+def _run(result: "Result") -> dict[str, Any]:
+    return {"protocol": result.protocol, "figures": result.figures, "settings": result.settings}
+
+
+def _test(first: "Result", second: "Result", resamples: int, seed: int) -> dict[str, Any]:
+    from facepipe.protocols.verification.compare import mcnemar, tar_differences, why_not_paired
+
+    reason = why_not_paired(first, second)
+    if reason or first.outcomes is None or second.outcomes is None:
+        return {"reason": reason, "mcnemar": None, "tar": []}
+    judged = mcnemar(first.outcomes, second.outcomes)
+    fars = [far for far in _tars(first) if far in _tars(second)]
+    with progress("bootstrap", resamples) as advance:
+        differences = tar_differences(first.outcomes, second.outcomes, fars, resamples, seed, advance)
+    return {
+        "reason": "",
+        "mcnemar": None if judged is None else dict(vars(judged)),
+        "tar": [dict(vars(difference)) for difference in differences],
+    }
+
+
+def _tars(result: "Result") -> dict[float, dict[str, Any]]:
+    table = result.figures.get("tar")
+    points = table if isinstance(table, list) else []
+    return {point["far"]: point for point in points if isinstance(point, dict) and {"far", "tar"} <= set(point)}
+
+
+def _show_runs(files: tuple[Path, ...], results: list["Result"]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title="Results")
+    for name in ("", *(escape(path.stem) for path in files)):
+        table.add_column(name, justify="right" if name else "left", overflow="fold")
+    table.add_row("protocol", *(result.protocol for result in results))
+    for name in _names([result.figures for result in results]):
+        table.add_row(name, *(_figure(name, result.figures.get(name)) for result in results))
+    for far in dict.fromkeys(far for result in results for far in _tars(result)):
+        shares = [_tars(result).get(far, {"tar": None})["tar"] for result in results]
+        table.add_row(f"TAR at FAR {far:g}", *map(percent, shares))
+    table.add_section()
+    for name in dict.fromkeys(name for result in results for name in result.settings):
+        values = [result.settings.get(name) for result in results]
+        if any(value != values[0] for value in values):
+            table.add_row(name, *(NONE if value is None else _plain(value) for value in values))
+    out().print(table)
+
+
+def _names(several: list[dict[str, Any]]) -> list[str]:
+    """Figures that are one number in some run."""
+    return list(
+        dict.fromkeys(
+            name
+            for figures in several
+            for name, value in figures.items()
+            if isinstance(value, int | float) or (value is None and name in _PERCENT)
+        )
+    )
+
+
+def _figure(name: str, value: Any) -> str:
+    if not isinstance(value, int | float):
+        return NONE
+    if name in _PERCENT:
+        return percent(value)
+    return f"{value:.5f}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(f"{key} {part}" for key, part in value.items()) if isinstance(value, dict) else str(value)
+
+
+def _show_test(first: Path, second: Path, test: dict[str, Any], resamples: int) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    if test["reason"]:
+        note(f"{second.stem} against {first.stem}: no paired test, {test['reason']}", style="yellow")
+        return
+    judged = test["mcnemar"]
+    if judged is not None:
+        out().print(
+            f"right in {first.stem} only: {judged['only_first']} pairs, in {second.stem} only: "
+            f"{judged['only_second']}; McNemar's exact test p = {judged['p']:.3g}",
+            markup=False,
+            soft_wrap=True,
+        )
+    table = Table(title=escape(f"TAR of {second.stem} minus {first.stem}, {resamples} resamples"))
+    for column in ("FAR", "difference", "95 % interval", "p"):
+        table.add_column(column, justify="right")
+    for row in test["tar"]:
+        if row["difference"] is None:
+            table.add_row(f"{row['far']:g}", NONE, row["reason"], NONE)
+        else:
+            interval = f"{100 * row['low']:+.2f} … {100 * row['high']:+.2f}"
+            table.add_row(f"{row['far']:g}", f"{100 * row['difference']:+.2f}", interval, f"{row['p']:.3g}")
+    if test["tar"]:
+        out().print(table)

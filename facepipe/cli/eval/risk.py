@@ -1,0 +1,149 @@
+"""``facepipe eval risk``."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.eval import verification_options as verification
+from facepipe.cli.eval.damaging_source import embeddings_of_pairs
+from facepipe.cli.eval.result_file import read_result
+from facepipe.cli.eval.source import Source, source_options, source_path
+from facepipe.cli.screen import note, out, print_json
+from facepipe.errors import DatasetError
+
+if TYPE_CHECKING:
+    from facepipe.embedding import Embeddings
+    from facepipe.protocols.result import Result
+
+
+@click.command("risk")
+@source_path
+@verification.pairs_list("lfw")
+@click.option(
+    "--confidence",
+    "confidences",
+    multiple=True,
+    type=click.Choice(["kappa", "sigma2", "detection_score", "norm", "random"]),
+    help="What says how far a face can be trusted; may be repeated [default: all that there are].",
+)
+@click.option(
+    "--pair-rule",
+    type=click.Choice(["max", "sum"]),
+    default="max",
+    show_default=True,
+    help="Uncertainty of a pair: of the worse face, or the sum of both.",
+)
+@verification.score
+@click.option(
+    "--fmr",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=1e-3,
+    show_default=True,
+    help="False-match rate that fixes the threshold.",
+)
+@verification.damage
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the confidence 'random'.")
+@click.option(
+    "--beside",
+    "others",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Add the confidences of another head on the same backbone, from its --json; may be repeated.",
+)
+@click.option("--plot", type=options.output_path, help="Draw the curves: .png, .jpg, .svg or .pdf.")
+@click.option("--csv", "csv_file", type=options.output_path, help="Write the curves and the table as CSV.")
+@click.option("--sheet", type=options.output_path, help="Picture of faces sorted by the first --confidence.")
+@source_options
+@options.as_json
+def command(
+    source: Source,
+    pairs_file: Path,
+    form: str,
+    confidences: tuple[str, ...],
+    pair_rule: str,
+    score: str,
+    fmr: float,
+    damage: str | None,
+    seed: int,
+    others: tuple[Path, ...],
+    plot: Path | None,
+    csv_file: Path | None,
+    sheet: Path | None,
+    as_json: bool,
+) -> None:
+    """Risk-controlled recognition: how well a confidence says which pairs to leave out.
+
+    PATH is a folder of raw images, of aligned crops (with --already-aligned), or a file of embeddings. Reports
+    accuracy with 0, 10, 20 and 30 % of the pairs left out (ProbFace's table), and the false non-match rate at
+    a fixed threshold over the share of pairs rejected, with the area under that curve (AUERC).
+    """
+    from facepipe.datasets.pairs.any_pairs import read_pairs
+    from facepipe.protocols.risk.join_results import put_beside
+    from facepipe.protocols.risk.risk_controlled import curves_of, evaluate_risk
+
+    if plot is not None:
+        from facepipe.report.figure_file import require_plot
+        from facepipe.report.risk_plot import plot_error_reject
+
+        require_plot(plot)
+    before = [(path, read_result(path)) for path in others]
+    pairs = read_pairs(pairs_file, form)
+    if sheet is not None and source.has_embeddings:
+        raise DatasetError(f"{sheet}: a sheet of faces needs the images; give their folder as PATH")
+    scored = not confidences or "detection_score" in confidences
+    embeddings, pairs = embeddings_of_pairs(source, pairs, "risk", damage, scored)
+    result = evaluate_risk(embeddings, pairs, confidences, score, pair_rule, fmr, seed=seed)
+    result = replace(result, settings=result.settings | {"damage": damage})
+    shown = next(iter(result.figures["table"]))
+    for path, other in before:
+        result = put_beside(result, other, path)
+    if csv_file is not None:
+        from facepipe.report.risk_csv import write_risk_csv
+
+        write_risk_csv(csv_file, result)
+    if plot is not None:
+        plot_error_reject(plot, curves_of(result), f"{_models(result)}, {len(pairs)} pairs")
+    if sheet is not None:
+        _sheet(sheet, embeddings, source, shown, damage)
+    if as_json:
+        print_json(result.as_json())
+    else:
+        _show(result)
+
+
+def _sheet(path: Path, embeddings: "Embeddings", source: Source, confidence: str, damage: str | None) -> None:
+    from facepipe.report.risk_sheet import write_sheet
+
+    detector = None if source.already_aligned else source.detector()
+    write_sheet(path, embeddings, confidence, detector, source.rule, damage)
+
+
+def _models(result: "Result") -> str:
+    return " + ".join([result.settings["model"], *result.settings.get("beside", [])])
+
+
+def _show(result: "Result") -> None:
+    from rich.table import Table
+
+    figures, settings = result.figures, result.settings
+    shares = [row["rejected"] for row in next(iter(figures["table"].values()))]
+    table = Table(title=f"{_models(result)}, {figures['pairs']} pairs, accuracy in % by {settings['score']}")
+    table.add_column("confidence", no_wrap=True)
+    for share in shares:
+        table.add_column(f"-{100 * share:.0f} %", justify="right")
+    for column in ("AUERC", "to 30 %", "of random"):
+        table.add_column(column, justify="right")
+    for name, curve in figures["curves"].items():
+        accuracies = [f"{100 * row['accuracy']:.2f}" for row in figures["table"].get(name, [])]
+        relative = figures["relative_area"][name]
+        share = "" if relative is None else f"{relative:.3f}"
+        areas = f"{curve['area']:.5f}", f"{curve['area_30']:.5f}"
+        table.add_row(name, *(accuracies or [""] * len(shares)), *areas, share)
+    out().print(table)
+    curve = figures["curves"]["ideal"]
+    note("-10 %: with the least certain tenth of the pairs left out, and so on")
+    note(f"AUERC: FNMR at threshold {curve['threshold']:.4f} (FMR {curve['fmr']:g}) over the share of pairs rejected")
+    note(f"FNMR with no pair rejected: {curve['fnmr'][0]:.4f}; of random: 0 as an oracle rejects, 1 as chance does")

@@ -1,0 +1,79 @@
+"""Options of how faces become templates, for the commands of IJB."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from facepipe.protocols.ijb.template_pooling import TemplateRecipe
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_POOLS = ["media", "mean", "max", "kappa", "sigma2", "sigma2-min", "sigma2-mean"]
+
+
+def template_options(weights: bool) -> Callable[[F], F]:
+    """The options; the command gets what they say as ``recipe``.
+
+    Args:
+        weights: whether feature norm and detector score count unless switched off.
+    """
+
+    def decorate(command: F) -> F:
+        @wraps(command)
+        def wrapped(**words: Any) -> Any:
+            names = ("pool", "halves", "feature_norm", "detector_score", "media")
+            return command(recipe=_recipe(**{name: words.pop(name) for name in names}), **words)
+
+        decorated: Any = wrapped
+        for option in reversed(_options(weights)):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def _options(weights: bool) -> list[Callable[[Any], Any]]:
+    return [
+        click.option(
+            "--pool",
+            type=click.Choice(_POOLS),
+            default="media",
+            show_default=True,
+            help="media: mean of each photo or video, then their sum; mean: of all faces; kappa (SCF), sigma2 (PFE) "
+            "weigh by confidence.",
+        ),
+        click.option(
+            "--halves",
+            type=click.Choice(["sum", "first", "keep"]),
+            default="sum",
+            show_default=True,
+            help="Embeddings made with --flip concat: add the mirror's half, drop it, or keep both.",
+        ),
+        click.option(
+            "--feature-norm/--no-feature-norm",
+            default=weights,
+            show_default=True,
+            help="A longer feature weighs more (media, mean).",
+        ),
+        click.option(
+            "--detector-score/--no-detector-score",
+            default=weights,
+            show_default=True,
+            help="Features are multiplied by the detector's score (media, mean).",
+        ),
+        click.option(
+            "--media-average/--no-media-average",
+            "media",
+            default=None,
+            help="Average the faces of a photo or video first [default: all --pool but mean].",
+        ),
+    ]
+
+
+def _recipe(**switches: Any) -> "TemplateRecipe":
+    from facepipe.protocols.ijb.template_pooling import TemplateRecipe
+
+    return TemplateRecipe(**switches)

@@ -1,0 +1,193 @@
+"""``facepipe identify``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.face_tools import FaceTools, face_tools
+from facepipe.cli.screen import note
+from facepipe.errors import DatasetError
+
+if TYPE_CHECKING:
+    from facepipe.embedding import Embedder
+    from facepipe.identification import Decision, Gallery, Identifier
+
+
+@click.command("identify")
+@click.argument("gallery", type=click.Path(path_type=Path))
+@click.argument("media", nargs=-1, required=True)
+@click.option(
+    "--fpir",
+    type=float,
+    default=1e-2,
+    show_default=True,
+    help="Share of faces of strangers that may get a name, over the whole gallery.",
+)
+@click.option(
+    "--strangers",
+    type=click.Path(path_type=Path),
+    help="Faces of people who are not in the gallery, from 'facepipe embed': the threshold is measured on them.",
+)
+@click.option("--threshold", type=float, help="Name from this score on, instead of at a false-positive rate.")
+@click.option(
+    "--pooling",
+    type=click.Choice(["confidence", "mean"]),
+    default="confidence",
+    show_default=True,
+    help="How several images of a person become one.",
+)
+@click.option(
+    "--score",
+    type=click.Choice(["cosine", "scf", "mls"]),
+    default="cosine",
+    show_default=True,
+    help="scf needs a model with a kappa head, mls one with a sigma head.",
+)
+@click.option("--save", type=options.output_path, help="Annotated copy: a file, or a folder for several media.")
+@click.option("--summary", type=options.output_path, help="Write who was seen, when and for how long, as JSON.")
+@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Search each N-th frame.")
+@click.option("--seconds", type=float, help="Stop a video after this much of it.")
+@click.option("--sound/--no-sound", default=True, help="Keep the sound of a video, if ffmpeg is installed.")
+@face_tools
+@options.as_json
+def command(
+    gallery: Path,
+    media: tuple[str, ...],
+    fpir: float,
+    strangers: Path | None,
+    threshold: float | None,
+    pooling: str,
+    score: str,
+    save: Path | None,
+    summary: Path | None,
+    every: int,
+    seconds: float | None,
+    sound: bool,
+    tools: FaceTools,
+    as_json: bool,
+) -> None:
+    """Say who of a gallery is in photos, folders, videos, streams or before a camera.
+
+    MEDIA is a photo, a folder of photos, a video file, a URL (rtsp, http) or the number of a camera. Every face is
+    named after the best person of the gallery if the score passes the threshold, else it is unknown. The threshold
+    stands for a false-positive rate of the whole gallery: the larger the gallery, the higher. In a video a name is
+    decided for a track of faces, not for each frame. Ctrl-C ends a video early and leaves a playable copy.
+
+    With --json, JSON Lines: one object per face with source, frame, time, track, box, landmarks, name, score,
+    runner-up and confidence. Nothing leaves this machine.
+    """
+    from facepipe.cli.identify.photos import show_photos
+    from facepipe.cli.identify.video import VideoJob, show_video
+    from facepipe.identification import load_gallery
+    from facepipe.identification.video import VideoError
+
+    photos, videos = _sorted(media)
+    several = len(photos) + len(videos) > 1 or any(path.is_dir() for path in photos)
+    if several and save is not None and save.suffix:
+        raise DatasetError(f"{save}: for several media --save must name a folder")
+    known = load_gallery(gallery)
+    embedder = tools.embedder_of(gallery, known.images.model, known.images.flip)
+    if strangers is not None and threshold is None:
+        decision = _measured(strangers, known, fpir, pooling, score, tools.device)
+    else:
+        decision = _decision(embedder, known, fpir, threshold, score)
+    identifier = _identifier(gallery, known, decision, pooling, score, tools.device)
+    note(_explained(decision, len(known.names)))
+    detector = tools.detector()
+    accounts = []
+    if photos:
+        accounts.append(show_photos(photos, detector, embedder, identifier, save, as_json))
+    for source in videos:
+        job = VideoJob(source, save, several, every, seconds, sound, as_json)
+        try:
+            accounts.append(show_video(job, detector, embedder, identifier))
+        except VideoError as error:
+            if not several:
+                raise
+            accounts.append(_unreadable(source, str(error), as_json))
+    if summary is not None:
+        _write(summary, accounts[0] if len(accounts) == 1 else accounts)
+    if videos and all("error" in account for account in accounts):
+        raise click.exceptions.Exit(2)
+
+
+def _sorted(media: tuple[str, ...]) -> tuple[list[Path], list[str]]:
+    """Photos and folders, and what else is a video."""
+    from facepipe.identification.video import is_url
+    from facepipe.images import EXTENSIONS
+
+    still = [not is_url(name) and (Path(name).is_dir() or Path(name).suffix.lower() in EXTENSIONS) for name in media]
+    photos = [Path(name) for name, yes in zip(media, still, strict=True) if yes]
+    return photos, [name for name, yes in zip(media, still, strict=True) if not yes]
+
+
+def _decision(
+    embedder: "Embedder", gallery: "Gallery", fpir: float, threshold: float | None, score: str
+) -> "Decision":
+    from facepipe.identification import decide, given
+
+    if threshold is not None:
+        return given(threshold)
+    return decide(embedder.model.card, fpir, len(gallery.names), score, embedder.flip)
+
+
+def _measured(path: Path, gallery: "Gallery", fpir: float, pooling: str, score: str, device: str) -> "Decision":
+    from facepipe.embedding import load_embeddings
+    from facepipe.errors import EmbeddingsError
+    from facepipe.identification import measure
+
+    strangers = load_embeddings(path)
+    try:
+        return measure(gallery, strangers, fpir, pooling, score, device)
+    except EmbeddingsError as error:
+        raise EmbeddingsError(f"{path}: {error}") from error
+
+
+def _identifier(
+    path: Path, gallery: "Gallery", decision: "Decision", pooling: str, score: str, device: str
+) -> "Identifier":
+    from facepipe.errors import EmbeddingsError
+    from facepipe.identification import Identifier
+
+    try:
+        return Identifier(gallery, decision, pooling, score, device)
+    except EmbeddingsError as error:
+        raise EmbeddingsError(f"{path}: {error}") from error
+
+
+def _unreadable(source: str, why: str, as_json: bool) -> dict[str, Any]:
+    """One of several videos that cannot be read is told of, and the others are not given up for it."""
+    from facepipe.cli.screen import print_json
+    from facepipe.identification.video import without_password
+
+    note(why, style="yellow")
+    account = {"source": without_password(source), "error": why}
+    if as_json:
+        print_json(account, indent=None)
+    return account
+
+
+def _explained(decision: "Decision", people: int) -> str:
+    if decision.fpir is None:
+        return f"names from a score of {decision.threshold:.3f} on, as given"
+    if decision.far is None:
+        return (
+            f"names from a score of {decision.threshold:.3f} on: FPIR {decision.fpir:g} over {people} people, "
+            f"{decision.how} on {decision.calibrated_on}"
+        )
+    beyond = "; beyond the rates that were measured" if decision.how == "extrapolated" else ""
+    return (
+        f"names from a score of {decision.threshold:.3f} on: FPIR {decision.fpir:g} over {people} people is FAR "
+        f"{decision.far:.2g} ({decision.how} on {decision.calibrated_on}{beyond})"
+    )
+
+
+def _write(path: Path, value: object) -> None:
+    import json
+
+    from facepipe.files import write_text
+
+    write_text(path, json.dumps(value, indent=2) + "\n")
+    note(f"summary: {path}")

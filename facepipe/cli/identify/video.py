@@ -1,0 +1,136 @@
+"""The part of ``facepipe identify`` that shows videos."""
+
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facepipe.cli.identify.photos import boxes_of
+from facepipe.cli.screen import note, out, print_json, progress
+
+if TYPE_CHECKING:
+
+    from facepipe.detection import Detector
+    from facepipe.embedding import Embedder
+    from facepipe.identification import Identifier
+    from facepipe.identification.scene import Scene
+    from facepipe.identification.tracking import Tracker
+    from facepipe.identification.video import Frame, Video
+
+_WAITING = 4
+
+
+@dataclass(frozen=True)
+class VideoJob:
+    """One video and what is to be done with it; ``several`` media share the folder ``save``."""
+
+    source: str
+    save: Path | None
+    several: bool
+    every: int
+    seconds: float | None
+    sound: bool
+    as_json: bool
+
+
+def show_video(
+    job: VideoJob, detector: "Detector", embedder: "Embedder", identifier: "Identifier"
+) -> dict[str, Any]:
+    """Name the faces of a video; lines on stdout, the copy in ``job.save``; returns the summary."""
+    from facepipe.identification import confidence_kind
+    from facepipe.identification.scene import records
+    from facepipe.identification.summary import video_summary
+    from facepipe.identification.track_names import TrackNames
+    from facepipe.identification.video import Video
+    from facepipe.identification.video_faces import VideoFaces
+    from facepipe.train.loop.interrupt import Interrupt
+
+    kind = confidence_kind(identifier.templates)
+    names = TrackNames(identifier)
+    video = Video(job.source)
+    faces = VideoFaces(video, detector, embedder, _tracker(embedder, identifier), names, job.every)
+    last = 0.0
+    with Interrupt() as interrupt, ExitStack() as opened:
+
+        def stop(time: float) -> bool:
+            return interrupt.wanted or (job.seconds is not None and time >= job.seconds)
+
+        advance = opened.enter_context(progress(video.name, video.count or None))
+        copy = _copy(job, video, kind, opened)
+        for frame, scene in opened.enter_context(closing(faces(stop))):
+            last = frame.time
+            if job.as_json:
+                for record in records(scene, kind):
+                    print_json(record, indent=None)
+            if copy is not None:
+                copy.put((frame, scene))
+            advance(1)
+        early = interrupt.wanted
+    _notes(job, video, early)
+    account = video_summary(video.name, last + 1 / video.fps, video.read, names.appearances)
+    if not job.as_json:
+        _show(account)
+    return account
+
+
+def _tracker(embedder: "Embedder", identifier: "Identifier") -> "Tracker":
+    """Links at the card's loosest and strictest rates; by a given threshold where the card has none."""
+    from facepipe.identification.decision import curve
+    from facepipe.identification.tracking import Tracker
+
+    points = curve(embedder.model.card, flip=embedder.flip)
+    if points:
+        return Tracker(points[0][1], points[-1][1])
+    return Tracker(identifier.decision.threshold / 2, identifier.decision.threshold)
+
+
+def _copy(job: VideoJob, video: "Video", kind: str, opened: ExitStack) -> Any:
+    """Draws and encodes in a thread of its own; None when no copy is wanted."""
+    from facepipe.identification.prefetch import Behind
+    from facepipe.identification.recorder import CODECS, Recorder
+    from facepipe.report.names import draw_names
+
+    if job.save is None:
+        return None
+    path = job.save
+    if job.several or not path.suffix:
+        suffix = Path(job.source).suffix.lower()
+        stem = f"camera{job.source}" if video.live and job.source.isdecimal() else Path(video.name).stem or "stream"
+        path = path / f"{stem}{suffix if suffix in CODECS else '.mp4'}"
+    sound = Path(job.source) if job.sound and not video.live else None
+    recorder = Recorder(path, video.fps, video.size, sound)
+    opened.callback(lambda: note(f"copy: {path}" + (f" ({recorder.silent})" if recorder.silent else "")))
+    opened.enter_context(recorder)
+
+    def draw(shown: "tuple[Frame, Scene]") -> None:
+        frame, scene = shown
+        recorder.write(frame.time, draw_names(frame.image, boxes_of(scene, kind)))
+
+    return opened.enter_context(Behind(draw, _WAITING, "encode"))
+
+
+def _notes(job: VideoJob, video: "Video", early: bool) -> None:
+    if early:
+        note(f"{video.name}: ended early, after {video.read} frames", style="yellow")
+    elif job.seconds is None and video.missing:
+        note(f"{video.name}: {video.missing} of {video.count} frames could not be decoded", style="yellow")
+
+
+def _show(account: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table("who", "seen for", "when", "tracks", "best score")
+    for name, person in account["people"].items():
+        when = ", ".join(f"{_clock(first)}–{_clock(last)}" for first, last in person["intervals"])
+        row = (name, f"{person['seconds']:.1f} s", when, str(person["tracks"]), f"{person['best_score']:.2f}")
+        table.add_row(*row)
+    out().print(table)
+    click.echo(f"{account['source']}: {account['frames']} frames, {account['seconds']:.1f} s")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

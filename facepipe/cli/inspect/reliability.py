@@ -1,0 +1,82 @@
+"""``facepipe inspect reliability``."""
+
+from pathlib import Path
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.screen import note, out, print_json
+
+
+@click.command("reliability")
+@click.argument("embeddings", type=click.Path(path_type=Path))
+@click.option("--pairs", "pairs_file", required=True, type=click.Path(path_type=Path), help="List of pairs.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["lfw", "csv", "two-lines"]),
+    default="lfw",
+    show_default=True,
+    help="Of the list, as for 'facepipe eval pairs'.",
+)
+@click.option("--score", type=click.Choice(["cosine", "scf", "mls"]), default="cosine", show_default=True)
+@click.option("--output", "-o", type=options.output_path, help="Write a plot.")
+@options.model
+@options.as_json
+def command(
+    embeddings: Path, pairs_file: Path, form: str, score: str, output: Path | None, model: str | None, as_json: bool
+) -> None:
+    """Check that the probabilities of 'facepipe compare' come true.
+
+    EMBEDDINGS is a file of 'facepipe embed' or of 'facepipe eval ... --save' by --model. Its card's curve gives each
+    pair of the list a probability, with the list's share of genuine pairs as prior; the table shows how often pairs
+    of about one probability are genuine.
+    """
+    import numpy as np
+
+    from facepipe.datasets.pairs.any_pairs import read_pairs
+    from facepipe.embedding import load_embeddings
+    from facepipe.errors import EmbeddingsError, ModelError
+    from facepipe.protocols.rows import find_rows
+    from facepipe.score import Logistic, probability, score_pairs
+    from facepipe.score.reliability import reliability
+    from facepipe.zoo import DEFAULT, locate
+
+    if output is not None:
+        from facepipe.report.figure_file import require_plot
+
+        require_plot(output)
+    card, _ = locate(model or DEFAULT)
+    loaded = load_embeddings(embeddings)
+    if loaded.model != card.identity:
+        raise EmbeddingsError(f"{embeddings}: made by {loaded.model}, not by {card.identity}; name it with --model")
+    curve = card.probability_of(score, loaded.flip)
+    if curve is None:
+        raise ModelError(f"model {card.name} has no probabilities for {score} scores with flip {loaded.flip}")
+    pairs = read_pairs(pairs_file, form)
+    rows = find_rows(loaded, pairs.names)
+    scores = score_pairs(score, loaded, rows[pairs.left], rows[pairs.right])
+    prior = float(np.mean(pairs.same))
+    told = probability(scores, Logistic(curve.slope, curve.offset), prior)
+    found = reliability(told, np.asarray(pairs.same))
+    columns = zip(found.stated.tolist(), found.observed.tolist(), found.pairs.tolist(), strict=True)
+    bins = [{"stated": stated, "observed": observed, "pairs": count} for stated, observed, count in columns]
+    answer = {"model": card.identity, "score": score, "pairs": len(scores), "prior": prior,
+              "expected_error": found.expected_error, "brier": found.brier, "log_loss_bits": found.log_loss,
+              "bins": bins, "fitted_on": curve.fitted_on}  # fmt: skip
+    if output is not None:
+        from facepipe.report.reliability_plot import plot_reliability
+
+        plot_reliability(found, f"{card.name} on {pairs_file.stem}", output)
+        note(f"picture: {output}")
+    if as_json:
+        print_json(answer)
+        return
+    screen = out()
+    screen.print(f"{len(scores)} pairs, {100 * prior:.3g} % of one person, {card.identity}", soft_wrap=True)
+    for one in bins:
+        line = f"  stated {100 * one['stated']:6.2f} %   observed {100 * one['observed']:6.2f} %"
+        screen.print(f"{line}   {one['pairs']:6} pairs", soft_wrap=True)
+    screen.print(f"expected calibration error {100 * found.expected_error:.2f} %, Brier {found.brier:.4f}, "
+                 f"{found.log_loss:.4f} bits a pair", soft_wrap=True)  # fmt: skip
+    screen.print(f"fitted on: {curve.fitted_on}", soft_wrap=True)

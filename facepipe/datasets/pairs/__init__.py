@@ -1,0 +1,1 @@
+"""Lists of pairs, one format per file."""

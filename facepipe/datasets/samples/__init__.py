@@ -1,0 +1,1 @@
+"""Labelled images to train on: folders, lists, RecordIO, shards."""

@@ -1,0 +1,55 @@
+"""The Parquet manifest that ``facepipe preprocess`` writes, as training data: one row per image."""
+
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from facepipe.datasets.samples.samples import Samples, from_names
+from facepipe.errors import DatasetError
+
+COLUMNS = ("crops", "identity")
+
+
+def open_manifest(path: str | os.PathLike[str]) -> Samples:
+    """The crops of all rows that have an identity, from a ``.parquet`` file or a folder of them (shards).
+
+    The column ``crops`` lists the files of a row's crops, relative to the folder of the manifest; rows of images
+    that gave none list none.
+
+    Raises:
+        DatasetError: not a Parquet file, a column is missing, or no row has a crop and an identity.
+    """
+    path = Path(path)
+    root = path if path.is_dir() else path.parent
+    table = _read(path)
+    crops = table["crops"].combine_chunks()
+    owner = pc.list_parent_indices(crops)
+    names = table["identity"].cast(pa.string()).combine_chunks().take(owner)
+    files = pc.list_flatten(crops).cast(pa.large_string())
+    named = pc.and_(pc.is_valid(names), pc.not_equal(names, ""))
+    unnamed = len(files) - int(pc.sum(named).as_py() or 0)
+    files, names = files.filter(named), names.filter(named)
+    notes = (f"{path}: {unnamed} crop(s) without an identity left out",) if unnamed else ()
+
+    def read(index: int) -> bytes:
+        return Path(root, files[index].as_py()).read_bytes()
+
+    return from_names(str(path), names.to_pylist(), read, lambda index: str(root / files[index].as_py()), notes)
+
+
+def _read(path: Path) -> pa.Table:
+    # The folder of a manifest holds the crops too.
+    files: Path | list[str] = [str(file) for file in sorted(path.glob("*.parquet"))] if path.is_dir() else path
+    try:
+        schema = pq.ParquetDataset(files).schema
+        missing = [column for column in COLUMNS if column not in schema.names]
+        if missing:
+            absent = ", ".join(missing)
+            raise DatasetError(f"{path}: no column {absent}; is it a manifest of facepipe preprocess?")
+        return pq.read_table(files, columns=list(COLUMNS))
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise DatasetError(f"{path}: not a Parquet manifest ({reason}); write it again") from error

@@ -1,0 +1,169 @@
+"""WebDataset tar shards: KEY.webp beside KEY.json with ``identity`` (or KEY.cls with a number).
+
+A shard is gone through once, member header by member header; after that a sample is one seek and one read,
+and nothing is unpacked. In memory a sample takes under 30 bytes.
+"""
+
+import json
+import os
+import tarfile
+from array import array
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import numpy as np
+
+from facepipe.datasets.samples.samples import NOBODY, Samples
+from facepipe.datasets.samples.spans import Spans
+from facepipe.errors import DatasetError
+from facepipe.images import EXTENSIONS
+
+BLOCK = 512
+LABELS = (".json", ".cls")
+MAX_LABEL_BYTES = 1 << 20
+
+
+class _Index:
+    """Where the samples of all shards lie."""
+
+    def __init__(self, labelled: bool) -> None:
+        self.labelled = labelled
+        self.shard = array("i")
+        self.offset = array("q")
+        self.size = array("i")
+        self.label = array("i")
+        self.numbers: dict[str, int] = {}
+        self.unlabelled = 0
+
+    def add(self, shard: int, image: tarfile.TarInfo | None, identity: str | None) -> None:
+        if image is None:
+            return
+        if self.labelled and identity is None:
+            self.unlabelled += 1
+            return
+        self.shard.append(shard)
+        self.offset.append(image.offset_data)
+        self.size.append(image.size)
+        known = self.labelled and identity is not None
+        self.label.append(self.numbers.setdefault(identity or "", len(self.numbers)) if known else NOBODY)
+
+
+def open_shards(
+    paths: Sequence[str | os.PathLike[str]], cut: str = "refuse", labelled: bool = True
+) -> Samples:
+    """Index tar shards; the same identity in several shards is one person.
+
+    Args:
+        paths: the ``.tar`` files.
+        cut: what to do with a shard that ends in the middle: ``refuse`` it, or ``use`` the samples before.
+        labelled: False takes every image, whether a label lies beside it or not, as of ``NOBODY``.
+
+    Raises:
+        DatasetError: a shard cannot be read, is compressed, ends in the middle, or holds no labelled image.
+    """
+    files = sorted(Path(path) for path in paths)
+    where = str(files[0].parent if len(files) > 1 else files[0])
+    index = _Index(labelled)
+    notes = []
+    for number, file in enumerate(files):
+        problem = _scan(file, number, index)
+        if problem and cut != "use":
+            raise DatasetError(f"{problem}; fetch it again, or set data.cut_shards = 'use' to go on without")
+        if problem:
+            notes.append(f"{problem}; the samples before are used")
+    if index.unlabelled:
+        notes.append(f"{where}: {index.unlabelled} image(s) without an identity left out")
+    if not index.label and not labelled:
+        raise DatasetError(f"{where}: no image in it; check the path")
+    if not index.label:
+        raise DatasetError(f'{where}: no labelled image; KEY.webp needs a KEY.json with "identity" beside it')
+    return _samples(where, files, index, tuple(notes))
+
+
+def _samples(where: str, files: list[Path], index: _Index, notes: tuple[str, ...]) -> Samples:
+    shard, offset, size = (np.array(column) for column in (index.shard, index.offset, index.size))
+    identities = sorted(index.numbers)
+    place = np.empty(len(identities), dtype=np.int64)
+    place[[index.numbers[name] for name in identities]] = np.arange(len(identities))
+    label = np.array(index.label, dtype=np.int64)
+    labels = place[label] if identities else label
+    spans = Spans(files)
+
+    def read(i: int) -> bytes:
+        return spans.read(int(shard[i]), int(offset[i]), int(size[i]))
+
+    def key(i: int) -> str:
+        return f"{files[shard[i]]}, byte {offset[i]}"
+
+    return Samples(where, labels, identities, read, key, notes)
+
+
+def _scan(file: Path, number: int, index: _Index) -> str:
+    """Add the samples of one shard; returns what is wrong with its end, or nothing."""
+    try:
+        with file.open("rb") as stream:
+            if stream.read(2) == b"\x1f\x8b":
+                raise DatasetError(f"{file}: compressed; samples are read by offset, so gunzip it first")
+            stream.seek(0)
+            return _scan_members(file, stream, number, index)
+    except OSError as error:
+        raise DatasetError(f"{file}: cannot be read ({error.strerror or error})") from error
+
+
+def _scan_members(file: Path, stream: BinaryIO, number: int, index: _Index) -> str:
+    size = file.stat().st_size
+    key, image, identity, end = None, None, None, 0
+    try:
+        with tarfile.open(fileobj=stream, mode="r:") as tar:
+            while (member := tar.next()) is not None:
+                tar.members.clear()  # type: ignore[attr-defined]  # a shard of a million members must not be kept as objects
+                data_end = member.offset_data + -(-member.size // BLOCK) * BLOCK
+                if data_end > size:
+                    index.add(number, image if key != _key(member) else None, identity)
+                    return f"{file}: ends in the middle of {member.name} (byte {size})"
+                end = data_end
+                if not member.isfile():
+                    continue
+                if _key(member) != key:
+                    index.add(number, image, identity)
+                    key, image, identity = _key(member), None, None
+                suffix = PurePosixPath(member.name).suffix.lower()
+                if suffix in EXTENSIONS:
+                    image = member
+                elif suffix in LABELS and member.size <= MAX_LABEL_BYTES:
+                    identity = _identity(_member_bytes(stream, member), suffix) or identity
+    except tarfile.TarError as error:
+        if not end:
+            raise DatasetError(f"{file}: not a tar shard ({error})") from error
+        index.add(number, image, identity)
+        return f"{file}: ends in the middle, near byte {size}"
+    index.add(number, image, identity)
+    stream.seek(end)
+    # tarfile takes a bad or missing header for the end; a whole archive ends with a block of zeros.
+    whole = stream.read(BLOCK) == bytes(BLOCK)
+    return "" if whole else f"{file}: ends in the middle, after byte {end}"
+
+
+def _key(member: tarfile.TarInfo) -> str:
+    folder, _, name = member.name.rpartition("/")
+    return f"{folder}/{name.split('.', 1)[0]}"
+
+
+def _member_bytes(stream: BinaryIO, member: tarfile.TarInfo) -> bytes:
+    stream.seek(member.offset_data)
+    return stream.read(member.size)
+
+
+def _identity(data: bytes, suffix: str) -> str | None:
+    """The identity that a label file names; nothing where it is damaged or names none."""
+    try:
+        if suffix == ".cls":
+            return data.decode().strip() or None
+        fields = json.loads(data)
+    except ValueError:
+        return None
+    if not isinstance(fields, dict):
+        return None
+    value = fields.get("identity", fields.get("label"))
+    return None if value is None or value == "" else str(value)

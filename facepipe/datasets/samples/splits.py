@@ -1,0 +1,67 @@
+"""Which identities train, which are kept apart for validation, and which are too small for either."""
+
+from collections.abc import Collection
+
+import numpy as np
+
+from facepipe.datasets.samples.samples import Samples, take
+from facepipe.errors import DatasetError
+
+
+def leave_out(samples: Samples, names: Collection[str]) -> Samples:
+    """Leave out the identities called ``names``; a name that does not occur is no error.
+
+    Raises:
+        DatasetError: nobody is left.
+    """
+    if not names:
+        return samples
+    kept = np.array([identity not in names for identity in samples.identities])
+    if not kept.any():
+        raise DatasetError(f"{samples.where}: data.exclude leaves nobody")
+    return take(samples, np.flatnonzero(kept[samples.labels]))
+
+
+def drop_small(samples: Samples, min_images: int) -> Samples:
+    """Leave out identities with fewer than ``min_images`` images.
+
+    Raises:
+        DatasetError: nobody is left, or one person only (a classifier needs two).
+    """
+    counts = np.bincount(samples.labels, minlength=len(samples.identities))
+    enough = counts >= max(min_images, 1)
+    if enough.sum() < 2:
+        raise DatasetError(
+            f"{samples.where}: {_people(int(enough.sum()))} with at least {min_images} image(s); training "
+            "needs two or more: lower data.min_images or add data"
+        )
+    if enough.all():
+        return samples
+    return take(samples, np.flatnonzero(enough[samples.labels]))
+
+
+def _people(count: int) -> str:
+    return {0: "nobody", 1: "only one identity"}.get(count, f"{count} identities")
+
+
+def hold_out(
+    samples: Samples, identities: int, seed: int, min_images: int = 2
+) -> tuple[Samples, Samples | None]:
+    """Set ``identities`` whole people with at least ``min_images`` images aside: (training, held out).
+
+    Raises:
+        DatasetError: there are not enough such people to leave two for training.
+    """
+    if identities <= 0:
+        return samples, None
+    counts = np.bincount(samples.labels, minlength=len(samples.identities))
+    able = np.flatnonzero(counts >= min_images)
+    if identities < 2 or identities > min(len(able), len(samples.identities) - 2):
+        raise DatasetError(
+            f"{samples.where}: data.held_out = {identities} cannot be met: {len(able)} of "
+            f"{len(samples.identities)} identities have {min_images} images or more, validation needs two "
+            "and training two; change it (0: none)"
+        )
+    chosen = np.random.Generator(np.random.Philox(key=[seed, 0x401D])).choice(able, identities, replace=False)
+    apart = np.isin(samples.labels, chosen)
+    return take(samples, np.flatnonzero(~apart)), take(samples, np.flatnonzero(apart))

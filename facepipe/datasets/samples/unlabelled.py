@@ -1,0 +1,46 @@
+"""Images without an identity, for what can be learnt without one: a teacher's embeddings."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from facepipe.datasets.samples.open_samples import shards_and_others
+from facepipe.datasets.samples.samples import NOBODY, Samples, after_each_other
+from facepipe.datasets.samples.shards import open_shards
+from facepipe.errors import DatasetError, ImageError
+from facepipe.images import list_images
+
+
+def open_unlabelled(paths: Sequence[str | os.PathLike[str]], cut_shards: str = "refuse") -> Samples:
+    """Tar shards, folders of tar shards, and folders with images at any depth; labels are not looked at.
+
+    Raises:
+        DatasetError: a path is missing or holds no image, or a shard is malformed.
+    """
+    shards, others = shards_and_others(paths)
+    parts = [open_shards(shards, cut_shards, labelled=False)] if shards else []
+    parts += [_open_folder(path) for path in others]
+    return parts[0] if len(parts) == 1 else after_each_other(parts, [part.labels for part in parts], [])
+
+
+def add_unlabelled(samples: Samples, unlabelled: Samples) -> Samples:
+    """``samples``, and after them images of ``NOBODY``; the classes stay as they are."""
+    parts = [samples, unlabelled]
+    return after_each_other(parts, [part.labels for part in parts], samples.identities)
+
+
+def _open_folder(path: Path) -> Samples:
+    if not path.is_dir():
+        raise DatasetError(
+            f"{path}: no unlabelled data; give .tar shards, a folder of them, or a folder with images"
+        )
+    try:
+        files = sorted(list_images(path))
+    except ImageError as error:
+        raise DatasetError(str(error)) from error
+    if not files:
+        raise DatasetError(f"{path}: no image in it; check the path")
+    labels = np.full(len(files), NOBODY, dtype=np.int64)
+    return Samples(str(path), labels, [], lambda i: files[i].read_bytes(), lambda i: str(files[i]))

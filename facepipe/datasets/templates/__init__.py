@@ -1,0 +1,1 @@
+"""Sets with templates, galleries and probes: IJB, BLUFR, MegaFace, open-set LFW."""

@@ -1,0 +1,244 @@
+"""MTCNN as a batched cascade: all images of one size share a pyramid, all candidates share R-Net and O-Net."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from facepipe.detection.faces import Faces
+from facepipe.detection.networks import load_networks
+from facepipe.detection.resample import Tables, build_tables, cut, shrink
+from facepipe.detection.suppress import suppress
+from facepipe.detection.workers import map_on_cores
+from facepipe.devices import choose_device, keep_freed_memory
+from facepipe.errors import FacepipeError
+
+_CELL, _STRIDE = 12, 2
+_PYRAMID_PIXELS = 100_000
+"""Pixels of one pyramid level that go through P-Net at once: few enough to stay in the processor's cache."""
+_TOGETHER = 16
+"""Images that one core searches together, at most."""
+_RNET_BATCH, _ONET_BATCH = 64, 16
+"""Fixed number of candidates per pass; the last pass is filled up. O-Net sees few, so that its passes are small."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How MTCNN searches.
+
+    Attributes:
+        min_face: side of the smallest face that is sought, in pixels.
+        factor: ratio of neighbouring pyramid levels, between 0 and 1.
+        thresholds: face probabilities that P-, R- and O-Net ask for.
+    """
+
+    min_face: float = 20
+    factor: float = 0.85
+    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.9)
+
+    def __post_init__(self) -> None:
+        if not self.min_face >= _CELL:
+            raise FacepipeError(f"minimum face {self.min_face} is below MTCNN's window of {_CELL} pixels; raise it")
+        if not 0.1 <= self.factor <= 0.95:
+            raise FacepipeError(f"pyramid factor {self.factor} must lie between 0.1 and 0.95")
+        if len(self.thresholds) != 3 or not all(0 <= value < 1 for value in self.thresholds):
+            raise FacepipeError(f"thresholds {self.thresholds} must be three numbers from 0 up to, not including, 1")
+
+
+PRESETS = {
+    "sphereface": Settings(),
+    "fast": Settings(factor=0.709),
+}
+"""``sphereface``: face_detect_demo.m of wy1iu/sphereface. ``fast``: the factor of MTCNN's own demo."""
+
+
+def preset(name: str, **changes: object) -> Settings:
+    """Settings by name, with the given fields changed where the value is not None.
+
+    Raises:
+        FacepipeError: unknown preset or a value out of range.
+    """
+    if name not in PRESETS:
+        raise FacepipeError(f"detector preset {name!r} is unknown; choose one of {', '.join(PRESETS)}")
+    given = {field: value for field, value in changes.items() if value is not None}
+    return replace(PRESETS[name], **given)  # type: ignore[arg-type]
+
+
+class Detector:
+    """MTCNN over facenet-pytorch's weights.
+
+    Args:
+        settings: see `Settings` and `preset`.
+        device: ``auto``, ``cpu``, ``cuda`` ...
+        max_pixels: larger images are searched at this many pixels, so that one huge photo cannot take
+            all memory; the smallest face that is found grows with the reduction.
+    """
+
+    def __init__(self, settings: Settings | None = None, device: str = "auto", max_pixels: int = 16_000_000) -> None:
+        self.settings = settings or Settings()
+        self.device = choose_device(device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
+        self.max_pixels = max_pixels
+        self._pnet, self._rnet, self._onet = load_networks(self.device)
+
+    def __call__(self, images: Sequence[np.ndarray]) -> list[Faces]:
+        """Find the faces of uint8 H×W×3 RGB images, in any sizes; one `Faces` per image, best score first.
+
+        Images of one size are searched together, so a list sorted into few sizes is fastest.
+
+        Raises:
+            FacepipeError: an image is not uint8 H×W×3.
+        """
+        for image in images:
+            _check(image)
+        by_size = sorted(range(len(images)), key=lambda index: images[index].shape)
+        on_cores = self.device.type == "cpu"
+        share = -(-len(images) // torch.get_num_threads()) if on_cores else _TOGETHER
+        together = min(_TOGETHER, max(1, share))
+        groups = [by_size[first : first + together] for first in range(0, len(by_size), together)]
+        tasks = [[images[index] for index in group] for group in groups]
+        found = map_on_cores(self._find, tasks) if on_cores else [self._find(task) for task in tasks]
+        faces = [Faces.none()] * len(images)
+        for group, results in zip(groups, found, strict=True):
+            for index, result in zip(group, results, strict=True):
+                faces[index] = result
+        return faces
+
+    @torch.inference_mode()
+    def _find(self, images: list[np.ndarray]) -> list[Faces]:
+        """Search images of few sizes, equal ones side by side."""
+        reduced = [_within(image, self.max_pixels) for image in images]
+        tables = build_tables(reduced, self.device)
+        image, boxes = self._propose(tables, [(small.shape[0], small.shape[1]) for small in reduced])
+        image, boxes = self._refine(tables, image, boxes)
+        image, boxes, scores, landmarks = self._output(tables, image, boxes)
+        order = torch.argsort(scores, descending=True, stable=True)
+        owner, *arrays = (values[order].cpu().numpy() for values in (image, boxes, scores, landmarks))
+        faces = [Faces(*(values[owner == index] for values in arrays)) for index in range(len(images))]
+        ratios = [full.shape[1] / small.shape[1] for full, small in zip(images, reduced, strict=True)]
+        return [found if ratio == 1 else found.scaled(ratio) for found, ratio in zip(faces, ratios, strict=True)]
+
+    def _propose(self, tables: Tables, sizes: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        """P-Net over every level of every image: candidates as (image N, square boxes N×4)."""
+        found: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+        first = 0
+        while first < len(sizes):
+            same = sum(size == sizes[first] for size in sizes)
+            for level, scale in enumerate(_scales(sizes[first], self.settings)):
+                found += self._propose_level(tables, first, same, sizes[first], level, scale)
+            first += same
+        if not found:
+            return torch.zeros(0, dtype=torch.int64, device=self.device), torch.zeros((0, 4), device=self.device)
+        image, levels, boxes, scores = (torch.cat(values) for values in zip(*found, strict=True))
+        offsets, boxes = boxes[:, 4:], boxes[:, :4]
+        keep = suppress(boxes, scores, image * 1024 + levels, 0.5)
+        keep = keep[suppress(boxes[keep], scores[keep], image[keep], 0.7)]
+        return image[keep], _square(_moved(boxes[keep], offsets[keep], extra=0))
+
+    def _propose_level(
+        self, tables: Tables, first: int, same: int, size: tuple[int, int], level: int, scale: float
+    ) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        height, width = int(size[0] * scale + 1), int(size[1] * scale + 1)
+        step = max(1, _PYRAMID_PIXELS // (height * width))
+        found = []
+        for begin in range(first, first + same, step):
+            count = min(step, first + same - begin)
+            probability, offsets = self._pnet(shrink(tables, begin, count, (height, width)))
+            owner, row, column = (probability >= self.settings.thresholds[0]).nonzero().T
+            corner = torch.stack([column, row], 1).float() * _STRIDE
+            boxes = [((corner + 1) / scale).floor(), ((corner + _CELL) / scale).floor()]
+            boxes.append(offsets[owner, :, row, column])
+            found.append(
+                (owner + begin, torch.full_like(owner, level), torch.cat(boxes, 1), probability[owner, row, column])
+            )
+        return found
+
+    def _refine(self, tables: Tables, image: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        image, boxes, (probability, offsets) = self._judge(self._rnet, 24, _RNET_BATCH, tables, image, boxes)
+        passed = probability > self.settings.thresholds[1]
+        image, boxes, probability, offsets = (v[passed] for v in (image, boxes, probability, offsets))
+        keep = suppress(boxes, probability, image, 0.7)
+        return image[keep], _square(_moved(boxes[keep], offsets[keep], extra=1))
+
+    def _output(self, tables: Tables, image: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        image, boxes, (probability, offsets, points) = self._judge(self._onet, 48, _ONET_BATCH, tables, image, boxes)
+        # Where O-Net's probabilities are equal, the published code (nms.m, Min rule) keeps the later candidate.
+        passed = (probability > self.settings.thresholds[2]).nonzero()[:, 0].flip(0)
+        image, boxes, probability = image[passed], boxes[passed], probability[passed]
+        landmarks = _placed(boxes, points[passed])
+        boxes = _moved(boxes, offsets[passed], extra=1)
+        keep = suppress(boxes, probability, image, 0.7, over_smaller=True)
+        return image[keep], boxes[keep], probability[keep], landmarks[keep]
+
+    def _judge(
+        self, network: nn.Module, side: int, batch: int, tables: Tables, image: Tensor, boxes: Tensor
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """The candidates that touch their image, and what ``network`` says of them.
+
+        Candidates are cut out and judged in passes of one fixed size, so that a pass stays in the
+        processor's cache, memory stays bounded, and a candidate's result does not depend on its company.
+        """
+        whole = boxes.trunc().long()
+        limit = torch.stack([tables.width[image], tables.height[image]], 1)
+        # Boxes count pixels from 1 and include their last row and column.
+        begin = whole[:, :2].clamp(min=1) - 1
+        end = torch.minimum(whole[:, 2:], limit)
+        inside = (end > begin).all(1).nonzero()[:, 0]
+        image, boxes, pixels = image[inside], boxes[inside], torch.cat([begin, end], 1)[inside]
+        count = len(inside)
+        filled = torch.arange(count + -count % batch, device=self.device).clamp(max=max(count - 1, 0))
+        if count == 0:
+            filled, pixels = filled.new_zeros(0), pixels.new_zeros((0, 4))
+        parts = [network(cut(tables, image[rows], pixels[rows], side)) for rows in filled.split(batch)]
+        return image, boxes, [torch.cat(values)[:count] for values in zip(*parts, strict=True)]
+
+
+def _check(image: np.ndarray) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise FacepipeError(f"an image must be uint8 H×W×3 RGB, not {image.dtype} {image.shape}; use read_rgb")
+
+
+def _within(image: np.ndarray, max_pixels: int) -> np.ndarray:
+    pixels = image.shape[0] * image.shape[1]
+    if pixels <= max_pixels:
+        return image
+    ratio = (max_pixels / pixels) ** 0.5
+    width, height = (max(1, round(side * ratio)) for side in (image.shape[1], image.shape[0]))
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _scales(size: tuple[int, int], settings: Settings) -> list[float]:
+    scale = _CELL / settings.min_face
+    scales = []
+    while min(size) * scale >= _CELL:
+        scales.append(scale)
+        scale *= settings.factor
+    return scales
+
+
+def _moved(boxes: Tensor, offsets: Tensor, extra: int) -> Tensor:
+    """Boxes moved by regression offsets, which count in box sides."""
+    side = boxes[:, 2:] - boxes[:, :2] + extra
+    return boxes + offsets * torch.cat([side, side], 1)
+
+
+def _square(boxes: Tensor) -> Tensor:
+    """The square of the longer side about the same centre."""
+    side = boxes[:, 2:] - boxes[:, :2]
+    longest = side.amax(1, keepdim=True)
+    corner = boxes[:, :2] + side * 0.5 - longest * 0.5
+    return torch.cat([corner, corner + longest], 1)
+
+
+def _placed(boxes: Tensor, points: Tensor) -> Tensor:
+    """Landmarks N×5×2 in image pixels from O-Net's fractions of the box."""
+    side = boxes[:, None, 2:] - boxes[:, None, :2] + 1
+    return side * points.view(-1, 2, 5).transpose(1, 2) + boxes[:, None, :2] - 1
+
+
+Search = Callable[[Sequence[np.ndarray]], list[Faces]]
+"""What the pipeline asks of a detector: images in, one `Faces` per image out."""

@@ -1,0 +1,37 @@
+"""Which of several faces: a rule instead of chance."""
+
+import numpy as np
+
+from facepipe.detection.faces import Faces
+from facepipe.errors import FacepipeError
+
+RULES = ("centre", "largest", "best", "all")
+
+
+def choose(faces: Faces, rule: str, size: tuple[int, int]) -> np.ndarray:
+    """Indices of the chosen faces, int64; empty when there is no face.
+
+    Args:
+        faces: the faces of one image.
+        rule: ``centre`` takes the box whose centre is nearest the image centre, by squared distance
+            (SphereFace, face_detect_demo.m); ``largest`` the largest box; ``best`` the highest score;
+            ``all`` every face, best first. The earlier face wins a tie.
+        size: (height, width) of the image in pixels.
+
+    Raises:
+        FacepipeError: the rule is unknown.
+    """
+    if rule not in RULES:
+        raise FacepipeError(f"face rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
+    if len(faces) == 0:
+        return np.zeros(0, np.int64)
+    if rule == "all":
+        return np.argsort(-faces.scores, kind="stable")
+    if rule == "best":
+        return np.array([int(faces.scores.argmax())])
+    left, top, right, bottom = faces.boxes.T
+    if rule == "largest":
+        return np.array([int(((right - left) * (bottom - top)).argmax())])
+    height, width = size
+    distance = ((left + right) / 2 - width / 2) ** 2 + ((top + bottom) / 2 - height / 2) ** 2
+    return np.array([int(distance.argmin())])

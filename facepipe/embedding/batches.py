@@ -1,0 +1,64 @@
+"""Reading an embeddings file: whole, or batch by batch for files that are larger than memory."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facepipe.embedding.embeddings import Embeddings, join
+from facepipe.embedding.embeddings_file import embeddings_of, read_about
+from facepipe.errors import EmbeddingsError
+
+_PAGES, _ROWS = 1 << 20, 16_384
+
+
+def load_embeddings(path: Path) -> Embeddings:
+    """Read what `save_embeddings` or `EmbeddingsWriter` wrote. Takes little more memory than the embeddings do.
+
+    Raises:
+        EmbeddingsError: the file is missing, damaged or no embeddings file.
+    """
+    batches = iterate_embeddings(path, _ROWS)
+    first = next(batches)
+    mu = np.empty((_count(path), first.dim), np.float32)
+    mu[: len(first)] = first.mu
+    done, parts = len(first), [_without_mu(first)]
+    for part in batches:
+        mu[done : done + len(part)] = part.mu
+        done += len(part)
+        parts.append(_without_mu(part))
+    # Arrow would keep what it read, as much again as the embeddings.
+    pa.default_memory_pool().release_unused()
+    return replace(join(parts), mu=mu[:done])
+
+
+def _count(path: Path) -> int:
+    with pq.ParquetFile(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def _without_mu(part: Embeddings) -> Embeddings:
+    """The rest of the rows: ``mu`` of no columns."""
+    return replace(part, mu=np.empty((len(part), 0), np.float32))
+
+
+def iterate_embeddings(path: Path, rows: int = 65_536) -> Iterator[Embeddings]:
+    """What `load_embeddings` reads, in batches of at most ``rows`` images; at least one batch, which may be empty.
+
+    Raises:
+        EmbeddingsError: the file is missing, damaged or no embeddings file.
+    """
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True, buffer_size=_PAGES) as file:
+            about = read_about(file.schema_arrow, path)
+            if file.metadata.num_rows == 0:
+                yield embeddings_of(file.read(), about, path)
+            for batch in file.iter_batches(rows):
+                yield embeddings_of(pa.Table.from_batches([batch]), about, path)
+    except FileNotFoundError as error:
+        raise EmbeddingsError(f"{path}: no such file; make it with 'facepipe embed IMAGES -o {path}'") from error
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise EmbeddingsError(f"{path}: not a readable embeddings file; make it again") from error

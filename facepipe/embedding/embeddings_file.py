@@ -1,0 +1,190 @@
+"""The Parquet file that embeddings are kept in."""
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facepipe.embedding.embeddings import OPTIONAL, Embeddings, require_same_fields, require_same_model
+from facepipe.errors import EmbeddingsError
+from facepipe.files import replacing
+
+_META = b"facepipe"
+_FORMAT, _READABLE = 2, (1, 2)  # format 1 knew mu alone
+
+
+class EmbeddingsWriter:
+    """Writes a Parquet file of embeddings batch by batch, so that memory does not grow with the dataset.
+
+    A context manager: the file appears under its name only when the block ends well. Columns: ``path``,
+    ``mu`` (float32 list), ``detected``, ``error``, and those of ``kappa``, ``sigma2`` and ``detection_score``
+    that the first batch has; for a failed image they are null. The model is in the metadata.
+    """
+
+    def __init__(self, path: Path, model: str, flip: str, dim: int) -> None:
+        self._path = path
+        # Rows that nobody wrote: what every batch must fit, and the file when there is none.
+        self._like = Embeddings(np.zeros((0, dim), np.float32), model, flip)
+        self._file: Any = None
+
+    def __enter__(self) -> "EmbeddingsWriter":
+        with ExitStack() as opened:
+            self._temporary = opened.enter_context(replacing(self._path))
+            self._temporary.touch()  # a place that cannot be written is told before the work
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        with self._opened as opened:
+            if self._file is None:
+                self._open(self._like)
+            opened.pop_all().__exit__(*error)
+
+    def write(self, batch: Embeddings) -> None:
+        """Append the rows of ``batch``, then its failed images.
+
+        Raises:
+            EmbeddingsError: the batch is of another model, has other fields than the first one, or its rows
+                have no paths.
+        """
+        require_same_model(self._like, batch)
+        if len(batch.paths) != len(batch):
+            raise EmbeddingsError(f"{self._path}: embeddings need paths to be saved; give them with with_paths()")
+        if self._file is None:
+            self._open(batch.take([]))
+        require_same_fields(self._like, batch)
+        failed = len(batch.failed)
+        missing = np.arange(len(batch) + failed) >= len(batch)
+        paths = [*batch.paths, *(path for path, _ in batch.failed)]
+        columns = [
+            pa.array([_utf8(path) for path in paths], pa.string()),
+            _lists(batch.mu, missing),
+            pa.array([*batch.detected.tolist(), *[False] * failed], pa.bool_()),
+            pa.array([None] * len(batch) + [_utf8(reason) for _, reason in batch.failed], pa.string()),
+        ]
+        for name in OPTIONAL:
+            value = getattr(batch, name)
+            if value is not None:
+                columns.append(_lists(value, missing) if value.ndim == 2 else _numbers(value, missing))
+        self._file.write_table(pa.table(columns, schema=self._schema))
+
+    def _open(self, like: Embeddings) -> None:
+        self._like, about = like, _about(like)
+        self._schema = pa.schema(_columns(about), metadata={_META: json.dumps(about).encode()})
+        self._file = self._opened.enter_context(
+            pq.ParquetWriter(self._temporary, self._schema, compression="zstd", write_page_checksum=True)
+        )
+
+
+def _about(embeddings: Embeddings) -> dict[str, Any]:
+    sigma2 = embeddings.sigma2
+    return {
+        "format": _FORMAT,
+        "model": embeddings.model,
+        "flip": embeddings.flip,
+        "dim": embeddings.dim,
+        "trained_dim": embeddings.trained_dim,
+        "kappa": embeddings.kappa is not None,
+        "sigma2": 0 if sigma2 is None else int(sigma2.shape[1]),
+        "detection_score": embeddings.detection_score is not None,
+    }
+
+
+def _columns(about: dict[str, Any]) -> list[tuple[str, Any]]:
+    columns = [
+        ("path", pa.string()),
+        ("mu", pa.list_(pa.float32(), about["dim"])),
+        ("detected", pa.bool_()),
+        ("error", pa.string()),
+    ]
+    kinds = {"kappa": pa.float32(), "detection_score": pa.float32()}
+    if about.get("sigma2"):
+        kinds["sigma2"] = pa.list_(pa.float32(), about["sigma2"])
+    return columns + [(name, kinds[name]) for name in OPTIONAL if about.get(name)]
+
+
+def _lists(values: np.ndarray, missing: np.ndarray) -> pa.Array:
+    flat = np.zeros((len(missing), values.shape[1]), np.float32)
+    flat[: len(values)] = values
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), values.shape[1], mask=pa.array(missing))
+
+
+def _numbers(values: np.ndarray, missing: np.ndarray) -> pa.Array:
+    flat = np.zeros(len(missing), np.float32)
+    flat[: len(values)] = values
+    return pa.array(flat, mask=missing)
+
+
+def _utf8(path: str) -> str:
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+def save_embeddings(path: Path, embeddings: Embeddings) -> None:
+    """Write ``embeddings`` to a Parquet file."""
+    with EmbeddingsWriter(path, embeddings.model, embeddings.flip, embeddings.dim) as writer:
+        writer.write(embeddings)
+
+
+def embeddings_of(table: pa.Table, about: dict[str, Any], path: Path) -> Embeddings:
+    """The rows of a table of an embeddings file; ``path`` is for errors."""
+    mu = table.column("mu")
+    good = table.filter(mu.is_valid()) if mu.null_count else table
+    paths, errors = table.column("path").to_pylist(), table.column("error").to_pylist()
+    return Embeddings(
+        mu=_matrix(good, "mu", path),
+        model=about["model"],
+        flip=about["flip"],
+        paths=tuple(good.column("path").to_pylist()),
+        detected=_whole(good, "detected", path).to_numpy(zero_copy_only=False),
+        failed=tuple((path, reason) for path, reason in zip(paths, errors, strict=True) if reason is not None),
+        kappa=_vector(good, "kappa", path) if about.get("kappa") else None,
+        sigma2=_matrix(good, "sigma2", path) if about.get("sigma2") else None,
+        trained_dim=about.get("trained_dim", 0),
+        detection_score=_vector(good, "detection_score", path) if about.get("detection_score") else None,
+    )
+
+
+def _matrix(table: pa.Table, name: str, path: Path) -> np.ndarray:
+    lists = _whole(table, name, path)
+    values = lists.flatten().to_numpy(zero_copy_only=False).reshape(len(lists), lists.type.list_size)
+    return np.ascontiguousarray(values, np.float32)
+
+
+def _vector(table: pa.Table, name: str, path: Path) -> np.ndarray:
+    return np.asarray(_whole(table, name, path).to_numpy(zero_copy_only=False), np.float32)
+
+
+def _whole(table: pa.Table, name: str, path: Path) -> Any:
+    column = table.column(name).combine_chunks()
+    if column.null_count:
+        raise _unfit(path)
+    return column
+
+
+def _unfit(path: Path) -> EmbeddingsError:
+    return EmbeddingsError(f"{path}: not a readable embeddings file: its columns do not fit; make it again")
+
+
+def read_about(schema: pa.Schema, path: Path) -> dict[str, Any]:
+    """What an embeddings file says of itself.
+
+    Raises:
+        EmbeddingsError: it is none.
+    """
+    try:
+        about: dict[str, Any] = json.loads(schema.metadata[_META])
+        if about["format"] not in _READABLE:
+            raise EmbeddingsError(f"{path}: written by another version of facepipe; embed the images again")
+        model, flip, trained = about["model"], about["flip"], about.get("trained_dim", 0)
+        plain = isinstance(model, str) and isinstance(flip, str) and isinstance(trained, int)
+        fits = plain and schema.equals(pa.schema(_columns(about)))
+    # What another program put there may be of any type.
+    except (KeyError, TypeError, ValueError) as error:
+        raise EmbeddingsError(f"{path}: a Parquet file, but not one that 'facepipe embed' wrote") from error
+    if not fits:
+        raise _unfit(path)
+    return about

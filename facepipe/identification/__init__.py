@@ -1,0 +1,30 @@
+"""Open-set identification: a gallery of known people, and who of them is in photos and videos."""
+
+from facepipe.identification.confidence import confidence, confidence_kind
+from facepipe.identification.decision import Decision, decide, given
+from facepipe.identification.enrol import Remark, alike, enrol
+from facepipe.identification.gallery import UNKNOWN, Gallery, merge, person_of, without
+from facepipe.identification.gallery_file import load_gallery, save_gallery
+from facepipe.identification.identifier import Identifier, Identity
+from facepipe.identification.strangers import measure
+
+__all__ = [
+    "UNKNOWN",
+    "Decision",
+    "Gallery",
+    "Identifier",
+    "Identity",
+    "Remark",
+    "alike",
+    "confidence",
+    "confidence_kind",
+    "decide",
+    "enrol",
+    "given",
+    "load_gallery",
+    "measure",
+    "merge",
+    "person_of",
+    "save_gallery",
+    "without",
+]

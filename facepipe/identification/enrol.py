@@ -1,0 +1,141 @@
+"""From a folder of photos to a gallery, with remarks on the images that deserve a second look."""
+
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from facepipe.embedding import Embedder, Embeddings, join
+from facepipe.errors import DatasetError
+from facepipe.identification.confidence import confidence
+from facepipe.identification.gallery import Gallery, merge
+from facepipe.images import list_images
+from facepipe.pipeline import CroppedImage, Cropper, ReadImage, embed_images
+from facepipe.score.search import top_k
+
+_FAINT, _SMALL, _WEAK, _SAME, _NEAR = 0.95, 20.0, 0.5, 0.99, 8
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something about an image of a gallery that a person should look at.
+
+    Attributes:
+        kind: ``no_face`` (or unreadable; the image is left out), ``several_faces``, ``low_confidence``, ``duplicate``
+            (scores 0.99 or more with an earlier image) or ``resembles`` (nearest to an image of somebody else).
+        path: ``person/image``.
+        text: one line.
+    """
+
+    kind: str
+    path: str
+    text: str
+
+
+def enrol(
+    roots: Sequence[Path],
+    cropper: Cropper,
+    embedder: Embedder,
+    progress: Callable[[int], None] = lambda _: None,
+    person: str | None = None,
+) -> tuple[Gallery, list[Remark]]:
+    """Embed a folder per person, or single images named after the person.
+
+    Args:
+        roots: folders of ``person/image`` (deeper folders belong to the same person) or ``person.jpg``, or images.
+        cropper: takes one face of an image.
+        embedder: its model is the gallery's.
+        progress: called with the number of images that each batch finished.
+        person: to whom all images belong, whatever their folders are called.
+
+    Returns:
+        The gallery, and a `Remark` on each image that was left out, has several faces, or whose face is uncertain.
+
+    Raises:
+        DatasetError: no image has a face.
+        ImageError: a root does not exist or cannot be listed.
+    """
+    names = {path: _stored_path(path, root, person) for root in roots for path in list_images(root)}
+    watched = _Watched(cropper, names.__getitem__)
+    batches = list(embed_images(names, watched, embedder, watched.name, progress))
+    if not any(len(batch) for batch in batches):
+        raise DatasetError(f"{roots[0]}: no face in any image of it; it must hold a folder of photos per person")
+    images = join([batch for batch in batches if len(batch)])
+    left_out = [Remark("no_face", *failed) for batch in batches for failed in batch.failed]
+    gallery = merge([Gallery(replace(images, failed=()))])
+    return gallery, [*left_out, *watched.remarks, *_weak(gallery.images)]
+
+
+def _stored_path(path: Path, root: Path, person: str | None) -> str:
+    """``person/image``, without what lies above ``root``: a gallery need not tell where it was made."""
+    parts = path.relative_to(root).parts if path != root else (path.name,)
+    if person is not None:
+        owner, image = person, "_".join(parts)
+    else:
+        owner, image = (parts[0], "_".join(parts[1:])) if len(parts) > 1 else (path.stem, path.name)
+    return unicodedata.normalize("NFC", f"{owner}/{image}")
+
+
+class _Watched(Cropper):
+    """Crops as another cropper does, and takes note of what it sees."""
+
+    def __init__(self, cropper: Cropper, name: Callable[[Path], str]) -> None:
+        super().__init__(cropper.aligner, cropper.detector, cropper.rule, cropper.on_miss)
+        self.name = name
+        self.remarks: list[Remark] = []
+
+    def __call__(self, batch: list[ReadImage]) -> list[CroppedImage]:
+        results = super().__call__(batch)
+        self.remarks += [remark for result in results for remark in self._remarks(result)]
+        return results
+
+    def _remarks(self, result: CroppedImage) -> Iterator[Remark]:
+        path = self.name(result.path)
+        if len(result.faces) > 1:
+            yield Remark("several_faces", path, f"{len(result.faces)} faces; the {self.rule} one was taken")
+        for index in result.chosen:
+            score = float(result.faces.scores[index])
+            left, right = result.faces.landmarks[index, :2]
+            distance = float(np.linalg.norm(right - left))
+            if score < _FAINT:
+                yield Remark("low_confidence", path, f"detected with a probability of only {score:.2f}")
+            elif distance < _SMALL:
+                yield Remark("low_confidence", path, f"a small face: its eyes are {distance:.0f} pixels apart")
+
+
+def _weak(images: Embeddings) -> list[Remark]:
+    """Images of which the model is far less sure than of most in this gallery."""
+    sure = confidence(images)
+    usual = float(np.median(sure))
+    return [
+        Remark("low_confidence", images.paths[row], f"confidence {sure[row]:.3g}, where {usual:.3g} is usual here")
+        for row in np.flatnonzero(sure < _WEAK * usual)
+    ]
+
+
+def alike(gallery: Gallery, same: float, rows: np.ndarray | None = None) -> list[Remark]:
+    """Duplicates, and images that are nearest to an image of another person.
+
+    Args:
+        gallery: all images.
+        same: cosine from which two images count as of one person.
+        rows: only remark on these images; None on all.
+    """
+    images, owners = gallery.images, gallery.owners
+    asked = np.arange(len(images)) if rows is None else rows
+    hits = top_k(images.mu[asked], images.mu, _NEAR)
+    remarks = []
+    for row, scores, near in zip(asked, hits.scores, hits.rows, strict=True):
+        others = near != row
+        near, scores = near[others], scores[others]
+        twins = near[(scores >= _SAME) & (near < row)]
+        path = images.paths[row]
+        if len(twins):
+            remarks.append(Remark("duplicate", path, f"the same picture as {images.paths[twins.min()]}"))
+        elif len(near) and owners[near[0]] != owners[row] and scores[0] >= same:
+            remarks.append(
+                Remark("resembles", path, f"most like {images.paths[near[0]]}, of somebody else ({scores[0]:.2f})")
+            )
+    return remarks

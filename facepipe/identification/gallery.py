@@ -1,0 +1,111 @@
+"""The gallery: known people, each with the embeddings of one or more images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from facepipe.embedding import Embeddings, join
+from facepipe.errors import EmbeddingsError
+from facepipe.identification.confidence import confidence_kind
+from facepipe.score.pool import pool
+
+UNKNOWN = "unknown"
+"""What a face that is nobody of the gallery is called; nobody in a gallery can have this name."""
+POOLING = ("mean", "confidence")
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Known people.
+
+    A gallery is nothing but embeddings whose paths are ``person/image``: every image is kept, so that a person or an
+    image can be added and removed at any time, and several images are pooled when the gallery is used.
+
+    Attributes:
+        images: one row per image; the person is the folder in which the image lay.
+
+    Raises:
+        EmbeddingsError: a row has no path, no folder, or belongs to somebody called ``unknown``.
+    """
+
+    images: Embeddings
+
+    def __post_init__(self) -> None:
+        if len(self.images.paths) != len(self.images):
+            raise EmbeddingsError("the embeddings of a gallery need paths of the form person/image")
+        if UNKNOWN in self.names:
+            raise EmbeddingsError(f"nobody can be called {UNKNOWN!r} in a gallery; rename the folder")
+
+    @cached_property
+    def _people(self) -> tuple[tuple[str, ...], np.ndarray]:
+        each = [person_of(path) for path in self.images.paths]
+        names = sorted(set(each))
+        number = {name: index for index, name in enumerate(names)}
+        return tuple(names), np.array([number[name] for name in each], np.int64)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The people, in alphabetical order."""
+        return self._people[0]
+
+    @property
+    def owners(self) -> np.ndarray:
+        """int64 N: of each image the person, as an index into ``names``."""
+        return self._people[1]
+
+    def counts(self) -> np.ndarray:
+        """int64: how many images each person has."""
+        return np.bincount(self.owners, minlength=len(self.names))
+
+    def templates(self, pooling: str = "confidence") -> Embeddings:
+        """One embedding per person, under the person's name.
+
+        Args:
+            pooling: ``mean`` of the images' unit vectors, or weighted by ``confidence`` (see `confidence_kind`).
+
+        Raises:
+            EmbeddingsError: unknown pooling.
+        """
+        if pooling not in POOLING:
+            raise EmbeddingsError(f"pooling {pooling!r} is unknown; choose one of {', '.join(POOLING)}")
+        rule = "mean" if pooling == "mean" else confidence_kind(self.images)
+        return pool(self.images, self.owners, rule, count=len(self.names)).with_paths(self.names)
+
+
+def person_of(path: str) -> str:
+    """The person to whom an image belongs: the folder in which it lies.
+
+    Raises:
+        EmbeddingsError: the path has no folder.
+    """
+    name = PurePosixPath(path).parent.name
+    if not name:
+        raise EmbeddingsError(f"{path}: belongs to nobody; a gallery needs paths of the form person/image")
+    return name
+
+
+def merge(galleries: Sequence[Gallery]) -> Gallery:
+    """The people and images of all, a person's images together; of equal paths the later one stays.
+
+    Raises:
+        EmbeddingsError: they were made by different models, or there is none.
+    """
+    images = join([gallery.images for gallery in galleries])
+    last = {path: row for row, path in enumerate(images.paths)}
+    rows = sorted(last.values(), key=lambda row: (person_of(images.paths[row]), row))
+    return Gallery(images.take(np.array(rows, np.int64)))
+
+
+def without(gallery: Gallery, what: str) -> Gallery:
+    """The gallery without a person, or without one image (``person/image``).
+
+    Raises:
+        EmbeddingsError: there is no such person or image.
+    """
+    keep = [what not in (path, person_of(path)) for path in gallery.images.paths]
+    if all(keep):
+        raise EmbeddingsError(f"{what}: no such person or image in the gallery; see 'facepipe gallery list'")
+    return Gallery(replace(gallery.images.take(np.array(keep, bool)), failed=()))

@@ -1,0 +1,63 @@
+"""Who is in photos."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from facepipe.alignment import Aligner
+from facepipe.detection import Search
+from facepipe.embedding import Embedder, Embeddings
+from facepipe.identification.confidence import confidence
+from facepipe.identification.identifier import Identifier
+from facepipe.identification.scene import Scene, Seen
+from facepipe.pipeline import CroppedImage, Cropper, ReadImage, read_batches
+
+
+def identify_photos(
+    paths: Iterable[Path],
+    detector: Search,
+    embedder: Embedder,
+    identifier: Identifier,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Iterator[tuple[ReadImage, Scene]]:
+    """Find and name every face, batch of photos by batch.
+
+    Args:
+        paths: of photos; consumed lazily.
+        detector: see `facepipe.detection.Detector`.
+        embedder: of the gallery's model.
+        identifier: searches the gallery.
+        progress: called with the number of photos that each batch finished.
+
+    Yields:
+        Each photo with its scene; a photo that cannot be read has a ``reason``, and no pixels.
+    """
+    cropper = Cropper(Aligner(embedder.model.card.input.template), detector, "all")
+    for batch in read_batches(paths):
+        results = cropper(batch)
+        named = iter(_named(results, embedder, identifier))
+        for image, result in zip(batch, results, strict=True):
+            faces = tuple(next(named) for _ in result.crops)
+            failed = result.reason if result.status == "error" else ""
+            yield image, Scene(str(result.path), 0, 0.0, faces, reason=failed)
+        progress(len(batch))
+
+
+def _named(results: list[CroppedImage], embedder: Embedder, identifier: Identifier) -> Iterator[Seen]:
+    crops = [crop for result in results for crop in result.crops]
+    if not crops:
+        return
+    embeddings = embed_faces(crops, results, embedder)
+    sure = confidence(embeddings)
+    faces = ((result.faces, index) for result in results for index in result.chosen)
+    for number, ((found, index), identity) in enumerate(zip(faces, identifier(embeddings), strict=True)):
+        score = float(found.scores[index])
+        yield Seen(found.boxes[index], found.landmarks[index], score, identity, float(sure[number]))
+
+
+def embed_faces(crops: list[np.ndarray], results: list[CroppedImage], embedder: Embedder) -> Embeddings:
+    """Embeddings of the crops of several pictures, in order, with their detection scores."""
+    scores = [result.faces.scores[result.chosen] for result in results]
+    return replace(embedder(np.stack(crops)), detection_score=np.concatenate(scores).astype(np.float32))

@@ -1,0 +1,110 @@
+"""Writing a video that any player opens, in step with the times of its frames."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+
+from facepipe.files import replacing
+from facepipe.identification.video import VideoError
+
+CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
+_SOUND_COPIED, _SOUND_ENCODED = ("-c", "copy"), ("-c:v", "copy", "-c:a", "aac")
+
+
+class Recorder:
+    """Writes frames to a video of constant rate; a context manager.
+
+    The file appears under its name when the block ends, also when it ends by an exception: then with the frames that
+    were written. A frame is repeated, or left out, so that it is seen at its time: a video of variable frame rate
+    keeps its pace and its length.
+
+    Args:
+        path: ends in ``.mp4``, ``.m4v``, ``.mov``, ``.mkv`` or ``.avi``.
+        fps: frames per second.
+        size: (height, width); odd sides lose a pixel, which the codecs ask for, and frames of another size are
+            scaled to it.
+        sound_of: video whose sound is put in, if the program ``ffmpeg`` is installed.
+
+    Attributes:
+        silent: why there is no sound, or empty.
+
+    Raises:
+        VideoError: unknown extension, or the file cannot be written.
+    """
+
+    def __init__(self, path: Path, fps: float, size: tuple[int, int], sound_of: Path | None = None) -> None:
+        if path.suffix.lower() not in CODECS:
+            raise VideoError(f"{path}: cannot write this kind of video; use one of {', '.join(CODECS)}")
+        self.path, self._fps, self._sound_of = path, fps, sound_of
+        self._size = max(2, size[1] // 2 * 2), max(2, size[0] // 2 * 2)
+        self.silent = ""
+        self._written = 0
+        self._waiting: np.ndarray | None = None
+
+    def __enter__(self) -> "Recorder":
+        self._replacing = replacing(self.path)
+        self._temporary = self._replacing.__enter__()
+        # OpenCV takes the container from the extension.
+        self._raw = self._temporary.with_name(self._temporary.name + self.path.suffix)
+        code = cv2.VideoWriter.fourcc(*CODECS[self.path.suffix.lower()])
+        self._writer = cv2.VideoWriter(str(self._raw), code, self._fps, self._size)
+        if not self._writer.isOpened():
+            self._raw.unlink(missing_ok=True)
+            self._temporary.touch()
+            self._replacing.__exit__(OSError, OSError(), None)
+            raise VideoError(f"{self.path}: cannot be written; check that the folder exists and has room")
+        return self
+
+    def write(self, time: float, image: np.ndarray) -> None:
+        """Show ``image`` (uint8 H×W×3 RGB) from ``time`` on, in seconds since the first frame."""
+        self._repeat(round(time * self._fps))
+        width, height = self._size
+        image = image[:height, :width] if _almost(image, self._size) else cv2.resize(image, self._size)
+        self._waiting = np.ascontiguousarray(image[:, :, ::-1])
+
+    def _repeat(self, until: int) -> None:
+        """Write the waiting frame up to the place of the next one."""
+        while self._waiting is not None and self._written < until:
+            self._writer.write(self._waiting)
+            self._written += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._repeat(self._written + 1)
+        self._writer.release()
+        try:
+            self._add_sound()
+            self._raw.replace(self._temporary)
+        finally:
+            self._raw.unlink(missing_ok=True)
+            self._replacing.__exit__(None, None, None)
+
+    def _add_sound(self) -> None:
+        if self._sound_of is None:
+            return
+        ffmpeg = shutil.which("ffmpeg")
+        if ffmpeg is None:
+            self.silent = "without sound: the program ffmpeg, which would copy it, is not installed"
+            return
+        both = self._raw.with_name(f"sound-{self._raw.name.lstrip('.')}")
+        seconds = f"{self._written / self._fps:.3f}"
+        sources = ["-i", str(self._raw), "-i", str(self._sound_of), "-map", "0:v:0", "-map", "1:a?"]
+        try:
+            for codecs in (_SOUND_COPIED, _SOUND_ENCODED):
+                command = [ffmpeg, "-v", "error", "-nostdin", "-y", *sources, *codecs, "-t", seconds, str(both)]
+                if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+                    both.replace(self._raw)
+                    return
+            self.silent = "without sound: ffmpeg could not copy it"
+        finally:
+            both.unlink(missing_ok=True)
+
+
+def _almost(image: np.ndarray, size: tuple[int, int]) -> bool:
+    """Whether the image has this size but for an odd row or column."""
+    return image.shape[1] - size[0] in (0, 1) and image.shape[0] - size[1] in (0, 1)

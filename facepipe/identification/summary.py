@@ -1,0 +1,78 @@
+"""Who was seen, when, and for how long."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from facepipe.identification.gallery import UNKNOWN
+from facepipe.identification.scene import Scene
+from facepipe.identification.track_names import Appearance
+
+_GAP = 1.0
+
+
+class PhotoSummary:
+    """Counts the people of photos."""
+
+    def __init__(self) -> None:
+        self.photos = self.unreadable = self.without_faces = 0
+        self._people: dict[str, dict[str, Any]] = {}
+
+    def add(self, scene: Scene) -> None:
+        """Take in a photo."""
+        self.photos += 1
+        self.unreadable += bool(scene.reason)
+        self.without_faces += not scene.faces and not scene.reason
+        for face in scene.faces:
+            person = self._people.setdefault(face.identity.name, {"faces": 0, "photos": [], "best_score": -1.0})
+            person["faces"] += 1
+            if scene.source not in person["photos"][-1:]:
+                person["photos"].append(scene.source)
+            person["best_score"] = max(person["best_score"], face.identity.score)
+
+    def as_json(self) -> dict[str, Any]:
+        """Photos, and people by name; those who are ``unknown`` last."""
+        counts = {"photos": self.photos, "unreadable": self.unreadable, "without_faces": self.without_faces}
+        return counts | {"people": _unknown_last(self._people)}
+
+
+def video_summary(source: str, seconds: float, frames: int, tracks: Iterable[Appearance]) -> dict[str, Any]:
+    """Who was seen in a video.
+
+    Args:
+        source: name of the video.
+        seconds: how long it is.
+        frames: how many were read.
+        tracks: that were seen, with their final names.
+
+    Returns:
+        JSON value: per person the intervals (from, to) in seconds in which a track of theirs was seen (joined where
+        less than a second lies between), their length in all, tracks, faces and best score. ``unknown`` is everybody
+        without a name: its tracks may be one person or many.
+    """
+    by_name: dict[str, list[Appearance]] = {}
+    for track in sorted(tracks, key=lambda track: (track.first, track.track)):
+        by_name.setdefault(track.identity.name, []).append(track)
+    people = {name: _person(own, seconds / frames if frames else 0.0) for name, own in sorted(by_name.items())}
+    return {"source": source, "seconds": round(seconds, 3), "frames": frames, "people": _unknown_last(people)}
+
+
+def _person(tracks: Sequence[Appearance], frame: float) -> dict[str, Any]:
+    intervals: list[list[float]] = []
+    for track in tracks:
+        # A frame is seen until the next one comes.
+        first, last = track.first, track.last + frame
+        if intervals and first - intervals[-1][1] < _GAP:
+            intervals[-1][1] = max(intervals[-1][1], last)
+        else:
+            intervals.append([first, last])
+    return {
+        "seconds": round(sum(last - first for first, last in intervals), 3),
+        "intervals": [[round(first, 3), round(last, 3)] for first, last in intervals],
+        "tracks": len(tracks),
+        "faces": sum(track.faces for track in tracks),
+        "best_score": max(track.identity.score for track in tracks),
+    }
+
+
+def _unknown_last(people: dict[str, Any]) -> dict[str, Any]:
+    return dict(sorted(people.items(), key=lambda entry: (entry[0] == UNKNOWN, entry[0])))

@@ -1,0 +1,66 @@
+"""The names of tracks: decided from all faces of a track together, and seldom anew."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from facepipe.embedding import join
+from facepipe.identification.identifier import Identifier, Identity
+from facepipe.identification.tracking import Track
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """A track that ended.
+
+    Attributes:
+        track: its number.
+        identity: from all its faces.
+        first, last: seconds.
+        faces: how many.
+    """
+
+    track: int
+    identity: Identity
+    first: float
+    last: float
+    faces: int
+
+
+class TrackNames:
+    """Searches the gallery for tracks.
+
+    A track is searched for when it has 1, 2, 4, 8 ... faces, and once more when it ended: a name can change only a few
+    times, and not from frame to frame.
+    """
+
+    def __init__(self, identifier: Identifier) -> None:
+        self._identifier = identifier
+        self._identities: dict[int, Identity] = {}
+        self._due: dict[int, int] = {}
+        self.appearances: list[Appearance] = []
+
+    def update(self, tracks: Iterable[Track]) -> None:
+        """Decide on those of the tracks that have grown enough."""
+        self._decide({t.number: t for t in tracks if t.faces >= self._due.get(t.number, 1)})
+
+    def end(self, tracks: Iterable[Track]) -> None:
+        """Decide on tracks for the last time."""
+        ended = {track.number: track for track in tracks}
+        self._decide(ended)
+        for number, track in ended.items():
+            self._due.pop(number, None)
+            self.appearances.append(
+                Appearance(number, self._identities[number], track.first, track.last, track.faces)
+            )
+
+    def of(self, track: Track) -> Identity:
+        """Who a track is, as far as is known."""
+        return self._identities[track.number]
+
+    def _decide(self, tracks: dict[int, Track]) -> None:
+        if not tracks:
+            return
+        identities = self._identifier(join([track.template() for track in tracks.values()]))
+        for track, identity in zip(tracks.values(), identities, strict=True):
+            self._identities[track.number] = identity
+            self._due[track.number] = 2 * track.faces

@@ -1,0 +1,130 @@
+"""Tracks: which faces of successive frames are one and the same, by overlap and by embedding.
+
+A tracker that knows boxes alone, such as ByteTrack, joins two people when a cut of the film puts one where the other
+was, and loses whoever turns away for a moment. Every face here has an embedding anyway, so both are asked.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from facepipe.embedding import Embeddings, join
+from facepipe.identification.confidence import confidence, confidence_kind
+from facepipe.score.cosine import unit
+from facepipe.score.pool import pool
+
+_OVERLAP, _KEPT = 0.3, 32
+_NEVER = -1e6
+
+
+@dataclass
+class Track:
+    """One person seen without a gap.
+
+    Attributes:
+        number: from 1, in order of appearance.
+        box: where the face was last, float32 4.
+        first, last: times in seconds.
+        faces: how many faces it has.
+        best: embeddings of the faces of most confidence, at most 32.
+        latest: unit vector of the last face.
+    """
+
+    number: int
+    box: np.ndarray
+    first: float
+    last: float
+    best: Embeddings
+    latest: np.ndarray
+    faces: int = 1
+    pooled: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pooled = unit(self.template().mu)[0]
+
+    def template(self) -> Embeddings:
+        """One embedding of the track: its best faces pooled by confidence."""
+        return pool(self.best, np.zeros(len(self.best), np.int64), confidence_kind(self.best))
+
+    def add(self, box: np.ndarray, time: float, face: Embeddings) -> None:
+        """Prolong the track by a face."""
+        self.box, self.last, self.faces = box, time, self.faces + 1
+        self.latest = unit(face.mu)[0]
+        both = join([self.best, face])
+        self.best = both.take(np.argsort(-confidence(both), kind="stable")[:_KEPT])
+        self.pooled = unit(self.template().mu)[0]
+
+
+class Tracker:
+    """Joins faces to tracks.
+
+    A face prolongs a track when it overlaps the track's last box (IoU of 0.3 or more) and its embedding does not
+    speak against it (cosine of at least ``low`` with the track's last face or with the pooled track), or wherever it
+    is when its cosine is at least ``same``. Each face joins one track at most; of all ways to join them the one with
+    the highest sum of IoU and cosine is taken.
+
+    Args:
+        low: cosine below which two faces count as different people, even in one place.
+        same: cosine from which two faces count as one person, even in different places.
+        patience: seconds after which a track that was not prolonged ends.
+    """
+
+    def __init__(self, low: float, same: float, patience: float = 1.0) -> None:
+        self.low, self.same, self.patience = low, same, patience
+        self.open: list[Track] = []
+        self._number = 0
+
+    def update(self, time: float, boxes: np.ndarray, faces: Embeddings) -> tuple[list[Track], list[Track]]:
+        """Take in the faces of the next frame.
+
+        Args:
+            time: of the frame, in seconds, later than that of the frame before.
+            boxes: float N×4.
+            faces: N embeddings.
+
+        Returns:
+            The track of each face, and the tracks that ended.
+        """
+        ended = [track for track in self.open if time - track.last > self.patience]
+        self.open = [track for track in self.open if time - track.last <= self.patience]
+        vectors = unit(faces.mu)
+        owner: dict[int, Track] = {}
+        if self.open and len(boxes):
+            gain = self._gain(boxes, vectors)
+            for row, column in zip(*linear_sum_assignment(gain, maximize=True), strict=True):
+                if gain[row, column] > _NEVER:
+                    owner[int(column)] = self.open[row]
+        found = []
+        for index in range(len(boxes)):
+            face = faces.take([index])
+            track = owner.get(index)
+            if track is None:
+                self._number += 1
+                track = Track(self._number, boxes[index], time, time, face, vectors[index])
+                self.open.append(track)
+            else:
+                track.add(boxes[index], time, face)
+            found.append(track)
+        return found, ended
+
+    def _gain(self, boxes: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+        """IoU + cosine of every open track with every face, and a forbidding number where they cannot be one."""
+        overlap = iou(np.stack([track.box for track in self.open]), boxes)
+        latest = np.stack([track.latest for track in self.open]) @ vectors.T
+        cosine = np.maximum(latest, np.stack([track.pooled for track in self.open]) @ vectors.T)
+        allowed = ((overlap >= _OVERLAP) & (cosine >= self.low)) | (cosine >= self.same)
+        return np.where(allowed, overlap + cosine, _NEVER)
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes N×4 with boxes M×4; float64 N×M, 0 for boxes without area."""
+    a, b = a.astype(np.float64)[:, None], b.astype(np.float64)[None]
+    side = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    inside = np.clip(side, 0, None).prod(-1)
+    whole = _area(a) + _area(b) - inside
+    return np.where(whole > 0, inside / np.where(whole > 0, whole, 1), 0)
+
+
+def _area(boxes: np.ndarray) -> np.ndarray:
+    return np.clip(boxes[..., 2:] - boxes[..., :2], 0, None).prod(-1)

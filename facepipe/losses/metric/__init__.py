@@ -1,0 +1,1 @@
+"""Losses over pairs and triplets of embeddings."""

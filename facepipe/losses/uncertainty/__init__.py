@@ -1,0 +1,1 @@
+"""Losses that train a confidence head: SCF, PFE, ProbFace."""

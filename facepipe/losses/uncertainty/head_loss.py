@@ -1,0 +1,42 @@
+"""What the losses of uncertainty heads have in common: a unit embedding and the head's output in one row."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from facepipe.losses.classification.angle import unit_rows
+from facepipe.losses.loss import Loss, LossOutput, check_batch, outside_autocast, widen
+
+
+def beside(mu: Tensor, output: Tensor) -> Tensor:
+    """One tensor N×(D+K) of embeddings N×D, scaled to length 1, and outputs N×K of a head: features of a `HeadLoss`."""
+    mu, output = widen(mu), widen(output)
+    return torch.cat([unit_rows(mu)[0], output], dim=1)
+
+
+class HeadLoss(Loss):
+    """A loss whose features are the rows of `beside`.
+
+    Attributes:
+        published: logged values that carry the names of the original program, under which TensorBoard shows them.
+    """
+
+    published: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, embedding_dim: int, num_classes: int) -> None:
+        super().__init__()
+        self.embedding_dim = embedding_dim
+        self.num_classes = num_classes
+
+    def forward(self, features: Tensor, labels: Tensor, step: int) -> LossOutput:  # noqa: ARG002
+        check_batch(features, labels, None, self.num_classes)
+        features = widen(features)
+        mu, output = features[:, : self.embedding_dim], features[:, self.embedding_dim :]
+        with outside_autocast(features):
+            return self.of_head(mu, output, labels)
+
+    @abstractmethod
+    def of_head(self, mu: Tensor, output: Tensor, labels: Tensor) -> LossOutput:
+        """The loss of unit embeddings N×D, outputs N×K (log κ or log σ²) and labels N."""

@@ -1,0 +1,81 @@
+"""The mutual likelihood score as a loss: its negative, mean over the genuine pairs of a batch.
+
+Three scales of one idea, kept apart by name since weights and learning rates do not carry over. With
+Δ = μ_i − μ_j and s = σ_i² + σ_j²:
+
+* `mls_sum`: ½ Σ_l [Δ_l²/s_l + log s_l] + (D/2) log 2π, PFE (Shi and Jain, ICCV 2019, Eq. 3). PFE's program
+  leaves out the ½ and the constant, so twice this loss has its gradient.
+* `mls_mean`: (1/D) Σ_l [Δ_l²/s_l + log s_l], what ProbFace's program takes of a vector σ².
+* `fast_mls`: ‖Δ‖²/s + log s with one σ² for a face, ProbFace (Chen et al. 2021, Eq. 5 and 6).
+
+Ordered and unordered pairs have the same mean. Different images of one person are a pair, and so are two
+copies of one image. A batch without a genuine pair gives 0.
+"""
+
+import math
+
+from torch import Tensor
+
+from facepipe.errors import ModelError
+from facepipe.losses.loss import outside_autocast
+from facepipe.losses.uncertainty.uncertain_batch import check_uncertain, genuine_pairs, mean_or_zero
+
+
+def mls_sum(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
+    """Negative mutual likelihood score, summed over dimensions: PFE's loss (Eq. 3).
+
+    Args:
+        mu: N×D, unit rows.
+        log_sigma2: N×D, or N×1 for one σ² in all dimensions.
+        labels: N, integers.
+
+    Returns:
+        scalar, float32 (float64 for float64 input): nats per pair.
+
+    Raises:
+        ModelError, DatasetError: shapes that do not fit.
+    """
+    terms = _terms(mu, log_sigma2, labels)
+    return mean_or_zero(0.5 * (terms.sum(1) + mu.shape[1] * math.log(2 * math.pi)))
+
+
+def mls_mean(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
+    """Negative mutual likelihood score, mean over dimensions, without ½ and constant: ProbFace's scale.
+
+    Arguments, result and errors as in `mls_sum`.
+    """
+    return mean_or_zero(_terms(mu, log_sigma2, labels).mean(1))
+
+
+def fast_mls(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
+    """ProbFace's FastMLS loss: (2 − 2cos)/(σ_i² + σ_j²) + log(σ_i² + σ_j²) (Eq. 5 and 6).
+
+    Args:
+        mu: N×D, unit rows, so that 2 − 2cos is ‖μ_i − μ_j‖².
+        log_sigma2: N×1.
+        labels: N, integers.
+
+    Returns:
+        scalar, float32 (float64 for float64 input).
+
+    Raises:
+        ModelError, DatasetError: shapes that do not fit.
+    """
+    mu, log_sigma2 = check_uncertain(mu, log_sigma2, labels)
+    if log_sigma2.shape[1] != 1:
+        raise ModelError(f"FastMLS takes one σ² for a face, not {log_sigma2.shape[1]}; use mls_sum or mls_mean")
+    with outside_autocast(mu):
+        first, second = genuine_pairs(labels)
+        squared = (mu[first] - mu[second]).square().sum(1)
+        log_total = log_sigma2[first, 0].logaddexp(log_sigma2[second, 0])
+        return mean_or_zero(squared * (-log_total).exp() + log_total)
+
+
+def _terms(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
+    """Δ²/s + log s of the P genuine pairs, P×D."""
+    mu, log_sigma2 = check_uncertain(mu, log_sigma2, labels)
+    with outside_autocast(mu):
+        first, second = genuine_pairs(labels)
+        # log(σ_i² + σ_j²) from the logarithms: no σ² is too small for it.
+        log_total = log_sigma2[first].logaddexp(log_sigma2[second])
+        return (mu[first] - mu[second]).square() * (-log_total).exp() + log_total

@@ -1,0 +1,75 @@
+"""Sphere Confidence Face: κ says how near a face like this one lies to the centre of its class."""
+
+import torch
+from pydantic import PositiveFloat
+from torch import Tensor
+
+from facepipe.errors import ModelError
+from facepipe.losses.classification.angle import unit_rows
+from facepipe.losses.loss import LossOutput
+from facepipe.losses.registry import register
+from facepipe.losses.uncertainty.head_loss import HeadLoss
+from facepipe.losses.uncertainty.r_vmf import RVMFLoss
+
+
+class SCF(HeadLoss):
+    """`RVMFLoss` with fixed class centres, mean over the batch.
+
+    ``logged``: ``kappa`` (mean), ``total_loss`` and the three terms under the names of the published program, and
+    ``target_cosine``, the mean cosine with the own centre.
+
+    Attributes:
+        centres: C×D buffer, float32, unit rows; zero until `set_centres`.
+    """
+
+    published = (
+        "kappa",
+        "total_loss",
+        "neg_kappa_times_cos_theta",
+        "neg_dim_scalar_times_log_kappa",
+        "log_iv_kappa",
+    )
+    centres: Tensor
+
+    def __init__(self, embedding_dim: int, num_classes: int, radius: float, official_floor: bool) -> None:
+        super().__init__(embedding_dim, num_classes)
+        self.r_vmf = RVMFLoss(embedding_dim, radius, official_floor)
+        self.register_buffer("centres", torch.zeros(num_classes, embedding_dim))
+
+    def set_centres(self, centres: Tensor) -> None:
+        """Take class centres C×D of any length.
+
+        Raises:
+            ModelError: their shape is another.
+        """
+        if centres.shape != self.centres.shape:
+            got, wanted = ("×".join(map(str, shape)) for shape in (centres.shape, self.centres.shape))
+            raise ModelError(f"class centres {got} for a loss of {wanted}")
+        self.centres.copy_(unit_rows(centres.to(self.centres))[0])
+
+    def of_head(self, mu: Tensor, output: Tensor, labels: Tensor) -> LossOutput:
+        cosine = (mu * self.centres.index_select(0, labels).to(mu.dtype)).sum(1)
+        log_kappa = output[:, 0]
+        loss = self.r_vmf(log_kappa, cosine).mean()
+        with torch.no_grad():
+            terms = self.r_vmf.terms(log_kappa, cosine)
+            logged = {name: term.mean() for name, term in terms._asdict().items()}
+            logged |= {"kappa": log_kappa.exp().mean(), "total_loss": loss.detach(), "target_cosine": cosine.mean()}
+        return LossOutput(loss, logged)
+
+
+@register(paper="Li et al., Spherical Confidence Learning for Face Recognition, CVPR 2021", trains="kappa")
+def scf(
+    embedding_dim: int,
+    num_classes: int,
+    *,
+    radius: PositiveFloat = 64.0,
+    official_floor: bool = False,
+) -> SCF:
+    """−κ cosθ − log C_d(κ) + d log r, θ between a face and the fixed centre of its class; trains a κ head.
+
+    Args:
+        radius: r of the sphere; shifts the loss, not its gradient.
+        official_floor: the 1e-6 of the published program inside the logarithm of the Bessel function.
+    """
+    return SCF(embedding_dim, num_classes, radius, official_floor)

@@ -1,0 +1,1 @@
+"""Searches in a gallery, people outside it included."""

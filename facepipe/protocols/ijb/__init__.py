@@ -1,0 +1,1 @@
+"""IJB-A, IJB-B, IJB-C: templates of many images."""

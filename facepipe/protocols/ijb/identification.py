@@ -1,0 +1,140 @@
+"""IJB-B and IJB-C, 1:N, in the two readings under which figures are published; they cannot be compared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from facepipe.embedding import Embeddings
+from facepipe.errors import DatasetError
+from facepipe.protocols.identification.search import FPIRS, RANKS, SearchPoint, cmc, search, search_figures
+from facepipe.protocols.identification.top_scores import TopScores
+from facepipe.protocols.result import Result, settings_of
+from facepipe.protocols.roc import clopper_pearson
+from facepipe.protocols.score_blocks import score_blocks
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """Templates of a gallery or of the probes: int64 ``rows`` of the embeddings, and the ``subject`` of each."""
+
+    rows: np.ndarray
+    subject: np.ndarray
+
+
+def evaluate_open(
+    templates: Embeddings,
+    galleries: Sequence[Enrolled],
+    probes: Enrolled,
+    score: str = "cosine",
+    ranks: Sequence[int] = RANKS,
+    fpirs: Sequence[float] = FPIRS,
+    settings: dict[str, Any] | None = None,
+) -> Result:
+    """Open set: all probes against each gallery alone, so that most probes have no mate there.
+
+    FPIR is the share of those whose best score reaches the threshold; TPIR that of the mated probes whose own
+    subject is on top and reaches it. Reported for each gallery, and as the mean of the galleries; the CMC of
+    both together counts every mated search once (``ijb_evals.py`` of insightface).
+
+    Args:
+        templates: embeddings.
+        galleries, probes: their rows and subjects.
+        score: see `facepipe.score.pairs.score_pairs`.
+        ranks: of the CMC.
+        fpirs: false-positive identification rates.
+        settings: to be kept in the result.
+    """
+    each, ranked = [], []
+    for gallery in galleries:
+        blocks = score_blocks(score, templates, probes.rows, gallery.rows)
+        found = search(blocks, gallery.subject, probes.subject)
+        each.append({"subjects": len(np.unique(gallery.subject)), **search_figures(found, ranks, fpirs)})
+        ranked.append(found.rank[found.mated])
+    rank = np.concatenate(ranked)
+    figures = {
+        "cmc": {str(k): float((rank <= k).mean()) if len(rank) else None for k in ranks},
+        "tpir": [_mean_point([gallery["tpir"][number] for gallery in each]) for number in range(len(fpirs))],
+        "galleries": each,
+        "probes": len(probes.rows),
+    }
+    return Result("ijb-1:n", figures, settings_of(templates, reading="open", score=score, **(settings or {})))
+
+
+def _mean_point(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    reason = next((point["reason"] for point in points if point["reason"]), "")
+    tpir = None if reason else float(np.mean([point["tpir"] for point in points]))
+    return {"fpir": points[0]["fpir"], "tpir": tpir, "reason": reason}
+
+
+def evaluate_closed(
+    templates: Embeddings,
+    galleries: Sequence[Enrolled],
+    probes: Enrolled,
+    score: str = "cosine",
+    ranks: Sequence[int] = RANKS,
+    rates: Sequence[float] = (1e-1, 1e-2),
+    settings: dict[str, Any] | None = None,
+) -> Result:
+    """Closed set: both galleries put together, so that every probe has a mate (``ijb_1n.py`` of insightface).
+
+    Its second table takes, for each rate f and Q probes, the ⌈f·Q⌉-th largest of all Q·(G−1) scores of another
+    subject as the threshold, and reports the share of mates above it, whatever their rank. The script calls f
+    FPIR, but it is the number of false matches by the number of probes: one probe can have many.
+
+    Raises:
+        DatasetError: a probe without a mate, or a subject with two templates in the galleries.
+    """
+    rows = np.concatenate([gallery.rows for gallery in galleries])
+    subject = np.concatenate([gallery.subject for gallery in galleries])
+    _require_closed(subject, probes.subject)
+    count = len(probes.rows)
+    allowed = [int(np.ceil(rate * count)) for rate in rates]
+    top = TopScores(max(allowed))
+
+    def seen() -> Any:
+        done = 0
+        for block in score_blocks(score, templates, probes.rows, rows):
+            own = subject == probes.subject[done : done + len(block), None]
+            top.add(block[~own])
+            done += len(block)
+            yield block
+
+    found = search(seen(), subject, probes.subject)
+    highest = top.highest[::-1]
+    figures = {
+        "cmc": cmc(found, ranks),
+        "pooled": [
+            _pooled_point(found.mate, highest, rate, k) for rate, k in zip(rates, allowed, strict=True)
+        ],
+        "subjects": len(subject),
+        "probes": count,
+    }
+    return Result("ijb-1:n", figures, settings_of(templates, reading="closed", score=score, **(settings or {})))
+
+
+def _pooled_point(mate: np.ndarray, highest: np.ndarray, rate: float, allowed: int) -> dict[str, Any]:
+    reason = ""
+    if rate * len(mate) < 1 - 1e-9:
+        reason = f"{len(mate)} probes, fewer than 1/rate"
+    elif allowed > len(highest):
+        reason = f"{len(highest)} scores of other subjects, fewer than asked for"
+    if reason:
+        return dict(vars(SearchPoint(rate, None, 0, None, None, None, reason)))
+    threshold = float(highest[allowed - 1])
+    recalled = int((mate > threshold).sum())
+    low, high = clopper_pearson(recalled, len(mate))
+    return dict(vars(SearchPoint(rate, recalled / len(mate), 0, threshold, low, high)))
+
+
+def _require_closed(gallery: np.ndarray, probe: np.ndarray) -> None:
+    unique, count = np.unique(gallery, return_counts=True)
+    if (count > 1).any():
+        twice = unique[count.argmax()]
+        raise DatasetError(f"subject {twice} is in the galleries twice; the closed reading needs each once")
+    alone = ~np.isin(probe, unique)
+    if alone.any():
+        raise DatasetError(
+            f"subject {probe[alone.argmax()]} of the probes is in no gallery; the closed reading needs all there"
+        )

@@ -1,0 +1,116 @@
+"""IJB-A (Klare et al., CVPR 2015): verification and search over ten splits."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from facepipe.datasets.templates.ijba import SearchSplit, TemplateFaces, VerifySplit
+from facepipe.embedding import Embeddings, join
+from facepipe.errors import DatasetError
+from facepipe.protocols.identification.over_trials import over_points, over_shares
+from facepipe.protocols.identification.search import RANKS, search, search_figures
+from facepipe.protocols.ijb.rounded_far import tar_at_rounded_far
+from facepipe.protocols.ijb.template_pooling import TemplateRecipe, pool_templates
+from facepipe.protocols.result import Result, settings_of, tar_table
+from facepipe.protocols.roc import tar_at_far
+from facepipe.protocols.rows import find_rows
+from facepipe.protocols.score_blocks import score_blocks
+from facepipe.score.pairs import score_pairs
+
+FARS = (1e-1, 1e-2, 1e-3)
+FPIRS = (1e-1, 1e-2)
+RULES = {"exact": tar_at_far, "rounded": tar_at_rounded_far}
+"""The threshold is the k-th highest impostor score, accept at or above it. ``exact``: k = ⌊FAR·N⌋, and where scores tie
+the number above it, so that no more than k pass. ``rounded``: k = round(FAR·N), as in the programs of PFE."""
+PLAIN = TemplateRecipe(feature_norm=False, detector_score=False)
+"""Mean of unit features inside each photo or video, then over them."""
+
+
+def verify_names(splits: Iterable[VerifySplit]) -> list[str]:
+    """All faces of the splits, each once."""
+    return list(dict.fromkeys(name for split in splits for name in split.faces.names))
+
+
+def search_names(splits: Iterable[SearchSplit]) -> list[str]:
+    """All faces of the splits, each once."""
+    lists = (faces for split in splits for faces in (split.gallery, split.probes))
+    return list(dict.fromkeys(name for faces in lists for name in faces.names))
+
+
+def evaluate_ijba_verify(
+    embeddings: Embeddings,
+    splits: Sequence[VerifySplit],
+    recipe: TemplateRecipe = PLAIN,
+    score: str = "cosine",
+    rule: str = "exact",
+    fars: Sequence[float] = FARS,
+    settings: dict[str, Any] | None = None,
+) -> Result:
+    """TAR at FAR: mean and standard deviation (over n, as PFE prints it) over the splits, and each split's table.
+
+    Args:
+        embeddings: of all faces, under paths that end in ``SUBJECT/img_8565``.
+        splits: one or more.
+        recipe: how faces become templates; detector scores are those of the embeddings.
+        score: see `facepipe.score.pairs.score_pairs`.
+        rule: ``exact`` or ``rounded``, see `RULES`.
+        fars: false-accept rates.
+        settings: to be kept in the result.
+
+    Raises:
+        DatasetError: unknown rule, a face is missing, or an embedding is not finite.
+        EmbeddingsError: the embeddings lack what the score or the pooling rule needs.
+    """
+    if rule not in RULES:
+        raise DatasetError(f"rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
+    tables: list[dict[str, Any]] = []
+    for split in splits:
+        templates = _templates(embeddings, split.faces, recipe)
+        scores, same = score_pairs(score, templates, split.left, split.right), split.same
+        points = tar_table(RULES[rule](scores[same], scores[~same], fars))
+        counts = {"genuine": int(same.sum()), "impostor": int((~same).sum())}
+        tables.append({"split": split.number, **counts, "tar": points})
+    figures = {"tar": over_points([table["tar"] for table in tables], "far", "tar"), "splits": tables}
+    more = recipe.settings() | (settings or {})
+    return Result("ijba-verify", figures, settings_of(embeddings, score=score, rule=rule, **more))
+
+
+def evaluate_ijba_search(
+    embeddings: Embeddings,
+    splits: Sequence[SearchSplit],
+    recipe: TemplateRecipe = PLAIN,
+    score: str = "cosine",
+    ranks: Sequence[int] = RANKS,
+    fpirs: Sequence[float] = FPIRS,
+    settings: dict[str, Any] | None = None,
+) -> Result:
+    """CMC of the mated probes and TPIR at FPIR (rank 1): mean and standard deviation over the splits.
+
+    Arguments and errors as in `evaluate_ijba_verify`.
+    """
+    tables = []
+    for split in splits:
+        gallery, probes = (_templates(embeddings, faces, recipe) for faces in (split.gallery, split.probes))
+        both = join([gallery, probes])
+        rows = np.arange(len(both))
+        blocks = score_blocks(score, both, rows[len(gallery) :], rows[: len(gallery)])
+        found = search(blocks, split.gallery.subject, split.probes.subject)
+        tables.append({"split": split.number, **search_figures(found, ranks, fpirs)})
+    figures = {
+        "cmc": over_shares([table["cmc"] for table in tables]),
+        "tpir": over_points([table["tpir"] for table in tables], "fpir", "tpir"),
+        "splits": tables,
+    }
+    return Result(
+        "ijba-search", figures, settings_of(embeddings, score=score, **recipe.settings(), **(settings or {}))
+    )
+
+
+def _templates(embeddings: Embeddings, faces: TemplateFaces, recipe: TemplateRecipe) -> Embeddings:
+    face = find_rows(embeddings, faces.names)[faces.face]
+    return pool_templates(
+        embeddings, faces.template, len(faces.ids), faces.media, embeddings.detection_score, recipe, face
+    )
+
+

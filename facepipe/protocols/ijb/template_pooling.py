@@ -1,0 +1,141 @@
+"""From embeddings of faces to those of templates, with the switches of the published IJB scripts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from facepipe.embedding import Embeddings
+from facepipe.errors import DatasetError
+from facepipe.score import unit
+from facepipe.score.pool import POOLS as RULES
+from facepipe.score.pool import pool
+
+POOLS = ("media", *(rule for rule in RULES if rule != "norm"))
+HALVES = ("sum", "first", "keep")
+_TEMPLATES = 1_024
+
+
+@dataclass(frozen=True)
+class TemplateRecipe:
+    """How faces become templates; the defaults are those of insightface's ``ijb_11.py``.
+
+    Attributes:
+        pool: ``media`` is the mean inside each photo or video, summed over them; ``mean`` that of all faces.
+            ``max``, ``kappa``, ``sigma2``, ``sigma2-min`` and ``sigma2-mean`` as in `facepipe.score.pool`, with
+            weights of their own: feature norm and detector score play no part in them.
+        halves: of embeddings that were made with flip ``concat``: ``sum`` adds the half of the mirror image to that
+            of the image, ``first`` takes the latter alone, ``keep`` leaves both. Others stay as they are.
+        feature_norm: whether a longer feature weighs more.
+        detector_score: whether features are multiplied by the detector's score.
+        media: whether faces of one photo or video are averaged first; None: all rules do but ``mean``.
+    """
+
+    pool: str = "media"
+    halves: str = "sum"
+    feature_norm: bool = True
+    detector_score: bool = True
+    media: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.pool not in POOLS:
+            raise DatasetError(f"pooling rule {self.pool!r} is unknown; choose one of {', '.join(POOLS)}")
+        if self.halves not in HALVES:
+            raise DatasetError(f"halves {self.halves!r} is unknown; choose one of {', '.join(HALVES)}")
+        if self.pool == "media" and self.media is False:
+            raise DatasetError("pooling by media without media averaging is pooling by mean; choose 'mean'")
+
+    @property
+    def by_media(self) -> bool:
+        """Whether faces of one medium are averaged first."""
+        return self.pool != "mean" if self.media is None else self.media
+
+    @property
+    def weighted(self) -> bool:
+        """Whether feature norm and detector score can play a part."""
+        return self.pool in ("media", "mean")
+
+    def settings(self) -> dict[str, Any]:
+        """What was done, as JSON values; a switch that the rule has no use for is None."""
+        return {
+            "pool": self.pool,
+            "halves": self.halves,
+            "feature_norm": self.feature_norm if self.weighted else None,
+            "detector_score": self.detector_score if self.weighted else None,
+            "media": self.by_media,
+        }
+
+
+def pool_templates(
+    embeddings: Embeddings,
+    template: np.ndarray,
+    count: int,
+    media: np.ndarray,
+    detector_score: np.ndarray | None,
+    recipe: TemplateRecipe,
+    face: np.ndarray | None = None,
+) -> Embeddings:
+    """Embeddings of T templates, in blocks of templates: the faces are not copied as a whole.
+
+    Args:
+        embeddings: of N faces.
+        template: int64 M, 0 … T−1, of each line of the list.
+        count: T.
+        media: int64 M.
+        detector_score: float32 N, of the faces; NaN counts as 1.
+        recipe: what to do.
+        face: int64 M, face of each line; None when the lines are the faces.
+
+    Raises:
+        DatasetError: a template has no face, there are no detector scores, or a template's embedding is not finite.
+        EmbeddingsError: no kappa or sigma2 where the rule needs it.
+    """
+    if recipe.weighted and recipe.detector_score and detector_score is None:
+        raise DatasetError("these embeddings know no detector scores; switch them off, or embed the images again")
+    # Two halves that are kept, or an embedding without them, pass unchanged.
+    halves = recipe.halves if embeddings.flip == "concat" else "keep"
+    plain = replace(embeddings, paths=(), failed=())
+    parts = []
+    for lines, first, size in _blocks(template, count):
+        rows = lines if face is None else face[lines]
+        part = plain.take(rows)
+        mu = _fused(part.mu, halves)
+        if recipe.weighted:
+            mu = mu if recipe.feature_norm else unit(mu)
+            if recipe.detector_score and detector_score is not None:
+                mu = mu * np.nan_to_num(detector_score[rows], nan=1.0)[:, None]
+        rule = "norm" if recipe.weighted else recipe.pool
+        groups = media[lines] if recipe.by_media else None
+        pooled = pool(replace(part, mu=mu), template[lines] - first, rule, groups, size)
+        if not np.isfinite(pooled.mu).all():
+            raise DatasetError(f"embeddings of {embeddings.model} are not all finite; check the model, embed again")
+        parts.append(pooled)
+    return _stacked(parts)
+
+
+def _fused(mu: np.ndarray, halves: str) -> np.ndarray:
+    if halves == "keep":
+        return mu
+    half = mu.shape[1] // 2
+    return mu[:, :half] + mu[:, half:] if halves == "sum" else mu[:, :half]
+
+
+def _blocks(template: np.ndarray, count: int) -> Iterator[tuple[np.ndarray, int, int]]:
+    """Lines of the next templates, the first of these and their number."""
+    order = np.argsort(template, kind="stable")
+    ends = np.cumsum(np.bincount(template, minlength=count))
+    if count == 0 or (np.diff(ends, prepend=0) == 0).any():
+        raise DatasetError("a template has no faces; the lists belong to different datasets")
+    for first in range(0, count, _TEMPLATES):
+        last = min(first + _TEMPLATES, count)
+        yield order[ends[first - 1] if first else 0 : ends[last - 1]], first, last - first
+
+
+def _stacked(parts: list[Embeddings]) -> Embeddings:
+    fields: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("mu", "detected", "kappa", "sigma2")
+        if getattr(parts[0], name) is not None
+    }
+    return replace(parts[0], **fields)

@@ -1,0 +1,83 @@
+"""IJB-B and IJB-C, 1:1: TAR at FAR over pairs of templates."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from facepipe.datasets.templates.ijb import IjbFaces, TemplatePairs
+from facepipe.embedding import Embeddings
+from facepipe.errors import DatasetError
+from facepipe.protocols.ijb.nearest_fpr import tar_at_nearest_fpr
+from facepipe.protocols.ijb.template_pooling import TemplateRecipe, pool_templates
+from facepipe.protocols.result import Result, settings_of, tar_table
+from facepipe.protocols.roc import FARS, area_under_curve, equal_error_rate, tar_at_far
+from facepipe.protocols.verification.outcomes import MOST_SCORES, Outcomes
+from facepipe.score.pairs import score_pairs
+
+RULES = {"exact": tar_at_far, "nearest": tar_at_nearest_fpr}
+"""``exact``: the k-th highest impostor score is the threshold, k = ⌊FAR·N⌋, accept at or above it; where scores tie,
+the number above it, so that no more than k pass (`facepipe.score.threshold_at_far`).
+``nearest``: the point of the ROC curve with the nearest FPR, as insightface's ``ijb_11.py`` prints it."""
+
+
+def ijb_templates(
+    embeddings: Embeddings, faces: IjbFaces, recipe: TemplateRecipe
+) -> tuple[np.ndarray, Embeddings]:
+    """Numbers of all templates, ascending int64 T, and their embeddings.
+
+    Args:
+        embeddings: of the faces, row by row.
+        faces: the list.
+        recipe: how faces become templates.
+
+    Raises:
+        DatasetError: another number of embeddings than faces, or as `pool_templates`.
+    """
+    if len(embeddings) != len(faces):
+        raise DatasetError(f"{len(embeddings)} embeddings, but the list has {len(faces)} faces")
+    numbers, template = np.unique(faces.template, return_inverse=True)
+    return numbers, pool_templates(embeddings, template, len(numbers), faces.media, faces.detector_score, recipe)
+
+
+def evaluate_ijb_verification(
+    templates: Embeddings,
+    pairs: TemplatePairs,
+    score: str = "cosine",
+    rule: str = "exact",
+    fars: Sequence[float] = FARS,
+    settings: dict[str, Any] | None = None,
+) -> Result:
+    """TAR at each FAR, equal error rate and area under the curve.
+
+    Args:
+        templates: from `ijb_templates`.
+        pairs: rows of ``templates``.
+        score: ``cosine``, ``scf`` or ``mls``, see `facepipe.score.pairs.score_pairs`.
+        rule: ``exact`` or ``nearest``, see `RULES`.
+        fars: false-accept rates.
+        settings: to be kept in the result.
+
+    Raises:
+        DatasetError: unknown rule.
+        EmbeddingsError: the templates lack what the score needs.
+        FacepipeError: a score is NaN.
+    """
+    if rule not in RULES:
+        raise DatasetError(f"rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
+    scores = score_pairs(score, templates, pairs.left, pairs.right)
+    genuine, impostor = scores[pairs.same], scores[~pairs.same]
+    outcomes = Outcomes(pairs.same, None, scores.astype(np.float32)) if len(pairs) <= MOST_SCORES else None
+    del scores
+    # Sorted once: those who sort again then find order.
+    genuine.sort()
+    impostor.sort()
+    figures = {
+        "tar": tar_table(RULES[rule](genuine, impostor, fars)),
+        "eer": equal_error_rate(genuine, impostor),
+        "auc": area_under_curve(genuine, impostor),
+        "templates": len(templates),
+        "genuine": len(genuine),
+        "impostor": len(impostor),
+    }
+    return Result("ijb-1:1", figures, settings_of(templates, score=score, rule=rule, **(settings or {})), outcomes)

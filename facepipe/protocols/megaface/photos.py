@@ -1,0 +1,181 @@
+"""MegaFace from embeddings or from the kit's feature files: photos with features, cleaned, written, measured."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facepipe.datasets.samples.digest import names_digest
+from facepipe.datasets.templates import megaface_features as files
+from facepipe.embedding import Embeddings, join
+from facepipe.errors import DatasetError
+from facepipe.protocols.megaface.noise import on_list, people, replace_noisy_probes
+from facepipe.protocols.megaface.protocol import FARS, RANKS, megaface_figures
+from facepipe.protocols.result import Result, settings_of
+from facepipe.protocols.rows import find_rows, without_extension
+from facepipe.score import unit
+
+_LOOKED_AT = 64
+
+Blocks = Callable[[], Iterator[tuple[Embeddings, np.ndarray]]]
+"""→ embeddings of n photos and bool n, block by block: the latter are noise."""
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Probes or distractors.
+
+    Attributes:
+        names: paths, of probes in a folder for each person.
+        blocks: their embeddings in this order.
+        about: model and flip, as embeddings without rows.
+        cleaning: what was done about wrongly labelled probes.
+    """
+
+    names: tuple[str, ...]
+    blocks: Blocks
+    about: Embeddings
+    cleaning: str = ""
+
+    def embeddings(self) -> Embeddings:
+        """All of them."""
+        return join([block for block, _ in self.blocks()])
+
+
+def photos_of_embeddings(embeddings: Embeddings, names: Sequence[str] | None = None) -> Photos:
+    """Photos of embeddings, all or those that ``names`` lists.
+
+    Raises:
+        DatasetError: one is not there.
+    """
+    if names is not None:
+        embeddings = embeddings.take(find_rows(embeddings, [without_extension(name) for name in names]))
+    return Photos(embeddings.paths, lambda: iter([_clean(embeddings)]), embeddings.take([]))
+
+
+def photos_of_features(root: Path, ending: str, names: Sequence[str] | None = None) -> Photos:
+    """Photos with feature files, all or those that ``names`` lists; a coordinate that marks noise is taken off.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    listed = tuple(names if names is not None else files.list_features(root, ending))
+    first = files.read_features(root, listed[:_LOOKED_AT], ending)
+    marked, model = files.has_noise_coordinate(first), f"features {ending}"
+
+    def split(block: np.ndarray) -> tuple[Embeddings, np.ndarray]:
+        features, noisy = files.split_noise(block) if marked else (block, np.zeros(len(block), bool))
+        return Embeddings(features, model), noisy
+
+    def blocks() -> Iterator[tuple[Embeddings, np.ndarray]]:
+        for block in files.feature_blocks(root, listed, ending):
+            yield split(block)
+
+    return Photos(listed, blocks, split(first[:0])[0])
+
+
+def clean_probes(probes: Photos, noises: Collection[str] | None, how: str) -> Photos:
+    """Replace wrongly labelled probes by the centre of their person (``centre``), or leave them out (``drop``).
+
+    Raises:
+        DatasetError: nothing clean is left of a person (``centre``).
+    """
+    if noises is None:
+        return probes
+    noisy, photos = on_list(probes.names, noises, 1), probes.embeddings()
+    if how == "centre":
+        # A centre is no photo: it has no confidence, so that none of the probes can have one.
+        mu = replace_noisy_probes(photos.mu, people(probes.names), noisy)
+        clean = replace(photos, mu=mu, kappa=None, sigma2=None) if noisy.any() else photos
+        names = probes.names
+    else:
+        clean, names = photos.take(~noisy), tuple(np.array(probes.names, object)[~noisy])
+    cleaning = f"{int(noisy.sum())} by {how}"
+    return replace(probes, names=names, blocks=lambda: iter([_clean(clean)]), cleaning=cleaning)
+
+
+def export_features(
+    folder: Path, algorithm: str, probes: Photos, distractors: Photos, noises: Collection[str], marked: bool
+) -> None:
+    """Write unit features as the kit reads them: ``facescrub/NAME/photo.png_ALGORITHM.bin``, ``megaface/A/B/photo…``.
+
+    Args:
+        folder: to write to.
+        algorithm: name in the files.
+        probes, distractors: what to write.
+        noises: distractors to be disabled.
+        marked: whether to append the coordinate that marks noise.
+    """
+    for photos, inner, depth in ((probes, "facescrub", 2), (distractors, "megaface", 3)):
+        noisy = on_list(photos.names, noises, 3) if depth == 3 else np.zeros(len(photos.names), bool)
+        done = 0
+        for block, disabled in photos.blocks():
+            here = slice(done, done + len(block))
+            rows = unit(block.mu)
+            rows = files.with_noise(rows, noisy[here] | disabled) if marked else rows
+            for name, row in zip(photos.names[here], rows, strict=True):
+                tail = "/".join(name.replace("\\", "/").split("/")[-depth:])
+                files.write_feature(folder / inner / f"{tail}_{algorithm}.bin", row)
+            done += len(block)
+
+
+def evaluate_megaface(
+    probes: Photos,
+    distractors: Photos,
+    noises: Collection[str] = (),
+    sizes: Sequence[int] = (),
+    fars: Sequence[float] = FARS,
+    ranks: Sequence[int] = RANKS,
+    settings: dict[str, Any] | None = None,
+    score: str = "cosine",
+) -> Result:
+    """Rank-1 for each number of distractors, and TAR at FAR with the largest, see `megaface_figures`.
+
+    Args:
+        probes, distractors: of one model.
+        noises: distractors that match nobody.
+        sizes: numbers of distractors; none stands for powers of ten from 10, and all.
+        fars, ranks: of the figures.
+        settings: to be kept in the result.
+        score: see `facepipe.score.pairs.score_pairs`.
+
+    Raises:
+        DatasetError: models differ, too few distractors, nobody has two photos, or centres in place of probes are to
+            be scored by a confidence.
+        EmbeddingsError: the embeddings lack what the score needs.
+    """
+    known = probes.embeddings()
+    if score != "cosine" and _sure(probes.about) and not _sure(known):
+        raise DatasetError("noisy probes: a centre in place of a photo has no confidence; use --noisy-probes drop")
+    if (probes.about.model, probes.about.flip) != (distractors.about.model, distractors.about.flip):
+        raise DatasetError(f"probes of {probes.about.model}, distractors of {distractors.about.model}: use one model")
+    count = len(distractors.names)
+    wanted = sorted(set(sizes)) or sorted({size for power in range(1, 9) if (size := 10**power) < count} | {count})
+    listed = on_list(distractors.names, noises, 3)
+
+    def blocks() -> Iterator[tuple[Embeddings, np.ndarray]]:
+        done = 0
+        for block, disabled in distractors.blocks():
+            yield block, disabled | listed[done : done + len(block)]
+            done += len(block)
+
+    figures = megaface_figures(known, people(probes.names), blocks(), wanted, ranks, fars, score)
+    figures = {"tar": figures["sizes"][-1]["tar"], "cmc": figures["sizes"][-1]["cmc"], **figures}
+    data = names_digest([_tails(probes.names, 2), _tails(distractors.names[: wanted[-1]], 3), sorted(noises)])
+    more = {"score": score, "noisy_probes": probes.cleaning, "noise_list": len(noises), "data": data}
+    return Result("megaface", figures, settings_of(probes.about, **more, **(settings or {})))
+
+
+def _clean(embeddings: Embeddings) -> tuple[Embeddings, np.ndarray]:
+    return embeddings, np.zeros(len(embeddings), bool)
+
+
+def _sure(embeddings: Embeddings) -> bool:
+    return embeddings.kappa is not None or embeddings.sigma2 is not None
+
+
+def _tails(names: Sequence[str], depth: int) -> list[str]:
+    """Names as the lists have them, whatever folder and form the photos come in."""
+    return ["/".join(without_extension(name).split("/")[-depth:]) for name in names]

@@ -1,0 +1,1 @@
+"""What a confidence is worth."""

@@ -1,0 +1,1 @@
+"""Pairs of images or videos: is it one person?"""

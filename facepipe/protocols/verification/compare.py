@@ -1,0 +1,154 @@
+"""Whether two runs over the same pairs differ by more than chance."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facepipe.protocols.result import Result
+from facepipe.protocols.roc import tar_at_far
+from facepipe.protocols.verification.outcomes import Outcomes
+from facepipe.score.threshold import threshold_of_ascending
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """McNemar's exact test on the pairs that one run judged rightly and the other wrongly.
+
+    Attributes:
+        only_first, only_second: how many pairs only that run judged rightly.
+        p: two-sided; how likely so uneven a split is, or a more uneven one, if both were equally good.
+    """
+
+    only_first: int
+    only_second: int
+    p: float
+
+
+@dataclass(frozen=True)
+class TarDifference:
+    """TAR of the second run minus that of the first, at one false-accept rate.
+
+    Attributes:
+        far: the rate.
+        first, second: TAR of each, from the scores kept in the results (float32).
+        difference: ``second`` − ``first``.
+        low, high: the middle 95 % of the bootstrap.
+        p: two-sided: twice the share of resamples in which the difference is zero or on the other side.
+        reason: why there is none; then all but ``far`` are None.
+    """
+
+    far: float
+    first: float | None
+    second: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    reason: str = ""
+
+
+def why_not_paired(first: Result, second: Result) -> str:
+    """Why no paired test between the runs is possible; empty when it is."""
+    a, b = first.outcomes, second.outcomes
+    if a is None or b is None:
+        return "a run has no outcomes of pairs in it"
+    if first.settings.get("data") != second.settings.get("data"):
+        return "the runs are over different lists of pairs"
+    if a.of != b.of or not np.array_equal(a.same, b.same):
+        return "the runs left out different pairs (--on-miss skip)"
+    return ""
+
+
+def mcnemar(first: Outcomes, second: Outcomes) -> McNemar | None:
+    """McNemar's exact test (a binomial test of the discordant pairs); None when a run made no decisions."""
+    from scipy.special import bdtr
+
+    if first.right is None or second.right is None:
+        return None
+    only_first = int((first.right & ~second.right).sum())
+    only_second = int((second.right & ~first.right).sum())
+    discordant = only_first + only_second
+    p = min(1.0, 2 * float(bdtr(min(only_first, only_second), discordant, 0.5))) if discordant else 1.0
+    return McNemar(only_first, only_second, p)
+
+
+def tar_differences(
+    first: Outcomes,
+    second: Outcomes,
+    fars: Sequence[float],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda _: None,
+) -> tuple[TarDifference, ...]:
+    """Paired bootstrap of the difference in TAR.
+
+    Genuine and impostor pairs are drawn anew, with replacement and the same for both runs, and each run's
+    threshold is found anew among its drawn impostors. Pairs count as independent; where many share an image,
+    the interval is narrower than the truth.
+
+    Args:
+        first, second: of the same pairs.
+        fars: false-accept rates.
+        resamples: how often pairs are drawn.
+        seed: of the drawing.
+        progress: called with 1 after each drawing.
+    """
+    if first.scores is None or second.scores is None:
+        return tuple(_none(far, "a run has no scores of pairs in it") for far in fars)
+    runs = [_Run(outcomes.scores, outcomes.same) for outcomes in (first, second) if outcomes.scores is not None]
+    points = [tar_at_far(run.genuine, run.impostor, fars) for run in runs]
+    known = [all(point.tar is not None for point in both) for both in zip(*points, strict=True)]
+    drawn = np.zeros((resamples, len(fars)))
+    if any(known):
+        rng = np.random.default_rng(seed)
+        asked = [far for far, answered in zip(fars, known, strict=True) if answered]
+        for row in drawn:
+            before, after = _draw(runs, asked, rng)
+            row[known] = after - before
+            progress(1)
+    return tuple(
+        _difference(far, float(a.tar or 0), float(b.tar or 0), drawn[:, number])
+        if known[number]
+        else _none(far, a.reason or b.reason)
+        for number, (far, a, b) in enumerate(zip(fars, *points, strict=True))
+    )
+
+
+class _Run:
+    """Scores of one run, sorted, with the place of each pair among the genuine or the impostor ones."""
+
+    def __init__(self, scores: np.ndarray, same: np.ndarray) -> None:
+        genuine, impostor = scores[same], scores[~same]
+        self.place = np.argsort(np.argsort(genuine, kind="stable")), np.argsort(np.argsort(impostor, kind="stable"))
+        self.genuine, self.impostor = np.sort(genuine), np.sort(impostor)
+
+    def tar(self, genuine: np.ndarray, impostor: np.ndarray, fars: Sequence[float]) -> np.ndarray:
+        """TAR at each rate of the pairs drawn, given as indices."""
+        count = [
+            np.bincount(place[drawn], minlength=len(place))
+            for place, drawn in zip(self.place, (genuine, impostor), strict=True)
+        ]
+        lower = np.repeat(self.impostor, count[1])
+        below = np.concatenate([[0], np.cumsum(count[0])])
+        thresholds = np.array([threshold_of_ascending(lower, far) for far in fars], self.genuine.dtype)
+        return 1 - below[np.searchsorted(self.genuine, thresholds)] / len(genuine)
+
+
+def _draw(runs: list[_Run], fars: Sequence[float], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    genuine, impostor = (rng.integers(0, len(pairs), len(pairs)) for pairs in (runs[0].genuine, runs[0].impostor))
+    before, after = (run.tar(genuine, impostor, fars) for run in runs)
+    return before, after
+
+
+def _difference(far: float, first: float, second: float, drawn: np.ndarray) -> TarDifference:
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    # Counting the data itself as one drawing keeps p above 0 (Davison and Hinkley 1997, section 4.2).
+    tail = (1 + min((drawn <= 0).sum(), (drawn >= 0).sum())) / (len(drawn) + 1)
+    return TarDifference(far, first, second, second - first, float(low), float(high), min(1.0, 2 * float(tail)))
+
+
+def _none(far: float, reason: str) -> TarDifference:
+    return TarDifference(far, None, None, None, None, None, None, reason)

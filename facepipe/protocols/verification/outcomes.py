@@ -1,0 +1,73 @@
+"""What became of each pair, packed into text so that a result's JSON can be compared pair by pair."""
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+MOST_SCORES = 1_000_000
+"""Scores of more pairs than this are not kept in a result: they would take megabytes of text."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """The pairs of a list in its order.
+
+    Attributes:
+        same: bool N, whether both images show one person.
+        right: bool N, whether the protocol judged the pair rightly; None where it makes no decisions.
+        scores: float32 N, higher is more alike; None for lists of more than ``MOST_SCORES`` pairs.
+        of: hash of the pairs themselves (`facepipe.datasets.pairs.lfw_pairs.Pairs.digest`), which tells what was
+            left out; empty where nothing can be left out.
+    """
+
+    same: np.ndarray
+    right: np.ndarray | None = None
+    scores: np.ndarray | None = None
+    of: str = ""
+
+    def __len__(self) -> int:
+        return len(self.same)
+
+    def as_json(self) -> dict[str, Any]:
+        """Number of pairs, and ``of``; ``same`` and ``right`` as bits, first pair in the highest bit, ``scores`` as
+        little-endian float32, each in base64."""
+        told: dict[str, Any] = {"pairs": len(self), "same": _bits(self.same)}
+        if self.of:
+            told["of"] = self.of
+        if self.right is not None:
+            told["right"] = _bits(self.right)
+        if self.scores is not None and len(self) <= MOST_SCORES:
+            told["scores"] = _text(np.asarray(self.scores, "<f4"))
+        return told
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> "Outcomes":
+        """The inverse of `as_json`.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is not what `as_json` makes.
+        """
+        pairs = int(told["pairs"])
+        right, scores = told.get("right"), told.get("scores")
+        values = None if scores is None else np.frombuffer(base64.b64decode(scores), "<f4").astype(np.float32)
+        if values is not None and len(values) != pairs:
+            raise ValueError(f"{len(values)} scores of {pairs} pairs")
+        judged = None if right is None else _bools(right, pairs)
+        return cls(_bools(told["same"], pairs), judged, values, str(told.get("of", "")))
+
+
+def _bits(values: np.ndarray) -> str:
+    return _text(np.packbits(np.asarray(values, bool)))
+
+
+def _text(values: np.ndarray) -> str:
+    return base64.b64encode(values.tobytes()).decode("ascii")
+
+
+def _bools(text: str, count: int) -> np.ndarray:
+    packed = np.frombuffer(base64.b64decode(text), np.uint8)
+    if len(packed) != (count + 7) // 8:
+        raise ValueError(f"{len(packed)} bytes of bits for {count} pairs")
+    return np.unpackbits(packed, count=count).astype(bool)

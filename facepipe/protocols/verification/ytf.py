@@ -1,0 +1,102 @@
+"""YouTube Faces (Wolf et al. 2011): frames pooled to one embedding per video, then verification of video pairs."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from facepipe.datasets.pairs.lfw_pairs import Pairs
+from facepipe.datasets.pairs.ytf import frame_number, spread
+from facepipe.errors import DatasetError
+from facepipe.protocols.result import Result
+from facepipe.protocols.roc import FARS
+from facepipe.protocols.verification.pairs import evaluate_pairs
+from facepipe.score.pool import pool
+
+if TYPE_CHECKING:
+    from facepipe.embedding import Embeddings
+
+_DEPTH = 2
+
+
+def evaluate_ytf(
+    frames: "Embeddings",
+    pairs: Pairs,
+    pooling: str = "mean",
+    rule: str = "insightface",
+    on_miss: str = "centre",
+    score: str = "cosine",
+    fars: Sequence[float] = FARS,
+    most: int | None = None,
+) -> Result:
+    """Verification of pairs of videos; ``undetected`` counts videos in no frame of which a face was found.
+
+    Frames without a detected face are left out of their video, unless it has no other. Figures as in
+    `evaluate_pairs`, with videos in place of images, and how many frames were used and not used.
+
+    Args:
+        frames: embeddings of the frames; paths end in ``NAME/VIDEO/FRAME``. Other videos are passed over.
+        pairs: from `facepipe.datasets.pairs.ytf.read_ytf_pairs`.
+        pooling: a rule of `facepipe.score.pool.pool`: ``mean`` of the frames' directions, ``kappa`` or
+            ``sigma2`` by confidence ...
+        rule, on_miss, score, fars: see `evaluate_pairs`.
+        most: of more frames of a video than this, so many are taken at equal distances.
+
+    Raises:
+        DatasetError: a video has no frames, or what `evaluate_pairs` raises.
+        EmbeddingsError: the embeddings lack what pooling or score needs.
+    """
+    number = {name: index for index, name in enumerate(pairs.names)}
+    video = np.array([number.get(_video(path), -1) for path in frames.paths], np.int64)
+    _require_all(video, pairs)
+    if most is not None:
+        video = np.where(_spread(frames.paths, video, most), video, -1)
+    used = _used(video, frames.detected, len(pairs.names))
+    pooled = pool(frames.take(used), video[used], pooling, count=len(pairs.names))
+    # A folder of videos may have a dot in its name, so that the names need an extension to lose.
+    pooled = pooled.with_paths([f"{name}.jpg" for name in pairs.names])
+    result = evaluate_pairs(pooled, pairs, rule, on_miss, score, fars, protocol="ytf")
+    figures = result.figures | {
+        "frames": int(used.sum()),
+        "frames_without_face": int((video >= 0).sum() - used.sum()),
+        "frames_unreadable": sum(_video(path) in number for path, _ in frames.failed),
+    }
+    figures["videos"] = figures.pop("images")
+    return replace(result, figures=figures, settings=result.settings | {"pool": pooling, "most_frames": most})
+
+
+def _spread(paths: Sequence[str], video: np.ndarray, most: int) -> np.ndarray:
+    """Which frames are among the ``most`` of their video, bool N."""
+    by_video: dict[int, list[Path]] = {}
+    row_of: dict[Path, int] = {}
+    for row in np.flatnonzero(video >= 0).tolist():
+        path = Path(paths[row])
+        row_of[path] = row
+        by_video.setdefault(int(video[row]), []).append(path)
+    chosen = np.zeros(len(video), bool)
+    for found in by_video.values():
+        chosen[[row_of[path] for path in spread(sorted(found, key=frame_number), most)]] = True
+    return chosen
+
+
+def _video(path: str) -> str:
+    """The video that a frame is of; empty for a second face of a frame (``3.618.jpg#1``)."""
+    if "#" in path.rpartition(".")[2]:
+        return ""
+    return "/".join(path.replace("\\", "/").split("/")[-_DEPTH - 1 : -1])
+
+
+def _require_all(video: np.ndarray, pairs: Pairs) -> None:
+    counts = np.bincount(video[video >= 0], minlength=len(pairs.names))
+    if not counts.all():
+        first = pairs.names[int(counts.argmin())]
+        missing = int((counts == 0).sum())
+        raise DatasetError(f"{first}: no frames of this video ({missing} of {len(counts)} videos are missing)")
+
+
+def _used(video: np.ndarray, detected: np.ndarray, count: int) -> np.ndarray:
+    """Frames with a face, and all frames of videos that have none; bool N."""
+    seen = np.bincount(video[(video >= 0) & detected], minlength=count) > 0
+    return (video >= 0) & (detected | ~seen[video])

@@ -1,0 +1,1 @@
+"""Crops in order: decoding, augmentation, batches."""

@@ -1,0 +1,113 @@
+"""Batches in a fixed order, put together by threads ahead of the training step."""
+
+import os
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from facepipe.train.data.augment import NUMBERS, Augment, augment_batch
+from facepipe.train.data.balanced_order import BalancedOrder
+from facepipe.train.data.crops import Crops
+from facepipe.train.data.order import Order, uniforms
+
+
+@dataclass(frozen=True)
+class Share:
+    """How one optimiser step of ``rank count × micro-batches × batch`` samples is divided."""
+
+    batch: int
+    micro_batches: int = 1
+    rank: int = 0
+    ranks: int = 1
+
+    @property
+    def samples_per_step(self) -> int:
+        """Samples of all ranks and micro-batches together."""
+        return self.batch * self.micro_batches * self.ranks
+
+    def first_position(self, step: int, micro_batch: int) -> int:
+        """Position in the order of the first sample of this rank's micro-batch; steps count from 0 here."""
+        return step * self.samples_per_step + (micro_batch * self.ranks + self.rank) * self.batch
+
+
+class Loader:
+    """Micro-batches uint8 N×H×W×3 and labels int64 N, in order, at most ``ahead`` finished in advance.
+
+    Decoding and OpenCV run outside Python's lock, so threads are enough and crops are shared without copies.
+    With ``numbered``, the number of each sample stands in the place of its label, for a loss that looks up more;
+    with ``per_identity`` above 1, that many neighbours are images of one identity, see `BalancedOrder`.
+    """
+
+    def __init__(
+        self,
+        crops: Crops,
+        augment: Augment,
+        seed: int,
+        share: Share,
+        workers: int = 0,
+        ahead: int = 4,
+        numbered: bool = False,
+        per_identity: int = 1,
+    ) -> None:
+        self.crops = crops
+        self.augment = augment
+        self.seed = seed
+        self.share = share
+        self.order: Order | BalancedOrder = Order(len(crops.samples), seed)
+        if per_identity > 1:
+            self.order = BalancedOrder(crops.samples.labels, seed, per_identity, share.samples_per_step)
+        self.workers = workers or min(4, os.cpu_count() or 1)
+        self.ahead = max(ahead, self.workers)
+        self.read = crops.numbered if numbered else crops.batch
+
+    def build(self, step: int, micro_batch: int) -> tuple[np.ndarray, np.ndarray]:
+        """One micro-batch; the same whenever and wherever it is asked for."""
+        first = self.share.first_position(step, micro_batch)
+        indices, epochs = self.order.at(first, self.share.batch)
+        crops, labels = self.read(indices, epochs)
+        augment_batch(crops, uniforms(self.seed, epochs, indices, NUMBERS), self.augment)
+        return crops, labels
+
+    def batches(
+        self, first_step: int, last_step: int
+    ) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
+        """Micro-batches of steps ``first_step`` ... ``last_step - 1``; closing it stops the threads.
+
+        Raises:
+            DatasetError: too many samples are unreadable.
+        """
+        # One thread of ours does one image; OpenCV's own pool would only fight for the same cores.
+        cv2.setNumThreads(0)
+        todo = ((step, k) for step in range(first_step, last_step) for k in range(self.share.micro_batches))
+        waiting: deque[Future[tuple[np.ndarray, np.ndarray]]] = deque()
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="crops")
+        try:
+            for place in todo:
+                waiting.append(pool.submit(self.build, *place))
+                if len(waiting) >= self.ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def to_network(
+    crops: np.ndarray, device: torch.device, mean: float, scale: float, channels: str = "rgb"
+) -> Tensor:
+    """uint8 N×H×W×3 RGB → float32 N×3×H×W on ``device``: (x − mean) / scale, in the channel order asked for.
+
+    The result lies in memory channels last, as it came, which is the layout convolutions like best.
+    """
+    batch = torch.from_numpy(crops)
+    if device.type == "cuda":
+        batch = batch.pin_memory().to(device, non_blocking=True)
+    if channels == "bgr":
+        batch = batch.flip(3)
+    return batch.permute(0, 3, 1, 2).to(torch.float32).sub_(mean).div_(scale)

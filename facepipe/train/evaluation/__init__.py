@@ -1,0 +1,1 @@
+"""What a run measures on people it does not train on."""

@@ -1,0 +1,69 @@
+"""Verification while training: a pairs list in LFW's form, through the code of ``facepipe eval lfw``."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from facepipe.alignment import Aligner, fit
+from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
+from facepipe.datasets.samples.find_image import find_image
+from facepipe.detection import Detector
+from facepipe.embedding import Embedder, Embeddings
+from facepipe.errors import DatasetError
+from facepipe.pipeline import Cropper, read_batches
+from facepipe.protocols import evaluate_lfw
+from facepipe.train.recipe.schema import Recipe
+from facepipe.train.run.card import as_model
+
+
+def evaluation_of(recipe: Recipe) -> "type[PairsEvaluation] | None":
+    """For `facepipe.train.train`: what verifies the pairs that the recipe names; None where it names none."""
+    return PairsEvaluation if recipe.evaluate.pairs else None
+
+
+class PairsEvaluation:
+    """Ten-fold accuracy with SphereFace's rule; photos are cropped once, at the first call, and kept.
+
+    Args:
+        recipe: names the images, the pairs and how crops become input.
+        device: what networks and detector run on.
+
+    Raises:
+        DatasetError: the pairs file or an image it names is missing.
+    """
+
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        self.recipe = recipe
+        self.device = device
+        self.pairs: Pairs = read_lfw_pairs(Path(recipe.evaluate.pairs))
+        folder, holder = Path(recipe.evaluate.images), "evaluate.images must hold those of evaluate.pairs"
+        self.files = [find_image(folder, name, holder) for name in self.pairs.names]
+        self._crops: np.ndarray | None = None
+        self._detected = np.ones(len(self.files), bool)
+
+    def __call__(self, net: nn.Module) -> dict[str, float]:
+        """Accuracy as a fraction, under ``lfw``, and its standard error."""
+        crops = self._cropped()
+        embedder = Embedder(as_model(net, self.recipe, self.device), precision=self.recipe.loop.precision)
+        embedded = embedder(crops)
+        names = tuple(f"{name}.jpg" for name in self.pairs.names)
+        embeddings = Embeddings(embedded.mu, embedded.model, embedded.flip, names, self._detected)
+        result = evaluate_lfw(embeddings, self.pairs)
+        return {"lfw": result.accuracy, "lfw_error": result.std_error}
+
+    def _cropped(self) -> np.ndarray:
+        """uint8 N×H×W×3, one for each name of the pairs; the middle of the photo where no face is found."""
+        if self._crops is None:
+            detector = None if self.recipe.evaluate.aligned else Detector(device=str(self.device))
+            cropper = Cropper(Aligner(self.recipe.model.template), detector, on_miss="centre")
+            crops: list[np.ndarray] = []
+            for batch in read_batches(self.files):
+                for image in cropper(batch):
+                    if not image.crops:
+                        raise DatasetError(f"{image.path}: {image.reason}")
+                    self._detected[len(crops)] = image.status != "centre"
+                    crops.append(fit(image.crops[0], self.recipe.model.input_size, self.recipe.data.fit))
+            self._crops = np.stack(crops)
+        return self._crops

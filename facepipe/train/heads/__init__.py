@@ -1,0 +1,1 @@
+"""Training a confidence head on a frozen backbone."""

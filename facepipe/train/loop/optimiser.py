@@ -1,0 +1,125 @@
+"""Optimisers: parameter groups, the rate of a step, Caffe's momentum, and state as named tensors."""
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from facepipe.backbones.sphereface import SphereFace, parameter_groups
+from facepipe.errors import ModelError
+from facepipe.train.recipe.schema import Optimiser
+
+Names = dict[nn.Parameter, str]
+
+
+def trained_parameters(net: nn.Module, loss: nn.Module, apart: Iterable[nn.Parameter] = ()) -> Names:
+    """Every parameter that is trained, with its name (``net.…`` or ``loss.…``); ``apart`` are left out."""
+    left_out = set(apart)
+    return {
+        parameter: f"{part}.{name}"
+        for part, module in (("net", net), ("loss", loss))
+        for name, parameter in module.named_parameters()
+        if parameter.requires_grad and parameter not in left_out
+    }
+
+
+def create_optimiser(settings: Optimiser, net: nn.Module, names: Names) -> torch.optim.Optimizer:
+    """SGD, Adam or AdamW over ``names``; each group has ``base_lr``, from which ``set_rate`` computes ``lr``.
+
+    Raises:
+        ModelError: ``groups = "sphereface"`` with another network.
+    """
+    groups = _groups(settings, net, names)
+    for group in groups:
+        group["base_lr"] = group["lr"]
+    # One pass over memory for all tensors; on a CPU the step of fc5 alone otherwise costs as much as a layer.
+    fused = all(parameter.device.type in ("cpu", "cuda") for parameter in names)
+    if settings.name in ("adam", "adamw"):
+        kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+        return kind(groups, lr=settings.lr, betas=settings.betas, fused=fused)
+    return torch.optim.SGD(
+        groups, lr=settings.lr, momentum=settings.momentum, nesterov=settings.nesterov, fused=fused
+    )
+
+
+def _groups(settings: Optimiser, net: nn.Module, names: Names) -> list[dict[str, Any]]:
+    lr, decay = settings.lr, settings.weight_decay
+    if settings.groups == "sphereface":
+        if not isinstance(net, SphereFace):
+            raise ModelError(
+                f"optimiser.groups = 'sphereface' does not fit {type(net).__name__}; use 'no-norm' or 'all'"
+            )
+        of_loss = [parameter for parameter, name in names.items() if name.startswith("loss.")]
+        biases = [parameter for parameter in of_loss if parameter.ndim < 2]
+        groups = parameter_groups(net, lr, decay)
+        groups.append(_group([parameter for parameter in of_loss if parameter.ndim > 1], lr, decay))
+        groups.append(_group(biases, 2 * lr, 0.0))
+    elif settings.groups == "no-norm":
+        groups = [
+            _group([parameter for parameter in names if parameter.ndim > 1], lr, decay),
+            _group([parameter for parameter in names if parameter.ndim < 2], lr, 0.0),
+        ]
+    else:
+        groups = [_group(list(names), lr, decay)]
+    return [group for group in groups if group["params"]]
+
+
+def _group(parameters: list[nn.Parameter], lr: float, decay: float) -> dict[str, Any]:
+    return {"params": parameters, "lr": lr, "weight_decay": decay}
+
+
+def decay_loss(optimiser: torch.optim.Optimizer) -> float:
+    """½ Σ weight decay · ‖w‖², the loss whose gradient weight decay is."""
+    squares = [
+        group["weight_decay"] * parameter.detach().float().square().sum()
+        for group in optimiser.param_groups
+        for parameter in group["params"]
+        if group["weight_decay"]
+    ]
+    return 0.5 * float(torch.stack(squares).sum()) if squares else 0.0
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of every group to ``rate`` times its base."""
+    for group in optimiser.param_groups:
+        group["lr"] = group["base_lr"] * rate
+
+
+@torch.no_grad()
+def carry_velocity(optimiser: torch.optim.Optimizer, before: float, now: float) -> None:
+    """Make PyTorch's momentum act as Caffe's when the rate changes from ``before`` to ``now``.
+
+    Caffe keeps V = μV + lr·g and subtracts V; PyTorch keeps v = μv + g and subtracts lr·v. V = lr·v as long
+    as lr stays; when it changes, v must be multiplied by before/now for V to go on as it was.
+    """
+    if before == now:
+        return
+    for state in optimiser.state.values():
+        if state.get("momentum_buffer") is not None:
+            state["momentum_buffer"].mul_(before / now)
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer, names: Names) -> dict[str, Tensor]:
+    """The optimiser's state as tensors by ``PARAMETER.KEY``."""
+    return {
+        f"{names[cast(nn.Parameter, parameter)]}.{key}": value
+        for parameter, state in optimiser.state.items()
+        for key, value in state.items()
+        if isinstance(value, Tensor)
+    }
+
+
+@torch.no_grad()
+def restore_optimiser(optimiser: torch.optim.Optimizer, names: Names, tensors: dict[str, Tensor]) -> None:
+    """Put back what ``optimiser_tensors`` gave; parameters without a tensor start afresh."""
+    of_name = {name: parameter for parameter, name in names.items()}
+    for full_name, tensor in tensors.items():
+        name, _, key = full_name.rpartition(".")
+        if name not in of_name:
+            continue
+        parameter = of_name[name]
+        like = parameter if tensor.shape == parameter.shape else tensor
+        # The layout of the parameter (channels last), or the fused step would have to reorder each time.
+        target = torch.empty_like(like, dtype=tensor.dtype, device=parameter.device)
+        optimiser.state[parameter][key] = target.copy_(tensor)

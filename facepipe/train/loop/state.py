@@ -1,0 +1,115 @@
+"""The state of a trainer as named tensors, and back."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from facepipe.losses import ClassificationLoss
+from facepipe.train.heads.frozen import HeadNet
+from facepipe.train.loop.checkpoint import Checkpoint, TrainingError
+from facepipe.train.loop.optimiser import optimiser_tensors, restore_optimiser
+from facepipe.train.loop.trainer import CLASSES, Trainer
+
+_VELOCITY = "loss.classes.weight.momentum_buffer"
+
+
+def take_state(trainer: Trainer, step: int, values: dict[str, Any]) -> Checkpoint:
+    """All that the run needs to go on after ``step`` steps."""
+    tensors = {f"net.{name}": value for name, value in trainer.net.state_dict().items()}
+    tensors |= {f"loss.{name}": value for name, value in trainer.loss.state_dict().items()}
+    state = optimiser_tensors(trainer.optimiser, trainer.names)
+    if trainer.velocity is not None:
+        state[_VELOCITY] = trainer.velocity
+    tensors |= {f"optimiser.{name}": value for name, value in state.items()}
+    if trainer.average is not None:
+        tensors |= {f"average.{name}": value for name, value in trainer.average.net.state_dict().items()}
+    tensors["random"] = torch.get_rng_state()
+    if trainer.ranks.device.type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state(trainer.ranks.device)
+    spread = _spread(trainer, tensors)
+    replicated = {name: value for name, value in tensors.items() if name not in spread}
+    return Checkpoint(step, replicated, values, spread, _classes(trainer))
+
+
+def _classes(trainer: Trainer) -> int:
+    return trainer.loss.classes.total if isinstance(trainer.loss, ClassificationLoss) else 0
+
+
+def _spread(trainer: Trainer, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those of ``tensors`` whose rows are classes, where each rank holds its own."""
+    if not trainer.spread:
+        return {}
+    prefixes = (f"loss.{CLASSES}", f"optimiser.loss.{CLASSES}")
+    return {name: value for name, value in tensors.items() if name.startswith(prefixes) and value.ndim}
+
+
+def room_for_classes(trainer: Trainer) -> dict[str, Tensor]:
+    """Tensors for ``load_checkpoint`` to fill with this rank's rows of the class weights and their state."""
+    if not trainer.spread:
+        return {}
+    rows = {f"loss.{n}": v for n, v in trainer.loss.state_dict().items() if n.startswith(CLASSES)}
+    kept = ("momentum_buffer", "exp_avg", "exp_avg_sq")
+    states = {f"optimiser.{name}.{key}": value for name, value in rows.items() for key in kept}
+    return {name: torch.zeros_like(value) for name, value in (rows | states).items()}
+
+
+def restore_state(trainer: Trainer, checkpoint: Checkpoint) -> None:
+    """Go back to a checkpoint, bit for bit on one process.
+
+    Raises:
+        TrainingError: it is of another network or loss, or its head is on another backbone.
+    """
+    tensors = _own_rows(trainer, checkpoint.tensors)
+    _require_same_backbone(trainer.net, checkpoint)
+    try:
+        trainer.net.load_state_dict(_under("net.", tensors))
+        trainer.loss.load_state_dict(_under("loss.", tensors))
+        if trainer.average is not None:
+            trainer.average.net.load_state_dict(_under("average.", tensors) or _under("net.", tensors))
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()[:160]
+        raise TrainingError(
+            f"the checkpoint of step {checkpoint.step} does not fit the recipe: {reason}"
+        ) from error
+    state = _under("optimiser.", tensors)
+    restore_optimiser(trainer.optimiser, trainer.names, state)
+    if trainer.velocity is not None and _VELOCITY in state:
+        trainer.velocity.copy_(state[_VELOCITY])
+    _restore_random(trainer, checkpoint)
+
+
+def _require_same_backbone(net: nn.Module, checkpoint: Checkpoint) -> None:
+    """A head that began on other weights of a frozen backbone would go on with those, and its card would not say so."""
+    if not isinstance(net, HeadNet) or net.finetune:
+        return
+    saved = _under("net.backbone.", checkpoint.tensors)
+    if any(name in saved and not torch.equal(saved[name], w.cpu()) for name, w in net.backbone.state_dict().items()):
+        raise TrainingError(
+            f"the head of the checkpoint of step {checkpoint.step} is on another backbone than uncertainty.backbone "
+            "or on an earlier state of it; begin anew in another folder"
+        )
+
+
+def _own_rows(trainer: Trainer, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """This rank's rows where the checkpoint holds whole class weights and the run shares them out."""
+    if not trainer.spread:
+        return tensors
+    assert isinstance(trainer.loss, ClassificationLoss)
+    classes = trainer.loss.classes
+    rows = slice(classes.first, classes.first + len(classes.weight))
+    whole = {name: t for name, t in _spread(trainer, tensors).items() if len(t) == classes.total}
+    return tensors | {name: tensor[rows] for name, tensor in whole.items()}
+
+
+def _restore_random(trainer: Trainer, checkpoint: Checkpoint) -> None:
+    if not trainer.ranks.first:  # only the first rank's generator is kept; the others begin a new stream
+        torch.manual_seed(trainer.recipe.loop.seed + 7919 * checkpoint.step + trainer.ranks.rank)
+        return
+    torch.set_rng_state(checkpoint.tensors["random"])
+    if trainer.ranks.device.type == "cuda" and "random.cuda" in checkpoint.tensors:
+        torch.cuda.set_rng_state(checkpoint.tensors["random.cuda"], trainer.ranks.device)
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

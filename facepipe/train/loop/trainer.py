@@ -1,0 +1,236 @@
+"""The training loop: from a network, a loss and batches to trained weights, a step at a time."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from facepipe.devices import choose_precision
+from facepipe.losses import ClassificationLoss, Loss, LossOutput
+from facepipe.train.data.loader import to_network
+from facepipe.train.distributed.ranks import Ranks
+from facepipe.train.distributed.sharded_loss import ShardedLoss
+from facepipe.train.loop.checkpoint import TrainingError
+from facepipe.train.loop.moving_average import Average
+from facepipe.train.loop.optimiser import (
+    carry_velocity,
+    create_optimiser,
+    set_rate,
+    trained_parameters,
+)
+from facepipe.train.loop.schedule import rate
+from facepipe.train.recipe.schema import Recipe
+
+Batches = Iterator[tuple[np.ndarray, np.ndarray]]
+Evaluation = Callable[[nn.Module], dict[str, float]]
+"""A network in evaluation mode → named figures, such as ``{"lfw": 0.992}``."""
+
+CLASSES = "classes."
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one step gave: 0-d tensors, read only when they are shown."""
+
+    loss: Tensor
+    logged: dict[str, Tensor]
+
+
+class Trainer:
+    """Network, loss, optimiser and average of one run on one rank.
+
+    Args:
+        recipe: decides everything.
+        net: on the device of ``ranks``.
+        loss: whole and on the same device; sharded here where the recipe and the loss allow it.
+        steps_per_epoch: of all ranks together; needed for schedules in epochs.
+        ranks: the processes of the run.
+
+    Raises:
+        ModelError: optimiser groups, sampling or sharding do not go with network, loss or number of ranks.
+        DeviceError: the precision is not available.
+    """
+
+    def __init__(
+        self, recipe: Recipe, net: nn.Module, loss: Loss, steps_per_epoch: float, ranks: Ranks
+    ) -> None:
+        self.recipe = recipe
+        self.ranks = ranks
+        self.steps_per_epoch = steps_per_epoch
+        layout = torch.channels_last if recipe.loop.channels_last else torch.contiguous_format
+        self.net: nn.Module = net.to(memory_format=layout).train()
+        self.loss = loss.train()
+        self.criterion = self._criterion()
+        self.restart_average()
+        self._optimise()
+        self.forward_net = self._forward_net()
+        self.dtype = choose_precision(recipe.loop.precision, ranks.device)
+
+    def restart_average(self) -> None:
+        """Let the average, where one is kept, begin at the network's weights of now."""
+        decay = self.recipe.loop.ema
+        self.average = Average(self.net, decay) if decay else None
+
+    def _criterion(self) -> Callable[[Tensor, Tensor, int], LossOutput]:
+        settings = self.recipe.distributed
+        able = isinstance(self.loss, ClassificationLoss) and self.loss.shardable
+        if settings.sample_rate < 1 and not (able and settings.shard_classes):
+            raise TrainingError(
+                f"distributed.sample_rate = {settings.sample_rate} needs shard_classes = true and a "
+                f"loss whose classes can be spread; those of {self.recipe.loss.name} cannot"
+            )
+        self.sharded = able and settings.shard_classes and (self.ranks.count > 1 or settings.sample_rate < 1)
+        if not self.sharded:
+            return self.loss
+        assert isinstance(self.loss, ClassificationLoss)
+        return ShardedLoss(self.loss, self.ranks, settings.sample_rate, self.recipe.loop.seed)
+
+    def _optimise(self) -> None:
+        """Make the optimiser; with sampling, class weights are stepped row by row instead."""
+        sampled = self.recipe.distributed.sample_rate < 1
+        apart: list[nn.Parameter] = []
+        self.velocity: Tensor | None = None
+        if sampled:
+            assert isinstance(self.loss, ClassificationLoss)
+            apart = [self.loss.classes.weight]
+            self.velocity = torch.zeros_like(self.loss.classes.weight)
+        self.names = trained_parameters(self.net, self.loss, apart)
+        # Class weights that no other rank holds: their gradients are whole as they are.
+        of_classes = [p for p, name in self.names.items() if name.startswith(f"loss.{CLASSES}")]
+        self.own_classes = of_classes if self.sharded else []
+        self.optimiser = create_optimiser(self.recipe.optimiser, self.net, self.names)
+
+    def _forward_net(self) -> nn.Module:
+        net: nn.Module = self.net
+        if self.ranks.count > 1:
+            ids = [self.ranks.device.index] if self.ranks.device.type == "cuda" else None
+            net = DistributedDataParallel(net, device_ids=ids)
+        if self.recipe.loop.compile:
+            net.compile()
+        return net
+
+    def step(self, number: int, batches: Batches) -> StepResult:
+        """One optimiser step.
+
+        Args:
+            number: steps done before, so 0 for the first.
+            batches: gives this rank's micro-batches, in order.
+        """
+        now = rate(self.recipe.schedule, number, self.steps_per_epoch)
+        self._set_rate(number, now)
+        micro_batches = self.recipe.loop.accumulate
+        total, logged = torch.zeros((), device=self.ranks.device), {}
+        for index in range(micro_batches):
+            with self._no_sync(last=index == micro_batches - 1):
+                out = self._forward(*next(batches), number + 1)
+                (out.loss / micro_batches).backward()
+            total += out.loss.detach() / micro_batches
+            logged = out.logged
+        self._finish_gradients()
+        self.optimiser.step()
+        self._step_sampled(now)
+        self.optimiser.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update(self.net)
+        return StepResult(total, logged)
+
+    def _set_rate(self, number: int, now: float) -> None:
+        set_rate(self.optimiser, now)
+        if self.recipe.optimiser.lr_in_velocity and number:
+            before = rate(self.recipe.schedule, number - 1, self.steps_per_epoch)
+            carry_velocity(self.optimiser, before, now)
+            if self.velocity is not None and before != now:
+                self.velocity.mul_(before / now)
+
+    def _forward(self, crops: np.ndarray, labels: np.ndarray, number: int) -> LossOutput:
+        device, model = self.ranks.device, self.recipe.model
+        x = to_network(crops, device, model.mean, model.scale, model.channels)
+        if not self.recipe.loop.channels_last:
+            x = x.contiguous()
+        self.loss.look(x)
+        y = torch.from_numpy(labels).to(device, non_blocking=True)
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+            features = self._features(x)
+        return self.criterion(features, y, number)
+
+    def _features(self, x: Tensor) -> Tensor:
+        try:
+            features: Tensor = self.forward_net(x)
+        except Exception as error:
+            # The compiler's errors are of many kinds; the room they come from is what they share.
+            if self.recipe.loop.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+                raise TrainingError(f"loop.compile = true: torch.compile failed ({reason}); set it to false") from error
+            raise
+        return features
+
+    def _no_sync(self, last: bool) -> AbstractContextManager[Any]:
+        """Gradients are exchanged between ranks only with the last micro-batch of a step."""
+        if not last and isinstance(self.forward_net, DistributedDataParallel):
+            return self.forward_net.no_sync()
+        return nullcontext()
+
+    def _finish_gradients(self) -> None:
+        if self.ranks.count > 1:
+            self._exchange_loss_gradients()
+        if self.recipe.optimiser.clip_value:
+            nn.utils.clip_grad_value_(list(self.names), self.recipe.optimiser.clip_value)
+        if self.recipe.optimiser.clip:
+            self._clip(self.recipe.optimiser.clip)
+
+    def _exchange_loss_gradients(self) -> None:
+        """Sum (sharded) or average the gradients of the loss; the network's are exchanged already."""
+        own = set(self.own_classes)
+        for parameter, name in self.names.items():
+            if name.startswith("loss.") and parameter not in own and parameter.grad is not None:
+                dist.all_reduce(parameter.grad)
+                if not self.sharded:
+                    parameter.grad /= self.ranks.count
+
+    def _clip(self, largest: float) -> None:
+        """Scale all gradients down to a common norm of at most ``largest``, shards of all ranks included."""
+        own = [p.grad for p in self.own_classes if p.grad is not None] + self._sampled_gradient()
+        shared = [p.grad for p in self.names if p.grad is not None and p not in set(self.own_classes)]
+        squares = _square_sum(own, self.ranks.device)
+        if self.ranks.count > 1:
+            dist.all_reduce(squares)
+        norm = (squares + _square_sum(shared, self.ranks.device)).sqrt()
+        torch._foreach_mul_(shared + own, (largest / (norm + 1e-6)).clamp_max(1.0))
+
+    def _sampled_gradient(self) -> list[Tensor]:
+        sampled = self.criterion.sampled if isinstance(self.criterion, ShardedLoss) else None
+        return [sampled.weight.grad] if sampled is not None and sampled.weight.grad is not None else []
+
+    def _step_sampled(self, now: float) -> None:
+        if self.velocity is None or not isinstance(self.criterion, ShardedLoss):
+            return
+        settings = self.recipe.optimiser
+        assert self.criterion.sampled is not None
+        self.criterion.sampled.write_back(
+            self.velocity, settings.lr * now, settings.momentum, settings.weight_decay
+        )
+        self.criterion.sampled = None
+
+    @property
+    def spread(self) -> bool:
+        """Whether this rank holds only its own rows of the class weights."""
+        return self.sharded and self.ranks.count > 1
+
+    def finite(self) -> bool:
+        """Whether all trained weights are numbers."""
+        return bool(torch.stack([parameter.detach().isfinite().all() for parameter in self.names]).all())
+
+    def best_net(self) -> nn.Module:
+        """The network to evaluate and to keep: the average where there is one."""
+        return self.net if self.average is None else self.average.net
+
+
+def _square_sum(tensors: list[Tensor], device: torch.device) -> Tensor:
+    zero = torch.zeros((), device=device)
+    return torch.stack([zero, *(tensor.float().square().sum() for tensor in tensors)]).sum()

@@ -1,0 +1,1 @@
+"""Recipes: their schema, their files, and what is filled in from elsewhere."""

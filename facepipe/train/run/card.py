@@ -1,0 +1,97 @@
+"""From a trained network to a model that every other command takes: weights and card."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from facepipe.files import write_bytes
+from facepipe.train.heads.frozen import of_card, parts
+from facepipe.train.recipe.schema import Recipe
+from facepipe.zoo import Card, Model, Probability, Source, Threshold, Uncertainty, save_card
+
+WEIGHTS = "weights.safetensors"
+CARD = "card.toml"
+_UNSAVED = "0" * 64
+
+
+def as_model(net: nn.Module, recipe: Recipe, device: torch.device) -> Model:
+    """The network, a head included, as a model to embed with while it is trained; nothing is copied or written."""
+    backbone, head = parts(net)
+    card = _card("training", recipe, _UNSAVED, [], Source(), None if head is None else of_card(recipe))
+    return Model(card=card, network=backbone, identity=card.identity, device=device, head=head)
+
+
+def write_model(
+    run: Path,
+    net: nn.Module,
+    recipe: Recipe,
+    thresholds: Sequence[Threshold],
+    source: Source,
+    uncertainty: Uncertainty | None = None,
+    probabilities: Sequence[Probability] = (),
+) -> Card:
+    """Write ``weights.safetensors`` and ``card.toml`` to ``run``, each whole or not at all.
+
+    Args:
+        run: the folder.
+        net: a backbone, or a backbone with its head.
+        recipe: says how crops are fed to it.
+        thresholds, source, uncertainty, probabilities: for the card.
+
+    Raises:
+        OSError: the folder cannot be written.
+        ModelError: the recipe's values do not make a card.
+    """
+    data = save({name: _kept(tensor, recipe.model.weights) for name, tensor in net.state_dict().items()})
+    write_bytes(run / WEIGHTS, data)
+    name = re.sub(r"[^a-z0-9._-]+", "-", run.resolve().name.lower()).lstrip("._-") or "run"
+    card = _card(name, recipe, hashlib.sha256(data).hexdigest(), thresholds, source, uncertainty, probabilities)
+    save_card(card, run / CARD)
+    return card
+
+
+def _kept(tensor: Tensor, form: str) -> Tensor:
+    """Vectors stay as they are: variances may be smaller than float16 knows, and weigh nothing."""
+    kept = tensor.detach().cpu().contiguous()
+    return kept.to(torch.float16) if form == "float16" and kept.ndim > 1 else kept
+
+
+def _card(
+    name: str,
+    recipe: Recipe,
+    sha256: str,
+    thresholds: Sequence[Threshold],
+    source: Source,
+    uncertainty: Uncertainty | None,
+    probabilities: Sequence[Probability] = (),
+) -> Card:
+    model = recipe.model
+    what = model.backbone if uncertainty is None else f"{model.backbone}, {uncertainty.head} head"
+    how = f"distilled from {recipe.teacher.model}" if recipe.teacher.model else f"trained with {recipe.loss.name}"
+    fields: dict[str, Any] = {
+        "name": name,
+        "title": f"{what} {how}",
+        "backbone": model.backbone,
+        "backbone_options": model.options,
+        "input": {
+            "size": model.input_size,
+            "template": model.template,
+            "fit": recipe.data.fit,
+            "channels": model.channels,
+            "mean": model.mean,
+            "scale": model.scale,
+        },
+        "embedding": {"dim": model.embedding_dim, "flip": model.flip},
+        "weights": {"file": WEIGHTS, "format": "safetensors", "sha256": sha256},
+        "uncertainty": uncertainty,
+        "thresholds": tuple(thresholds),
+        "probabilities": tuple(probabilities),
+        "source": source,
+    }
+    return Card.model_validate(fields)

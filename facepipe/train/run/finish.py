@@ -1,0 +1,171 @@
+"""What a finished run leaves: weights, card, thresholds, class centres."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from facepipe.datasets import Samples
+from facepipe.embedding import Embedder
+from facepipe.files import replacing, write_text
+from facepipe.losses import ClassificationLoss, Distillation, angular_fisher_score
+from facepipe.score import Logistic
+from facepipe.train.data.crops import Crops
+from facepipe.train.evaluation.calibrate import Threshold, curve_of, pair_scores, subset, thresholds_at
+from facepipe.train.heads.frozen import backbone_card, head_note
+from facepipe.train.heads.reference import kept_probabilities, kept_thresholds, reference
+from facepipe.train.loop.checkpoint import TrainingError
+from facepipe.train.loop.trainer import Trainer
+from facepipe.train.recipe.schema import Recipe
+from facepipe.train.run.card import as_model, write_model
+from facepipe.train.run.prepare import Prepared
+from facepipe.zoo import Card, Probability, Source, Uncertainty
+from facepipe.zoo import Threshold as CardThreshold
+
+IDENTITIES = "identities.txt"
+CLASSES = "classes.safetensors"
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What people whom nobody trained on say of a model.
+
+    Attributes:
+        thresholds: at the recipe's false-accept rates.
+        curves: score → the probability that it stands for, where that can be told.
+        uncertainty: of the head, if there is one, with its usual values.
+        figures: for the summary.
+        notes: on what could not be measured.
+    """
+
+    thresholds: list[Threshold]
+    curves: dict[str, Logistic | None]
+    uncertainty: Uncertainty | None
+    figures: dict[str, Any]
+    notes: list[str]
+
+
+def finish(recipe: Recipe, run: Path, ready: Prepared, figures: dict[str, float]) -> dict[str, Any]:
+    """Write the model; every rank calls it, the first writes.
+
+    Args:
+        figures: of the last evaluation, for the summary.
+
+    Returns:
+        for the summary: figures, thresholds, the angular Fisher score of the held-out identities, notes.
+
+    Raises:
+        TrainingError: the disk is full or not writable; the checkpoints stay.
+    """
+    trainer, samples = ready.trainer, ready.samples
+    centres = _class_weights(trainer)
+    if not trainer.ranks.first:
+        return {}
+    found = _validate(recipe, trainer, ready.held_out)
+    thresholds, curves = _of_card(recipe, found), _curves_of_card(recipe, found)
+    try:
+        write_model(run, trainer.best_net(), recipe, thresholds, _source(recipe, ready), found.uncertainty, curves)
+        if centres is not None:
+            with replacing(run / CLASSES) as temporary:
+                save_file({"weight": centres.contiguous().cpu()}, temporary)
+        write_text(run / IDENTITIES, "".join(f"{name}\n" for name in samples.identities))
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise TrainingError(
+            f"{run}: the model could not be written ({reason}); make room, then run again with --resume"
+        ) from error
+    measured = [vars(threshold) for threshold in found.thresholds]
+    return {"evaluation": figures, **found.figures, "thresholds": measured, "notes": found.notes}
+
+
+def _of_card(recipe: Recipe, found: Validation) -> list[CardThreshold]:
+    """Thresholds measured here, but for those that the card of a backbone brings along."""
+    kept = kept_thresholds(recipe)
+    measured = [
+        CardThreshold(far=one.far, value=one.value, score=one.score, calibrated_on=_measured_on(found.figures))
+        for one in found.thresholds
+        if not kept or one.score != "cosine"
+    ]
+    return kept + measured
+
+
+def _curves_of_card(recipe: Recipe, found: Validation) -> list[Probability]:
+    """As `_of_card`, of probabilities."""
+    kept = kept_probabilities(recipe)
+    measured = [
+        Probability(score=score, slope=curve.slope, offset=curve.offset, fitted_on=_measured_on(found.figures))
+        for score, curve in found.curves.items()
+        if curve is not None and (not kept or score != "cosine")
+    ]
+    return kept + measured
+
+
+def _measured_on(figures: dict[str, Any]) -> str:
+    return "{held_out_images} crops of {held_out} identities held out of training".format_map(figures)
+
+
+def _source(recipe: Recipe, ready: Prepared) -> Source:
+    """What the card says of the data and, where there is one, of the teacher; and on what terms each is."""
+    data, labels = recipe.data, ready.samples.labels
+    named = int((labels >= 0).sum())
+    about = f"{data.about or ', '.join(data.paths)}: {named} images of {len(ready.samples.identities)} identities"
+    if len(labels) > named:
+        about += f", and {len(labels) - named} without identity"
+    notes, licence = "trained by facepipe train; see recipe.toml", f"data: {data.licence}" if data.licence else ""
+    if ready.targets is not None:
+        teacher = ready.targets.card
+        notes = f"distilled from {teacher.identity} ({teacher.title}); {notes}"
+        licence = _with_licence(licence, "teacher", teacher)
+    if recipe.uncertainty.head:
+        base = backbone_card(recipe)
+        notes = f"{head_note(base)}; {notes}"
+        licence = _with_licence(licence, "backbone", base)
+    return Source(training_data=about, licence=licence, notes=notes)
+
+
+def _with_licence(licence: str, role: str, card: Card) -> str:
+    own = f"{role} {card.name}: {card.source.licence or 'not stated'}"
+    return f"{licence}; {own}" if licence else own
+
+
+def _class_weights(trainer: Trainer) -> Tensor | None:
+    if isinstance(trainer.loss, Distillation):
+        return trainer.loss.centres()
+    if not isinstance(trainer.loss, ClassificationLoss):
+        return None
+    classes = trainer.loss.classes
+    weight = classes.weight.detach()
+    if not trainer.spread:
+        return weight
+    from facepipe.train.distributed.sharded_tensors import whole_rows
+
+    return whole_rows(weight, classes.total, trainer.ranks)
+
+
+def _validate(recipe: Recipe, trainer: Trainer, held_out: Samples | None) -> Validation:
+    """Thresholds, how well identities that nobody trained on keep apart, and how sure a head is of them."""
+    model = as_model(trainer.best_net(), recipe, trainer.ranks.device)
+    if held_out is None:
+        missing = "no thresholds: no identities were held out; set data.held_out"
+        return Validation([], {}, model.card.uncertainty, {}, [missing])
+    chosen = subset(len(held_out), recipe.loop.seed)
+    crops = Crops(held_out, recipe.model.input_size, recipe.data.fit, 0, recipe.loop.seed, max_corrupt=1.0)
+    pixels, labels = crops.batch(chosen, chosen * 0)
+    embeddings = Embedder(model, precision="float32")(pixels)
+    scores = pair_scores(embeddings.mu, labels)
+    thresholds, notes = thresholds_at(*scores, recipe.evaluate.fars)
+    curve, more = curve_of(*scores)
+    curves, notes = {"cosine": curve}, notes + more
+    figures = {
+        "held_out": len(held_out.identities),
+        "held_out_images": len(chosen),
+        "fisher": angular_fisher_score(embeddings.mu, labels),
+    }
+    if model.head is None:
+        return Validation(thresholds, curves, None, figures, notes)
+    of_head = reference(recipe, embeddings, labels, _measured_on(figures))
+    curves |= [of_head.curve]
+    return Validation(thresholds + of_head.thresholds, curves, of_head.uncertainty, figures, notes + of_head.notes)

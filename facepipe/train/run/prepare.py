@@ -1,0 +1,143 @@
+"""From a recipe to everything that a run needs before its first step."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+from rich.console import Console
+from torch import nn
+
+from facepipe import backbones
+from facepipe.datasets import Samples, drop_small, fingerprint, hold_out, leave_out, open_samples
+from facepipe.devices import keep_freed_memory
+from facepipe.errors import ModelError
+from facepipe.train.data.crops import Crops
+from facepipe.train.data.loader import Loader, Share
+from facepipe.train.distributed.ranks import Ranks
+from facepipe.train.heads.frozen import check_loss, head_net
+from facepipe.train.loop.schedule import total_steps
+from facepipe.train.loop.trainer import Trainer
+from facepipe.train.recipe.file import RecipeError
+from facepipe.train.recipe.schema import Model, Recipe
+from facepipe.train.teacher.distil import ask_teacher, create_loss, with_more
+from facepipe.train.teacher.targets import Targets
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Data and trainer of one rank.
+
+    Attributes:
+        samples: what is trained on.
+        held_out: identities set aside, or None.
+        targets: what a teacher says of both, or None.
+        fingerprint: of ``samples``.
+        share: how a step is divided among ranks and micro-batches.
+        steps: length of the run.
+        steps_per_epoch: not rounded.
+        notes: sentences about the data for people.
+    """
+
+    samples: Samples
+    held_out: Samples | None
+    targets: Targets | None
+    fingerprint: str
+    share: Share
+    steps: int
+    steps_per_epoch: float
+    crops: Crops
+    loader: Loader
+    trainer: Trainer
+    notes: tuple[str, ...]
+
+
+def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Prepared:
+    """Open the data, ask the teacher if there is one, make network, loss and trainer.
+
+    Raises:
+        DatasetError: the data are missing, malformed, of the wrong size or of too few people.
+        RecipeError: network, loss, an option or the batch size is impossible.
+        ModelError, ImageError: there is no such teacher, or it takes other crops.
+        DeviceError: the precision is not available.
+    """
+    _use_device(recipe, ranks)
+    data, loop = recipe.data, recipe.loop
+    share = _share(recipe, ranks)
+    opened = open_samples(data.paths, data.cut_shards)
+    # In this order, so that a head is judged by people whom its backbone did not see either, whatever min_images says.
+    kept, held_out = hold_out(leave_out(opened, set(data.exclude)), data.held_out, loop.seed)
+    samples = with_more(recipe, drop_small(kept, data.min_images))
+    targets = ask_teacher(recipe, samples, held_out, ranks, console)
+    steps_per_epoch = len(samples) / share.samples_per_step
+    memory = int(data.memory_gb * 1e9 / ranks.local_count)
+    crops = Crops(samples, recipe.model.input_size, data.fit, memory, loop.seed, data.max_corrupt)
+    return Prepared(
+        samples=samples,
+        held_out=held_out,
+        targets=targets,
+        fingerprint=fingerprint(samples),
+        share=share,
+        steps=total_steps(recipe.schedule, steps_per_epoch),
+        steps_per_epoch=steps_per_epoch,
+        crops=crops,
+        loader=_loader(recipe, crops, share, numbered=targets is not None),
+        trainer=_trainer(recipe, samples, targets, steps_per_epoch, ranks),
+        notes=samples.notes,
+    )
+
+
+def _loader(recipe: Recipe, crops: Crops, share: Share, numbered: bool) -> Loader:
+    data, seed = recipe.data, recipe.loop.seed
+    return Loader(
+        crops, recipe.augment, seed, share, data.workers, data.ahead, numbered, data.images_per_identity
+    )
+
+
+def _share(recipe: Recipe, ranks: Ranks) -> Share:
+    batch, micro_batches = recipe.loop.batch, recipe.loop.accumulate
+    if batch % (ranks.count * micro_batches):
+        raise RecipeError(
+            f"loop.batch = {batch} cannot be divided into {ranks.count} rank(s) × {micro_batches} "
+            "micro-batch(es); choose a multiple"
+        )
+    images = recipe.data.images_per_identity
+    if batch // (ranks.count * micro_batches) % images:
+        raise RecipeError(
+            f"loop.batch = {batch}: the part of each rank and micro-batch must be a multiple of "
+            f"data.images_per_identity = {images}"
+        )
+    return Share(batch // ranks.count // micro_batches, micro_batches, ranks.rank, ranks.count)
+
+
+def _use_device(recipe: Recipe, ranks: Ranks) -> None:
+    if ranks.device.type == "cpu":
+        keep_freed_memory()
+    if ranks.device.type != "cuda":
+        return
+    if recipe.loop.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.benchmark = not recipe.loop.deterministic
+    torch.use_deterministic_algorithms(recipe.loop.deterministic, warn_only=True)
+
+
+def _trainer(
+    recipe: Recipe, samples: Samples, targets: Targets | None, steps_per_epoch: float, ranks: Ranks
+) -> Trainer:
+    model = recipe.model
+    # The same on every rank, so that all start from the same weights.
+    torch.manual_seed(recipe.loop.seed)
+    try:
+        check_loss(recipe)
+        net: nn.Module = head_net(recipe) if recipe.uncertainty.head else _backbone(model)
+        criterion = create_loss(recipe, samples, targets, ranks.device)
+        trainer = Trainer(recipe, net.to(ranks.device), criterion.to(ranks.device), steps_per_epoch, ranks)
+    except ModelError as error:
+        raise RecipeError(f"recipe: {error}") from error
+    torch.manual_seed(recipe.loop.seed + ranks.rank)
+    return trainer
+
+
+def _backbone(model: Model) -> nn.Module:
+    return backbones.create(
+        model.backbone, input_size=model.input_size, embedding_dim=model.embedding_dim, **model.options
+    )

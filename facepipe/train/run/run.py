@@ -1,0 +1,286 @@
+"""A run: a folder that holds the resolved recipe, the log, checkpoints and, at the end, a model."""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from facepipe.losses import HeadLoss
+from facepipe.train.distributed.ranks import Ranks, join_ranks
+from facepipe.train.evaluation.held_out import HeldOutEvaluation
+from facepipe.train.heads.centres import set_centres
+from facepipe.train.heads.frozen import fill_model
+from facepipe.train.loop.checkpoint import TrainingError, checkpoint_folders, load_checkpoint, save_checkpoint
+from facepipe.train.loop.interrupt import Interrupt
+from facepipe.train.loop.log import Log
+from facepipe.train.loop.optimiser import decay_loss
+from facepipe.train.loop.progress import TrainingProgress
+from facepipe.train.loop.running_loss import Window
+from facepipe.train.loop.schedule import rate
+from facepipe.train.loop.state import restore_state, room_for_classes, take_state
+from facepipe.train.loop.trainer import Evaluation, StepResult
+from facepipe.train.recipe.file import save_recipe
+from facepipe.train.recipe.schema import Recipe
+from facepipe.train.run.finish import finish
+from facepipe.train.run.prepare import Prepared, prepare
+from facepipe.train.teacher.first_weights import begin_as_teacher
+
+RECIPE = "recipe.toml"
+_AGREE_EVERY = 10
+"""Steps between two looks at whether another rank was asked to stop."""
+
+_SAY_EVERY = 20.0
+"""Least seconds between two lines on a stderr that is no terminal."""
+
+EvaluationMaker = Callable[[Recipe, torch.device], Evaluation]
+
+
+class Stopped(TrainingError):  # noqa: N818
+    """The run was interrupted and saved; the message says how to go on."""
+
+
+def train(
+    recipe: Recipe,
+    run: Path,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+    evaluation: EvaluationMaker | None = None,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Train as the recipe says, in the folder ``run``; under torchrun, every process calls this.
+
+    Args:
+        recipe: resolved; saved as ``recipe.toml``.
+        run: gets ``log.jsonl``, ``checkpoints/`` and at the end ``weights.safetensors``, ``card.toml``,
+            ``classes.safetensors`` and ``identities.txt``.
+        resume: go on from the last whole checkpoint, if there is one.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        evaluation: makes what is called every ``evaluate.every`` steps and at the end, with the network (the
+            average, if one is kept); ``evaluate.PairsEvaluation`` is one, for the pairs list of the recipe.
+        console: where progress and notes go; stderr by default.
+
+    Returns:
+        A summary: steps, samples per second, figures of the last evaluation, thresholds, unreadable samples,
+        where the model is. On ranks other than the first, without the model.
+
+    Raises:
+        Stopped: Ctrl-C or SIGTERM; the run is saved.
+        FacepipeError: data, recipe, device or disk are not as they must be; a clear line each.
+    """
+    recipe = fill_model(recipe)
+    with join_ranks(device) as ranks:
+        console = console or Console(stderr=True, quiet=not ranks.first)
+        made = evaluation(recipe, ranks.device) if evaluation is not None and ranks.first else None
+        return _Run(recipe, run, ranks, made, console).go(resume)
+
+
+class _Run:
+    """One rank's view of the run."""
+
+    def __init__(
+        self, recipe: Recipe, run: Path, ranks: Ranks, evaluation: Evaluation | None, console: Console
+    ) -> None:
+        self.recipe, self.run, self.ranks = recipe, run, ranks
+        self.console = console
+        self.ready: Prepared = prepare(recipe, ranks, console)
+        self.evaluations = [made for made in (evaluation, self._own_evaluation()) if made is not None]
+        self.figures: dict[str, float] = {}
+        self._said = -math.inf
+        self.say(*self.ready.notes)
+
+    def _own_evaluation(self) -> Evaluation | None:
+        """Of the held-out identities, where the recipe asks for it."""
+        held_out, targets = self.ready.held_out, self.ready.targets
+        if not self.recipe.evaluate.held_out or held_out is None or not self.ranks.first:
+            return None
+        told = None if targets is None else targets.held_out
+        return HeldOutEvaluation(self.recipe, held_out, self.ranks.device, told)
+
+    def say(self, *lines: str) -> None:
+        """Print lines for people."""
+        for line in lines:
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def go(self, resume: bool) -> dict[str, Any]:
+        """Begin or go on, to the end."""
+        first = self._resume() if resume else self._begin()
+        self.ranks.barrier()
+        with ExitStack() as stack:
+            log = None
+            if self.ranks.first:
+                log = stack.enter_context(closing(self._log(first)))
+            self._say_start(first, log)
+            speed = self._steps(first, log)
+            self._evaluate(self.ready.steps, log)
+            summary = self._summary(speed)
+            if log is not None:
+                log.write("finished", self.ready.steps, **summary)
+            return summary
+
+    def _log(self, first: int) -> Log:
+        loss = self.ready.trainer.loss
+        published = loss.published if isinstance(loss, HeadLoss) else ()
+        return Log(self.run, self.recipe.loop.tensorboard, first, published)
+
+    def _begin(self) -> int:
+        kept = checkpoint_folders(self.run)
+        if kept:
+            raise TrainingError(
+                f"{self.run}: holds a run already ({kept[0].name}); go on with --resume, or choose another "
+                "--out"
+            )
+        self._save_recipe()
+        begin_as_teacher(self.recipe, self.ready, self.say)
+        set_centres(self.recipe, self.ready, self.say)
+        return 0
+
+    def _resume(self) -> int:
+        room = room_for_classes(self.ready.trainer)
+        found = load_checkpoint(self.run, self.ready.fingerprint, room, self.ranks)
+        if found is None:
+            return self._begin()
+        checkpoint, notes = found
+        if checkpoint.step > self.ready.steps:
+            raise TrainingError(
+                f"{self.run}: is at step {checkpoint.step} already, beyond schedule.length = {self.ready.steps} steps"
+            )
+        self.say(*notes)
+        restore_state(self.ready.trainer, checkpoint)
+        self._save_recipe()
+        return checkpoint.step
+
+    def _save_recipe(self) -> None:
+        try:
+            if self.ranks.first:
+                save_recipe(self.recipe, self.run / RECIPE)
+        except OSError as error:
+            raise TrainingError(
+                f"{self.run}: cannot be written ({error.strerror}); choose another --out"
+            ) from error
+
+    def _say_start(self, first: int, log: Log | None) -> None:
+        ready = self.ready
+        where = f"goes on after step {first}" if first else "begins"
+        images, identities = len(ready.samples), len(ready.samples.identities)
+        self.say(
+            f"{self.run}: {where}; {images:,} images of {identities:,} identities, {ready.steps:,} steps of "
+            f"{ready.share.samples_per_step}, {self.ranks.count} × {self.ranks.device.type}"
+        )
+        if log is not None:
+            about = {"device": str(self.ranks.device), "ranks": self.ranks.count, "torch": torch.__version__}
+            log.write(
+                "start",
+                first,
+                threads=torch.get_num_threads(),
+                fingerprint=ready.fingerprint,
+                samples=images,
+                classes=identities,
+                **about,
+            )
+
+    def _steps(self, first: int, log: Log | None) -> float:
+        """All steps that are left; returns samples per second, of all ranks, evaluations included."""
+        ready, loop = self.ready, self.recipe.loop
+        whole = Window(self.ranks.device)
+        window = Window(self.ranks.device)
+        progress = TrainingProgress(ready.steps, first, self.console)
+        batches = ready.loader.batches(first, ready.steps)
+        with Interrupt() as interrupt, progress, closing(batches):
+            for number in range(first, ready.steps):
+                result = ready.trainer.step(number, batches)
+                done = number + 1
+                last = done == ready.steps
+                window.add(result.loss)
+                whole.add(result.loss)
+                progress.advance()
+                if done % loop.log_every == 0 or last or number == first:
+                    self._report(done, window, result, progress, log)
+                    window = Window(self.ranks.device)
+                if self.recipe.evaluate.every and done % self.recipe.evaluate.every == 0 and not last:
+                    self._evaluate(done, log)
+                stop = self._asked_to_stop(interrupt, done)
+                if stop or last or done % loop.checkpoint_every == 0:
+                    self._save(done)
+                if stop and not last:
+                    raise Stopped(
+                        f"stopped after step {done} of {ready.steps} and saved; go on with: "
+                        f"facepipe train --resume --out {self.run}"
+                    )
+        return whole.steps_per_second() * ready.share.samples_per_step
+
+    def _asked_to_stop(self, interrupt: Interrupt, done: int) -> bool:
+        if self.ranks.count == 1:
+            return interrupt.wanted
+        return done % _AGREE_EVERY == 0 and self.ranks.any(interrupt.wanted)
+
+    def _report(
+        self, done: int, window: Window, result: StepResult, progress: TrainingProgress, log: Log | None
+    ) -> None:
+        loss = window.mean_loss()
+        if not math.isfinite(loss):
+            raise self._diverged(done)
+        speed = window.steps_per_second() * self.ready.share.samples_per_step
+        logged = {name: float(value) for name, value in result.logged.items()}
+        progress.show(speed, loss, logged.get("lambda"))
+        if log is None:
+            return
+        factor = rate(self.recipe.schedule, done - 1, self.ready.steps_per_epoch)
+        log.write(
+            "train",
+            done,
+            epoch=round(done / self.ready.steps_per_epoch, 3),
+            loss=loss,
+            lr=self.recipe.optimiser.lr * factor,
+            samples_per_second=round(speed, 1),
+            unreadable=len(self.ready.crops.corrupt),
+            decay_loss=decay_loss(self.ready.trainer.optimiser),
+            **logged,
+        )
+        if not self.console.is_terminal and time.monotonic() - self._said > _SAY_EVERY:
+            self.say(f"step {done}/{self.ready.steps}  loss {loss:.4f}  {speed:.0f} samples/s")
+            self._said = time.monotonic()
+
+    def _diverged(self, step: int) -> TrainingError:
+        kept = checkpoint_folders(self.run)
+        before = f" ({kept[0].name} is from before)" if kept else ""
+        return TrainingError(
+            f"{self.run}: the loss or a weight is not a number any more at step {step}{before}; lower "
+            "optimiser.lr, lengthen schedule.warmup or set optimiser.clip"
+        )
+
+    def _save(self, done: int) -> None:
+        if not self.ready.trainer.finite():
+            raise self._diverged(done)
+        state = take_state(self.ready.trainer, done, {"fingerprint": self.ready.fingerprint})
+        save_checkpoint(self.run, state, self.ranks)
+
+    def _evaluate(self, done: int, log: Log | None) -> None:
+        if self.evaluations:
+            net = self.ready.trainer.best_net()
+            training = net.training
+            net.eval()
+            self.figures = {name: value for made in self.evaluations for name, value in made(net).items()}
+            net.train(training)
+            if log is not None:
+                log.write("evaluation", done, **self.figures)
+            self.say(f"step {done}: " + ", ".join(f"{name} {v:.4f}" for name, v in self.figures.items()))
+        self.ranks.barrier()
+
+    def _summary(self, speed: float) -> dict[str, Any]:
+        made = finish(self.recipe, self.run, self.ready, self.figures)
+        self.ranks.barrier()
+        return {
+            "run": str(self.run),
+            "steps": self.ready.steps,
+            "images": len(self.ready.samples),
+            "identities": len(self.ready.samples.identities),
+            "unreadable": len(self.ready.crops.corrupt),
+            **({"samples_per_second": round(speed, 1)} if speed else {}),
+            **made,
+        }

@@ -1,0 +1,166 @@
+"""A teacher's embeddings of training crops, each computed once and kept on disk.
+
+They are kept by the hash of the encoded crop, not by its place, so a run with other identities held out, more
+data or another order finds them again. A stopped job goes on where it was.
+"""
+
+import hashlib
+import time
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from facepipe.alignment import fit
+from facepipe.datasets import Samples
+from facepipe.embedding import Embedder
+from facepipe.errors import FacepipeError, ImageError
+from facepipe.files import replacing
+from facepipe.images import read_rgb
+from facepipe.score import unit
+from facepipe.zoo import Card, load
+
+CHUNK = 512
+"""Crops that are in memory at a time, and in a file of the cache."""
+
+_UNREADABLE = 0
+_SAY_EVERY = 20.0
+
+
+def teacher_features(
+    name: str,
+    card: Card,
+    samples: Samples,
+    folder: Path,
+    how: str,
+    device: torch.device,
+    console: Console,
+    mirror: bool = True,
+) -> np.ndarray:
+    """Unit embedding of each crop, or the mean of it and its mirror image's, float32 N×D; 0 where it is unreadable.
+
+    Args:
+        name: of the teacher, as ``zoo.load`` takes it; loaded only when something is missing.
+        card: the teacher's.
+        samples: the crops.
+        folder: where embeddings are kept, of this teacher only; float16.
+        how: see ``crops.fit``.
+        device: where the teacher runs.
+        console: for progress.
+        mirror: whether the mirror image counts too, which takes twice the time.
+
+    Raises:
+        ModelError: the teacher's weights are missing or damaged.
+        ImageError: a crop has not the size that the teacher takes.
+        OSError: the folder cannot be written.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        digests = np.fromiter(pool.map(lambda i: _digest(samples, i), range(len(samples))), np.uint64, len(samples))
+        kept = _read_parts(folder, card.embedding.dim)
+        wanted, place = np.unique(digests, return_index=True)
+        missing = place[~np.isin(wanted, kept[0]) & (wanted != _UNREADABLE)]
+        if len(missing):
+            with _progress(console, card.name, len(missing)) as advance:
+                teacher = Embedder(load(name, device), flip="concat" if mirror else "none", precision="float32")
+                for first in range(0, len(missing), CHUNK):
+                    chunk = missing[first : first + CHUNK]
+                    _embed(teacher, samples, chunk, digests[chunk], folder, how, pool)
+                    advance(len(chunk))
+            kept = _read_parts(folder, card.embedding.dim)
+    return _look_up(digests, *kept)
+
+
+def _digest(samples: Samples, index: int) -> int:
+    try:
+        data = samples.read(index)
+    except (FacepipeError, OSError):
+        return _UNREADABLE
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+
+
+def _embed(
+    teacher: Embedder,
+    samples: Samples,
+    chunk: np.ndarray,
+    digests: np.ndarray,
+    folder: Path,
+    how: str,
+    pool: ThreadPoolExecutor,
+) -> None:
+    """Embed one chunk and add it to the folder."""
+    crops = list(pool.map(lambda i: _crop(samples, int(i), teacher.size, how), chunk))
+    read = [crop is not None for crop in crops]
+    if not any(read):
+        return
+    mu = teacher(np.stack([crop for crop in crops if crop is not None])).mu
+    views = np.split(mu, 2, axis=1) if teacher.flip == "concat" else [mu]
+    features = np.mean([unit(view) for view in views], axis=0).astype(np.float16)
+    with replacing(folder / f"{int(digests[0]):016x}.npz") as temporary, temporary.open("wb") as stream:
+        np.savez(stream, digests=digests[read], features=features)
+
+
+def _crop(samples: Samples, index: int, size: tuple[int, int], how: str) -> np.ndarray | None:
+    name = samples.key(index)
+    try:
+        crop = read_rgb(samples.read(index), name=name)
+    except (FacepipeError, OSError):
+        return None
+    try:
+        return fit(crop, size, how)
+    except ImageError as error:
+        raise ImageError(f"{name}: the teacher: {error}") from error
+
+
+def _read_parts(folder: Path, dim: int) -> tuple[np.ndarray, np.ndarray]:
+    """All that is kept: digests uint64 M, ascending, and float16 M×D. A damaged file counts as missing."""
+    digests, features = [np.zeros(0, np.uint64)], [np.zeros((0, dim), np.float16)]
+    for path in sorted(folder.glob("*.npz")):
+        try:
+            with np.load(path, allow_pickle=False) as part:
+                digests.append(part["digests"])
+                features.append(part["features"])
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            path.unlink(missing_ok=True)
+    found, first = np.unique(np.concatenate(digests), return_index=True)
+    return found, np.concatenate(features)[first]
+
+
+def _look_up(digests: np.ndarray, kept: np.ndarray, features: np.ndarray) -> np.ndarray:
+    out = np.zeros((len(digests), features.shape[1]), np.float32)
+    if len(kept):
+        row = np.searchsorted(kept, digests).clip(max=len(kept) - 1)
+        found = kept[row] == digests
+        out[found] = features[row[found]]
+    return out
+
+
+@contextmanager
+def _progress(console: Console, name: str, total: int) -> "Iterator[_Advance]":
+    """A bar where there is a terminal, a line now and then where there is none."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        yield _Advance(bar, console, f"teacher {name}", total)
+
+
+class _Advance:
+    def __init__(self, bar: Progress, console: Console, what: str, total: int) -> None:
+        self._bar, self._console, self._what, self._total = bar, console, what, total
+        self._task = bar.add_task(what, total=total)
+        self._done, self._began, self._said = 0, time.monotonic(), time.monotonic()
+
+    def __call__(self, count: int) -> None:
+        self._done += count
+        self._bar.advance(self._task, count)
+        now = time.monotonic()
+        if self._console.is_terminal or now - self._said < _SAY_EVERY:
+            return
+        speed = self._done / (now - self._began)
+        line = f"{self._what}: {self._done:,} of {self._total:,} crops, {speed:.0f}/s"
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._said = now

@@ -1,0 +1,88 @@
+"""The first weights of a student that begins as its teacher."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from facepipe.backbones import Backbone
+from facepipe.backbones.mobilenet import MobileNet
+from facepipe.score import unit
+from facepipe.train.data.crops import Crops
+from facepipe.train.data.loader import to_network
+from facepipe.train.recipe.file import RecipeError
+from facepipe.train.recipe.schema import Recipe
+from facepipe.train.run.prepare import Prepared
+from facepipe.train.teacher.narrow import narrow
+from facepipe.train.teacher.network import teacher_network
+from facepipe.zoo import Model, load
+
+_BATCH = 32
+_LEAST_COSINE = 0.999
+"""Between the teacher and its weights in a network of ours: rounding leaves 1 − 1e-6."""
+
+
+def begin_as_teacher(recipe: Recipe, ready: Prepared, say: Callable[[str], None]) -> None:
+    """Narrow the teacher into the student, where ``teacher.begin`` asks for it; a resumed run goes on instead.
+
+    Args:
+        recipe: says who the teacher is and how crops are fed to the student.
+        ready: network and data.
+        say: told of what takes long.
+
+    Raises:
+        RecipeError: the student's network, size or normalisation is another than the teacher's.
+        ModelError: the teacher's weights are not those of such a network.
+    """
+    settings = recipe.teacher
+    if not settings.model or not settings.begin:
+        return
+    trainer = ready.trainer
+    student = trainer.net
+    if not isinstance(student, MobileNet):
+        raise RecipeError(f"teacher.begin = true narrows a mobilenet, not {recipe.model.backbone}; set it to false")
+    say(f"the student begins as {settings.model}, narrowed on {settings.begin_crops} crops")
+    model = load(settings.model)
+    batches = _batches(recipe, ready.crops, settings.begin_crops)
+    teacher = teacher_network(recipe, model)
+    _check(model, teacher, recipe, ready.crops)
+    device = trainer.ranks.device
+    narrow(student, teacher.to(device), [batch.to(device) for batch in batches])
+    if trainer.ranks.count > 1:
+        for tensor in student.state_dict().values():
+            dist.broadcast(tensor, 0)
+    trainer.restart_average()
+
+
+@torch.inference_mode()
+def _check(model: Model, network: Backbone, recipe: Recipe, crops: Crops) -> None:
+    """The graph may normalise pixels itself, so the student's numbers must say the same."""
+    ours = recipe.model
+    images = crops.batch(np.arange(min(4, len(crops.samples))), np.zeros(min(4, len(crops.samples)), np.int64))[0]
+    card = model.card.input
+    if card.channels != ours.channels:
+        raise RecipeError(f"model.channels = {ours.channels!r}: begin as {model.card.name} with {card.channels!r}")
+    told = _unit(model.network, to_network(images, torch.device("cpu"), card.mean, card.scale, card.channels))
+    seen = _unit(network, to_network(images, torch.device("cpu"), ours.mean, ours.scale, ours.channels))
+    cosine = float((told * seen).sum(1).min())
+    if cosine < _LEAST_COSINE:
+        raise RecipeError(
+            f"model.mean = {ours.mean}, model.scale = {ours.scale}: with these, the weights of {model.card.name} do "
+            f"not give its embeddings (cosine {cosine:.3f}); give the values by which it was trained"
+        )
+
+
+def _unit(network: Callable[[Tensor], Tensor], x: Tensor) -> np.ndarray:
+    return np.asarray(unit(network(x).float().numpy()))
+
+
+def _batches(recipe: Recipe, crops: Crops, count: int) -> list[Tensor]:
+    model = recipe.model
+    chosen = np.random.default_rng(recipe.loop.seed).permutation(len(crops.samples))[:count]
+    cpu = torch.device("cpu")
+    return [
+        to_network(crops.batch(part, np.zeros_like(part))[0], cpu, model.mean, model.scale, model.channels)
+        for part in np.array_split(chosen, max(1, -(-len(chosen) // _BATCH)))
+    ]

@@ -1,0 +1,108 @@
+"""Learning from a teacher: the recipe's section, and the directions that a student is to reach."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+from rich.console import Console
+
+from facepipe.datasets import Samples
+from facepipe.score import unit
+from facepipe.train.distributed.ranks import Ranks
+from facepipe.train.loop.checkpoint import TrainingError
+from facepipe.train.teacher.features import teacher_features
+from facepipe.zoo import Card, cache_folder, locate
+
+Weight = Annotated[float, Field(ge=0)]
+
+
+class Teacher(BaseModel):
+    """Whose embeddings are learnt, and how much each term of ``losses.Distillation`` counts.
+
+    The identity term is the recipe's ``[loss]``, over the samples that have a name.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = ""  # name, card or folder of a run; empty: no teacher
+    cache: str = ""  # folder of the teacher's embeddings; empty: teachers/ in the model cache
+    mirror: bool = True  # average its embeddings of crop and mirror image: twice the time, a quieter target
+    same_view: bool = False  # it looks at each augmented crop itself, so that both are asked the same question
+    centre: bool = True  # take the mean of all targets away first, so that strangers' cosines lie around 0
+    cosine: Weight = 1.0
+    relational: Weight = 0.0
+    identity: Weight = 0.0
+    begin: bool = False  # the student's first weights are the teacher's, narrowed; see `narrow`
+    begin_crops: Annotated[int, Field(ge=1)] = 384  # on which channels are chosen and layers refitted
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Directions to reach, float32 N×D: unit rows, or zero where the teacher could not read the crop.
+
+    Attributes:
+        training: of the training samples.
+        held_out: of the held-out samples, if there are any.
+        mean: float32 D, what was taken away from the teacher's unit embeddings.
+        card: the teacher's.
+    """
+
+    training: np.ndarray
+    held_out: np.ndarray | None
+    mean: np.ndarray
+    card: Card
+
+
+def teacher_targets(
+    settings: Teacher, samples: Samples, held_out: Samples | None, how: str, ranks: Ranks, console: Console
+) -> Targets:
+    """What the teacher says of all samples, computed by the first rank where it is not in the cache.
+
+    Args:
+        settings: of the recipe.
+        samples, held_out: the crops.
+        how: ``data.fit``, how crops come to the teacher's size.
+        ranks: the processes.
+        console: for progress.
+
+    Raises:
+        ModelError: there is no such teacher, or its weights are not at hand.
+        ImageError: the first readable crop does not fit the teacher.
+        TrainingError: the cache cannot be written.
+    """
+    card, _ = locate(settings.model)
+    root = Path(settings.cache) if settings.cache else cache_folder() / "teachers"
+    views = "both" if settings.mirror else "one"
+    folder = root / f"{card.name}-{card.weights.sha256[:12]}-{how}-{views}"
+
+    def of(several: Samples) -> np.ndarray:
+        try:
+            return teacher_features(settings.model, card, several, folder, how, ranks.device, console, settings.mirror)
+        except OSError as error:
+            reason = error.strerror or error
+            raise TrainingError(f"{folder}: cannot be written ({reason}); choose another teacher.cache") from error
+
+    training = _first_rank_first(ranks, lambda: of(samples))
+    apart = None if held_out is None else _first_rank_first(ranks, lambda: of(held_out))
+    mean = _mean_direction(training) if settings.centre else np.zeros(training.shape[1])
+    held_out_targets = None if apart is None else _centred(apart, mean)
+    return Targets(_centred(training, mean), held_out_targets, mean.astype(np.float32), card)
+
+
+def _first_rank_first(ranks: Ranks, make: Callable[[], np.ndarray]) -> np.ndarray:
+    made = make() if ranks.first else None
+    ranks.barrier()
+    return make() if made is None else made
+
+
+def _mean_direction(features: np.ndarray) -> np.ndarray:
+    known = features.any(1)
+    return np.asarray(unit(features[known]).mean(0)) if known.any() else np.zeros(features.shape[1])
+
+
+def _centred(features: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    known = np.asarray(features.any(1))
+    return np.asarray(unit(unit(features) - mean) * known[:, None], np.float32)

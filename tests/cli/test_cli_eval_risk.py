@@ -1,0 +1,117 @@
+"""``facepipe eval risk``."""
+
+import csv
+import json
+
+import cv2
+import pytest
+from cli_run import refused, run, tiny_model
+
+from facepipe.embedding import load_embeddings
+from facepipe.images import read_rgb, write_rgb
+
+PEOPLE = [f"P{number}" for number in range(10)]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, astronaut):
+    """Aligned crops of ten people, two each: windows of one photo, so that all differ; pairs in ten folds."""
+    root = tmp_path_factory.mktemp("risk")
+    for number, name in enumerate(PEOPLE):
+        for image in (1, 2):
+            left = 90 + 60 * (image - 1) * (number % 2)
+            window = astronaut[20 * number : 20 * number + 150 + image, left : left + 150]
+            write_rgb(root / "crops" / name / f"{name}_{image:04d}.png", cv2.resize(window, (96, 112)))
+    lines = ["10 3"]
+    for fold in range(10):
+        lines += [f"{PEOPLE[(fold + k) % 10]} 1 2" for k in range(3)]
+        lines += [f"{PEOPLE[fold]} {1 + k % 2} {PEOPLE[(fold + k + 1) % 10]} 2" for k in range(3)]
+    (root / "pairs.txt").write_text("\n".join(lines) + "\n")
+    return root, tiny_model(root / "model")
+
+
+@pytest.fixture(scope="module")
+def words(data):
+    root, model = data
+    pairs = root / "pairs.txt"
+    return ["eval", "risk", root / "crops", "--pairs", pairs, "--already-aligned", "-m", model, "--fmr", 0.1]
+
+
+def test_json(words):
+    ended = run(*words, "--confidence", "norm", "--confidence", "random", "--json")
+    told = ended.json
+    assert told["protocol"] == "risk" and told["pairs"] == 60 and told["images"] == 20
+    assert list(told["table"]) == ["norm", "random"] and list(told["curves"]) == ["norm", "random", "ideal"]
+    assert [row["rejected"] for row in told["table"]["norm"]] == [0, 0.1, 0.2, 0.3]
+    assert told["table"]["norm"][0]["kept"] == 60
+    assert told["settings"]["damage"] is None and told["settings"]["model"].startswith("tiny@")
+    assert told["relative_area"]["ideal"] == 0
+
+
+def test_for_people(words):
+    ended = run(*words)
+    assert ended.code == 0
+    for word in ("norm", "random", "ideal", "AUERC", "-0 %", "-30 %", "60 pairs"):
+        assert word in ended.out
+    assert "as an oracle rejects" in ended.err and "kappa" not in ended.out
+
+
+def test_damage_saved_and_again(words, tmp_path):
+    outputs = ["--plot", tmp_path / "a.png", "--csv", tmp_path / "a.csv", "--sheet", tmp_path / "a.jpg"]
+    kept = tmp_path / "kept.parquet"
+    first = run(*words, "--damage", "standard", "--confidence", "norm", *outputs, "--save", kept, "--json").json
+    assert first["pairs"] == 120 and first["settings"]["damage"] == "standard" and 20 < first["images"] <= 40
+    assert read_rgb(tmp_path / "a.png").shape[2] == 3 and read_rgb(tmp_path / "a.jpg").shape[1] > 12 * 96
+    paths = load_embeddings(kept).paths
+    assert len(paths) == 40 and sum("#standard." in path for path in paths) == 20
+    pairs = words[words.index("--pairs") + 1]
+    again = run("eval", "risk", kept, "--pairs", pairs, "--damage", "standard", "--confidence", "norm",
+                "--fmr", 0.1, "--json").json
+    assert again == first
+    clean = run("eval", "risk", kept, "--pairs", pairs, "--confidence", "norm", "--fmr", 0.1, "--json").json
+    assert clean["pairs"] == 60
+
+
+def test_csv(words, tmp_path):
+    told = run(*words, "--confidence", "norm", "--csv", tmp_path / "a.csv", "--json").json
+    rows = list(csv.DictReader((tmp_path / "a.csv").open()))
+    assert [row["confidence"] for row in rows] == ["norm"] * 100 + ["ideal"] * 100
+    assert [float(row["fnmr"]) for row in rows[:100]] == told["curves"]["norm"]["fnmr"]
+    given = {float(row["rejected"]): float(row["accuracy"]) for row in rows if row["accuracy"]}
+    assert given == {row["rejected"]: row["accuracy"] for row in told["table"]["norm"]}
+
+
+def test_heads_of_one_backbone_side_by_side(data, tmp_path):
+    root, _ = data
+    words = ["eval", "risk", root / "crops", "--pairs", root / "pairs.txt", "--already-aligned", "--fmr", 0.1]
+    kappa, sigma2 = (tiny_model(tmp_path / head, head) for head in ("compact", "probface"))
+    before = tmp_path / "sigma2.json"
+    before.write_text(run(*words, "-m", sigma2, "--json").out)
+    told = run(*words, "-m", kappa, "--beside", before, "--csv", tmp_path / "a.csv", "--json").json
+    assert list(told["table"]) == ["kappa", "sigma2", "norm", "random"]
+    assert told["table"]["sigma2"] == json.loads(before.read_text())["table"]["sigma2"]
+    rows = list(csv.DictReader((tmp_path / "a.csv").open()))
+    assert {row["confidence"] for row in rows} == {"kappa", "sigma2", "norm", "random", "ideal"}
+    ended = run(*words, "-m", kappa, "--beside", before, "--plot", tmp_path / "a.png")
+    assert "kappa" in ended.out and "sigma2" in ended.out and (tmp_path / "a.png").is_file()
+    assert "made with other damage" in refused(*words, "-m", kappa, "--beside", before, "--damage", "standard")
+    assert "gone.json: no such file" in refused(*words, "-m", kappa, "--beside", tmp_path / "gone.json")
+
+
+def test_detection_scores_of_damaged_crops(words):
+    told = run(*words, "--damage", "standard", "--confidence", "detection_score", "--preset", "fast", "--json")
+    assert told.code == 0 and "detection_score" in told.json["table"]
+
+
+def test_errors_are_one_line(words, tmp_path, data):
+    root, _ = data
+    assert "have no kappa" in refused(*words, "--confidence", "kappa")
+    assert "cannot draw to this format; use .png, .jpg, .svg, .pdf" in refused(*words, "--plot", tmp_path / "a.gif")
+    assert "--fmr" in run(*words[:-1], 1.5).err
+    assert "cannot be measured on 30 impostor pairs" in refused(*words[:-2])
+    plain = tmp_path / "plain.parquet"
+    run(*words, "--save", plain)
+    pairs = root / "pairs.txt"
+    line = refused("eval", "risk", plain, "--pairs", pairs, "--damage", "standard")
+    assert line.startswith(f"{plain}: no damaged copies in it")
+    assert "needs the images" in refused("eval", "risk", plain, "--pairs", pairs, "--sheet", tmp_path / "s.jpg")

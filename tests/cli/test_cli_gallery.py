@@ -1,0 +1,107 @@
+"""``facepipe gallery`` on one face in many places."""
+
+import importlib
+
+import cv2
+import numpy as np
+import pytest
+from cli_run import refused, run, tiny_model
+
+from facepipe.embedding import load_embeddings
+from facepipe.images import write_rgb
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory, astronaut):
+    """Ada twice, Bo once, in folders; Cy as a single image; a picture without a face, and one with two."""
+    root = tmp_path_factory.mktemp("people")
+    face = cv2.resize(astronaut[:300, 80:380], (150, 150), interpolation=cv2.INTER_AREA)
+    write_rgb(root / "Ada" / "1.png", face)
+    write_rgb(root / "Ada" / "more" / "2.png", np.roll(face, 9, 1))
+    write_rgb(root / "Ada" / "wall.png", np.full((90, 90, 3), 120, np.uint8))
+    write_rgb(root / "Bo" / "1.png", np.concatenate([face, cv2.resize(face, (110, 150))], 1))
+    write_rgb(root / "Cy.jpg", np.rot90(face).transpose(1, 0, 2)[:, ::-1])
+    (root / "Bo" / "notes.txt").write_text("no image")
+    return root
+
+
+@pytest.fixture(scope="module")
+def gallery(people, model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("galleries") / "g.parquet"
+    ended = run("gallery", "build", people, path, "-m", model, "--json")
+    return path, ended.json
+
+
+def test_build(gallery):
+    path, account = gallery
+    assert account["people"] == {"Ada": 2, "Bo": 1, "Cy": 1} and account["images"] == 4
+    assert account["model"].startswith("tiny@") and account["flip"] == "concat"
+    assert load_embeddings(path).paths == ("Ada/1.png", "Ada/more_2.png", "Bo/1.png", "Cy/Cy.jpg")
+    remarks = {(remark["kind"], remark["path"]): remark["text"] for remark in account["remarks"]}
+    assert remarks["no_face", "Ada/wall.png"] == "no face found"
+    assert remarks["several_faces", "Bo/1.png"] == "2 faces; the centre one was taken"
+    assert any(kind == "duplicate" for kind, _ in remarks), "one face in all of them"
+
+
+def test_list(gallery):
+    path, account = gallery
+    listed = run("gallery", "list", path, "--json").json
+    assert listed == {key: value for key, value in account.items() if key != "remarks"}
+    shown = run("gallery", "list", path).out
+    assert "Ada" in shown and "3 people, 4 images, embedded by tiny@" in shown
+
+
+def test_build_does_not_overwrite_unless_told(gallery, people, model, tmp_path):
+    path, _ = gallery
+    told = refused("gallery", "build", people, path, "-m", model)
+    assert told.startswith(f"{path}: is there already; add to it with 'facepipe gallery add'")
+    copy = tmp_path / "g.parquet"
+    copy.write_bytes(path.read_bytes())
+    ended = run("gallery", "build", people / "Cy.jpg", copy, "-m", model, "--overwrite")
+    assert ended.code == 0 and ended.out.startswith(f"{copy}: 1 person, 1 images, embedded by tiny@")
+
+
+def test_add_remove_merge(gallery, people, model, tmp_path):
+    path, _ = gallery
+    copy = tmp_path / "g.parquet"
+    copy.write_bytes(path.read_bytes())
+    added = run("gallery", "add", copy, people / "Cy.jpg", "--name", "Di", "-m", model, "--json").json
+    assert added["people"] == {"Ada": 2, "Bo": 1, "Cy": 1, "Di": 1}
+    assert {remark["path"] for remark in added["remarks"]} == {"Di/Cy.jpg"}
+    removed = run("gallery", "remove", copy, "Ada", "Bo/1.png", "--json").json
+    assert removed["people"] == {"Cy": 1, "Di": 1} and b"Ada" not in copy.read_bytes()
+    assert "Ada: no such person or image" in refused("gallery", "remove", copy, "Ada")
+    merged = run("gallery", "merge", copy, path, "-o", tmp_path / "all.parquet", "--json").json
+    assert merged["people"] == {"Ada": 2, "Bo": 1, "Cy": 1, "Di": 1}
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["all.parquet", "g.parquet"]
+
+
+def test_another_model_is_refused(gallery, people, model, tmp_path):
+    path, _ = gallery
+    told = refused("gallery", "add", path, people / "Cy.jpg", "-m", model, "--flip", "sum")
+    assert told.startswith(f"{path}: made by tiny@") and "(flip concat), which cannot be compared" in told
+    # A model that is no shipped one must be named.
+    told = refused("gallery", "add", path, people / "Cy.jpg")
+    assert told.startswith(f"{path}: made by tiny@") and "say where it is with --model" in told
+
+
+def test_an_image_under_a_wrong_name(people, model, tmp_path, monkeypatch):
+    """It is told of from the score on at which 'facepipe identify' would give it the other name."""
+    # One face everywhere: do not call it a duplicate. The module has the name of its function.
+    monkeypatch.setattr(importlib.import_module("facepipe.identification.enrol"), "_SAME", 2.0)
+    remarks = run("gallery", "build", people, tmp_path / "g.parquet", "-m", model, "--json").json["remarks"]
+    assert all("of somebody else" in remark["text"] for remark in remarks if remark["kind"] == "resembles")
+    assert {remark["path"] for remark in remarks if remark["kind"] == "resembles"} >= {"Cy/Cy.jpg"}
+
+
+def test_no_face_at_all(model, tmp_path):
+    write_rgb(tmp_path / "in" / "Ada" / "wall.png", np.full((90, 90, 3), 120, np.uint8))
+    told = refused("gallery", "build", tmp_path / "in", tmp_path / "g.parquet", "-m", model)
+    assert "no face in any image of it; it must hold a folder of photos per person" in told
+    assert not (tmp_path / "g.parquet").exists()
+    assert "no such file or folder" in refused("gallery", "build", tmp_path / "x", tmp_path / "g.parquet", "-m", model)

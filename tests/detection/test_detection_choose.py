@@ -1,0 +1,153 @@
+"""Choosing faces, the `Faces` value, the settings of a search, and threads that take one image each."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from facepipe.detection import PRESETS, RULES, Detector, Faces, Settings, choose, preset
+from facepipe.detection.workers import _pool, map_on_cores
+from facepipe.errors import DeviceError, FacepipeError
+
+
+def faces(*boxes, scores=None):
+    count = len(boxes)
+    scores = [0.9] * count if scores is None else scores
+    landmarks = np.arange(count * 10, dtype=np.float32).reshape(count, 5, 2)
+    return Faces(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32), landmarks)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_face_is_no_choice(rule):
+    chosen = choose(Faces.none(), rule, (100, 100))
+    assert chosen.shape == (0,) and chosen.dtype == np.int64
+
+
+def test_centre_takes_the_box_nearest_the_image_centre():
+    # Centres (20, 20), (60, 45) and (50, 90) in an image of width 100 and height 80.
+    found = faces((10, 10, 30, 30), (40, 35, 80, 55), (45, 85, 55, 95))
+    assert choose(found, "centre", (80, 100)).tolist() == [1]
+    assert choose(found, "centre", (200, 90)).tolist() == [2]
+
+
+def test_centre_measures_both_directions():
+    # Ten pixels off sideways beats twenty off in height, but not five and five.
+    found = faces((30, 10, 50, 70), (35, 55, 65, 65), (44, 44, 46, 46))
+    assert choose(found.take([0, 1]), "centre", (80, 100)).tolist() == [0]
+    assert choose(found, "centre", (80, 100)).tolist() == [2]
+
+
+def test_largest_goes_by_area_not_by_width():
+    assert choose(faces((0, 0, 50, 10), (0, 0, 25, 25), (0, 0, 10, 50)), "largest", (99, 99)).tolist() == [1]
+
+
+def test_best_and_all_go_by_score():
+    found = faces(*[(0, 0, 9, 9)] * 4, scores=[0.7, 0.95, 0.9, 0.95])
+    assert choose(found, "best", (99, 99)).tolist() == [1]
+    assert choose(found, "all", (99, 99)).tolist() == [1, 3, 2, 0]
+
+
+@pytest.mark.parametrize("rule", ["centre", "largest", "best"])
+def test_the_earlier_face_wins_a_tie(rule):
+    found = faces((60, 40, 70, 60), (30, 40, 40, 60), (30, 40, 40, 60))
+    assert choose(found, rule, (100, 100)).tolist() == [0]
+
+
+def test_choices_are_indices_that_take_accepts():
+    found = faces((0, 0, 9, 9), (0, 0, 20, 20), scores=[0.8, 0.9])
+    taken = found.take(choose(found, "all", (30, 30)))
+    assert taken.scores.tolist() == pytest.approx([0.9, 0.8])
+    assert (taken.landmarks[0] == found.landmarks[1]).all()
+    assert len(found.take(np.array([True, False]))) == 1
+    assert found.take([]).landmarks.shape == (0, 5, 2)
+
+
+def test_unknown_rule_lists_the_known():
+    with pytest.raises(FacepipeError, match="'biggest' is unknown; choose one of centre, largest, best, all"):
+        choose(Faces.none(), "biggest", (9, 9))
+
+
+def test_scaled_faces_and_pixel_landmarks():
+    found = faces((1, 2, 3, 4))
+    doubled = found.scaled(2)
+    assert doubled.boxes.tolist() == [[2, 4, 6, 8]] and doubled.boxes.dtype == np.float32
+    assert (doubled.landmarks == found.landmarks * 2).all() and doubled.scores == found.scores
+    assert (found.pixel_landmarks == found.landmarks - 1).all() and found.pixel_landmarks.dtype == np.float32
+
+
+def test_presets():
+    assert PRESETS["sphereface"] == Settings(20, 0.85, (0.6, 0.7, 0.9)) == Settings()
+    assert PRESETS["fast"] == Settings(20, 0.709, (0.6, 0.7, 0.9))
+    assert preset("fast", min_face=40, factor=None, thresholds=None) == Settings(40, 0.709)
+    with pytest.raises(FacepipeError, match="'slow' is unknown; choose one of sphereface, fast"):
+        preset("slow")
+
+
+@pytest.mark.parametrize(
+    "bad, message",
+    [
+        ({"min_face": 11.9}, "minimum face 11.9 .*raise it"),
+        ({"min_face": float("nan")}, "minimum face nan"),
+        ({"factor": 0.05}, "pyramid factor 0.05 must lie between"),
+        ({"factor": 0.96}, "pyramid factor 0.96"),
+        ({"factor": float("nan")}, "pyramid factor nan"),
+        ({"thresholds": (0.6, 0.7)}, "must be three numbers"),
+        ({"thresholds": (0.6, 0.7, 1.0)}, "must be three numbers"),
+        ({"thresholds": (-0.1, 0.7, 0.9)}, "must be three numbers"),
+    ],
+)
+def test_settings_out_of_range_name_the_value(bad, message):
+    with pytest.raises(FacepipeError, match=message):
+        Settings(**bad)
+
+
+def test_settings_at_the_edge_of_the_range():
+    Settings(min_face=12, factor=0.95, thresholds=(0, 0, 0.999))
+
+
+def test_a_device_that_is_not_there():
+    with pytest.raises(DeviceError, match="no such device"):
+        Detector(device="gpu0")
+
+
+def test_map_keeps_order_and_runs_on_threads_of_one_core():
+    barrier = threading.Barrier(2)
+    seen = set()
+
+    def square(number):
+        if number < 2 and torch.get_num_threads() == 1:
+            seen.add(threading.current_thread().name)
+            if threads > 1:
+                barrier.wait(10)  # passes only when two of them run at once
+        return number * number, torch.get_num_threads()
+
+    threads = torch.get_num_threads()
+    results = map_on_cores(square, iter(range(20)))
+    assert [value for value, _ in results] == [number * number for number in range(20)]
+    assert {count for _, count in results} == {1}
+    assert len(seen) == min(threads, 2)
+    assert torch.get_num_threads() == threads
+    assert map_on_cores(square, []) == []
+
+
+def test_threads_of_others_keep_all_cores():
+    """PyTorch's default for new threads is one for the process; making our threads must not change it."""
+    _pool.cache_clear()
+    map_on_cores(abs, [1, 2])
+    seen = []
+    other = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    other.start()
+    other.join()
+    assert seen == [torch.get_num_threads()]
+
+
+def test_map_passes_an_exception_on_and_works_again():
+    def fail_at_three(number):
+        if number == 3:
+            raise ValueError("three")
+        return number
+
+    with pytest.raises(ValueError, match="three"):
+        map_on_cores(fail_at_three, range(10))
+    assert map_on_cores(fail_at_three, [1, 2]) == [1, 2]

@@ -1,0 +1,306 @@
+"""Reading and writing videos: times, rotation, damage; stages that run ahead of each other."""
+
+import threading
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from moving_squares import frame, rotated, slowed, write_video
+
+from facepipe.identification.prefetch import Behind, ahead
+from facepipe.identification.recorder import Recorder
+from facepipe.identification.video import Video, VideoError
+
+FRAMES = [frame({"red": (4 * number, 20)}) for number in range(12)]
+
+
+def read(path):
+    return list(Video(str(path)).frames())
+
+
+def test_frames_have_their_numbers_times_and_colours(tmp_path):
+    video = Video(str(write_video(tmp_path / "a.mp4", FRAMES)))
+    assert (video.fps, video.count, video.size, video.live) == (10, 12, (96, 160), False)
+    frames = list(video.frames())
+    assert [f.number for f in frames] == list(range(12))
+    assert [f.time for f in frames] == pytest.approx([n / 10 for n in range(12)])
+    assert (video.read, video.missing) == (12, 0)
+    for got, want in zip(frames, FRAMES, strict=True):
+        assert got.image.dtype == np.uint8 and np.abs(got.image.astype(int) - want).mean() < 4, "RGB, not BGR"
+
+
+def test_variable_frame_rate(tmp_path):
+    path = write_video(tmp_path / "a.mp4", FRAMES)
+    slowed(path, first=4, times=5)
+    assert [f.time for f in read(path)] == pytest.approx([0, 0.1, 0.2, 0.3, *(0.4 + 0.5 * n for n in range(8))])
+
+
+def test_rotated_phone_video_comes_upright(tmp_path):
+    path = write_video(tmp_path / "a.mp4", FRAMES)
+    rotated(path)
+    video = Video(str(path))
+    assert video.size == (160, 96)
+    first = next(iter(video.frames())).image
+    assert np.abs(first.astype(int) - np.rot90(FRAMES[0], -1)).mean() < 4
+
+
+def test_damaged_frames_are_left_out_or_patched(tmp_path):
+    path = write_video(tmp_path / "a.avi", FRAMES, code="MJPG")
+    data = bytearray(path.read_bytes())
+    starts = [n for n in range(len(data) - 1) if data[n : n + 3] == b"\xff\xd8\xff"]
+    data[starts[5] : starts[5] + 200] = bytes(200)
+    path.write_bytes(data)
+    video = Video(str(path))
+    frames = list(video.frames())
+    assert 10 <= len(frames) <= 12 and video.read + video.missing == 12
+    times = [f.time for f in frames]
+    assert times == sorted(set(times)) and times[-1] == pytest.approx(1.1, abs=0.15)
+
+
+def cut(tmp_path):
+    path = write_video(tmp_path / "cut.mp4", FRAMES)
+    path.write_bytes(path.read_bytes()[:-400])  # the index is at the end
+    return path
+
+
+def empty(tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    return tmp_path / "empty.mp4"
+
+
+def text(tmp_path):
+    (tmp_path / "text.mp4").write_text("no video " * 99)
+    return tmp_path / "text.mp4"
+
+
+def foreign(tmp_path):
+    """A codec that nobody knows."""
+    path = write_video(tmp_path / "foreign.avi", FRAMES, code="MJPG")
+    path.write_bytes(path.read_bytes().replace(b"MJPG", b"ZQZQ"))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda folder: folder / "gone.mp4", "no such file"),
+        (empty, r"the file is empty \(0 bytes\)"),
+        (text, "not a video that OpenCV can open"),
+        (cut, "not a video that OpenCV can open"),
+        (foreign, r"no frame can be decoded \(codec ZQZQ\).*ffmpeg -i IN|not a video that OpenCV can open"),
+        (lambda folder: folder, "not a video"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(tmp_path, capfd, make, told):
+    path = make(tmp_path)
+    with pytest.raises(VideoError, match=told) as caught:
+        Video(str(path))
+    assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_streams_and_cameras_that_are_not_there():
+    with pytest.raises(VideoError, match=r"^http://127.0.0.1:9/x: the stream cannot be opened") as caught:
+        Video("http://ada:secret@127.0.0.1:9/x")
+    assert "secret" not in str(caught.value)
+    with pytest.raises(VideoError, match="camera 99: there is none of this number"):
+        Video("99")
+
+
+@pytest.fixture
+def port(tmp_path):
+    """Of a web server of this machine that sends what is in the folder, whole files only."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=tmp_path)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_a_stream_over_http(tmp_path, port):
+    write_video(tmp_path / "a.avi", FRAMES, code="MJPG")
+    video = Video(f"http://ada:secret@127.0.0.1:{port}/a.avi")
+    frames = list(video.frames())
+    assert video.live and video.name == f"http://127.0.0.1:{port}/a.avi", "the password is shown nowhere"
+    assert len(frames) == 12 and [f.number for f in frames] == list(range(12))
+    assert (np.diff([f.time for f in frames]) > 0).all()
+    assert np.abs(frames[7].image.astype(int) - FRAMES[7]).mean() < 5
+
+
+def test_a_stream_without_a_frame(tmp_path, port):
+    foreign(tmp_path)
+    told = r"no frame can be decoded \(codec ZQZQ\).*: download it first$|the stream cannot be opened"
+    with pytest.raises(VideoError, match=told):
+        Video(f"http://127.0.0.1:{port}/foreign.avi")
+
+
+@pytest.mark.parametrize("name", ["Fête à Zürich.mp4", "生日 party.mp4", "100%d.mp4"])
+def test_names_in_any_script(tmp_path, name):
+    record(tmp_path / name, [(number / 10, picture) for number, picture in enumerate(FRAMES)])
+    assert len(read(tmp_path / name)) == 12 and [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def test_stop_ends_early(tmp_path):
+    video = Video(str(write_video(tmp_path / "a.mp4", FRAMES)))
+    assert len(list(video.frames(lambda seconds: seconds >= 0.45))) == 5
+
+
+def record(path, shown, fps=10.0, size=(96, 160), **options):
+    with Recorder(path, fps, size, **options) as recorder:
+        for seconds, picture in shown:
+            recorder.write(seconds, picture)
+    return recorder
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".avi"])
+def test_what_was_recorded_plays(tmp_path, suffix):
+    path = tmp_path / "new" / f"a{suffix}"
+    record(path, [(number / 10, picture) for number, picture in enumerate(FRAMES)])
+    frames = read(path)
+    assert len(frames) == 12 and [entry.name for entry in path.parent.iterdir()] == [path.name]
+    assert np.abs(frames[7].image.astype(int) - FRAMES[7]).mean() < 5
+
+
+def test_a_variable_rate_keeps_its_pace(tmp_path):
+    """Shown at 0, 0.1, 0.5 and 0.62 s: at ten frames a second the second is shown four times."""
+    times = (0.0, 0.1, 0.5, 0.62)
+    record(tmp_path / "a.mp4", [(t, FRAMES[3 * n]) for n, t in enumerate(times)])
+    frames = [f.image.astype(int) for f in read(tmp_path / "a.mp4")]
+    nearest = [int(np.argmin([np.abs(f - FRAMES[3 * n]).mean() for n in range(4)])) for f in frames]
+    assert nearest == [0, 1, 1, 1, 1, 2, 3]
+
+
+def test_more_frames_than_the_rate_are_left_out(tmp_path):
+    record(tmp_path / "a.mp4", [(number / 30, picture) for number, picture in enumerate(FRAMES)])
+    assert len(read(tmp_path / "a.mp4")) == 5, "at 0, 0.1 ... 0.4 s"
+
+
+def test_odd_sides_and_changing_sizes(tmp_path):
+    odd = [np.full((95, 161, 3), 100, np.uint8), np.full((40, 60, 3), 200, np.uint8)]
+    record(tmp_path / "a.mp4", [(0, odd[0]), (0.1, odd[1])], size=(95, 161))
+    frames = read(tmp_path / "a.mp4")
+    assert [f.image.shape for f in frames] == [(94, 160, 3)] * 2
+    assert [round(f.image.mean(), -1) for f in frames] == [100, 200]
+
+
+def test_an_exception_leaves_a_playable_file(tmp_path):
+    with pytest.raises(KeyboardInterrupt), Recorder(tmp_path / "a.mp4", 10, (96, 160)) as recorder:
+        for number in range(5):
+            recorder.write(number / 10, FRAMES[number])
+        raise KeyboardInterrupt
+    assert len(read(tmp_path / "a.mp4")) == 5
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_what_cannot_be_written(tmp_path):
+    with pytest.raises(VideoError, match=r"a.gif: cannot write this kind of video; use one of .mp4"):
+        Recorder(tmp_path / "a.gif", 10, (96, 160))
+
+
+def fake_ffmpeg(folder, body):
+    folder.mkdir()
+    (folder / "ffmpeg").write_text(f"#!/bin/sh\n{body}\n")
+    (folder / "ffmpeg").chmod(0o755)
+    return str(folder)
+
+
+def test_sound(tmp_path, monkeypatch):
+    """With ffmpeg the picture is copied and the sound put to it; without, or if it fails, the copy is silent."""
+    source = write_video(tmp_path / "source.mp4", FRAMES)
+    shown = [(0, FRAMES[0]), (0.1, FRAMES[1])]
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    assert "ffmpeg, which would copy it, is not installed" in record(tmp_path / "a.mp4", shown, sound_of=source).silent
+    log = tmp_path / "log"
+    # The last word is the output; what stands after the first -i is the picture.
+    body = (
+        f'echo "$@" >> {log}\n'
+        'while [ "$1" != -i ]; do shift; done\npicture=$2\n'
+        'for out; do :; done\n/bin/cp "$picture" "$out"'
+    )
+    monkeypatch.setenv("PATH", fake_ffmpeg(tmp_path / "good", body))
+    assert record(tmp_path / "b.mp4", shown, sound_of=source).silent == ""
+    assert f"-i {source} -map 0:v:0 -map 1:a? -c copy -t 0.200" in log.read_text()
+    assert len(read(tmp_path / "b.mp4")) == 2
+    monkeypatch.setenv("PATH", fake_ffmpeg(tmp_path / "bad", "exit 1"))
+    assert record(tmp_path / "c.mp4", shown, sound_of=source).silent == "without sound: ffmpeg could not copy it"
+    assert len(read(tmp_path / "c.mp4")) == 2
+    assert {entry.name for entry in tmp_path.glob("*.mp4")} == {"source.mp4", "a.mp4", "b.mp4", "c.mp4"}
+
+
+def test_ahead_is_bounded_ordered_and_ends():
+    made = []
+
+    def items():
+        for number in range(50):
+            made.append(number)
+            yield number
+
+    stream = ahead(items(), 3, "test")
+    assert next(stream) == 0
+    time.sleep(0.05)
+    assert len(made) <= 6, "one taken, three waiting, one in hand"
+    assert list(stream) == list(range(1, 50))
+    assert not any(thread.name == "facepipe-test" for thread in threading.enumerate())
+
+
+def test_ahead_closes_what_it_reads_from():
+    closed = []
+
+    def items():
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.append(True)
+
+    stream = ahead(items(), 2, "test")
+    next(stream)
+    stream.close()
+    assert closed == [True]
+
+
+def test_ahead_passes_exceptions_on():
+    def items():
+        yield 1
+        raise ValueError("broken")
+
+    stream = ahead(items(), 2, "test")
+    assert next(stream) == 1
+    with pytest.raises(ValueError, match="broken"):
+        next(stream)
+
+
+def test_a_live_source_is_not_waited_for():
+    """A source of fifty items that nobody reads for a while: the oldest are let go."""
+    went = threading.Event()
+
+    def items():
+        yield from range(50)
+        went.set()
+
+    stream = ahead(items(), 3, "test", drop=True)
+    next(stream)
+    assert went.wait(5)
+    assert list(stream)[-1] == 49
+
+
+def test_behind_works_in_order_and_passes_exceptions_on():
+    done = []
+    with Behind(done.append, 2, "test") as work:
+        for number in range(20):
+            work.put(number)
+    assert done == list(range(20))
+
+    def fail(_):
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"), Behind(fail, 2, "test") as work:
+        for number in range(20):
+            work.put(number)
+

@@ -1,0 +1,215 @@
+"""LFW view 2: both rules against slow longhand, and images without a face."""
+
+import statistics
+
+import lfw_longhand as longhand
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
+from facepipe.embedding import Embeddings
+from facepipe.errors import DatasetError
+from facepipe.protocols import RULES, FoldResult, evaluate_lfw
+from facepipe.protocols.verification.tenfold import mean_and_error
+
+LONGHAND = {"sphereface": longhand.sphereface, "insightface": longhand.insightface}
+
+
+def pairs_of(left, right, same, fold):
+    names = tuple(f"P/P_{number:04d}" for number in range(1 + max(*left, *right)))
+    return Pairs(names, np.array(left), np.array(right), np.array(same, bool), np.array(fold))
+
+
+@st.composite
+def cases(draw):
+    """A seed, and pairs among six rows, so that scores repeat; left and right sides share no row."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    folds, count = draw(st.integers(2, 4)), draw(st.integers(8, 16))
+    fold = np.sort(np.concatenate([np.arange(folds), rng.integers(0, folds, count - folds)]))
+    left, right = [0, *rng.integers(0, 3, count - 1)], [5, *rng.integers(3, 6, count - 1)]
+    return rng, pairs_of(left, right, rng.random(count) < 0.5, fold)
+
+
+def check(rule, mu, pairs, expected):
+    got = RULES[rule](mu, pairs).folds
+    assert [fold.pairs for fold in got] == [int((pairs.fold == k).sum()) for k in range(len(got))]
+    np.testing.assert_allclose([fold.accuracy for fold in got], [accuracy for accuracy, _ in expected], atol=1e-12)
+    np.testing.assert_allclose([fold.threshold for fold in got], [threshold for _, threshold in expected], atol=1e-9)
+
+
+@pytest.mark.parametrize("rule", list(RULES))
+@settings(deadline=None, max_examples=15)
+@given(cases())
+def test_rules_with_scores_on_the_thresholds(rule, case):
+    """One-dimensional features: every score is −1, 0 or 1, every squared distance 0, 1 or 4, all exact."""
+    rng, pairs = case
+    mu = rng.integers(-2, 3, (6, 1)).astype(float)
+    expected, _ = LONGHAND[rule](mu, pairs)
+    check(rule, mu, pairs, expected)
+
+
+@pytest.mark.parametrize("rule", list(RULES))
+@settings(deadline=None, max_examples=12)
+@given(case=cases(), dim=st.integers(2, 5))
+def test_rules_with_repeated_scores(rule, case, dim):
+    rng, pairs = case
+    mu = rng.normal(size=(6, dim)) + 0.3
+    expected, scores = LONGHAND[rule](mu, pairs)
+    steps = np.array(scores) * (10_000 if rule == "sphereface" else 100)
+    # A score on a threshold to the last bit may fall on either side; the test above has those.
+    assume((np.abs(steps - np.rint(steps)) > 1e-6).all())
+    check(rule, mu, pairs, expected)
+
+
+def test_scores_on_the_threshold():
+    """The tie that a fold of its own has: fold 2 chooses the threshold which both pairs of fold 1 hit."""
+    # SphereFace: the mean of fold 2 is 0, its scores are 1 and −1, so the best thresholds lie around 0.
+    mu = np.array([[0.0], [5], [1], [-3]])
+    pairs = pairs_of([0, 0, 2, 2], [1, 1, 2, 3], [True, False, True, False], [0, 0, 1, 1])
+    assert RULES["sphereface"](mu, pairs).folds[0] == FoldResult(0.0, 0.0, 2)
+    # insightface: without genuine pairs, 0 is the first of the best thresholds.
+    pairs = pairs_of([0, 0, 1], [0, 0, 3], [True, False, False], [0, 0, 1])
+    assert RULES["insightface"](mu, pairs).folds[0] == FoldResult(0.5, 0.0, 2)
+
+
+def test_mean_is_of_both_sides_of_the_other_folds_with_repeats():
+    """Adding one vector to all features changes nothing for SphereFace's rule, and all for insightface's."""
+    rng = np.random.default_rng(3)
+    mu = rng.normal(size=(40, 4))
+    pairs = pairs_of(rng.integers(0, 40, 60), rng.integers(0, 40, 60), rng.random(60) < 0.5, np.arange(60) // 6)
+    shifted = mu + np.array([5, -3, 2, 9])
+    for a, b in zip(RULES["sphereface"](mu, pairs).folds, RULES["sphereface"](shifted, pairs).folds, strict=True):
+        assert (a.accuracy, a.threshold) == pytest.approx((b.accuracy, b.threshold), abs=1e-9)
+    assert RULES["insightface"](mu, pairs).folds != RULES["insightface"](shifted, pairs).folds
+
+
+def test_scale_of_features_does_not_matter_to_insightface():
+    rng = np.random.default_rng(3)
+    mu = rng.normal(size=(40, 4))
+    pairs = pairs_of(rng.integers(0, 40, 60), rng.integers(0, 40, 60), rng.random(60) < 0.5, np.arange(60) // 6)
+    scaled = mu * rng.uniform(1, 2, (40, 1))
+    assert RULES["insightface"](mu, pairs).folds == RULES["insightface"](scaled, pairs).folds
+
+
+@pytest.mark.parametrize("rule", list(RULES))
+def test_long_lists_are_scored_in_blocks(rule, monkeypatch):
+    rng = np.random.default_rng(5)
+    mu = rng.normal(size=(40, 4))
+    pairs = pairs_of(rng.integers(0, 40, 60), rng.integers(0, 40, 60), rng.random(60) < 0.5, np.arange(60) // 6)
+    whole = RULES[rule](mu, pairs)
+    monkeypatch.setattr("facepipe.protocols.verification.tenfold._BLOCK", 7)
+    parts = RULES[rule](mu, pairs)
+    assert parts.folds == whole.folds and (parts.right == whole.right).all()
+
+
+def test_mean_and_standard_error():
+    accuracies = [0.99, 0.985, 0.9916, 1.0]
+    mean, error = mean_and_error([FoldResult(accuracy, 0.1, 600) for accuracy in accuracies])
+    assert mean == pytest.approx(statistics.fmean(accuracies))
+    assert error == pytest.approx(statistics.stdev(accuracies) / 2)
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    path = tmp_path / "pairs.txt"
+    path.write_text(longhand.PAIRS_FILE)
+    return read_lfw_pairs(path)
+
+
+def embeddings_of(pairs, undetected=(), **changes):
+    """In another order than the pairs, below another folder, with any extension."""
+    names = list(reversed(pairs.names))
+    fields = {
+        "mu": np.random.default_rng(4).normal(size=(len(names), 6)).astype(np.float32),
+        "model": "m@1",
+        "flip": "concat",
+        "paths": tuple(f"/data/lfw/{name}.{'jpg' if i % 2 else 'PNG'}" for i, name in enumerate(names)),
+        "detected": np.array([name not in undetected for name in names]),
+    }
+    return Embeddings(**{**fields, **changes})
+
+
+@pytest.mark.parametrize("rule", list(RULES))
+def test_evaluate(pairs, rule):
+    embeddings = embeddings_of(pairs)
+    result = evaluate_lfw(embeddings, pairs, rule)
+    expected, _ = LONGHAND[rule](embeddings.mu[::-1].astype(float), pairs)
+    assert [fold.accuracy for fold in result.folds] == pytest.approx([accuracy for accuracy, _ in expected])
+    assert result.accuracy == pytest.approx(statistics.fmean(accuracy for accuracy, _ in expected))
+    assert result.std_error == pytest.approx(statistics.stdev(accuracy for accuracy, _ in expected) / 2**0.5)
+    told = result.as_json()
+    assert {key: told[key] for key in ("protocol", "images", "pairs", "undetected")} == {
+        "protocol": "lfw",
+        "images": len(pairs.names),
+        "pairs": 8,
+        "undetected": 0,
+    }
+    assert {key: told["settings"][key] for key in ("model", "flip", "rule", "score", "on_miss", "data")} == {
+        "model": "m@1",
+        "flip": "concat",
+        "rule": rule,
+        "score": "cosine",
+        "on_miss": "centre",
+        "data": pairs.digest,
+    }
+    assert [fold["pairs"] for fold in told["folds"]] == [4, 4]
+
+
+def test_missed_faces(pairs):
+    missed = ("Bo/Bo_0003", "Ann/Ann_0004")  # pairs 1 and 7
+    embeddings = embeddings_of(pairs, undetected=missed)
+    centre = evaluate_lfw(embeddings, pairs)
+    assert centre.figures["undetected"] == 2 and centre.settings["on_miss"] == "centre"
+    assert centre.folds == evaluate_lfw(embeddings_of(pairs), pairs).folds
+
+    skipped = evaluate_lfw(embeddings, pairs, on_miss="skip")
+    assert skipped.figures["pairs"] == 6 and [fold.pairs for fold in skipped.folds] == [3, 3]
+    kept = pairs.take(np.array([True, False, True, True, True, True, True, False]))
+    expected, _ = longhand.sphereface(embeddings.mu[::-1].astype(float), kept)
+    assert [fold.accuracy for fold in skipped.folds] == pytest.approx([accuracy for accuracy, _ in expected])
+
+    with pytest.raises(DatasetError, match=r"Bo/Bo_0003: no face found, nor in 1 more; use --on-miss centre or skip"):
+        evaluate_lfw(embeddings, pairs, on_miss="fail")
+    assert evaluate_lfw(embeddings_of(pairs), pairs, on_miss="fail").figures["undetected"] == 0
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_skipping_a_whole_fold_is_an_error(pairs, lost):
+    gone = [pairs.names[i] for i in np.concatenate([pairs.left, pairs.right])[np.tile(pairs.fold == lost, 2)]]
+    with pytest.raises(DatasetError, match=r"fold \d has no pairs left"):
+        evaluate_lfw(embeddings_of(pairs, undetected=gone), pairs, on_miss="skip")
+
+
+def test_skipping_everything_is_an_error(pairs):
+    with pytest.raises(DatasetError, match="fold 1 has no pairs left"):
+        evaluate_lfw(embeddings_of(pairs, undetected=pairs.names), pairs, on_miss="skip")
+
+
+def test_missing_images(pairs):
+    everything = embeddings_of(pairs)
+    without = Embeddings(everything.mu[2:], "m@1", paths=everything.paths[2:])
+    gone = pairs.names[-2]
+    with pytest.raises(DatasetError, match=rf"^{gone}: not in the embeddings \(2 of {len(pairs.names)} images"):
+        evaluate_lfw(without, pairs)
+    failed = ((f"/data/lfw/{gone}.jpg", "damaged or truncated"),)
+    with pytest.raises(DatasetError, match=rf"^{gone}: damaged or truncated \(2 of"):
+        evaluate_lfw(Embeddings(without.mu, "m@1", paths=without.paths, failed=failed), pairs)
+
+
+def test_windows_paths(pairs):
+    embeddings = embeddings_of(pairs)
+    windows = embeddings.with_paths([path.replace("/", "\\") for path in embeddings.paths])
+    assert evaluate_lfw(windows, pairs).folds == evaluate_lfw(embeddings, pairs).folds
+
+
+def test_unknown_rule_and_embeddings_that_are_no_numbers(pairs):
+    with pytest.raises(DatasetError, match="rule 'best' is unknown; choose one of sphereface, insightface"):
+        evaluate_lfw(embeddings_of(pairs), pairs, "best")
+    with pytest.raises(DatasetError, match="on_miss 'drop' is unknown; choose one of centre, skip, fail"):
+        evaluate_lfw(embeddings_of(pairs), pairs, on_miss="drop")
+    mu = embeddings_of(pairs).mu.copy()
+    mu[-2, 3] = np.nan
+    with pytest.raises(DatasetError, match=rf"^{pairs.names[1]}: its embedding is not finite"):
+        evaluate_lfw(embeddings_of(pairs, mu=mu), pairs)

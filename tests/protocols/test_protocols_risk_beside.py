@@ -1,0 +1,72 @@
+"""Confidences of several heads on one backbone in one table."""
+
+import json
+
+import numpy as np
+import pytest
+
+from facepipe.datasets.pairs.lfw_pairs import Pairs
+from facepipe.embedding import Embeddings
+from facepipe.errors import DatasetError
+from facepipe.protocols import Result
+from facepipe.protocols.risk.join_results import put_beside
+from facepipe.protocols.risk.risk_controlled import curves_of, evaluate_risk
+
+COUNT = 40
+RNG = np.random.default_rng(1)
+MU = RNG.normal(size=(COUNT, 3)).astype(np.float32)
+LEFT, RIGHT = RNG.integers(0, COUNT, (2, 400))
+PAIRS = Pairs(tuple(f"P{i}/P{i}_0001" for i in range(COUNT)), LEFT, RIGHT, np.arange(400) % 2 == 0,
+              np.arange(400) // 40)  # fmt: skip
+
+
+def result(model, mu=MU, fmr=0.05, pairs=PAIRS, **confidence):
+    fields = {"kappa": None, "sigma2": None, **confidence}
+    embeddings = Embeddings(mu=mu, model=model, paths=tuple(f"{name}.jpg" for name in PAIRS.names), trained_dim=3,
+                            flip="none", **fields)  # fmt: skip
+    made = evaluate_risk(embeddings, pairs, fmr=fmr)
+    made.settings["damage"] = None
+    return made
+
+
+def sigma2(seed):
+    return np.random.default_rng(seed).uniform(0.1, 2, (COUNT, 1)).astype(np.float32)
+
+
+KAPPA = RNG.uniform(10, 500, COUNT).astype(np.float32)
+
+
+def test_side_by_side():
+    ours, first, second = (
+        result("scf@1", kappa=KAPPA),
+        result("pf@2", sigma2=sigma2(2)),
+        result("pf@3", sigma2=sigma2(3)),
+    )
+    told = Result.from_json(json.loads(json.dumps(first.as_json())), "file")
+    both = put_beside(put_beside(ours, told, "a.json"), second, "b.json")
+    names = ["kappa", "sigma2", "sigma2 of pf", "norm", "random"]
+    assert list(both.figures["table"]) == names and list(both.figures["curves"]) == [*names, "ideal"]
+    assert list(both.figures["relative_area"]) == [*names, "ideal"]
+    for part in ("table", "curves", "relative_area"):
+        assert both.figures[part]["kappa"] == ours.figures[part]["kappa"]
+        assert both.figures[part]["sigma2"] == first.figures[part]["sigma2"]
+        assert both.figures[part]["sigma2 of pf"] == second.figures[part]["sigma2"]
+    assert both.settings["beside"] == ["pf@2", "pf@3"] and "beside" not in ours.settings
+    assert list(curves_of(both)) == [*names, "ideal"]
+    third = put_beside(both, result("pf@4", sigma2=sigma2(4)), "c.json")
+    assert "sigma2 of pf@4" in third.figures["table"]
+
+
+def test_only_what_can_be_compared():
+    ours = result("scf@1", kappa=KAPPA)
+    other = MU + np.random.default_rng(5).normal(size=MU.shape).astype(np.float32)
+    shorter = PAIRS.take(np.arange(400) < 390)
+    for wrong, message in [
+        (result("pf@2", mu=other, sigma2=sigma2(2)), "a.json: pf@2 scores the pairs differently; only heads on one"),
+        (result("pf@2", fmr=0.1, sigma2=sigma2(2)), "a.json: made with another --fmr"),
+        (result("pf@2", pairs=shorter, sigma2=sigma2(2)), "a.json: made with another list of pairs"),
+        (Result("lfw", {}, {}), "a.json: not a result of 'facepipe eval risk ... --json'"),
+    ]:
+        with pytest.raises(DatasetError) as caught:
+            put_beside(ours, wrong, "a.json")
+        assert str(caught.value).startswith(message)

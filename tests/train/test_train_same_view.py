@@ -1,0 +1,57 @@
+"""A teacher that is asked about the student's own crops."""
+
+import numpy as np
+import pytest
+import torch
+from cli_run import tiny_model
+from test_train_distil import begin, log_of, teacher  # noqa: F401  (a fixture)
+from train_tiny import write_folders
+
+from facepipe.embedding import Embedder
+from facepipe.losses import Distillation
+from facepipe.train import RecipeError
+from facepipe.train.data.loader import to_network
+from facepipe.train.recipe.schema import Model
+from facepipe.train.teacher.same_view import SameView
+from facepipe.zoo import load
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.mark.parametrize("channels", ["rgb", "bgr"])
+def test_says_what_the_embedder_says_however_the_student_is_fed(tmp_path, channels):
+    model = load(tiny_model(tmp_path / "tiny"))
+    student = Model(backbone="sphereface4", input_size=(112, 96), channels=channels, mean=100.0, scale=50.0)
+    crops = np.random.default_rng(0).integers(0, 256, (3, 112, 96, 3), np.uint8)
+    mean = torch.linspace(-0.1, 0.1, 8)
+    told = SameView(model, student, mean)(to_network(crops, torch.device("cpu"), 100.0, 50.0, channels))
+    mu = Embedder(model, flip="none", precision="float32")(crops).mu
+    expected = mu / np.linalg.norm(mu, axis=1, keepdims=True) - mean.numpy()
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    assert told.numpy() == pytest.approx(expected, abs=1e-4)
+
+
+def test_another_size_is_refused(tmp_path):
+    student = Model(backbone="sphereface4", input_size=(112, 112))
+    with pytest.raises(RecipeError, match="crops of 112×96 and 112×112"):
+        SameView(load(tiny_model(tmp_path / "tiny")), student, torch.zeros(8))
+
+
+def test_the_loss_follows_what_it_is_told_not_what_is_kept():
+    told = torch.nn.functional.normalize(torch.randn(4, 8), dim=1)
+    loss = Distillation(torch.randn(10, 8), torch.zeros(10), ask=lambda crops: told[: len(crops)])
+    loss.look(torch.zeros(4, 3, 1, 1))
+    out = loss(2 * told, torch.arange(4), 1)
+    assert out.loss.item() == pytest.approx(0, abs=1e-6) and out.logged["teacher_cosine"].item() == pytest.approx(1)
+    assert loss(-told, torch.arange(4), 1).loss.item() == pytest.approx(2)
+
+
+def test_a_run_learns_so(tmp_path, teacher):  # noqa: F811
+    data = write_folders(tmp_path / "faces")
+    begin(
+        tmp_path, data, teacher, "schedule.length=60", "schedule.milestones=[]", "optimiser.name=adamw",
+        "optimiser.groups=no-norm", "optimiser.lr=0.005", "teacher.same_view=true", "augment.warp=1",
+        "teacher.centre=false",
+    )  # fmt: skip
+    steps = [line for line in log_of(tmp_path / "run") if line["event"] == "train"]
+    assert steps[-1]["teacher_cosine"] > steps[0]["teacher_cosine"] + 0.2
