@@ -2,7 +2,7 @@
 
 from facepipe.datasets.samples.open_samples import open_samples
 from facepipe.datasets.samples.samples import Samples, fingerprint, join, take
-from facepipe.datasets.samples.splits import drop_small, hold_out, leave_out
+from facepipe.datasets.samples.splits import drop_small, hold_out, hold_out_images, leave_out
 from facepipe.datasets.samples.unlabelled import add_unlabelled, open_unlabelled
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "drop_small",
     "fingerprint",
     "hold_out",
+    "hold_out_images",
     "join",
     "leave_out",
     "open_samples",

@@ -6,9 +6,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from train_tiny import crop, encoded, write_folders
+from train_tiny import crop, encoded, write_folders, write_shard
 
-from facepipe.datasets import drop_small, fingerprint, hold_out, join, leave_out, open_samples, take
+from facepipe.datasets import (
+    add_unlabelled,
+    drop_small,
+    fingerprint,
+    hold_out,
+    hold_out_images,
+    join,
+    leave_out,
+    open_samples,
+    open_unlabelled,
+    take,
+)
 from facepipe.errors import DatasetError
 from facepipe.images import read_rgb
 
@@ -157,6 +168,49 @@ def test_held_out_identities_are_whole_and_gone_from_training(tmp_path):
 def test_impossible_hold_out(tmp_path, count):
     with pytest.raises(DatasetError, match=f"data.held_out = {count} cannot be met: 5 of 6 identities"):
         hold_out(sized(tmp_path, [1, 3, 2, 4, 5, 2]), count, seed=0)
+
+
+def strangers(path, order):
+    """Images 0 … 11 in the order given, the even ones of source ``a``."""
+    images = [(f"k{n}", encoded(crop(n, 0)), {"source": "ab"[n % 2], "age": 20 + n}) for n in order]
+    return open_unlabelled([write_shard(path, images)])
+
+
+def test_held_out_images_do_not_depend_on_how_they_are_packed(tmp_path):
+    ages = []
+    for name, order in (("one.tar", range(12)), ("two.tar", reversed(range(12)))):
+        samples = strangers(tmp_path / name, order)
+        train, apart = hold_out_images(samples, {"a": 2, "b": 3})
+        assert [len(train), len(apart)] == [7, 5]
+        assert sorted(apart.about(i)["source"] for i in range(5)) == ["a", "a", "b", "b", "b"]
+        assert set(train.labels) == set(apart.labels) == {-1}
+        told = [[part.about(i)["age"] for i in range(len(part))] for part in (train, apart)]
+        assert sorted(told[0] + told[1]) == list(range(20, 32))
+        ages.append(set(told[1]))
+        more = hold_out_images(samples, {"a": 3, "b": 3})[1]
+        assert ages[-1] < {more.about(i)["age"] for i in range(6)}
+    assert ages[0] == ages[1]
+    chosen = {frozenset(part.about(i)["age"] for i in range(5)) for part in (
+        hold_out_images(samples, {"a": 2, "b": 3}, seed)[1] for seed in range(4)
+    )}  # fmt: skip
+    assert len(chosen) > 1
+    assert hold_out_images(samples, {}) == (samples, None)
+    with pytest.raises(DatasetError, match="6 images of source 'a', not 7"):
+        hold_out_images(samples, {"a": 7})
+
+
+def test_what_is_written_beside_an_image_stays_with_it(tmp_path):
+    named = open_samples([write_shard(tmp_path / "named.tar", [
+        ("x", encoded(crop(1, 0)), {"identity": "p", "yaw": 3}), ("y", encoded(crop(2, 0)), {"identity": "q"}),
+    ])])  # fmt: skip
+    folders = sized(tmp_path, [1])
+    everything = add_unlabelled(join([named, folders]), strangers(tmp_path / "s.tar", range(3)))
+    told = [dict(everything.about(i)) for i in range(len(everything))]
+    assert told[:3] == [{"identity": "p", "yaw": 3}, {"identity": "q"}, {}]
+    assert [one["age"] for one in told[3:]] == [20, 21, 22]
+    some = take(everything, np.array([4, 0]))
+    assert [some.about(0)["age"], some.about(1)["yaw"]] == [21, 3]
+    assert some.labels.tolist() == [-1, 0] and some.identities == ["p"]
 
 
 def test_leave_out_by_name(tmp_path):

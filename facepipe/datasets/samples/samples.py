@@ -1,8 +1,9 @@
 """Labelled face crops that are read when asked for: what every training source turns into."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,10 @@ from facepipe.errors import DatasetError
 
 NOBODY = -1
 """Label of an image whose identity is not known."""
+
+
+def _nothing(_: int) -> Mapping[str, Any]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,8 @@ class Samples:
         read: encoded bytes of image ``i``; raises OSError or FacepipeError when they cannot be had.
         key: name of image ``i``, for messages.
         notes: sentences about what was left out while the source was read.
+        about: what is written beside image ``i``, such as ``age``, ``sex``, ``origin`` and ``source``; empty where
+            nothing is. It is read when asked for.
     """
 
     where: str
@@ -31,21 +38,25 @@ class Samples:
     read: Callable[[int], bytes]
     key: Callable[[int], str]
     notes: tuple[str, ...] = ()
+    about: Callable[[int], Mapping[str, Any]] = _nothing
 
     def __len__(self) -> int:
         return len(self.labels)
 
 
 def take(samples: Samples, positions: np.ndarray) -> Samples:
-    """The samples at ``positions`` (integers), with classes numbered anew so that none is empty."""
+    """The samples at ``positions`` (integers), with classes numbered anew so that none is empty; nobody stays nobody."""
     positions = np.asarray(positions, dtype=np.int64)
     kept, labels = np.unique(samples.labels[positions], return_inverse=True)
+    if len(kept) and kept[0] == NOBODY:
+        kept, labels = kept[1:], labels - 1
     return replace(
         samples,
         labels=labels.astype(np.int64),
         identities=[samples.identities[identity] for identity in kept],
         read=lambda index: samples.read(int(positions[index])),
         key=lambda index: samples.key(int(positions[index])),
+        about=lambda index: samples.about(int(positions[index])),
     )
 
 
@@ -66,7 +77,7 @@ def after_each_other(
     parts: Sequence[Samples], labels: Sequence[np.ndarray], identities: Sequence[str]
 ) -> Samples:
     """The images of several sources in order, under these labels (one array for each source) and identities."""
-    read, key = _readers(parts)
+    read, key, about = _readers(parts)
     return Samples(
         where=", ".join(part.where for part in parts),
         labels=np.concatenate(labels),
@@ -74,10 +85,13 @@ def after_each_other(
         read=read,
         key=key,
         notes=tuple(note for part in parts for note in part.notes),
+        about=about,
     )
 
 
-def _readers(parts: Sequence[Samples]) -> tuple[Callable[[int], bytes], Callable[[int], str]]:
+def _readers(
+    parts: Sequence[Samples],
+) -> tuple[Callable[[int], bytes], Callable[[int], str], Callable[[int], Mapping[str, Any]]]:
     starts = np.cumsum([0, *(len(part) for part in parts)])
 
     def locate(index: int) -> tuple[Samples, int]:
@@ -92,7 +106,11 @@ def _readers(parts: Sequence[Samples]) -> tuple[Callable[[int], bytes], Callable
         part, inside = locate(index)
         return part.key(inside)
 
-    return read, key
+    def about(index: int) -> Mapping[str, Any]:
+        part, inside = locate(index)
+        return part.about(inside)
+
+    return read, key, about
 
 
 def _distinct(parts: Sequence[Samples]) -> list[str]:

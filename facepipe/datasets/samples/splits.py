@@ -1,6 +1,7 @@
 """Which identities train, which are kept apart for validation, and which are too small for either."""
 
-from collections.abc import Collection
+import hashlib
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -64,4 +65,31 @@ def hold_out(
         )
     chosen = np.random.Generator(np.random.Philox(key=[seed, 0x401D])).choice(able, identities, replace=False)
     apart = np.isin(samples.labels, chosen)
+    return take(samples, np.flatnonzero(~apart)), take(samples, np.flatnonzero(apart))
+
+
+def hold_out_images(samples: Samples, counts: Mapping[str, int], seed: int = 0) -> tuple[Samples, Samples | None]:
+    """Set single images aside, so many of each source: (training, held out). For images that are a person each.
+
+    Of a source, as `Samples.about` names it, those are taken whose files have the lowest SHA-256 after the seed: the
+    choice does not depend on how the images are packed or ordered, and two copies of a file stay together.
+
+    Args:
+        samples: with or without identities, which are not looked at.
+        counts: source → how many; other sources train.
+        seed: another one chooses others.
+
+    Raises:
+        DatasetError: a source has not so many images.
+    """
+    if not counts:
+        return samples, None
+    source = np.array([str(samples.about(i).get("source", "")) for i in range(len(samples))])
+    apart = np.zeros(len(samples), bool)
+    for name, count in counts.items():
+        own = np.flatnonzero(source == name)
+        if len(own) < count:
+            raise DatasetError(f"{samples.where}: {len(own)} images of source {name!r}, not {count}; ask for fewer")
+        hashes = [hashlib.sha256(f"{seed}\n".encode() + samples.read(int(i))).digest() for i in own]
+        apart[own[sorted(range(len(own)), key=hashes.__getitem__)[:count]]] = True
     return take(samples, np.flatnonzero(~apart)), take(samples, np.flatnonzero(apart))
