@@ -16,12 +16,11 @@ from train_tiny import SIDE, crop, write_folders, write_recipe
 from facepipe import losses
 from facepipe.embedding import Embedder
 from facepipe.errors import ModelError
-from facepipe.train import RecipeError, Stopped, TrainingError, load_recipe, shipped_recipes, train
+from facepipe.train import Recipe, RecipeError, Stopped, TrainingError, load_recipe, resolve, shipped_recipes, train
 from facepipe.train.heads.centres import read_centres
 from facepipe.train.heads.frozen import HeadNet
 from facepipe.train.loop import checkpoint as checkpoints
 from facepipe.train.loop.trainer import Trainer
-from facepipe.train import Recipe, resolve
 from facepipe.uncertainty import describe
 from facepipe.zoo import Uncertainty, load, save_card
 from facepipe.zoo.headed import head_for

@@ -45,7 +45,7 @@ class Samples:
 
 
 def take(samples: Samples, positions: np.ndarray) -> Samples:
-    """The samples at ``positions`` (integers), with classes numbered anew so that none is empty; nobody stays nobody."""
+    """The samples at ``positions`` (integers), with classes numbered anew; ``NOBODY`` stays so."""
     positions = np.asarray(positions, dtype=np.int64)
     kept, labels = np.unique(samples.labels[positions], return_inverse=True)
     if len(kept) and kept[0] == NOBODY:

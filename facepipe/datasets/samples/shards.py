@@ -1,7 +1,8 @@
 """WebDataset tar shards: KEY.webp beside KEY.json with ``identity`` (or KEY.cls with a number).
 
-What else the JSON holds, such as age, sex and origin, is `Samples.about`. A shard is gone through once, member header by member header; after that a sample is one seek and one read,
-and nothing is unpacked. In memory a sample takes under 40 bytes.
+What else the JSON holds, such as age, sex and origin, is `Samples.about`. A shard is gone through once, member header
+by member header; after that a sample is one seek and one read, and nothing is unpacked. In memory a sample takes under
+40 bytes.
 """
 
 import json
