@@ -1,6 +1,6 @@
 """Networks that turn a batch of aligned crops into embeddings, one file each; ``create(name)`` builds one."""
 
-from facepipe.backbones import iresnet, mobilefacenet, mobilenet, resface64, sphereface
+from facepipe.backbones import ir, iresnet, mobilefacenet, mobilenet, pfe_sphere64, resface64, sphereface
 from facepipe.backbones.backbone import Backbone
 from facepipe.backbones.registry import BackboneInfo, create, describe, names
 from facepipe.backbones.sphereface import parameter_groups
@@ -10,11 +10,13 @@ __all__ = [
     "BackboneInfo",
     "create",
     "describe",
+    "ir",
     "iresnet",
     "mobilefacenet",
     "mobilenet",
     "names",
     "parameter_groups",
+    "pfe_sphere64",
     "resface64",
     "sphereface",
 ]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from facepipe.backbones.backbone import Backbone
 from facepipe.backbones.registry import register
+from facepipe.backbones.same_padding import pad_same
 from facepipe.errors import ModelError
 
 _PAPER = "Chen et al., Reliable Probabilistic Face Embeddings in the Wild (ProbFace), 2021"
@@ -35,8 +36,7 @@ class ConvReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.conv.stride[0] == 2:
-            odd_rows, odd_columns = x.shape[-2] % 2, x.shape[-1] % 2
-            x = F.pad(x, (odd_columns, 1, odd_rows, 1))
+            x = pad_same(x)
         return F.relu(self.bn(self.conv(x)))
 
 

@@ -32,5 +32,14 @@ def _folded(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
     if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and layer.out_channels == norm.num_features:
         return fuse_conv_bn_eval(layer, norm)
     if isinstance(layer, nn.Linear) and isinstance(norm, nn.BatchNorm1d) and layer.out_features == norm.num_features:
-        return fuse_linear_bn_eval(layer, norm)
+        return fuse_linear_bn_eval(layer, _with_scale(norm))
     return None
+
+
+def _with_scale(norm: nn.BatchNorm1d) -> nn.BatchNorm1d:
+    """The same batch norm with a scale and shift, which PyTorch's fusion of dense layers needs."""
+    if norm.affine:
+        return norm
+    full = nn.BatchNorm1d(norm.num_features, norm.eps).eval()
+    full.load_state_dict(norm.state_dict(), strict=False)
+    return full.to(norm.running_mean)

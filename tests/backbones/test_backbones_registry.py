@@ -7,13 +7,15 @@ from facepipe import backbones
 from facepipe.errors import ModelError
 
 NAMES = [
+    *(f"ir{n}" for n in (34, 50, 101)),
     *(f"iresnet{n}" for n in (18, 34, 50, 100)),
     "mobilefacenet",
     "mobilenet",
+    "pfe_sphere64",
     "resface64",
     *(f"sphereface{n}" for n in (4, 10, 20, 36, 64)),
 ]
-ONE_OF_EACH = ["iresnet18", "mobilefacenet", "mobilenet", "resface64", "sphereface10"]
+ONE_OF_EACH = ["ir34", "iresnet18", "mobilefacenet", "mobilenet", "pfe_sphere64", "resface64", "sphereface10"]
 
 
 def test_names():
@@ -40,7 +42,7 @@ def test_describe_options():
     ("call", "message"),
     [
         (lambda: backbones.create("spherface20"), "'spherface20'; did you mean 'sphereface20'?"),
-        (lambda: backbones.describe("zzz"), "unknown backbone 'zzz'; choose one of iresnet18"),
+        (lambda: backbones.describe("zzz"), "unknown backbone 'zzz'; choose one of ir34"),
         (lambda: backbones.create("sphereface4", widht=1), "no option 'widht'; did you mean 'width'?"),
         (lambda: backbones.create("mobilefacenet", width=1), "no option 'width'; it takes none"),
         (lambda: backbones.create("sphereface4", width="half"), "width must be a number such as 1.0, got 'half'"),
@@ -63,7 +65,7 @@ def test_errors_are_one_line(call, message):
 @pytest.fixture(scope="module", params=ONE_OF_EACH)
 def net(request):
     torch.manual_seed(0)
-    options = {"width": 0.25} if request.param in ("resface64", "sphereface10") else {}
+    options = {"width": 0.25} if request.param in ("pfe_sphere64", "resface64", "sphereface10") else {}
     return backbones.create(request.param, embedding_dim=16, **options).eval()
 
 

@@ -13,6 +13,9 @@ CASES = [
     ("sphereface10", (112, 96), {"batch_norm": True, "width": 0.25}),
     ("iresnet18", (112, 112), {}),
     ("resface64", (96, 96), {"width": 0.125}),
+    ("pfe_sphere64", (112, 96), {"width": 0.125}),
+    ("ir34", (32, 32), {}),
+    ("ir34", (32, 32), {"inner_norm": False}),
 ]
 
 
@@ -24,8 +27,9 @@ def trained(name, size, options):
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean, -0.2, 0.2)
             nn.init.uniform_(module.running_var, 0.5, 2)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.bias, -0.2, 0.2)
+            if module.affine:
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.uniform_(module.bias, -0.2, 0.2)
     return network
 
 
