@@ -1,6 +1,6 @@
 """Data sets: training sources that are read sample by sample, and the lists that protocols need."""
 
-from facepipe.datasets.samples.open_samples import open_samples
+from facepipe.datasets.open_samples import open_samples
 from facepipe.datasets.samples.samples import Samples, fingerprint, join, take
 from facepipe.datasets.samples.splits import drop_small, hold_out, hold_out_images, leave_out
 from facepipe.datasets.samples.unlabelled import add_unlabelled, open_unlabelled

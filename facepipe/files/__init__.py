@@ -1,0 +1,31 @@
+"""Files: one walk, one writer, one lock, one fingerprint, one comparison of names, one door for outputs."""
+
+from facepipe.files.fingerprint import Changes, Mark, compare_marks, mark_file
+from facepipe.files.lock import locked
+from facepipe.files.names import Matches, canonical, match_names, same_name
+from facepipe.files.outputs import OutputError, require_apart
+from facepipe.files.passed_over import PassedOver
+from facepipe.files.walk import SYSTEM_FOLDERS, FolderError, walk
+from facepipe.files.writing import replacing, require_writable, write_bytes, write_text
+
+__all__ = [
+    "SYSTEM_FOLDERS",
+    "Changes",
+    "FolderError",
+    "Mark",
+    "Matches",
+    "OutputError",
+    "PassedOver",
+    "canonical",
+    "compare_marks",
+    "locked",
+    "mark_file",
+    "match_names",
+    "replacing",
+    "require_apart",
+    "require_writable",
+    "same_name",
+    "walk",
+    "write_bytes",
+    "write_text",
+]

@@ -1,0 +1,53 @@
+"""What a walk left out, counted by reason, so that a command can tell it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from facepipe.shown import shown
+
+
+@dataclass
+class PassedOver:
+    """Counts by reason, with the first path of each; filled while a walk goes on.
+
+    A reason is a singular noun phrase, such as ``video`` or ``broken link``.
+
+    Attributes:
+        counts: reason → how many.
+        examples: reason → the first path.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def add(self, reason: str, path: str | Path) -> None:
+        """One more."""
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+        self.examples.setdefault(reason, str(path))
+
+    def __len__(self) -> int:
+        return sum(self.counts.values())
+
+    def line(self) -> str:
+        """All of it as one line, such as ``passed over: 1 video (a.mp4), 2 broken links (such as b.jpg)``; or empty."""
+        parts = [_part(reason, count, self.examples[reason]) for reason, count in self.counts.items()]
+        return f"passed over: {', '.join(parts)}" if parts else ""
+
+    def to_dict(self) -> dict[str, dict[str, int | str]]:
+        """Reason → ``count`` and ``example``."""
+        return {reason: {"count": n, "example": self.examples[reason]} for reason, n in self.counts.items()}
+
+
+def _part(reason: str, count: int, example: str) -> str:
+    if count == 1:
+        return f"1 {reason} ({shown(example)})"
+    return f"{count} {_plural(reason)} (such as {shown(example)})"
+
+
+def _plural(reason: str) -> str:
+    """The first noun before a preposition takes the s."""
+    for preposition in (" without ", " that ", " reached "):
+        if preposition in reason:
+            noun, rest = reason.split(preposition, 1)
+            return f"{_plural(noun)}{preposition}{rest}"
+    return f"{reason}s"

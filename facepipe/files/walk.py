@@ -1,0 +1,170 @@
+"""Finding files below folders: every command and data set walks this way."""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from facepipe.errors import FacepipeError
+from facepipe.files.passed_over import PassedOver
+
+SYSTEM_FOLDERS = frozenset(
+    name.casefold()
+    for name in (
+        "@eaDir", "@tmp", "@SynoResource", "#recycle", "#snapshot",  # Synology
+        "@Recycle", "@Recently-Snapshot", "@__thumb",  # QNAP
+        "$RECYCLE.BIN", "RECYCLER", "System Volume Information",  # Windows
+        "__MACOSX", "Network Trash Folder", "Temporary Items",  # macOS
+        "lost+found",  # Linux
+    )
+)  # fmt: skip
+"""Folders that systems make for themselves: bins, thumbnails, snapshots. Compared without regard to case."""
+
+Node = tuple[int, int]
+
+
+class FolderError(FacepipeError):
+    """A folder that was asked for does not exist or cannot be listed."""
+
+
+@dataclass
+class _State:
+    wanted: frozenset[str]
+    kinds: Mapping[str, str]
+    system: bool
+    passed: PassedOver
+    folders: set[Node] = field(default_factory=set)
+    files: set[Node] = field(default_factory=set)
+
+
+def walk(
+    roots: Sequence[str | os.PathLike[str]],
+    wanted: frozenset[str],
+    passed: PassedOver,
+    kinds: Mapping[str, str] | None = None,
+    system: bool = False,
+) -> Iterator[Path]:
+    """Yield the files below ``roots`` whose extension is wanted, each file once however often it is reached.
+
+    Of a folder the files come first, sorted by name, then its folders in turn. Links are followed; a folder that was
+    walked before ends the way there, which ends loops too. Only one folder's names are in memory at a time, beside
+    the identities of the folders seen and of those files that have several names. A root that is a file yields
+    itself whatever its extension.
+
+    Args:
+        roots: files and folders.
+        wanted: extensions in lower case, with the dot.
+        passed: counts what is left out: system folders, folders that cannot be listed, special files
+            (pipes, sockets, devices), broken links, files reached twice, and files of other kinds.
+        kinds: extension → the kind of a file that is not wanted, such as ``video``; others are an ``other file``.
+        system: walk into system folders as well.
+
+    Raises:
+        FolderError: a root does not exist or cannot be listed.
+    """
+    state = _State(wanted, kinds or {}, system, passed)
+    for name in roots:
+        root = Path(name)
+        try:
+            mode = root.stat().st_mode
+        except OSError as error:
+            raise FolderError(f"{root}: {_reason(error)}") from error
+        if stat.S_ISDIR(mode):
+            try:
+                os.scandir(root).close()
+            except OSError as error:
+                raise FolderError(f"{root}: cannot be listed ({error.strerror})") from error
+            yield from _folder(root, state)
+        elif _first_time(root.stat(), root, state, linked=True):
+            yield root
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file or folder; check the path"
+    return f"cannot be read ({error.strerror})"
+
+
+def _folder(folder: Path, state: _State) -> Iterator[Path]:
+    try:
+        status = folder.stat()
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError:
+        state.passed.add("folder that cannot be read", folder)
+        return
+    node = status.st_dev, status.st_ino
+    if node in state.folders:
+        state.passed.add("folder reached twice", folder)
+        return
+    state.folders.add(node)
+    folders = []
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if _is_folder(entry):
+            folders.append(entry)
+        elif _is_wanted(entry, state):
+            yield Path(entry.path)
+    for entry in folders:
+        if entry.name.casefold() in SYSTEM_FOLDERS and not state.system:
+            state.passed.add("system folder", entry.path)
+        else:
+            yield from _folder(Path(entry.path), state)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself; `_is_wanted` tells it
+        return False
+
+
+def _is_wanted(entry: os.DirEntry[str], state: _State) -> bool:
+    extension = Path(entry.name).suffix.lower()
+    try:
+        status = entry.stat()
+    except OSError:
+        if extension in state.wanted:
+            state.passed.add("broken link" if entry.is_symlink() else "file that cannot be read", entry.path)
+        return False
+    if not stat.S_ISREG(status.st_mode):
+        state.passed.add("special file", entry.path)
+        return False
+    if extension not in state.wanted:
+        state.passed.add(state.kinds.get(extension, "other file"), entry.path)
+        return False
+    return _first_time(status, Path(entry.path), state, entry.is_symlink())
+
+
+def _first_time(status: os.stat_result, path: Path, state: _State, linked: bool) -> bool:
+    """Whether a file was not reached before under another name.
+
+    A file with one name in a folder is reached once, since its folder is walked once; only the others are kept.
+    """
+    node = status.st_dev, status.st_ino
+    several = linked or status.st_nlink > 1
+    if node in state.files or (linked and _was_walked(path, state)):
+        state.passed.add("file reached twice", path)
+        return False
+    if several:
+        state.files.add(node)
+    return True
+
+
+def _was_walked(path: Path, state: _State) -> bool:
+    """Whether the folder that really holds a linked file was walked already, and the file with it."""
+    real = path.resolve()
+    if real.name.startswith(".") or real.suffix.lower() not in state.wanted:
+        return False
+    try:
+        status = real.parent.stat()
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) in state.folders and not _being_walked(path, real)
+
+
+def _being_walked(path: Path, real: Path) -> bool:
+    """Whether ``path`` is a link in the very folder of its file and sorts before it: then the file is yet to come."""
+    return path.absolute().parent == real.parent and path.name < real.name

@@ -1,0 +1,136 @@
+"""Writing a file whole or not at all: one writer for every command."""
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache, lru_cache
+from pathlib import Path
+from tempfile import TemporaryFile
+
+
+@contextmanager
+def replacing(
+    path: Path, private: bool = False, check: Callable[[Path], None] | None = None
+) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends well.
+
+    Where ``path`` is a link, the file that it leads to is replaced and the link stays. A file that was there hands
+    on its mode and, where this process may, its owner. When the block raises, or nothing was written, or the check
+    fails, the temporary file is removed and what stood at ``path`` stays as it was.
+
+    Args:
+        path: where the file is to be.
+        private: a file that was not there before may be read and written by its owner alone (mode 0600).
+        check: called with the temporary file once it is closed, for writers that do not tell of their failures; it
+            raises where the file is not what it should be.
+
+    Raises:
+        OSError: ``path`` is a folder, or cannot be written.
+    """
+    target = _ready(path)
+    _remove_leftovers(target.parent)
+    temporary = target.with_name(f"{_stem(target)}{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        if private:
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        yield temporary
+        if private and temporary.stat().st_size == 0:
+            raise FileNotFoundError(errno.ENOENT, "nothing was written", str(path))
+        if check is not None:
+            check(temporary)
+        _hand_on_mode(target, temporary, private)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def require_writable(path: Path) -> None:
+    """What must be asked before long work: that `replacing` could write ``path``. Makes its folder, nothing else.
+
+    Raises:
+        OSError: ``path`` is a folder, or cannot be written.
+    """
+    target = _ready(path)
+    with TemporaryFile(dir=target.parent):
+        pass
+
+
+def write_bytes(path: Path, data: bytes, private: bool = False) -> None:
+    """Write ``data`` to ``path`` atomically, making its folder."""
+    with replacing(path, private) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str, private: bool = False) -> None:
+    """Write ``text`` as UTF-8 to ``path`` atomically, making its folder."""
+    write_bytes(path, text.encode(), private)
+
+
+def _ready(path: Path) -> Path:
+    """Where ``path`` leads once links are resolved, its folder made."""
+    try:
+        target = path.resolve()
+    except RuntimeError as error:  # a link to itself, in Python 3.11 and 3.12
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from error
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder; name a file to write", str(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _hand_on_mode(target: Path, temporary: Path, private: bool) -> None:
+    try:
+        before = target.stat()
+    except FileNotFoundError:
+        if not private:
+            return
+        temporary.chmod(0o600)
+        return
+    made = temporary.stat()
+    if (before.st_uid, before.st_gid) != (made.st_uid, made.st_gid):
+        with suppress(OSError):  # only root may give files away
+            os.chown(temporary, before.st_uid, before.st_gid)
+    # After the owner, since a change of owner clears bits of the mode.
+    temporary.chmod(stat.S_IMODE(before.st_mode))
+
+
+def _stem(target: Path) -> str:
+    # File systems allow 255 bytes of name, and a character may take four of them.
+    return f".{target.name[:48]}.{_machine()}-"
+
+
+@cache
+def _machine() -> str:
+    """Tells this machine's process numbers from those of others that share the folder."""
+    return hashlib.blake2b(socket.gethostname().encode(), digest_size=3).hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _remove_leftovers(folder: Path) -> None:
+    """Remove temporaries of processes that have ended on this machine; a killed one cannot remove its own.
+
+    Each folder is looked through once, by the first write into it.
+    """
+    pattern = re.compile(r"\..*\." + _machine() + r"-(\d+)-[0-9a-f]{8}\.tmp", re.DOTALL)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            match = pattern.fullmatch(entry.name)
+            if match and not _runs(int(match[1])):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,22 @@
+"""Images: reading them whatever their format, writing them, and finding them below folders.
+
+In memory an image is RGB, uint8, H×W×3, turned the way it is meant to be displayed (EXIF applied).
+"""
+
+from facepipe.images.formats import EXTENSIONS, KINDS, VIDEO_EXTENSIONS
+from facepipe.images.listing import list_images
+from facepipe.images.reading import MAX_PIXELS, Picture, read_image, read_rgb
+from facepipe.images.writing import encode_rgb, write_rgb
+
+__all__ = [
+    "EXTENSIONS",
+    "KINDS",
+    "MAX_PIXELS",
+    "VIDEO_EXTENSIONS",
+    "Picture",
+    "encode_rgb",
+    "list_images",
+    "read_image",
+    "read_rgb",
+    "write_rgb",
+]

@@ -1,0 +1,30 @@
+"""Finding image files below folders."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from facepipe.errors import ImageError
+from facepipe.files import FolderError, PassedOver, walk
+from facepipe.images.formats import EXTENSIONS, KINDS
+
+
+def list_images(
+    *roots: str | os.PathLike[str], passed: PassedOver | None = None, system: bool = False
+) -> Iterator[Path]:
+    """Yield the image files under ``roots``, each once; `facepipe.files.walk` says in which order.
+
+    A file yields itself. Hidden names are passed over; what is an image goes by the extension.
+
+    Args:
+        roots: files and folders.
+        passed: counts what is left out and why.
+        system: look into system folders (bins, thumbnails) as well.
+
+    Raises:
+        ImageError: a root does not exist or cannot be listed.
+    """
+    try:
+        yield from walk(roots, EXTENSIONS, passed if passed is not None else PassedOver(), KINDS, system)
+    except FolderError as error:
+        raise ImageError(str(error)) from error

@@ -1,0 +1,224 @@
+"""Reading images: one reader for every command.
+
+Pillow opens them rather than OpenCV, which returns a half-grey picture for a truncated JPEG without an error, and knows
+neither CMYK profiles nor the size of a picture before it has decoded it.
+"""
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from facepipe.errors import ImageError
+from facepipe.images.depth import eight_bits, eight_bits_of_floats, grey_to_rgb
+from facepipe.images.jpeg import decode_jpeg
+from facepipe.images.png import is_png, without_text
+
+MAX_PIXELS = 178_956_970
+"""Largest picture that is decoded: where Pillow itself speaks of a decompression bomb."""
+MAX_BYTES = 1 << 30
+"""Largest file that is read."""
+
+_ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
+_DEEP_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
+_PAGES = {"TIFF": "page", "MPO": "picture", "HEIF": "picture"}
+_DARK, _BRIGHT = 16, 239
+"""A picture is almost black, or white, where 98 of 100 samples are at most, or at least, this."""
+_PLANAR_CONFIGURATION, _BITS_PER_SAMPLE, _SEPARATE_PLANES = 284, 258, 2  # TIFF 6.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image that was read.
+
+    Attributes:
+        pixels: uint8 H×W×3 RGB, C-contiguous, writable.
+        remarks: what a user should know of it: damage inside, pages that were not read, hardly any light.
+        frames: pages, frames or pictures that the file holds.
+    """
+
+    pixels: np.ndarray
+    remarks: tuple[str, ...] = ()
+    frames: int = 1
+
+    @property
+    def damaged(self) -> bool:
+        """Whether the decoder found the picture damaged inside."""
+        return any(remark.startswith(DAMAGED) for remark in self.remarks)
+
+
+DAMAGED = "damaged inside"
+
+
+def read_rgb(source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS, name: str = "") -> np.ndarray:
+    """`read_image` without its remarks: uint8 H×W×3 RGB."""
+    return read_image(source, max_pixels, name).pixels
+
+
+def read_image(
+    source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS, name: str = "", frame: int = 0
+) -> Picture:
+    """Read any image file as RGB.
+
+    Grey, palette, CMYK and 16-bit pictures are converted, transparency is laid over white, EXIF orientation is
+    applied, and of several pages or frames one is taken.
+
+    Args:
+        source: a path, or the encoded bytes of an image.
+        max_pixels: larger pictures are refused before they are decoded.
+        name: what to call the image in errors; the path itself by default.
+        frame: which of several pages or frames, from 0.
+
+    Raises:
+        ImageError: missing, a folder, empty, foreign, truncated, damaged beyond reading or too large; names the file.
+    """
+    name = name or ("<bytes>" if isinstance(source, bytes) else os.fspath(source))
+    data = source if isinstance(source, bytes) else _read_bytes(Path(source), name)
+    if not data:
+        raise ImageError(f"{name}: the file is empty (0 bytes); fetch or export it again")
+    try:
+        return _decode(data, max_pixels, name, frame)
+    except ImageError:
+        raise
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{name}: not an image that facepipe can read; convert it to JPEG or PNG") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name}: more pixels than the limit of {max_pixels:,}; scale it down first") from error
+    except MemoryError as error:
+        raise ImageError(f"{name}: not enough memory to decode it; scale it down first") from error
+    # Decoders raise almost anything on hostile bytes (struct.error, SyntaxError, IndexError, zlib.error ...).
+    except Exception as error:
+        raise ImageError(f"{name}: damaged or truncated ({_first_line(error)}); fetch it again") from error
+
+
+def _decode(data: bytes, max_pixels: int, name: str, frame: int) -> Picture:
+    if data[4:8] == b"ftyp":
+        _know_heif()
+    if is_png(data):
+        data = without_text(data)
+    with Image.open(io.BytesIO(data)) as picture:
+        if picture.format == "EPS":  # Pillow would run Ghostscript on it
+            raise ImageError(f"{name}: PostScript, not a photo; convert it to JPEG or PNG")
+        frames = getattr(picture, "n_frames", 1)
+        if not 0 <= frame < frames:
+            raise ImageError(f"{name}: has {frames} page(s) or frame(s), none of number {frame + 1}")
+        if frame:
+            picture.seek(frame)
+        _check_size(picture, max_pixels, name)
+        remarks = [_pages_remark(picture.format or "", frame, frames)]
+        pixels, remark = _pixels(data, picture, frame)
+        remarks += [remark, _light_remark(pixels)]
+    return Picture(pixels, tuple(remark for remark in remarks if remark), frames)
+
+
+def _know_heif() -> None:
+    """HEIC and HEIF are opened by a plugin of Pillow's, which is loaded when the first of them is met."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(thumbnails=False)
+
+
+def _pages_remark(form: str, frame: int, frames: int) -> str:
+    return f"{_PAGES.get(form, 'frame')} {frame + 1} of {frames} read" if frames > 1 else ""
+
+
+def _pixels(data: bytes, picture: Image.Image, frame: int) -> tuple[np.ndarray, str]:
+    """The pixels upright, and a remark on damage or depth."""
+    damage = ""
+    if picture.format in ("JPEG", "MPO") and frame == 0:
+        decoded, damage = decode_jpeg(data, picture)
+        if decoded is not None:
+            return _upright_pixels(decoded, picture), ""
+    if picture.format == "TIFF" and _has_deep_planes(picture):
+        return _deep_planes(data)
+    pixels, remark = _to_rgb(_upright(picture))
+    return pixels, f"{DAMAGED} ({damage}): what it shows is not to be trusted" if damage else remark
+
+
+def _light_remark(pixels: np.ndarray) -> str:
+    sample = pixels[:: max(1, pixels.shape[0] // 256), :: max(1, pixels.shape[1] // 256)]
+    low, high = np.percentile(sample, (2, 98))
+    if high <= _DARK:
+        return "almost black"
+    return "almost white" if low >= _BRIGHT else ""
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+
+
+def _read_bytes(path: Path, name: str) -> bytes:
+    try:
+        if path.is_dir():
+            raise ImageError(f"{name}: a folder, not an image; name a file in it")
+        if path.exists() and not path.is_file():
+            raise ImageError(f"{name}: not a regular file; name an image file")
+        if path.stat().st_size > MAX_BYTES:
+            raise ImageError(f"{name}: larger than {MAX_BYTES >> 30} GiB, no photo; check what it is")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError(f"{name}: no such file; check the path") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{name}: cannot be read ({reason})") from error
+
+
+def _check_size(picture: Image.Image, max_pixels: int, name: str) -> None:
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise ImageError(f"{name}: {width}×{height} is over the limit of {max_pixels:,} pixels; scale it down first")
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    picture.load()
+    try:
+        turned = ImageOps.exif_transpose(picture)
+    except Exception:  # a damaged EXIF block must not cost the picture
+        return picture
+    return turned if turned is not None else picture
+
+
+def _upright_pixels(pixels: np.ndarray, picture: Image.Image) -> np.ndarray:
+    """Pixels as stored turned as the EXIF block of their picture says."""
+    try:
+        orientation = int(picture.getexif().get(274, 1))
+    except Exception:  # a damaged EXIF block must not cost the picture
+        orientation = 1
+    if not 2 <= orientation <= 8:
+        return pixels
+    # EXIF 2.3, tag 274: from 5 on rows and columns change places, and each of the others is a mirroring of axes.
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    upside_down, mirrored = {2: (0, 1), 3: (1, 1), 4: (1, 0), 6: (0, 1), 7: (1, 1), 8: (1, 0)}.get(orientation, (0, 0))
+    return np.ascontiguousarray(pixels[:: -1 if upside_down else 1, :: -1 if mirrored else 1])
+
+
+def _has_deep_planes(picture: Image.Image) -> bool:
+    """Whether a TIFF keeps each colour of 16 bits in a plane of its own, which Pillow decodes to stripes."""
+    tags = getattr(picture, "tag_v2", {})
+    bits = tags.get(_BITS_PER_SAMPLE, (8,))
+    return tags.get(_PLANAR_CONFIGURATION) == _SEPARATE_PLANES and len(bits) >= 3 and max(bits) == 16
+
+
+def _deep_planes(data: bytes) -> tuple[np.ndarray, str]:
+    from tifffile import imread
+
+    planes = imread(io.BytesIO(data), key=0)
+    pixels, remark = eight_bits(np.moveaxis(planes, 0, 2)[:, :, :3])
+    return np.ascontiguousarray(pixels), remark
+
+
+def _to_rgb(picture: Image.Image) -> tuple[np.ndarray, str]:
+    if picture.mode in _DEEP_MODES:
+        grey, remark = eight_bits(np.asarray(picture))
+        return grey_to_rgb(grey), remark
+    if picture.mode == "F":
+        return grey_to_rgb(eight_bits_of_floats(np.asarray(picture))), ""
+    if picture.mode in _ALPHA_MODES or "transparency" in picture.info:
+        layer = picture.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        picture = Image.alpha_composite(paper, layer)
+    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB")), ""
