@@ -1,10 +1,14 @@
 """Does `facepipe.detection.Detector` find what facenet-pytorch's MTCNN finds, with equal settings?
 
-    python benchmarks/detector_parity.py FOLDER [--preset fast] [--limit 200] [--batch 32]
+    python benchmarks/detector_parity.py FOLDER [--preset fast] [--limit 200] [--batch 32] [--border 0.5]
 
 prints JSON: ``faces`` of facenet-pytorch, the share of them that facepipe ``found`` (IoU at least 0.95 and every
 landmark within one pixel), the ``extra`` faces that only facepipe has, the worst differences in pixels among the
 found ones, and which faces were ``missed``.
+
+Only faces that keep clear of the image's edge are compared, by half their longer side: a candidate that crosses the
+edge is padded with black by facepipe, as published, and clipped by facenet-pytorch. With --border both see the image
+inside a black border of that share of its longer side, so that faces at the edge are compared too.
 
 The peer sees one image at a time: among candidates whose probabilities are equal (they saturate at 1) it keeps
 the last one, but over a batch it sorts all images' candidates with an unstable sort, so that there its own choice
@@ -27,7 +31,7 @@ from facepipe.detection import PRESETS, Detector, Faces, Settings, preset
 from facepipe.detection.workers import map_on_cores
 from facepipe.images import list_images, read_rgb
 
-MIN_IOU, MAX_LANDMARK = 0.95, 1.0
+MIN_IOU, MAX_LANDMARK, CLEARANCE = 0.95, 1.0, 0.5
 _TOGETHER = 64
 
 
@@ -76,13 +80,15 @@ class Parity:
         """Of the peer's faces, how many were found."""
         return self.found / max(self.faces, 1)
 
-    def add(self, name: str, ours: Faces, theirs: Faces) -> None:
-        """Count one image: every face of the peer with the face of ours that overlaps it most."""
-        self.images += 1
-        self.faces += len(theirs)
-        self.extra += max(0, len(ours) - len(theirs))
+    def add(self, name: str, ours: Faces, theirs: Faces, size: tuple[int, int]) -> None:
+        """Count one image of this (height, width): each clear face of the peer with the one of ours that overlaps it
+        most, and the clear faces of ours that overlap none of the peer's by half."""
+        clear = np.flatnonzero(is_clear(theirs, size))
         overlap = iou(theirs.boxes, ours.boxes)
-        for index in range(len(theirs)):
+        self.images += 1
+        self.faces += len(clear)
+        self.extra += int((is_clear(ours, size) & (overlap.max(0, initial=0) < 0.5)).sum())
+        for index in clear:
             best = int(overlap[index].argmax()) if len(ours) else -1
             if best < 0 or not self._equal(overlap[index, best], ours.take([best]), theirs.take([index])):
                 self.missed.append({"path": name, "box": theirs.boxes[index].tolist()})
@@ -107,6 +113,19 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return shared / (area_a[:, None] + area_b - shared)
 
 
+def is_clear(faces: Faces, size: tuple[int, int]) -> np.ndarray:
+    """Which faces keep clear of the edge of their image of (height, width), bool N."""
+    corner, end = faces.boxes[:, :2], faces.boxes[:, 2:]
+    room = CLEARANCE * (end - corner).max(1, keepdims=True)
+    return ((corner - room >= 0) & (end + room <= np.array(size[::-1]))).all(1)
+
+
+def with_border(image: np.ndarray, share: float) -> np.ndarray:
+    """The image in a black border of ``share`` of its longer side."""
+    side = round(share * max(image.shape[:2]))
+    return np.pad(image, ((side, side), (side, side), (0, 0)))
+
+
 def batches(images: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
     """Images in batches of one size, as the peer wants them, in order."""
     for _, group in groupby(images, key=lambda image: image.shape):
@@ -114,15 +133,17 @@ def batches(images: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
             yield part
 
 
-def measure(paths: Iterable[Path], settings: Settings, device: str = "cpu", batch: int = 1) -> Parity:
-    """Run both over the images, the peer in batches of at most ``batch``."""
+def measure(
+    paths: Iterable[Path], settings: Settings, device: str = "cpu", batch: int = 1, border: float = 0.0
+) -> Parity:
+    """Run both over the images, each in a border, the peer in batches of at most ``batch``."""
     detector, mtcnn, parity = Detector(settings, device), peer(settings, device), Parity()
     paths = iter(paths)
     while part := list(islice(paths, _TOGETHER)):
-        images = [read_rgb(path) for path in part]
+        images = [with_border(read_rgb(path), border) for path in part]
         found = detector(images)
-        for path, ours, theirs in zip(part, found, peer_faces(mtcnn, images, batch), strict=True):
-            parity.add(str(path), ours, theirs)
+        for path, image, ours, theirs in zip(part, images, found, peer_faces(mtcnn, images, batch), strict=True):
+            parity.add(str(path), ours, theirs, (image.shape[0], image.shape[1]))
     return parity
 
 
@@ -133,13 +154,15 @@ def main() -> None:
     parser.add_argument("--preset", choices=PRESETS, default="sphereface")
     parser.add_argument("--limit", type=int, help="look at this many images, spread evenly")
     parser.add_argument("--batch", type=int, default=1, help="images that facenet-pytorch sees together")
+    parser.add_argument("--border", type=float, default=0.0, help="share of the longer side that is added in black")
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     paths = list(list_images(arguments.folder))
     step = max(1, len(paths) // arguments.limit) if arguments.limit else 1
     settings = preset(arguments.preset)
-    parity = measure(paths[::step][: arguments.limit], settings, arguments.device, arguments.batch)
-    about = {"preset": arguments.preset, "batch": arguments.batch, "share": parity.share}
+    chosen = paths[::step][: arguments.limit]
+    parity = measure(chosen, settings, arguments.device, arguments.batch, arguments.border)
+    about = {name: getattr(arguments, name) for name in ("preset", "batch", "border")} | {"share": parity.share}
     print(json.dumps(about | vars(parity), indent=2))
 
 

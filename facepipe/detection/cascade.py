@@ -95,7 +95,8 @@ class Detector:
         """
         for image in images:
             _check(image)
-        by_size = sorted(range(len(images)), key=lambda index: images[index].shape)
+        # By the size in which an image is searched: two sizes may become one when they are reduced.
+        by_size = sorted(range(len(images)), key=lambda index: _reduced(images[index].shape, self.max_pixels))
         on_cores = self.device.type == "cpu"
         share = -(-len(images) // torch.get_num_threads()) if on_cores else _TOGETHER
         together = min(_TOGETHER, max(1, share))
@@ -179,15 +180,17 @@ class Detector:
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """The candidates that touch their image, and what ``network`` says of them.
 
+        A candidate that crosses the image's edge stays a square whose outside is black, as in pad.m of the
+        published code. (facenet-pytorch clips it and stretches what is left to a square.)
+
         Candidates are cut out and judged in passes of one fixed size, so that a pass stays in the
         processor's cache, memory stays bounded, and a candidate's result does not depend on its company.
         """
         whole = boxes.trunc().long()
         limit = torch.stack([tables.width[image], tables.height[image]], 1)
         # Boxes count pixels from 1 and include their last row and column.
-        begin = whole[:, :2].clamp(min=1) - 1
-        end = torch.minimum(whole[:, 2:], limit)
-        inside = (end > begin).all(1).nonzero()[:, 0]
+        begin, end = whole[:, :2] - 1, whole[:, 2:]
+        inside = (torch.minimum(end, limit) > begin.clamp(min=0)).all(1).nonzero()[:, 0]
         image, boxes, pixels = image[inside], boxes[inside], torch.cat([begin, end], 1)[inside]
         count = len(inside)
         filled = torch.arange(count + -count % batch, device=self.device).clamp(max=max(count - 1, 0))
@@ -202,12 +205,17 @@ def _check(image: np.ndarray) -> None:
         raise FacepipeError(f"an image must be uint8 H×W×3 RGB, not {image.dtype} {image.shape}; use read_rgb")
 
 
+def _reduced(shape: tuple[int, ...], max_pixels: int) -> tuple[int, int]:
+    """(height, width) in which an image of this shape is searched."""
+    height, width = shape[:2]
+    ratio = min(1.0, (max_pixels / (height * width)) ** 0.5)
+    return max(1, round(height * ratio)), max(1, round(width * ratio))
+
+
 def _within(image: np.ndarray, max_pixels: int) -> np.ndarray:
-    pixels = image.shape[0] * image.shape[1]
-    if pixels <= max_pixels:
+    height, width = _reduced(image.shape, max_pixels)
+    if (height, width) == image.shape[:2]:
         return image
-    ratio = (max_pixels / pixels) ** 0.5
-    width, height = (max(1, round(side * ratio)) for side in (image.shape[1], image.shape[0]))
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 

@@ -66,7 +66,8 @@ def cut(tables: Tables, image: Tensor, boxes: Tensor, side: int) -> Tensor:
     Args:
         tables: of all images.
         image: int64 N, the image of each box.
-        boxes: int64 N×4, (left, top, right, bottom), right and bottom not included, inside the image.
+        boxes: int64 N×4, (left, top, right, bottom), right and bottom not included; may reach beyond the image,
+            whose outside is black (pixel value 0).
         side: pixels of the output.
 
     Returns:
@@ -74,8 +75,11 @@ def cut(tables: Tables, image: Tensor, boxes: Tensor, side: int) -> Tensor:
     """
     corner, length = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
     x, y = (corner[:, :, None] + _edges(length[:, :, None], side)).unbind(1)
-    row = tables.start[image, None] + y * (tables.width[image, None] + 1)
-    corners = tables.sums.index_select(0, (row[:, :, None] + x[:, None, :]).view(-1))
+    # Black adds nothing to a sum, so sums end at the image's edge; the bins and their areas do not.
+    width, height = tables.width[image, None], tables.height[image, None]
+    inner_x, inner_y = torch.minimum(x.clamp(min=0), width), torch.minimum(y.clamp(min=0), height)
+    row = tables.start[image, None] + inner_y * (width + 1)
+    corners = tables.sums.index_select(0, (row[:, :, None] + inner_x[:, None, :]).view(-1))
     corners = corners.view(len(boxes), 2 * side, 2 * side, 3)
     band = corners[:, side:] - corners[:, :side]
     sums = band[:, :, side:] - band[:, :, :side]

@@ -37,12 +37,66 @@ def test_finds_what_facenet_pytorch_finds_in_the_astronaut(astronaut, name, larg
     counted = parity.Parity()
     settings = preset(name)
     sizes = (largest, largest), (203, 301), (160, 97), (64, 64)
-    images = [resized(astronaut, *size) for size in sizes]
+    images = [parity.with_border(resized(astronaut, *size), 0.25) for size in sizes]
     found, theirs = Detector(settings, "cpu")(images), parity.peer_faces(parity.peer(settings), images)
-    for size, *both in zip(sizes, found, theirs, strict=True):
-        counted.add(str(size), *both)
+    for image, *both in zip(images, found, theirs, strict=True):
+        counted.add(str(image.shape), *both, image.shape[:2])
     assert counted.faces >= len(images) and counted.found == counted.faces and counted.extra == 0, counted
     assert counted.worst_box < 1e-3 and counted.worst_landmark < 1e-3
+
+
+def tight(image, found, margin=0.0):
+    """The image cut to a face's box with a margin in shares of its sides, and the (x, y) of its first pixel."""
+    left, top, right, bottom = found.boxes[0]
+    extra = margin * np.array([right - left, bottom - top])
+    x, y = np.maximum(np.floor([left, top] - extra).astype(int), 0)
+    x_end, y_end = np.ceil([right, bottom] + extra).astype(int)
+    return np.ascontiguousarray(image[y:y_end, x:x_end]), np.array([x, y])
+
+
+def test_the_published_networks_judge_candidates_across_the_edge(astronaut, detector):
+    """Against facenet-pytorch's networks on the bordered image, where nothing needs to be clipped."""
+    import torch
+
+    from facepipe.detection.resample import build_tables
+
+    image, border = resized(astronaut, 90), 90
+    low = np.random.default_rng(0).uniform(-40, 60, (40, 2))
+    boxes = torch.tensor(np.concatenate([low, low + np.linspace(20, 95, 40)[:, None]], 1), dtype=torch.float32)
+    kept, peer = torch.zeros(len(boxes), dtype=torch.int64), parity.peer(Settings())
+    tables = build_tables([image], torch.device("cpu"))
+    wide = torch.tensor(parity.with_border(image, 1.0)).permute(2, 0, 1)[None].float()
+    for ours, theirs, side in ((detector._rnet, peer.rnet, 24), (detector._onet, peer.onet, 48)):
+        _, judged, (probability, *_, last) = detector._judge(ours, side, 16, tables, kept, boxes)
+        assert len(judged) > 20
+        for box, face, numbers in zip(judged.trunc().int() + border, probability, last, strict=True):
+            left, top, right, bottom = box.tolist()
+            crop = wide[..., top - 1 : bottom, left - 1 : right]
+            cut = torch.nn.functional.interpolate(crop, (side, side), mode="area")
+            expected = [part[0].detach() for part in theirs((cut - 127.5) * 0.0078125)]
+            assert face == pytest.approx(float(expected[-1][1]), abs=1e-4)
+            np.testing.assert_allclose(numbers, expected[-2 if side == 24 else 1], atol=1e-4)
+
+
+def test_tight_photos_with_a_wide_border_are_what_facenet_pytorch_finds(astronaut, detector):
+    whole = resized(astronaut, 256)
+    found = detector([whole])[0]
+    images = [parity.with_border(tight(whole, found, margin)[0], 0.75) for margin in (0.0, 0.1)]
+    peers = parity.peer_faces(parity.peer(Settings()), images)
+    for image, ours, theirs in zip(images, detector(images), peers, strict=True):
+        assert len(theirs) == 1, image.shape
+        assert_same(ours, theirs, 1e-3)
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.1])
+def test_landmarks_of_a_photo_cut_to_its_face_stay_in_place(astronaut, detector, margin):
+    found = detector([astronaut])[0]
+    image, first = tight(astronaut, found, margin)
+    again = detector([image])[0]
+    assert len(again) == 1
+    eyes = np.linalg.norm(found.landmarks[0, 0] - found.landmarks[0, 1])
+    error = np.linalg.norm(again.landmarks[0] + first - found.landmarks[0], axis=1).mean()
+    assert error / eyes < 0.06
 
 
 def test_other_settings_reach_the_search(astronaut):
@@ -57,19 +111,26 @@ def test_other_settings_reach_the_search(astronaut):
 def test_finds_what_facenet_pytorch_finds_in_photos(shared):
     lfw = list(list_images(shared / "data" / "lfw"))[::38][:200]
     counted = parity.measure([*lfw, *list_images(shared / "data" / "bbt" / "photos")], preset("sphereface"))
-    assert counted.images >= 205 and counted.faces > 230
+    assert counted.images >= 205 and counted.faces > 190
     assert counted.share >= 0.995, counted
     assert counted.extra == 0, counted
     fast = parity.measure([*lfw[::5], *list_images(shared / "data" / "bbt" / "photos")], preset("fast"))
     assert fast.faces > 50 and fast.share >= 0.995, fast
 
 
-def test_equal_probabilities_keep_the_candidate_that_the_published_code_keeps(shared):
-    """In these crops several of O-Net's candidates have one and the same probability."""
-    gallery = shared / "data" / "bbt" / "gallery"
-    paths = [gallery / "leonard" / "leonard3.png", gallery / "raj" / "raj4.png", gallery / "stuart" / "stuart3.png"]
-    counted = parity.measure(paths, preset("sphereface"))
-    assert counted.found == counted.faces == len(paths), counted
+def test_equal_probabilities_keep_the_candidate_that_the_published_code_keeps(astronaut, monkeypatch):
+    """O-Net's probabilities saturate at 1; nms.m sorts candidates with a stable sort and keeps the last."""
+    import torch
+
+    from facepipe.detection.resample import build_tables
+
+    detector = Detector(device="cpu")
+    judged = lambda x: (x.new_ones(len(x)), x.new_zeros(len(x), 4), x.new_zeros(len(x), 10))  # noqa: E731
+    monkeypatch.setattr(detector, "_onet", judged)
+    tables = build_tables([astronaut], torch.device("cpu"))
+    boxes = torch.tensor([[90.0, 90, 150, 150], [100, 100, 160, 160], [300, 300, 400, 400], [95, 95, 155, 155]])
+    _, kept, _, _ = detector._output(tables, torch.zeros(4, dtype=torch.int64), boxes)
+    assert kept.tolist() == [boxes[3].tolist(), boxes[2].tolist()]
 
 
 def test_the_parity_measure_sees_a_difference(astronaut, detector):
@@ -78,10 +139,10 @@ def test_the_parity_measure_sees_a_difference(astronaut, detector):
     turned = type(found)(found.boxes, found.scores, found.landmarks + np.array([1.1, 0]))
     for other in (moved, turned, found.take([])):
         counted = parity.Parity()
-        counted.add("astronaut", other, found)
+        counted.add("astronaut", other, found, (512, 512))
         assert counted.found == 0 and len(counted.missed) == len(found)
     counted = parity.Parity()
-    counted.add("astronaut", found, found.take([]))
+    counted.add("astronaut", found, found.take([]), (512, 512))
     assert counted.extra == len(found) and counted.share == 0
 
 
@@ -153,6 +214,17 @@ def test_larger_images_are_reduced_and_boxes_are_in_original_pixels(astronaut):
     # Exactly what the reduced picture gives, times the ratio.
     small = cv2.resize(enlarged, (512, 512), interpolation=cv2.INTER_AREA)
     assert_same(found, limited([small])[0].scaled(2), 1e-3)
+
+
+def test_sizes_that_become_one_when_reduced_are_searched_as_one_by_one(astronaut):
+    """The first and the last become 1225×816, and the one between them does not."""
+    limited = Detector(preset("fast"), "cpu", max_pixels=1_000_000)
+    three = [cv2.resize(astronaut, (width, height)) for height, width in ((1000, 1500), (1125, 1500), (1250, 1875))]
+    alone = [limited([image])[0] for image in three]
+    assert min(len(found) for found in alone) > 0
+    for images, expected in ((three, alone), (three[::-1] + three, alone[::-1] + alone)):
+        for found, same in zip(limited(images), expected, strict=True):
+            assert_same(found, same, 1e-3)
 
 
 def test_a_reduced_strip_keeps_at_least_one_row():

@@ -69,6 +69,39 @@ def test_cut_is_area_interpolation_of_every_box(side):
         assert_equal(piece[None], area(images[image][top:bottom, left:right], side, side))
 
 
+def surrounded(image, left, top, right, bottom):
+    """The pixels of a box that may reach beyond the image, as pad.m of MTCNN's published code takes them: one by one,
+    those outside black."""
+    pixels = np.zeros((bottom - top, right - left, 3), np.uint8)
+    for y in range(max(top, 0), min(bottom, image.shape[0])):
+        for x in range(max(left, 0), min(right, image.shape[1])):
+            pixels[y - top, x - left] = image[y, x]
+    return pixels
+
+
+@pytest.mark.parametrize("side", [24, 48])
+def test_outside_the_image_is_black(side):
+    image = noise(40, 30)
+    boxes = [(-7, -9, 21, 19), (20, 25, 60, 65), (-20, -15, 50, 55), (29, 39, 40, 50), (-13, 10, 1, 24), (5, -3, 8, 0)]
+    tables = build_tables([noise(9, 9, 5), image], CPU)
+    result = cut(tables, torch.ones(len(boxes), dtype=torch.int64), torch.tensor(boxes), side)
+    for box, piece in zip(boxes, result, strict=True):
+        assert_equal(piece[None], area(surrounded(image, *box), side, side))
+    assert (result[-1] == -127.5 / 128).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_cut_of_boxes_across_the_edge(data):
+    image = noise(data.draw(st.integers(1, 40)), data.draw(st.integers(1, 40)))
+    left, top = data.draw(st.integers(-50, 50)), data.draw(st.integers(-50, 50))
+    right, bottom = left + data.draw(st.integers(1, 90)), top + data.draw(st.integers(1, 90))
+    side = data.draw(st.integers(1, 50))
+    box = torch.tensor([[left, top, right, bottom]])
+    result = cut(build_tables([image], CPU), torch.tensor([0]), box, side)
+    assert_equal(result, area(surrounded(image, left, top, right, bottom), side, side))
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_cut_of_any_boxes_of_any_images(data):
