@@ -2,8 +2,8 @@
 
 from facepipe.alignment.aligner import Aligner
 from facepipe.alignment.fit import fit
-from facepipe.alignment.similarity import fit_similarity
+from facepipe.alignment.similarity import cp2tform, umeyama
 from facepipe.alignment.templates import TEMPLATES, Template, template
 from facepipe.alignment.warp import warp
 
-__all__ = ["TEMPLATES", "Aligner", "Template", "fit", "fit_similarity", "template", "warp"]
+__all__ = ["TEMPLATES", "Aligner", "Template", "cp2tform", "fit", "template", "umeyama", "warp"]

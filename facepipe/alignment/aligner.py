@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from facepipe.alignment.similarity import fit_similarity
-from facepipe.alignment.templates import template
+from facepipe.alignment.similarity import FITS
+from facepipe.alignment.templates import Template, template
 from facepipe.alignment.warp import warp
 
 
@@ -12,11 +12,14 @@ class Aligner:
     """Cuts crops in which the five landmarks lie where a template has them.
 
     Args:
-        name: ``112x96`` or ``112x112``.
+        cut: name of a template, see `facepipe.alignment.TEMPLATES`, or a template of one's own.
+
+    Raises:
+        FacepipeError: no template has this name.
     """
 
-    def __init__(self, name: str = "112x112") -> None:
-        self.template = template(name)
+    def __init__(self, cut: str | Template = "112x112") -> None:
+        self.template = cut if isinstance(cut, Template) else template(cut)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -28,7 +31,7 @@ class Aligner:
 
         Args:
             image: uint8 H×W×3 RGB.
-            landmarks: float 5×2, 0-based pixels (`Faces.pixel_landmarks`).
+            landmarks: float 5×2, 0-based pixels.
 
         Returns:
             uint8 h×w×3, black where the crop reaches beyond the image.
@@ -37,7 +40,7 @@ class Aligner:
             FacepipeError: no similarity fits the landmarks.
         """
         shifted = np.asarray(landmarks, np.float64) + self.template.landmark_shift
-        return warp(image, fit_similarity(self.template.points, shifted), *self.size)
+        return warp(image, FITS[self.template.fit](self.template.points, shifted), *self.size)
 
     def centre(self, image: np.ndarray) -> np.ndarray:
         """The crop for an image in which no face was found: the middle 60 % of it, scaled.

@@ -1,39 +1,81 @@
-"""The similarity transform between landmarks and a template."""
+"""The similarity transform between landmarks and a template, fitted in either direction.
+
+A similarity is rotation, one scale and a shift, never a reflection. With points as complex numbers it is p → a·p + b,
+and a and b are what linear least squares gives. The squares can be counted in the image's pixels or in the crop's: both
+fits turn alike and map mean to mean, but with ρ for the correlation of the two shapes a crop pixel spans 1/ρ² times as
+many image pixels in the second as in the first. Frontal faces have ρ near 1, turned ones less.
+"""
 
 import numpy as np
 
 from facepipe.errors import FacepipeError
 
+_SMALLEST, _LARGEST = 1e-6, 1e6
+"""Image pixels that a crop pixel may span; beyond, the landmarks are no face's."""
 
-def fit_similarity(template_points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Map from crop pixels to image pixels: rotation, uniform scale and shift, never a reflection.
 
-    Least squares in image pixels, the side on which MATLAB's ``cp2tform(..., 'similarity')`` measures it:
-    SphereFace's crops are cut with the map from crop to image, fitted as such. With points as complex numbers it is
-    p → a·p + b, and a the one number that linear least squares gives; Umeyama's (1991, Eqs. 40-42) is the same map.
+def cp2tform(template_points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Map from crop pixels to image pixels, least squares in image pixels: MATLAB's ``cp2tform(..., 'similarity')``.
+
+    MATLAB fits the map from output to input, in the input's pixels, and SphereFace's crops are cut with it.
 
     Args:
-        template_points: float 5×2, crop pixels.
-        landmarks: float 5×2, image pixels.
+        template_points: float N×2, crop pixels.
+        landmarks: float N×2, image pixels.
 
     Returns:
         float64 2×3: image point = matrix · (crop x, crop y, 1).
 
     Raises:
-        FacepipeError: the landmarks are not finite or all at one place.
+        FacepipeError: the landmarks are not finite, all at one place, or no similarity resembles them.
     """
+    crop, image = _points(template_points, landmarks)
+    return _matrix(*_least_squares(crop, image))
+
+
+def umeyama(template_points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Map from crop pixels to image pixels, least squares in crop pixels: insightface's.
+
+    The map from landmarks to template is fitted as in Umeyama (1991, Eqs. 40-42; scikit-image's
+    ``SimilarityTransform``), and its inverse is returned.
+
+    Args:
+        template_points: float N×2, crop pixels.
+        landmarks: float N×2, image pixels.
+
+    Returns:
+        float64 2×3: image point = matrix · (crop x, crop y, 1).
+
+    Raises:
+        FacepipeError: the landmarks are not finite, all at one place, or no similarity resembles them.
+    """
+    crop, image = _points(template_points, landmarks)
+    turn, shift = _least_squares(image, crop)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _matrix(1 / turn, -shift / turn)
+
+
+FITS = {"cp2tform": cp2tform, "umeyama": umeyama}
+
+
+def _points(template_points: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both as N complex numbers x + iy."""
     landmarks = np.asarray(landmarks, np.float64)
     if landmarks.shape != template_points.shape or not np.isfinite(landmarks).all():
         raise FacepipeError(f"landmarks must be finite numbers of shape {template_points.shape}")
-    crop, image = _complex(template_points), _complex(landmarks)
-    from_middle = crop - crop.mean()
-    turn = np.vdot(from_middle, image - image.mean()) / np.vdot(from_middle, from_middle).real
-    if not np.isfinite(turn) or abs(turn) < 1e-6:
-        raise FacepipeError("landmarks lie on one spot: no face can be aligned with them")
-    shift = image.mean() - turn * crop.mean()
+    axes = np.array([1, 1j])
+    return np.asarray(template_points, np.float64) @ axes, landmarks @ axes
+
+
+def _least_squares(source: np.ndarray, target: np.ndarray) -> tuple[np.complex128, np.complex128]:
+    """a and b that make Σ|a·source + b − target|² least."""
+    centred = source - source.mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        turn = np.complex128(np.vdot(centred, target - target.mean())) / np.vdot(centred, centred).real
+        return turn, target.mean() - turn * source.mean()
+
+
+def _matrix(turn: np.complex128, shift: np.complex128) -> np.ndarray:
+    if not _SMALLEST < abs(turn) < _LARGEST:
+        raise FacepipeError("landmarks lie on one spot or form no face: nothing can be aligned with them")
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
-
-
-def _complex(points: np.ndarray) -> np.ndarray:
-    """N×2 as N numbers x + iy."""
-    return np.asarray(points, np.float64) @ np.array([1, 1j])

@@ -1,6 +1,7 @@
-"""The five reference points that a face's landmarks are moved onto."""
+"""The five reference points that a face's landmarks are moved onto, and the way in which they are."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -9,13 +10,15 @@ from facepipe.errors import FacepipeError
 
 @dataclass(frozen=True)
 class Template:
-    """An alignment template.
+    """An alignment template: all that decides how a crop is cut from an image and landmarks.
 
     Attributes:
-        name: ``112x96`` or ``112x112`` (height × width).
+        name: what cards, recipes and ``--template`` call it.
         height, width: pixels of the crop.
         points: float64 5×2, (x, y) of left eye, right eye, nose tip, left and right mouth corner, as 0-based
             pixels with pixel centres at integers.
+        fit: the direction in which the similarity is fitted: ``umeyama`` from image to template, ``cp2tform``
+            from template to image (see `facepipe.alignment.similarity`).
         landmark_shift: pixels that are added to 0-based landmarks before they are matched with ``points``.
     """
 
@@ -23,7 +26,16 @@ class Template:
     height: int
     width: int
     points: np.ndarray
+    fit: Literal["cp2tform", "umeyama"]
     landmark_shift: float = 0.0
+
+    @property
+    def identity(self) -> str:
+        """Size and fit, such as ``112x112-umeyama``: what files that hold crops or embeddings of crops record.
+
+        A name may come to stand for another cut, as ``112x112`` did; an identity may not.
+        """
+        return f"{self.height}x{self.width}-{self.fit}"
 
 
 # face_align_demo.m of wy1iu/sphereface, lines 22-47: MATLAB pixels, counted from 1.
@@ -34,12 +46,17 @@ _SPHEREFACE = np.array(
 _INSIGHTFACE = _SPHEREFACE + np.array([8.0, 0.0])
 
 TEMPLATES = {
-    "112x96": Template("112x96", 112, 96, _SPHEREFACE - 1.0),
-    "112x112": Template("112x112", 112, 112, _INSIGHTFACE, landmark_shift=1.0),
+    template.name: template
+    for template in (
+        Template("112x96", 112, 96, _SPHEREFACE - 1.0, "cp2tform"),
+        Template("112x112", 112, 112, _INSIGHTFACE, "umeyama"),
+        Template("112x112-cp2tform", 112, 112, _INSIGHTFACE, "cp2tform", landmark_shift=1.0),
+    )
 }
-"""Each as the models made with it expect. ``112x96`` is SphereFace's: MATLAB counts template and landmarks from 1.
-``112x112`` is insightface's: it hands the same numbers, and MTCNN's landmarks, which count from 1 too, to OpenCV as
-if they counted from 0; hence the shift."""
+"""Each as the models made with it expect. ``112x96`` is SphereFace's: MATLAB counts template and landmarks from 1, and
+fits from template to image. ``112x112`` is that of insightface, its checkpoints and OpenCV's SFace: the same numbers
+as 0-based pixels, fitted from image to template. ``112x112-cp2tform`` is what ``112x112`` meant in facepipe before
+2026-12, insightface's numbers with SphereFace's fit, for models that were trained on such crops."""
 
 
 def template(name: str) -> Template:
