@@ -77,11 +77,15 @@ def command(
 
 def _same(path: Path, embeddings: "Embeddings", method: str) -> float:
     """The cosine of the card, of the model that made the file, at the method's rate."""
+    from facepipe.embedding.identity import remedy, same_model
     from facepipe.identification import decide
     from facepipe.zoo import find_card
 
     try:
         card = find_card(embeddings.model.split("@")[0])
+        if not same_model(embeddings.model, card.identity):
+            told = f"{path}: made by {embeddings.model}, and thresholds are known of {card.identity}"
+            raise EmbeddingsError(f"{told}; {remedy(embeddings.model, card.identity)}, or give --threshold")
         return decide(card, _RATES[method], 1, flip=embeddings.flip).threshold
     except ModelError as error:
         raise EmbeddingsError(

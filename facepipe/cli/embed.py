@@ -82,6 +82,10 @@ def command(
         (Cropper(Aligner(embedder.model.card.input.template), detector, rule, on_miss), embedder)
         for embedder in embedders
     ]
+    if already_aligned:
+        for embedder in embedders:
+            for folder in paths:
+                options.check_crops(folder, embedder)
     identity, flips, dim = ensemble_of(embedders)
     picture = None if sheet is None else Sheet(sheet, sort, members[0][0])
     files = chain.from_iterable(list_images(path) for path in paths)

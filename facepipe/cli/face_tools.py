@@ -50,6 +50,8 @@ class FaceTools:
             EmbeddingsError: ``--model`` or ``--flip`` say another one.
             ModelError: it is not at hand.
         """
+        from facepipe.embedding.identity import remedy, same_model
+
         try:
             name = self.model or model.split("@")[0]
             made = options.make_embedder(name, self.flip or flip, self.precision, self.device)
@@ -57,10 +59,10 @@ class FaceTools:
             if self.model is not None:
                 raise
             raise ModelError(f"{path}: made by {model}: {error}; or say where it is with --model") from error
-        if (made.model.identity, made.flip) != (model, flip):
+        if made.flip != flip or not same_model(made.model.identity, model):
             raise EmbeddingsError(
                 f"{path}: made by {model} (flip {flip}), which cannot be compared with faces embedded by "
-                f"{made.model.identity} (flip {made.flip}); use that model, or make the file again"
+                f"{made.model.identity} (flip {made.flip}); {remedy(made.model.identity, model)}"
             )
         return made
 

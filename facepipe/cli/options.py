@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from facepipe.cli.screen import note
+
 if TYPE_CHECKING:
     from facepipe.detection import Detector
     from facepipe.embedding import Embedder
@@ -37,10 +39,11 @@ flip = click.option(
 )
 template = click.option(
     "--template",
-    type=click.Choice(["112x96", "112x112"]),
+    type=click.Choice(["112x96", "112x112", "112x112-cp2tform"]),
     default="112x112",
     show_default=True,
-    help="Size of the crops: 112x96 as SphereFace, 112x112 as insightface.",
+    help="How crops are cut: 112x96 as SphereFace, 112x112 as insightface; 112x112-cp2tform as facepipe cut 112x112 "
+    "before it did so.",
 )
 faces = click.option(
     "--faces",
@@ -95,6 +98,20 @@ def make_detector(
     return Detector(
         settings_of(preset, min_face=min_face, factor=factor, thresholds=thresholds or None), device=device
     )
+
+
+def check_crops(folder: Path, embedder: "Embedder") -> None:
+    """Tell where a folder's crops were cut in another way than the model wants.
+
+    Raises:
+        DatasetError: they are of the size that it wants, and yet cut differently.
+    """
+    from facepipe.alignment import template
+    from facepipe.datasets.samples.cut import check_cut
+
+    told = check_cut(folder, template(embedder.model.card.input.template).identity)
+    if told:
+        note(told, style="yellow")
 
 
 def make_embedder(model: str | None, flip: str | None, precision: str, device: str) -> "Embedder":

@@ -77,13 +77,14 @@ def _make_array(store: Path, index: Path) -> None:
 def _queries(query: Path, path: Path, store: "Store", rule: str, tools: FaceTools) -> "Embeddings":
     """Embeddings of the query by the model of the store."""
     from facepipe.embedding import load_embeddings
+    from facepipe.embedding.identity import remedy, same_model
 
     if query.suffix == ".parquet":
         asked = load_embeddings(query)
-        if (asked.model, asked.flip) != (store.model, store.flip):
+        if asked.flip != store.flip or not same_model(asked.model, store.model):
             raise EmbeddingsError(
                 f"{query}: made by {asked.model} (flip {asked.flip}), but {path} by {store.model} (flip {store.flip}); "
-                "embed both with one model"
+                f"{remedy(asked.model, store.model)}"
             )
         return asked
     from facepipe.images import read_rgb

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from facepipe.embedding.identity import remedy, same_model
 from facepipe.errors import EmbeddingsError
 
 OPTIONAL = ("kappa", "sigma2", "detection_score")
@@ -19,7 +20,8 @@ class Embeddings:
     Attributes:
         mu: float32 N×D, as the network gives them, flip-fused, not normalised: the direction says who it is,
             and the norm is kept since it says something of the image's quality.
-        model: identity of the model, ``name@`` and the first twelve hex digits of its weights' SHA-256.
+        model: identity of the model, ``name@`` the first twelve hex digits of its weights' SHA-256 ``/`` how its
+            crops are cut; without a cut in files of before there were several.
         flip: how image and mirror image were joined: ``none``, ``sum`` or ``concat``.
         paths: one per row, or empty when the crops came from memory.
         detected: bool N, False where no face was found and the centre of the image stood in.
@@ -94,17 +96,18 @@ def _optional(embeddings: Embeddings) -> dict[str, Any]:
 
 
 def require_same_model(*several: Embeddings) -> None:
-    """Refuse to mix features of different models or flip rules.
+    """Refuse to mix features of different models, cuts or flip rules.
 
     Raises:
         EmbeddingsError: they differ; names both.
     """
     first = several[0]
     for other in several[1:]:
-        if (first.model, first.flip, first.dim) != (other.model, other.flip, other.dim):
+        alike = (first.flip, first.dim) == (other.flip, other.dim)
+        if not (alike and same_model(first.model, other.model)):
             raise EmbeddingsError(
                 f"embeddings of {first.model} (flip {first.flip}, {first.dim}-d) cannot be compared with those of "
-                f"{other.model} (flip {other.flip}, {other.dim}-d); embed both with one model"
+                f"{other.model} (flip {other.flip}, {other.dim}-d); {remedy(first.model, other.model)}"
             )
 
 
@@ -148,6 +151,7 @@ def join(several: Sequence[Embeddings]) -> Embeddings:
     }
     return replace(
         several[0],
+        model=max((part.model for part in several), key=len),  # the stamp that names the cut, where only some do
         mu=np.concatenate([part.mu for part in several]),
         paths=tuple(path for part in several for path in part.paths),
         detected=np.concatenate([part.detected for part in several]),

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from facepipe.alignment import Aligner
+from facepipe.alignment import Aligner, template
 from facepipe.detection import Detector, Settings
 from facepipe.errors import DatasetError
 from facepipe.files import replacing, write_bytes, write_text
@@ -30,7 +30,7 @@ class Plan:
 
     Attributes:
         root, out: the raw images and the folder for the crops.
-        template: ``112x96`` or ``112x112``.
+        template: name of an alignment template, see `facepipe.alignment.TEMPLATES`.
         rule: which face of several, see `facepipe.detection.choose`.
         on_miss: ``drop`` images without a face, or crop their ``centre``.
         detection: None takes images as aligned crops.
@@ -55,7 +55,7 @@ class Plan:
             detection["thresholds"] = list(detection["thresholds"])
         return {
             "root": str(self.root.resolve()),
-            "template": self.template,
+            "template": template(self.template).identity,
             "faces": self.rule,
             "on_miss": self.on_miss,
             "detection": detection,
@@ -63,6 +63,11 @@ class Plan:
             "quality": self.quality,
             "shards": self.shard[1],
         }
+
+    def about(self) -> dict[str, Any]:
+        """What the manifest records of how the crops were made; images taken as crops have no ``template``."""
+        kept = {name: value for name, value in self.settings().items() if name not in ("root", "shards")}
+        return kept if self.detection is not None else kept | {"template": None}
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ def preprocess(
     finally:
         journal.close()
     manifest = plan.out / f"manifest{_tail(plan)}.parquet"
-    write_manifest(manifest, journal.records())
+    write_manifest(manifest, journal.records(), plan.about())
     return _report(plan, manifest)
 
 

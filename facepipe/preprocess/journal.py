@@ -116,6 +116,8 @@ def check_settings(path: Path, settings: dict[str, Any]) -> bool:
         return False
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: damaged; remove {path.parent} to start over") from error
+    if before.get("template") in ("112x96", "112x112"):  # of before templates had an identity; this was theirs
+        before["template"] += "-cp2tform"
     for key in settings:
         if before.get(key) != settings[key]:
             raise DatasetError(

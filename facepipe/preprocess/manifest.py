@@ -1,5 +1,6 @@
 """The record of a preprocessed dataset: one row per image, in Parquet."""
 
+import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from facepipe.datasets.samples.cut import METADATA
 from facepipe.errors import DatasetError
 from facepipe.files import replacing
 
@@ -33,12 +35,19 @@ no_face or error. ``boxes``, ``landmarks`` and ``scores`` hold all faces, ``chos
 _ROWS = 10_000
 
 
-def write_manifest(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Write records to a Parquet file, a few thousand rows in memory at a time."""
+def write_manifest(path: Path, records: Iterable[dict[str, Any]], about: dict[str, Any]) -> None:
+    """Write records to a Parquet file, a few thousand rows in memory at a time.
+
+    Args:
+        path: of the file.
+        records: one per image.
+        about: how the crops were made, plain JSON values for the file's metadata (see `Plan.about`).
+    """
     rest = iter(records)
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+    schema = SCHEMA.with_metadata({METADATA: json.dumps(about).encode()})
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         while rows := list(islice(rest, _ROWS)):
-            writer.write_table(pa.Table.from_pylist([_clean(row) for row in rows], SCHEMA))
+            writer.write_table(pa.Table.from_pylist([_clean(row) for row in rows], schema))
 
 
 def _clean(row: dict[str, Any]) -> dict[str, Any]:

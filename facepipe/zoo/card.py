@@ -19,6 +19,8 @@ from pydantic import (
 from facepipe.errors import ModelError
 
 Flip = Literal["none", "sum", "concat"]
+TemplateName = Literal["112x96", "112x112", "112x112-cp2tform"]
+"""Those of `facepipe.alignment.TEMPLATES`."""
 Scalar = bool | int | float | str
 CARD_NAME = r"[a-z0-9][a-z0-9._-]*"
 
@@ -35,7 +37,7 @@ class Input(_Part):
     """
 
     size: Annotated[tuple[PositiveInt, PositiveInt], Strict(False)]
-    template: Literal["112x96", "112x112"]
+    template: TemplateName
     fit: Literal["middle", "resize"] = "middle"
     channels: Literal["rgb", "bgr"]
     mean: FiniteFloat
@@ -178,8 +180,13 @@ class Card(_Part):
 
     @property
     def identity(self) -> str:
-        """``name@`` and the first 12 digits of the weights' SHA-256: what embeddings are stamped with."""
-        return f"{self.name}@{self.weights.sha256[:12]}"
+        """What embeddings are stamped with: ``name@`` 12 digits of the weights' SHA-256 ``/`` how crops are cut.
+
+        The template is a name, and what ``112x112`` stands for has changed once; the identity of a cut does not.
+        """
+        from facepipe.alignment import template  # loads OpenCV, which a list of cards does without
+
+        return f"{self.name}@{self.weights.sha256[:12]}/{template(self.input.template).identity}"
 
     def probability_of(self, score: str = "cosine", flip: str | None = None) -> Probability | None:
         """The curve for a score and a flip rule, None being the card's own; None where the card has no such curve."""

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from cli_run import refused, run
+from cli_run import refused, run, tiny_model
 
 from facepipe.images import read_rgb, write_rgb
 from facepipe.preprocess import read_manifest
@@ -43,7 +43,8 @@ def test_for_people_and_again(raw, tmp_path):
     assert skipped == f"left out, with the reasons: {tmp_path / 'skipped.csv'}"
     assert (first.err, again.err) == ("", "resuming: 5 of 5 images were done before\n")
     line = refused(*words, "--template", "112x96")
-    assert line.startswith(f"{tmp_path}: begun with template '112x112', now '112x96'; use the same settings to resume")
+    changed = "begun with template '112x112-umeyama', now '112x96-cp2tform'"
+    assert line.startswith(f"{tmp_path}: {changed}; use the same settings to resume")
     assert run(*words, "--template", "112x96", "--overwrite").err == ""
 
 
@@ -85,3 +86,18 @@ def test_errors_are_one_line(raw, tmp_path):
     (tmp_path / "file").touch()
     assert str(tmp_path / "file") in refused("preprocess", raw, tmp_path / "file")
     assert "--quality" in run("preprocess", raw, tmp_path, "--quality", 0).err
+
+
+def test_crops_of_another_cut_are_told_to_a_model(raw, tmp_path):
+    """A model of 112x96 is told of crops of 112x112; the shipped one, of 112x112, refuses those of the old cut."""
+    model = tiny_model(tmp_path / "tiny")
+    words = ["preprocess", raw, tmp_path / "new", "--preset", "fast"]
+    assert run(*words).code == 0
+    embed = ["embed", "--already-aligned", "-o", tmp_path / "e.parquet"]
+    ended = run(*embed, tmp_path / "new", "-m", model)
+    assert ended.code == 0 and "crops cut as 112x112-umeyama, the model wants 112x96-cp2tform" in ended.err
+    words[2] = tmp_path / "old"
+    assert run(*words, "--template", "112x112-cp2tform").code == 0
+    line = refused(*embed, tmp_path / "old")
+    assert "crops cut as 112x112-cp2tform, the model wants 112x112-umeyama; make the crops anew" in line
+    assert run(*embed, tmp_path / "new").code == 0

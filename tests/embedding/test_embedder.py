@@ -62,7 +62,7 @@ def test_channel_order_and_scaling(channels, mean, scale):
     got = Embedder(model_of(channels=channels, mean=mean, scale=scale), flip="none", precision="float32")(crops)
     assert got.mu.dtype == np.float32 and got.mu.shape == (3, DIM)
     np.testing.assert_allclose(got.mu, longhand(crops, channels, mean, scale), rtol=1e-5, atol=1e-5 * 255 / scale)
-    assert (got.model, got.flip, got.paths) == ("tiny@abababababab", "none", ())
+    assert (got.model, got.flip, got.paths) == ("tiny@abababababab/112x96-cp2tform", "none", ())
 
 
 @pytest.mark.parametrize("flip", FLIPS)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from facepipe.embedding import Embeddings, EmbeddingsWriter, join, load_embeddings, require_same_model, save_embeddings
+from facepipe.embedding.identity import remedy, same_model
 from facepipe.errors import EmbeddingsError
 
 RNG = np.random.default_rng(0)
@@ -190,6 +191,30 @@ def test_value():
         Embeddings(np.zeros(3, np.float32), "m@1")
     with pytest.raises(EmbeddingsError, match="1 paths for 2 embeddings"):
         value.with_paths(["x"])
+
+
+def test_a_stamp_without_a_cut_is_of_the_old_ones():
+    """Files of before cuts were recorded: compared with what was cut so, refused where 112x112 is insightface's."""
+    old = some()
+    names = ("112x96-cp2tform", "112x112-cp2tform", "112x112-umeyama")
+    cut = {name: some(model=f"{old.model}/{name}") for name in names}
+    for name in ("112x96-cp2tform", "112x112-cp2tform"):
+        require_same_model(old, cut[name])
+        assert join([old, cut[name]]).model == cut[name].model == join([cut[name], old]).model
+    for one, other in ((old, cut["112x112-umeyama"]), (cut["112x112-umeyama"], old)):
+        with pytest.raises(EmbeddingsError, match="net@0123456789ab was made with the old 112×112 cut; make it anew"):
+            require_same_model(one, other)
+    with pytest.raises(EmbeddingsError, match="embed both with one model"):
+        require_same_model(cut["112x112-cp2tform"], cut["112x112-umeyama"])
+    with pytest.raises(EmbeddingsError, match="embed both with one model"):
+        require_same_model(old, some(model="other@9/112x96-cp2tform"))
+
+
+def test_stamps_of_ensembles_are_compared_member_by_member():
+    one = "a@1/112x112-umeyama+b@2/112x96-cp2tform"
+    assert same_model(one, one) and same_model(one, "a@1/112x112-umeyama+b@2")
+    assert not same_model(one, "a@1+b@2") and not same_model(one, "a@1/112x112-umeyama")
+    assert remedy(one, "a@1+b@2").startswith("a@1+b@2 was made with the old 112×112 cut")
 
 
 @pytest.mark.parametrize(

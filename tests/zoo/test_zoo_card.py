@@ -62,7 +62,7 @@ def test_read(write):
     assert card.input.size == (112, 96)
     assert (card.input.mean, card.input.scale, card.input.channels) == (127.5, 128.0, "bgr")
     assert (card.embedding.dim, card.embedding.flip) == (8, "concat")
-    assert card.identity == "tiny@0123456789ab"
+    assert card.identity == "tiny@0123456789ab/112x96-cp2tform"
     assert card.source.licence == "MIT" and card.source.paper == ""
     assert card.thresholds[0].score == "cosine"
 

@@ -86,7 +86,7 @@ def test_run_folder_and_card_file(tmp_path, net):
     for where in (tmp_path / "run", str(tmp_path / "run"), tmp_path / "run" / "card.toml"):
         model = load(where, "cpu")
         assert model.card == card
-        assert model.identity == f"run@{card.weights.sha256[:12]}"
+        assert model.identity == f"run@{card.weights.sha256[:12]}/112x96-cp2tform"
         assert not model.network.training and not model.is_onnx
         assert model.device == torch.device("cpu")
         assert same(model, net)
@@ -214,13 +214,13 @@ def test_import_into_a_cache_that_is_no_folder(tmp_path, net, monkeypatch, check
 
 
 def test_import_published_weights_and_load(shared):
-    for name in ("mobilefacenet-casia", "sface"):
+    for name, cut in (("mobilefacenet-casia", "112x96-cp2tform"), ("sface", "112x112-umeyama")):
         card = find_card(name)
         target = import_weights(card, shared / "weights" / card.weights.file)
         assert target == cached_weights(card) and target.is_file()
         assert [path.name for path in target.parent.iterdir() if path.name.startswith(".")] == []
         model = load(name)
-        assert model.identity == f"{name}@{card.weights.sha256[:12]}"
+        assert model.identity == f"{name}@{card.weights.sha256[:12]}/{cut}"
         assert model.network(torch.zeros(2, 3, *card.input.size)).shape == (2, 128)
     assert {status.name for status in available() if status.cached} == {DEFAULT, "mobilefacenet-casia", "sface"}
     cached_weights(card).write_bytes(b"damaged")

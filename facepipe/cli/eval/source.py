@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from facepipe.cli import options
-from facepipe.cli.screen import progress
+from facepipe.cli.screen import note, progress
 from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -96,12 +96,17 @@ class Source:
 
     def _load(self) -> list["Embeddings"]:
         from facepipe.embedding import load_embeddings
+        from facepipe.embedding.identity import lacks_cut
 
         if self.models or self.flip or self.already_aligned:
             raise DatasetError(
                 f"{self.paths[0]}: these embeddings are made; --model, --flip and --already-aligned do not apply"
             )
-        return [load_embeddings(path) for path in self.paths]
+        loaded = [load_embeddings(path) for path in self.paths]
+        for path, embeddings in zip(self.paths, loaded, strict=True):
+            if lacks_cut(embeddings.model):
+                note(f"{path}: older than the recording of cuts; its 112×112 crops were cut the old way", "yellow")
+        return loaded
 
     def _embed(self, names: Sequence[str], what: str, read: "Read | None") -> list["Embeddings"]:
         from facepipe.datasets.samples.find_image import find_image
@@ -138,6 +143,9 @@ class Source:
         if not files:
             raise DatasetError(f"{folder}: no images of {what} in it; check the path")
         members = self._members(models)
+        if self.already_aligned and read is None:
+            for _, embedder in members:
+                options.check_crops(folder, embedder)
         with progress(what, len(files)) as advance:
             embeddings = join(list(embed_ensemble(files, members, advance, read)))
         return embeddings if self.rename is None else self.rename(embeddings)

@@ -36,6 +36,7 @@ def command(
 
     from facepipe.datasets.pairs.any_pairs import read_pairs
     from facepipe.embedding import load_embeddings
+    from facepipe.embedding.identity import remedy, same_model
     from facepipe.errors import EmbeddingsError, ModelError
     from facepipe.protocols.rows import find_rows
     from facepipe.score import Logistic, probability, score_pairs
@@ -48,8 +49,9 @@ def command(
         require_plot(output)
     card, _ = locate(model or DEFAULT)
     loaded = load_embeddings(embeddings)
-    if loaded.model != card.identity:
-        raise EmbeddingsError(f"{embeddings}: made by {loaded.model}, not by {card.identity}; name it with --model")
+    if not same_model(loaded.model, card.identity):
+        what = "name it with --model" if model is None else remedy(loaded.model, card.identity)
+        raise EmbeddingsError(f"{embeddings}: made by {loaded.model}, not by {card.identity}; {what}")
     curve = card.probability_of(score, loaded.flip)
     if curve is None:
         raise ModelError(f"model {card.name} has no probabilities for {score} scores with flip {loaded.flip}")

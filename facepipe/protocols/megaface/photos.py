@@ -10,6 +10,7 @@ import numpy as np
 from facepipe.datasets.samples.digest import names_digest
 from facepipe.datasets.templates import megaface_features as files
 from facepipe.embedding import Embeddings, join
+from facepipe.embedding.identity import remedy, same_model
 from facepipe.errors import DatasetError
 from facepipe.protocols.megaface.noise import on_list, people, replace_noisy_probes
 from facepipe.protocols.megaface.protocol import FARS, RANKS, megaface_figures
@@ -149,8 +150,12 @@ def evaluate_megaface(
     known = probes.embeddings()
     if score != "cosine" and _sure(probes.about) and not _sure(known):
         raise DatasetError("noisy probes: a centre in place of a photo has no confidence; use --noisy-probes drop")
-    if (probes.about.model, probes.about.flip) != (distractors.about.model, distractors.about.flip):
-        raise DatasetError(f"probes of {probes.about.model}, distractors of {distractors.about.model}: use one model")
+    ours, theirs = probes.about, distractors.about
+    if ours.flip != theirs.flip or not same_model(ours.model, theirs.model):
+        raise DatasetError(
+            f"probes of {ours.model} (flip {ours.flip}), distractors of {theirs.model} (flip {theirs.flip}): "
+            f"{remedy(ours.model, theirs.model)}"
+        )
     count = len(distractors.names)
     wanted = sorted(set(sizes)) or sorted({size for power in range(1, 9) if (size := 10**power) < count} | {count})
     listed = on_list(distractors.names, noises, 3)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from facepipe.train.data.augment import Augment
 from facepipe.train.recipe.uncertainty_section import Uncertainty
 from facepipe.train.teacher.targets import Teacher
+from facepipe.zoo.card import TemplateName
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -25,7 +26,7 @@ class Model(Section):
     backbone: str = ""  # empty with [uncertainty] alone: all of this is then that of its backbone
     input_size: tuple[Positive, Positive] = (112, 112)  # height, width
     embedding_dim: Positive = 512
-    template: Literal["112x96", "112x112"] = "112x112"  # alignment template of the crops
+    template: TemplateName = "112x112"  # alignment template of the crops
     channels: Literal["rgb", "bgr"] = "rgb"
     mean: float = 127.5
     scale: Annotated[float, Field(gt=0)] = 127.5  # (pixel − mean) / scale

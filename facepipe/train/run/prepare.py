@@ -2,13 +2,16 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from rich.console import Console
 from torch import nn
 
 from facepipe import backbones
+from facepipe.alignment import template
 from facepipe.datasets import Samples, drop_small, fingerprint, hold_out, leave_out, open_samples
+from facepipe.datasets.samples.cut import check_cut
 from facepipe.devices import keep_freed_memory
 from facepipe.errors import ModelError
 from facepipe.train.data.crops import Crops
@@ -64,6 +67,8 @@ def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Pre
     data, loop = recipe.data, recipe.loop
     share = _share(recipe, ranks)
     opened = open_samples(data.paths, data.cut_shards)
+    cut = template(recipe.model.template).identity
+    told = [told for path in data.paths if (told := check_cut(Path(path), cut))]
     # In this order, so that a head is judged by people whom its backbone did not see either, whatever min_images says.
     kept, held_out = hold_out(leave_out(opened, set(data.exclude)), data.held_out, loop.seed)
     samples = with_more(recipe, drop_small(kept, data.min_images))
@@ -82,7 +87,7 @@ def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Pre
         crops=crops,
         loader=_loader(recipe, crops, share, numbered=targets is not None),
         trainer=_trainer(recipe, samples, targets, steps_per_epoch, ranks),
-        notes=samples.notes,
+        notes=(*samples.notes, *told),
     )
 
 

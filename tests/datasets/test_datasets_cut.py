@@ -1,0 +1,71 @@
+"""Crops know how they were cut: manifests of all ages against what a model wants."""
+
+import pytest
+
+from facepipe.alignment import TEMPLATES
+from facepipe.datasets.samples.cut import check_cut
+from facepipe.errors import DatasetError
+from facepipe.preprocess.job import Plan
+from facepipe.preprocess.manifest import write_manifest
+
+CUTS = [template.identity for template in TEMPLATES.values()]
+
+
+def manifest(folder, name="112x112", **plan):
+    folder.mkdir(parents=True, exist_ok=True)
+    write_manifest(folder / "manifest.parquet", [], Plan(folder / "raw", folder, name, **plan).about())
+    return folder
+
+
+def old_manifest(folder):
+    import pyarrow.parquet as pq
+
+    file = manifest(folder) / "manifest.parquet"
+    pq.write_table(pq.read_table(file).replace_schema_metadata(None), file)
+    return folder
+
+
+@pytest.mark.parametrize("name", list(TEMPLATES))
+def test_the_same_cut_is_taken(tmp_path, name):
+    manifest(tmp_path, name)
+    for place in (tmp_path, tmp_path / "manifest.parquet", tmp_path / "person" / "image.jpg", tmp_path / "person"):
+        assert check_cut(place, TEMPLATES[name].identity) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("112x112", "112x112-cp2tform"), ("112x112-cp2tform", "112x112-umeyama")]
+)
+def test_another_cut_of_the_size_is_refused(tmp_path, name, wanted):
+    message = f": crops cut as {TEMPLATES[name].identity}, the model wants {wanted}; make the crops anew"
+    with pytest.raises(DatasetError, match=message):
+        check_cut(manifest(tmp_path, name), wanted)
+
+
+def test_crops_of_another_size_are_told(tmp_path):
+    told = check_cut(manifest(tmp_path), "112x96-cp2tform")
+    assert "crops cut as 112x112-umeyama, the model wants 112x96-cp2tform" in told
+
+
+def test_manifests_of_before(tmp_path):
+    old_manifest(tmp_path)
+    assert check_cut(tmp_path, "112x96-cp2tform") == check_cut(tmp_path, "112x112-cp2tform") == ""
+    with pytest.raises(DatasetError, match=r"with the old 112×112 cut, .*; make the crops anew .* 112x112-cp2tform"):
+        check_cut(tmp_path, "112x112-umeyama")
+
+
+@pytest.mark.parametrize("wanted", CUTS)
+def test_nothing_is_said_of_crops_that_nobody_knows(tmp_path, wanted):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (tmp_path / "folders").mkdir()
+    assert check_cut(tmp_path / "folders", wanted) == ""
+    pq.write_table(pa.table({"crops": [["a"]], "identity": ["b"]}), tmp_path / "own.parquet")
+    assert check_cut(tmp_path / "own.parquet", wanted) == ""
+    assert check_cut(manifest(tmp_path / "taken", detection=None), wanted) == ""
+
+
+def test_a_damaged_manifest_is_named(tmp_path):
+    (tmp_path / "manifest.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DatasetError, match=r"manifest\.parquet: damaged"):
+        check_cut(tmp_path, CUTS[0])
