@@ -24,7 +24,7 @@ from facepipe.losses.loss import Loss, LossOutput
 from facepipe.losses.metric import center, contrastive, triplet
 from facepipe.losses.registry import LossInfo, create, describe, names, register, register_margin
 from facepipe.losses.uncertainty import pfe, probface, scf
-from facepipe.losses.uncertainty.head_loss import HeadLoss, beside
+from facepipe.losses.uncertainty.head_loss import HeadLoss, head_features
 from facepipe.losses.uncertainty.mls import fast_mls, mls_mean, mls_sum
 from facepipe.losses.uncertainty.output_constraint import output_constraint
 from facepipe.losses.uncertainty.r_vmf import RVMFLoss, RVMFTerms
@@ -50,13 +50,13 @@ __all__ = [
     "a_softmax",
     "angular_fisher_score",
     "arcface",
-    "beside",
     "center",
     "contrastive",
     "cosface",
     "create",
     "describe",
     "fast_mls",
+    "head_features",
     "l_softmax",
     "mls_mean",
     "mls_sum",

@@ -14,12 +14,19 @@ class Conv(UncertaintyHead):
     """Three 3×3 convolutions without padding (7×7 → 5×5 → 3×3 → 1×1), pooling, C → C/2 → C/4 → 1.
 
     ReLU follows the first two, batch norm the last two convolutions. A kernel is cut down where the map is smaller
-    than it: of 7×6, the last has 3×2.
+    than it: of 7×6, the last has 3×2. ``random_last_layer`` is as published; otherwise a fresh head gives
+    ``initial_kappa``, or d where that is 0.
     """
 
     kind = "kappa"
 
-    def __init__(self, feature_shape: tuple[int, int, int], embedding_dim: int, initial_kappa: float) -> None:
+    def __init__(
+        self,
+        feature_shape: tuple[int, int, int],
+        embedding_dim: int,
+        initial_kappa: float,
+        random_last_layer: bool = False,
+    ) -> None:
         super().__init__(feature_shape)
         channels, *sides = feature_shape
         kernels = []
@@ -32,7 +39,7 @@ class Conv(UncertaintyHead):
         self.fc1 = nn.Linear(channels, half)
         self.fc2 = nn.Linear(half, quarter)
         self.out = nn.Linear(quarter, 1)
-        start_at(self.out, initial_kappa, embedding_dim)
+        start_at(self.out, initial_kappa, embedding_dim, random_last_layer)
 
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
         """log κ, N×1."""
@@ -49,5 +56,6 @@ def conv(
     embedding_dim: int,
     stage_channels: tuple[int, ...],  # noqa: ARG001
     initial_kappa: float = 0.0,
+    random_last_layer: bool = False,
 ) -> Conv:
-    return Conv(feature_shape, embedding_dim, initial_kappa)
+    return Conv(feature_shape, embedding_dim, initial_kappa, random_last_layer)

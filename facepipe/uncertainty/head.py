@@ -66,15 +66,27 @@ def log_kappa(out: Tensor) -> Tensor:
     return -torch.logaddexp(-floored(out), out.new_tensor(-math.log(CEILING)))
 
 
-def start_at(layer: nn.Linear, initial_kappa: float, embedding_dim: int) -> None:
+def start_at(layer: nn.Linear, initial_kappa: float, embedding_dim: int, random: bool = False) -> None:
     """Make the last layer give log ``initial_kappa`` whatever comes in, until it is trained.
 
     At a fresh layer's κ ≈ 1 the loss is hundreds of nats from its optimum, and the first steps are wild. 0 stands for
     κ = d, the optimum at cos θ = 0.62 in any dimension.
 
+    Args:
+        layer: the last one, with the random weights that PyTorch gives it.
+        initial_kappa: κ of a fresh head, or 0.
+        embedding_dim: d.
+        random: leave the layer as it is, as the published programs do.
+
     Raises:
-        ModelError: negative, or beyond the ceiling.
+        ModelError: ``initial_kappa`` is negative or beyond the ceiling, or given for a random layer.
     """
+    if random:
+        if initial_kappa:
+            raise ModelError(
+                f"initial_kappa = {initial_kappa:g} and random_last_layer = true exclude each other; leave one out"
+            )
+        return
     if not 0 <= initial_kappa < CEILING:
         raise ModelError(f"initial_kappa must be at least 0 and below {CEILING:g}, got {initial_kappa:g}")
     nn.init.zeros_(layer.weight)

@@ -16,18 +16,30 @@ class Paper(UncertaintyHead):
     """n → n/2 → n/4 → 1 with ReLU between, n the size of the flattened map, then log(10⁻⁶ + e^out).
 
     A 512×7×7 map makes it 25088 → 12544 → 6272 → 1, 393 million weights.
+
+    Args:
+        feature_shape: (C, h, w) of the map before the backbone's closing batch norm and dropout.
+        embedding_dim: d.
+        initial_kappa: κ of a fresh head; 0 takes d.
+        random_last_layer: as published; the last layer starts as PyTorch makes it, which gives κ ≈ 1.
     """
 
     kind = "kappa"
 
-    def __init__(self, feature_shape: tuple[int, int, int], embedding_dim: int, initial_kappa: float) -> None:
+    def __init__(
+        self,
+        feature_shape: tuple[int, int, int],
+        embedding_dim: int,
+        initial_kappa: float,
+        random_last_layer: bool = False,
+    ) -> None:
         super().__init__(feature_shape)
         size = math.prod(feature_shape)
         half, quarter = max(1, size // 2), max(1, size // 4)
         self.fc1 = nn.Linear(size, half)
         self.fc2 = nn.Linear(half, quarter)
         self.out = nn.Linear(quarter, 1)
-        start_at(self.out, initial_kappa, embedding_dim)
+        start_at(self.out, initial_kappa, embedding_dim, random_last_layer)
 
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
         """log κ, N×1."""
@@ -42,5 +54,6 @@ def paper(
     embedding_dim: int,
     stage_channels: tuple[int, ...],  # noqa: ARG001
     initial_kappa: float = 0.0,
+    random_last_layer: bool = False,
 ) -> Paper:
-    return Paper(feature_shape, embedding_dim, initial_kappa)
+    return Paper(feature_shape, embedding_dim, initial_kappa, random_last_layer)

@@ -43,17 +43,17 @@ def test_names_by_what_they_train():
 
 def test_features_are_unit_embeddings_beside_the_output():
     mu, output = batch(2)
-    got = losses.beside(mu.float(), output.float())
+    got = losses.head_features(mu.float(), output.float())
     np.testing.assert_allclose(got[:, :DIM].numpy(), unit(mu.numpy()), atol=1e-6)
     assert torch.equal(got[:, DIM:], output.float())
-    assert losses.beside(mu.bfloat16(), output.bfloat16()).dtype == torch.float32
+    assert losses.head_features(mu.bfloat16(), output.bfloat16()).dtype == torch.float32
 
 
 def test_scf_longhand():
     """−κ cosθ − (d/2−1) log κ + log I_{d/2−1}(κ) + (d/2) log 2π + d log r, by mpmath."""
     mu, log_kappa = batch(1)
     loss = make("scf", radius=10.0).double()
-    got = loss(losses.beside(mu, log_kappa), LABELS, 1)
+    got = loss(losses.head_features(mu, log_kappa), LABELS, 1)
     v, values, terms = DIM / 2 - 1, [], []
     for direction, centre, out in zip(unit(mu.numpy()), loss.centres[LABELS].numpy(), log_kappa[:, 0], strict=True):
         kappa, cosine = math.exp(out), float(direction @ centre)
@@ -70,7 +70,7 @@ def test_scf_longhand():
 def test_scf_with_the_official_floor():
     mu, log_kappa = batch(1)
     plain, floor = make("scf"), make("scf", official_floor=True)
-    features = losses.beside(mu, log_kappa)
+    features = losses.head_features(mu, log_kappa)
     assert floor(features, LABELS, 1).loss > plain(features, LABELS, 1).loss
 
 
@@ -92,7 +92,7 @@ def test_pfe_longhand():
     for i, j in pairs():
         total = sigma2[i] + sigma2[j]
         values.append(np.sum((u[i] - u[j]) ** 2 / total + np.log(total)))
-    features = losses.beside(mu, output)
+    features = losses.head_features(mu, output)
     published = make("pfe", weight=2.0)(features, LABELS, 1)
     assert published.loss.item() == pytest.approx(np.mean(values) + DIM * math.log(2 * math.pi), rel=1e-12)
     mean = make("pfe", scale="mean")(features, LABELS, 1)
@@ -109,7 +109,7 @@ def test_probface_is_the_weighted_sum_of_its_terms(norm, form):
     ]
     away = np.abs(sigma2 / sigma2.mean() - 1) ** (1 if norm == "l1" else 2)
     constraint = away.sum() if form == "sum" else away.mean()
-    features = losses.beside(mu, output)
+    features = losses.head_features(mu, output)
     got = make("probface", norm=norm, form=form, constraint=0.3, triplet=0.0)(features, LABELS, 1)
     assert got.loss.item() == pytest.approx(np.mean(fast) + 0.3 * constraint, rel=1e-12)
     assert got.logged["constraint"].item() == pytest.approx(constraint, rel=1e-12) and "identity" not in got.logged
@@ -121,7 +121,7 @@ def test_probface_is_the_weighted_sum_of_its_terms(norm, form):
 def test_nothing_but_zero_weights():
     mu, output = batch(1)
     output.requires_grad_(True)
-    out = make("probface", mls=0.0, constraint=0.0, triplet=0.0)(losses.beside(mu, output), LABELS, 1)
+    out = make("probface", mls=0.0, constraint=0.0, triplet=0.0)(losses.head_features(mu, output), LABELS, 1)
     out.loss.backward()
     assert out.loss == 0 and torch.equal(output.grad, torch.zeros_like(output))
 
@@ -133,7 +133,7 @@ def test_gradients(name):
     loss = make(name, **({"form": "mean"} if name == "probface" else {})).double()
 
     def value(output):
-        return loss(losses.beside(mu, output), LABELS, 1).loss
+        return loss(losses.head_features(mu, output), LABELS, 1).loss
 
     assert torch.autograd.gradcheck(value, (output.requires_grad_(True),), atol=1e-6)
 
@@ -141,7 +141,7 @@ def test_gradients(name):
 @pytest.mark.parametrize("name", HEADS)
 def test_bad_batches(name):
     mu, output = batch(HEADS[name])
-    features = losses.beside(mu, output)
+    features = losses.head_features(mu, output)
     with pytest.raises(DatasetError, match="one integer class index"):
         make(name)(features, LABELS[:2], 1)
     with pytest.raises(DatasetError, match="num_classes"):

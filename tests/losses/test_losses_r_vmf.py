@@ -15,11 +15,15 @@ from facepipe.losses import RVMFLoss
 
 
 def longhand(d, radius, kappa, cosine, floor=0.0):
-    """−κ cosθ − (d/2−1) log κ + log(floor + e^−κ I(κ)) + κ + (d/2) log 2π + d log r."""
+    """−κ cosθ − (d/2−1) log(floor + κ) + log(floor + e^−κ I(κ)) + κ + (d/2) log 2π + d log r.
+
+    As in ``kl_delta_vmf.py`` of MathsShen/SCF with a floor of 1e-6.
+    """
     k = exact.mpf(kappa)
     scaled = exact.bessel(d / 2 - 1, kappa) * exact.mp.exp(-k)
     constant = exact.mpf(d) / 2 * exact.log(2 * exact.pi) + d * exact.log(radius)
-    return -k * exact.mpf(cosine) - (exact.mpf(d) / 2 - 1) * exact.log(k) + exact.log(scaled + floor) + k + constant
+    log_kappa = exact.log(k + exact.mpf(floor))
+    return -k * exact.mpf(cosine) - (exact.mpf(d) / 2 - 1) * log_kappa + exact.log(scaled + floor) + k + constant
 
 
 NOT_COMPUTING = ("aten::unbind.int", "aten::detach")
@@ -70,7 +74,7 @@ def test_value_and_gradient(d, exponent, cosine, floor, radius):
     scaled = exact.bessel(d / 2 - 1, kappa) * exact.mp.exp(-exact.mpf(kappa))
     # d/dκ log(floor + ive) = ive′/(floor + ive), ive′ = ive·(A + v/κ − 1).
     bessel = (a + v / kappa - 1) * scaled / (scaled + floor) + 1
-    expected = kappa * (-exact.mpf(cosine) - v / kappa + bessel)
+    expected = kappa * (-exact.mpf(cosine) - v / (kappa + floor) + bessel)
     assert slope == pytest.approx(float(expected), abs=1e-12 * scale)
 
 
@@ -152,6 +156,26 @@ def test_optimum_under_the_floor(cosine):
     assert best > optimum(RVMFLoss(512), cosine)
 
 
+@settings(deadline=None, max_examples=50)
+@given(log_kappa=st.floats(math.log(600), math.log(8000)), cosine=st.floats(-1, 1))
+def test_official_gradient_as_the_program_composes_it(log_kappa, cosine):
+    """With SciPy's ive and its derivative as in ``ive.py``, ive′_v = ive_{v−1} − ive_v(v + κ)/κ, term after term.
+
+    From κ = 600 on, where SciPy's ive of order 255 has not underflowed in float64.
+    """
+    special = pytest.importorskip("scipy.special")
+    log_k, cos = tensors(log_kappa, cosine)
+    loss = RVMFLoss(512, official_floor=True)(log_k, cos)
+    kappa, v = math.exp(log_kappa), 255
+    ive = float(special.ive(v, kappa))
+    slope = float(special.ive(v - 1, kappa)) - ive * (v + kappa) / kappa
+    by_kappa = -cosine - v / (1e-6 + kappa) + slope / (1e-6 + ive) + 1
+    expected = -kappa * cosine - v * math.log(1e-6 + kappa) + math.log(1e-6 + ive) + kappa
+    expected += 256 * math.log(2 * math.pi) + 512 * math.log(64)
+    assert loss.item() == pytest.approx(expected, abs=1e-8)
+    assert grad(loss.sum(), log_k)[0].item() == pytest.approx(kappa * by_kappa, abs=1e-8 * kappa)
+
+
 def test_floor_in_float32_where_scipy_underflows():
     """Below κ ≈ 377 the published program's float32 e^−κ I(κ) is 0, and its Bessel term the constant log 1e-6."""
     log_kappa, cosine = tensors(math.log(300), 0.5, torch.float32)
@@ -167,7 +191,8 @@ def test_terms_sum_to_the_loss(official_floor):
     constant = 256 * math.log(2 * math.pi) + 512 * math.log(32)
     torch.testing.assert_close(sum(terms) + constant, loss(log_kappa, cosine), rtol=1e-12, atol=1e-10)
     torch.testing.assert_close(terms.neg_kappa_times_cos_theta, -log_kappa.exp() * cosine)
-    torch.testing.assert_close(terms.neg_dim_scalar_times_log_kappa, -255 * log_kappa)
+    floored = (log_kappa.exp() + (1e-6 if official_floor else 0)).log()
+    torch.testing.assert_close(terms.neg_dim_scalar_times_log_kappa, -255 * floored, rtol=1e-12, atol=0)
 
 
 def test_large_log_kappa():

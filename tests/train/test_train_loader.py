@@ -72,6 +72,21 @@ def test_ranks_and_micro_batches_see_the_same_samples_together():
     assert seen == sorted(pixels.tobytes() for pixels in whole)
 
 
+@pytest.mark.parametrize("numbered", [False, True])
+def test_each_image_once_more_as_it_is(numbered):
+    """ProbFace's batch: the mirrored crops, then the same ones unchanged, under the same labels."""
+    samples = in_memory(good(10))
+    alone = Loader(Crops(samples, SIZE), Augment(mirror=1.0), 0, Share(4), 2, numbered=numbered)
+    doubled = Loader(
+        Crops(samples, SIZE), Augment(mirror=1.0), 0, Share(4), 2, numbered=numbered, append_unaugmented=True
+    )
+    for step in range(4):
+        (crops, labels), (both, twice) = alone.build(step, 0), doubled.build(step, 0)
+        assert both.shape == (8, SIDE, SIDE, 3) and twice.tolist() == [*labels, *labels]
+        assert (both[:4] == crops).all(), "the augmented half is the batch of a loader without the option"
+        assert (both[4:] == crops[:, :, ::-1]).all()
+
+
 def test_memory_is_bounded_and_used():
     reads = []
     images = good(10)

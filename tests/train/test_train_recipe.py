@@ -12,6 +12,8 @@ NAMES = {
     "sphereface64-casia",
     "arcface-r50",
     "arcface-r100-ms1m",
+    "arcface-ir101-ms1m",
+    "sphere64-amsoftmax",
     "resface64-arcface",
     "mobilefacenet-arcface",
     "sphereface4-small",

@@ -166,6 +166,17 @@ def test_kappa_starts_where_it_is_told(name, option, expected):
     np.testing.assert_allclose(array(kappa), expected, rtol=2e-5)
 
 
+@pytest.mark.parametrize("name", ["conv", "paper"])
+def test_a_random_last_layer_is_pytorchs(name):
+    """Uniform within ±1/√fan_in, weights and bias, as `torch.nn.Linear` draws them; κ is then about 1."""
+    head = make(name, shape=(64, 4, 3), random_last_layer=True)
+    bound = 1 / math.sqrt(head.out.in_features)
+    assert 0.8 * bound < float(head.out.weight.detach().abs().max()) <= bound
+    assert 0 < float(head.out.bias.detach().abs()) <= bound
+    kappa = head([torch.randn(8, 64, 4, 3)]).detach().exp()
+    assert 0.5 < float(kappa.min()) < float(kappa.max()) < 2
+
+
 def test_sigma2_starts_as_published():
     """In training mode, the last batch norm makes β the mean of x."""
     assert math.exp(array(make("probface")(maps(200))).mean()) == pytest.approx(math.exp(-1), rel=0.01)
@@ -228,6 +239,7 @@ def test_batches_do_not_mix_in_evaluation():
         ("compact", {"stages": 1}, "option stages must be true or false"),
         ("paper", {"initial_kappa": float("nan")}, "initial_kappa must be a number"),
         ("paper", {"initial_kappa": -1}, "initial_kappa must be at least 0"),
+        ("paper", {"initial_kappa": 5, "random_last_layer": True}, "initial_kappa = 5 and random_last_layer = true"),
         ("pfe", {"decay": 1.0}, "decay must be at least 0 and below 1"),
     ],
 )

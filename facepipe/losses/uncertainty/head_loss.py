@@ -10,14 +10,14 @@ from facepipe.losses.classification.angle import unit_rows
 from facepipe.losses.loss import Loss, LossOutput, check_batch, outside_autocast, widen
 
 
-def beside(mu: Tensor, output: Tensor) -> Tensor:
-    """One tensor N×(D+K) of embeddings N×D, scaled to length 1, and outputs N×K of a head: features of a `HeadLoss`."""
+def head_features(mu: Tensor, output: Tensor) -> Tensor:
+    """What a `HeadLoss` takes as features, N×(D+K): embeddings N×D scaled to length 1, then a head's outputs N×K."""
     mu, output = widen(mu), widen(output)
     return torch.cat([unit_rows(mu)[0], output], dim=1)
 
 
 class HeadLoss(Loss):
-    """A loss whose features are the rows of `beside`.
+    """A loss whose features are those of `head_features`.
 
     Attributes:
         published: logged values that carry the names of the original program, under which TensorBoard shows them.

@@ -40,9 +40,10 @@ class RVMFLoss:
     Attributes:
         dim: d ≥ 2, of embeddings and centres.
         radius: r; shifts the loss alone.
-        official_floor: reproduce the published program, which writes the Bessel term as
-            log(1e-6 + e^−κ I(κ)) + κ. For d = 512 the 1e-6 outweighs what it is added to until κ ≈ 3700, so the
-            optimum there is κ = 255/(1 − cosθ) instead.
+        official_floor: reproduce the published program (MathsShen/SCF, ``kl_delta_vmf.py``), which writes the Bessel
+            term as log(1e-6 + e^−κ I(κ)) + κ and log κ as log(1e-6 + κ). For d = 512 the first 1e-6 outweighs what it
+            is added to until κ ≈ 3700, so the optimum there is κ = 255/(1 − cosθ) instead; the second changes nothing
+            of note unless κ is below 1. The gradient is that of these terms, as the program's.
 
     Raises:
         ModelError: d < 2.
@@ -86,7 +87,9 @@ class RVMFLoss:
         kappa, v = log_kappa.exp(), self.dim / 2 - 1
         bessel = log_iv(v, kappa)
         if self.official_floor:
-            bessel = torch.logaddexp(bessel - kappa, bessel.new_tensor(math.log(_FLOOR))) + kappa
+            floor = bessel.new_tensor(math.log(_FLOOR))
+            bessel = torch.logaddexp(bessel - kappa, floor) + kappa
+            log_kappa = torch.logaddexp(log_kappa, floor)
         return RVMFTerms(-kappa * cosine, -v * log_kappa, bessel)
 
 

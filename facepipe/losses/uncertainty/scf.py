@@ -70,6 +70,6 @@ def scf(
 
     Args:
         radius: r of the sphere; shifts the loss, not its gradient.
-        official_floor: the 1e-6 of the published program inside the logarithm of the Bessel function.
+        official_floor: the published program's loss, with 1e-6 inside the logarithms; see `RVMFLoss`.
     """
     return SCF(embedding_dim, num_classes, radius, official_floor)

@@ -41,7 +41,8 @@ class Loader:
 
     Decoding and OpenCV run outside Python's lock, so threads are enough and crops are shared without copies.
     With ``numbered``, the number of each sample stands in the place of its label, for a loss that looks up more;
-    with ``per_identity`` above 1, that many neighbours are images of one identity, see `BalancedOrder`.
+    with ``per_identity`` above 1, that many neighbours are images of one identity, see `BalancedOrder`. With
+    ``append_unaugmented`` a micro-batch has 2N rows: the augmented crops, then the same ones as they are.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Loader:
         ahead: int = 4,
         numbered: bool = False,
         per_identity: int = 1,
+        append_unaugmented: bool = False,
     ) -> None:
         self.crops = crops
         self.augment = augment
@@ -64,6 +66,7 @@ class Loader:
             self.order = BalancedOrder(crops.samples.labels, seed, per_identity, share.samples_per_step)
         self.workers = workers or min(4, os.cpu_count() or 1)
         self.ahead = max(ahead, self.workers)
+        self.append_unaugmented = append_unaugmented
         self.read = crops.numbered if numbered else crops.batch
 
     def build(self, step: int, micro_batch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +74,10 @@ class Loader:
         first = self.share.first_position(step, micro_batch)
         indices, epochs = self.order.at(first, self.share.batch)
         crops, labels = self.read(indices, epochs)
+        plain = crops.copy() if self.append_unaugmented else None
         augment_batch(crops, uniforms(self.seed, epochs, indices, NUMBERS), self.augment)
+        if plain is not None:
+            return np.concatenate([crops, plain]), np.concatenate([labels, labels])
         return crops, labels
 
     def batches(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from facepipe import losses, uncertainty
 from facepipe.backbones import Backbone
 from facepipe.embedding.fold import fold_batch_norm
-from facepipe.losses import beside
+from facepipe.losses import head_features
 from facepipe.train.recipe.file import RecipeError
 from facepipe.train.recipe.schema import Model, Recipe
 from facepipe.uncertainty import UncertaintyHead
@@ -19,7 +19,7 @@ from facepipe.zoo.headed import Headed, head_for
 
 
 class HeadNet(Headed):
-    """Crops N×3×H×W → features of a `losses.HeadLoss`: unit embeddings beside log κ or log σ², N×(D+K), float32.
+    """Crops N×3×H×W → features of a `losses.HeadLoss`: unit embeddings, then log κ or log σ², N×(D+K), float32.
 
     The backbone stays as it is and in evaluation mode, unless ``finetune`` is set; then a copy does its work whose
     batch norm is folded away, as in `Embedder`, so that the head sees what it will see later. Under autocast the
@@ -47,7 +47,7 @@ class HeadNet(Headed):
         else:
             mu, maps = self._frozen(x)
         with torch.autocast(x.device.type, enabled=False):
-            return beside(mu, self.head(maps))
+            return head_features(mu, self.head(maps))
 
     @torch.no_grad()
     def _frozen(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:

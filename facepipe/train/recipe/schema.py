@@ -59,6 +59,7 @@ class Data(Section):
     exclude: list[str] = []  # names of identities to leave out
     min_images: Positive = 2  # identities with fewer are left out
     images_per_identity: Positive = 1  # neighbours in a batch; above 1: batches of identities × images, no epochs
+    append_unaugmented: bool = False  # each batch once more without augmentation, as ProbFace; batch counts it once
     held_out: Count = 0  # identities set aside to calibrate thresholds on
     fit: Literal["middle", "resize"] = "middle"
     memory_gb: Annotated[float, Field(ge=0)] = 4.0  # for decoded crops, of all ranks of a machine together

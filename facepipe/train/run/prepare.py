@@ -94,8 +94,9 @@ def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Pre
 def _loader(recipe: Recipe, crops: Crops, share: Share, numbered: bool) -> Loader:
     data, seed = recipe.data, recipe.loop.seed
     return Loader(
-        crops, recipe.augment, seed, share, data.workers, data.ahead, numbered, data.images_per_identity
-    )
+        crops, recipe.augment, seed, share, data.workers, data.ahead, numbered, data.images_per_identity,
+        data.append_unaugmented,
+    )  # fmt: skip
 
 
 def _share(recipe: Recipe, ranks: Ranks) -> Share:
