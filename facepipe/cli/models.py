@@ -1,5 +1,6 @@
 """``facepipe models``."""
 
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +158,13 @@ def export(model: str, folder: Path, name: str) -> None:
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--backbone", help="For a checkpoint without a card: its network, see 'facepipe models list'.")
+@click.option(
+    "--option",
+    "backbone_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Of the network, such as inner_norm=false for SCF's ir101; may be repeated.",
+)
 @options.template
 @click.option(
     "--channels",
@@ -179,6 +187,7 @@ def import_model(
     name: str,
     file: Path,
     backbone: str | None,
+    backbone_options: tuple[str, ...],
     template: Any,
     channels: Any,
     mean: float,
@@ -196,15 +205,30 @@ def import_model(
 
     card = _known(name)
     if card is not None and not overwrite:
-        if backbone is not None:
+        if backbone is not None or backbone_options:
             raise ModelError(f"{name} has a card; choose another name, or give --overwrite if the card is yours")
         click.echo(f"{name}: {import_weights(card, file)}")
         return
     if backbone is None and file.suffix != ".onnx":
         raise ModelError(f"{name} has no card; take a name of 'facepipe models list', or give --backbone for a new one")
     feed = _feed(template, channels, mean, scale)
-    made = import_foreign(name, file, backbone=backbone, input=feed, flip=flip, replace=overwrite)
+    made = import_foreign(
+        name, file, backbone=backbone, backbone_options=_values(backbone_options), input=feed, flip=flip,
+        replace=overwrite,
+    )  # fmt: skip
     click.echo(f"{made.name}: card and weights are in the cache; check it with 'facepipe models show {made.name}'")
+
+
+def _values(words: tuple[str, ...]) -> dict[str, Any]:
+    """Options given as NAME=VALUE, the value true, false or a number as in TOML."""
+    values = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        try:
+            values[name.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError as error:
+            raise ModelError(f"--option {word}: write NAME=VALUE, the value true, false or a number") from error
+    return values
 
 
 def _known(name: str) -> "Card | None":

@@ -82,8 +82,8 @@ def import_foreign(
     form: Literal["torch", "safetensors", "onnx"] = _FORMATS.get(path.suffix.lower(), "torch")
     digest = sha256_of(path)
     if form == "onnx":
-        if backbone:
-            raise ModelError(f"{path}: an ONNX file brings its own network; leave the backbone out")
+        if backbone or backbone_options:
+            raise ModelError(f"{path}: an ONNX file brings its own network; leave the backbone and its options out")
         key, dim = "", _onnx_dim(path, input)
     elif not backbone:
         raise ModelError(f"{path}: which backbone are these weights for? See facepipe.backbones.names()")

@@ -88,6 +88,26 @@ def test_import_of_a_foreign_checkpoint(tmp_path, weights):
     assert run(*words, "--overwrite").code == 0
 
 
+def test_import_with_options_of_the_network(tmp_path, cache):
+    """SCF's ResNet-100 is TFace's without the inner batch norms; told apart by an option, kept in the card."""
+    import torch
+
+    from facepipe.backbones import create
+
+    file = tmp_path / "scf.pth"
+    torch.save(create("ir34", embedding_dim=16, inner_norm=False).state_dict(), file)
+    words = ["models", "import", "scf", file, "--backbone", "ir34", "--scale", "128"]
+    assert "res_layer" in refused(*words)
+    assert "has no option 'inner'; did you mean 'inner_norm'" in refused(*words, "--option", "inner=false")
+    assert "--option inner_norm: write NAME=VALUE, the value true" in refused(*words, "--option", "inner_norm")
+    assert run(*words, "--option", "inner_norm=false").code == 0
+    told = run("models", "show", "scf", "--json").json
+    assert told["backbone_options"] == {"inner_norm": False} and told["embedding"]["dim"] == 16
+    (tmp_path / "other.onnx").write_bytes(b"x")
+    line = refused("models", "import", "other", tmp_path / "other.onnx", "--option", "inner_norm=false")
+    assert "brings its own network; leave the backbone and its options out" in line
+
+
 def test_import_of_published_weights(shared, cache):
     card = find_card("mobilefacenet-casia")
     file = shared / "weights" / card.weights.file

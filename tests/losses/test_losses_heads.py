@@ -146,3 +146,15 @@ def test_bad_batches(name):
         make(name)(features, LABELS[:2], 1)
     with pytest.raises(DatasetError, match="num_classes"):
         make(name)(features, LABELS + 1, 1)
+
+
+def test_the_official_floor_has_a_right_gradient_in_the_whole_loss():
+    """By embeddings and by log κ, at κ where the floor rules, where it fades and where it is nothing."""
+    mu = torch.randn(4, 64, dtype=torch.float64, requires_grad=True)
+    log_kappa = torch.tensor([[1.0], [3.0], [4.5], [8.0]], dtype=torch.float64, requires_grad=True)
+    loss = losses.create("scf", 64, 3, official_floor=True).double()
+    loss.set_centres(torch.randn(3, 64, dtype=torch.float64))
+    labels = torch.tensor([0, 1, 2, 0])
+    assert torch.autograd.gradcheck(
+        lambda x, log: loss(losses.head_features(x, log), labels, 1).loss, (mu, log_kappa)
+    )
