@@ -1,4 +1,4 @@
-"""Does `facepipe.detection.Detector` find what facenet-pytorch's MTCNN finds, with equal settings?
+"""Does `facepipe.detection.cascade.MTCNN` find what facenet-pytorch's MTCNN finds, with equal settings?
 
     python benchmarks/detector_parity.py FOLDER [--preset fast] [--limit 200] [--batch 32] [--border 0.5]
 
@@ -23,11 +23,12 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
+import facenet_pytorch
 import numpy as np
 import torch
-from facenet_pytorch import MTCNN
 
-from facepipe.detection import PRESETS, Detector, Faces, Settings, preset
+from facepipe.detection import PRESETS, DetectorSettings, Faces, preset
+from facepipe.detection.cascade import MTCNN
 from facepipe.detection.workers import map_on_cores
 from facepipe.images import list_images, read_rgb
 
@@ -35,9 +36,9 @@ MIN_IOU, MAX_LANDMARK, CLEARANCE = 0.95, 1.0, 0.5
 _TOGETHER = 64
 
 
-def peer(settings: Settings, device: str = "cpu") -> MTCNN:
+def peer(settings: DetectorSettings, device: str = "cpu") -> facenet_pytorch.MTCNN:
     """facenet-pytorch's MTCNN with these settings."""
-    return MTCNN(
+    return facenet_pytorch.MTCNN(
         min_face_size=settings.min_face,
         factor=settings.factor,
         thresholds=list(settings.thresholds),
@@ -46,19 +47,20 @@ def peer(settings: Settings, device: str = "cpu") -> MTCNN:
     )
 
 
-def peer_faces(mtcnn: MTCNN, images: list[np.ndarray], batch: int = 1) -> list[Faces]:
-    """What it finds in images, given in batches of neighbours of one size, one batch per core."""
+def peer_faces(mtcnn: facenet_pytorch.MTCNN, images: list[np.ndarray], batch: int = 1) -> list[Faces]:
+    """What it finds in images, counted from 0, given in batches of neighbours of one size, one batch per core."""
     found = map_on_cores(lambda same: _peer_batch(mtcnn, same), batches(images, batch))
     return [faces for part in found for faces in part]
 
 
-def _peer_batch(mtcnn: MTCNN, images: list[np.ndarray]) -> list[Faces]:
+def _peer_batch(mtcnn: facenet_pytorch.MTCNN, images: list[np.ndarray]) -> list[Faces]:
     found = []
     for boxes, scores, landmarks in zip(*mtcnn.detect(np.stack(images), landmarks=True), strict=True):
         if boxes is None:
             found.append(Faces.none())
         else:
-            found.append(Faces(*(np.asarray(values, np.float32) for values in (boxes, scores, landmarks))))
+            # It counts pixels from 1, as MATLAB does.
+            found.append(Faces(*(np.asarray(values, np.float32) for values in (boxes - 1, scores, landmarks - 1))))
     return found
 
 
@@ -117,7 +119,7 @@ def is_clear(faces: Faces, size: tuple[int, int]) -> np.ndarray:
     """Which faces keep clear of the edge of their image of (height, width), bool N."""
     corner, end = faces.boxes[:, :2], faces.boxes[:, 2:]
     room = CLEARANCE * (end - corner).max(1, keepdims=True)
-    return ((corner - room >= 0) & (end + room <= np.array(size[::-1]))).all(1)
+    return ((corner - room >= 0) & (end + room <= np.array(size[::-1]) - 1)).all(1)
 
 
 def with_border(image: np.ndarray, share: float) -> np.ndarray:
@@ -134,10 +136,10 @@ def batches(images: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
 
 
 def measure(
-    paths: Iterable[Path], settings: Settings, device: str = "cpu", batch: int = 1, border: float = 0.0
+    paths: Iterable[Path], settings: DetectorSettings, device: str = "cpu", batch: int = 1, border: float = 0.0
 ) -> Parity:
     """Run both over the images, each in a border, the peer in batches of at most ``batch``."""
-    detector, mtcnn, parity = Detector(settings, device), peer(settings, device), Parity()
+    detector, mtcnn, parity = MTCNN(settings, device), peer(settings, device), Parity()
     paths = iter(paths)
     while part := list(islice(paths, _TOGETHER)):
         images = [with_border(read_rgb(path), border) for path in part]

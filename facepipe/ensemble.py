@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facepipe.detection import Faces, Search
+from facepipe.detection import Detector, Faces
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.errors import EmbeddingsError
 from facepipe.pipeline import Cropper, Read, embed_batch, read_batches
@@ -86,7 +86,7 @@ def embed_ensemble(
 class SameFaces:
     """A detector that, asked again for the images of the last call, answers without looking again."""
 
-    def __init__(self, detector: Search) -> None:
+    def __init__(self, detector: Detector) -> None:
         self._detector = detector
         self._images: list[np.ndarray] = []
         self._faces: list[Faces] = []

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from facepipe.alignment import Aligner
-from facepipe.detection import Faces, Search, choose
+from facepipe.detection import Detector, Faces, choose
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.errors import FacepipeError
 from facepipe.images import MAX_PIXELS, read_rgb
@@ -123,7 +123,7 @@ class Cropper:
     """
 
     def __init__(
-        self, aligner: Aligner, detector: Search | None, rule: str = "centre", on_miss: str = "drop"
+        self, aligner: Aligner, detector: Detector | None, rule: str = "centre", on_miss: str = "drop"
     ) -> None:
         self.aligner, self.detector, self.rule, self.on_miss = aligner, detector, rule, on_miss
 
@@ -142,7 +142,7 @@ class Cropper:
             return CroppedImage(image.path, size, faces, nobody, (self.aligner.accept(image.pixels),), "aligned")
         chosen = choose(faces, self.rule, size)
         try:
-            crops = tuple(self.aligner(image.pixels, faces.pixel_landmarks[index]) for index in chosen)
+            crops = tuple(self.aligner(image.pixels, faces.landmarks[index]) for index in chosen)
         except FacepipeError as error:
             return CroppedImage(image.path, size, faces, nobody, (), "error", str(error))
         if len(chosen):

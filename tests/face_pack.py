@@ -61,15 +61,15 @@ PACKAGED = {"astronaut": astronaut, "hopper": hopper}
 
 def lfw(shared: Path, count: int) -> list[FacePhoto]:
     """People of LFW, evenly spread over the alphabet, one photo each; their face is what MTCNN finds in the middle."""
-    from facepipe.detection import Detector, choose
+    from facepipe.detection import choose, create_detector
 
     people = sorted((shared / "data" / "lfw").iterdir())
     paths = [sorted(people[index * len(people) // count].iterdir())[0] for index in range(count)]
     photos = [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in paths]
     known = []
-    for pixels, faces in zip(photos, Detector()(photos), strict=True):
+    for pixels, faces in zip(photos, create_detector()(photos), strict=True):
         middle = choose(faces, "centre", pixels.shape[:2])
-        known += [FacePhoto(pixels, zero_based(faces)[index], faces.boxes[index]) for index in middle]
+        known += [FacePhoto(pixels, faces.landmarks[index], faces.boxes[index]) for index in middle]
     return known
 
 
@@ -108,12 +108,7 @@ def resized(photo: FacePhoto, side: float) -> FacePhoto:
     return FacePhoto(cv2.resize(photo.pixels, (width, height), interpolation=how), landmarks, box)
 
 
-def zero_based(faces) -> np.ndarray:
-    """Landmarks of `Faces` as 0-based pixels, N×5×2."""
-    return faces.pixel_landmarks
-
-
 def error(photo: FacePhoto, faces) -> float:
     """Mean distance of the nearest found face's landmarks from the known ones in eye distances; infinite for none."""
-    distances = np.linalg.norm(zero_based(faces) - photo.landmarks, axis=2).mean(1)
+    distances = np.linalg.norm(faces.landmarks - photo.landmarks, axis=2).mean(1)
     return float(distances.min(initial=np.inf) / photo.eye_distance)

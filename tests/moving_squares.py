@@ -49,7 +49,7 @@ def _faces(image):
         return Faces.none()
     boxes = np.array(boxes, np.float32)
     places = np.array([(0.3, 0.35), (0.7, 0.35), (0.5, 0.55), (0.35, 0.75), (0.65, 0.75)], np.float32)
-    landmarks = boxes[:, None, :2] + places * (boxes[:, None, 2:] - boxes[:, None, :2]) + 1
+    landmarks = boxes[:, None, :2] + places * (boxes[:, None, 2:] - boxes[:, None, :2])
     return Faces(boxes, np.full(len(boxes), 0.99, np.float32), landmarks)
 
 

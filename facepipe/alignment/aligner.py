@@ -31,7 +31,7 @@ class Aligner:
 
         Args:
             image: uint8 H×W×3 RGB.
-            landmarks: float 5×2, 0-based pixels.
+            landmarks: float 5×2, 0-based pixels (`Faces.landmarks`).
 
         Returns:
             uint8 h×w×3, black where the crop reaches beyond the image.

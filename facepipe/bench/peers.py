@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from facepipe.detection import Settings
+from facepipe.detection import DetectorSettings
 from facepipe.zoo import Model
 
 PEER_BATCH = 32
@@ -63,7 +63,7 @@ def has_facenet() -> bool:
     return find_spec("facenet_pytorch") is not None and find_spec("torchvision") is not None
 
 
-def facenet_mtcnn(settings: Settings, device: str) -> Work:
+def facenet_mtcnn(settings: DetectorSettings, device: str) -> Work:
     """``facenet_pytorch.MTCNN.detect`` with landmarks in batches of 32, on a list of images of one size."""
     from facenet_pytorch import MTCNN
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from facepipe.alignment import Aligner
 from facepipe.bench.peers import Peer, facenet_mtcnn, has_facenet, plain_forward
-from facepipe.detection import Detector, Faces, Settings, choose
+from facepipe.detection import DetectorSettings, Faces, choose, create_detector
 from facepipe.embedding import Embedder
 from facepipe.images import read_rgb
 
@@ -31,7 +31,7 @@ class Row:
 def bench(
     paths: Sequence[Path],
     embedder: Embedder,
-    settings: Settings,
+    settings: DetectorSettings,
     device: str,
     advance: Callable[[int], None] = lambda _count: None,
 ) -> list[Row]:
@@ -51,7 +51,7 @@ def bench(
     images = [read_rgb(path) for path in paths]
     rows = [Row("read", "facepipe", len(images) / (time.perf_counter() - start))]
     advance(len(images))
-    detector = Detector(settings, device)
+    detector = create_detector(settings, device)
     peers = _facenet(images, settings, device)
     detected, found = _in_turns("detect", "facepipe", detector, peers, images, advance)
     rows += detected
@@ -66,7 +66,7 @@ def bench(
     return rows + embedded
 
 
-def _facenet(images: list[np.ndarray], settings: Settings, device: str) -> dict[str, Peer]:
+def _facenet(images: list[np.ndarray], settings: DetectorSettings, device: str) -> dict[str, Peer]:
     one_size = len({image.shape for image in images}) == 1
     return {"facenet-pytorch": Peer(facenet_mtcnn, settings, device)} if one_size and has_facenet() else {}
 
@@ -111,5 +111,5 @@ def _crops(aligner: Aligner, images: list[np.ndarray], faces: list[Faces]) -> np
     crops = []
     for image, found in zip(images, faces, strict=True):
         chosen = choose(found, "centre", (image.shape[0], image.shape[1]))
-        crops.append(aligner(image, found.pixel_landmarks[chosen[0]]) if len(chosen) else aligner.centre(image))
+        crops.append(aligner(image, found.landmarks[chosen[0]]) if len(chosen) else aligner.centre(image))
     return np.stack(crops)

@@ -1,12 +1,16 @@
 """``facepipe align``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from facepipe.cli import options
 from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import FacepipeError
+
+if TYPE_CHECKING:
+    from facepipe.detection import DetectorSettings
 
 
 @click.command("align")
@@ -30,10 +34,7 @@ def command(
     out: Path,
     template: str,
     rule: str,
-    preset: str,
-    min_face: float | None,
-    factor: float | None,
-    thresholds: tuple[float, ...] | None,
+    detection: "DetectorSettings",
     device: str,
     suffix: str,
     as_json: bool,
@@ -46,15 +47,14 @@ def command(
     With --json one line per image: {"path", "crops", "status", "reason"}.
     """
     from facepipe.alignment import Aligner
+    from facepipe.detection import create_detector
     from facepipe.images import list_images, write_rgb
     from facepipe.pipeline import Cropper, read_batches
 
     for root in paths:
         if root.is_dir() and root.resolve() == out.resolve():
             raise FacepipeError(f"{out}: crops must not go where the images are; name another folder with --out")
-    cropper = Cropper(
-        Aligner(template), options.make_detector(preset, min_face, factor, thresholds, device), rule, "drop"
-    )
+    cropper = Cropper(Aligner(template), create_detector(detection, device), rule, "drop")
     taken: set[Path] = set()
     count = 0
     with progress("aligning") as advance:

@@ -12,6 +12,7 @@ from facepipe.errors import DatasetError, ModelError
 
 if TYPE_CHECKING:
     from facepipe.bench import Row
+    from facepipe.detection import DetectorSettings
     from facepipe.embedding import Embedder
 
 
@@ -31,10 +32,7 @@ def command(
     model: str | None,
     precision: str,
     device: str,
-    preset: str,
-    min_face: float | None,
-    factor: float | None,
-    thresholds: tuple[float, ...] | None,
+    detection: "DetectorSettings",
     as_json: bool,
 ) -> None:
     """Measure the throughput of every stage, beside peers that are installed.
@@ -47,20 +45,18 @@ def command(
     import torch
 
     from facepipe.bench import bench
-    from facepipe.detection import preset as settings_of
     from facepipe.devices import choose_device
     from facepipe.images import list_images
 
     paths = list(islice(list_images(images), count)) if images else _astronauts(min(count, 256))
     if not paths:
         raise DatasetError(f"{images}: no images in it; name a folder of photos")
-    settings = settings_of(preset, min_face=min_face, factor=factor, thresholds=thresholds or None)
     embedder = _embedder(model, precision, device)
     chosen = str(choose_device(device))
     with progress("measuring", 4 * len(paths)) as advance:
-        rows = bench(paths, embedder, settings, chosen, advance)
+        rows = bench(paths, embedder, detection, chosen, advance)
     about = {"images": len(paths), "device": chosen, "threads": torch.get_num_threads(), "torch": torch.__version__,
-             "model": embedder.model.identity, "preset": preset}  # fmt: skip
+             "model": embedder.model.identity, "detection": detection.to_dict()}  # fmt: skip
     if as_json:
         print_json(about | {"stages": [vars(row) for row in rows]})
     else:

@@ -11,6 +11,7 @@ from facepipe.cli.verdict import USUAL_FAR, caption, decision, judge, show
 from facepipe.errors import NoFaceError
 
 if TYPE_CHECKING:
+    from facepipe.detection import DetectorSettings
     from facepipe.embedding import Embedder
     from facepipe.pipeline import CroppedImage, ReadImage
 
@@ -66,10 +67,7 @@ def command(
     device: str,
     rule: str,
     already_aligned: bool,
-    preset: str,
-    min_face: float | None,
-    factor: float | None,
-    thresholds: tuple[float, ...] | None,
+    detection: "DetectorSettings",
     as_json: bool,
 ) -> None:
     """Say whether two photos show the same person.
@@ -83,13 +81,14 @@ def command(
     Exit code 0 for any successful comparison (with --check, 1 when different), 2 when there is no face or
     a file cannot be read.
     """
+    from facepipe.detection import create_detector
     from facepipe.images import read_rgb
     from facepipe.pipeline import ReadImage
 
     # Before the model is loaded, so that a wrong path is told at once.
     images = [ReadImage(path, read_rgb(path)) for path in (image_a, image_b)]
     embedder = options.make_embedder(model, flip, precision, device)
-    detector = None if already_aligned else options.make_detector(preset, min_face, factor, thresholds, device)
+    detector = None if already_aligned else create_detector(detection, device)
     decided = decision(embedder, score, far, threshold)
     found = _find(images, embedder, detector, rule)
     answer = judge(found, embedder, score, decided, prior)

@@ -27,13 +27,13 @@ def command(out: Path, model: str | None, device: str) -> None:
     """Detect, align and compare two faces that installed packages carry, with the model that ships."""
     from facepipe.alignment import Aligner
     from facepipe.cli.verdict import USUAL_FAR, caption, decision, judge, show
-    from facepipe.detection import Detector
+    from facepipe.detection import create_detector
     from facepipe.images import read_rgb, write_rgb
     from facepipe.pipeline import Cropper, ReadImage
 
     embedder = options.make_embedder(model, None, "auto", device)
     images = [ReadImage(path, read_rgb(path)) for path in _photos()]
-    found = Cropper(Aligner(embedder.model.card.input.template), Detector(device=device), "largest")(images)
+    found = Cropper(Aligner(embedder.model.card.input.template), create_detector(device=device), "largest")(images)
     answer = judge(found, embedder, "cosine", decision(embedder, "cosine", USUAL_FAR, None), 0.5)
     show(answer)
     write_rgb(out, _picture(images, found, caption(answer)))

@@ -12,7 +12,7 @@ from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import FacepipeError
 
 if TYPE_CHECKING:
-    from facepipe.detection import Faces
+    from facepipe.detection import DetectorSettings, Faces
     from facepipe.pipeline import ReadImage
 
 
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 @click.option("--save", type=options.output_path, help="Folder for copies of the images with the faces drawn in.")
 def command(
     paths: tuple[Path, ...],
-    preset: str,
-    min_face: float | None,
-    factor: float | None,
-    thresholds: tuple[float, ...] | None,
+    detection: "DetectorSettings",
     device: str,
     as_json: bool,
     save: Path | None,
@@ -36,18 +33,19 @@ def command(
 
     One line per image: its faces with box, score and five landmarks, best first; an image that cannot be
     read gets a line with the reason. With --json the lines are JSON: {"path", "faces": [{"box", "score",
-    "landmarks"}]} or {"path", "error"}. Boxes are left, top, right, bottom in pixels of the upright image;
-    the numbers are facenet-pytorch's.
+    "landmarks"}]} or {"path", "error"}. Boxes are left, top, right, bottom, landmarks x, y; both are pixels of
+    the upright image, counted from 0 with pixel centres at integers.
 
     Exit code 2 when no image could be read.
     """
+    from facepipe.detection import create_detector
     from facepipe.images import list_images
     from facepipe.pipeline import read_batches
 
     present = any(path.exists() for path in paths)
     # Among others, a path that does not exist is told in its turn, like a file that cannot be read.
     files = chain.from_iterable([path] if present and not path.exists() else list_images(path) for path in paths)
-    detector = options.make_detector(preset, min_face, factor, thresholds, device)
+    detector = create_detector(detection, device)
     count = failed = 0
     taken: set[Path] = set()
     with progress("detecting") as advance:

@@ -3,12 +3,16 @@
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from facepipe.cli import options
 from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import FacepipeError
+
+if TYPE_CHECKING:
+    from facepipe.detection import DetectorSettings
 
 
 @click.command("embed")
@@ -47,10 +51,7 @@ def command(
     on_miss: str,
     sheet: Path | None,
     sort: str | None,
-    preset: str,
-    min_face: float | None,
-    factor: float | None,
-    thresholds: tuple[float, ...] | None,
+    detection: "DetectorSettings",
     as_json: bool,
 ) -> None:
     """Embed images, or all images of folders, into one Parquet file.
@@ -69,6 +70,7 @@ def command(
         raise click.UsageError("--sort is the order of a --sheet: name its file.")
     from facepipe.alignment import Aligner
     from facepipe.cli.embed_sheet import Sheet
+    from facepipe.detection import create_detector
     from facepipe.embedding import EmbeddingsWriter
     from facepipe.ensemble import SameFaces, embed_ensemble, ensemble_of
     from facepipe.images import list_images
@@ -77,7 +79,7 @@ def command(
     embedders = [options.make_embedder(model, flip, precision, device) for model in models or [None]]
     detector = None
     if not already_aligned:
-        detector = SameFaces(options.make_detector(preset, min_face, factor, thresholds, device))
+        detector = SameFaces(create_detector(detection, device))
     members = [
         (Cropper(Aligner(embedder.model.card.input.template), detector, rule, on_miss), embedder)
         for embedder in embedders

@@ -10,7 +10,7 @@ from facepipe.cli import options
 from facepipe.errors import EmbeddingsError, ModelError
 
 if TYPE_CHECKING:
-    from facepipe.detection import Detector
+    from facepipe.detection import Detector, DetectorSettings
     from facepipe.embedding import Embedder
     from facepipe.pipeline import Cropper
 
@@ -25,14 +25,13 @@ class FaceTools:
     flip: str | None
     precision: str
     device: str
-    preset: str
-    min_face: float | None
-    factor: float | None
-    thresholds: tuple[float, ...] | None
+    detection: "DetectorSettings"
 
     def detector(self) -> "Detector":
         """The detector that the options describe."""
-        return options.make_detector(self.preset, self.min_face, self.factor, self.thresholds, self.device)
+        from facepipe.detection import create_detector
+
+        return create_detector(self.detection, self.device)
 
     def embedder(self) -> "Embedder":
         """The embedder that the options describe."""

@@ -1,6 +1,7 @@
 """Options that several commands share, and the objects they stand for."""
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -9,7 +10,6 @@ import click
 from facepipe.cli.screen import note
 
 if TYPE_CHECKING:
-    from facepipe.detection import Detector
     from facepipe.embedding import Embedder
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -69,35 +69,34 @@ some_paths = click.argument("paths", nargs=-1, required=True, type=click.Path(pa
 
 
 def detection(command: F) -> F:
-    """Options of the detector."""
-    for option in reversed(
-        [
-            click.option(
-                "--preset",
-                type=click.Choice(["sphereface", "fast"]),
-                default="sphereface",
-                show_default=True,
-                help="sphereface: minimum face 20, factor 0.85, thresholds 0.6 0.7 0.9; fast: factor 0.709.",
-            ),
-            click.option("--min-face", type=float, help="Smallest face in pixels."),
-            click.option("--factor", type=float, help="Ratio of neighbouring pyramid levels."),
-            click.option("--thresholds", type=float, nargs=3, help="Face probabilities for P-, R- and O-Net."),
-        ]
-    ):
-        command = option(command)
-    return command
+    """Options of the detector; the command gets them as one `DetectorSettings`, ``detection``."""
+
+    @wraps(command)
+    def wrapped(preset: str, **words: Any) -> Any:
+        from facepipe.detection import preset as settings_of
+
+        changes = {name: words.pop(name) for name in ("min_face", "factor", "thresholds", "max_pixels")}
+        return command(detection=settings_of(preset, **changes), **words)
+
+    decorated: Any = wrapped
+    for option in reversed(_DETECTION):
+        decorated = option(decorated)
+    return decorated
 
 
-def make_detector(
-    preset: str, min_face: float | None, factor: float | None, thresholds: tuple[float, ...] | None, device: str
-) -> "Detector":
-    """The detector that the options describe."""
-    from facepipe.detection import Detector
-    from facepipe.detection import preset as settings_of
-
-    return Detector(
-        settings_of(preset, min_face=min_face, factor=factor, thresholds=thresholds or None), device=device
-    )
+_DETECTION = [
+    click.option(
+        "--preset",
+        type=click.Choice(["sphereface", "fast"]),
+        default="sphereface",
+        show_default=True,
+        help="sphereface: MTCNN, minimum face 20, factor 0.85, thresholds 0.6 0.7 0.9; fast: factor 0.709.",
+    ),
+    click.option("--min-face", type=float, help="Smallest face in pixels."),
+    click.option("--factor", type=float, help="Ratio of neighbouring pyramid levels."),
+    click.option("--thresholds", type=float, nargs=3, default=None, help="Face probabilities for P-, R- and O-Net."),
+    click.option("--max-pixels", type=int, help="Reduce larger images to so many pixels before they are searched."),
+]
 
 
 def check_crops(folder: Path, embedder: "Embedder") -> None:

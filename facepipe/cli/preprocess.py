@@ -1,6 +1,7 @@
 """``facepipe preprocess``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -8,6 +9,9 @@ from click.core import ParameterSource
 from facepipe.cli import options
 from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import DatasetError
+
+if TYPE_CHECKING:
+    from facepipe.detection import DetectorSettings
 
 
 @click.command("preprocess")
@@ -45,10 +49,7 @@ def command(
     rule: str,
     on_miss: str,
     already_aligned: bool,
-    preset: str,
-    min_face: float | None,
-    factor: float | None,
-    thresholds: tuple[float, ...] | None,
+    detection: "DetectorSettings",
     suffix: str,
     quality: int,
     shard: str | None,
@@ -70,10 +71,8 @@ def command(
     if from_rec:
         _unpack(raw, out, shard, as_json)
         return
-    from facepipe.detection import preset as settings_of
     from facepipe.preprocess import Plan, preprocess
 
-    detection = settings_of(preset, min_face=min_face, factor=factor, thresholds=thresholds or None)
     plan = Plan(
         raw, out, template, rule, on_miss, None if already_aligned else detection, f".{suffix}", quality, _shard(shard)
     )

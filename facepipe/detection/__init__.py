@@ -1,7 +1,19 @@
 """Face detection: images in, `Faces` out."""
 
-from facepipe.detection.cascade import PRESETS, Detector, Search, Settings, preset
 from facepipe.detection.choose import RULES, choose
+from facepipe.detection.detector import Detector
 from facepipe.detection.faces import Faces
+from facepipe.detection.registry import DETECTORS, create_detector
+from facepipe.detection.settings import PRESETS, DetectorSettings, preset
 
-__all__ = ["PRESETS", "RULES", "Detector", "Faces", "Search", "Settings", "choose", "preset"]
+__all__ = [
+    "DETECTORS",
+    "PRESETS",
+    "RULES",
+    "Detector",
+    "DetectorSettings",
+    "Faces",
+    "choose",
+    "create_detector",
+    "preset",
+]

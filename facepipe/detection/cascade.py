@@ -1,7 +1,6 @@
 """MTCNN as a batched cascade: all images of one size share a pyramid, all candidates share R-Net and O-Net."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from facepipe.detection.faces import Faces
 from facepipe.detection.networks import load_networks
 from facepipe.detection.resample import Tables, build_tables, cut, shrink
+from facepipe.detection.settings import DetectorSettings
 from facepipe.detection.suppress import suppress
 from facepipe.detection.workers import map_on_cores
 from facepipe.devices import choose_device, keep_freed_memory
@@ -25,64 +25,19 @@ _RNET_BATCH, _ONET_BATCH = 64, 16
 """Fixed number of candidates per pass; the last pass is filled up. O-Net sees few, so that its passes are small."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How MTCNN searches.
-
-    Attributes:
-        min_face: side of the smallest face that is sought, in pixels.
-        factor: ratio of neighbouring pyramid levels, between 0 and 1.
-        thresholds: face probabilities that P-, R- and O-Net ask for.
-    """
-
-    min_face: float = 20
-    factor: float = 0.85
-    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.9)
-
-    def __post_init__(self) -> None:
-        if not self.min_face >= _CELL:
-            raise FacepipeError(f"minimum face {self.min_face} is below MTCNN's window of {_CELL} pixels; raise it")
-        if not 0.1 <= self.factor <= 0.95:
-            raise FacepipeError(f"pyramid factor {self.factor} must lie between 0.1 and 0.95")
-        if len(self.thresholds) != 3 or not all(0 <= value < 1 for value in self.thresholds):
-            raise FacepipeError(f"thresholds {self.thresholds} must be three numbers from 0 up to, not including, 1")
-
-
-PRESETS = {
-    "sphereface": Settings(),
-    "fast": Settings(factor=0.709),
-}
-"""``sphereface``: face_detect_demo.m of wy1iu/sphereface. ``fast``: the factor of MTCNN's own demo."""
-
-
-def preset(name: str, **changes: object) -> Settings:
-    """Settings by name, with the given fields changed where the value is not None.
-
-    Raises:
-        FacepipeError: unknown preset or a value out of range.
-    """
-    if name not in PRESETS:
-        raise FacepipeError(f"detector preset {name!r} is unknown; choose one of {', '.join(PRESETS)}")
-    given = {field: value for field, value in changes.items() if value is not None}
-    return replace(PRESETS[name], **given)  # type: ignore[arg-type]
-
-
-class Detector:
+class MTCNN:
     """MTCNN over facenet-pytorch's weights.
 
     Args:
-        settings: see `Settings` and `preset`.
+        settings: see `DetectorSettings` and `preset`.
         device: ``auto``, ``cpu``, ``cuda`` ...
-        max_pixels: larger images are searched at this many pixels, so that one huge photo cannot take
-            all memory; the smallest face that is found grows with the reduction.
     """
 
-    def __init__(self, settings: Settings | None = None, device: str = "auto", max_pixels: int = 16_000_000) -> None:
-        self.settings = settings or Settings()
+    def __init__(self, settings: DetectorSettings | None = None, device: str = "auto") -> None:
+        self.settings = settings or DetectorSettings()
         self.device = choose_device(device)
         if self.device.type == "cpu":
             keep_freed_memory()
-        self.max_pixels = max_pixels
         self._pnet, self._rnet, self._onet = load_networks(self.device)
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Faces]:
@@ -96,7 +51,7 @@ class Detector:
         for image in images:
             _check(image)
         # By the size in which an image is searched: two sizes may become one when they are reduced.
-        by_size = sorted(range(len(images)), key=lambda index: _reduced(images[index].shape, self.max_pixels))
+        by_size = sorted(range(len(images)), key=lambda index: _reduced(images[index].shape, self.settings.max_pixels))
         on_cores = self.device.type == "cpu"
         share = -(-len(images) // torch.get_num_threads()) if on_cores else _TOGETHER
         together = min(_TOGETHER, max(1, share))
@@ -112,16 +67,16 @@ class Detector:
     @torch.inference_mode()
     def _find(self, images: list[np.ndarray]) -> list[Faces]:
         """Search images of few sizes, equal ones side by side."""
-        reduced = [_within(image, self.max_pixels) for image in images]
+        reduced = [_within(image, self.settings.max_pixels) for image in images]
         tables = build_tables(reduced, self.device)
         image, boxes = self._propose(tables, [(small.shape[0], small.shape[1]) for small in reduced])
         image, boxes = self._refine(tables, image, boxes)
         image, boxes, scores, landmarks = self._output(tables, image, boxes)
         order = torch.argsort(scores, descending=True, stable=True)
-        owner, *arrays = (values[order].cpu().numpy() for values in (image, boxes, scores, landmarks))
+        # The networks' own counting from 1, as in MATLAB, ends here.
+        owner, *arrays = (values[order].cpu().numpy() for values in (image, boxes - 1, scores, landmarks - 1))
         faces = [Faces(*(values[owner == index] for values in arrays)) for index in range(len(images))]
-        ratios = [full.shape[1] / small.shape[1] for full, small in zip(images, reduced, strict=True)]
-        return [found if ratio == 1 else found.scaled(ratio) for found, ratio in zip(faces, ratios, strict=True)]
+        return [_enlarged(*three) for three in zip(faces, reduced, images, strict=True)]
 
     def _propose(self, tables: Tables, sizes: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
         """P-Net over every level of every image: candidates as (image N, square boxes N×4)."""
@@ -219,7 +174,16 @@ def _within(image: np.ndarray, max_pixels: int) -> np.ndarray:
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _scales(size: tuple[int, int], settings: Settings) -> list[float]:
+def _enlarged(faces: Faces, small: np.ndarray, full: np.ndarray) -> Faces:
+    """Faces of a reduced image in the pixels of the full one."""
+    if small.shape == full.shape:
+        return faces
+    across, down = full.shape[1] / small.shape[1], full.shape[0] / small.shape[0]
+    # The edge of the first pixel, at −½, stays where it is.
+    return faces.moved((across, down), ((across - 1) / 2, (down - 1) / 2))
+
+
+def _scales(size: tuple[int, int], settings: DetectorSettings) -> list[float]:
     scale = _CELL / settings.min_face
     scales = []
     while min(size) * scale >= _CELL:
@@ -243,10 +207,6 @@ def _square(boxes: Tensor) -> Tensor:
 
 
 def _placed(boxes: Tensor, points: Tensor) -> Tensor:
-    """Landmarks N×5×2 in image pixels from O-Net's fractions of the box."""
+    """Landmarks N×5×2 in image pixels, counted from 1 as boxes are, from O-Net's fractions of the box."""
     side = boxes[:, None, 2:] - boxes[:, None, :2] + 1
     return side * points.view(-1, 2, 5).transpose(1, 2) + boxes[:, None, :2] - 1
-
-
-Search = Callable[[Sequence[np.ndarray]], list[Faces]]
-"""What the pipeline asks of a detector: images in, one `Faces` per image out."""

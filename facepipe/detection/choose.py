@@ -33,5 +33,6 @@ def choose(faces: Faces, rule: str, size: tuple[int, int]) -> np.ndarray:
     if rule == "largest":
         return np.array([int(((right - left) * (bottom - top)).argmax())])
     height, width = size
-    distance = ((left + right) / 2 - width / 2) ** 2 + ((top + bottom) / 2 - height / 2) ** 2
+    # As published, where boxes count from 1 and the image's centre is half its width.
+    distance = ((left + right) / 2 + 1 - width / 2) ** 2 + ((top + bottom) / 2 + 1 - height / 2) ** 2
     return np.array([int(distance.argmin())])

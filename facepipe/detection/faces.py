@@ -9,15 +9,13 @@ import numpy as np
 class Faces:
     """The faces of one image, always as arrays; N may be 0.
 
-    Attributes:
-        boxes: float32 N×4, (left, top, right, bottom) in pixels of the upright image; may reach beyond it.
-        scores: float32 N, O-Net's face probability, 0 to 1.
-        landmarks: float32 N×5×2, (x, y) of left eye, right eye, nose tip, left and right mouth corner,
-            left and right as the viewer sees them.
+    Coordinates are 0-based pixels of the upright image, x right, y down, pixel centres at integers.
 
-    The numbers are those of facenet-pytorch's ``MTCNN.detect``. Its landmarks, like MATLAB's, count pixels
-    from 1 (on mirrored LFW images x and its mirror sum to width + 1.2, where 0-based pixel centres would
-    give width − 1); `pixel_landmarks` gives them 0-based, which is what alignment wants.
+    Attributes:
+        boxes: float32 N×4, (left, top, right, bottom) of the first and the last pixel; may reach beyond the image.
+        scores: float32 N, the detector's face probability, 0 to 1.
+        landmarks: float32 N×5×2, (x, y) of left eye, right eye, nose tip, left and right mouth corner,
+            left and right as the viewer of an upright face sees them.
     """
 
     boxes: np.ndarray
@@ -37,11 +35,8 @@ class Faces:
         index = np.asarray(index, dtype=None if len(index) else np.intp)
         return Faces(self.boxes[index], self.scores[index], self.landmarks[index])
 
-    def scaled(self, factor: float) -> "Faces":
-        """The same faces in an image that is ``factor`` times as large."""
-        return Faces(self.boxes * np.float32(factor), self.scores, self.landmarks * np.float32(factor))
-
-    @property
-    def pixel_landmarks(self) -> np.ndarray:
-        """Landmarks as 0-based pixels with pixel centres at integers, float32 N×5×2."""
-        return self.landmarks - np.float32(1)
+    def moved(self, scale: tuple[float, float], shift: tuple[float, float]) -> "Faces":
+        """The same faces in an image that is scaled and shifted: x becomes x·scale + shift, likewise y."""
+        factor, offset = np.array(scale, np.float32), np.array(shift, np.float32)
+        boxes = self.boxes * np.tile(factor, 2) + np.tile(offset, 2)
+        return Faces(boxes, self.scores, self.landmarks * factor + offset)

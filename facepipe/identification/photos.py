@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from facepipe.alignment import Aligner
-from facepipe.detection import Search
+from facepipe.detection import Detector
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.identification.confidence import confidence
 from facepipe.identification.identifier import Identifier
@@ -17,7 +17,7 @@ from facepipe.pipeline import CroppedImage, Cropper, ReadImage, read_batches
 
 def identify_photos(
     paths: Iterable[Path],
-    detector: Search,
+    detector: Detector,
     embedder: Embedder,
     identifier: Identifier,
     progress: Callable[[int], None] = lambda _: None,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from facepipe.alignment import Aligner
-from facepipe.detection import Faces, Search
+from facepipe.detection import Detector, Faces
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.identification.confidence import confidence
 from facepipe.identification.interpolate import between
@@ -55,7 +55,7 @@ class VideoFaces:
     def __init__(
         self,
         video: Video,
-        detector: Search,
+        detector: Detector,
         embedder: Embedder,
         tracker: Tracker,
         names: TrackNames,

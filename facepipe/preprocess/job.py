@@ -5,12 +5,12 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from facepipe.alignment import Aligner, template
-from facepipe.detection import Detector, Settings
+from facepipe.detection import DetectorSettings, create_detector
 from facepipe.errors import DatasetError
 from facepipe.files import replacing, write_bytes, write_text
 from facepipe.images import encode_rgb
@@ -43,22 +43,19 @@ class Plan:
     template: str = "112x112"
     rule: str = "centre"
     on_miss: str = "drop"
-    detection: Settings | None = field(default_factory=Settings)
+    detection: DetectorSettings | None = field(default_factory=DetectorSettings)
     suffix: str = ".jpg"
     quality: int = 95
     shard: tuple[int, int] = (1, 1)
 
     def settings(self) -> dict[str, Any]:
         """What must be equal for a job to be resumed, as plain JSON values."""
-        detection = None if self.detection is None else asdict(self.detection)
-        if detection is not None:
-            detection["thresholds"] = list(detection["thresholds"])
         return {
             "root": str(self.root.resolve()),
             "template": template(self.template).identity,
             "faces": self.rule,
             "on_miss": self.on_miss,
-            "detection": detection,
+            "detection": None if self.detection is None else self.detection.to_dict(),
             "format": self.suffix,
             "quality": self.quality,
             "shards": self.shard[1],
@@ -171,7 +168,7 @@ def _work_off(
 
 
 def _cropper(plan: Plan, device: str) -> Cropper:
-    detector = None if plan.detection is None else Detector(plan.detection, device)
+    detector = None if plan.detection is None else create_detector(plan.detection, device)
     return Cropper(Aligner(plan.template), detector, plan.rule, plan.on_miss)
 
 

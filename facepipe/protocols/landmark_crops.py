@@ -16,8 +16,7 @@ class LandmarkCropper(Cropper):
 
     Args:
         aligner: decides the crop's template.
-        faces: name of an image file, without folder and extension, to its one face; landmarks count from 1, as
-            MTCNN's do.
+        faces: name of an image file, without folder and extension, to its one face; see `ListedFaces`.
     """
 
     def __init__(self, aligner: Aligner, faces: Mapping[str, Faces]) -> None:
@@ -35,7 +34,7 @@ class LandmarkCropper(Cropper):
             return CroppedImage(image.path, (0, 0), faces, nobody, (), "error", image.reason)
         size = image.pixels.shape[0], image.pixels.shape[1]
         try:
-            crop = self.aligner(image.pixels, faces.pixel_landmarks[0])
+            crop = self.aligner(image.pixels, faces.landmarks[0])
         except FacepipeError as error:
             return CroppedImage(image.path, size, faces, nobody, (), "error", str(error))
         return CroppedImage(image.path, size, faces, first, (crop,), "ok")
@@ -46,7 +45,7 @@ class ListedFaces(Mapping[str, Faces]):
 
     Args:
         names: of the image files, with extension.
-        landmarks: float32 N×5×2.
+        landmarks: float32 N×5×2, taken as 0-based pixels, as insightface's ijb_11.py takes those of IJB's lists.
         scores: float32 N, of the detector that found them.
     """
 

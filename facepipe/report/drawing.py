@@ -27,7 +27,7 @@ def draw_faces(image: np.ndarray, faces: Faces, chosen: Sequence[int] | np.ndarr
         box = faces.boxes[index].tolist()
         pen.rectangle(box, outline=colour, width=width)
         pen.text((box[0] + width, box[3] + width), f"{faces.scores[index]:.3f}", fill=colour, font=font)
-        for x, y in faces.pixel_landmarks[index]:
+        for x, y in faces.landmarks[index]:
             pen.ellipse((x - width, y - width, x + width, y + width), fill=POINT)
     return np.asarray(picture)
 

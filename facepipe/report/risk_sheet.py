@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facepipe.alignment import Aligner
-from facepipe.detection import Search
+from facepipe.detection import Detector
 from facepipe.errors import DatasetError
 from facepipe.images import write_rgb
 from facepipe.pipeline import Cropper, read_batches
@@ -21,7 +21,7 @@ _FACES = 12
 
 
 def write_sheet(
-    path: Path, embeddings: "Embeddings", confidence: str, detector: Search | None, rule: str, damage: str | None
+    path: Path, embeddings: "Embeddings", confidence: str, detector: Detector | None, rule: str, damage: str | None
 ) -> None:
     """Crop again the faces that stand at evenly spaced ranks of ``confidence``, and draw them.
 

@@ -9,7 +9,7 @@ from cli_run import refused, run
 from image_bytes import png
 from PIL import Image
 
-from facepipe.detection import Detector
+from facepipe.detection import create_detector
 from facepipe.images import encode_rgb, read_rgb, write_rgb
 
 
@@ -42,7 +42,7 @@ def test_json_lines(photos):
     assert nobody == {"path": str(photos / "nobody.png"), "faces": []}
     assert set(text) == {"path", "error"} and "not an image" in text["error"]
     assert len(one["faces"]) == 1 and len(two["faces"]) == 2
-    (found,) = Detector(device="cpu")([read_rgb(photos / "one.png")])
+    (found,) = create_detector(device="cpu")([read_rgb(photos / "one.png")])
     (face,) = one["faces"]
     assert set(face) == {"box", "score", "landmarks"}
     np.testing.assert_allclose(face["box"], found.boxes[0], atol=1e-3)

@@ -72,7 +72,7 @@ def test_landmarks_of_the_list_cut_the_crop(ijb, tmp_path):
     path = ijb.root / "IJBC" / "loose_crop" / faces.names[3]
     (batch,) = read_batches([path, tmp_path / "gone" / faces.names[4]])
     cut, missing = LandmarkCropper(aligner, listed)(batch)
-    np.testing.assert_array_equal(cut.crops[0], aligner(read_rgb(path), faces.landmarks[3] - 1))
+    np.testing.assert_array_equal(cut.crops[0], aligner(read_rgb(path), faces.landmarks[3]))
     assert (cut.status, missing.status) == ("ok", "error") and "no such file" in missing.reason
     assert len(listed) == len(faces) and cut.faces.scores.tolist() == [faces.detector_score[3]]
 

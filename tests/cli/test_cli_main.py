@@ -89,7 +89,7 @@ def test_wrong_values_of_shared_options(tmp_path):
     )
     assert "minimum face 3.0" in refused("detect", image, "--min-face", 3)
     assert "pyramid factor 2.0" in refused("align", image, "-o", tmp_path, "--factor", 2)
-    assert "three numbers" in refused("detect", image, "--thresholds", 0.6, 0.7, 1.5)
+    assert "mtcnn takes 3" in refused("detect", image, "--thresholds", 0.6, 0.7, 1.5)
     assert "'facepipe models pull sface' fetches them" in refused("embed", image, "-o", image, "-m", "sface")
 
 

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from facepipe.detection import Detector, Settings, preset
+from facepipe.detection import DetectorSettings, preset
+from facepipe.detection.cascade import MTCNN
 from facepipe.errors import FacepipeError
 from facepipe.images import list_images, read_rgb
 
@@ -17,7 +18,7 @@ import detector_parity as parity
 
 @pytest.fixture(scope="module")
 def detector():
-    return Detector(device="cpu")
+    return MTCNN(device="cpu")
 
 
 def resized(image, width, height=None):
@@ -38,7 +39,7 @@ def test_finds_what_facenet_pytorch_finds_in_the_astronaut(astronaut, name, larg
     settings = preset(name)
     sizes = (largest, largest), (203, 301), (160, 97), (64, 64)
     images = [parity.with_border(resized(astronaut, *size), 0.25) for size in sizes]
-    found, theirs = Detector(settings, "cpu")(images), parity.peer_faces(parity.peer(settings), images)
+    found, theirs = MTCNN(settings, "cpu")(images), parity.peer_faces(parity.peer(settings), images)
     for image, *both in zip(images, found, theirs, strict=True):
         counted.add(str(image.shape), *both, image.shape[:2])
     assert counted.faces >= len(images) and counted.found == counted.faces and counted.extra == 0, counted
@@ -63,7 +64,7 @@ def test_the_published_networks_judge_candidates_across_the_edge(astronaut, dete
     image, border = resized(astronaut, 90), 90
     low = np.random.default_rng(0).uniform(-40, 60, (40, 2))
     boxes = torch.tensor(np.concatenate([low, low + np.linspace(20, 95, 40)[:, None]], 1), dtype=torch.float32)
-    kept, peer = torch.zeros(len(boxes), dtype=torch.int64), parity.peer(Settings())
+    kept, peer = torch.zeros(len(boxes), dtype=torch.int64), parity.peer(DetectorSettings())
     tables = build_tables([image], torch.device("cpu"))
     wide = torch.tensor(parity.with_border(image, 1.0)).permute(2, 0, 1)[None].float()
     for ours, theirs, side in ((detector._rnet, peer.rnet, 24), (detector._onet, peer.onet, 48)):
@@ -82,7 +83,7 @@ def test_tight_photos_with_a_wide_border_are_what_facenet_pytorch_finds(astronau
     whole = resized(astronaut, 256)
     found = detector([whole])[0]
     images = [parity.with_border(tight(whole, found, margin)[0], 0.75) for margin in (0.0, 0.1)]
-    peers = parity.peer_faces(parity.peer(Settings()), images)
+    peers = parity.peer_faces(parity.peer(DetectorSettings()), images)
     for image, ours, theirs in zip(images, detector(images), peers, strict=True):
         assert len(theirs) == 1, image.shape
         assert_same(ours, theirs, 1e-3)
@@ -100,11 +101,11 @@ def test_landmarks_of_a_photo_cut_to_its_face_stay_in_place(astronaut, detector,
 
 
 def test_other_settings_reach_the_search(astronaut):
-    settings = Settings(min_face=31, factor=0.6, thresholds=(0.5, 0.5, 0.5))
+    settings = DetectorSettings(min_face=31, factor=0.6, thresholds=(0.5, 0.5, 0.5))
     image = resized(astronaut, 400)
-    ours, theirs = Detector(settings, "cpu")([image])[0], parity.peer_faces(parity.peer(settings), [image])[0]
+    ours, theirs = MTCNN(settings, "cpu")([image])[0], parity.peer_faces(parity.peer(settings), [image])[0]
     assert_same(ours, theirs.take(np.argsort(-theirs.scores, kind="stable")), 1e-3)
-    assert len(Detector(preset("fast", min_face=300), "cpu")([image])[0]) == 0
+    assert len(MTCNN(preset("fast", min_face=300), "cpu")([image])[0]) == 0
 
 
 @pytest.mark.slow
@@ -124,7 +125,7 @@ def test_equal_probabilities_keep_the_candidate_that_the_published_code_keeps(as
 
     from facepipe.detection.resample import build_tables
 
-    detector = Detector(device="cpu")
+    detector = MTCNN(device="cpu")
     judged = lambda x: (x.new_ones(len(x)), x.new_zeros(len(x), 4), x.new_zeros(len(x), 10))  # noqa: E731
     monkeypatch.setattr(detector, "_onet", judged)
     tables = build_tables([astronaut], torch.device("cpu"))
@@ -204,8 +205,8 @@ def test_a_view_is_searched_as_it_looks(astronaut, detector):
 
 def test_larger_images_are_reduced_and_boxes_are_in_original_pixels(astronaut):
     enlarged = resized(astronaut, 1024)
-    whole = Detector(device="cpu")([astronaut])[0]
-    limited = Detector(device="cpu", max_pixels=512 * 512)
+    whole = MTCNN(device="cpu")([astronaut])[0]
+    limited = MTCNN(DetectorSettings(max_pixels=512 * 512), "cpu")
     found, beside = limited([enlarged, astronaut])
     assert len(found) == len(whole) == 1
     np.testing.assert_allclose(found.boxes, 2 * whole.boxes, atol=8)
@@ -213,12 +214,12 @@ def test_larger_images_are_reduced_and_boxes_are_in_original_pixels(astronaut):
     assert_same(beside, whole, 1e-3)
     # Exactly what the reduced picture gives, times the ratio.
     small = cv2.resize(enlarged, (512, 512), interpolation=cv2.INTER_AREA)
-    assert_same(found, limited([small])[0].scaled(2), 1e-3)
+    assert_same(found, limited([small])[0].moved((2, 2), (0.5, 0.5)), 1e-3)
 
 
 def test_sizes_that_become_one_when_reduced_are_searched_as_one_by_one(astronaut):
     """The first and the last become 1225×816, and the one between them does not."""
-    limited = Detector(preset("fast"), "cpu", max_pixels=1_000_000)
+    limited = MTCNN(preset("fast", max_pixels=1_000_000), "cpu")
     three = [cv2.resize(astronaut, (width, height)) for height, width in ((1000, 1500), (1125, 1500), (1250, 1875))]
     alone = [limited([image])[0] for image in three]
     assert min(len(found) for found in alone) > 0
@@ -229,7 +230,7 @@ def test_sizes_that_become_one_when_reduced_are_searched_as_one_by_one(astronaut
 
 def test_a_reduced_strip_keeps_at_least_one_row():
     strip = np.zeros((1, 3000, 3), np.uint8)
-    assert len(Detector(device="cpu", max_pixels=100)([strip])[0]) == 0
+    assert len(MTCNN(DetectorSettings(max_pixels=100), "cpu")([strip])[0]) == 0
 
 
 @pytest.mark.parametrize(

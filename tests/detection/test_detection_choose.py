@@ -1,12 +1,15 @@
 """Choosing faces, the `Faces` value, the settings of a search, and threads that take one image each."""
 
+import dataclasses
+import json
 import threading
 
 import numpy as np
 import pytest
 import torch
 
-from facepipe.detection import PRESETS, RULES, Detector, Faces, Settings, choose, preset
+from facepipe.detection import DETECTORS, PRESETS, RULES, DetectorSettings, Faces, choose, create_detector, preset
+from facepipe.detection.registry import Kind
 from facepipe.detection.workers import _pool, map_on_cores
 from facepipe.errors import DeviceError, FacepipeError
 
@@ -31,6 +34,13 @@ def test_centre_takes_the_box_nearest_the_image_centre():
     assert choose(found, "centre", (200, 90)).tolist() == [2]
 
 
+def test_centre_is_measured_as_published():
+    """face_detect_demo.m counts boxes from 1: the pixel in the middle of 101 is number 51, and half of 101 is 50.5."""
+    left, right = (20, 40, 38, 60), (61, 40, 79, 60)
+    assert choose(faces(left, right), "centre", (101, 101)).tolist() == [0]
+    assert choose(faces(left, right), "centre", (101, 103)).tolist() == [1]
+
+
 def test_centre_measures_both_directions():
     # Ten pixels off sideways beats twenty off in height, but not five and five.
     found = faces((30, 10, 50, 70), (35, 55, 65, 65), (44, 44, 46, 46))
@@ -50,7 +60,7 @@ def test_best_and_all_go_by_score():
 
 @pytest.mark.parametrize("rule", ["centre", "largest", "best"])
 def test_the_earlier_face_wins_a_tie(rule):
-    found = faces((60, 40, 70, 60), (30, 40, 40, 60), (30, 40, 40, 60))
+    found = faces((60, 40, 70, 60), (28, 40, 38, 60), (28, 40, 38, 60))
     assert choose(found, rule, (100, 100)).tolist() == [0]
 
 
@@ -68,18 +78,18 @@ def test_unknown_rule_lists_the_known():
         choose(Faces.none(), "biggest", (9, 9))
 
 
-def test_scaled_faces_and_pixel_landmarks():
+def test_moved_faces():
     found = faces((1, 2, 3, 4))
-    doubled = found.scaled(2)
-    assert doubled.boxes.tolist() == [[2, 4, 6, 8]] and doubled.boxes.dtype == np.float32
-    assert (doubled.landmarks == found.landmarks * 2).all() and doubled.scores == found.scores
-    assert (found.pixel_landmarks == found.landmarks - 1).all() and found.pixel_landmarks.dtype == np.float32
+    moved = found.moved((2, 3), (0.5, -1))
+    assert moved.boxes.tolist() == [[2.5, 5, 6.5, 11]] and moved.boxes.dtype == np.float32
+    assert (moved.landmarks == found.landmarks * [2, 3] + [0.5, -1]).all() and moved.landmarks.dtype == np.float32
+    assert moved.scores == found.scores
 
 
 def test_presets():
-    assert PRESETS["sphereface"] == Settings(20, 0.85, (0.6, 0.7, 0.9)) == Settings()
-    assert PRESETS["fast"] == Settings(20, 0.709, (0.6, 0.7, 0.9))
-    assert preset("fast", min_face=40, factor=None, thresholds=None) == Settings(40, 0.709)
+    assert PRESETS["sphereface"] == DetectorSettings() == DetectorSettings("mtcnn", 20, 0.85, (0.6, 0.7, 0.9))
+    assert PRESETS["fast"] == DetectorSettings(factor=0.709)
+    assert preset("fast", min_face=40, factor=None, thresholds=None) == DetectorSettings(min_face=40, factor=0.709)
     with pytest.raises(FacepipeError, match="'slow' is unknown; choose one of sphereface, fast"):
         preset("slow")
 
@@ -92,23 +102,48 @@ def test_presets():
         ({"factor": 0.05}, "pyramid factor 0.05 must lie between"),
         ({"factor": 0.96}, "pyramid factor 0.96"),
         ({"factor": float("nan")}, "pyramid factor nan"),
-        ({"thresholds": (0.6, 0.7)}, "must be three numbers"),
-        ({"thresholds": (0.6, 0.7, 1.0)}, "must be three numbers"),
-        ({"thresholds": (-0.1, 0.7, 0.9)}, "must be three numbers"),
+        ({"thresholds": (0.6, 0.7)}, r"thresholds 0.6, 0.7: mtcnn takes 3, each from 0"),
+        ({"thresholds": (0.6, 0.7, 1.0)}, "mtcnn takes 3"),
+        ({"thresholds": (-0.1, 0.7, 0.9)}, "mtcnn takes 3"),
+        ({"max_pixels": 0}, "limit of 0 pixels must be at least 1"),
+        ({"detector": "viola"}, "detector 'viola' is unknown; choose one of mtcnn"),
     ],
 )
 def test_settings_out_of_range_name_the_value(bad, message):
     with pytest.raises(FacepipeError, match=message):
-        Settings(**bad)
+        DetectorSettings(**bad)
 
 
 def test_settings_at_the_edge_of_the_range():
-    Settings(min_face=12, factor=0.95, thresholds=(0, 0, 0.999))
+    DetectorSettings(min_face=12, factor=0.95, thresholds=(0, 0, 0.999))
+
+
+def test_settings_are_recorded_whole():
+    told = DetectorSettings(min_face=31).to_dict()
+    assert json.loads(json.dumps(told)) == told
+    assert set(told) == {field.name for field in dataclasses.fields(DetectorSettings)}
+    assert (told["detector"], told["min_face"], told["thresholds"]) == ("mtcnn", 31, [0.6, 0.7, 0.9])
+
+
+def test_a_further_detector_is_a_row(monkeypatch):
+    """Whatever takes settings and a device, and then images, serves every command."""
+    asked = []
+
+    def make(settings, device):
+        asked.append((settings.min_face, device))
+        return lambda images: [faces((1, 2, 3, 4)) for _ in images]
+
+    monkeypatch.setitem(DETECTORS, "one", Kind(make, stages=1, window=5))
+    detector = create_detector(DetectorSettings("one", min_face=6, thresholds=(0.5,)), "cpu")
+    assert asked == [(6, "cpu")]
+    assert detector([np.zeros((9, 9, 3), np.uint8)])[0].boxes.tolist() == [[1, 2, 3, 4]]
+    with pytest.raises(FacepipeError, match="one takes 1"):
+        DetectorSettings("one", thresholds=(0.5, 0.6))
 
 
 def test_a_device_that_is_not_there():
     with pytest.raises(DeviceError, match="no such device"):
-        Detector(device="gpu0")
+        create_detector(device="gpu0")
 
 
 def test_map_keeps_order_and_runs_on_threads_of_one_core():

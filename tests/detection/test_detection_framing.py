@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from face_pack import PACKAGED, cut_to_box, error, resized, turned
 
-from facepipe.detection import Detector, Settings
+from facepipe.detection import DetectorSettings, create_detector
 
 
 @pytest.fixture(scope="module", params=PACKAGED)
@@ -14,7 +14,7 @@ def photo(request):
 
 @pytest.fixture(scope="module")
 def detector():
-    return Detector()
+    return create_detector()
 
 
 def test_the_pack_carries_its_landmarks_along(photo):
@@ -40,5 +40,5 @@ def test_whole(photo, detector):
 def test_small_and_huge(photo, side):
     """From faces that MTCNN just resolves to those of a forty-megapixel portrait."""
     known = resized(cut_to_box(photo, 0.6) if side > 100 else photo, side)
-    found = Detector(Settings(min_face=max(12, side / 5)))([known.pixels])[0]
+    found = create_detector(DetectorSettings(min_face=max(12, side / 5)))([known.pixels])[0]
     assert error(known, found) < (0.1 if side < 48 else 0.05)

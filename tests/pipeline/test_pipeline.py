@@ -19,7 +19,7 @@ from facepipe.pipeline import Cropper, ReadImage, embed_images, read_batches
 from facepipe.zoo import Model, find_card
 
 # Landmarks count from 1 as MTCNN gives them, so one more than the place where they are.
-AS_TEMPLATE = Aligner("112x96").template.points.astype(np.float32) + 1
+AS_TEMPLATE = Aligner("112x96").template.points.astype(np.float32)
 ELSEWHERE = AS_TEMPLATE * 0.5 + 20
 
 
@@ -204,7 +204,7 @@ def test_status_of_every_kind():
     assert (unread.status, unread.reason, unread.size, unread.crops) == ("error", "empty", (0, 0), ())
     assert (nobody.status, nobody.reason, nobody.size, nobody.crops) == ("no_face", "no face found", (60, 50), ())
     assert (broken.status, broken.crops, len(broken.faces)) == ("error", (), 1)
-    assert "no face can be aligned" in broken.reason and broken.chosen.tolist() == []
+    assert "nothing can be aligned" in broken.reason and broken.chosen.tolist() == []
 
 
 def test_all_faces_are_cropped_best_first():

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facepipe.detection import Detector, choose, preset
+from facepipe.detection import choose, create_detector, preset
 from facepipe.errors import DatasetError, ImageError
 from facepipe.images import encode_rgb, read_rgb, write_rgb
 from facepipe.preprocess import Plan, job, preprocess, read_manifest
@@ -99,7 +99,7 @@ def test_manifest_tells_of_every_image_in_order(raw, whole):
     assert [row["path"] for row in rows] == ORDER
     assert [row["identity"] for row in rows[:3]] == ["", "Zoë Nuñez", "Zoë Nuñez"]
     assert rows[5]["identity"] == "er"
-    detector = Detector(FAST, "cpu")
+    detector = create_detector(FAST, "cpu")
     for row in rows:
         if row["status"] == "error":
             assert (row["height"], row["width"], row["faces"], row["crops"]) == (0, 0, 0, [])
@@ -130,10 +130,10 @@ def test_skipped_lists_what_gave_no_crop(whole):
 def test_crops_are_aligned(raw, whole):
     from facepipe.alignment import Aligner
 
-    detector, aligner = Detector(FAST, "cpu"), Aligner("112x112")
+    detector, aligner = create_detector(FAST, "cpu"), Aligner("112x112")
     for name, crop in (("top.jpg", "top.jpg"), ("same/x.png", "same/x.png.jpg")):
         image = read_rgb(raw / name)
-        expected = aligner(image, detector([image])[0].pixel_landmarks[0]).astype(int)
+        expected = aligner(image, detector([image])[0].landmarks[0]).astype(int)
         assert np.abs(read_rgb(whole[0] / crop) - expected).mean() < 3
 
 
@@ -141,7 +141,7 @@ def test_a_second_run_does_nothing_again(raw, tmp_path, monkeypatch):
     monkeypatch.setattr(job, "UNIT", 3)
     run(raw, tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.jpg")}
-    monkeypatch.setattr(job, "Detector", None)  # would fail if it were asked for
+    monkeypatch.setattr(job, "create_detector", None)  # would fail if it were asked for
     steps = []
     plan = Plan(raw, tmp_path, detection=FAST)
     report = preprocess(plan, "cpu", begun=lambda total, done: steps.append((total, done)), advance=steps.append)

@@ -18,7 +18,7 @@ from facepipe.errors import DatasetError
 if TYPE_CHECKING:
     import numpy as np
 
-    from facepipe.detection import Detector, Search
+    from facepipe.detection import Detector, DetectorSettings
     from facepipe.embedding import Embedder, Embeddings
     from facepipe.pipeline import Cropper, Read
 
@@ -40,10 +40,7 @@ class Source:
     save: Path | None
     precision: str
     device: str
-    preset: str
-    min_face: float | None
-    factor: float | None
-    thresholds: tuple[float, ...] | None
+    detection: "DetectorSettings | None"
     wrap: "Callable[[Cropper], Cropper] | None" = None
     """Makes another cropper of the usual one, such as one that damages; no option says it, nor the next two."""
     rename: "Callable[[Embeddings], Embeddings] | None" = None
@@ -53,7 +50,9 @@ class Source:
 
     def detector(self) -> "Detector":
         """The detector that the options describe."""
-        return options.make_detector(self.preset, self.min_face, self.factor, self.thresholds, self.device)
+        from facepipe.detection import create_detector
+
+        return create_detector(self.detection, self.device)
 
     @property
     def has_embeddings(self) -> bool:
@@ -153,13 +152,13 @@ class Source:
     def _members(self, models: list[str]) -> list[tuple["Cropper", "Embedder"]]:
         from facepipe.ensemble import SameFaces
 
-        detector: Search | None = None
+        detector: Detector | None = None
         if not self.already_aligned:
             detector = SameFaces(self.detector())
         named: list[str | None] = [*models] or [None]
         return [self._member(model, detector) for model in named]
 
-    def _member(self, model: str | None, detector: "Search | None") -> tuple["Cropper", "Embedder"]:
+    def _member(self, model: str | None, detector: "Detector | None") -> tuple["Cropper", "Embedder"]:
         from facepipe.alignment import Aligner
         from facepipe.pipeline import Cropper
 
@@ -213,14 +212,7 @@ def crop_options(command: F) -> F:
 
 
 _save = click.option("--save", type=options.output_path, help="Keep the embeddings in this Parquet file.")
-_NO_DETECTION: dict[str, Any] = {
-    "rule": "centre",
-    "already_aligned": False,
-    "preset": "sphereface",
-    "min_face": None,
-    "factor": None,
-    "thresholds": None,
-}
+_NO_DETECTION: dict[str, Any] = {"rule": "centre", "already_aligned": False, "detection": None}
 
 
 def _with_options(command: F, wanted: list[Callable[[Any], Any]]) -> F:

@@ -90,7 +90,7 @@ def boxes_of(scene: "Scene", kind: str) -> list["NamedBox"]:
     return [
         NamedBox(
             face.box,
-            face.landmarks - 1,
+            face.landmarks,
             face.identity.name if face.identity.known else None,
             f"{face.identity.name} {face.identity.score:.2f}",
             _CONFIDENCE[kind].format(face.confidence),

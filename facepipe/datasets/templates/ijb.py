@@ -28,7 +28,7 @@ class IjbFaces:
         names: image file of each, as in ``loose_crop``.
         template: int64 N, published template number.
         media: int64 N, number of the photo or video that the face is from.
-        landmarks: float32 N×5×2, (x, y) as the list has them: MTCNN's, which count pixels from 1.
+        landmarks: float32 N×5×2, (x, y) as the list has them.
         detector_score: float32 N.
     """
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from facepipe.datasets.damage import apply, damage_of
 from facepipe.datasets.pairs.lfw_pairs import Pairs
-from facepipe.detection import Faces, Search
+from facepipe.detection import Detector, Faces
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError
 from facepipe.images import EXTENSIONS
@@ -61,7 +61,7 @@ class DamagedCropper(Cropper):
             have detection scores taken in one way; 0 where it finds no face. None: both have none.
     """
 
-    def __init__(self, cropper: Cropper, protocol: str = "standard", scorer: Search | None = None) -> None:
+    def __init__(self, cropper: Cropper, protocol: str = "standard", scorer: Detector | None = None) -> None:
         super().__init__(cropper.aligner, cropper.detector, cropper.rule, cropper.on_miss)
         self.protocol, self.scorer = protocol, scorer
 

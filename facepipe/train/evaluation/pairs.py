@@ -9,7 +9,7 @@ from torch import nn
 from facepipe.alignment import Aligner, fit
 from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
 from facepipe.datasets.samples.find_image import find_image
-from facepipe.detection import Detector
+from facepipe.detection import create_detector
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.errors import DatasetError
 from facepipe.pipeline import Cropper, read_batches
@@ -56,7 +56,7 @@ class PairsEvaluation:
     def _cropped(self) -> np.ndarray:
         """uint8 N×H×W×3, one for each name of the pairs; the middle of the photo where no face is found."""
         if self._crops is None:
-            detector = None if self.recipe.evaluate.aligned else Detector(device=str(self.device))
+            detector = None if self.recipe.evaluate.aligned else create_detector(device=str(self.device))
             cropper = Cropper(Aligner(self.recipe.model.template), detector, on_miss="centre")
             crops: list[np.ndarray] = []
             for batch in read_batches(self.files):

@@ -1,0 +1,54 @@
+"""The detectors by name.
+
+A further one is a file with a `Detector`, a row of ``DETECTORS`` and its settings in `facepipe.detection.PRESETS`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from facepipe.detection.detector import Detector
+    from facepipe.detection.settings import DetectorSettings
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One detector.
+
+    Attributes:
+        create: settings and the name of a device (``auto``, ``cpu``, ``cuda`` ...) → the detector; it imports what it
+            needs when it is called.
+        stages: number of thresholds.
+        window: the smallest ``min_face`` it can search for, in pixels.
+    """
+
+    create: "Callable[[DetectorSettings, str], Detector]"
+    stages: int
+    window: float
+
+
+def _mtcnn(settings: "DetectorSettings", device: str) -> "Detector":
+    from facepipe.detection.cascade import MTCNN
+
+    return MTCNN(settings, device)
+
+
+DETECTORS = {"mtcnn": Kind(_mtcnn, stages=3, window=12)}
+
+
+def create_detector(settings: "DetectorSettings | None" = None, device: str = "auto") -> "Detector":
+    """The detector that the settings describe.
+
+    Args:
+        settings: None takes the preset ``sphereface``.
+        device: ``auto``, ``cpu``, ``cuda`` ...
+
+    Raises:
+        DeviceError: there is no such device.
+        ModelError: the detector's weights are not at hand.
+    """
+    from facepipe.detection.settings import DetectorSettings
+
+    settings = settings or DetectorSettings()
+    return DETECTORS[settings.detector].create(settings, device)

@@ -1,0 +1,67 @@
+"""How faces are searched: one value from the command line to the detector, recorded whole beside every result."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from facepipe.detection.registry import DETECTORS
+from facepipe.errors import FacepipeError
+
+
+@dataclass(frozen=True)
+class DetectorSettings:
+    """How a detector searches.
+
+    Attributes:
+        detector: name in `facepipe.detection.DETECTORS`.
+        min_face: side of the smallest face that is sought, in pixels.
+        factor: ratio of neighbouring levels of an image pyramid, between 0 and 1.
+        thresholds: score that each stage asks for, the last one of a face; MTCNN has three, for P-, R- and O-Net.
+        max_pixels: larger images are searched at this many pixels, so that one huge photo cannot take all memory;
+            the smallest face that is found grows with the reduction.
+    """
+
+    detector: str = "mtcnn"
+    min_face: float = 20
+    factor: float = 0.85
+    thresholds: tuple[float, ...] = (0.6, 0.7, 0.9)
+    max_pixels: int = 16_000_000
+
+    def __post_init__(self) -> None:
+        if self.detector not in DETECTORS:
+            raise FacepipeError(f"detector {self.detector!r} is unknown; choose one of {', '.join(DETECTORS)}")
+        kind = DETECTORS[self.detector]
+        if not self.min_face >= kind.window:
+            raise FacepipeError(
+                f"minimum face {self.min_face} is below the {kind.window} pixels that {self.detector} needs; raise it"
+            )
+        if not 0.1 <= self.factor <= 0.95:
+            raise FacepipeError(f"pyramid factor {self.factor} must lie between 0.1 and 0.95")
+        if len(self.thresholds) != kind.stages or not all(0 <= value < 1 for value in self.thresholds):
+            given = ", ".join(map(str, self.thresholds))
+            raise FacepipeError(
+                f"thresholds {given}: {self.detector} takes {kind.stages}, each from 0 up to, not including, 1"
+            )
+        if not self.max_pixels >= 1:
+            raise FacepipeError(f"the limit of {self.max_pixels} pixels must be at least 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings as plain JSON values."""
+        return asdict(self) | {"thresholds": list(self.thresholds)}
+
+
+PRESETS = {
+    "sphereface": DetectorSettings(),
+    "fast": DetectorSettings(factor=0.709),
+}
+"""``sphereface``: face_detect_demo.m of wy1iu/sphereface. ``fast``: the factor of MTCNN's own demo."""
+
+
+def preset(name: str = "sphereface", **changes: Any) -> DetectorSettings:
+    """Settings by name, with the given fields changed where the value is not None.
+
+    Raises:
+        FacepipeError: unknown preset or a value out of range.
+    """
+    if name not in PRESETS:
+        raise FacepipeError(f"detector preset {name!r} is unknown; choose one of {', '.join(PRESETS)}")
+    return replace(PRESETS[name], **{field: value for field, value in changes.items() if value is not None})
