@@ -109,15 +109,15 @@ class IR(Backbone):
 
 
 @register(input_size=(112, 112), embedding_dim=512, paper=_PAPER)
-def ir34(input_size: tuple[int, int], embedding_dim: int, dropout: float = 0.4, inner_norm: bool = True) -> IR:
+def ir34(input_size: tuple[int, int], embedding_dim: int, *, dropout: float = 0.4, inner_norm: bool = True) -> IR:
     return IR(input_size, embedding_dim, (3, 4, 6, 3), dropout, inner_norm)
 
 
 @register(input_size=(112, 112), embedding_dim=512, paper=_PAPER)
-def ir50(input_size: tuple[int, int], embedding_dim: int, dropout: float = 0.4, inner_norm: bool = True) -> IR:
+def ir50(input_size: tuple[int, int], embedding_dim: int, *, dropout: float = 0.4, inner_norm: bool = True) -> IR:
     return IR(input_size, embedding_dim, (3, 4, 14, 3), dropout, inner_norm)
 
 
 @register(input_size=(112, 112), embedding_dim=512, paper=_PAPER)
-def ir101(input_size: tuple[int, int], embedding_dim: int, dropout: float = 0.4, inner_norm: bool = True) -> IR:
+def ir101(input_size: tuple[int, int], embedding_dim: int, *, dropout: float = 0.4, inner_norm: bool = True) -> IR:
     return IR(input_size, embedding_dim, (3, 13, 30, 3), dropout, inner_norm)

@@ -98,20 +98,20 @@ def _stage(inputs: int, outputs: int, units: int) -> nn.Sequential:
 
 
 @register(input_size=(112, 112), embedding_dim=512, paper=_PAPER)
-def iresnet18(input_size: tuple[int, int], embedding_dim: int, dropout: float = 0.0) -> IResNet:
+def iresnet18(input_size: tuple[int, int], embedding_dim: int, *, dropout: float = 0.0) -> IResNet:
     return IResNet(input_size, embedding_dim, (2, 2, 2, 2), dropout)
 
 
 @register(input_size=(112, 112), embedding_dim=512, paper=_PAPER)
-def iresnet34(input_size: tuple[int, int], embedding_dim: int, dropout: float = 0.0) -> IResNet:
+def iresnet34(input_size: tuple[int, int], embedding_dim: int, *, dropout: float = 0.0) -> IResNet:
     return IResNet(input_size, embedding_dim, (3, 4, 6, 3), dropout)
 
 
 @register(input_size=(112, 112), embedding_dim=512, paper=_PAPER)
-def iresnet50(input_size: tuple[int, int], embedding_dim: int, dropout: float = 0.0) -> IResNet:
+def iresnet50(input_size: tuple[int, int], embedding_dim: int, *, dropout: float = 0.0) -> IResNet:
     return IResNet(input_size, embedding_dim, (3, 4, 14, 3), dropout)
 
 
 @register(input_size=(112, 112), embedding_dim=512, paper=_PAPER)
-def iresnet100(input_size: tuple[int, int], embedding_dim: int, dropout: float = 0.0) -> IResNet:
+def iresnet100(input_size: tuple[int, int], embedding_dim: int, *, dropout: float = 0.0) -> IResNet:
     return IResNet(input_size, embedding_dim, (3, 13, 30, 3), dropout)

@@ -99,5 +99,5 @@ def _scaled(width: float, channels: int) -> int:
 
 
 @register(input_size=(112, 112), embedding_dim=128, paper=_PAPER)
-def mobilenet(input_size: tuple[int, int], embedding_dim: int, width: float = 1.0, reduced: int = 0) -> MobileNet:
+def mobilenet(input_size: tuple[int, int], embedding_dim: int, *, width: float = 1.0, reduced: int = 0) -> MobileNet:
     return MobileNet(input_size, embedding_dim, width, reduced)

@@ -95,5 +95,5 @@ class PFESphere64(Backbone):
 
 
 @register(input_size=(112, 96), embedding_dim=512, paper=_PAPER)
-def pfe_sphere64(input_size: tuple[int, int], embedding_dim: int, width: float = 1.0) -> PFESphere64:
+def pfe_sphere64(input_size: tuple[int, int], embedding_dim: int, *, width: float = 1.0) -> PFESphere64:
     return PFESphere64(input_size, embedding_dim, width)

@@ -8,20 +8,21 @@ from typing import Any, NamedTuple
 from facepipe.backbones.backbone import Backbone
 from facepipe.backbones.blank import Blank
 from facepipe.errors import ModelError
-from facepipe.named_options import check_options, nearest, options_of
+from facepipe.option_schema import OptionSchema
+from facepipe.registry import Registry
 
-_SIZES = 2  # parameters of a network's function that are no options: input_size, embedding_dim
 _SMALLEST_SIDE = 16  # four halvings leave one pixel
 
 
 class _Entry(NamedTuple):
     build: Callable[..., Backbone]
+    options: OptionSchema
     input_size: tuple[int, int]
     embedding_dim: int
     paper: str
 
 
-_ENTRIES: dict[str, _Entry] = {}
+BACKBONES: Registry[_Entry] = Registry("backbone", "facepipe.backbones")
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ class BackboneInfo:
 def register(
     *, input_size: tuple[int, int], embedding_dim: int, paper: str
 ) -> Callable[[Callable[..., Backbone]], Callable[..., Backbone]]:
-    """Enter ``build(input_size, embedding_dim, **options)`` under its own name, with its default sizes."""
+    """Enter ``build(input_size, embedding_dim, *, option=default, ...)`` under its own name, with its default sizes."""
 
     def enter(build: Callable[..., Backbone]) -> Callable[..., Backbone]:
-        _ENTRIES[build.__name__] = _Entry(build, input_size, embedding_dim, paper)
+        BACKBONES.add(build.__name__, _Entry(build, OptionSchema(build), input_size, embedding_dim, paper))
         return build
 
     return enter
@@ -55,7 +56,7 @@ def register(
 
 def names() -> list[str]:
     """The names that ``create`` knows, in order of registration."""
-    return list(_ENTRIES)
+    return BACKBONES.names()
 
 
 def describe(name: str) -> BackboneInfo:
@@ -64,8 +65,8 @@ def describe(name: str) -> BackboneInfo:
     Raises:
         ModelError: the name is unknown.
     """
-    entry = _entry(name)
-    return BackboneInfo(name, entry.input_size, entry.embedding_dim, entry.paper, options_of(entry.build, _SIZES))
+    entry = BACKBONES[name]
+    return BackboneInfo(name, entry.input_size, entry.embedding_dim, entry.paper, entry.options.defaults)
 
 
 def create(
@@ -87,19 +88,13 @@ def create(
         ModelError: the name or an option is unknown (the nearest known one is named), or a value
             is impossible.
     """
-    entry = _entry(name)
-    check_options(f"backbone {name}", options, options_of(entry.build, _SIZES))
+    entry = BACKBONES[name]
+    checked = entry.options.checked(f"backbone {name}", options)
     size = _checked_size(name, input_size or entry.input_size)
     dim = entry.embedding_dim if embedding_dim is None else embedding_dim
     if not isinstance(dim, int) or dim < 1:
         raise ModelError(f"backbone {name}: embedding_dim must be a positive whole number, got {dim!r}")
-    return entry.build(size, dim, **options)
-
-
-def _entry(name: str) -> _Entry:
-    if name not in _ENTRIES:
-        raise ModelError(f"unknown backbone {name!r}{nearest(name, names())}")
-    return _ENTRIES[name]
+    return entry.build(size, dim, **checked)
 
 
 def _checked_size(name: str, size: tuple[int, int]) -> tuple[int, int]:

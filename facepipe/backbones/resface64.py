@@ -91,5 +91,5 @@ class ResFace64(Backbone):
 
 
 @register(input_size=(96, 96), embedding_dim=256, paper=_PAPER)
-def resface64(input_size: tuple[int, int], embedding_dim: int, width: float = 1.0) -> ResFace64:
+def resface64(input_size: tuple[int, int], embedding_dim: int, *, width: float = 1.0) -> ResFace64:
     return ResFace64(input_size, embedding_dim, width)

@@ -171,34 +171,34 @@ def _fill_xavier(layer: nn.Conv2d | nn.Linear) -> None:
 
 @register(input_size=(112, 96), embedding_dim=512, paper=_PAPER)
 def sphereface4(
-    input_size: tuple[int, int], embedding_dim: int, batch_norm: bool = False, width: float = 1.0
+    input_size: tuple[int, int], embedding_dim: int, *, batch_norm: bool = False, width: float = 1.0
 ) -> SphereFace:
     return SphereFace(input_size, embedding_dim, (0, 0, 0, 0), batch_norm, width)
 
 
 @register(input_size=(112, 96), embedding_dim=512, paper=_PAPER)
 def sphereface10(
-    input_size: tuple[int, int], embedding_dim: int, batch_norm: bool = False, width: float = 1.0
+    input_size: tuple[int, int], embedding_dim: int, *, batch_norm: bool = False, width: float = 1.0
 ) -> SphereFace:
     return SphereFace(input_size, embedding_dim, (0, 1, 2, 0), batch_norm, width)
 
 
 @register(input_size=(112, 96), embedding_dim=512, paper=_PAPER)
 def sphereface20(
-    input_size: tuple[int, int], embedding_dim: int, batch_norm: bool = False, width: float = 1.0
+    input_size: tuple[int, int], embedding_dim: int, *, batch_norm: bool = False, width: float = 1.0
 ) -> SphereFace:
     return SphereFace(input_size, embedding_dim, (1, 2, 4, 1), batch_norm, width)
 
 
 @register(input_size=(112, 96), embedding_dim=512, paper=_PAPER)
 def sphereface36(
-    input_size: tuple[int, int], embedding_dim: int, batch_norm: bool = False, width: float = 1.0
+    input_size: tuple[int, int], embedding_dim: int, *, batch_norm: bool = False, width: float = 1.0
 ) -> SphereFace:
     return SphereFace(input_size, embedding_dim, (2, 4, 8, 2), batch_norm, width)
 
 
 @register(input_size=(112, 96), embedding_dim=512, paper=_PAPER)
 def sphereface64(
-    input_size: tuple[int, int], embedding_dim: int, batch_norm: bool = False, width: float = 1.0
+    input_size: tuple[int, int], embedding_dim: int, *, batch_norm: bool = False, width: float = 1.0
 ) -> SphereFace:
     return SphereFace(input_size, embedding_dim, (3, 8, 16, 3), batch_norm, width)

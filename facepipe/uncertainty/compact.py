@@ -65,6 +65,7 @@ def compact(
     feature_shape: tuple[int, int, int],
     embedding_dim: int,
     stage_channels: tuple[int, ...],
+    *,
     hidden: int = 64,
     stages: bool = True,
     initial_kappa: float = 0.0,

@@ -53,6 +53,7 @@ def paper(
     feature_shape: tuple[int, int, int],
     embedding_dim: int,
     stage_channels: tuple[int, ...],  # noqa: ARG001
+    *,
     initial_kappa: float = 0.0,
     random_last_layer: bool = False,
 ) -> Paper:

@@ -30,6 +30,7 @@ def pfe(
     feature_shape: tuple[int, int, int],
     embedding_dim: int,
     stage_channels: tuple[int, ...],  # noqa: ARG001
+    *,
     hidden: int = 512,
     decay: float = 0.995,
 ) -> PFE:

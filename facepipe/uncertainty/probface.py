@@ -43,6 +43,7 @@ def probface(
     feature_shape: tuple[int, int, int],
     embedding_dim: int,  # noqa: ARG001
     stage_channels: tuple[int, ...],
+    *,
     hidden: int = 256,
     fusion: bool = True,
     decay: float = 0.995,

@@ -5,22 +5,21 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from facepipe.errors import ModelError
-from facepipe.named_options import check_options, nearest, options_of
+from facepipe.option_schema import OptionSchema
+from facepipe.registry import Registry
 from facepipe.uncertainty.head import Kind, UncertaintyHead
-
-_SIZES = 3
-"""Parameters of a head's function that are no options: feature_shape, embedding_dim, stage_channels."""
 
 Build = Callable[..., UncertaintyHead]
 
 
 class _Entry(NamedTuple):
     build: Build
+    options: OptionSchema
     kind: Kind
     paper: str
 
 
-_ENTRIES: dict[str, _Entry] = {}
+HEADS: Registry[_Entry] = Registry("uncertainty head", "facepipe.uncertainty_heads")
 
 
 @dataclass(frozen=True)
@@ -34,10 +33,10 @@ class HeadInfo:
 
 
 def register(*, kind: Kind, paper: str) -> Callable[[Build], Build]:
-    """Enter ``build(feature_shape, embedding_dim, stage_channels, **options)`` under its own name."""
+    """Enter ``build(feature_shape, embedding_dim, stage_channels, *, option=default, ...)`` under its own name."""
 
     def enter(build: Build) -> Build:
-        _ENTRIES[build.__name__] = _Entry(build, kind, paper)
+        HEADS.add(build.__name__, _Entry(build, OptionSchema(build), kind, paper))
         return build
 
     return enter
@@ -45,7 +44,7 @@ def register(*, kind: Kind, paper: str) -> Callable[[Build], Build]:
 
 def names() -> list[str]:
     """The names that ``create`` knows, in order of registration."""
-    return list(_ENTRIES)
+    return HEADS.names()
 
 
 def describe(name: str) -> HeadInfo:
@@ -54,8 +53,8 @@ def describe(name: str) -> HeadInfo:
     Raises:
         ModelError: the name is unknown.
     """
-    entry = _entry(name)
-    return HeadInfo(name, entry.kind, entry.paper, options_of(entry.build, _SIZES))
+    entry = HEADS[name]
+    return HeadInfo(name, entry.kind, entry.paper, entry.options.defaults)
 
 
 def create(
@@ -79,15 +78,9 @@ def create(
         ModelError: the name or an option is unknown (the nearest known one is named), a value is impossible, or
             the head needs stages that the backbone does not have.
     """
-    entry = _entry(name)
-    check_options(f"uncertainty head {name}", options, options_of(entry.build, _SIZES))
+    entry = HEADS[name]
+    checked = entry.options.checked(f"uncertainty head {name}", options)
     shape = tuple(feature_shape)
     if len(shape) != 3 or any(not isinstance(size, int) or size < 1 for size in (*shape, embedding_dim)):
         raise ModelError(f"uncertainty head {name}: impossible sizes {feature_shape!r}, {embedding_dim!r}")
-    return entry.build(shape, embedding_dim, tuple(stage_channels), **options)
-
-
-def _entry(name: str) -> _Entry:
-    if name not in _ENTRIES:
-        raise ModelError(f"unknown uncertainty head {name!r}{nearest(name, names())}")
-    return _ENTRIES[name]
+    return entry.build(shape, embedding_dim, tuple(stage_channels), **checked)

@@ -1,6 +1,5 @@
 """Cards as TOML files: reading with errors that name the field, and writing."""
 
-import difflib
 import tomllib
 from pathlib import Path
 from typing import Any, get_args
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from facepipe.errors import ModelError
 from facepipe.files import write_text
+from facepipe.nearest import did_you_mean
 from facepipe.zoo.card import Card
 from facepipe.zoo.toml import dumps
 
@@ -54,7 +54,7 @@ def _first_problem(error: ValidationError) -> str:
     location = first["loc"]
     field = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
     if first["type"] == "extra_forbidden":
-        text = f"unknown field {field}{_nearest(location)}"
+        text = f"unknown field {field}; {_hint(location)}"
     elif first["type"] == "missing":
         text = f"field {field} is missing"
     elif not location:
@@ -66,14 +66,12 @@ def _first_problem(error: ValidationError) -> str:
     return text if more == 0 else f"{text} (and {more} more problem{'s' if more > 1 else ''})"
 
 
-def _nearest(location: tuple[int | str, ...]) -> str:
+def _hint(location: tuple[int | str, ...]) -> str:
     model: Any = Card
     for part in location[:-1]:
         if isinstance(part, str):
             model = _part_of(model.model_fields[part].annotation)
-    known = list(model.model_fields)
-    close = difflib.get_close_matches(str(location[-1]), known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; the fields here are {', '.join(known)}"
+    return did_you_mean(str(location[-1]), model.model_fields, "the fields here are")
 
 
 def _part_of(annotation: Any) -> Any:

@@ -1,10 +1,10 @@
 """Which models there are: the cards that ship with facepipe and those the user added."""
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
 from facepipe.errors import ModelError
+from facepipe.nearest import did_you_mean
 from facepipe.shipped import shipped
 from facepipe.zoo.cache import is_cached, user_cards
 from facepipe.zoo.card import Card
@@ -56,9 +56,7 @@ def find_card(name: str) -> Card:
     """
     files = card_files()
     if name not in files:
-        close = difflib.get_close_matches(name, files, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(files)},"
-        raise ModelError(f"unknown model {name!r}; {hint} or give the path of a card file or run folder")
+        raise ModelError(f"unknown model {name!r}; {did_you_mean(name, files)} (or give the path of a card file or run folder)")
     return _read(name, files[name])
 
 

@@ -240,7 +240,7 @@ def test_bad_benchmarks_end_before_anything_is_read(benchmarks, message):
 
 def test_other_bad_requests(words, tmp_path, backbone, monkeypatch):
     assert refused("ablate") == "no ablation: name one (facepipe ablate --list shows them)"
-    assert refused("ablate", "probfaec").startswith("probfaec: no such ablation; did you mean probface?")
+    assert refused("ablate", "probfaec").startswith("probfaec: no such ablation; did you mean 'probface'?")
     assert "uncertainty.backbone is empty" in refused(*words, "-o", tmp_path / "x", "--set", "uncertainty.backbone=")
     message = refused("ablate", "probface", words[2], "--recipe", "probface-resface64", "-o", tmp_path / "x")
     assert message.startswith("uncertainty.backbone is empty"), "which the recipe asked for leaves to its user"

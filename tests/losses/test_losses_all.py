@@ -110,15 +110,11 @@ def test_bad_batches(name):
 
 
 def test_a_new_margin_is_one_function():
-    registry = losses.registry
-    before = dict(registry._ENTRIES)
+    @losses.register_margin(paper="none")
+    def shouting(cosine, norm, label, step, *, volume: float = 2.0):
+        return volume * cosine
 
     try:
-
-        @losses.register_margin(paper="none")
-        def shouting(cosine, norm, label, step, *, volume: float = 2.0):
-            return volume * cosine
-
         got = losses.create("shouting", DIM, CLASSES, volume=3.0)
         torch.manual_seed(1)
         assert losses.describe("shouting").options == {"volume": 2.0, "projected": False}
@@ -126,8 +122,7 @@ def test_a_new_margin_is_one_function():
         expected.classes.load_state_dict(got.classes.state_dict())
         assert got(FEATURES, LABELS, 1).loss == expected(FEATURES, LABELS, 1).loss
     finally:
-        registry._ENTRIES.clear()
-        registry._ENTRIES.update(before)
+        losses.registry.LOSSES.remove("shouting")
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=IDS)

@@ -77,9 +77,9 @@ def test_overrides(tmp_path, override, field, value):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[loop]\nbatch = 8\n[optimizer]\nlr = 1\n", "unknown field optimizer; did you mean optimiser?"),
-        ("[loop]\nbatch = 8\nbatchsize = 9\n", "unknown field loop.batchsize; did you mean loop.batch?"),
-        ("[loop]\nbatch = 8\nweight_decay = 1\n", "unknown field loop.weight_decay; did you mean optimiser.weight_dec"),
+        ("[loop]\nbatch = 8\n[optimizer]\nlr = 1\n", "unknown field optimizer; did you mean 'optimiser'?"),
+        ("[loop]\nbatch = 8\nbatchsize = 9\n", "unknown field loop.batchsize; did you mean 'loop.batch'?"),
+        ("[loop]\nbatch = 8\nweight_decay = 1\n", "unknown field loop.weight_decay; did you mean 'optimiser.weight_dec"),
         ("[loop]\nbatch = 8\nqqqq = 1\n", "unknown field loop.qqqq; loop has batch, accumulate"),
         ("[loop]\nbatch = 0\n", "loop.batch: input should be greater than or equal to 1"),
         ("[loop]\nbatch = 'x'\n", "loop.batch: input should be a valid integer"),
@@ -116,7 +116,7 @@ def test_bad_overrides(override, message):
 
 
 def test_unknown_recipes_name_the_nearest():
-    with pytest.raises(RecipeError, match="sphereface20: no such recipe; did you mean sphereface20-casia"):
+    with pytest.raises(RecipeError, match="sphereface20: no such recipe; did you mean 'sphereface20-casia'"):
         load_recipe("sphereface20")
     with pytest.raises(RecipeError, match=r"absent\.toml: no such recipe file"):
         load_recipe("absent.toml")

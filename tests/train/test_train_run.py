@@ -19,7 +19,7 @@ from torch import nn
 from train_tiny import SIDE, crop, write_folders, write_recipe
 
 from facepipe.backbones import Backbone
-from facepipe.backbones.registry import _ENTRIES, register
+from facepipe.backbones.registry import BACKBONES, register
 from facepipe.cli.train import command
 from facepipe.embedding import Embedder
 from facepipe.errors import DatasetError, MissingExtraError
@@ -53,7 +53,7 @@ def _noisy():
         return Noisy(input_size, embedding_dim)
 
     yield
-    _ENTRIES.pop("noisy")
+    BACKBONES.remove("noisy")
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -1,6 +1,5 @@
 """Reading, overriding and writing recipes as TOML."""
 
-import difflib
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from facepipe.errors import FacepipeError
 from facepipe.files import write_text
+from facepipe.nearest import did_you_mean, nearest
 from facepipe.shipped import shipped
 from facepipe.train.recipe.schema import Recipe
 from facepipe.zoo.toml import dumps
@@ -53,9 +53,7 @@ def named_file(kind: str, name: str) -> Path:
     known = shipped_names(kind)
     if name in known:
         return shipped("models", f"{kind}s", f"{name}.toml")
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-    raise RecipeError(f"{name}: no such {kind}; {hint} (or give the path of a .toml file)")
+    raise RecipeError(f"{name}: no such {kind}; {did_you_mean(name, known)} (or give the path of a .toml file)")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -120,7 +118,7 @@ def _explain(error: ValidationError) -> str:
     field = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
-        return f"unknown field {field}{_nearest(first['loc'])}{more}"
+        return f"unknown field {field}; {_hint(first['loc'])}{more}"
     if first["type"] == "missing":
         return f"field {field} is missing{more}"
     reason = first["msg"].removeprefix("Value error, ")
@@ -128,7 +126,7 @@ def _explain(error: ValidationError) -> str:
     return f"{field + ': ' if field else ''}{reason}{more}"
 
 
-def _nearest(location: tuple[int | str, ...]) -> str:
+def _hint(location: tuple[int | str, ...]) -> str:
     """The known field that is most like an unknown one: in its own section first, then in all."""
     section: type[BaseModel] = Recipe
     for part in location[:-1]:
@@ -137,19 +135,18 @@ def _nearest(location: tuple[int | str, ...]) -> str:
         section = annotation
     name = str(location[-1])
     prefix = "".join(f"{part}." for part in location[:-1])
-    close = difflib.get_close_matches(name, section.model_fields, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {prefix}{close[0]}?"
+    own = {field: f"{prefix}{field}" for field in section.model_fields}
     everywhere = {
         field: f"{table}.{field}"
         for table, info in Recipe.model_fields.items()
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel)
         for field in info.annotation.model_fields
     }
-    close = difflib.get_close_matches(name, everywhere, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {everywhere[close[0]]}?"
-    return f"; {prefix.rstrip('.') or 'a recipe'} has {', '.join(section.model_fields)}"
+    for known in (own, everywhere):
+        found = nearest(name, known)
+        if found is not None:
+            return f"did you mean {known[found]!r}?"
+    return f"{prefix.rstrip('.') or 'a recipe'} has {', '.join(own)}"
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:

@@ -1,0 +1,73 @@
+"""Options of things that are made by name: read off the function that makes them, and checked before it is called."""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pydantic
+
+from facepipe.errors import ModelError
+from facepipe.nearest import nearest
+
+
+class OptionSchema:
+    """The keyword-only parameters of a function; their annotations say which values are allowed.
+
+    Types are taken strictly: 1 stands for 1.0, but true is no number, and "1" neither. Lists, which is what TOML
+    has, become tuples. Numbers must be finite.
+
+    Args:
+        function: every keyword-only parameter needs an annotation and a default.
+        more: name → (annotation, default) of further options.
+
+    Raises:
+        TypeError: a parameter that is not keyword-only has a default.
+    """
+
+    def __init__(self, function: Callable[..., Any], more: Mapping[str, Any] | None = None) -> None:
+        hints = typing.get_type_hints(function, include_extras=True)
+        parameters = list(inspect.signature(function).parameters.values())
+        positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY and p.default is not p.empty]
+        if positional:
+            raise TypeError(f"{function.__name__}: {positional[0]} has a default; put options after '*'")
+        fields = {p.name: (hints[p.name], p.default) for p in parameters if p.kind is p.KEYWORD_ONLY}
+        config = pydantic.ConfigDict(allow_inf_nan=False, frozen=True, strict=True)
+        model: Any = pydantic.create_model(function.__name__, __config__=config, **fields, **(more or {}))
+        self._model: type[pydantic.BaseModel] = model
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Name → default."""
+        return {name: field.default for name, field in self._model.model_fields.items()}
+
+    def checked(self, what: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """All options, those that are not given at their default.
+
+        Args:
+            what: whose options they are, for the message.
+            given: name → value.
+
+        Raises:
+            ModelError: an option is unknown (the nearest known one is named), or its value is not allowed.
+        """
+        known = list(self._model.model_fields)
+        for option in given:
+            if option not in known:
+                raise ModelError(f"{what} has no option {option!r}; {_hint(option, known)}")
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+        try:
+            checked = self._model(**values)
+        except pydantic.ValidationError as error:
+            first = error.errors()[0]
+            option = str(first["loc"][0])
+            raise ModelError(f"{what}: option {option}={given[option]!r}: {first['msg']}") from error
+        return {name: getattr(checked, name) for name in known}
+
+
+def _hint(option: str, known: list[str]) -> str:
+    # What the thing is called stands next to its options, in recipes as in calls: `nam` may be meant for it.
+    name = nearest(option, [*known, "name"])
+    if name is not None:
+        return f"did you mean {name!r}?"
+    return f"choose one of {', '.join(known)}" if known else "it takes none"

@@ -1,0 +1,111 @@
+"""Things that are asked for by name: losses, networks, heads, scores and others, one `Registry` each.
+
+An installed package adds an entry through an entry point of the registry's group. The entry point has the name of
+the entry, and importing what it points at registers the entry, as importing facepipe's own modules does:
+
+    [project.entry-points."facepipe.losses"]
+    my_loss = "my_package.my_loss"
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar
+
+from facepipe.errors import FacepipeError, ModelError
+from facepipe.nearest import did_you_mean
+
+Entry = TypeVar("Entry")
+
+
+class Registry(Generic[Entry]):
+    """Name → entry, in order of registration; entries of installed packages come last and are loaded when asked for.
+
+    Args:
+        what: kind of entry, such as ``loss``, for messages.
+        group: of the entry points, such as ``facepipe.losses``.
+        error: what is raised.
+    """
+
+    def __init__(self, what: str, group: str, error: type[FacepipeError] = ModelError) -> None:
+        self.what, self.group, self._error = what, group, error
+        self._entries: dict[str, Entry] = {}
+        self._aliases: dict[str, str] = {}
+
+    def add(self, name: str, entry: Entry, alias: str | None = None) -> None:
+        """Enter something under a name, and another name for it.
+
+        Raises:
+            FacepipeError: a name is taken.
+        """
+        for new in (name, alias):
+            if new in self._entries or new in self._aliases:
+                raise self._error(f"{self.what} {new!r} exists already; choose another name")
+        self._entries[name] = entry
+        if alias is not None:
+            self._aliases[alias] = name
+
+    def remove(self, name: str) -> None:
+        """Take an entry and its aliases away, so that it can be defined anew."""
+        del self._entries[name]
+        self._aliases = {alias: own for alias, own in self._aliases.items() if own != name}
+
+    def names(self) -> list[str]:
+        """All names, without aliases; nothing is loaded for it."""
+        return [*self._entries, *(name for name in self._installed if name not in self._entries)]
+
+    def items(self) -> Iterator[tuple[str, Entry]]:
+        """Names with their entries.
+
+        Raises:
+            FacepipeError: an installed package's entry cannot be loaded.
+        """
+        return ((name, self[name]) for name in self.names())
+
+    def name_of(self, name: str) -> str:
+        """The name itself of an alias; others as they are."""
+        return self._aliases.get(name, name)
+
+    def __getitem__(self, name: str) -> Entry:
+        """The entry of a name or alias.
+
+        Raises:
+            FacepipeError: the name is unknown (the nearest known one is named), or what an installed package adds
+                under it cannot be loaded.
+        """
+        name = self.name_of(name)
+        installed = self._installed
+        if name not in self._entries:
+            if name not in installed:
+                hint = did_you_mean(name, [*self.names(), *self._aliases])
+                raise self._error(f"unknown {self.what} {name!r}; {hint}")
+            self._load(installed[name])
+        return self._entries[name]
+
+    def __contains__(self, name: str) -> bool:
+        return self.name_of(name) in self._entries or name in self._installed
+
+    def _load(self, point: EntryPoint) -> None:
+        where = f"{self.what} {point.name!r} of package {_package(point)}"
+        try:
+            point.load()
+        except Exception as error:
+            raise self._error(f"{where} cannot be loaded ({error}); mend or uninstall the package") from error
+        if point.name not in self._entries:
+            raise self._error(f"{where} is not registered by {point.value}; mend or uninstall the package")
+
+    @cached_property
+    def _installed(self) -> dict[str, EntryPoint]:
+        found: dict[str, EntryPoint] = {}
+        for point in entry_points(group=self.group):
+            taken = point.name in self._entries or point.name in self._aliases
+            if taken or (point.name in found and found[point.name].value != point.value):
+                raise self._error(
+                    f"package {_package(point)} adds {self.what} {point.name!r}, which exists already; uninstall it"
+                )
+            found[point.name] = point
+        return found
+
+
+def _package(point: EntryPoint) -> str:
+    return "unknown" if point.dist is None else str(point.dist.name)

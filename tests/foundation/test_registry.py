@@ -1,0 +1,94 @@
+"""The registry: order, aliases, duplicates, the nearest name, and entries of installed packages."""
+
+import sys
+
+import pytest
+
+from facepipe.errors import DatasetError, ModelError
+from facepipe.registry import Registry
+
+
+@pytest.fixture
+def colours():
+    registry = Registry("colour", "facepipe_test.colours")
+    registry.add("red", 1)
+    registry.add("crimson", 2, alias="carmine")
+    return registry
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Put a package with entry points on the path, as pip would."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def put(package, points, code=""):
+        (tmp_path / f"{package}.py").write_text(code)
+        info = tmp_path / f"{package}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        lines = "\n".join(f"{name} = {value}" for name, value in points.items())
+        (info / "entry_points.txt").write_text(f"[facepipe_test.colours]\n{lines}\n")
+
+    yield put
+    for name in [name for name in sys.modules if name.startswith("facepipe_test_")]:
+        del sys.modules[name]
+
+
+def test_entries_keep_their_order_and_aliases_are_no_names(colours):
+    assert colours.names() == ["red", "crimson"]
+    assert list(colours.items()) == [("red", 1), ("crimson", 2)]
+    assert colours["carmine"] == 2 and colours.name_of("carmine") == "crimson"
+    assert "red" in colours and "carmine" in colours and "blue" not in colours
+
+
+@pytest.mark.parametrize(("name", "alias"), [("red", None), ("carmine", None), ("blue", "red"), ("blue", "carmine")])
+def test_duplicates_are_refused(colours, name, alias):
+    with pytest.raises(ModelError, match=r"^colour '(red|carmine)' exists already"):
+        colours.add(name, 3, alias)
+    assert colours.names() == ["red", "crimson"]
+
+
+def test_removed_entries_can_be_defined_anew(colours):
+    colours.remove("crimson")
+    assert "carmine" not in colours
+    colours.add("crimson", 5)
+    assert colours["crimson"] == 5
+
+
+def test_unknown_names(colours):
+    with pytest.raises(ModelError, match=r"^unknown colour 'rde'; did you mean 'red'\?$"):
+        colours["rde"]
+    with pytest.raises(ModelError, match=r"^unknown colour 'q'; choose one of red, crimson, carmine$"):
+        colours["q"]
+    with pytest.raises(DatasetError, match="unknown shape 'round'"):
+        Registry("shape", "facepipe_test.shapes", DatasetError)["round"]
+
+
+def test_an_installed_package_adds_an_entry(install):
+    registry = Registry("colour", "facepipe_test.colours")
+    registry.add("red", 1)
+    sys.modules["facepipe_test_registry"] = registry
+    code = "import facepipe_test_registry\nfacepipe_test_registry.add('teal', 7)\n"
+    install("facepipe_test_teal", {"teal": "facepipe_test_teal"}, code)
+    assert registry.names() == ["red", "teal"] and "teal" in registry
+    assert "facepipe_test_teal" not in sys.modules  # nothing is loaded before it is asked for
+    assert registry["red"] == 1 and "facepipe_test_teal" not in sys.modules
+    assert registry["teal"] == 7
+    assert list(registry.items()) == [("red", 1), ("teal", 7)]
+    with pytest.raises(ModelError, match="did you mean 'teal'"):
+        registry["taal"]
+
+
+def test_installed_packages_that_do_not_fit(install, colours):
+    install("facepipe_test_bad", {"broken": "facepipe_test_none", "silent": "facepipe_test_bad"})
+    assert colours["red"] == 1
+    with pytest.raises(ModelError, match=r"colour 'broken' of package facepipe_test_bad cannot be loaded \(No module"):
+        colours["broken"]
+    with pytest.raises(ModelError, match="colour 'silent' of package facepipe_test_bad is not registered by"):
+        colours["silent"]
+
+
+def test_an_installed_package_cannot_take_a_name(install, colours):
+    install("facepipe_test_thief", {"carmine": "facepipe_test_thief"})
+    with pytest.raises(ModelError, match="package facepipe_test_thief adds colour 'carmine', which exists already"):
+        colours.names()
