@@ -56,7 +56,8 @@ def find_card(name: str) -> Card:
     """
     files = card_files()
     if name not in files:
-        raise ModelError(f"unknown model {name!r}; {did_you_mean(name, files)} (or give the path of a card file or run folder)")
+        hint = did_you_mean(name, files)
+        raise ModelError(f"unknown model {name!r}; {hint} (or give the path of a card file or run folder)")
     return _read(name, files[name])
 
 

@@ -79,7 +79,7 @@ def test_overrides(tmp_path, override, field, value):
     [
         ("[loop]\nbatch = 8\n[optimizer]\nlr = 1\n", "unknown field optimizer; did you mean 'optimiser'?"),
         ("[loop]\nbatch = 8\nbatchsize = 9\n", "unknown field loop.batchsize; did you mean 'loop.batch'?"),
-        ("[loop]\nbatch = 8\nweight_decay = 1\n", "unknown field loop.weight_decay; did you mean 'optimiser.weight_dec"),
+        ("[loop]\nbatch = 8\nweight_decay = 1\n", "unknown field loop.weight_decay; did you mean 'optimiser.weight_"),
         ("[loop]\nbatch = 8\nqqqq = 1\n", "unknown field loop.qqqq; loop has batch, accumulate"),
         ("[loop]\nbatch = 0\n", "loop.batch: input should be greater than or equal to 1"),
         ("[loop]\nbatch = 'x'\n", "loop.batch: input should be a valid integer"),
