@@ -31,10 +31,10 @@ class OptionSchema:
         positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY and p.default is not p.empty]
         if positional:
             raise TypeError(f"{function.__name__}: {positional[0]} has a default; put options after '*'")
-        fields = {p.name: (hints[p.name], p.default) for p in parameters if p.kind is p.KEYWORD_ONLY}
+        fields: dict[str, Any] = {p.name: (hints[p.name], p.default) for p in parameters if p.kind is p.KEYWORD_ONLY}
+        fields |= more or {}
         config = pydantic.ConfigDict(allow_inf_nan=False, frozen=True, strict=True)
-        model: Any = pydantic.create_model(function.__name__, __config__=config, **fields, **(more or {}))
-        self._model: type[pydantic.BaseModel] = model
+        self._model: type[pydantic.BaseModel] = pydantic.create_model(function.__name__, __config__=config, **fields)
 
     @property
     def defaults(self) -> dict[str, Any]:
