@@ -114,7 +114,7 @@ def _train(row: "Variant", finished: bool, device: str) -> None:
         train(row.recipe, row.run, resume=True, device=device, evaluation=evaluation_of(row.recipe))
     except Stopped as stopped:
         note(f"{str(stopped).partition(';')[0]}; run the same command again to go on")
-        sys.exit(130)
+        sys.exit(stopped.exit_code)
 
 
 def _evaluate(benchmark: "Benchmark", row: "Variant", target: Path, device: str) -> "Result":

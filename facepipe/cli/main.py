@@ -4,12 +4,19 @@ import errno
 import os
 import sys
 import warnings
+from typing import Any
 
 import click
 
 from facepipe import __version__
+from facepipe.cli import logs
 from facepipe.cli.lazy_group import LazyGroup
+from facepipe.cli.process import Output, Terminated, end_on_signals, open_missing_streams
 from facepipe.errors import FacepipeError
+from facepipe.shown import shown
+
+LONGEST_LINE = 1000
+"""Characters of an error that are shown at most: a screenful."""
 
 # Command and line of help.
 COMMANDS = {
@@ -34,41 +41,79 @@ COMMANDS = {
 
 @click.group(cls=LazyGroup, modules="", lines=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="facepipe")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:
+@click.option("--debug", is_flag=True, help="Show the traceback of an error; works behind any command too.")
+@click.option(
+    "--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True, help="Least of what is noted."
+)
+@click.option(
+    "--log-format", type=click.Choice(logs.FORMATS), default="text", show_default=True, help="How stderr is written."
+)
+def cli(debug: bool, log_level: str, log_format: str) -> None:  # noqa: ARG001
     """Face recognition from raw photos to published figures.
 
-    Data goes to stdout, progress and notes to stderr. Bad input ends with one line and exit code 2.
+    Data goes to stdout, progress and notes to stderr: a bar on a terminal, else a line every twenty seconds. Bad
+    input ends with one line and exit code 2.
     """
+    logs.start_logging(log_level, log_format)
 
 
 def main() -> None:
     """Entry point of the ``facepipe`` script."""
-    debug = "--debug" in sys.argv[1:]
+    open_missing_streams()
+    words, debug = _without_debug(sys.argv[1:])
     if not debug:
         warnings.filterwarnings("ignore")
     for stream in (sys.stdout, sys.stderr):
         # File names need not be valid UTF-8.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    end_on_signals()
+    logs.start_logging()
+    outside = sys.stdout
+    output: Any = Output(outside)
+    sys.stdout = output
     try:
-        sys.exit(cli(prog_name="facepipe", standalone_mode=False) or 0)
+        code = _run(words, debug)
+    finally:
+        sys.stdout = outside
+    sys.exit(code)
+
+
+def _without_debug(words: list[str]) -> tuple[list[str], bool]:
+    """The words with ``--debug`` taken out wherever it stands before ``--``."""
+    end = words.index("--") if "--" in words else len(words)
+    kept = [word for word in words[:end] if word != "--debug"]
+    return kept + words[end:], len(kept) < end
+
+
+def _run(words: list[str], debug: bool) -> int:
+    """The exit code of a command line."""
+    try:
+        code = cli(words, prog_name="facepipe", standalone_mode=False) or 0
+        sys.stdout.flush()
+        return int(code)
+    except SystemExit as end:
+        return _code_of(end)
     except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        return done.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        _say("interrupted")
-        sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read our output has gone: say nothing, and keep Python from flushing into the void.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        return 2
+    except (click.Abort, KeyboardInterrupt) as error:
+        ended = error if isinstance(error, Terminated) else error.__cause__
+        _say(str(ended) if isinstance(ended, Terminated) else "interrupted")
+        return ended.exit_code if isinstance(ended, Terminated) else 130
     except (FacepipeError, OSError) as error:
         if debug:
             raise
         _say(_line(error))
-        sys.exit(2)
+        return 2
+
+
+def _code_of(end: SystemExit) -> int:
+    if isinstance(end.code, int) or end.code is None:
+        return end.code or 0
+    _say(str(end.code))
+    return 1
 
 
 def _line(error: Exception) -> str:
@@ -80,8 +125,7 @@ def _line(error: Exception) -> str:
 
 
 def _say(line: str) -> None:
-    # A file's name may hold line breaks; a message is one line all the same.
-    click.echo("facepipe: " + line.replace("\r", "\\r").replace("\n", "\\n"), err=True)
+    logs.LOGGER.error("facepipe: %s", shown(line, LONGEST_LINE))
 
 
 if __name__ == "__main__":

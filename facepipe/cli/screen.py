@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,12 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from facepipe.cli.logs import LOGGER
+from facepipe.shown import shown
+
+QUIET_SECONDS = 20.0
+"""Where there is no terminal, progress is a line of the log after so many seconds."""
+
 
 def notes() -> Console:
     """The console on stderr."""
@@ -26,8 +33,12 @@ def notes() -> Console:
 
 
 def note(text: str, style: str = "") -> None:
-    """One line on stderr, never broken by the width of the screen."""
-    notes().print(text, style=style, markup=False, soft_wrap=True)
+    """One line on stderr, never broken by the width of the screen; coloured on a terminal only."""
+    console = notes()
+    if console.is_terminal and style:
+        console.print(shown(text, len(text) * 6), style=style, markup=False, soft_wrap=True)
+    else:
+        LOGGER.info("%s", shown(text, len(text) * 6))
 
 
 def out() -> Console:
@@ -51,7 +62,7 @@ class Rate(ProgressColumn):
 
 @contextmanager
 def progress(what: str, total: int | None = None) -> Iterator["Advance"]:
-    """A bar on stderr with rate and time left, nothing where stderr is no terminal; yields its `Advance`."""
+    """A bar on stderr with rate and time left, a line every so often where stderr is no terminal; yields `Advance`."""
     console = notes()
     bar = Progress(
         SpinnerColumn(),
@@ -65,19 +76,34 @@ def progress(what: str, total: int | None = None) -> Iterator["Advance"]:
         disable=not console.is_terminal,
     )
     with bar:
-        yield Advance(bar, bar.add_task(what, total=total))
+        yield Advance(bar, bar.add_task(what, total=total), what, total)
 
 
 class Advance:
     """Moves one bar: call it with the number of images that were finished."""
 
-    def __init__(self, bar: Progress, task: Any) -> None:
-        self._bar, self._task = bar, task
+    def __init__(self, bar: Progress, task: Any, what: str, total: int | None) -> None:
+        self._bar, self._task, self._what, self._total = bar, task, what, total
+        self._done = 0
+        self._began = self._said = time.monotonic()
 
     def __call__(self, count: int) -> None:
         """``count`` more are done."""
         self._bar.advance(self._task, count)
+        self._done += count
+        now = time.monotonic()
+        if self._bar.disable and now - self._said >= QUIET_SECONDS:
+            self._said = now
+            LOGGER.info("%s", self._line(now - self._began))
 
     def total(self, count: int) -> None:
         """There are ``count`` in all."""
         self._bar.update(self._task, total=count)
+        self._total = count
+
+    def _line(self, seconds: float) -> str:
+        rate = self._done / seconds
+        if not self._total:
+            return f"{self._what}: {self._done:,} done, {rate:.1f}/s"
+        left = (self._total - self._done) / rate if rate else float("inf")
+        return f"{self._what}: {self._done:,} of {self._total:,} done, {rate:.1f}/s, about {left / 60:.0f} min to go"

@@ -55,7 +55,7 @@ def command(
     except Stopped as stopped:
         if os.environ.get("RANK", "0") == "0":
             note(str(stopped))
-        sys.exit(130)
+        sys.exit(stopped.exit_code)
     if as_json and "thresholds" in summary:
         print_json(summary)
     elif "thresholds" in summary:

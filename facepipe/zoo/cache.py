@@ -1,10 +1,13 @@
 """The folder of downloaded and imported weights, and of the cards a user adds."""
 
 import hashlib
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path, PurePosixPath
+from tempfile import gettempdir
 
 from facepipe.errors import ModelError
 from facepipe.shipped import shipped
@@ -12,13 +15,25 @@ from facepipe.zoo.card import Card
 
 
 def cache_folder() -> Path:
-    """``$FACEPIPE_CACHE``, or the system's folder for a user's caches."""
+    """``$FACEPIPE_CACHE``, or the system's folder for a user's caches, or a temporary one for who has no home."""
     chosen = os.environ.get("FACEPIPE_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    from platformdirs import user_cache_dir
+    try:
+        if chosen:
+            return Path(chosen).expanduser()
+        from platformdirs import user_cache_dir
 
-    return Path(user_cache_dir("facepipe", appauthor=False))
+        return Path(user_cache_dir("facepipe", appauthor=False)).expanduser()
+    except RuntimeError:  # neither HOME nor an entry in the list of users, as in hardened containers
+        return _homeless()
+
+
+@cache
+def _homeless() -> Path:
+    folder = Path(gettempdir()) / f"facepipe-cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+    logging.getLogger("facepipe").warning(
+        "this user has no home folder: models are kept in %s; FACEPIPE_CACHE names another", folder
+    )
+    return folder
 
 
 def cached_weights(card: Card) -> Path:

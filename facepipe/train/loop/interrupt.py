@@ -1,21 +1,24 @@
-"""Ctrl-C and SIGTERM as a wish to stop after the current step, not in the middle of it."""
+"""Ctrl-C, SIGTERM and SIGHUP as a wish to stop after the current step, not in the middle of it."""
 
 import signal
 import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+HANGUP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
+
 
 class Interrupt:
-    """While ``with Interrupt() as interrupt``, a signal sets ``wanted``; a second Ctrl-C ends at once."""
+    """In ``with Interrupt() as interrupt`` a signal sets ``wanted`` and ``number``; a second Ctrl-C ends at once."""
 
     def __init__(self) -> None:
         self.wanted = False
+        self.number = int(signal.SIGINT)
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Interrupt":
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, *HANGUP):
                 self._before[number] = signal.signal(number, self._catch)
         return self
 
@@ -28,4 +31,4 @@ class Interrupt:
     def _catch(self, number: int, _: FrameType | None) -> None:
         if self.wanted and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.wanted = True
+        self.wanted, self.number = True, number

@@ -41,7 +41,15 @@ EvaluationMaker = Callable[[Recipe, torch.device], Evaluation]
 
 
 class Stopped(TrainingError):  # noqa: N818
-    """The run was interrupted and saved; the message says how to go on."""
+    """The run was interrupted and saved; the message says how to go on.
+
+    Attributes:
+        exit_code: 128 and the number of the signal: 130 after Ctrl-C, 143 after SIGTERM.
+    """
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + number
 
 
 def train(
@@ -70,7 +78,7 @@ def train(
         where the model is. On ranks other than the first, without the model.
 
     Raises:
-        Stopped: Ctrl-C or SIGTERM; the run is saved.
+        Stopped: Ctrl-C, SIGTERM or SIGHUP; the run is saved.
         FacepipeError: data, recipe, device or disk are not as they must be; a clear line each.
     """
     recipe = fill_model(recipe)
@@ -210,7 +218,8 @@ class _Run:
                 if stop and not last:
                     raise Stopped(
                         f"stopped after step {done} of {ready.steps} and saved; go on with: "
-                        f"facepipe train --resume --out {self.run}"
+                        f"facepipe train --resume --out {self.run}",
+                        interrupt.number,
                     )
         return whole.steps_per_second() * ready.share.samples_per_step
 
