@@ -3,15 +3,17 @@
 import gzip
 import io
 import json
+import subprocess
+import sys
 import tarfile
 
 import numpy as np
 import pytest
 from train_tiny import add, crop, encoded, write_shard
 
-from facepipe.datasets import open_samples
+from facepipe.datasets import open_samples, open_unlabelled
 from facepipe.errors import DatasetError, FacepipeError
-from facepipe.images import read_rgb
+from facepipe.images import encode_rgb, read_rgb
 
 
 def shard(path, keys, start=0):
@@ -110,16 +112,82 @@ def test_foreign_files(tmp_path, data, message):
         open_samples([tmp_path / "x.tar"])
 
 
-def test_real_shards(shared):
-    samples = open_samples([shared / "data" / "train"])
-    assert (len(samples), len(samples.identities)) == (34146, 3875)  # as its README states
-    with tarfile.open(shared / "data" / "train" / "faces-003.tar") as tar:
-        members = [tar.next() for _ in range(20)]
-        image = tar.extractfile(members[4]).read()
-        identity = json.load(tar.extractfile(members[5]))["identity"]
-    where = f"faces-003.tar, byte {members[4].offset_data}"
+def test_real_shards(shared, tmp_path):
+    script = shared / "tools" / "unpack_crops"
+    subprocess.run([sys.executable, str(script), str(tmp_path)], check=True, capture_output=True)
+    folder = tmp_path / "train"
+    samples = open_samples([folder])
+    assert (len(samples), len(samples.identities)) == (26385, 3049)  # as its README states
+    last = sorted(folder.glob("*.tar"))[-1]
+    with tarfile.open(last) as tar:
+        member = next(member for member in iter(tar.next, None) if member.name.endswith(".webp"))
+        image = tar.extractfile(member).read()
+        identity = json.load(tar.extractfile(member.name.replace(".webp", ".json")))["identity"]
+    where = f"{last.name}, byte {member.offset_data}"
     index = next(i for i in range(len(samples)) if samples.key(i).endswith(where))
     assert samples.read(index) == image
     assert samples.identities[samples.labels[index]] == identity
     assert read_rgb(io.BytesIO(image).getvalue()).shape == (112, 112, 3)
-    assert np.bincount(samples.labels).min() == 1
+    assert np.bincount(samples.labels).min() == 2
+
+
+def write_members(path, members):
+    with tarfile.open(path, "w") as tar:
+        for name, data in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+
+
+def label(name):
+    return json.dumps({"identity": name}).encode()
+
+
+def picture(value):
+    return encode_rgb(np.full((4, 4, 3), value, np.uint8), ".png")
+
+
+def people_of(samples):
+    """Sorted (identity, grey value) of every sample."""
+    return sorted(
+        (samples.identities[samples.labels[i]], int(read_rgb(samples.read(i))[0, 0, 0])) for i in range(len(samples))
+    )
+
+
+EXPECTED = [(f"p{number % 2}", number) for number in range(6)]
+ORDERS = {
+    "usual": lambda n: [(f"{n}.png", picture(n)), (f"{n}.json", label(f"p{n % 2}"))],
+    "dots in keys": lambda n: [(f"d/v1.{n}.json", label(f"p{n % 2}")), (f"d/v1.{n}.png", picture(n))],
+    "several suffixes": lambda n: [(f"{n}.face.png", picture(n)), (f"{n}.meta.json", label(f"p{n % 2}"))],
+    "a Mac's files between": lambda n: [
+        (f"{n}.png", picture(n)), (f"._{n}.png", b"Mac"), (f"{n}.json", label(f"p{n % 2}")), (f"._{n}.json", b"Mac"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("labels", ["beside", "last", "first"])
+def test_no_sample_of_a_shard_vanishes(tmp_path, order, labels):
+    members = [member for number in range(6) for member in ORDERS[order](number)]
+    if labels != "beside":
+        members.sort(key=lambda member: member[0].endswith(".json") == (labels == "last"))
+    write_members(tmp_path / "a.tar", members)
+    samples = open_samples([tmp_path / "a.tar"])
+    assert people_of(samples) == sorted(EXPECTED)
+    assert ("Mac" in " ".join(samples.notes)) == order.startswith("a Mac")
+    assert len(open_unlabelled([tmp_path / "a.tar"])) == 6
+
+
+def test_two_images_of_one_key_share_its_label(tmp_path):
+    members = []
+    for number in range(6):
+        members += [(f"{number}.left.png", picture(number)), (f"{number}.right.png", picture(number))]
+        members.append((f"{number}.json", label(f"p{number % 2}")))
+    write_members(tmp_path / "a.tar", members)
+    assert people_of(open_samples([tmp_path / "a.tar"])) == sorted(EXPECTED * 2)
+
+
+def test_images_without_a_label_are_counted(tmp_path):
+    write_members(tmp_path / "a.tar", [("1.png", picture(1)), ("1.json", label("p")), ("2.png", picture(2))])
+    samples = open_samples([tmp_path / "a.tar"])
+    assert len(samples) == 1 and any("1 image(s) without an identity" in note for note in samples.notes)

@@ -9,21 +9,20 @@ import json
 import os
 import tarfile
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from facepipe.datasets.samples.samples import NOBODY, Samples
+from facepipe.datasets.samples.shard_groups import NOWHERE, Label, Labelled, ShardGroups, Span, is_foreign, is_image
 from facepipe.datasets.samples.spans import Spans
 from facepipe.errors import DatasetError
-from facepipe.images import EXTENSIONS
 
 BLOCK = 512
 LABELS = (".json", ".cls")
 MAX_LABEL_BYTES = 1 << 20
-_NOTHING = 0, 0
 
 
 class _Index:
@@ -39,22 +38,21 @@ class _Index:
         self.beside_size = array("i")
         self.numbers: dict[str, int] = {}
         self.unlabelled = 0
+        self.foreign = 0
 
-    def add(
-        self, shard: int, image: tarfile.TarInfo | None, identity: str | None, beside: tuple[int, int]
-    ) -> None:
-        if image is None:
-            return
-        if self.labelled and identity is None:
-            self.unlabelled += 1
-            return
-        self.shard.append(shard)
-        self.offset.append(image.offset_data)
-        self.size.append(image.size)
-        known = self.labelled and identity is not None
-        self.label.append(self.numbers.setdefault(identity or "", len(self.numbers)) if known else NOBODY)
-        self.beside.append(beside[0])
-        self.beside_size.append(beside[1])
+    def add(self, shard: int, found: Iterable[Labelled]) -> None:
+        for image, label in found:
+            if self.labelled and label.identity is None:
+                self.unlabelled += 1
+                continue
+            self.shard.append(shard)
+            self.offset.append(image.offset)
+            self.size.append(image.size)
+            known = self.labelled and label.identity is not None
+            number = self.numbers.setdefault(label.identity or "", len(self.numbers)) if known else NOBODY
+            self.label.append(number)
+            self.beside.append(label.about.offset)
+            self.beside_size.append(label.about.size)
 
 
 def open_shards(
@@ -82,6 +80,8 @@ def open_shards(
             notes.append(f"{problem}; the samples before are used")
     if index.unlabelled:
         notes.append(f"{where}: {index.unlabelled} image(s) without an identity left out")
+    if index.foreign:
+        notes.append(f"{where}: {index.foreign} file(s) that a Mac put between the samples left out")
     if not index.label and not labelled:
         raise DatasetError(f"{where}: no image in it; check the path")
     if not index.label:
@@ -124,44 +124,43 @@ def _scan(file: Path, number: int, index: _Index) -> str:
 
 
 def _scan_members(file: Path, stream: BinaryIO, number: int, index: _Index) -> str:
-    size = file.stat().st_size
-    key, image, identity, end = None, None, None, 0
-    beside = _NOTHING
+    size, end = file.stat().st_size, 0
+    groups = ShardGroups(index.labelled)
     try:
         with tarfile.open(fileobj=stream, mode="r:") as tar:
             while (member := tar.next()) is not None:
                 tar.members.clear()  # type: ignore[attr-defined]  # a shard of a million members must not be kept as objects
                 data_end = member.offset_data + -(-member.size // BLOCK) * BLOCK
                 if data_end > size:
-                    index.add(number, image if key != _key(member) else None, identity, beside)
+                    index.add(number, groups.cut(member))
                     return f"{file}: ends in the middle of {member.name} (byte {size})"
                 end = data_end
-                if not member.isfile():
-                    continue
-                if _key(member) != key:
-                    index.add(number, image, identity, beside)
-                    key, image, identity, beside = _key(member), None, None, _NOTHING
-                suffix = PurePosixPath(member.name).suffix.lower()
-                if suffix in EXTENSIONS:
-                    image = member
-                elif suffix in LABELS and member.size <= MAX_LABEL_BYTES:
-                    identity = _identity(_member_bytes(stream, member), suffix) or identity
-                    beside = (member.offset_data, member.size) if suffix == ".json" else beside
+                index.add(number, _member(stream, member, groups, index))
     except tarfile.TarError as error:
         if not end:
             raise DatasetError(f"{file}: not a tar shard ({error})") from error
-        index.add(number, image, identity, beside)
+        index.add(number, groups.end())
         return f"{file}: ends in the middle, near byte {size}"
-    index.add(number, image, identity, beside)
+    index.add(number, groups.end())
     stream.seek(end)
     # tarfile takes a bad or missing header for the end; a whole archive ends with a block of zeros.
     whole = stream.read(BLOCK) == bytes(BLOCK)
     return "" if whole else f"{file}: ends in the middle, after byte {end}"
 
 
-def _key(member: tarfile.TarInfo) -> str:
-    folder, _, name = member.name.rpartition("/")
-    return f"{folder}/{name.split('.', 1)[0]}"
+def _member(
+    stream: BinaryIO, member: tarfile.TarInfo, groups: ShardGroups, index: _Index
+) -> Iterator[Labelled]:
+    """What is complete once this member is known."""
+    suffix = PurePosixPath(member.name).suffix.lower()
+    if not member.isfile() or is_foreign(member):
+        index.foreign += member.isfile()
+    elif is_image(member):
+        yield from groups.image(member)
+    elif suffix in LABELS and member.size <= MAX_LABEL_BYTES:
+        about = Span(member.offset_data, member.size) if suffix == ".json" else NOWHERE
+        identity = _identity(_member_bytes(stream, member), suffix)
+        yield from groups.label(member, Label(identity, about))
 
 
 def _member_bytes(stream: BinaryIO, member: tarfile.TarInfo) -> bytes:
