@@ -3,12 +3,13 @@
 from facepipe.score.cosine import cosine, unit
 from facepipe.score.pair_cosines import pair_cosines
 from facepipe.score.pairs import SCORES, score_pairs
-from facepipe.score.pool import POOLS, pool
+from facepipe.score.pool import MEDIA_WEIGHTS, POOLS, pool
 from facepipe.score.probability import Logistic, fit_logistic, probability
 from facepipe.score.scf import scf, scf_pairs
 from facepipe.score.threshold import threshold_at_far
 
 __all__ = [
+    "MEDIA_WEIGHTS",
     "POOLS",
     "SCORES",
     "Logistic",

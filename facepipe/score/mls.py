@@ -1,6 +1,7 @@
 """The mutual likelihood score of pairs: how likely both faces are of one identity, given their uncertainties."""
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,6 +49,27 @@ def fast_mls(cosine: np.ndarray, sigma2_left: np.ndarray, sigma2_right: np.ndarr
     return -2 * (1 - _double(cosine)) / total - np.log(total)
 
 
+def attention(
+    mu_left: np.ndarray, mu_right: np.ndarray, sigma2_left: np.ndarray, sigma2_right: np.ndarray
+) -> np.ndarray:
+    """`mls` without its logarithm and constant: −½ Σ_l (μ_l − μ'_l)²/(σ_l² + σ'_l²), ProbFace's "attention only".
+
+    Arguments and result as in `mls`.
+    """
+    squared = np.square(_double(mu_left) - _double(mu_right))
+    total = np.broadcast_to(_double(sigma2_left) + _double(sigma2_right), squared.shape)
+    return np.where(np.isinf(total).any(1), -np.inf, -0.5 * (squared / total).sum(1))
+
+
+def fast_attention(cosine: np.ndarray, sigma2_left: np.ndarray, sigma2_right: np.ndarray) -> np.ndarray:
+    """`fast_mls` without its logarithm, −(2 − 2cos)/(σ² + σ'²), as ProbFace's program has it ("attention only").
+
+    Arguments and result as in `fast_mls`.
+    """
+    total = _double(sigma2_left) + _double(sigma2_right)
+    return np.where(np.isinf(total), -np.inf, -2 * (1 - _double(cosine)) / total)
+
+
 def mls_pairs(embeddings: "Embeddings", left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """The score ``mls`` of pairs of rows: `mls` for a vector σ², `fast_mls` for one σ² a face.
 
@@ -64,19 +86,37 @@ def mls_pairs(embeddings: "Embeddings", left: np.ndarray, right: np.ndarray) -> 
     Raises:
         EmbeddingsError: no σ², some that is not above 0, or as many values as fit no part of the embedding.
     """
+    return _pairs(embeddings, left, right, mls, fast_mls)
+
+
+def attention_pairs(embeddings: "Embeddings", left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The score ``mls-attention`` of pairs of rows: `attention` or `fast_attention`.
+
+    Arguments, result and errors as in `mls_pairs`.
+    """
+    return _pairs(embeddings, left, right, attention, fast_attention)
+
+
+def _pairs(
+    embeddings: "Embeddings",
+    left: np.ndarray,
+    right: np.ndarray,
+    of_vectors: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    of_scalars: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+) -> np.ndarray:
     sigma2 = _checked(embeddings)
     if sigma2.shape[1] == 1:
         # In place of the cosines: a list of pairs can be long.
         out = pair_cosines(embeddings.mu, left, right)
         for part in _blocks(len(out), 1):
-            out[part] = fast_mls(out[part], sigma2[left[part], 0], sigma2[right[part], 0])
+            out[part] = of_scalars(out[part], sigma2[left[part], 0], sigma2[right[part], 0])
         return out
     halves = embeddings.dim // sigma2.shape[1]
     out = np.empty(len(left))
     for part in _blocks(len(out), embeddings.dim):
         a, b = left[part], right[part]
         sides = zip(_parts(embeddings.mu[a], halves), _parts(embeddings.mu[b], halves), strict=True)
-        out[part] = np.mean([mls(mu, other, sigma2[a], sigma2[b]) for mu, other in sides], axis=0)
+        out[part] = np.mean([of_vectors(mu, other, sigma2[a], sigma2[b]) for mu, other in sides], axis=0)
     return out
 
 

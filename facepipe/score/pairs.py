@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facepipe.errors import EmbeddingsError
-from facepipe.score.mls import mls_pairs
+from facepipe.score.mls import attention_pairs, mls_pairs
 from facepipe.score.pair_cosines import pair_cosines
 from facepipe.score.scf import scf_pairs
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PairScore = Callable[["Embeddings", np.ndarray, np.ndarray], np.ndarray]
 """(embeddings, left M, right M) → float64 M, higher is more alike."""
 
-SCORES = ("cosine", "scf", "mls")
+SCORES = ("cosine", "scf", "mls", "mls-attention")
 
 
 def score_pairs(name: str, embeddings: "Embeddings", left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -24,7 +24,7 @@ def score_pairs(name: str, embeddings: "Embeddings", left: np.ndarray, right: np
 
     Args:
         name: ``cosine``; ``scf`` (Eq. 13 of SCF, needs kappa); ``mls`` (Eq. 3 of PFE, or
-            ProbFace's Eq. 5 for one σ² a face; needs sigma2).
+            ProbFace's Eq. 5 for one σ² a face; needs sigma2); ``mls-attention`` (these without the logarithm).
         embeddings: of N faces or templates.
         left, right: int64 M, rows of ``embeddings``.
 
@@ -52,4 +52,9 @@ def _cosine_pairs(embeddings: "Embeddings", left: np.ndarray, right: np.ndarray)
     return pair_cosines(embeddings.mu, left, right)
 
 
-_RULES: dict[str, PairScore] = {"cosine": _cosine_pairs, "scf": scf_pairs, "mls": mls_pairs}
+_RULES: dict[str, PairScore] = {
+    "cosine": _cosine_pairs,
+    "scf": scf_pairs,
+    "mls": mls_pairs,
+    "mls-attention": attention_pairs,
+}

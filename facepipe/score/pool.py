@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facepipe.errors import EmbeddingsError
-from facepipe.score.pool_sigma2 import VARIANCE, posterior
+from facepipe.score.pool_sigma2 import VARIANCE, inverse_variance, posterior
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -21,6 +21,8 @@ def pool(
     rule: str,
     media: np.ndarray | None = None,
     count: int | None = None,
+    media_weights: str = "together",
+    temperature: float = 1.0,
 ) -> "Embeddings":
     """One embedding per template. With u_i = mu_i/‖mu_i‖, the rules are
 
@@ -28,16 +30,20 @@ def pool(
     * ``norm``: Σmu_i/n, so that the feature norm is the weight (insightface's IJB script as it is published);
     * ``max``: the largest u_i per dimension;
     * ``kappa``: Σκ_i u_i/Σκ_i (SCF, Eq. 14);
-    * ``sigma2``: Σσ_i^−2 u_i/Σσ_i^−2 per dimension (PFE; ProbFace with one σ² for a face).
-    * ``sigma2-min``, ``sigma2-mean``: the same mu; only the template's σ² is another, see `pool_sigma2`.
+    * ``sigma2``: Σσ_i^−2 u_i/Σσ_i^−2 per dimension (PFE).
+    * ``sigma2-min``, ``sigma2-mean``: the same, and only the template's σ² is another, see `pool_sigma2`. ProbFace is
+      ``sigma2-mean`` with one σ² for a face; its program's weights are (σ_i^−2 + 10⁻⁶)^(1/T).
 
     With ``media`` the mean is taken inside each medium of a template, and the media are then summed (IJB; for
-    ``max`` the largest is taken), so that a long video does not outvote a photo.
+    ``max`` the largest is taken), so that a long video does not outvote a photo. The rules that weigh by confidence
+    let a medium count what its images weigh together: Eq. 14 over all images. Under ``media_weights="equal"`` they
+    weigh inside each medium alone, and where each medium is one photo that is the plain mean.
 
-    The result's mu is not normalised: under ``mean`` and ``kappa`` without media its length is the mean
-    resultant length. Whatever the rule, where there is kappa a template's is ‖Σκ_i u_i‖ (per medium the mean
-    of κ_i u_i): the images' densities multiplied are again von Mises-Fisher, with that concentration. Where
-    there is sigma2 a template's is 1/Σσ_i^−2, the variance of the product of normal densities.
+    The result's mu is not normalised: under ``mean`` without media, ``kappa`` and ``sigma2`` its length is the
+    (weighted) mean resultant length. Whatever the rule, where there is kappa a template's is ‖Σκ_i u_i‖: the images'
+    densities multiplied are again von Mises-Fisher, with that concentration. The frames of a medium are no
+    independent looks, and the mean of their κ_i u_i stands for all of them. Where there is sigma2 a template's is
+    1/Σσ_i^−2, the variance of the product of normal densities, unless the rule has another.
 
     Args:
         embeddings: of N images.
@@ -45,15 +51,20 @@ def pool(
         rule: one of `POOLS`.
         media: int64 N, any numbers; the same number in two templates is two media.
         count: T, where the last templates may have no image; None takes the largest ``template`` + 1.
+        media_weights: one of `MEDIA_WEIGHTS`; of no effect without ``media``, nor on ``mean``, ``norm`` and ``max``.
+        temperature: T > 0 of ProbFace: confidence weights are raised to 1/T, so that a large T weighs more evenly.
 
     Returns:
         `Embeddings` of T rows without paths. A template without images has mu 0, kappa 0, sigma2 inf and
         ``detected`` False.
 
     Raises:
-        EmbeddingsError: unknown rule, no kappa or sigma2 where the rule needs it, or lists that do not fit.
+        EmbeddingsError: unknown rule or media weights, no kappa or sigma2 where the rule needs it, a temperature
+            that is not above 0, or lists that do not fit.
     """
-    weight = _weights(embeddings, rule)
+    if media_weights not in MEDIA_WEIGHTS:
+        raise EmbeddingsError(f"media weights {media_weights!r} are unknown; choose one of {', '.join(MEDIA_WEIGHTS)}")
+    weight = _weights(embeddings, rule, temperature)
     template = np.asarray(template, np.int64)
     media = None if media is None else np.asarray(media, np.int64)
     count = _count(template, media, len(embeddings), count)
@@ -66,14 +77,18 @@ def pool(
         into = ids[_starts(outer)]
         shrink = _one_over_length(mu)
         scale = np.ones_like(shrink) if rule == "norm" else shrink
-        pooled.mu[into] = _joined(mu, scale, None if weight is None else weight(rows), inner, outer, rule == "max")
+        weights = None if weight is None else weight(rows)
+        # A medium's weighted mean times what its images weigh together is their weighted sum.
+        means = inner if weights is None or media_weights == "equal" else None
+        pooled.mu[into] = _joined(mu, scale, weights, means, outer, rule == "max")
         pooled.detected[into] = np.logical_or.reduceat(embeddings.detected[rows], _starts(outer))
         if embeddings.kappa is not None and pooled.kappa is not None:
             natural = shrink * embeddings.kappa[rows, None]
             pooled.kappa[into] = np.linalg.norm(_summed(mu, natural, inner, outer), axis=1)
         if embeddings.sigma2 is not None and pooled.sigma2 is not None:
+            sigma2 = embeddings.sigma2[rows].astype(np.float64)
             combine = VARIANCE.get(rule, posterior)
-            pooled.sigma2[into] = combine(embeddings.sigma2[rows].astype(np.float64), _starts(outer))
+            pooled.sigma2[into] = combine(sigma2, 1 / sigma2 if weights is None else weights, _starts(outer))
     return pooled
 
 
@@ -124,23 +139,28 @@ def _one_over_length(mu: np.ndarray) -> np.ndarray:
     return np.divide(1, length, out=np.zeros_like(length), where=length > 0)
 
 
-POOLS = ("mean", "norm", "max", "kappa", *VARIANCE)
+WEIGHING = ("kappa", *VARIANCE)
+"""The rules that weigh by confidence."""
+POOLS = ("mean", "norm", "max", *WEIGHING)
+MEDIA_WEIGHTS = ("together", "equal")
 
 
-def _weights(embeddings: "Embeddings", rule: str) -> Callable[[np.ndarray], np.ndarray] | None:
+def _weights(embeddings: "Embeddings", rule: str, temperature: float) -> Callable[[np.ndarray], np.ndarray] | None:
     """Rows → weights n×K, or None where all count alike."""
     if rule not in POOLS:
         raise EmbeddingsError(f"pooling rule {rule!r} is unknown; choose one of {', '.join(POOLS)}")
-    if rule not in ("kappa", *VARIANCE):
+    if not temperature > 0:
+        raise EmbeddingsError(f"a temperature must be above 0, not {temperature:g}")
+    if rule not in WEIGHING:
         return None
     name = "kappa" if rule == "kappa" else "sigma2"
     kappa, sigma2 = embeddings.kappa, embeddings.sigma2
     if name == "kappa" and kappa is not None:
-        return lambda rows: kappa[rows, None].astype(np.float64)
+        return lambda rows: kappa[rows, None].astype(np.float64) ** (1 / temperature)
     if name == "sigma2" and sigma2 is not None:
         if embeddings.dim % sigma2.shape[1]:
             raise EmbeddingsError(f"sigma2 of {sigma2.shape[1]} dimensions does not fit {embeddings.dim}-d embeddings")
-        return lambda rows: 1 / sigma2[rows].astype(np.float64)
+        return lambda rows: inverse_variance(sigma2[rows], rule) ** (1 / temperature)
     raise EmbeddingsError(
         f"embeddings of {embeddings.model} have no {name}, which pooling by {rule} needs; "
         f"embed the images with a model that has a {name} head, or pool by mean"

@@ -20,7 +20,7 @@ class Row(Section):
     title: str
     trained: bool = True  # false: the backbone itself, without the head that the other rows put on it
     set: tuple[str, ...] = ()  # what is laid over the recipe, as with 'facepipe train --set'
-    score: Literal["cosine", "scf", "mls"] = "cosine"  # that pairs are judged by
+    score: Literal["cosine", "scf", "mls", "mls-attention"] = "cosine"  # that pairs are judged by
 
 
 class Ablation(Section):

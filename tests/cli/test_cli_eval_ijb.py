@@ -26,7 +26,7 @@ def ijb(tmp_path_factory):
     made = write_ijb(tmp_path_factory.mktemp("ijb"), people=6, noise=1.0)
     for number, name in enumerate(made.names):
         noise_image(made.root / "IJBC" / "loose_crop" / name, number)
-    save_embeddings(made.root / "faces.parquet", Embeddings(made.features, "m@1", paths=tuple(made.names)))
+    save_embeddings(made.root / "faces.parquet", Embeddings(made.features, "m@1/c", paths=tuple(made.names)))
     return made
 
 
@@ -35,7 +35,7 @@ def test_1_1_from_embeddings_in_any_order(ijb, tmp_path):
     order = np.random.default_rng(3).permutation(len(ijb.names))
     mixed = tmp_path / "mixed.parquet"
     names = tuple(f"/some/where/{ijb.names[row]}" for row in order)
-    save_embeddings(mixed, Embeddings(ijb.features[order], "m@1", paths=names))
+    save_embeddings(mixed, Embeddings(ijb.features[order], "m@1/c", paths=names))
     assert run("eval", "ijb", mixed, "--lists", ijb.root, "--json").json == straight
     assert straight["settings"]["pool"] == "media" and len(straight["settings"]["data"]) == 16
     assert straight["tar"][0]["tar"] is not None and straight["tar"][-1]["tar"] is None
@@ -58,6 +58,22 @@ def test_1_1_from_images(ijb, model, tmp_path):
     crops = ijb.root / "IJBC" / "loose_crop"
     as_crops = run("eval", "ijb", crops, "--lists", ijb.root, "--already-aligned", "--model", model, "--json").json
     assert as_crops["auc"] != told["auc"]
+
+
+def test_confidence_weights(ijb, tmp_path):
+    rng = np.random.default_rng(1)
+    sure = tmp_path / "sure.parquet"
+    kappa = rng.uniform(5, 900, len(ijb.names)).astype(np.float32)
+    save_embeddings(sure, Embeddings(ijb.features, "m@1/c", paths=tuple(ijb.names), kappa=kappa, trained_dim=8))
+    words = ("eval", "ijb", sure, "--lists", ijb.root, "--pool", "kappa", "--json")
+    together, equal = run(*words).json, run(*words, "--media-weights", "equal").json
+    assert (together["settings"]["media_weights"], equal["settings"]["media_weights"]) == ("together", "equal")
+    assert run(*words, "--no-media-average").json["auc"] == together["auc"] != equal["auc"]
+    hot = run(*words, "--temperature", "1e6").json
+    assert hot["settings"]["temperature"] == 1e6 and hot["auc"] != together["auc"]
+    plain = run(*words[:-3], "--pool", "mean", "--no-feature-norm", "--no-detector-score", "--json").json
+    assert plain["settings"]["temperature"] is None and hot["auc"] == pytest.approx(plain["auc"], abs=1e-4)
+    assert "no confidence weights" in refused(*words[:-2], "media", "--temperature", "2")
 
 
 def test_landmarks_of_the_list_cut_the_crop(ijb, tmp_path):
@@ -93,7 +109,7 @@ def test_ijb_refuses(ijb, tmp_path):
     assert "have no kappa" in refused("eval", "ijb", parquet, "--lists", ijb.root, "--pool", "kappa")
     assert "have no sigma2" in refused("eval", "ijb", parquet, "--lists", ijb.root, "--score", "mls")
     few = tmp_path / "few.parquet"
-    save_embeddings(few, Embeddings(ijb.features[1:], "m@1", paths=tuple(ijb.names[1:])))
+    save_embeddings(few, Embeddings(ijb.features[1:], "m@1/c", paths=tuple(ijb.names[1:])))
     assert f"(1 of {len(ijb.names)} images are missing)" in refused("eval", "ijb", few, "--lists", ijb.root)
 
 
@@ -161,7 +177,7 @@ def test_ijba_regions(ijba):
 
 def test_ijba_refuses(ijba, tmp_path):
     assert "no folders split1" in refused("eval", "ijba", ijba / "images", "--lists", tmp_path)
-    save_embeddings(tmp_path / "e.parquet", Embeddings(np.ones((1, 4), np.float32), "m@1", paths=("1/img_1.jpg",)))
+    save_embeddings(tmp_path / "e.parquet", Embeddings(np.ones((1, 4), np.float32), "m@1/c", paths=("1/img_1.jpg",)))
     line = refused("eval", "ijba", tmp_path / "e.parquet", "--lists", ijba / "lists")
     assert "(11 of 12 images are missing)" in line
 
@@ -170,7 +186,7 @@ def megaface_file(path, folders, seed):
     rng = np.random.default_rng(seed)
     names = tuple(f"{folder}/{number}.jpg" for folder in folders for number in range(3))
     mu = rng.normal(size=(len(names), 6)) + np.arange(len(names))[:, None] // 3 * 0.5
-    save_embeddings(path, Embeddings(mu.astype(np.float32), "m@1", paths=names))
+    save_embeddings(path, Embeddings(mu.astype(np.float32), "m@1/c", paths=names))
     return names
 
 
@@ -241,7 +257,7 @@ def lfw(tmp_path_factory, shared):
     rng = np.random.default_rng(0)
     mu = rng.normal(size=(5750, 8))[lists.person] + 0.35 * rng.normal(size=(len(lists.names), 8))
     path = tmp_path_factory.mktemp("lfw") / "lfw.parquet"
-    save_embeddings(path, Embeddings(mu.astype(np.float32), "m@1", paths=tuple(f"{name}.jpg" for name in lists.names)))
+    save_embeddings(path, Embeddings(mu.astype(np.float32), "m@1/c", paths=tuple(f"{name}.jpg" for name in lists.names)))
     return path, shared / "data" / "blufr_lfw_config.mat"
 
 
@@ -271,7 +287,7 @@ def test_blufr(tmp_path):
     rng = np.random.default_rng(0)
     paths = tuple(f"lfw/{name[0]}/{name}" for name in names)
     mu = (np.repeat(np.eye(8), 3, axis=0) + 0.2 * rng.normal(size=(24, 8))).astype(np.float32)
-    save_embeddings(tmp_path / "e.parquet", Embeddings(mu, "m@1", paths=paths))
+    save_embeddings(tmp_path / "e.parquet", Embeddings(mu, "m@1/c", paths=paths))
     told = run("eval", "blufr", tmp_path / "e.parquet", "--lists", tmp_path / "lists.mat", "--json").json
     assert told["tar"][0]["tar"] == 1.0 and told["tar"][0]["std"] == 0 and told["tar"][1]["tar"] is None
     assert told["dir"][0]["tpir"] == 1.0 and told["trials"][0]["genuine"] == 21

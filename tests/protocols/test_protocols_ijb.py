@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,6 +77,11 @@ def test_pooling_rules(made, faces):
     for rule in POOLS[2:]:
         _, got = ijb_templates(embeddings, faces, TemplateRecipe(pool=rule))
         expected = pool(embeddings, template, rule, made.media)
+        if rule not in ("max",):
+            np.testing.assert_array_equal(expected.mu, pool(embeddings, template, rule).mu)
+            equal = TemplateRecipe(pool=rule, media_weights="equal", temperature=2)
+            _, old = ijb_templates(embeddings, faces, equal)
+            np.testing.assert_array_equal(old.mu, pool(embeddings, template, rule, made.media, None, "equal", 2).mu)
         np.testing.assert_array_equal(got.mu, expected.mu)
         np.testing.assert_array_equal(got.kappa, expected.kappa)
         np.testing.assert_array_equal(got.sigma2, expected.sigma2)
@@ -85,8 +91,56 @@ def test_pooling_rules(made, faces):
     np.testing.assert_array_equal(by_media.mu, ijb_templates(embeddings, faces, TemplateRecipe())[1].mu)
 
 
+def probface_templates(mu, sigma2, template, temperature):
+    """ProbFace's aggregation, longhand: no media, weights (1/σ² + 10⁻⁶)^(1/T), σ² the weighted mean."""
+    fused, variance = [], []
+    for number in sorted(set(template.tolist())):
+        rows = [row for row in range(len(mu)) if template[row] == number]
+        weight = [(1 / float(sigma2[row, 0]) + 1e-6) ** (1 / temperature) for row in rows]
+        unit = [mu[row].astype(float) / np.linalg.norm(mu[row].astype(float)) for row in rows]
+        total = sum(w * u for w, u in zip(weight, unit, strict=True)) / sum(weight)
+        fused.append(total / np.linalg.norm(total))
+        variance.append(sum(w * float(sigma2[row, 0]) for w, row in zip(weight, rows, strict=True)) / sum(weight))
+    return np.array(fused), np.array(variance)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("one_still", [True, False])
+def test_probface_modes(made, faces, temperature, one_still):
+    """Uncertainty-pooled templates scored by −L2², by attention alone and by MLS, with one and several per medium."""
+    sigma2 = np.random.default_rng(3).uniform(0.1, 2, (len(made.names), 1)).astype(np.float32)
+    if one_still:
+        faces = replace(faces, media=np.arange(len(faces)))
+    recipe = TemplateRecipe("sigma2-mean", temperature=temperature)
+    numbers, got = ijb_templates(embeddings_of(made, sigma2=sigma2, trained_dim=8), faces, recipe)
+    mu, variance = probface_templates(made.features, sigma2, made.template, temperature)
+    np.testing.assert_allclose(got.mu / np.linalg.norm(got.mu, axis=1, keepdims=True), mu, atol=1e-5)
+    np.testing.assert_allclose(got.sigma2[:, 0], variance, rtol=1e-5)
+    pairs = read_template_pairs(find_ijb(made.root, "C").pairs, numbers)
+    distance = ((mu[pairs.left] - mu[pairs.right]) ** 2).sum(1)
+    total = variance[pairs.left] + variance[pairs.right]
+    longhand_scores = {
+        "cosine": -distance, "mls-attention": -distance / total, "mls": -distance / total - np.log(total)
+    }
+    for score, expected in longhand_scores.items():
+        result = evaluate_ijb_verification(got, pairs, score, fars=FARS[:3], settings=recipe.settings())
+        wanted = tar_at_far(expected[pairs.same], expected[~pairs.same], FARS[:3])
+        assert [point["tar"] for point in result.figures["tar"]] == pytest.approx([point.tar for point in wanted])
+        assert result.settings["temperature"] == temperature and result.settings["media_weights"] == "together"
+
+
 def test_recipes_that_make_no_sense():
     assert TemplateRecipe("kappa").settings()["feature_norm"] is None
+    assert TemplateRecipe("kappa", media=False).settings()["media_weights"] is None
+    assert TemplateRecipe().settings()["temperature"] is None
+    with pytest.raises(DatasetError, match="pooling by max has no confidence weights"):
+        TemplateRecipe("max", temperature=2)
+    with pytest.raises(DatasetError, match="pooling by media has no confidence weights"):
+        TemplateRecipe(media_weights="equal")
+    with pytest.raises(DatasetError, match="media weights 'old' are unknown"):
+        TemplateRecipe("kappa", media_weights="old")
+    with pytest.raises(DatasetError, match="above 0, not -1"):
+        TemplateRecipe("kappa", temperature=-1)
     with pytest.raises(DatasetError, match="pooling rule 'norm' is unknown; choose one of media, mean"):
         TemplateRecipe("norm")
     with pytest.raises(DatasetError, match="choose 'mean'"):

@@ -1,6 +1,7 @@
 """The mutual likelihood score and the σ² of templates, against their formulas longhand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -182,7 +183,7 @@ def test_rules_at_full_precision():
 
     sigma2 = RNG.uniform(0.1, 2, (9, 3))
     for rule, slow in SIGMA2.items():
-        got = VARIANCE[rule](sigma2, np.array([0, 2, 3]))
+        got = VARIANCE[rule](sigma2, 1 / sigma2, np.array([0, 2, 3]))
         expected = [[slow(list(sigma2[a:b, k])) for k in range(3)] for a, b in ((0, 2), (2, 3), (3, 9))]
         np.testing.assert_allclose(got, expected, atol=1e-12)
 
@@ -192,3 +193,20 @@ def test_what_the_rules_are_for():
     e = embeddings(count=4, mu=np.ones((4, 4), np.float32), sigma2=np.full((4, 1), 0.8, np.float32))
     got = {rule: float(pool(e, np.zeros(4, int), rule).sigma2[0, 0]) for rule in SIGMA2}
     assert got == pytest.approx({"sigma2": 0.2, "sigma2-min": 0.8, "sigma2-mean": 0.8})
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_attention_only(width):
+    """The first term of `mls` alone, as ProbFace's program has it for one σ² a face."""
+    e = embeddings(width=width)
+    got = score_pairs("mls-attention", e, LEFT, RIGHT)
+    for index, (a, b) in enumerate(zip(LEFT, RIGHT, strict=True)):
+        x, y = unit(e.mu[a]), unit(e.mu[b])
+        total = [float(s + t) for s, t in zip(e.sigma2[a], e.sigma2[b], strict=True)]
+        if width == 1:
+            expected = -2 * (1 - math.fsum(p * q for p, q in zip(x, y, strict=True))) / total[0]
+        else:
+            expected = -0.5 * math.fsum((p - q) ** 2 / t for p, q, t in zip(x, y, total, strict=True))
+        assert got[index] == pytest.approx(expected, rel=1e-5)
+    empty = replace(e, sigma2=np.full_like(e.sigma2, np.inf))
+    assert np.isneginf(score_pairs("mls-attention", empty, LEFT, RIGHT)).all()

@@ -55,7 +55,7 @@ def test_by_name():
     left, right = [0, 3, 9], [4, 3, 0]
     got = score_pairs("cosine", embeddings, left, right)
     np.testing.assert_allclose(got, cosine(embeddings.mu[left], embeddings.mu[right]), atol=1e-14)
-    assert SCORES == ("cosine", "scf", "mls")
+    assert SCORES == ("cosine", "scf", "mls", "mls-attention")
 
 
 def test_what_does_not_fit():

@@ -24,7 +24,7 @@ def template_options(weights: bool) -> Callable[[F], F]:
     def decorate(command: F) -> F:
         @wraps(command)
         def wrapped(**words: Any) -> Any:
-            names = ("pool", "halves", "feature_norm", "detector_score", "media")
+            names = ("pool", "halves", "feature_norm", "detector_score", "media", "media_weights", "temperature")
             return command(recipe=_recipe(**{name: words.pop(name) for name in names}), **words)
 
         decorated: Any = wrapped
@@ -69,6 +69,21 @@ def _options(weights: bool) -> list[Callable[[Any], Any]]:
             "media",
             default=None,
             help="Average the faces of a photo or video first [default: all --pool but mean].",
+        ),
+        click.option(
+            "--media-weights",
+            type=click.Choice(["together", "equal"]),
+            default="together",
+            show_default=True,
+            help="kappa, sigma2: a photo or video counts what its faces weigh together (Eq. 14 over all faces), or all "
+            "count alike.",
+        ),
+        click.option(
+            "--temperature",
+            type=click.FloatRange(0, min_open=True),
+            default=1.0,
+            show_default=True,
+            help="kappa, sigma2: weights are raised to 1/T (ProbFace).",
         ),
     ]
 

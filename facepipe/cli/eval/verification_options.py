@@ -10,10 +10,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 score = click.option(
     "--score",
-    type=click.Choice(["cosine", "scf", "mls"]),
+    type=click.Choice(["cosine", "scf", "mls", "mls-attention"]),
     default="cosine",
     show_default=True,
-    help="cosine; scf needs a model with a kappa head, mls one with a sigma2 head.",
+    help="cosine; scf needs a model with a kappa head, mls one with a sigma2 head; mls-attention is mls without its "
+    "logarithm.",
 )
 on_miss = click.option(
     "--on-miss",

@@ -9,8 +9,8 @@ import numpy as np
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError
 from facepipe.score import unit
+from facepipe.score.pool import MEDIA_WEIGHTS, WEIGHING, pool
 from facepipe.score.pool import POOLS as RULES
-from facepipe.score.pool import pool
 
 POOLS = ("media", *(rule for rule in RULES if rule != "norm"))
 HALVES = ("sum", "first", "keep")
@@ -30,6 +30,9 @@ class TemplateRecipe:
         feature_norm: whether a longer feature weighs more.
         detector_score: whether features are multiplied by the detector's score.
         media: whether faces of one photo or video are averaged first; None: all rules do but ``mean``.
+        media_weights: of the rules that weigh by confidence: ``together``, a medium counts what its faces weigh
+            together (Eq. 14 over all faces, PFE, ProbFace); ``equal``, all media count alike.
+        temperature: T of these rules, ProbFace's: weights are raised to 1/T.
     """
 
     pool: str = "media"
@@ -37,6 +40,8 @@ class TemplateRecipe:
     feature_norm: bool = True
     detector_score: bool = True
     media: bool | None = None
+    media_weights: str = "together"
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         if self.pool not in POOLS:
@@ -45,6 +50,16 @@ class TemplateRecipe:
             raise DatasetError(f"halves {self.halves!r} is unknown; choose one of {', '.join(HALVES)}")
         if self.pool == "media" and self.media is False:
             raise DatasetError("pooling by media without media averaging is pooling by mean; choose 'mean'")
+        if self.media_weights not in MEDIA_WEIGHTS:
+            choices = ", ".join(MEDIA_WEIGHTS)
+            raise DatasetError(f"media weights {self.media_weights!r} are unknown; choose one of {choices}")
+        if not self.temperature > 0:
+            raise DatasetError(f"a temperature must be above 0, not {self.temperature:g}")
+        if self.pool not in WEIGHING and (self.media_weights, self.temperature) != ("together", 1.0):
+            raise DatasetError(
+                f"pooling by {self.pool} has no confidence weights; media weights and temperature are for "
+                f"{', '.join(WEIGHING)}"
+            )
 
     @property
     def by_media(self) -> bool:
@@ -64,6 +79,8 @@ class TemplateRecipe:
             "feature_norm": self.feature_norm if self.weighted else None,
             "detector_score": self.detector_score if self.weighted else None,
             "media": self.by_media,
+            "media_weights": self.media_weights if self.pool in WEIGHING and self.by_media else None,
+            "temperature": self.temperature if self.pool in WEIGHING else None,
         }
 
 
@@ -107,7 +124,9 @@ def pool_templates(
                 mu = mu * np.nan_to_num(detector_score[rows], nan=1.0)[:, None]
         rule = "norm" if recipe.weighted else recipe.pool
         groups = media[lines] if recipe.by_media else None
-        pooled = pool(replace(part, mu=mu), template[lines] - first, rule, groups, size)
+        number = template[lines] - first
+        weighing = recipe.media_weights, recipe.temperature
+        pooled = pool(replace(part, mu=mu), number, rule, groups, size, *weighing)
         if not np.isfinite(pooled.mu).all():
             raise DatasetError(f"embeddings of {embeddings.model} are not all finite; check the model, embed again")
         parts.append(pooled)
