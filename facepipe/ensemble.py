@@ -12,19 +12,23 @@ import numpy as np
 
 from facepipe.detection import Detector, Faces
 from facepipe.embedding import Embedder, Embeddings
+from facepipe.embedding.halves import fold_halves, has_halves
 from facepipe.errors import EmbeddingsError
 from facepipe.pipeline import Cropper, Read, embed_batch, read_batches
 from facepipe.score import unit
 
 
-def concatenate(parts: Sequence[Embeddings]) -> Embeddings:
+def concatenate(parts: Sequence[Embeddings], halves: str = "keep") -> Embeddings:
     """One `Embeddings` of several of the same images, under the paths of the first.
 
-    Model and flip rule become those of the parts, joined by ``+``. Kappa and sigma2 are left out, since they
-    belong to one model's space. A face counts as detected when every part has it so.
+    Model and flip rule become those of the parts, joined by ``+``; a rule that all share stands once, but for
+    ``concat``: the second half of the joined embedding is no mirror image of the first. Kappa and sigma2 are left out,
+    since they belong to one model's space. A face counts as detected when every part has it so.
 
     Args:
         parts: with equal paths in equal order; a single one is returned as it is.
+        halves: what becomes of a part made with flip ``concat`` before it is scaled and joined, see
+            `facepipe.embedding.halves.fold_halves`: afterwards nobody can tell whose half is whose.
 
     Raises:
         EmbeddingsError: there is none, or the paths differ.
@@ -39,6 +43,7 @@ def concatenate(parts: Sequence[Embeddings]) -> Embeddings:
             raise EmbeddingsError(
                 f"embeddings of {first.model} and {other.model} are of different images; embed the same ones with both"
             )
+    parts = [fold_halves(part, halves) for part in parts]
     return replace(
         first,
         mu=np.concatenate([unit(part.mu) for part in parts], axis=1).astype(np.float32),
@@ -61,7 +66,8 @@ def ensemble_of(embedders: Sequence[Embedder]) -> tuple[str, str, int]:
 
 
 def _flip(flips: Sequence[str]) -> str:
-    return flips[0] if len(set(flips)) == 1 else "+".join(flips)
+    alike = len(set(flips)) == 1 and (len(flips) == 1 or not has_halves(flips[0]))
+    return flips[0] if alike else "+".join(flips)
 
 
 def embed_ensemble(
@@ -69,6 +75,7 @@ def embed_ensemble(
     members: Sequence[tuple[Cropper, Embedder]],
     progress: Callable[[int], None] = lambda _: None,
     read: Read | None = None,
+    halves: str = "keep",
 ) -> Iterator[Embeddings]:
     """`facepipe.pipeline.embed_images` with several models; images are read once.
 
@@ -77,9 +84,10 @@ def embed_ensemble(
         members: an embedder, and a cropper of its template; croppers may share a `SameFaces`.
         progress: called with the number of images that each batch finished.
         read: see `facepipe.pipeline.read_batches`.
+        halves: see `concatenate`.
     """
     for batch in read_batches(paths, read=read):
-        yield concatenate([embed_batch(batch, cropper, embedder) for cropper, embedder in members])
+        yield concatenate([embed_batch(batch, cropper, embedder) for cropper, embedder in members], halves)
         progress(len(batch))
 
 

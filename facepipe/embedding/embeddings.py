@@ -22,7 +22,8 @@ class Embeddings:
             and the norm is kept since it says something of the image's quality.
         model: identity of the model, ``name@`` the first twelve hex digits of its weights' SHA-256 ``/`` how its
             crops are cut; without a cut in files of before there were several.
-        flip: how image and mirror image were joined: ``none``, ``sum`` or ``concat``.
+        flip: how image and mirror image were joined: ``none``, ``sum`` or ``concat``; of an ensemble see
+            `facepipe.ensemble`.
         paths: one per row, or empty when the crops came from memory.
         detected: bool N, False where no face was found and the centre of the image stood in.
         failed: paths that gave no embedding, each with its reason.

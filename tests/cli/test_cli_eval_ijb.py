@@ -76,6 +76,25 @@ def test_confidence_weights(ijb, tmp_path):
     assert "no confidence weights" in refused(*words[:-2], "media", "--temperature", "2")
 
 
+def test_ensembles_are_folded_member_by_member(ijb, tmp_path):
+    """--halves sum of two concatenating members: what their summed embeddings give, live or saved."""
+    files, summed = [], []
+    for number, dim in enumerate((8, 6)):
+        mu = np.random.default_rng(number).normal(size=(len(ijb.names), dim)).astype(np.float32)
+        files.append(tmp_path / f"{number}.parquet")
+        save_embeddings(files[-1], Embeddings(mu, f"m@{number}/c", "concat", tuple(ijb.names)))
+        summed.append(tmp_path / f"sum-{number}.parquet")
+        added = mu[:, : dim // 2] + mu[:, dim // 2 :]
+        save_embeddings(summed[-1], Embeddings(added, f"m@{number}/c", "sum", tuple(ijb.names)))
+    words = ("--lists", ijb.root, "--json")
+    folded = run("eval", "ijb", *files, *words, "--save", tmp_path / "folded.parquet").json
+    assert folded["settings"]["flip"] == "sum" and folded["auc"] == run("eval", "ijb", *summed, *words).json["auc"]
+    assert run("eval", "ijb", tmp_path / "folded.parquet", *words).json["auc"] == folded["auc"]
+    kept = run("eval", "ijb", *files, *words, "--halves", "keep", "--save", tmp_path / "kept.parquet").json
+    assert kept["settings"]["flip"] == "concat+concat" and kept["auc"] != folded["auc"]
+    assert "embed again with --flip sum" in refused("eval", "ijb", tmp_path / "kept.parquet", "--lists", ijb.root)
+
+
 def test_landmarks_of_the_list_cut_the_crop(ijb, tmp_path):
     from facepipe.alignment import Aligner
     from facepipe.datasets.templates.ijb import find_ijb, read_faces
@@ -257,7 +276,8 @@ def lfw(tmp_path_factory, shared):
     rng = np.random.default_rng(0)
     mu = rng.normal(size=(5750, 8))[lists.person] + 0.35 * rng.normal(size=(len(lists.names), 8))
     path = tmp_path_factory.mktemp("lfw") / "lfw.parquet"
-    save_embeddings(path, Embeddings(mu.astype(np.float32), "m@1/c", paths=tuple(f"{name}.jpg" for name in lists.names)))
+    names = tuple(f"{name}.jpg" for name in lists.names)
+    save_embeddings(path, Embeddings(mu.astype(np.float32), "m@1/c", paths=names))
     return path, shared / "data" / "blufr_lfw_config.mat"
 
 

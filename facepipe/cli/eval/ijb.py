@@ -1,5 +1,6 @@
 """``facepipe eval ijb``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,11 +79,12 @@ def command(
     faces = read_faces(folder)
     if lists is None and not source.already_aligned:
         source = source.below(lambda path: find_ijb(path, subset).images)
+    source = replace(source, halves=recipe.halves)
     names = [without_extension(name) for name in faces.names]
     embeddings = _ordered(landmark_source(source, faces).embeddings(names, f"IJB-{subset}"), names)
     used = [folder.pairs] if task == "1:1" else [*folder.galleries, folder.probes]
     data = files_digest([folder.meta("face_tid_mid.txt"), folder.meta("name_5pts_score.txt"), *used])
-    settings = {"subset": subset, **recipe.settings(), "data": data}
+    settings = {"subset": subset, "flip": embeddings.flip, **recipe.settings(), "data": data}
     numbers, templates = ijb_templates(embeddings, faces, recipe)
     if task == "1:1":
         from facepipe.datasets.templates.ijb import read_template_pairs

@@ -1,6 +1,7 @@
 """``facepipe eval ijba``."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,7 @@ def command(
     from facepipe.datasets.templates import ijba as lists_of
     from facepipe.protocols.ijb import ijba
 
+    source = replace(source, halves=recipe.halves)
     found = lists_of.find_splits(lists, lists_of.VERIFY if task == "verify" else lists_of.SEARCH)
     settings = {"data": files_digest(_files(found, task))}
     if task == "verify":

@@ -42,11 +42,13 @@ class Source:
     device: str
     detection: "DetectorSettings | None"
     wrap: "Callable[[Cropper], Cropper] | None" = None
-    """Makes another cropper of the usual one, such as one that damages; no option says it, nor the next two."""
+    """Makes another cropper of the usual one, such as one that damages; no option says it, nor the next three."""
     rename: "Callable[[Embeddings], Embeddings] | None" = None
     """Gives the crops of such a cropper paths of their own."""
     regions: "Callable[[Path], Read] | None" = None
     """A folder → what opens a part of an image in it, by the name of the part; where names are not files."""
+    halves: str = "keep"
+    """What becomes of the halves of an ensemble's members, see `facepipe.ensemble.concatenate`."""
 
     def detector(self) -> "Detector":
         """The detector that the options describe."""
@@ -146,7 +148,7 @@ class Source:
             for _, embedder in members:
                 options.check_crops(folder, embedder)
         with progress(what, len(files)) as advance:
-            embeddings = join(list(embed_ensemble(files, members, advance, read)))
+            embeddings = join(list(embed_ensemble(files, members, advance, read, self.halves)))
         return embeddings if self.rename is None else self.rename(embeddings)
 
     def _members(self, models: list[str]) -> list[tuple["Cropper", "Embedder"]]:
@@ -174,7 +176,7 @@ class Source:
         if len(parts) > 1 and names is not None:
             taken = [part.take(self._rows(part, number, names)) for number, part in enumerate(parts)]
             parts = [part.with_paths(taken[0].paths) for part in taken]
-        embeddings = concatenate(parts)
+        embeddings = concatenate(parts, self.halves)
         if self.save is not None:
             save_embeddings(self.save, embeddings)
         return embeddings

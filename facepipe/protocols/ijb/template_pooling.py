@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from facepipe.embedding import Embeddings
+from facepipe.embedding.halves import HALVES, fold_halves
 from facepipe.errors import DatasetError
 from facepipe.score import unit
 from facepipe.score.pool import MEDIA_WEIGHTS, WEIGHING, pool
 from facepipe.score.pool import POOLS as RULES
 
 POOLS = ("media", *(rule for rule in RULES if rule != "norm"))
-HALVES = ("sum", "first", "keep")
 _TEMPLATES = 1_024
 
 
@@ -26,7 +26,8 @@ class TemplateRecipe:
             ``max``, ``kappa``, ``sigma2``, ``sigma2-min`` and ``sigma2-mean`` as in `facepipe.score.pool`, with
             weights of their own: feature norm and detector score play no part in them.
         halves: of embeddings that were made with flip ``concat``: ``sum`` adds the half of the mirror image to that
-            of the image, ``first`` takes the latter alone, ``keep`` leaves both. Others stay as they are.
+            of the image, ``first`` takes the latter alone, ``keep`` leaves both. Others stay as they are. Members of an
+            ensemble are folded before they are joined: see `facepipe.ensemble.concatenate`.
         feature_norm: whether a longer feature weighs more.
         detector_score: whether features are multiplied by the detector's score.
         media: whether faces of one photo or video are averaged first; None: all rules do but ``mean``.
@@ -106,18 +107,16 @@ def pool_templates(
 
     Raises:
         DatasetError: a template has no face, there are no detector scores, or a template's embedding is not finite.
-        EmbeddingsError: no kappa or sigma2 where the rule needs it.
+        EmbeddingsError: no kappa or sigma2 where the rule needs it, or an ensemble with halves of several models.
     """
     if recipe.weighted and recipe.detector_score and detector_score is None:
         raise DatasetError("these embeddings know no detector scores; switch them off, or embed the images again")
-    # Two halves that are kept, or an embedding without them, pass unchanged.
-    halves = recipe.halves if embeddings.flip == "concat" else "keep"
     plain = replace(embeddings, paths=(), failed=())
     parts = []
     for lines, first, size in _blocks(template, count):
         rows = lines if face is None else face[lines]
-        part = plain.take(rows)
-        mu = _fused(part.mu, halves)
+        part = fold_halves(plain.take(rows), recipe.halves)
+        mu = part.mu
         if recipe.weighted:
             mu = mu if recipe.feature_norm else unit(mu)
             if recipe.detector_score and detector_score is not None:
@@ -131,13 +130,6 @@ def pool_templates(
             raise DatasetError(f"embeddings of {embeddings.model} are not all finite; check the model, embed again")
         parts.append(pooled)
     return _stacked(parts)
-
-
-def _fused(mu: np.ndarray, halves: str) -> np.ndarray:
-    if halves == "keep":
-        return mu
-    half = mu.shape[1] // 2
-    return mu[:, :half] + mu[:, half:] if halves == "sum" else mu[:, :half]
 
 
 def _blocks(template: np.ndarray, count: int) -> Iterator[tuple[np.ndarray, int, int]]:
