@@ -70,5 +70,48 @@ def insightface(mu, pairs):
     return out, distance
 
 
+def pfe(mu, pairs):
+    """PFE's and ProbFace's metrics.py: genuine scores as thresholds, the mean of the best, same at it or above."""
+    out = []
+    score = [angle(mu[a], mu[b]) for a, b in zip(pairs.left, pairs.right, strict=True)]
+    for fold in range(int(max(pairs.fold)) + 1):
+        training = [i for i in range(len(score)) if pairs.fold[i] != fold]
+        best, maximisers = -1, []
+        for i in training:
+            if not pairs.same[i]:
+                continue
+            right = sum((score[k] >= score[i]) == pairs.same[k] for k in training)
+            if right > best:
+                best, maximisers = right, []
+            if right == best:
+                maximisers.append(score[i])
+        t = math.nextafter(max(score[i] for i in training), math.inf)
+        if maximisers:
+            t = maximisers[0] if len(set(maximisers)) == 1 else sum(maximisers) / len(maximisers)
+        testing = [i for i in range(len(score)) if pairs.fold[i] == fold]
+        out.append((sum((score[i] >= t) == pairs.same[i] for i in testing) / len(testing), t))
+    return out, score
+
+
+def validation_rates(mu, pairs, far_target):
+    """verification.py's calculate_val: (VAL, FAR) of each fold."""
+    out = []
+    distance = [squared_distance(mu[a], mu[b]) for a, b in zip(pairs.left, pairs.right, strict=True)]
+    for fold in range(int(max(pairs.fold)) + 1):
+        training = [i for i in range(len(distance)) if pairs.fold[i] != fold and not pairs.same[i]]
+        testing = [i for i in range(len(distance)) if pairs.fold[i] == fold]
+        fars = [sum(distance[i] < step * 0.001 for i in training) / len(training) for step in range(4000)]
+        threshold = 0.0
+        if max(fars) >= far_target:
+            below = [step for step in range(4000) if fars[step] <= far_target][-1]
+            threshold = below * 0.001
+            if fars[below] < far_target:
+                threshold += 0.001 * (far_target - fars[below]) / (fars[below + 1] - fars[below])
+        genuine = [distance[i] < threshold for i in testing if pairs.same[i]]
+        impostor = [distance[i] < threshold for i in testing if not pairs.same[i]]
+        out.append((sum(genuine) / len(genuine), sum(impostor) / len(impostor)))
+    return out
+
+
 def squared_distance(x, y):
     return float(sum((x / (math.sqrt(sum(x * x)) or 1) - y / (math.sqrt(sum(y * y)) or 1)) ** 2))

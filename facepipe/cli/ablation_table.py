@@ -32,6 +32,7 @@ def ablation_json(ablation: str, rows: list["Variant"], results: dict[str, dict[
                     name: {
                         "accuracy": result.figures["accuracy"],
                         "std_error": result.figures["std_error"],
+                        "std_dev": result.figures["std_dev"],
                         "pairs": result.figures["pairs"],
                         "command": f"facepipe eval {result.settings['benchmark']}",
                     }

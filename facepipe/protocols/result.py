@@ -51,6 +51,11 @@ class Result:
         return _number(self.figures["std_error"])
 
     @property
+    def std_dev(self) -> float:
+        """Standard deviation of the folds' accuracies (over n, as insightface prints it); nan where there is none."""
+        return _number(self.figures.get("std_dev"))
+
+    @property
     def folds(self) -> tuple[FoldResult, ...]:
         """One entry per fold."""
         return tuple(FoldResult(**fold) for fold in self.figures["folds"])

@@ -1,4 +1,4 @@
-"""LFW view 2: both rules against slow longhand, and images without a face."""
+"""LFW view 2: the rules against slow longhand, and images without a face."""
 
 import statistics
 
@@ -12,9 +12,10 @@ from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError
 from facepipe.protocols import RULES, FoldResult, evaluate_lfw
-from facepipe.protocols.verification.tenfold import mean_and_error
+from facepipe.protocols.verification.tenfold import deviation, mean_and_error, squared_distances
+from facepipe.protocols.verification.validation_rate import _threshold, validation_rate
 
-LONGHAND = {"sphereface": longhand.sphereface, "insightface": longhand.insightface}
+LONGHAND = {"sphereface": longhand.sphereface, "insightface": longhand.insightface, "pfe": longhand.pfe}
 
 
 def pairs_of(left, right, same, fold):
@@ -104,11 +105,48 @@ def test_long_lists_are_scored_in_blocks(rule, monkeypatch):
     assert parts.folds == whole.folds and (parts.right == whole.right).all()
 
 
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 99), st.sampled_from([0.01, 1 / 18, 0.25, 1.0]))
+def test_validation_rate(seed, far):
+    """Against insightface's script longhand; rates that its grid hits exactly, passes over, and never reaches."""
+    rng = np.random.default_rng(seed)
+    mu = rng.normal(size=(24, 3)) + 0.8
+    fold = np.repeat([0, 1, 2], 12)
+    same = np.tile([True, True, False], 12)[:36]
+    pairs = pairs_of(rng.integers(0, 12, 36), rng.integers(12, 24, 36), same, fold)
+    expected = longhand.validation_rates(mu, pairs, far)
+    got = validation_rate(squared_distances(mu, pairs), pairs, far)
+    assert got.val == pytest.approx(statistics.fmean(val for val, _ in expected))
+    assert got.std_dev == pytest.approx(statistics.pstdev(val for val, _ in expected))
+    assert got.reached == pytest.approx(statistics.fmean(reached for _, reached in expected))
+
+
+def test_validation_rate_reads_lines_as_scipy_does():
+    """A line through points of which many have one FAR: the spline of degree 1 that interp1d's slinear stands for."""
+    from scipy.interpolate import BSpline
+
+    impostor = np.sort(np.random.default_rng(0).uniform(0.5, 4, 500))
+    grid = np.arange(0, 4, 0.001)
+    rate = (impostor[None] < grid[:, None]).mean(1)
+    line = BSpline(np.concatenate([rate[:1], rate, rate[-1:]]), grid, 1)
+    for far in (1e-3, 0.0123, 0.1, 0.5):
+        assert _threshold(impostor, far) == pytest.approx(float(line(far)), abs=1e-12)
+
+
+def test_no_validation_rate_without_pairs_of_a_kind():
+    pairs = pairs_of([0, 1, 2, 3], [4, 5, 6, 7], [True, False, False, False], [0, 0, 1, 1])
+    got = validation_rate(np.ones(4), pairs)
+    assert got.val is None and "fold 2" in got.reason
+
+
 def test_mean_and_standard_error():
     accuracies = [0.99, 0.985, 0.9916, 1.0]
     mean, error = mean_and_error([FoldResult(accuracy, 0.1, 600) for accuracy in accuracies])
     assert mean == pytest.approx(statistics.fmean(accuracies))
     assert error == pytest.approx(statistics.stdev(accuracies) / 2)
+    assert deviation([FoldResult(accuracy, 0.1, 600) for accuracy in accuracies]) == pytest.approx(
+        statistics.pstdev(accuracies)
+    )
 
 
 @pytest.fixture
@@ -139,6 +177,8 @@ def test_evaluate(pairs, rule):
     assert [fold.accuracy for fold in result.folds] == pytest.approx([accuracy for accuracy, _ in expected])
     assert result.accuracy == pytest.approx(statistics.fmean(accuracy for accuracy, _ in expected))
     assert result.std_error == pytest.approx(statistics.stdev(accuracy for accuracy, _ in expected) / 2**0.5)
+    assert result.std_dev == pytest.approx(statistics.pstdev(accuracy for accuracy, _ in expected))
+    assert ("val" in result.figures) == (rule == "insightface")
     told = result.as_json()
     assert {key: told[key] for key in ("protocol", "images", "pairs", "undetected")} == {
         "protocol": "lfw",

@@ -14,7 +14,7 @@ from facepipe.errors import DatasetError
 if TYPE_CHECKING:
     from facepipe.protocols import Result
 
-_PERCENT = ("accuracy", "std_error", "eer")
+_PERCENT = ("accuracy", "std_error", "std_dev", "eer")
 
 
 @click.command("compare")

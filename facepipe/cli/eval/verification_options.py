@@ -67,8 +67,9 @@ def accuracy_rule(default: str) -> Callable[..., Any]:
     return click.option(
         "--rule",
         "accuracy_rule",
-        type=click.Choice(["sphereface", "insightface"]),
+        type=click.Choice(["sphereface", "insightface", "pfe"]),
         default=default,
         show_default=True,
-        help="sphereface: mean subtraction, fine thresholds; insightface: its verification.py.",
+        help="sphereface: mean subtraction, fine thresholds; insightface: its verification.py, with VAL at FAR 1e-3; "
+        "pfe: PFE's and ProbFace's, thresholds from genuine scores.",
     )

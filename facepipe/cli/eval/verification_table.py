@@ -92,5 +92,13 @@ def _show_folds(result: "Result", about: str) -> None:
     for number, fold in enumerate(result.folds, 1):
         table.add_row(str(number), percent(fold.accuracy), f"{fold.threshold:.4f}", str(fold.pairs))
     table.add_section()
-    table.add_row("mean", percent(result.accuracy), f"± {100 * result.std_error:.2f}", str(result.figures["pairs"]))
+    table.add_row("mean", percent(result.accuracy), "", str(result.figures["pairs"]))
+    table.add_row("standard error", percent(result.std_error), "", "")
+    table.add_row("standard deviation", percent(result.std_dev), "", "")
     out().print(table)
+    val = result.figures.get("val")
+    if val and val["val"] is not None:
+        told = f"{percent(val['val'])}, standard deviation {percent(val['std_dev'])}, FAR reached {val['reached']:.5f}"
+        out().print(f"VAL at FAR {val['far']:g}, as insightface's script prints it: {told}", soft_wrap=True)
+    elif val:
+        note(f"no VAL at FAR {val['far']:g}: {val['reason']}", style="yellow")

@@ -11,7 +11,8 @@ from facepipe.protocols.result import Result, settings_of, tar_table
 from facepipe.protocols.roc import FARS, area_under_curve, equal_error_rate, tar_at_far
 from facepipe.protocols.rows import find_rows
 from facepipe.protocols.verification.outcomes import Outcomes
-from facepipe.protocols.verification.tenfold import RULES, judge_scores, mean_and_error
+from facepipe.protocols.verification.tenfold import RULES, deviation, judge_scores, mean_and_error, squared_distances
+from facepipe.protocols.verification.validation_rate import validation_rate
 from facepipe.score.pairs import score_pairs
 
 if TYPE_CHECKING:
@@ -31,15 +32,16 @@ def evaluate_pairs(
 ) -> Result:
     """Judge the pairs of a list.
 
-    Figures: ``accuracy``, ``std_error`` and ``folds`` by the rule; ``eer``, ``auc`` and ``tar`` from the scores
+    Figures: ``accuracy``, ``std_error``, ``std_dev`` and ``folds`` by the rule, under ``insightface`` with cosine also
+    ``val`` (the fields of `ValidationRate`); ``eer``, ``auc`` and ``tar`` from the scores
     of all pairs together, without mean subtraction; counts of pairs, images and images without a face. What
     the data cannot tell is None, with the reason under ``reasons`` or in the TAR table.
 
     Args:
         embeddings: of the images of ``pairs``, in any order, see `find_rows`.
         pairs: in folds; with a single fold there is no accuracy.
-        rule: ``sphereface`` or ``insightface``, see `facepipe.protocols.verification.tenfold`. For another score than
-            cosine they are `judge_scores`.
+        rule: ``sphereface``, ``insightface`` or ``pfe``, see `facepipe.protocols.verification.tenfold`. For another
+            score than cosine they are `judge_scores`.
         on_miss: what becomes of images without a detected face: ``centre`` uses the embedding of the
             image's centre that stood in for it, ``skip`` leaves their pairs out, ``fail`` is an error.
         score: ``cosine``, ``scf`` or ``mls``, see `score_pairs`.
@@ -134,10 +136,19 @@ def _accuracy(
 ) -> tuple[dict[str, Any], np.ndarray | None]:
     reason = why_silent(scores, pairs.same) or ("a single fold" if pairs.folds < 2 else "")
     if reason:
-        return {"accuracy": None, "std_error": None, "folds": [], "reasons": {"accuracy": reason}}, None
+        missing = {"accuracy": None, "std_error": None, "std_dev": None, "folds": []}
+        return {**missing, "reasons": {"accuracy": reason}}, None
     judged = judge_scores(scores, pairs, rule) if mu is None else RULES[rule](mu, pairs)
     accuracy, error = mean_and_error(judged.folds)
-    return {"accuracy": accuracy, "std_error": error, "folds": [dict(vars(f)) for f in judged.folds]}, judged.right
+    figures = {
+        "accuracy": accuracy,
+        "std_error": error,
+        "std_dev": deviation(judged.folds),
+        "folds": [dict(vars(fold)) for fold in judged.folds],
+    }
+    if mu is not None and rule == "insightface":
+        figures["val"] = dict(vars(validation_rate(squared_distances(mu, pairs), pairs)))
+    return figures, judged.right
 
 
 def _require_finite(embeddings: "Embeddings", names: Sequence[str], row: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -24,6 +25,8 @@ class Judged:
 Rule = Callable[[np.ndarray, Pairs], Judged]
 Choose = Callable[[np.ndarray, np.ndarray], float]
 """Scores and truth of the other folds → threshold."""
+Tie = Literal["wrong", "different", "same"]
+"""What a score equal to the threshold is judged to be; ``wrong`` is wrong for either class."""
 
 
 def sphereface_rule(mu: np.ndarray, pairs: Pairs) -> Judged:
@@ -50,11 +53,11 @@ def sphereface_rule(mu: np.ndarray, pairs: Pairs) -> Judged:
         return _by_blocks(pairs, lambda left, right: np.einsum("nd,nd->n", centred[left], centred[right]))
 
     def choose(score: np.ndarray, same: np.ndarray) -> float:
-        right = _right_at(score, same, steps / 10_000, ties_right=False)
+        right = _right_at(score, same, steps / 10_000, tie="wrong")
         # The mean of whole steps is exact: a mean of 0 is 0, and a score of 0 a tie.
         return float(steps[right == right.max()].mean()) / 10_000
 
-    return _fold_by_fold(pairs, scores, choose, ties_right=False)
+    return _fold_by_fold(pairs, scores, choose, tie="wrong")
 
 
 def insightface_rule(mu: np.ndarray, pairs: Pairs) -> Judged:
@@ -64,20 +67,31 @@ def insightface_rule(mu: np.ndarray, pairs: Pairs) -> Judged:
     of 0.01, of several equally good ones the first; a pair is the same when its distance is below it.
     Thresholds in the result are these distances. Arguments and errors as `sphereface_rule`.
     """
-    normed = unit(mu)
-    nearness = _by_blocks(pairs, lambda left, right: -np.square(normed[left] - normed[right]).sum(1))
+    nearness = -squared_distances(mu, pairs)
     grid = np.arange(0, 4, 0.01)
 
     def choose(score: np.ndarray, same: np.ndarray) -> float:
-        return -float(grid[_right_at(score, same, -grid, ties_right=True).argmax()])
+        return -float(grid[_right_at(score, same, -grid, tie="different").argmax()])
 
-    # A distance equal to the threshold is judged "different", so ties are right for impostors.
-    judged = _fold_by_fold(pairs, lambda _: nearness, choose, ties_right=True)
+    judged = _fold_by_fold(pairs, lambda _: nearness, choose, tie="different")
     folds = tuple(FoldResult(fold.accuracy, abs(fold.threshold), fold.pairs) for fold in judged.folds)
     return Judged(folds, judged.right)
 
 
-RULES: dict[str, Rule] = {"sphereface": sphereface_rule, "insightface": insightface_rule}
+def pfe_rule(mu: np.ndarray, pairs: Pairs) -> Judged:
+    """The rule of PFE and ProbFace (evaluation/metrics.py of seasonSH/Probabilistic-Face-Embeddings, ``accuracy``).
+
+    Cosine, no mean subtraction. Thresholds are the scores of the other folds' genuine pairs, repeats included; of
+    several equally good ones their mean; a pair is the same when its score is at the threshold or above. Their
+    programs take −L2² of unit vectors, 2cos − 2, which gives the same judgements. Arguments and errors as
+    `sphereface_rule`.
+    """
+    normed = unit(mu)
+    cosines = _by_blocks(pairs, lambda left, right: np.einsum("nd,nd->n", normed[left], normed[right]))
+    return _fold_by_fold(pairs, lambda _: cosines, _genuine_threshold, tie="same")
+
+
+RULES: dict[str, Rule] = {"sphereface": sphereface_rule, "insightface": insightface_rule, "pfe": pfe_rule}
 """How cosine is judged."""
 
 
@@ -86,7 +100,7 @@ def judge_scores(score: np.ndarray, pairs: Pairs, rule: str) -> Judged:
 
     Thresholds are those that the other folds' scores can tell apart: half way between neighbours, just below
     the lowest and just above the highest. Of several equally good ones ``sphereface`` takes the mean,
-    ``insightface`` the strictest.
+    ``insightface`` the strictest. ``pfe`` is `pfe_rule`, which knows no scale.
 
     Args:
         score: float64 M, one per pair, higher is more alike.
@@ -97,15 +111,24 @@ def judge_scores(score: np.ndarray, pairs: Pairs, rule: str) -> Judged:
         DatasetError: a fold has no pairs.
     """
 
+    if rule == "pfe":
+        return _fold_by_fold(pairs, lambda _: score, _genuine_threshold, tie="same")
+
     def choose(score: np.ndarray, same: np.ndarray) -> float:
         own = np.unique(score)
         between = own[:-1] + (own[1:] - own[:-1]) / 2
         candidates = np.concatenate([[np.nextafter(own[0], -np.inf)], between, [np.nextafter(own[-1], np.inf)]])
-        right = _right_at(score, same, candidates, ties_right=False)
+        right = _right_at(score, same, candidates, tie="wrong")
         best = candidates[right == right.max()]
         return float(best.mean() if rule == "sphereface" else best[-1])
 
-    return _fold_by_fold(pairs, lambda _: score, choose, ties_right=False)
+    return _fold_by_fold(pairs, lambda _: score, choose, tie="wrong")
+
+
+def squared_distances(mu: np.ndarray, pairs: Pairs) -> np.ndarray:
+    """Squared Euclidean distances of the pairs' unit vectors, float64 M."""
+    normed = unit(mu)
+    return _by_blocks(pairs, lambda left, right: np.square(normed[left] - normed[right]).sum(1))
 
 
 def mean_and_error(folds: list[FoldResult] | tuple[FoldResult, ...]) -> tuple[float, float]:
@@ -114,7 +137,23 @@ def mean_and_error(folds: list[FoldResult] | tuple[FoldResult, ...]) -> tuple[fl
     return float(accuracy.mean()), float(accuracy.std(ddof=1) / np.sqrt(len(accuracy)))
 
 
-def _fold_by_fold(pairs: Pairs, scores: Callable[[int], np.ndarray], choose: Choose, ties_right: bool) -> Judged:
+def deviation(folds: list[FoldResult] | tuple[FoldResult, ...]) -> float:
+    """Standard deviation of the folds' accuracies over n, what insightface prints behind ±."""
+    return float(np.std([fold.accuracy for fold in folds]))
+
+
+def _genuine_threshold(score: np.ndarray, same: np.ndarray) -> float:
+    """The mean of the genuine scores that judge most pairs rightly; above all scores where there is none."""
+    genuine = np.sort(score[same])
+    if not len(genuine):
+        return float(np.nextafter(score.max(), np.inf))
+    right = _right_at(score, same, genuine, tie="same")
+    best = genuine[right == right.max()]
+    # The mean of equal numbers may differ from them in the last bit, which would judge a tie.
+    return float(best[0] if best[0] == best[-1] else best.mean())
+
+
+def _fold_by_fold(pairs: Pairs, scores: Callable[[int], np.ndarray], choose: Choose, tie: Tie) -> Judged:
     folds = []
     right = np.zeros(len(pairs), bool)
     for fold in range(pairs.folds):
@@ -123,17 +162,18 @@ def _fold_by_fold(pairs: Pairs, scores: Callable[[int], np.ndarray], choose: Cho
             raise DatasetError(f"fold {fold + 1} has no pairs left; too many images are missing for this protocol")
         score = scores(fold)
         threshold = choose(score[~here], pairs.same[~here])
-        below = score <= threshold if ties_right else score < threshold
-        right[here] = np.where(pairs.same, score > threshold, below)[here]
+        above = score >= threshold if tie == "same" else score > threshold
+        below = score <= threshold if tie == "different" else score < threshold
+        right[here] = np.where(pairs.same, above, below)[here]
         folds.append(FoldResult(float(right[here].sum() / here.sum()), threshold, int(here.sum())))
     return Judged(tuple(folds), right)
 
 
-def _right_at(score: np.ndarray, same: np.ndarray, thresholds: np.ndarray, ties_right: bool) -> np.ndarray:
-    """How many pairs each threshold judges rightly; ``ties_right``: an impostor at the threshold is right."""
+def _right_at(score: np.ndarray, same: np.ndarray, thresholds: np.ndarray, tie: Tie) -> np.ndarray:
+    """How many pairs each threshold judges rightly."""
     genuine, impostor = np.sort(score[same]), np.sort(score[~same])
-    above = len(genuine) - np.searchsorted(genuine, thresholds, side="right")
-    below = np.searchsorted(impostor, thresholds, side="right" if ties_right else "left")
+    above = len(genuine) - np.searchsorted(genuine, thresholds, side="left" if tie == "same" else "right")
+    below = np.searchsorted(impostor, thresholds, side="right" if tie == "different" else "left")
     return np.asarray(above + below)
 
 
