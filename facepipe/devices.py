@@ -2,7 +2,8 @@
 
 import ctypes
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 
 import torch
@@ -58,6 +59,29 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     if name != "auto":
         raise DeviceError(f"--precision {name}: choose one of {', '.join(PRECISIONS)}")
     return torch.bfloat16 if has_native_bfloat16(device) else torch.float32
+
+
+def figure_precision(name: str) -> str:
+    """The precision of a published figure: what was asked for, and for ``auto`` float32, which every processor has."""
+    return "float32" if name == "auto" else name
+
+
+@contextmanager
+def whole_float32(device: torch.device) -> Iterator[None]:
+    """Keep float32 convolutions and products on a GPU from running in TF32, whose ten bits only some GPUs have.
+
+    PyTorch allows it in convolutions unless told otherwise. On other devices nothing is changed.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = convolutions.allow_tf32, products.allow_tf32
+    try:
+        convolutions.allow_tf32 = products.allow_tf32 = False
+        yield
+    finally:
+        convolutions.allow_tf32, products.allow_tf32 = before
 
 
 def has_native_bfloat16(device: torch.device) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--out", type=options.output_path, help="Parquet file to write; may be left out with --sheet.")
 @options.models
 @options.flip
-@options.precision
+@options.figure_precision
 @options.device
 @options.faces
 @options.already_aligned

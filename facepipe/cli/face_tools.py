@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from facepipe.cli import options
+from facepipe.cli.mixed_precision import tell_mixed
 from facepipe.errors import EmbeddingsError, ModelError
 
 if TYPE_CHECKING:
@@ -34,26 +35,31 @@ class FaceTools:
         return create_detector(self.detection, self.device)
 
     def embedder(self) -> "Embedder":
-        """The embedder that the options describe."""
-        return options.make_embedder(self.model, self.flip, self.precision, self.device)
+        """The embedder that the options describe; what it makes is compared for years, by default in float32."""
+        from facepipe.devices import figure_precision
 
-    def embedder_of(self, path: Path, model: str, flip: str) -> "Embedder":
-        """The embedder that made a file.
+        return options.make_embedder(self.model, self.flip, figure_precision(self.precision), self.device)
+
+    def embedder_of(self, path: Path, model: str, flip: str, precision: str = "") -> "Embedder":
+        """The embedder that made a file. With ``--precision auto`` it runs in the file's number format.
 
         Args:
             path: of the file, for errors.
             model: identity of the model that made it.
             flip: its flip rule.
+            precision: the number format that it ran in, empty where it is not known. Another one is told on stderr.
 
         Raises:
             EmbeddingsError: ``--model`` or ``--flip`` say another one.
             ModelError: it is not at hand.
         """
+        from facepipe.devices import PRECISIONS, figure_precision
         from facepipe.embedding.identity import remedy, same_model
 
         try:
             name = self.model or model.split("@")[0]
-            made = options.make_embedder(name, self.flip or flip, self.precision, self.device)
+            wanted = precision if self.precision == "auto" and precision in PRECISIONS else self.precision
+            made = options.make_embedder(name, self.flip or flip, figure_precision(wanted), self.device)
         except ModelError as error:
             if self.model is not None:
                 raise
@@ -63,6 +69,7 @@ class FaceTools:
                 f"{path}: made by {model} (flip {flip}), which cannot be compared with faces embedded by "
                 f"{made.model.identity} (flip {made.flip}); {remedy(made.model.identity, model)}"
             )
+        tell_mixed(path, made.precision, precision)
         return made
 
     def cropper(self, embedder: "Embedder", rule: str) -> "Cropper":
@@ -82,6 +89,6 @@ def face_tools(command: F) -> F:
         return command(tools=FaceTools(**given), **words)
 
     decorated: Any = wrapped
-    for option in (options.detection, options.device, options.precision, options.flip, options.model):
+    for option in (options.detection, options.device, options.store_precision, options.flip, options.model):
         decorated = option(decorated)
     return decorated

@@ -69,7 +69,7 @@ def add(
     from facepipe.identification import enrol, load_gallery, merge, save_gallery
 
     known = load_gallery(gallery)
-    embedder = tools.embedder_of(gallery, known.images.model, known.images.flip)
+    embedder = tools.embedder_of(gallery, known.images.model, known.images.flip, known.images.precision)
     with progress("embedding") as advance:
         new, remarks = enrol(images, tools.cropper(embedder, rule), embedder, advance, name)
     both = merge([known, new])
@@ -140,6 +140,12 @@ def _alike(gallery: "Gallery", card: "Card", only: set[str] | None = None) -> li
 
 
 def _report(path: Path, gallery: "Gallery", remarks: list["Remark"], as_json: bool) -> None:
+    from facepipe.embedding.precision import mixed_precision
+    from facepipe.identification import Remark
+
+    mixed = mixed_precision(gallery.images.precision)
+    if mixed:
+        remarks = [*remarks, Remark("mixed_precision", str(path), mixed)]
     if as_json:
         print_json(_account(path, gallery) | {"remarks": [vars(remark) for remark in remarks]})
         return
@@ -154,7 +160,14 @@ def _report(path: Path, gallery: "Gallery", remarks: list["Remark"], as_json: bo
 def _account(path: Path, gallery: "Gallery") -> dict[str, Any]:
     counts = dict(zip(gallery.names, gallery.counts().tolist(), strict=True))
     images = gallery.images
-    return {"gallery": str(path), "model": images.model, "flip": images.flip, "people": counts, "images": len(images)}
+    return {
+        "gallery": str(path),
+        "model": images.model,
+        "flip": images.flip,
+        "precision": images.precision or None,
+        "people": counts,
+        "images": len(images),
+    }
 
 
 def _counted(gallery: "Gallery") -> str:

@@ -34,6 +34,21 @@ precision = click.option(
     show_default=True,
     help="Number format of the embedding network; auto takes bfloat16 where the hardware has it.",
 )
+figure_precision = click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    show_default=True,
+    callback=lambda _context, _option, name: "float32" if name == "auto" else name,
+    help="Number format of the embedding network; auto is float32, so that a figure does not depend on the processor.",
+)
+store_precision = click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    show_default=True,
+    help="Number format of the embedding network; auto is that of the gallery or store, float32 for a new one.",
+)
 flip = click.option(
     "--flip", type=click.Choice(["none", "sum", "concat"]), help="How to join image and mirror [default: the card's]."
 )

@@ -7,6 +7,7 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.face_tools import FaceTools, face_tools
+from facepipe.cli.mixed_precision import tell_mixed
 from facepipe.cli.screen import note, out, print_json
 from facepipe.errors import EmbeddingsError, NoFaceError
 
@@ -86,12 +87,13 @@ def _queries(query: Path, path: Path, store: "Store", rule: str, tools: FaceTool
                 f"{query}: made by {asked.model} (flip {asked.flip}), but {path} by {store.model} (flip {store.flip}); "
                 f"{remedy(asked.model, store.model)}"
             )
+        tell_mixed(query, asked.precision, store.precision)
         return asked
     from facepipe.images import read_rgb
     from facepipe.pipeline import ReadImage, embed_batch
 
     image = ReadImage(query, read_rgb(query))
-    embedder = tools.embedder_of(path, store.model, store.flip)
+    embedder = tools.embedder_of(path, store.model, store.flip, store.precision)
     asked = embed_batch([image], tools.cropper(embedder, rule), embedder)
     if not len(asked):
         raise NoFaceError(f"{query}: {asked.failed[0][1]}; try --min-face 12 for small faces")

@@ -13,7 +13,7 @@ from facepipe.detection.resample import Tables, build_tables, cut, shrink
 from facepipe.detection.settings import DetectorSettings
 from facepipe.detection.suppress import suppress
 from facepipe.detection.workers import map_on_cores
-from facepipe.devices import choose_device, keep_freed_memory
+from facepipe.devices import choose_device, keep_freed_memory, whole_float32
 from facepipe.errors import FacepipeError
 
 _CELL, _STRIDE = 12, 2
@@ -67,6 +67,10 @@ class MTCNN:
     @torch.inference_mode()
     def _find(self, images: list[np.ndarray]) -> list[Faces]:
         """Search images of few sizes, equal ones side by side."""
+        with whole_float32(self.device):
+            return self._searched(images)
+
+    def _searched(self, images: list[np.ndarray]) -> list[Faces]:
         reduced = [_within(image, self.settings.max_pixels) for image in images]
         tables = build_tables(reduced, self.device)
         image, boxes = self._propose(tables, [(small.shape[0], small.shape[1]) for small in reduced])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from facepipe.alignment import fit, template
-from facepipe.devices import choose_precision, keep_freed_memory
+from facepipe.devices import choose_precision, keep_freed_memory, whole_float32
 from facepipe.embedding.embeddings import Embeddings
 from facepipe.embedding.fold import fold_batch_norm
 from facepipe.errors import EmbeddingsError
@@ -26,7 +26,7 @@ class Embedder:
         model: from `facepipe.zoo.load`.
         flip: ``none``; ``sum`` adds the embedding of the mirror image (insightface); ``concat`` appends it
             (SphereFace); None takes the card's rule.
-        precision: ``auto``, ``float32`` or ``bfloat16``.
+        precision: ``auto``, ``float32`` or ``bfloat16``; ``auto`` follows the hardware, and figures with it.
         batch_size: crops per pass; the last pass is filled up to this size, or to 4. None takes 16 on a CPU,
             whose cache then holds the activations, and 128 elsewhere.
 
@@ -63,6 +63,11 @@ class Embedder:
         return height, width
 
     @property
+    def precision(self) -> str:
+        """``float32`` or ``bfloat16``, as embeddings record it."""
+        return str(self.dtype).removeprefix("torch.")
+
+    @property
     def dim(self) -> int:
         """Length of an embedding after flip fusion."""
         return int(self.model.card.embedding.dim) * (2 if self.flip == "concat" else 1)
@@ -86,7 +91,8 @@ class Embedder:
             raise EmbeddingsError(f"crops must be uint8 N×{wanted}×3, not {crops.dtype} {crops.shape}")
         views = [crops] if self.flip == "none" else [crops, crops[:, :, ::-1]]
         mu, sureness = self._run(np.concatenate(views))
-        return Embeddings(self._fused(mu), self.model.identity, self.flip, **self._fields(sureness))
+        fields = self._fields(sureness) | {"precision": self.precision}
+        return Embeddings(self._fused(mu), self.model.identity, self.flip, **fields)
 
     def _fitted(self, crops: np.ndarray) -> np.ndarray:
         cut = template(self.model.card.input.template)
@@ -122,7 +128,8 @@ class Embedder:
             filled = np.zeros((size, *crops.shape[1:]), np.uint8)
             filled[: len(part)] = part[..., ::-1] if self._bgr else part
             rows = slice(first, first + len(part))
-            mu[rows], sureness[rows] = self._pass(self._normalised(filled), len(part))
+            with whole_float32(self.device):
+                mu[rows], sureness[rows] = self._pass(self._normalised(filled), len(part))
         return mu, sureness
 
     def _pass(self, x: Tensor, count: int) -> tuple[np.ndarray, np.ndarray]:

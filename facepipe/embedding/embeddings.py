@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from facepipe.embedding.identity import remedy, same_model
+from facepipe.embedding.precision import joined_precision
 from facepipe.errors import EmbeddingsError
 
 OPTIONAL = ("kappa", "sigma2", "detection_score")
@@ -35,6 +36,8 @@ class Embeddings:
             concatenation makes ``mu`` twice as long, but not d.
         detection_score: float32 N, the detector's face probability; NaN where there was no detection. None
             when nobody looked.
+        precision: number format that the network ran in, ``float32`` or ``bfloat16``; several, joined by ``+``, where
+            embeddings of both were put together; empty where it is not known.
     """
 
     mu: np.ndarray
@@ -47,6 +50,7 @@ class Embeddings:
     sigma2: np.ndarray | None = None
     trained_dim: int = 0
     detection_score: np.ndarray | None = None
+    precision: str = ""
 
     def __post_init__(self) -> None:
         if self.mu.ndim != 2:
@@ -153,6 +157,7 @@ def join(several: Sequence[Embeddings]) -> Embeddings:
     return replace(
         several[0],
         model=max((part.model for part in several), key=len),  # the stamp that names the cut, where only some do
+        precision=joined_precision(part.precision for part in several),
         mu=np.concatenate([part.mu for part in several]),
         paths=tuple(path for part in several for path in part.paths),
         detected=np.concatenate([part.detected for part in several]),

@@ -22,7 +22,7 @@ class EmbeddingsWriter:
 
     A context manager: the file appears under its name only when the block ends well. Columns: ``path``,
     ``mu`` (float32 list), ``detected``, ``error``, and those of ``kappa``, ``sigma2`` and ``detection_score``
-    that the first batch has; for a failed image they are null. The model is in the metadata.
+    that the first batch has; for a failed image they are null. Model and precision are in the metadata.
     """
 
     def __init__(self, path: Path, model: str, flip: str, dim: int) -> None:
@@ -87,6 +87,7 @@ def _about(embeddings: Embeddings) -> dict[str, Any]:
         "model": embeddings.model,
         "flip": embeddings.flip,
         "dim": embeddings.dim,
+        "precision": embeddings.precision,
         "trained_dim": embeddings.trained_dim,
         "kappa": embeddings.kappa is not None,
         "sigma2": 0 if sigma2 is None else int(sigma2.shape[1]),
@@ -144,6 +145,7 @@ def embeddings_of(table: pa.Table, about: dict[str, Any], path: Path) -> Embeddi
         kappa=_vector(good, "kappa", path) if about.get("kappa") else None,
         sigma2=_matrix(good, "sigma2", path) if about.get("sigma2") else None,
         trained_dim=about.get("trained_dim", 0),
+        precision=about.get("precision", ""),
         detection_score=_vector(good, "detection_score", path) if about.get("detection_score") else None,
     )
 
@@ -180,7 +182,8 @@ def read_about(schema: pa.Schema, path: Path) -> dict[str, Any]:
         if about["format"] not in _READABLE:
             raise EmbeddingsError(f"{path}: written by another version of facepipe; embed the images again")
         model, flip, trained = about["model"], about["flip"], about.get("trained_dim", 0)
-        plain = isinstance(model, str) and isinstance(flip, str) and isinstance(trained, int)
+        words = (model, flip, about.get("precision", ""))
+        plain = all(isinstance(word, str) for word in words) and isinstance(trained, int)
         fits = plain and schema.equals(pa.schema(_columns(about)))
     # What another program put there may be of any type.
     except (KeyError, TypeError, ValueError) as error:

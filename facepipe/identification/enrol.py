@@ -24,7 +24,8 @@ class Remark:
 
     Attributes:
         kind: ``no_face`` (or unreadable; the image is left out), ``several_faces``, ``low_confidence``, ``duplicate``
-            (scores 0.99 or more with an earlier image) or ``resembles`` (nearest to an image of somebody else).
+            (scores 0.99 or more with an earlier image), ``resembles`` (nearest to an image of somebody else), or
+            ``mixed_precision`` of the gallery as a whole.
         path: ``person/image``.
         text: one line.
     """

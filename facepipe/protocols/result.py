@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facepipe import __version__
+from facepipe.embedding.precision import mixed_precision
 from facepipe.errors import DatasetError
 from facepipe.protocols.roc import OperatingPoint
 from facepipe.protocols.verification.outcomes import Outcomes
@@ -94,8 +95,11 @@ def tar_table(points: tuple[OperatingPoint, ...]) -> list[dict[str, Any]]:
 
 
 def settings_of(embeddings: "Embeddings", **more: Any) -> dict[str, Any]:
-    """Settings of a run: the model, what the protocol adds, and the versions that computed it."""
-    return {"model": embeddings.model, "flip": embeddings.flip, **more, "versions": versions()}
+    """Settings of a run: the model, its precision (None where it is not known), what the protocol adds, and the
+    versions that computed it; a remark where embeddings of different precision were put together."""
+    remark = mixed_precision(embeddings.precision)
+    about = {"model": embeddings.model, "flip": embeddings.flip, "precision": embeddings.precision or None}
+    return {**about, **more, "versions": versions(), **({"remark": remark} if remark else {})}
 
 
 def versions() -> dict[str, str]:

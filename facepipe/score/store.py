@@ -27,6 +27,7 @@ class Store:
         model: identity of the model.
         flip: flip rule.
         unit_rows: whether the rows have length 1 up to rounding.
+        precision: as `Embeddings` record it.
     """
 
     vectors: np.ndarray
@@ -34,6 +35,7 @@ class Store:
     model: str
     flip: str
     unit_rows: bool
+    precision: str = ""
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -57,12 +59,12 @@ def open_store(path: Path) -> Store:
         raise EmbeddingsError(f"{path}: not a readable .npy file; delete it and make it again") from error
     if vectors.dtype != np.float16 or vectors.shape != (len(names), about["dim"]):
         raise EmbeddingsError(f"{path}: does not belong to {names_file(path).name}; delete it and make it again")
-    return Store(vectors, names, about["model"], about["flip"], unit_rows=True)
+    return Store(vectors, names, about["model"], about["flip"], True, about.get("precision", ""))
 
 
 def store_of(embeddings: Embeddings) -> Store:
     """Embeddings in memory as a store."""
-    return Store(embeddings.mu, embeddings.paths, embeddings.model, embeddings.flip, unit_rows=False)
+    return Store(embeddings.mu, embeddings.paths, embeddings.model, embeddings.flip, False, embeddings.precision)
 
 
 def export_store(source: Path, out: Path) -> None:
@@ -85,7 +87,7 @@ def _export(source: Path, vectors: Path, names: Path) -> None:
     rows = 0
     with vectors.open("wb") as numbers, pa.OSFile(str(names), "wb") as sink:
         _header(numbers, rows, first.dim)
-        schema = names_schema(first.model, first.flip, first.dim, source)
+        schema = names_schema(first.model, first.flip, first.dim, source, first.precision)
         with pa.ipc.new_file(sink, schema) as writer:
             batch: Embeddings | None = first
             while batch is not None:
@@ -108,9 +110,10 @@ def names_file(path: Path) -> Path:
     return path.with_suffix(".arrow")
 
 
-def names_schema(model: str, flip: str, dim: int, source: Path) -> pa.Schema:
+def names_schema(model: str, flip: str, dim: int, source: Path, precision: str = "") -> pa.Schema:
     """One column of paths, and in the metadata what they are paths of."""
     about = {"format": _FORMAT, "model": model, "flip": flip, "dim": dim, "source": stamp(source)}
+    about["precision"] = precision
     return pa.schema([("path", pa.string())], metadata={_META: json.dumps(about).encode()})
 
 

@@ -48,6 +48,38 @@ def test_pairs_from_crops_and_from_embeddings_are_equal_to_the_digit(crops, list
     assert run("eval", "pairs", embedded, *words).json == first
 
 
+def test_a_figure_does_not_depend_on_the_processor(crops, listed, models, tmp_path, monkeypatch):
+    """Where the hardware has bfloat16, evaluations and stores are in float32 all the same, and mixing is told."""
+    words = ["--pairs", listed, "--json"]
+    plain = run("eval", "pairs", crops, *words, "-m", models[0], "--already-aligned").json
+    monkeypatch.setattr("facepipe.devices.has_native_bfloat16", lambda device: True)
+    same = run("eval", "pairs", crops, *words, "-m", models[0], "--already-aligned").json
+    assert same == plain and plain["settings"]["precision"] == "float32"
+    files = [tmp_path / f"{name}.parquet" for name in ("auto", "bfloat16")]
+    for path in files:
+        made = run("embed", crops, "-o", path, "-m", models[0], "--already-aligned", "--precision", path.stem)
+        assert made.code == 0
+    assert [load_embeddings(path).precision for path in files] == ["float32", "bfloat16"]
+    other = run("eval", "pairs", files[1], *words).json
+    assert other["settings"]["precision"] == "bfloat16" and other["outcomes"]["scores"] != plain["outcomes"]["scores"]
+    both = run("eval", "pairs", *files, *words)
+    assert "embeddings in bfloat16 and float32 are mixed" in both.err
+    assert both.json["settings"]["precision"] == "bfloat16+float32" and "are mixed" in both.json["settings"]["remark"]
+    assert "remark" not in other["settings"]
+
+
+def test_three_rules_and_both_deviations(crops, listed, models, tmp_path):
+    saved = tmp_path / "a.parquet"
+    run("embed", crops, "-o", saved, "-m", models[0], "--already-aligned")
+    for rule in ("sphereface", "insightface", "pfe"):
+        told = run("eval", "pairs", saved, "--pairs", listed, "--rule", rule, "--json").json
+        assert told["settings"]["rule"] == rule and told["std_dev"] == pytest.approx(told["std_error"] * 3**0.5)
+        assert ("val" in told) == (rule == "insightface")
+        shown = run("eval", "pairs", saved, "--pairs", listed, "--rule", rule)
+        assert "standard error" in shown.out and "standard deviation" in shown.out
+        assert ("VAL at FAR 0.001" in shown.out) == (rule == "insightface")
+
+
 def test_damaged_copies_mixed_in(crops, listed, models, tmp_path):
     saved = tmp_path / "a.parquet"
     words = ["--pairs", listed, "--damage", "standard", "--json"]

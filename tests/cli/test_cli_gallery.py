@@ -105,3 +105,22 @@ def test_no_face_at_all(model, tmp_path):
     assert "no face in any image of it; it must hold a folder of photos per person" in told
     assert not (tmp_path / "g.parquet").exists()
     assert "no such file or folder" in refused("gallery", "build", tmp_path / "x", tmp_path / "g.parquet", "-m", model)
+
+
+def test_precision(gallery, people, model, tmp_path, monkeypatch):
+    """float32 whatever the hardware; what is added or identified follows the gallery; another one is told."""
+    monkeypatch.setattr("facepipe.devices.has_native_bfloat16", lambda device: True)
+    path, account = gallery
+    assert account["precision"] == "float32"
+    copy = tmp_path / "g.parquet"
+    built = run("gallery", "build", people / "Cy.jpg", copy, "-m", model, "--json").json
+    assert built["precision"] == "float32" and not built["remarks"]
+    half = tmp_path / "half.parquet"
+    run("gallery", "build", people / "Cy.jpg", half, "-m", model, "--precision", "bfloat16")
+    added = run("gallery", "add", half, people / "Cy.jpg", "--name", "Di", "-m", model, "--json")
+    assert added.json["precision"] == "bfloat16" and "mixed" not in added.err
+    told = run("gallery", "add", half, people / "Cy.jpg", "--name", "Ed", "-m", model, "--precision", "float32")
+    assert told.err.count("embeddings in bfloat16 and float32 are mixed") == 2
+    merged = run("gallery", "merge", half, path, "-o", tmp_path / "all.parquet", "--json").json
+    assert merged["precision"] == "bfloat16+float32"
+    assert [remark["kind"] for remark in merged["remarks"]] == ["mixed_precision"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from facepipe import devices
-from facepipe.devices import choose_device, choose_precision, has_native_bfloat16
+from facepipe.devices import choose_device, choose_precision, figure_precision, has_native_bfloat16, whole_float32
 from facepipe.errors import DeviceError
 
 
@@ -115,3 +115,20 @@ def test_bfloat16_on_a_cpu_with_instructions_for_it(tmp_path, monkeypatch, flags
 
 def test_bfloat16_on_mps_is_not_taken():
     assert not has_native_bfloat16(torch.device("mps"))
+
+
+def test_figures_are_in_float32_unless_asked(monkeypatch):
+    monkeypatch.setattr(devices, "has_native_bfloat16", lambda device: True)
+    assert choose_precision("auto", torch.device("cpu")) == torch.bfloat16
+    assert [figure_precision(name) for name in devices.PRECISIONS] == ["float32", "float32", "bfloat16"]
+
+
+def test_float32_on_a_gpu_is_whole():
+    switches = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [switch.allow_tf32 for switch in switches]
+    with whole_float32(torch.device("cpu")):
+        assert [switch.allow_tf32 for switch in switches] == before
+    with pytest.raises(ValueError, match="inside"), whole_float32(torch.device("cuda")):
+        assert [switch.allow_tf32 for switch in switches] == [False, False]
+        raise ValueError("inside")
+    assert [switch.allow_tf32 for switch in switches] == before

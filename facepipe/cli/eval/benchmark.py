@@ -137,7 +137,9 @@ def kept_result(file: Path, benchmark: Benchmark, model: str, score: str, device
         "versions": versions(),
     }
     found = _read(file)
-    if found is not None and all(found.settings.get(name) == value for name, value in wanted.items()):
+    # Results of before precision was recorded may be in bfloat16.
+    old = found is None or "precision" not in found.settings
+    if found is not None and not old and all(found.settings.get(name) == value for name, value in wanted.items()):
         return found, True
     result = benchmark.measure(model, score, device)
     write_text(file, json.dumps(result.as_json()) + "\n")

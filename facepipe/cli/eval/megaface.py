@@ -9,6 +9,7 @@ import click
 from facepipe.cli import options
 from facepipe.cli.eval import verification_options as verification
 from facepipe.cli.eval.source import Source, source_options
+from facepipe.cli.mixed_precision import tell_mixed
 from facepipe.cli.screen import note, print_json
 from facepipe.errors import DatasetError
 
@@ -76,6 +77,7 @@ def command(
         marked = probe_noises is not None or distractor_noises is not None
         export_features(export, algorithm, probes, distractors, noises, marked)
         note(f"{export}: features of {len(probes.names)} probes and {len(distractors.names)} distractors")
+    tell_mixed(", ".join(map(str, source.paths)), probes.about.precision, distractors.about.precision)
     result = evaluate_megaface(probes, distractors, noises, sizes, score=score)
     if as_json:
         print_json(result.as_json())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from facepipe.cli import options
+from facepipe.cli.mixed_precision import tell_mixed
 from facepipe.cli.screen import note, progress
 from facepipe.errors import DatasetError
 
@@ -177,6 +178,7 @@ class Source:
             taken = [part.take(self._rows(part, number, names)) for number, part in enumerate(parts)]
             parts = [part.with_paths(taken[0].paths) for part in taken]
         embeddings = concatenate(parts, self.halves)
+        tell_mixed(", ".join(map(str, self.paths)), embeddings.precision)
         if self.save is not None:
             save_embeddings(self.save, embeddings)
         return embeddings
@@ -201,7 +203,7 @@ def source_options(command: F) -> F:
             options.one_face,
             options.already_aligned,
             _save,
-            options.precision,
+            options.figure_precision,
             options.device,
             options.detection,
         ],
@@ -210,7 +212,7 @@ def source_options(command: F) -> F:
 
 def crop_options(command: F) -> F:
     """`source_options` for a dataset that holds nothing but aligned crops."""
-    return _with_options(command, [options.models, options.flip, _save, options.precision, options.device])
+    return _with_options(command, [options.models, options.flip, _save, options.figure_precision, options.device])
 
 
 _save = click.option("--save", type=options.output_path, help="Keep the embeddings in this Parquet file.")

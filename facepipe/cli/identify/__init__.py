@@ -7,6 +7,7 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.face_tools import FaceTools, face_tools
+from facepipe.cli.mixed_precision import tell_mixed
 from facepipe.cli.screen import note
 from facepipe.errors import DatasetError
 
@@ -88,7 +89,7 @@ def command(
     if several and save is not None and save.suffix:
         raise DatasetError(f"{save}: for several media --save must name a folder")
     known = load_gallery(gallery)
-    embedder = tools.embedder_of(gallery, known.images.model, known.images.flip)
+    embedder = tools.embedder_of(gallery, known.images.model, known.images.flip, known.images.precision)
     if strangers is not None and threshold is None:
         decision = _measured(strangers, known, fpir, pooling, score, tools.device)
     else:
@@ -139,6 +140,7 @@ def _measured(path: Path, gallery: "Gallery", fpir: float, pooling: str, score: 
     from facepipe.identification import measure
 
     strangers = load_embeddings(path)
+    tell_mixed(path, strangers.precision, gallery.images.precision)
     try:
         return measure(gallery, strangers, fpir, pooling, score, device)
     except EmbeddingsError as error:

@@ -11,6 +11,7 @@ from facepipe.datasets.samples.digest import names_digest
 from facepipe.datasets.templates import megaface_features as files
 from facepipe.embedding import Embeddings, join
 from facepipe.embedding.identity import remedy, same_model
+from facepipe.embedding.precision import joined_precision
 from facepipe.errors import DatasetError
 from facepipe.protocols.megaface.noise import on_list, people, replace_noisy_probes
 from facepipe.protocols.megaface.protocol import FARS, RANKS, megaface_figures
@@ -169,8 +170,9 @@ def evaluate_megaface(
     figures = megaface_figures(known, people(probes.names), blocks(), wanted, ranks, fars, score)
     figures = {"tar": figures["sizes"][-1]["tar"], "cmc": figures["sizes"][-1]["cmc"], **figures}
     data = names_digest([_tails(probes.names, 2), _tails(distractors.names[: wanted[-1]], 3), sorted(noises)])
+    both = replace(ours, precision=joined_precision((ours.precision, theirs.precision)))
     more = {"score": score, "noisy_probes": probes.cleaning, "noise_list": len(noises), "data": data}
-    return Result("megaface", figures, settings_of(probes.about, **more, **(settings or {})))
+    return Result("megaface", figures, settings_of(both, **more, **(settings or {})))
 
 
 def _clean(embeddings: Embeddings) -> tuple[Embeddings, np.ndarray]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from facepipe.embedding.precision import mixed_precision
 from facepipe.errors import DatasetError
 from facepipe.protocols.result import Result
 from facepipe.protocols.risk.risk_controlled import IDEAL
@@ -39,11 +40,13 @@ def put_beside(ours: Result, other: Result, where: Path) -> Result:
             "compared so"
         )
     names = _names(ours, other)
+    remark = mixed_precision(*(result.settings.get("precision") or "" for result in (ours, other)))
     return replace(
         ours,
         figures=ours.figures
         | {part: _joined(part, ours, other, names) for part in ("table", "curves", "relative_area")},
-        settings=ours.settings | {"beside": [*ours.settings.get("beside", []), other.settings["model"]]},
+        settings=ours.settings | {"beside": [*ours.settings.get("beside", []), other.settings["model"]]}
+        | ({"remark": remark} if remark else {}),
     )
 
 

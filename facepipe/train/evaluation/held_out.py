@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from facepipe.datasets import Samples
+from facepipe.devices import figure_precision
 from facepipe.embedding import Embedder
 from facepipe.score import cosine
 from facepipe.train.data.crops import Crops
@@ -41,7 +42,9 @@ class HeldOutEvaluation:
         embedding, mirror image included, with the teacher's.
         """
         crops, labels = self._decoded()
-        embedder = Embedder(as_model(net, self.recipe, self.device), precision=self.recipe.loop.precision)
+        # Where the recipe lets training follow the processor, its figures do not.
+        precision = figure_precision(self.recipe.loop.precision)
+        embedder = Embedder(as_model(net, self.recipe, self.device), precision=precision)
         mu = embedder(crops).mu
         genuine, impostor = pair_scores(mu, labels)
         figures = {"held_out_accuracy": best_accuracy(genuine, impostor)}

@@ -10,6 +10,7 @@ from facepipe.alignment import Aligner, fit
 from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
 from facepipe.datasets.samples.find_image import find_image
 from facepipe.detection import create_detector
+from facepipe.devices import figure_precision
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.errors import DatasetError
 from facepipe.pipeline import Cropper, read_batches
@@ -46,7 +47,9 @@ class PairsEvaluation:
     def __call__(self, net: nn.Module) -> dict[str, float]:
         """Accuracy as a fraction, under ``lfw``, and its standard error."""
         crops = self._cropped()
-        embedder = Embedder(as_model(net, self.recipe, self.device), precision=self.recipe.loop.precision)
+        # Where the recipe lets training follow the processor, its figures do not.
+        precision = figure_precision(self.recipe.loop.precision)
+        embedder = Embedder(as_model(net, self.recipe, self.device), precision=precision)
         embedded = embedder(crops)
         names = tuple(f"{name}.jpg" for name in self.pairs.names)
         embeddings = Embeddings(embedded.mu, embedded.model, embedded.flip, names, self._detected)

@@ -1,0 +1,26 @@
+"""The number format that a network ran in, as embeddings record it: ``float32``, ``bfloat16``, or several by ``+``."""
+
+from collections.abc import Iterable
+
+UNKNOWN = "unknown"
+"""Stands for files of before precision was recorded, where they are joined with others."""
+
+
+def joined_precision(several: Iterable[str]) -> str:
+    """The record of rows that are put together; empty where no part has one."""
+    kinds = {kind for one in several for kind in (one or UNKNOWN).split("+")}
+    return "" if kinds == {UNKNOWN} else "+".join(sorted(kinds))
+
+
+def mixed_precision(*several: str) -> str:
+    """A remark on rows in different number formats that are compared with each other; empty where there are none.
+
+    Rows of which nothing is known are passed over.
+    """
+    kinds = {kind for one in several for kind in one.split("+")} - {"", UNKNOWN}
+    if len(kinds) < 2:
+        return ""
+    return (
+        f"embeddings in {' and '.join(sorted(kinds))} are mixed: scores differ in the third digit from those in one; "
+        "embed all with one --precision"
+    )
