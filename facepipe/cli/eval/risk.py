@@ -11,6 +11,7 @@ from facepipe.cli.eval import verification_options as verification
 from facepipe.cli.eval.damaging_source import embeddings_of_pairs
 from facepipe.cli.eval.result_file import read_result
 from facepipe.cli.eval.source import Source, source_options, source_path
+from facepipe.cli.mixed_precision import tell_mixed
 from facepipe.cli.screen import note, out, print_json
 from facepipe.errors import DatasetError
 
@@ -99,6 +100,7 @@ def command(
     result = replace(result, settings=result.settings | {"damage": damage})
     shown = next(iter(result.figures["table"]))
     for path, other in before:
+        tell_mixed(path, *(some.settings.get("precision") or "" for some in (result, other)))
         result = put_beside(result, other, path)
     if csv_file is not None:
         from facepipe.report.risk_csv import write_risk_csv
