@@ -136,7 +136,7 @@ def _accuracy(
 ) -> tuple[dict[str, Any], np.ndarray | None]:
     reason = why_silent(scores, pairs.same) or ("a single fold" if pairs.folds < 2 else "")
     if reason:
-        missing = {"accuracy": None, "std_error": None, "std_dev": None, "folds": []}
+        missing: dict[str, Any] = {"accuracy": None, "std_error": None, "std_dev": None, "folds": []}
         return {**missing, "reasons": {"accuracy": reason}}, None
     judged = judge_scores(scores, pairs, rule) if mu is None else RULES[rule](mu, pairs)
     accuracy, error = mean_and_error(judged.folds)
