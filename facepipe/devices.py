@@ -1,6 +1,7 @@
 """Choosing a device and a number format. A device that is asked for and absent is an error, never the CPU."""
 
 import ctypes
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +10,7 @@ from functools import cache
 import torch
 
 from facepipe.errors import DeviceError
+from facepipe.threads import limited, thread_count
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 # Of malloc.h; the largest threshold that glibc takes for mapping.
@@ -22,6 +24,7 @@ def choose_device(name: str = "auto") -> torch.device:
     Raises:
         DeviceError: the device is unknown or not on this machine.
     """
+    _prepare_torch()
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -115,3 +118,16 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL("libc.so.6").mallopt
         mallopt(_M_MMAP_THRESHOLD, _KEPT)
         mallopt(_M_TRIM_THRESHOLD, _KEPT)
+
+
+@cache
+def _prepare_torch() -> None:
+    """Keep PyTorch to the cores that the process may use, and forked children from waiting for threads they lack.
+
+    Imported before facepipe, PyTorch has taken a thread for each core that it sees.
+    """
+    if limited() and torch.get_num_threads() > thread_count():
+        torch.set_num_threads(thread_count())
+    if hasattr(os, "register_at_fork"):
+        # OpenMP's threads stay behind in the parent, and whatever is split over them would never end.
+        os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))

@@ -4,6 +4,7 @@ MTCNN is a long row of small operations. Splitting each of them over all cores c
 core every time, ruinous as soon as another program wants a core; splitting the images over cores does not.
 """
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -38,3 +39,8 @@ def _pool(size: int) -> ThreadPoolExecutor:
     # OpenMP's count belongs to each thread, but PyTorch's default for threads to come was changed with it.
     torch.set_num_threads(size)
     return pool
+
+
+# A forked child inherits the pool but none of its threads.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)

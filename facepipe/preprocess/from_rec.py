@@ -1,7 +1,6 @@
 """RecordIO to identity folders: what insightface's data sets need before other programs can read them."""
 
 import csv
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from facepipe.datasets.samples.recordio import open_recordio
 from facepipe.errors import DatasetError, FacepipeError, ImageError
 from facepipe.files import replacing, write_bytes
 from facepipe.images import read_rgb
+from facepipe.threads import thread_count
 
 _UNIT = 256
 """Records that are read and checked together; also what one shard takes at a time."""
@@ -104,7 +104,7 @@ def _unpack(
             return index, "skipped", str(error).removeprefix("image: ")
 
     # Decoding and writing let other threads run.
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="facepipe-unpack") as pool:
+    with ThreadPoolExecutor(min(4, thread_count()), thread_name_prefix="facepipe-unpack") as pool:
         for unit in units:
             yield from pool.map(one, unit)
             advance(len(unit))

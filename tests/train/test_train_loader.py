@@ -3,6 +3,7 @@
 import threading
 from contextlib import closing
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -58,6 +59,26 @@ def test_workers_memory_and_starting_point_do_not_change_batches():
     with closing(loader.batches(3, 6)) as stream:
         assert equal(list(stream), expected[3:])
     assert not equal(batches(samples, seed=1, augment=strong), expected)
+
+
+def test_opencv_gets_its_threads_back():
+    """Of several loaders the last gives them back, in whatever order they end."""
+    samples = in_memory(good(10))
+    own = cv2.getNumThreads()
+    cv2.setNumThreads(3)
+    try:
+        first, second = (
+            Loader(Crops(samples, SIZE), Augment(), 0, Share(4), 1).batches(0, 6) for _ in range(2)
+        )
+        next(first)
+        assert cv2.getNumThreads() == 1
+        next(second)
+        first.close()
+        assert cv2.getNumThreads() == 1
+        list(second)
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(own)
 
 
 def test_ranks_and_micro_batches_see_the_same_samples_together():

@@ -1,16 +1,17 @@
 """Batches in a fixed order, put together by threads ahead of the training step."""
 
-import os
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
+from facepipe.threads import thread_count
 from facepipe.train.data.augment import NUMBERS, Augment, augment_batch
 from facepipe.train.data.balanced_order import BalancedOrder
 from facepipe.train.data.crops import Crops
@@ -64,7 +65,7 @@ class Loader:
         self.order: Order | BalancedOrder = Order(len(crops.samples), seed)
         if per_identity > 1:
             self.order = BalancedOrder(crops.samples.labels, seed, per_identity, share.samples_per_step)
-        self.workers = workers or min(4, os.cpu_count() or 1)
+        self.workers = workers or min(4, thread_count())
         self.ahead = max(ahead, self.workers)
         self.append_unaugmented = append_unaugmented
         self.read = crops.numbered if numbered else crops.batch
@@ -88,8 +89,12 @@ class Loader:
         Raises:
             DatasetError: too many samples are unreadable.
         """
-        # One thread of ours does one image; OpenCV's own pool would only fight for the same cores.
-        cv2.setNumThreads(0)
+        with _opencv_on_one_thread:
+            yield from self._batches(first_step, last_step)
+
+    def _batches(
+        self, first_step: int, last_step: int
+    ) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
         todo = ((step, k) for step in range(first_step, last_step) for k in range(self.share.micro_batches))
         waiting: deque[Future[tuple[np.ndarray, np.ndarray]]] = deque()
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="crops")
@@ -102,6 +107,34 @@ class Loader:
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _OpenCVOnOneThread:
+    """While at least one loader is at work, each image is one thread's: OpenCV's pool would fight for the same cores.
+
+    Its number of threads is the whole process's, so the last loader gives it back as the first found it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._loaders = 0
+        self._before = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._loaders == 0:
+                self._before = cv2.getNumThreads()
+                cv2.setNumThreads(0)
+            self._loaders += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._loaders -= 1
+            if self._loaders == 0:
+                cv2.setNumThreads(self._before)
+
+
+_opencv_on_one_thread = _OpenCVOnOneThread()
 
 
 def to_network(
