@@ -61,10 +61,18 @@ PACKAGED = {"astronaut": astronaut, "hopper": hopper}
 
 def lfw(shared: Path, count: int) -> list[FacePhoto]:
     """People of LFW, evenly spread over the alphabet, one photo each; their face is what MTCNN finds in the middle."""
+    people = sorted((shared / "data" / "lfw").iterdir())
+    return _known([sorted(people[index * len(people) // count].iterdir())[0] for index in range(count)])
+
+
+def lfw_photo(shared: Path, name: str, number: int) -> FacePhoto:
+    """One photo of LFW by person and number."""
+    return _known([shared / "data" / "lfw" / name / f"{name}_{number:04d}.jpg"])[0]
+
+
+def _known(paths: list[Path]) -> list[FacePhoto]:
     from facepipe.detection import choose, create_detector
 
-    people = sorted((shared / "data" / "lfw").iterdir())
-    paths = [sorted(people[index * len(people) // count].iterdir())[0] for index in range(count)]
     photos = [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in paths]
     known = []
     for pixels, faces in zip(photos, create_detector()(photos), strict=True):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from face_pack import PACKAGED, cut_to_box, error, resized, turned
+from face_pack import PACKAGED, cut_to_box, error, lfw, resized, turned
 
 from facepipe.detection import DetectorSettings, create_detector
 
@@ -15,6 +15,12 @@ def photo(request):
 @pytest.fixture(scope="module")
 def detector():
     return create_detector()
+
+
+def framed_errors(photos, detector, margin):
+    tight = [cut_to_box(photo, margin) for photo in photos]
+    found = detector([photo.pixels for photo in tight])
+    return np.array([error(photo, faces) for photo, faces in zip(tight, found, strict=True)])
 
 
 def test_the_pack_carries_its_landmarks_along(photo):
@@ -34,6 +40,18 @@ def test_the_pack_carries_its_landmarks_along(photo):
 
 def test_whole(photo, detector):
     assert error(photo, detector([photo.pixels])[0]) < 0.02
+
+
+@pytest.mark.parametrize("margin", [0.5, 0.2, 0.1, 0.0, -0.05, -0.1])
+def test_cut_to_the_box_and_into_it(photo, detector, margin):
+    tight = cut_to_box(photo, margin)
+    assert error(tight, detector([tight.pixels])[0]) < (0.08 if margin < 0 else 0.06)
+
+
+def test_lfw_cut_to_the_box(shared, detector):
+    errors = framed_errors(lfw(shared, 24), detector, 0.0)
+    assert np.isfinite(errors).all()
+    assert np.median(errors) < 0.04 and errors.max() < 0.15
 
 
 @pytest.mark.parametrize("side", [24, 32, 48, 96, 400, 1000, 2000])
