@@ -10,12 +10,12 @@ SCRIPT = """
 import os, signal
 import numpy as np, torch
 from skimage.data import astronaut
-from facepipe.detection import Detector
+from facepipe.detection import create_detector
 from facepipe.embedding import Embedder
 from facepipe.zoo import DEFAULT, load
 
 torch.set_num_threads(2)
-detector, embedder = Detector(), Embedder(load(DEFAULT, "cpu"))
+detector, embedder = create_detector(), Embedder(load(DEFAULT, "cpu"))
 photo, crops = np.asarray(astronaut()), np.full((4, *embedder.size, 3), 90, np.uint8)
 
 def answer():
