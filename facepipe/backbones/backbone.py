@@ -1,4 +1,4 @@
-"""What every network in this room has in common."""
+"""The base class of all backbones."""
 
 from torch import Tensor, nn
 
@@ -8,7 +8,7 @@ from facepipe.errors import ModelError
 class Backbone(nn.Module):
     """A network N×3×H×W → N×D. ``forward(x)`` is ``head(feature_map(x))``; subclasses write these two.
 
-    The second last step has a method of its own because uncertainty heads start from it.
+    The feature map has a method of its own because uncertainty heads start from it.
 
     Attributes:
         input_size: (H, W) in pixels; the only size the network takes.

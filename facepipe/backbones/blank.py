@@ -1,4 +1,4 @@
-"""Networks whose first weights are never drawn, because others replace them at once."""
+"""Networks without initial weights, for those whose weights are loaded right after."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ _DRAWS = {"normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_un
 
 
 class Blank(TorchFunctionMode):
-    """Within it, tensors have no memory, and drawing random numbers into one does nothing.
+    """A context in which new tensors take no memory and random initialisation is skipped.
 
     On the meta device alone, the first such draw makes PyTorch import its compiler, which takes seconds.
     """
@@ -19,7 +19,7 @@ class Blank(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Pass everything on but draws."""
+        """Run everything but random initialisation."""
         kwargs = kwargs or {}
         if getattr(func, "__name__", "") in _DRAWS:
             return args[0] if args else kwargs["tensor"]

@@ -43,7 +43,7 @@ class Transition(nn.Module):
         return out
 
 
-class ResidualUnit(nn.Module):
+class PFEUnit(nn.Module):
     """x + PReLU(conv(PReLU(conv(x)))), 3×3 without bias."""
 
     def __init__(self, channels: int) -> None:
@@ -70,7 +70,7 @@ class PFESphere64(Backbone):
         super().__init__(input_size, embedding_dim, channels[-1], channels)
         stages = []
         for inputs, outputs, count in zip((3, *channels), channels, _UNITS, strict=False):
-            stages.append(nn.Sequential(Transition(inputs, outputs), *(ResidualUnit(outputs) for _ in range(count))))
+            stages.append(nn.Sequential(Transition(inputs, outputs), *(PFEUnit(outputs) for _ in range(count))))
         self.stage = nn.Sequential(*stages)
         self.fc = nn.Linear(math.prod(self.feature_shape), embedding_dim, bias=False)
         self.bn = nn.BatchNorm1d(embedding_dim, eps=_EPS, momentum=_MOMENTUM)

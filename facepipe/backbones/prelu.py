@@ -1,7 +1,7 @@
-"""PReLU whose backward pass on a CPU takes half the time of PyTorch's, which it equals otherwise.
+"""PReLU with a backward pass that takes half the time of PyTorch's on a CPU and gives the same result.
 
-PyTorch goes through channels_last maps number by number there. Here it is a few steps of whole rows, in pieces that
-stay in the processor's last cache. Anything else (a GPU, evaluation, other layouts or types, a compiler) is left to
+PyTorch handles channels_last maps one number at a time there. Here a few vectorised steps do, on pieces that fit into
+the processor's last-level cache. Anything else (a GPU, evaluation, other layouts or types, a compiler) is left to
 PyTorch.
 """
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-_PIECE = 1 << 20  # numbers: four megabytes; smaller pieces pay more for waking threads than they save
+_PIECE = 1 << 20  # numbers: four megabytes; with smaller pieces, waking threads costs more than they save
 
 
 class PReLU(nn.PReLU):

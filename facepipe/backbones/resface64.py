@@ -40,7 +40,7 @@ class ConvReLU(nn.Module):
         return F.relu(self.bn(self.conv(x)))
 
 
-class ResidualUnit(nn.Module):
+class ResFaceUnit(nn.Module):
     """x + ReLU(BN(conv(ReLU(BN(conv(x))))))."""
 
     def __init__(self, channels: int) -> None:
@@ -67,7 +67,7 @@ class ResFace64(Backbone):
         for inputs, outputs, count in zip((3, *channels), channels, _UNITS, strict=False):
             transition = ConvReLU(inputs, outputs, 2)
             nn.init.xavier_uniform_(transition.conv.weight)
-            stages.append(nn.Sequential(transition, *(ResidualUnit(outputs) for _ in range(count))))
+            stages.append(nn.Sequential(transition, *(ResFaceUnit(outputs) for _ in range(count))))
         self.stage = nn.Sequential(*stages)
         self.fc = nn.Linear(math.prod(self.feature_shape), embedding_dim, bias=False)
         self.bn = nn.BatchNorm1d(embedding_dim, eps=_EPS, momentum=_MOMENTUM)

@@ -28,7 +28,7 @@ class ConvPReLU(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int, batch_norm: bool) -> None:
         super().__init__()
-        # Batch normalisation has a shift of its own, which makes the bias idle.
+        # Batch normalisation has a shift of its own, which makes a bias redundant.
         self.conv = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=not batch_norm)
         self.bn = nn.BatchNorm2d(outputs) if batch_norm else nn.Identity()
         self.prelu = PReLU(outputs, init=0.25)
@@ -38,7 +38,7 @@ class ConvPReLU(nn.Module):
         return out
 
 
-class ResidualUnit(nn.Module):
+class SphereFaceUnit(nn.Module):
     """x + PReLU(conv(PReLU(conv(x)))); weights from N(0, 0.01²), biases zero and frozen."""
 
     def __init__(self, channels: int, batch_norm: bool) -> None:
@@ -81,7 +81,7 @@ class SphereFace(Backbone):
         for inputs, outputs, count in zip((3, *channels), channels, units, strict=False):
             transition = ConvPReLU(inputs, outputs, 2, batch_norm)
             _fill_xavier(transition.conv)
-            residual = [ResidualUnit(outputs, batch_norm) for _ in range(count)]
+            residual = [SphereFaceUnit(outputs, batch_norm) for _ in range(count)]
             stages.append(nn.Sequential(transition, *residual))
         self.stage = nn.Sequential(*stages)
         self.fc5 = nn.Linear(math.prod(self.feature_shape), embedding_dim)
@@ -125,7 +125,7 @@ def parameter_groups(
         net: a network of this file.
         lr: base learning rate; the published one is 0.1.
         weight_decay: base decay; the published one is 5e-4.
-        class_matrix: the loss's class matrix, to be trained beside the network.
+        class_matrix: the loss's class matrix, trained together with the network.
 
     Returns:
         Groups for ``torch.optim.SGD``, each with ``name``, ``params``, ``lr`` and ``weight_decay``; every
@@ -162,7 +162,7 @@ def _scaled(width: float) -> tuple[int, ...]:
 
 
 def _fill_xavier(layer: nn.Conv2d | nn.Linear) -> None:
-    # Caffe's xavier looks at the inputs alone, unlike torch's: U(±√(3/fan_in)).
+    # Caffe's xavier counts the inputs alone, unlike torch's: U(±√(3/fan_in)).
     bound = math.sqrt(3 / layer.weight[0].numel())
     nn.init.uniform_(layer.weight, -bound, bound)
     if layer.bias is not None:

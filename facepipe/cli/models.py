@@ -145,7 +145,7 @@ def pull_model(name: str) -> None:
 @click.argument("folder", type=options.output_path)
 @click.option("--name", default="", help="The model's name from now on [default: the one that it has].")
 def export(model: str, folder: Path, name: str) -> None:
-    """Write a model's card and weights to FOLDER, to be handed on.
+    """Write a model's card and weights to FOLDER, for use elsewhere.
 
     MODEL is a name, a card file or a run folder. FOLDER/NAME.toml is then a model that --model takes.
     """

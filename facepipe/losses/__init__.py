@@ -18,28 +18,26 @@ from facepipe.losses.classification import (
 )
 from facepipe.losses.classification.class_weights import ClassWeights
 from facepipe.losses.classification.classifier import ClassificationLoss
-from facepipe.losses.classification.margin import Head, Margin, MarginHead
+from facepipe.losses.classification.margin import ClassificationHead, Margin, MarginHead
 from facepipe.losses.distillation import Distillation
 from facepipe.losses.loss import Loss, LossOutput
 from facepipe.losses.metric import center, contrastive, triplet
 from facepipe.losses.registry import LossInfo, create, describe, names, register, register_margin
 from facepipe.losses.uncertainty import pfe, probface, scf
-from facepipe.losses.uncertainty.head_loss import HeadLoss, head_features
-from facepipe.losses.uncertainty.mls import fast_mls, mls_mean, mls_sum
+from facepipe.losses.uncertainty.mls import fast_mls_loss, mls_mean_loss, mls_sum_loss
 from facepipe.losses.uncertainty.output_constraint import output_constraint
 from facepipe.losses.uncertainty.r_vmf import RVMFLoss, RVMFTerms
-from facepipe.losses.uncertainty.scf import SCF
+from facepipe.losses.uncertainty.scf import SCFLoss
 from facepipe.losses.uncertainty.uncertainty_log import uncertainty_log
+from facepipe.losses.uncertainty.uncertainty_loss import UncertaintyLoss, head_features
 from facepipe.losses.uncertainty.uncertainty_triplet import uncertainty_distance, uncertainty_triplet
 
 __all__ = [
-    "SCF",
     "AngularFisher",
     "ClassWeights",
+    "ClassificationHead",
     "ClassificationLoss",
     "Distillation",
-    "Head",
-    "HeadLoss",
     "Loss",
     "LossInfo",
     "LossOutput",
@@ -47,6 +45,8 @@ __all__ = [
     "MarginHead",
     "RVMFLoss",
     "RVMFTerms",
+    "SCFLoss",
+    "UncertaintyLoss",
     "a_softmax",
     "angular_fisher_score",
     "arcface",
@@ -55,11 +55,11 @@ __all__ = [
     "cosface",
     "create",
     "describe",
-    "fast_mls",
+    "fast_mls_loss",
     "head_features",
     "l_softmax",
-    "mls_mean",
-    "mls_sum",
+    "mls_mean_loss",
+    "mls_sum_loss",
     "modified_softmax",
     "names",
     "normface",

@@ -72,7 +72,7 @@ class Distillation(Loss):
             return self.identity.classes.weight.detach()
         return self.class_means(int(self.classes_of.max()) + 1)
 
-    def look(self, crops: Tensor) -> None:
+    def show_crops(self, crops: Tensor) -> None:
         self._told = None if self.ask is None else self.ask(crops)
 
     def forward(self, features: Tensor, labels: Tensor, step: int) -> LossOutput:

@@ -1,4 +1,4 @@
-"""Softmax and a metric loss side by side."""
+"""The sum of a classification loss and a metric loss."""
 
 from torch import Tensor
 

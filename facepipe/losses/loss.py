@@ -1,4 +1,4 @@
-"""What every loss is: features and labels in, one number and a few logged values out."""
+"""The base class of all losses: features and labels in, one number and a few logged values out."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -28,9 +28,9 @@ class Loss(nn.Module, ABC):
     outside it too, as torch asks.
     """
 
-    def look(self, crops: Tensor) -> None:  # noqa: ARG002
-        """Be shown the crops N×3×H×W of the coming batch, as the network gets them; most losses need no more than
-        features."""
+    def show_crops(self, crops: Tensor) -> None:  # noqa: ARG002
+        """Called before each batch with its crops N×3×H×W, normalised as for the network; most losses need features
+        alone and ignore them."""
         return
 
     @abstractmethod
@@ -44,8 +44,8 @@ class Loss(nn.Module, ABC):
 
         Raises:
             ModelError: features are not N×D with the D this loss was made for.
-            DatasetError: labels do not fit the features, or lie outside the classes (seen only on the CPU,
-                where looking costs nothing).
+            DatasetError: labels do not fit the features, or lie outside the classes (checked on the CPU only,
+                where it costs nothing).
         """
 
 

@@ -1,4 +1,4 @@
-"""Heads that say how sure an embedding is: κ (SCF) or σ² (PFE, ProbFace); ``create(name, ...)`` builds one."""
+"""Heads that estimate how reliable an embedding is: κ (SCF) or σ² (PFE, ProbFace); ``create(name, ...)`` builds one."""
 
 from facepipe.uncertainty import compact, conv, paper, pfe, probface
 from facepipe.uncertainty.head import Kind, UncertaintyHead

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from facepipe.uncertainty.head import UncertaintyHead, log_kappa, start_at
+from facepipe.uncertainty.head import UncertaintyHead, log_kappa, set_initial_kappa
 from facepipe.uncertainty.registry import register
 
 _PAPER = "none; the loss is that of Li et al., Spherical Confidence Learning for Face Recognition, CVPR 2021"
 
 
-class Compact(UncertaintyHead):
-    """Mean, largest value and standard deviation over the places of each channel → ``hidden`` → 1.
+class CompactHead(UncertaintyHead):
+    """Mean, largest value and standard deviation of each channel's map → ``hidden`` → 1.
 
     Any size of feature map fits, and the number of weights does not depend on it. The statistics are standardised
     by batch norm, so that one initial rate suits every backbone.
@@ -20,7 +20,7 @@ class Compact(UncertaintyHead):
     Args:
         feature_shape: (C, h, w).
         embedding_dim: D, for the initial κ.
-        stage_channels: of the backbone; all stages are looked at when ``stages`` is set, otherwise the last.
+        stage_channels: of the backbone; all stages are used if ``stages`` is set, otherwise the last alone.
         hidden: units of the hidden layer.
         initial_kappa: κ of a fresh head; 0 takes D.
     """
@@ -41,12 +41,12 @@ class Compact(UncertaintyHead):
         self.norm = nn.BatchNorm1d(3 * channels)
         self.hidden = nn.Linear(3 * channels, hidden)
         self.out = nn.Linear(hidden, 1)
-        start_at(self.out, initial_kappa, embedding_dim)
+        set_initial_kappa(self.out, initial_kappa, embedding_dim)
 
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
         """log κ, N×1."""
-        self.map_of(stages)
-        seen = torch.cat([_statistics(self.own(stage)) for stage in stages[-self.stage_count :]], dim=1)
+        self.last_map(stages)
+        seen = torch.cat([_statistics(self.in_own_dtype(stage)) for stage in stages[-self.stage_count :]], dim=1)
         out: Tensor = self.out(torch.relu(self.hidden(self.norm(seen))))
         return log_kappa(out)
 
@@ -69,5 +69,5 @@ def compact(
     hidden: int = 64,
     stages: bool = True,
     initial_kappa: float = 0.0,
-) -> Compact:
-    return Compact(feature_shape, embedding_dim, stage_channels if stages else (), hidden, initial_kappa)
+) -> CompactHead:
+    return CompactHead(feature_shape, embedding_dim, stage_channels if stages else (), hidden, initial_kappa)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from facepipe.uncertainty.head import UncertaintyHead, log_kappa, start_at
-from facepipe.uncertainty.paper import SCF
+from facepipe.uncertainty.head import UncertaintyHead, log_kappa, set_initial_kappa
+from facepipe.uncertainty.paper import SCF_PAPER
 from facepipe.uncertainty.registry import register
 
 
-class Conv(UncertaintyHead):
+class ConvHead(UncertaintyHead):
     """Three 3×3 convolutions without padding (7×7 → 5×5 → 3×3 → 1×1), pooling, C → C/2 → C/4 → 1.
 
     ReLU follows the first two, batch norm the last two convolutions. A kernel is cut down where the map is smaller
@@ -39,18 +39,18 @@ class Conv(UncertaintyHead):
         self.fc1 = nn.Linear(channels, half)
         self.fc2 = nn.Linear(half, quarter)
         self.out = nn.Linear(quarter, 1)
-        start_at(self.out, initial_kappa, embedding_dim, random_last_layer)
+        set_initial_kappa(self.out, initial_kappa, embedding_dim, random_last_layer)
 
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
         """log κ, N×1."""
-        x = torch.relu(self.conv1(self.map_of(stages)))
+        x = torch.relu(self.conv1(self.last_map(stages)))
         x = torch.relu(self.norm2(self.conv2(x)))
         x = self.norm3(self.conv3(x)).mean((2, 3))
         out: Tensor = self.out(torch.relu(self.fc2(torch.relu(self.fc1(x)))))
         return log_kappa(out)
 
 
-@register(kind="kappa", paper=SCF)
+@register(kind="kappa", paper=SCF_PAPER)
 def conv(
     feature_shape: tuple[int, int, int],
     embedding_dim: int,
@@ -58,5 +58,5 @@ def conv(
     *,
     initial_kappa: float = 0.0,
     random_last_layer: bool = False,
-) -> Conv:
-    return Conv(feature_shape, embedding_dim, initial_kappa, random_last_layer)
+) -> ConvHead:
+    return ConvHead(feature_shape, embedding_dim, initial_kappa, random_last_layer)

@@ -1,4 +1,4 @@
-"""What every uncertainty head has in common, and the bounds of its output."""
+"""The base class of all uncertainty heads, and the bounds of their output."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from facepipe.errors import ModelError
 Kind = Literal["kappa", "sigma2"]
 FLOOR = 1e-6
 CEILING = 1e8
-"""Largest κ. A head that trains at too high a rate comes back from there; e^out would overflow beyond 88."""
+"""Largest κ. A head trained at too high a rate recovers from there; without it e^out would overflow beyond 88."""
 
 
 class UncertaintyHead(nn.Module):
@@ -39,7 +39,7 @@ class UncertaintyHead(nn.Module):
         """
         raise NotImplementedError
 
-    def map_of(self, stages: Sequence[Tensor]) -> Tensor:
+    def last_map(self, stages: Sequence[Tensor]) -> Tensor:
         """The last feature map, N×C×h×w.
 
         Raises:
@@ -49,10 +49,10 @@ class UncertaintyHead(nn.Module):
         if tuple(last.shape[1:]) != self.feature_shape:
             got, wanted = ("×".join(map(str, shape)) for shape in (last.shape, self.feature_shape))
             raise ModelError(f"{type(self).__name__}: the feature map must be N×{wanted}, got {got}")
-        return self.own(last)
+        return self.in_own_dtype(last)
 
-    def own(self, stage: Tensor) -> Tensor:
-        """The stage in the number format of the head's weights, which a backbone in bfloat16 need not share."""
+    def in_own_dtype(self, stage: Tensor) -> Tensor:
+        """The stage in the dtype of the head's weights; the backbone may run in bfloat16."""
         return stage.to(next(self.parameters()).dtype)
 
 
@@ -66,7 +66,7 @@ def log_kappa(out: Tensor) -> Tensor:
     return -torch.logaddexp(-floored(out), out.new_tensor(-math.log(CEILING)))
 
 
-def start_at(layer: nn.Linear, initial_kappa: float, embedding_dim: int, random: bool = False) -> None:
+def set_initial_kappa(layer: nn.Linear, initial_kappa: float, embedding_dim: int, random: bool = False) -> None:
     """Make the last layer give log ``initial_kappa`` whatever comes in, until it is trained.
 
     At a fresh layer's κ ≈ 1 the loss is hundreds of nats from its optimum, and the first steps are wild. 0 stands for

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from facepipe.uncertainty.head import UncertaintyHead, log_kappa, start_at
+from facepipe.uncertainty.head import UncertaintyHead, log_kappa, set_initial_kappa
 from facepipe.uncertainty.registry import register
 
-SCF = "Li et al., Spherical Confidence Learning for Face Recognition, CVPR 2021"
+SCF_PAPER = "Li et al., Spherical Confidence Learning for Face Recognition, CVPR 2021"
 
 
-class Paper(UncertaintyHead):
+class PaperHead(UncertaintyHead):
     """n → n/2 → n/4 → 1 with ReLU between, n the size of the flattened map, then log(10⁻⁶ + e^out).
 
     A 512×7×7 map makes it 25088 → 12544 → 6272 → 1, 393 million weights.
@@ -39,16 +39,16 @@ class Paper(UncertaintyHead):
         self.fc1 = nn.Linear(size, half)
         self.fc2 = nn.Linear(half, quarter)
         self.out = nn.Linear(quarter, 1)
-        start_at(self.out, initial_kappa, embedding_dim, random_last_layer)
+        set_initial_kappa(self.out, initial_kappa, embedding_dim, random_last_layer)
 
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
         """log κ, N×1."""
-        flat = self.map_of(stages).flatten(1)
+        flat = self.last_map(stages).flatten(1)
         out: Tensor = self.out(torch.relu(self.fc2(torch.relu(self.fc1(flat)))))
         return log_kappa(out)
 
 
-@register(kind="kappa", paper=SCF)
+@register(kind="kappa", paper=SCF_PAPER)
 def paper(
     feature_shape: tuple[int, int, int],
     embedding_dim: int,
@@ -56,5 +56,5 @@ def paper(
     *,
     initial_kappa: float = 0.0,
     random_last_layer: bool = False,
-) -> Paper:
-    return Paper(feature_shape, embedding_dim, initial_kappa, random_last_layer)
+) -> PaperHead:
+    return PaperHead(feature_shape, embedding_dim, initial_kappa, random_last_layer)

@@ -10,7 +10,7 @@ from facepipe.uncertainty.registry import register
 from facepipe.uncertainty.sigma import SigmaLayers
 
 
-class PFE(UncertaintyHead):
+class PFEHead(UncertaintyHead):
     """Flattened feature map → ``hidden`` → D numbers log σ²; γ starts at 10⁻⁴ and β at −7, so σ² at e⁻⁷."""
 
     kind = "sigma2"
@@ -21,7 +21,7 @@ class PFE(UncertaintyHead):
 
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
         """log σ², N×D."""
-        out: Tensor = self.layers(self.map_of(stages).flatten(1))
+        out: Tensor = self.layers(self.last_map(stages).flatten(1))
         return out
 
 
@@ -33,5 +33,5 @@ def pfe(
     *,
     hidden: int = 512,
     decay: float = 0.995,
-) -> PFE:
-    return PFE(feature_shape, embedding_dim, hidden, decay)
+) -> PFEHead:
+    return PFEHead(feature_shape, embedding_dim, hidden, decay)

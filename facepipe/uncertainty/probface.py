@@ -12,8 +12,8 @@ from facepipe.uncertainty.registry import register
 from facepipe.uncertainty.sigma import SigmaLayers
 
 
-class ProbFace(UncertaintyHead):
-    """Flattened last map, beside it the mean of each channel of every stage → ``hidden`` → log σ².
+class ProbFaceHead(UncertaintyHead):
+    """Flattened last map, then the mean of each channel of every stage → ``hidden`` → log σ².
 
     γ starts at 0.1 and β at −1, so σ² at 0.37. Of ResFace64 at 96×96 the input is 6·6·512 + 64 + 128 + 256 + 512 =
     19,392 numbers wide.
@@ -33,8 +33,8 @@ class ProbFace(UncertaintyHead):
 
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
         """log σ², N×1."""
-        pooled = [self.own(stage).mean((2, 3)) for stage in stages[len(stages) - self.stage_count :]]
-        out: Tensor = self.layers(torch.cat([self.map_of(stages).flatten(1), *pooled], dim=1))
+        pooled = [self.in_own_dtype(stage).mean((2, 3)) for stage in stages[len(stages) - self.stage_count :]]
+        out: Tensor = self.layers(torch.cat([self.last_map(stages).flatten(1), *pooled], dim=1))
         return out
 
 
@@ -47,7 +47,7 @@ def probface(
     hidden: int = 256,
     fusion: bool = True,
     decay: float = 0.995,
-) -> ProbFace:
+) -> ProbFaceHead:
     if fusion and not stage_channels:
         raise ModelError("uncertainty head probface: this backbone has no stages to fuse; set fusion = false")
-    return ProbFace(feature_shape, stage_channels if fusion else (), hidden, decay)
+    return ProbFaceHead(feature_shape, stage_channels if fusion else (), hidden, decay)

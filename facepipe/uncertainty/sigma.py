@@ -1,4 +1,4 @@
-"""The dense layers that PFE and ProbFace share, with the constants of their TensorFlow code."""
+"""The dense layers that PFE and ProbFace share, with the constants of their TensorFlow programs."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""What is left of log C_d and A_d beside Amos' bound, as polynomials for the loss.
+"""log C_d and A_d less what Amos' bound gives of them, as polynomials for the loss.
 
 With v = d/2 − 1, w = v + ½, S = √(w² + κ²) and t = w/S, the bound A_d ≤ κ/(w + S) (Amos 1974) integrates to
 S − w log(w + S), and

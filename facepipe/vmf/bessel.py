@@ -23,7 +23,7 @@ def log_g_and_ratio(v: float, kappa: Tensor) -> tuple[Tensor, Tensor]:
     log G_v is log I_v less its leading term v log(κ/2) − log Γ(v+1).
     """
     w = _large_order(v)
-    log_g, ratio = debye.log_g_and_ratio(w, kappa)
+    log_g, ratio = debye.log_g_and_ratio_of_large_order(w, kappa)
     for k in _orders_down(w, v):
         step = kappa * ratio
         log_g = log_g + torch.log1p(step / (2 * k))

@@ -27,8 +27,8 @@ from torch import Tensor
 from facepipe.vmf.debye_series import Polynomial, series
 
 
-def log_g_and_ratio(v: float, kappa: Tensor) -> tuple[Tensor, Tensor]:
-    """log G_v(κ) and A = I_{v+1}/I_v in as few passes over κ as they take; no autograd through them."""
+def log_g_and_ratio_of_large_order(v: float, kappa: Tensor) -> tuple[Tensor, Tensor]:
+    """log G_v(κ) and A = I_{v+1}/I_v in as few passes over κ as possible; no autograd through them."""
     squared = kappa * kappa
     total = squared + v * v
     over_s = total.rsqrt()
@@ -52,7 +52,7 @@ def ratio_and_slope(v: float, kappa: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _q_and_r(v: float, over_s: Tensor) -> tuple[Tensor, Tensor]:
-    """Q(t)/S and R(t)/S², by Horner's rule for both at once: a small batch costs by the call, not by the number."""
+    """Q(t)/S and R(t)/S², by Horner's rule for both at once, since the time for a small batch is that of the calls."""
     first, *others = _columns(v, over_s.ndim, over_s.dtype, over_s.device)
     both = first
     for column in others:

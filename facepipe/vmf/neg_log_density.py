@@ -4,7 +4,7 @@
     its slope in log κ   = κ A_d(κ) − κ cosθ,
 
 from the form of `facepipe.vmf.amos`, in which v log κ cancels and one logarithm is left. Near κ = 0 its terms cancel,
-and what is left is right to their last digit and not to its own; `log_c` and `a_d` are right to the last digit
+and the result is accurate relative to them, not to itself; `log_c` and `a_d` are accurate to the last digit
 everywhere, at half the speed.
 """
 
@@ -25,7 +25,7 @@ _ACCURACY = {torch.float32: 3e-8, torch.float64: 1e-15}
 def neg_log_density_and_slope(d: int, kappa: Tensor, cosine: Tensor, radius: float, dtype: torch.dtype) -> Tensor:
     """−log p(z|x) of `log_density`, and its derivative by log κ, κ(A_d(κ) − cosθ); no autograd through them.
 
-    A small batch costs by the call, not by the number: so both are carried as the two rows of one tensor.
+    The time for a small batch is that of the calls, whatever its size, so both are computed as two rows of one tensor.
 
     Args:
         d: dimension ≥ 2.

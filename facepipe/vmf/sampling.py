@@ -61,7 +61,7 @@ def _proposed(g: Tensor, u: Tensor, kappa: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _turned(upright: Tensor, mu: Tensor) -> Tensor:
-    """Directions around the first axis turned to lie around ``mu``: reflected in the plane halfway between."""
+    """Directions around the first axis, turned to be around ``mu``: reflected in the plane halfway between."""
     normal = -mu / torch.linalg.vector_norm(mu, dim=1, keepdim=True)
     normal[:, 0] += 1
     squared = normal.square().sum(1, keepdim=True)

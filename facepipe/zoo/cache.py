@@ -37,10 +37,10 @@ def _homeless() -> Path:
 
 
 def cached_weights(card: Card) -> Path:
-    """Where the weights of a card lie, or would lie: with facepipe if they ship with it, otherwise in the cache."""
+    """Where the weights of a card are, or would be: with facepipe if they ship with it, otherwise in the cache."""
     name = f"{card.weights.sha256[:12]}-{PurePosixPath(card.weights.file).name}"
-    travels = shipped("models", "weights", name)
-    return travels if is_present(travels) else cache_folder() / "weights" / name
+    shipped_file = shipped("models", "weights", name)
+    return shipped_file if is_present(shipped_file) else cache_folder() / "weights" / name
 
 
 def is_cached(card: Card) -> bool:
@@ -49,7 +49,7 @@ def is_cached(card: Card) -> bool:
 
 
 def is_present(path: Path) -> bool:
-    """Whether there is such a file; none in a folder that may not be looked into."""
+    """Whether there is such a file; False also in a folder that may not be read."""
     try:
         return path.is_file()
     except PermissionError:

@@ -31,7 +31,7 @@ class _Part(BaseModel):
 
 
 class Input(_Part):
-    """What the network eats: crops of ``size`` (H, W), scaled as (pixel - mean) / scale with pixels 0…255.
+    """What the network takes: crops of ``size`` (H, W), scaled as (pixel - mean) / scale with pixels 0…255.
 
     ``fit`` says how crops of the template become ``size`` where that is another: see `facepipe.alignment.fit`.
     """
@@ -55,9 +55,9 @@ class Embedding(_Part):
 
 
 class Uncertainty(_Part):
-    """The uncertainty head that the weights hold beside the backbone, under ``backbone.`` and ``head.``.
+    """The uncertainty head, whose weights are in one file with the backbone's, under ``head.`` and ``backbone.``.
 
-    ``quantiles``, evenly spaced from the least to the largest, are those of κ or σ² on faces of nobody trained on,
+    ``quantiles``, evenly spaced from the least to the largest, are those of κ or σ² on faces of people not trained on,
     ``measured_on``; of a σ² per dimension, of its harmonic mean.
     """
 
@@ -140,7 +140,7 @@ class Source(_Part):
 
 
 class Use(_Part):
-    """What the model is for and how well it does it, in words; ``log`` is a file beside facepipe's documents."""
+    """What the model is for and how well it does it, in words; ``log`` is a file in facepipe's documentation."""
 
     intended: str = ""
     not_for: str = ""

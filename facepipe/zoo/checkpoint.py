@@ -35,7 +35,7 @@ def read_checkpoint(path: Path, form: Literal["torch", "safetensors"]) -> Any:
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error):
             raise ModelError(
-                f"{path}: holds Python objects besides tensors, not loaded because they can run code; "
+                f"{path}: holds Python objects besides tensors, which are not loaded because they can run code; "
                 "save the network's state_dict() alone"
             ) from error
         raise ModelError(f"{path}: damaged, or no torch checkpoint") from error
@@ -45,12 +45,12 @@ def read_checkpoint(path: Path, form: Literal["torch", "safetensors"]) -> Any:
 
 
 def find_state_dict(loaded: Any, path: Path, key: str | None = None) -> tuple[str, State]:
-    """The state dict in a checkpoint and the key where it lies, empty for the top.
+    """The state dict in a checkpoint, and its key, empty at the top level.
 
     Args:
         loaded: from ``read_checkpoint``.
         path: of the file, for messages.
-        key: where to look; None tries the top and the usual keys.
+        key: where it is; None tries the top and the usual keys.
 
     Raises:
         ModelError: there is none, or none at ``key``.
@@ -67,7 +67,7 @@ def find_state_dict(loaded: Any, path: Path, key: str | None = None) -> tuple[st
     raise ModelError(f"{path}: no state dict in it; the file holds {where}")
 
 
-def fit(network: "nn.Module", state: State, path: Path) -> None:
+def load_weights(network: "nn.Module", state: State, path: Path) -> None:
     """Load a state dict into a network, strictly and as float32; prefixes of wrappers are dropped.
 
     The network may be on torch's meta device: its tensors become those of the state dict.

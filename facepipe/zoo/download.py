@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int | None], None]
 
 _TIMEOUT = (10, 30)  # seconds to connect, and between two chunks
-_CHUNK = 1 << 14  # what a broken connection can lose of what had come
+_CHUNK = 1 << 14  # the most that a broken connection loses of what was received
 _TRIES = 3
 
 
@@ -31,7 +31,7 @@ def pull(card: Card, progress: Progress | None = None) -> Path:
 
     Args:
         card: of the model.
-        progress: called with the bytes at hand and the bytes in all (None if the server does not say).
+        progress: called with the bytes received and the total (None if the server does not say).
 
     Returns:
         Path of the file in the cache.

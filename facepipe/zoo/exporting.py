@@ -1,4 +1,4 @@
-"""A model as two files to hand on: its card, and its weights beside it."""
+"""Exporting a model: its card and its weights as two files of one folder."""
 
 import shutil
 from pathlib import Path, PurePosixPath
@@ -30,7 +30,7 @@ def export_model(name_or_path: str | Path, folder: Path, name: str = "") -> Path
     """
     card, weights = locate(name_or_path)
     if not is_present(weights) or sha256_of(weights) != card.weights.sha256:
-        raise ModelError(f"{weights}: the weights of {card.name} are missing or damaged, so they cannot be handed on")
+        raise ModelError(f"{weights}: the weights of {card.name} are missing or damaged, so they cannot be exported")
     renamed = _renamed(card, name or card.name, weights)
     try:
         folder.mkdir(parents=True, exist_ok=True)

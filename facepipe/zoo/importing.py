@@ -12,7 +12,7 @@ from facepipe.zoo.cache import cached_weights, sha256_of, user_cards, writing_to
 from facepipe.zoo.card import CARD_NAME, Card, Embedding, Flip, Input, Scalar, Source, Weights
 from facepipe.zoo.card_file import save_card
 from facepipe.zoo.catalogue import card_files, is_shipped
-from facepipe.zoo.checkpoint import State, find_state_dict, fit, read_checkpoint, without_prefix
+from facepipe.zoo.checkpoint import State, find_state_dict, load_weights, read_checkpoint, without_prefix
 
 if TYPE_CHECKING:
     from facepipe.backbones import Backbone
@@ -144,7 +144,7 @@ def _torch_dim(
     network = _network(backbone, input, dim, options)
     if dim is None:
         network = _network(backbone, input, _found_dim(network, state), options)
-    fit(network, state, path)
+    load_weights(network, state, path)
     return key, network.embedding_dim
 
 

@@ -9,7 +9,7 @@ from facepipe.zoo.cache import cached_weights, is_cached, is_present, sha256_of
 from facepipe.zoo.card import Card
 from facepipe.zoo.card_file import read_card
 from facepipe.zoo.catalogue import card_files, find_card
-from facepipe.zoo.checkpoint import find_state_dict, fit, read_checkpoint
+from facepipe.zoo.checkpoint import find_state_dict, load_weights, read_checkpoint
 from facepipe.zoo.download import by_hand
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ CARD_FILE = "card.toml"
 
 
 class Network(Protocol):
-    """What every network can be asked: N×3×H×W float, normalised as the card says, to N×D float."""
+    """The call that every network has: N×3×H×W float, normalised as the card says, to N×D float."""
 
     def __call__(self, x: "Tensor", /) -> Any: ...
 
@@ -55,7 +55,7 @@ def load(name_or_path: str | Path, device: "str | torch.device" = "cpu") -> Mode
     """Load a model from the cache, a card file or a run folder. Nothing is downloaded.
 
     Args:
-        name_or_path: a name of ``available()``; the path of a card, with its weights beside it or in the
+        name_or_path: a name of ``available()``; the path of a card, with its weights in its folder or in the
             cache; or a folder with ``card.toml``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, ``mps``, or a torch device.
 
@@ -74,7 +74,7 @@ def load(name_or_path: str | Path, device: "str | torch.device" = "cpu") -> Mode
     got = sha256_of(weights)
     if got != card.weights.sha256:
         raise ModelError(
-            f"{weights}: damaged or exchanged: its SHA-256 is {got}, the card of {card.name} says "
+            f"{weights}: damaged or replaced: its SHA-256 is {got}, the card of {card.name} says "
             f"{card.weights.sha256}; {_again(card, weights)}"
         )
     if card.weights.format == "onnx":
@@ -96,8 +96,8 @@ def locate(name_or_path: str | Path) -> tuple[Card, Path]:
         if path.suffix != ".toml" and not path.is_dir():
             raise ModelError(f"{path}: no such folder; a model is a name, a card file or a run folder")
         card = read_card(file)
-        beside = file.parent / PurePosixPath(card.weights.file)
-        return card, cached_weights(card) if is_cached(card) and not is_present(beside) else beside
+        with_card = file.parent / PurePosixPath(card.weights.file)
+        return card, cached_weights(card) if is_cached(card) and not is_present(with_card) else with_card
     card = find_card(name)
     return card, cached_weights(card)
 
@@ -118,9 +118,9 @@ def _torch(card: Card, weights: Path, device: "torch.device") -> "tuple[nn.Modul
         )
         headed = None if card.uncertainty is None else Headed(network, head_for(network, card.uncertainty))
     if headed is None:
-        fit(network, state, weights)
+        load_weights(network, state, weights)
         return network.to(device).eval(), None
-    fit(headed, state, weights)
+    load_weights(headed, state, weights)
     headed.to(device).eval()
     return headed.backbone, headed.head
 
@@ -139,7 +139,7 @@ def _onnx(card: Card, weights: Path, device: "torch.device") -> Network:
 
 def _absent(card: Card, weights: Path) -> str:
     if weights != cached_weights(card):
-        return f"{weights}: the weights are not beside their card"
+        return f"{weights}: no such file; weights belong into the folder of their card"
     if not card.weights.url:
         return f"the weights of {card.name} are not in the cache; add them with {by_hand(card)}"
     return (

@@ -1,4 +1,4 @@
-"""Preparing an ONNX graph for fast batches; every step leaves what the network computes as it is."""
+"""Preparing an ONNX graph for fast batches; no step changes what the network computes."""
 
 from typing import Any
 

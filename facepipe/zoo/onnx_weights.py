@@ -1,4 +1,4 @@
-"""The weights of an ONNX graph, taken over into a network of facepipe's that has the same layers."""
+"""Copying the weights of an ONNX graph into a network of facepipe's that has the same layers."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from facepipe import backbones
-from facepipe.backbones.pfe_sphere64 import ResidualUnit, Transition
+from facepipe.backbones.pfe_sphere64 import PFEUnit, Transition
 from facepipe.backbones.same_padding import pad_same
 from facepipe.errors import ModelError
 
@@ -71,7 +71,7 @@ def test_padding_is_not_pytorchs_on_even_sizes():
 
 def test_residual_unit_longhand():
     torch.manual_seed(0)
-    unit = ResidualUnit(3).double()
+    unit = PFEUnit(3).double()
     with torch.no_grad():
         unit.prelu1.weight.copy_(torch.tensor([0.1, 0.2, 0.3]))
         unit.prelu2.weight.copy_(torch.tensor([0.4, 0.5, 0.6]))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from facepipe import backbones
-from facepipe.backbones.resface64 import ConvReLU, ResidualUnit
+from facepipe.backbones.resface64 import ConvReLU, ResFaceUnit
 from facepipe.errors import ModelError
 
 
@@ -52,7 +52,7 @@ def test_same_padding_longhand(size):
 
 def test_residual_unit_longhand():
     torch.manual_seed(0)
-    unit = ResidualUnit(3).double().eval()
+    unit = ResFaceUnit(3).double().eval()
     x = torch.randn(1, 3, 5, 5, dtype=torch.float64)
     y = x
     for part in (unit.first, unit.second):

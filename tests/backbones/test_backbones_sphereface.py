@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from facepipe import backbones
-from facepipe.backbones.sphereface import ConvPReLU, ResidualUnit, parameter_groups
+from facepipe.backbones.sphereface import ConvPReLU, SphereFaceUnit, parameter_groups
 
 UNITS = {4: (0, 0, 0, 0), 10: (0, 1, 2, 0), 20: (1, 2, 4, 1), 36: (2, 4, 8, 2), 64: (3, 8, 16, 3)}
 CHANNELS = (64, 128, 256, 512)
@@ -63,7 +63,7 @@ def test_stage_sizes_of_the_paper():
 def test_residual_unit_longhand():
     """x + PReLU(conv(PReLU(conv(x)))) with loops over pixels, in float64 NumPy."""
     torch.manual_seed(0)
-    unit = ResidualUnit(2, batch_norm=False).double()
+    unit = SphereFaceUnit(2, batch_norm=False).double()
     with torch.no_grad():
         unit.first.conv.weight.normal_()
         unit.second.conv.weight.normal_()
@@ -88,7 +88,7 @@ def test_residual_unit_longhand():
 
 
 def test_second_prelu_stands_before_the_addition():
-    unit = ResidualUnit(4, batch_norm=False)
+    unit = SphereFaceUnit(4, batch_norm=False)
     x = -torch.ones(1, 4, 5, 5)
     torch.nn.init.zeros_(unit.second.conv.weight)
     assert torch.equal(unit(x), x)  # an activation after the addition would scale -1
@@ -98,7 +98,7 @@ def test_initial_statistics():
     torch.manual_seed(1)
     net = backbones.create("sphereface20")
     for module in net.modules():
-        if isinstance(module, ResidualUnit):
+        if isinstance(module, SphereFaceUnit):
             for part in (module.first, module.second):
                 weight = part.conv.weight
                 # Standard error of a standard deviation: σ/√(2n).
@@ -121,7 +121,7 @@ def test_residual_biases_stay_zero_and_frozen():
         optimiser.zero_grad()
         net(torch.randn(4, 3, 32, 32)).square().mean().backward()
         optimiser.step()
-    units = [module for module in net.modules() if isinstance(module, ResidualUnit)]
+    units = [module for module in net.modules() if isinstance(module, SphereFaceUnit)]
     assert len(units) == 3
     for unit in units:
         for part in (unit.first, unit.second):

@@ -61,7 +61,7 @@ def test_scf_longhand():
         terms.append(parts)
         values.append(sum(parts) + DIM / 2 * math.log(2 * math.pi) + DIM * math.log(10))
     assert got.loss.item() == pytest.approx(np.mean(values), rel=1e-12)
-    expected = dict(zip(losses.SCF.published[2:], np.mean(terms, 0), strict=True))
+    expected = dict(zip(losses.SCFLoss.published[2:], np.mean(terms, 0), strict=True))
     expected |= {"kappa": np.exp(log_kappa.numpy()).mean(), "total_loss": np.mean(values)}
     assert {name: got.logged[name].item() for name in expected} == pytest.approx(expected, rel=1e-12)
     np.testing.assert_allclose(np.linalg.norm(loss.centres.numpy(), axis=1), 1, rtol=1e-6)

@@ -61,38 +61,38 @@ def eq5(mu, log_sigma2):
 
 @pytest.mark.parametrize("log_sigma2", [VECTOR, SCALAR], ids=["vector", "scalar"])
 def test_mls_sum_is_equation_3(log_sigma2):
-    check(lambda mu, log: losses.mls_sum(mu, log, LABELS), eq3, log_sigma2)
+    check(lambda mu, log: losses.mls_sum_loss(mu, log, LABELS), eq3, log_sigma2)
 
 
 @pytest.mark.parametrize("log_sigma2", [VECTOR, SCALAR], ids=["vector", "scalar"])
 def test_mls_mean_is_on_probfaces_scale(log_sigma2):
     check(
-        lambda mu, log: losses.mls_mean(mu, log, LABELS),
+        lambda mu, log: losses.mls_mean_loss(mu, log, LABELS),
         lambda mu, log: 2 * eq3(mu, log) / DIM - math.log(2 * math.pi),
         log_sigma2,
     )
 
 
 def test_fast_mls_is_equation_5():
-    check(lambda mu, log: losses.fast_mls(mu, log, LABELS), eq5, SCALAR)
+    check(lambda mu, log: losses.fast_mls_loss(mu, log, LABELS), eq5, SCALAR)
     cosine = (X @ X.T)[tuple(zip(*PAIRS, strict=True))]
     total = np.exp(SCALAR[:, 0])[np.array(PAIRS)].sum(1)
     expected = ((2 - 2 * cosine) / total + np.log(total)).mean()
-    got = losses.fast_mls(*tensors(X, SCALAR), LABELS).item()
+    got = losses.fast_mls_loss(*tensors(X, SCALAR), LABELS).item()
     assert got == pytest.approx(expected, abs=1e-10)
 
 
 def test_fast_mls_by_hand():
     mu = torch.tensor([[1.0, 0], [0, 1], [1, 0]], dtype=torch.float64)
     log = torch.tensor([[0.25], [0.75], [9.0]], dtype=torch.float64).log()
-    got = losses.fast_mls(mu, log, torch.tensor([4, 4, 2]))
+    got = losses.fast_mls_loss(mu, log, torch.tensor([4, 4, 2]))
     assert got.item() == pytest.approx(2.0, abs=1e-12)  # 2/1 + log 1
 
 
 def test_scalar_and_vector_agree_where_they_must():
     """With equal σ² in all dimensions Eq. 3 is ½[‖Δ‖²/s + D log s] and a constant."""
     wide = np.repeat(SCALAR, DIM, 1)
-    for loss in (losses.mls_sum, losses.mls_mean, losses.uncertainty_triplet):
+    for loss in (losses.mls_sum_loss, losses.mls_mean_loss, losses.uncertainty_triplet):
         assert loss(*tensors(X, wide), LABELS).item() == pytest.approx(loss(*tensors(X, SCALAR), LABELS).item())
 
 
@@ -178,9 +178,9 @@ def test_log_is_what_probface_watches():
 
 
 ALL = {
-    "mls_sum": losses.mls_sum,
-    "mls_mean": losses.mls_mean,
-    "fast_mls": losses.fast_mls,
+    "mls_sum_loss": losses.mls_sum_loss,
+    "mls_mean_loss": losses.mls_mean_loss,
+    "fast_mls_loss": losses.fast_mls_loss,
     "uncertainty_triplet": losses.uncertainty_triplet,
     "output_constraint": lambda mu, log, labels: losses.output_constraint(log),
     "output_constraint_sum": lambda mu, log, labels: losses.output_constraint(log, "l2", "sum"),
@@ -206,7 +206,7 @@ def test_dtypes(name):
     assert ALL[name](mu.bfloat16(), log.bfloat16(), LABELS).dtype == torch.float32
 
 
-@pytest.mark.parametrize("name", ["mls_sum", "mls_mean", "fast_mls", "uncertainty_triplet"])
+@pytest.mark.parametrize("name", ["mls_sum_loss", "mls_mean_loss", "fast_mls_loss", "uncertainty_triplet"])
 @pytest.mark.parametrize("labels", [[0, 1, 2], [], [7]])
 def test_batches_without_a_genuine_pair(name, labels):
     mu, log = torch.eye(3)[: len(labels)].requires_grad_(), torch.zeros(len(labels), 1).requires_grad_()
@@ -219,7 +219,7 @@ def test_one_identity_has_no_triplet():
     assert losses.uncertainty_triplet(torch.eye(3), torch.zeros(3, 1), torch.zeros(3, dtype=torch.int64)).item() == 0
 
 
-@pytest.mark.parametrize("name", ["mls_sum", "fast_mls", "uncertainty_triplet"])
+@pytest.mark.parametrize("name", ["mls_sum_loss", "fast_mls_loss", "uncertainty_triplet"])
 def test_coinciding_images_and_extreme_uncertainties_stay_finite(name):
     mu = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1]], requires_grad=True)
     for level in (-80.0, 80.0):
@@ -246,17 +246,17 @@ def test_more_uncertainty_makes_a_bad_pair_cheaper_and_a_good_one_dearer():
     low, high = torch.full((4, 1), -1.0), torch.full((4, 1), 1.0)
     for pair, cheaper in ((slice(0, 2), True), (slice(2, 4), False)):
         same = torch.zeros(2, dtype=torch.int64)
-        a, b = (losses.fast_mls(mu[pair], log[pair], same).item() for log in (low, high))
+        a, b = (losses.fast_mls_loss(mu[pair], log[pair], same).item() for log in (low, high))
         assert (b < a) == cheaper
 
 
 def test_shapes_are_checked():
     mu, labels = torch.eye(4), torch.tensor([0, 0, 1, 1])
     with pytest.raises(ModelError, match=r"log σ² of shape \(4, 3\) for embeddings of shape 4×4"):
-        losses.mls_sum(mu, torch.zeros(4, 3), labels)
+        losses.mls_sum_loss(mu, torch.zeros(4, 3), labels)
     with pytest.raises(ModelError, match="log σ² of shape"):
         losses.uncertainty_triplet(mu, torch.zeros(4), labels)
     with pytest.raises(ModelError, match="FastMLS takes one σ² for a face, not 4"):
-        losses.fast_mls(mu, torch.zeros(4, 4), labels)
+        losses.fast_mls_loss(mu, torch.zeros(4, 4), labels)
     with pytest.raises(DatasetError, match="one integer class index per feature"):
-        losses.mls_mean(mu, torch.zeros(4, 1), labels[:3])
+        losses.mls_mean_loss(mu, torch.zeros(4, 1), labels[:3])

@@ -82,7 +82,7 @@ def test_loss_is_the_negative_score():
 
     from facepipe import losses
 
-    for width, loss in ((4, losses.mls_sum), (1, losses.fast_mls)):
+    for width, loss in ((4, losses.mls_sum_loss), (1, losses.fast_mls_loss)):
         e = embeddings(width=width)
         labels = np.array([0, 0, 0, 1, 1, 2, 2, 2, 3])
         i, j = np.triu_indices(9, 1)

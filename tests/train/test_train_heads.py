@@ -240,10 +240,10 @@ def test_the_logged_terms_add_up_and_carry_the_published_names(tmp_path, data, b
         assert line["total_loss"] == pytest.approx(terms + constant, rel=1e-6)
     assert lines[0]["kappa"] == pytest.approx(8, rel=1e-3), "a fresh head starts at κ = d"
     events = reader.EventAccumulator(str(run / "tensorboard")).Reload()
-    assert losses.SCF.published == (
+    assert losses.SCFLoss.published == (
         "kappa", "total_loss", "neg_kappa_times_cos_theta", "neg_dim_scalar_times_log_kappa", "log_iv_kappa",
     )  # fmt: skip
-    for name in losses.SCF.published:
+    for name in losses.SCFLoss.published:
         assert [event.value for event in events.Scalars(name)] == pytest.approx([line[name] for line in lines])
     assert {"train/loss", "train/lr", "train/decay_loss"} <= set(events.Tags()["scalars"])
 

@@ -40,7 +40,7 @@ def test_another_size_is_refused(tmp_path):
 def test_the_loss_follows_what_it_is_told_not_what_is_kept():
     told = torch.nn.functional.normalize(torch.randn(4, 8), dim=1)
     loss = Distillation(torch.randn(10, 8), torch.zeros(10), ask=lambda crops: told[: len(crops)])
-    loss.look(torch.zeros(4, 3, 1, 1))
+    loss.show_crops(torch.zeros(4, 3, 1, 1))
     out = loss(2 * told, torch.arange(4), 1)
     assert out.loss.item() == pytest.approx(0, abs=1e-6) and out.logged["teacher_cosine"].item() == pytest.approx(1)
     assert loss(-told, torch.arange(4), 1).loss.item() == pytest.approx(2)

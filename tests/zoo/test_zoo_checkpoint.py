@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from facepipe.backbones import create
 from facepipe.errors import ModelError
-from facepipe.zoo.checkpoint import find_state_dict, fit, read_checkpoint, without_prefix
+from facepipe.zoo.checkpoint import find_state_dict, load_weights, read_checkpoint, without_prefix
 
 
 def small(**options):
@@ -31,7 +31,7 @@ def test_found_and_fitted(tmp_path, key, prefix):
     found_key, found = find_state_dict(read_checkpoint(path, "torch"), path)
     assert found_key == key
     again = meta(batch_norm=True)
-    fit(again, found, path)
+    load_weights(again, found, path)
     x = torch.randn(2, 3, 32, 32)
     assert torch.equal(again.eval()(x), net(x))
 
@@ -52,7 +52,7 @@ def test_safetensors(tmp_path):
     save_file(small().state_dict(), path)
     _, state = find_state_dict(read_checkpoint(path, "safetensors"), path, "")
     net = meta()
-    fit(net, state, path)
+    load_weights(net, state, path)
     assert torch.equal(net.fc5.weight, small().fc5.weight)
 
 
@@ -61,7 +61,7 @@ def test_half_precision_becomes_float32_and_frozen_stays_frozen(tmp_path):
     state = net.half().state_dict()
     with torch.device("meta"):
         again = create("sphereface10", input_size=(32, 32), embedding_dim=4, width=0.125)
-    fit(again, state, tmp_path)
+    load_weights(again, state, tmp_path)
     assert {p.dtype for p in again.parameters()} == {torch.float32}
     assert not again.stage[1][1].first.conv.bias.requires_grad
     assert again.fc5.weight.requires_grad
@@ -71,7 +71,7 @@ def test_old_checkpoints_without_batch_counters(tmp_path):
     net = small(batch_norm=True)
     state = {name: t for name, t in net.state_dict().items() if not name.endswith("num_batches_tracked")}
     again = meta(batch_norm=True)
-    fit(again, state, tmp_path)
+    load_weights(again, state, tmp_path)
     x = torch.randn(2, 3, 32, 32)
     assert torch.equal(again.eval()(x), net(x))
 
@@ -82,7 +82,7 @@ def test_report_of_differences(tmp_path):
     state |= {f"head.{i}": torch.zeros(1) for i in range(7)}
     path = tmp_path / "x.pt"
     with pytest.raises(ModelError) as caught:
-        fit(meta(), state, path)
+        load_weights(meta(), state, path)
     message = str(caught.value)
     assert message.startswith(f"{path}: does not fit SphereFace: 4 missing: stage.0.0.conv.bias, ")
     # Five batch norms of five tensors each, and seven heads.

@@ -105,10 +105,10 @@ def test_exchanged_weights(tmp_path, net):
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(ModelError, match=r"weights\.safetensors: damaged or exchanged.*restore the file"):
+    with pytest.raises(ModelError, match=r"weights\.safetensors: damaged or replaced.*restore the file"):
         load(tmp_path / "run")
     path.unlink()
-    with pytest.raises(ModelError, match=r"weights\.safetensors: the weights are not beside their card"):
+    with pytest.raises(ModelError, match=r"weights\.safetensors: no such file; weights belong into the folder"):
         load(tmp_path / "run")
 
 
@@ -224,7 +224,7 @@ def test_import_published_weights_and_load(shared):
         assert model.network(torch.zeros(2, 3, *card.input.size)).shape == (2, 128)
     assert {status.name for status in available() if status.cached} == {DEFAULT, "mobilefacenet-casia", "sface"}
     cached_weights(card).write_bytes(b"damaged")
-    with pytest.raises(ModelError, match=r"damaged or exchanged.*'facepipe models pull sface'"):
+    with pytest.raises(ModelError, match=r"damaged or replaced.*'facepipe models pull sface'"):
         load("sface")
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from facepipe.losses.classification.class_weights import ClassWeights
 from facepipe.losses.classification.classifier import ClassificationLoss
-from facepipe.losses.classification.margin import Head, replace_target, target
+from facepipe.losses.classification.margin import ClassificationHead, replace_target, target
 from facepipe.losses.classification.official_gradient import OfficialASoftmax
 from facepipe.losses.classification.psi import Annealing, softened_psi
 from facepipe.losses.registry import register
@@ -28,7 +28,7 @@ class ASoftmax:
         return norm[:, None] * replace_target(cosine, label, own)
 
 
-class ASoftmaxHead(Head):
+class ASoftmaxHead(ClassificationHead):
     """A-Softmax logits with either gradient; the official one row-normalises W in place before each step."""
 
     def __init__(self, margin: ASoftmax, gradient: Gradient) -> None:

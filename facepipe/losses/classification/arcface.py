@@ -1,4 +1,4 @@
-"""ArcFace: the target angle gains a constant."""
+"""ArcFace: a constant is added to the target angle."""
 
 import math
 from typing import Annotated

@@ -7,13 +7,13 @@ from torch import Tensor
 
 from facepipe.errors import ModelError
 from facepipe.losses.classification.class_weights import ClassWeights
-from facepipe.losses.classification.margin import Head
+from facepipe.losses.classification.margin import ClassificationHead
 from facepipe.losses.loss import Loss, LossOutput, check_batch, outside_autocast, widen
 from facepipe.losses.reduction import Reduction, SoftmaxCrossEntropy
 
 
 class Penalty(Protocol):
-    """A term added to the loss beside the classification."""
+    """A further term of the loss, besides the classification."""
 
     def __call__(self, features: Tensor, classes: ClassWeights, label: Tensor, /) -> Tensor:
         """One value N per sample; their mean is added."""
@@ -41,7 +41,7 @@ class ClassificationLoss(Loss):
     def __init__(
         self,
         classes: ClassWeights,
-        head: Head,
+        head: ClassificationHead,
         *,
         reduction: Reduction | None = None,
         scale: float = 1.0,

@@ -1,4 +1,4 @@
-"""CosFace, also AM-Softmax: the target cosine loses a constant."""
+"""CosFace, also AM-Softmax: a constant is subtracted from the target cosine."""
 
 from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor

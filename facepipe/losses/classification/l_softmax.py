@@ -9,12 +9,12 @@ from torch import Tensor
 from facepipe.losses.classification.angle import unit_rows
 from facepipe.losses.classification.class_weights import ClassWeights
 from facepipe.losses.classification.classifier import ClassificationLoss
-from facepipe.losses.classification.margin import Head, replace_target
+from facepipe.losses.classification.margin import ClassificationHead, replace_target
 from facepipe.losses.classification.psi import Annealing, softened_psi
 from facepipe.losses.registry import register
 
 
-class LSoftmaxHead(Head):
+class LSoftmaxHead(ClassificationHead):
     """Logits ‖w_y‖‖x‖(λ cos θ_y + ψ_m(θ_y))/(1+λ) for the target and w_jᵀx for the others."""
 
     def __init__(self, m: int, annealing: Annealing) -> None:

@@ -26,7 +26,7 @@ class Margin(Protocol):
         """
 
 
-class Head(nn.Module):
+class ClassificationHead(nn.Module):
     """Features and class weights → logits. The general form; :class:`MarginHead` is the common one.
 
     Attributes:
@@ -44,7 +44,7 @@ class Head(nn.Module):
         return {}
 
 
-class MarginHead(Head):
+class MarginHead(ClassificationHead):
     """A head that knows only cosines and feature norms."""
 
     def __init__(self, margin: Margin, *, projected: bool = False) -> None:

@@ -10,7 +10,7 @@ from facepipe.losses.registry import register
 
 
 class ScaledCosine(nn.Module):
-    """The margin of no margin: logits s·cos θ_j, with s fixed or learned."""
+    """Logits s·cos θ_j without a margin, s fixed or learned."""
 
     def __init__(self, s: float, *, learned: bool) -> None:
         super().__init__()

@@ -54,7 +54,7 @@ def psi_of_angle(cosine: Tensor, m: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Annealing:
-    """λ_t = max(λ_min, base·(1 + γt)^−power): the weight of the plain cosine beside ψ (SphereFace App. G).
+    """λ_t = max(λ_min, base·(1 + γt)^−power): the weight of the plain cosine, where ψ has weight 1 (SphereFace App. G).
 
     The defaults are the released prototxts', for 20 and 64 layers alike: λ₁ = 892.9, and 5 from t = 1659 on.
     """

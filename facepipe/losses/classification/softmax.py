@@ -4,11 +4,11 @@ from torch import Tensor
 
 from facepipe.losses.classification.class_weights import ClassWeights
 from facepipe.losses.classification.classifier import ClassificationLoss
-from facepipe.losses.classification.margin import Head
+from facepipe.losses.classification.margin import ClassificationHead
 from facepipe.losses.registry import register
 
 
-class InnerProductHead(Head):
+class InnerProductHead(ClassificationHead):
     """Logits w_jᵀx + b_j."""
 
     def forward(self, features: Tensor, classes: ClassWeights, _label: Tensor, _step: int) -> Tensor:

@@ -29,8 +29,8 @@ def sphereface_plus(
 ) -> ClassificationLoss:
     """A-Softmax + λ_M · hyperspherical energy of the class weights, both through one class matrix.
 
-    The released SphereFace+ Caffe layer is another thing (it pushes the batch's classes off the mean weight)
-    and is not built here. Cannot be sharded over classes: the energy compares classes with each other.
+    The released SphereFace+ Caffe layer does something else (it pushes the batch's classes off the mean weight)
+    and is not implemented here. Cannot be sharded over classes: the energy compares classes with each other.
 
     Args:
         m, gradient, base, gamma, power, lambda_min: as in ``a_softmax``. The energy's gradient is its own

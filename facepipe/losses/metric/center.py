@@ -61,7 +61,7 @@ def center(
     Args:
         alpha: how far a batch moves the centres of its identities; 0 leaves them.
         softmax: False gives the center term alone, which the zero embedding satisfies.
-        weight: λ, factor of the center term beside the softmax; unused without it.
+        weight: λ, factor of the center term where the softmax loss is added, unused otherwise.
     """
     term = Center(num_classes, embedding_dim, alpha)
     return JointLoss(softmax_loss(embedding_dim, num_classes), term, weight) if softmax else term

@@ -61,7 +61,7 @@ def contrastive(
         m: margin, a distance.
         normalised: d between L2-normalised features, in [0, 2]; False: between the features as they are.
         softmax: add the plain softmax loss.
-        weight: factor of the contrastive term beside the softmax; unused without it.
+        weight: factor of the contrastive term where the softmax loss is added, unused otherwise.
     """
     pairs = Contrastive(embedding_dim, m, normalised=normalised)
     return JointLoss(softmax_loss(embedding_dim, num_classes), pairs, weight) if softmax else pairs

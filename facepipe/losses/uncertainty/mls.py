@@ -3,10 +3,10 @@
 Three scales of one idea, kept apart by name since weights and learning rates do not carry over. With
 Δ = μ_i − μ_j and s = σ_i² + σ_j²:
 
-* `mls_sum`: ½ Σ_l [Δ_l²/s_l + log s_l] + (D/2) log 2π, PFE (Shi and Jain, ICCV 2019, Eq. 3). PFE's program
+* `mls_sum_loss`: ½ Σ_l [Δ_l²/s_l + log s_l] + (D/2) log 2π, PFE (Shi and Jain, ICCV 2019, Eq. 3). PFE's program
   leaves out the ½ and the constant, so twice this loss has its gradient.
-* `mls_mean`: (1/D) Σ_l [Δ_l²/s_l + log s_l], what ProbFace's program takes of a vector σ².
-* `fast_mls`: ‖Δ‖²/s + log s with one σ² for a face, ProbFace (Chen et al. 2021, Eq. 5 and 6).
+* `mls_mean_loss`: (1/D) Σ_l [Δ_l²/s_l + log s_l], what ProbFace's program takes of a vector σ².
+* `fast_mls_loss`: ‖Δ‖²/s + log s with one σ² for a face, ProbFace (Chen et al. 2021, Eq. 5 and 6).
 
 Ordered and unordered pairs have the same mean. Different images of one person are a pair, and so are two
 copies of one image. A batch without a genuine pair gives 0.
@@ -21,7 +21,7 @@ from facepipe.losses.loss import outside_autocast
 from facepipe.losses.uncertainty.uncertain_batch import check_uncertain, genuine_pairs, mean_or_zero
 
 
-def mls_sum(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
+def mls_sum_loss(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
     """Negative mutual likelihood score, summed over dimensions: PFE's loss (Eq. 3).
 
     Args:
@@ -39,15 +39,15 @@ def mls_sum(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
     return mean_or_zero(0.5 * (terms.sum(1) + mu.shape[1] * math.log(2 * math.pi)))
 
 
-def mls_mean(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
+def mls_mean_loss(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
     """Negative mutual likelihood score, mean over dimensions, without ½ and constant: ProbFace's scale.
 
-    Arguments, result and errors as in `mls_sum`.
+    Arguments, result and errors as in `mls_sum_loss`.
     """
     return mean_or_zero(_terms(mu, log_sigma2, labels).mean(1))
 
 
-def fast_mls(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
+def fast_mls_loss(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
     """ProbFace's FastMLS loss: (2 − 2cos)/(σ_i² + σ_j²) + log(σ_i² + σ_j²) (Eq. 5 and 6).
 
     Args:
@@ -63,7 +63,7 @@ def fast_mls(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
     """
     mu, log_sigma2 = check_uncertain(mu, log_sigma2, labels)
     if log_sigma2.shape[1] != 1:
-        raise ModelError(f"FastMLS takes one σ² for a face, not {log_sigma2.shape[1]}; use mls_sum or mls_mean")
+        raise ModelError(f"FastMLS takes one σ² for a face, not {log_sigma2.shape[1]}; use mls_sum_loss")
     with outside_autocast(mu):
         first, second = genuine_pairs(labels)
         squared = (mu[first] - mu[second]).square().sum(1)

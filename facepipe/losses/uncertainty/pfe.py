@@ -7,18 +7,18 @@ from torch import Tensor
 
 from facepipe.losses.loss import LossOutput
 from facepipe.losses.registry import register
-from facepipe.losses.uncertainty.head_loss import HeadLoss
-from facepipe.losses.uncertainty.mls import mls_mean, mls_sum
+from facepipe.losses.uncertainty.mls import mls_mean_loss, mls_sum_loss
+from facepipe.losses.uncertainty.uncertainty_loss import UncertaintyLoss
 
 Scale = Literal["sum", "mean"]
 
 
-class PFE(HeadLoss):
-    """weight · `mls_sum` or `mls_mean`. ``logged``: ``mls``, ``sigma2_min`` and ``sigma2_max``."""
+class PFELoss(UncertaintyLoss):
+    """weight · `mls_sum_loss` or `mls_mean_loss`. ``logged``: ``mls``, ``sigma2_min`` and ``sigma2_max``."""
 
     def __init__(self, embedding_dim: int, num_classes: int, scale: Scale, weight: float) -> None:
         super().__init__(embedding_dim, num_classes)
-        self.mls = mls_sum if scale == "sum" else mls_mean
+        self.mls = mls_sum_loss if scale == "sum" else mls_mean_loss
         self.weight = weight
 
     def of_head(self, mu: Tensor, output: Tensor, labels: Tensor) -> LossOutput:
@@ -29,11 +29,11 @@ class PFE(HeadLoss):
 
 
 @register(paper="Shi and Jain, Probabilistic Face Embeddings, ICCV 2019", trains="sigma2")
-def pfe(embedding_dim: int, num_classes: int, *, scale: Scale = "sum", weight: PositiveFloat = 1.0) -> PFE:
+def pfe(embedding_dim: int, num_classes: int, *, scale: Scale = "sum", weight: PositiveFloat = 1.0) -> PFELoss:
     """Negative mutual likelihood score (PFE Eq. 3), mean over the genuine pairs of a batch; trains a σ² head.
 
     Args:
         scale: ``sum`` over dimensions, with ½ and constant, as the paper; ``mean``, without, as ProbFace's program.
         weight: factor. PFE's program leaves ½ and constant out: with 2, ``sum`` has its gradient.
     """
-    return PFE(embedding_dim, num_classes, scale, weight)
+    return PFELoss(embedding_dim, num_classes, scale, weight)

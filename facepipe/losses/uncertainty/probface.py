@@ -1,25 +1,21 @@
 """ProbFace: mutual likelihood of genuine pairs, an output constraint, and an identity term."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from facepipe.losses.loss import LossOutput
 from facepipe.losses.registry import register
-from facepipe.losses.uncertainty.head_loss import HeadLoss
-from facepipe.losses.uncertainty.mls import fast_mls, mls_mean
-from facepipe.losses.uncertainty.output_constraint import output_constraint
+from facepipe.losses.uncertainty.mls import fast_mls_loss, mls_mean_loss
+from facepipe.losses.uncertainty.output_constraint import Form, Norm, output_constraint
 from facepipe.losses.uncertainty.uncertainty_log import uncertainty_log
+from facepipe.losses.uncertainty.uncertainty_loss import UncertaintyLoss
 from facepipe.losses.uncertainty.uncertainty_triplet import uncertainty_triplet
-
-Norm = Literal["l1", "l2"]
-Form = Literal["mean", "sum"]
 
 
 @dataclass(frozen=True)
-class Weights:
+class TermWeights:
     """What each term counts."""
 
     mls: float
@@ -27,14 +23,14 @@ class Weights:
     triplet: float
 
 
-class ProbFace(HeadLoss):
+class ProbFaceLoss(UncertaintyLoss):
     """L_S + λ_C·L_C + λ_Id·L_Id; a term of weight 0 is left out.
 
     ``logged``: ``mls``, ``constraint`` and ``identity`` before their weights, and the figures of `uncertainty_log`.
     """
 
     def __init__(
-        self, embedding_dim: int, num_classes: int, weights: Weights, norm: Norm, form: Form, margin: float
+        self, embedding_dim: int, num_classes: int, weights: TermWeights, norm: Norm, form: Form, margin: float
     ) -> None:
         super().__init__(embedding_dim, num_classes)
         self.weights, self.norm, self.form, self.margin = weights, norm, form, margin
@@ -42,7 +38,7 @@ class ProbFace(HeadLoss):
     def of_head(self, mu: Tensor, output: Tensor, labels: Tensor) -> LossOutput:
         terms = []
         if self.weights.mls:
-            likelihood = fast_mls if output.shape[1] == 1 else mls_mean
+            likelihood = fast_mls_loss if output.shape[1] == 1 else mls_mean_loss
             terms.append(("mls", self.weights.mls, likelihood(mu, output, labels)))
         if self.weights.constraint:
             terms.append(("constraint", self.weights.constraint, output_constraint(output, self.norm, self.form)))
@@ -68,7 +64,7 @@ def probface(
     form: Form = "sum",
     triplet: NonNegativeFloat = 0.001,
     margin: NonNegativeFloat = 3.0,
-) -> ProbFace:
+) -> ProbFaceLoss:
     """Mutual likelihood + output constraint + semi-hard triplet on uncertain distances; trains a σ² head.
 
     Args:
@@ -80,4 +76,4 @@ def probface(
         triplet: weight of L_Id, λ_Id.
         margin: of L_Id.
     """
-    return ProbFace(embedding_dim, num_classes, Weights(mls, constraint, triplet), norm, form, margin)
+    return ProbFaceLoss(embedding_dim, num_classes, TermWeights(mls, constraint, triplet), norm, form, margin)

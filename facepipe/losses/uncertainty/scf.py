@@ -8,11 +8,11 @@ from facepipe.errors import ModelError
 from facepipe.losses.classification.angle import unit_rows
 from facepipe.losses.loss import LossOutput
 from facepipe.losses.registry import register
-from facepipe.losses.uncertainty.head_loss import HeadLoss
 from facepipe.losses.uncertainty.r_vmf import RVMFLoss
+from facepipe.losses.uncertainty.uncertainty_loss import UncertaintyLoss
 
 
-class SCF(HeadLoss):
+class SCFLoss(UncertaintyLoss):
     """`RVMFLoss` with fixed class centres, mean over the batch.
 
     ``logged``: ``kappa`` (mean), ``total_loss`` and the three terms under the names of the published program, and
@@ -65,11 +65,11 @@ def scf(
     *,
     radius: PositiveFloat = 64.0,
     official_floor: bool = False,
-) -> SCF:
+) -> SCFLoss:
     """−κ cosθ − log C_d(κ) + d log r, θ between a face and the fixed centre of its class; trains a κ head.
 
     Args:
         radius: r of the sphere; shifts the loss, not its gradient.
         official_floor: the published program's loss, with 1e-6 inside the logarithms; see `RVMFLoss`.
     """
-    return SCF(embedding_dim, num_classes, radius, official_floor)
+    return SCFLoss(embedding_dim, num_classes, radius, official_floor)

@@ -1,4 +1,4 @@
-"""What the losses of probabilistic embeddings share: the check of a batch, and its genuine pairs."""
+"""What the losses of σ² heads share: checking a batch, and its genuine pairs."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from facepipe.losses.loss import check_batch, widen
 
 
 def check_uncertain(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """``mu`` and ``log_sigma2`` in at least float32, once they are known to fit each other and the labels.
+    """``mu`` and ``log_sigma2`` in at least float32, checked to fit each other and the labels.
 
     Args:
         mu: N×D.

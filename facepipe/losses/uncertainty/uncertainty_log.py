@@ -1,4 +1,4 @@
-"""What to watch while an uncertainty head is trained."""
+"""Figures to log while an uncertainty head is trained."""
 
 import torch
 from torch import Tensor

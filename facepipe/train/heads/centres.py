@@ -12,7 +12,7 @@ from torch import Tensor
 
 from facepipe.datasets import Samples
 from facepipe.embedding import Embedder
-from facepipe.losses import SCF
+from facepipe.losses import SCFLoss
 from facepipe.score import unit
 from facepipe.train.data.crops import Crops
 from facepipe.train.recipe.file import RecipeError
@@ -39,7 +39,7 @@ def set_centres(recipe: Recipe, ready: Prepared, say: Callable[[str], None]) -> 
         ModelError: it cannot be read.
     """
     loss = ready.trainer.loss
-    if not isinstance(loss, SCF):
+    if not isinstance(loss, SCFLoss):
         return
     if recipe.uncertainty.centres == "checkpoint":
         loss.set_centres(read_centres(recipe, ready.samples))

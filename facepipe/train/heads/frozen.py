@@ -19,7 +19,7 @@ from facepipe.zoo.headed import Headed, head_for
 
 
 class HeadNet(Headed):
-    """Crops N×3×H×W → features of a `losses.HeadLoss`: unit embeddings, then log κ or log σ², N×(D+K), float32.
+    """Crops N×3×H×W → features of an `losses.UncertaintyLoss`: unit embeddings, then log κ or log σ², N×(D+K), float32.
 
     The backbone stays as it is and in evaluation mode, unless ``finetune`` is set; then a copy does its work whose
     batch norm is folded away, as in `Embedder`, so that the head sees what it will see later. Under autocast the

@@ -153,7 +153,7 @@ class Trainer:
         x = to_network(crops, device, model.mean, model.scale, model.channels)
         if not self.recipe.loop.channels_last:
             x = x.contiguous()
-        self.loss.look(x)
+        self.loss.show_crops(x)
         y = torch.from_numpy(labels).to(device, non_blocking=True)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
             features = self._features(x)

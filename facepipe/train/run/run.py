@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from facepipe.losses import HeadLoss
+from facepipe.losses import UncertaintyLoss
 from facepipe.train.distributed.ranks import Ranks, join_ranks
 from facepipe.train.evaluation.held_out import HeldOutEvaluation
 from facepipe.train.heads.centres import set_centres
@@ -133,7 +133,7 @@ class _Run:
 
     def _log(self, first: int) -> Log:
         loss = self.ready.trainer.loss
-        published = loss.published if isinstance(loss, HeadLoss) else ()
+        published = loss.published if isinstance(loss, UncertaintyLoss) else ()
         return Log(self.run, self.recipe.loop.tensorboard, first, published)
 
     def _begin(self) -> int:

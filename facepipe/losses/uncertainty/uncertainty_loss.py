@@ -11,12 +11,12 @@ from facepipe.losses.loss import Loss, LossOutput, check_batch, outside_autocast
 
 
 def head_features(mu: Tensor, output: Tensor) -> Tensor:
-    """What a `HeadLoss` takes as features, N×(D+K): embeddings N×D scaled to length 1, then a head's outputs N×K."""
+    """Features for an `UncertaintyLoss`, N×(D+K): embeddings N×D scaled to length 1, then a head's outputs N×K."""
     mu, output = widen(mu), widen(output)
     return torch.cat([unit_rows(mu)[0], output], dim=1)
 
 
-class HeadLoss(Loss):
+class UncertaintyLoss(Loss):
     """A loss whose features are those of `head_features`.
 
     Attributes:
