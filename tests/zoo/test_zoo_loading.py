@@ -168,7 +168,7 @@ def test_a_model_without_a_head(tmp_path, net):
 def test_names_that_are_not_there(tmp_path):
     with pytest.raises(ModelError, match="unknown model 'sfaces'; did you mean 'sface'"):
         load("sfaces")
-    with pytest.raises(ModelError, match=r"unknown model 'qqq'; choose one of .*sface.*, or give the path"):
+    with pytest.raises(ModelError, match=r"unknown model 'qqq'; choose one of .*sface.* \(or give the path"):
         load("qqq")
     with pytest.raises(ModelError, match=r"no\.toml: cannot read this model card"):
         load(tmp_path / "no.toml")
