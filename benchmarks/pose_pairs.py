@@ -1,0 +1,137 @@
+"""Frontal against turned faces, from raw photos, with crops cut in one way or several.
+
+    python benchmarks/pose_pairs.py PAIRS.csv -m sface -m facepipe-mobilenet [--cut 112x112 --cut 112x112-cp2tform]
+
+PAIRS.csv has the columns a, b and same; paths are relative to it, and the folder of a photo is its person. Each photo
+is searched once, so that cuts are compared on the same landmarks; the face nearest the centre is taken, and where there
+is none, the photo's centre. Without --cut each model gets the cut of its card.
+
+Ten folds by people: people in alphabetical order are dealt to the folds in turn, and a pair belongs to the fold of its
+first person, so that nobody's genuine pairs stand on both sides. The threshold of a fold is SphereFace's rule on the
+cosines of all other folds (the mean of the best thresholds, no mean subtracted).
+
+Prints a table, or with --json one object: accuracy with its standard error (σ/√10), TAR at FAR 1e-2 and 1e-3 over all
+pairs, and the photos without a face.
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facepipe.alignment import TEMPLATES, Aligner, Template
+from facepipe.datasets.pairs.csv import read_pairs_csv
+from facepipe.datasets.pairs.lfw_pairs import Pairs
+from facepipe.datasets.samples.find_image import find_image
+from facepipe.detection import Detector, choose
+from facepipe.embedding import Embedder
+from facepipe.images import read_rgb
+from facepipe.protocols.roc import tar_at_far
+from facepipe.protocols.verification.tenfold import judge_scores
+from facepipe.score import unit
+from facepipe.zoo import load
+
+CUTS = TEMPLATES | {
+    "112x96-umeyama": replace(TEMPLATES["112x96"], fit="umeyama"),
+    "112x96-umeyama-0": replace(TEMPLATES["112x96"], fit="umeyama", points=TEMPLATES["112x96"].points + 1),
+    "112x112-umeyama-1": replace(TEMPLATES["112x112"], points=TEMPLATES["112x112"].points - 1),
+}
+"""facepipe's templates, and others to compare them with: the other fit, and the numbers with 1 taken off or not."""
+FOLDS, FARS = 10, (1e-2, 1e-3)
+_TOGETHER = 32
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Paths, and the 0-based landmarks of one face in each (5×2), None where there is none."""
+
+    paths: tuple[Path, ...]
+    landmarks: tuple[np.ndarray | None, ...]
+
+
+def find_faces(paths: Sequence[Path], detector: Detector) -> Photos:
+    """The face nearest the centre of every photo."""
+    landmarks: list[np.ndarray | None] = []
+    for first in range(0, len(paths), _TOGETHER):
+        images = [read_rgb(path) for path in paths[first : first + _TOGETHER]]
+        for image, faces in zip(images, detector(images), strict=True):
+            chosen = choose(faces, "centre", (image.shape[0], image.shape[1]))
+            landmarks.append(faces.pixel_landmarks[chosen[0]] if len(chosen) else None)
+    return Photos(tuple(paths), tuple(landmarks))
+
+
+def embed(photos: Photos, cut: Template, embedder: Embedder) -> np.ndarray:
+    """float32 N×D of crops cut so."""
+    aligner = Aligner(cut)
+    parts = []
+    every = list(zip(photos.paths, photos.landmarks, strict=True))
+    for first in range(0, len(every), _TOGETHER):
+        crops = [_crop(aligner, read_rgb(path), landmarks) for path, landmarks in every[first : first + _TOGETHER]]
+        parts.append(embedder(np.stack(crops)).mu)
+    return np.concatenate(parts)
+
+
+def _crop(aligner: Aligner, image: np.ndarray, landmarks: np.ndarray | None) -> np.ndarray:
+    return aligner.centre(image) if landmarks is None else aligner(image, landmarks)
+
+
+def by_people(pairs: Pairs) -> Pairs:
+    """The pairs in ten folds by people."""
+    people = [Path(name).parent.as_posix() for name in pairs.names]
+    fold = {person: number % FOLDS for number, person in enumerate(sorted(set(people)))}
+    return replace(pairs, fold=np.array([fold[people[row]] for row in pairs.left]))
+
+
+def figures(mu: np.ndarray, pairs: Pairs) -> dict[str, Any]:
+    """Accuracy and TAR at FAR of embeddings, one row per name of ``pairs``."""
+    normed = unit(mu)
+    score = np.einsum("nd,nd->n", normed[pairs.left], normed[pairs.right])
+    accuracies = np.array([fold.accuracy for fold in judge_scores(score, pairs, "sphereface").folds])
+    points = tar_at_far(score[pairs.same], score[~pairs.same], FARS)
+    return {
+        "accuracy": float(accuracies.mean()),
+        "std_error": float(accuracies.std(ddof=1) / len(accuracies) ** 0.5),
+        **{f"tar_{point.far:g}": point.tar for point in points},
+    }
+
+
+def cuts_for(embedder: Embedder, named: Sequence[str]) -> Iterable[tuple[str, Template]]:
+    """The cuts asked for that have the size of the model's, or that of its card."""
+    own = embedder.model.card.input.template
+    for name in named or [own]:
+        if (CUTS[name].height, CUTS[name].width) == (CUTS[own].height, CUTS[own].width):
+            yield name, CUTS[name]
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pairs", type=Path)
+    parser.add_argument("-m", "--model", action="append", required=True)
+    parser.add_argument("--cut", action="append", default=[], choices=sorted(CUTS))
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    pairs = by_people(read_pairs_csv(given.pairs))
+    photos = find_faces([find_image(given.pairs.parent, name) for name in pairs.names], Detector(device="cpu"))
+    missed = sum(landmarks is None for landmarks in photos.landmarks)
+    results = []
+    for model in given.model:
+        embedder = Embedder(load(model, "cpu"), precision="float32")
+        for name, cut in cuts_for(embedder, given.cut):
+            results.append({"model": model, "cut": name, **figures(embed(photos, cut, embedder), pairs)})
+    if given.json:
+        print(json.dumps({"photos": len(photos.paths), "without_a_face": missed, "results": results}, indent=2))
+        return
+    print(f"{len(photos.paths)} photos, {missed} without a face, {len(pairs)} pairs")
+    for told in results:
+        tars = ", ".join(f"TAR at FAR {far:g} {100 * told[f'tar_{far:g}']:.1f} %" for far in FARS)
+        accuracy = f"{100 * told['accuracy']:.2f} ± {100 * told['std_error']:.2f} %"
+        print(f"{told['model']}, {told['cut']}: {accuracy}, {tars}")
+
+
+if __name__ == "__main__":
+    main()
