@@ -27,7 +27,7 @@ from facepipe.alignment import TEMPLATES, Aligner, Template
 from facepipe.datasets.pairs.csv import read_pairs_csv
 from facepipe.datasets.pairs.lfw_pairs import Pairs
 from facepipe.datasets.samples.find_image import find_image
-from facepipe.detection import Detector, choose
+from facepipe.detection import Detector, choose, create_detector
 from facepipe.embedding import Embedder
 from facepipe.images import read_rgb
 from facepipe.protocols.roc import tar_at_far
@@ -60,7 +60,7 @@ def find_faces(paths: Sequence[Path], detector: Detector) -> Photos:
         images = [read_rgb(path) for path in paths[first : first + _TOGETHER]]
         for image, faces in zip(images, detector(images), strict=True):
             chosen = choose(faces, "centre", (image.shape[0], image.shape[1]))
-            landmarks.append(faces.pixel_landmarks[chosen[0]] if len(chosen) else None)
+            landmarks.append(faces.landmarks[chosen[0]] if len(chosen) else None)
     return Photos(tuple(paths), tuple(landmarks))
 
 
@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     pairs = by_people(read_pairs_csv(given.pairs))
-    photos = find_faces([find_image(given.pairs.parent, name) for name in pairs.names], Detector(device="cpu"))
+    photos = find_faces([find_image(given.pairs.parent, name) for name in pairs.names], create_detector(device="cpu"))
     missed = sum(landmarks is None for landmarks in photos.landmarks)
     results = []
     for model in given.model:

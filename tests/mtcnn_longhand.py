@@ -1,10 +1,10 @@
 """MTCNN version 1 as its authors' MATLAB code computes it, one image and one candidate at a time, for comparison.
 
-Written from the steps of ``MTCNNv1/detect_face.m`` of kpzhang93/MTCNN_face_detection_alignment (MIT) and of the four
-functions that it calls: pixels count from 1 and boxes include their last row and column, ``fix`` drops decimals towards
-zero, and what a candidate shows beyond the image is 0. Its resizing is ``imResample(..., 'bilinear')`` of Piotr Dollár's
-toolbox, which on a side that shrinks averages over the exact area of an output pixel, and on a side that grows
-interpolates between pixel centres (`by_area`). MTCNN's PyTorch form averages over whole pixels instead (`by_blocks`).
+Written from the steps of ``MTCNNv1/detect_face.m`` of kpzhang93/MTCNN_face_detection_alignment and of the functions
+that it calls: pixels count from 1 and boxes include their last row and column, ``fix`` drops decimals towards zero, and
+what a candidate shows beyond the image is 0. Its resizing is ``imResample(..., 'bilinear')`` of Piotr Dollár's toolbox,
+which on a side that shrinks averages over the exact area of an output pixel, and on a side that grows interpolates
+between pixel centres (`by_area`). MTCNN's PyTorch form averages over whole pixels instead (`by_blocks`).
 
 The networks are facepipe's with their published weights, tested against facenet-pytorch elsewhere.
 """
@@ -116,7 +116,7 @@ def pyramid(shorter_side, min_size, factor):
 
 
 def propose(pixels, scale, threshold, rules):
-    """generateBoundingBox.m: N×9, a box counted from 1, its score, and four offsets; down one column after the other."""
+    """generateBoundingBox.m: N×9, a box counted from 1, its score and four offsets; column after column."""
     rows, columns = (side * scale for side in pixels.shape[:2])
     size = (math.ceil(rows), math.ceil(columns)) if rules.ceil else (int(rows + 1), int(columns + 1))
     small = resize(pixels, *size, rules)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("align")
 @options.some_paths
 @click.option("-o", "--out", required=True, type=options.output_path, help="Folder for the crops.")
-@options.template
+@options.crop_template
 @options.faces
 @options.detection
 @options.device
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def command(
     paths: tuple[Path, ...],
     out: Path,
-    template: str,
+    template: str | None,
     rule: str,
     detection: "DetectorSettings",
     device: str,
@@ -50,11 +50,13 @@ def command(
     from facepipe.detection import create_detector
     from facepipe.images import list_images, write_rgb
     from facepipe.pipeline import Cropper, read_batches
+    from facepipe.preprocess.presets import crop_defaults
 
     for root in paths:
         if root.is_dir() and root.resolve() == out.resolve():
             raise FacepipeError(f"{out}: crops must not go where the images are; name another folder with --out")
-    cropper = Cropper(Aligner(template), create_detector(detection, device), rule, "drop")
+    usual = crop_defaults(detection)
+    cropper = Cropper(Aligner(template or usual.template), create_detector(detection, device), rule, "drop")
     taken: set[Path] = set()
     count = 0
     with progress("aligning") as advance:
@@ -65,7 +67,7 @@ def command(
                     crops = []
                     for number, crop in enumerate(result.crops):
                         crops.append(_name(folder, result.path, number, suffix, taken))
-                        write_rgb(crops[-1], crop)
+                        write_rgb(crops[-1], crop, usual.quality)
                     _show(result.path, crops, result.status, result.reason, as_json)
                 count += len(batch)
                 advance(len(batch))

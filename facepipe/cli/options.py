@@ -52,13 +52,14 @@ store_precision = click.option(
 flip = click.option(
     "--flip", type=click.Choice(["none", "sum", "concat"]), help="How to join image and mirror [default: the card's]."
 )
-template = click.option(
-    "--template",
-    type=click.Choice(["112x96", "112x112", "112x112-cp2tform"]),
-    default="112x112",
-    show_default=True,
-    help="How crops are cut: 112x96 as SphereFace, 112x112 as insightface; 112x112-cp2tform as facepipe cut 112x112 "
-    "before it did so.",
+_TEMPLATES = click.Choice(["112x96", "112x112", "112x112-cp2tform"])
+_CUTS = (
+    "How crops are cut: 112x96 as SphereFace, 112x112 as insightface; 112x112-cp2tform as facepipe cut 112x112 before "
+    "it did so"
+)
+template = click.option("--template", type=_TEMPLATES, default="112x112", show_default=True, help=f"{_CUTS}.")
+crop_template = click.option(
+    "--template", type=_TEMPLATES, help=f"{_CUTS} [default: 112x112, or as the --preset says]."
 )
 faces = click.option(
     "--faces",
@@ -102,10 +103,13 @@ def detection(command: F) -> F:
 _DETECTION = [
     click.option(
         "--preset",
-        type=click.Choice(["sphereface", "fast"]),
+        type=click.Choice(["sphereface", "fast", "mtcnn-demo", "sphereface-matlab", "insightface"]),
         default="sphereface",
         show_default=True,
-        help="sphereface: MTCNN, minimum face 20, factor 0.85, thresholds 0.6 0.7 0.9; fast: factor 0.709.",
+        help="sphereface: MTCNN, minimum face 20, factor 0.85, thresholds 0.6 0.7 0.9; fast: factor 0.709; mtcnn-demo: "
+        "that and thresholds 0.6 0.7 0.7. sphereface-matlab: sphereface's numbers with the arithmetic of MTCNN's MATLAB "
+        "code, slower; insightface: with that of facenet's TensorFlow port. With these two, preprocess and align also "
+        "cut and save crops as their authors do.",
     ),
     click.option("--min-face", type=float, help="Smallest face in pixels."),
     click.option("--factor", type=float, help="Ratio of neighbouring pyramid levels."),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command("preprocess")
 @click.argument("raw", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@options.template
+@options.crop_template
 @options.faces
 @click.option(
     "--on-miss",
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Format of the crops.",
 )
-@click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG and WebP.")
+@click.option(
+    "--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP [default: 95, or as the --preset says]."
+)
 @click.option("--shard", metavar="I/N", help="Do the I-th of N parts, for N machines on one file system.")
 @click.option("--overwrite", is_flag=True, help="Start over instead of resuming what was begun in OUT.")
 @click.option("--from-rec", is_flag=True, help="RAW is a .rec file, or the folder of train.rec: unpack its images.")
@@ -45,13 +47,13 @@ if TYPE_CHECKING:
 def command(
     raw: Path,
     out: Path,
-    template: str,
+    template: str | None,
     rule: str,
     on_miss: str,
     already_aligned: bool,
     detection: "DetectorSettings",
     suffix: str,
-    quality: int,
+    quality: int | None,
     shard: str | None,
     overwrite: bool,
     from_rec: bool,
@@ -72,9 +74,20 @@ def command(
         _unpack(raw, out, shard, as_json)
         return
     from facepipe.preprocess import Plan, preprocess
+    from facepipe.preprocess.presets import crop_defaults
 
+    searched = None if already_aligned else detection
+    usual = crop_defaults(searched)
     plan = Plan(
-        raw, out, template, rule, on_miss, None if already_aligned else detection, f".{suffix}", quality, _shard(shard)
+        raw,
+        out,
+        template or usual.template,
+        rule,
+        on_miss,
+        searched,
+        f".{suffix}",
+        quality or usual.quality,
+        _shard(shard),
     )
     with progress("preprocessing") as advance:
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from facepipe.detection.boxes import moved, placed, square
 from facepipe.detection.faces import Faces
 from facepipe.detection.networks import load_networks
 from facepipe.detection.resample import Tables, build_tables, cut, shrink
@@ -66,21 +67,21 @@ class MTCNN:
 
     @torch.inference_mode()
     def _find(self, images: list[np.ndarray]) -> list[Faces]:
-        """Search images of few sizes, equal ones side by side."""
-        with whole_float32(self.device):
-            return self._searched(images)
-
-    def _searched(self, images: list[np.ndarray]) -> list[Faces]:
+        """Search images of few sizes, equal ones side by side, large ones reduced."""
         reduced = [_within(image, self.settings.max_pixels) for image in images]
-        tables = build_tables(reduced, self.device)
-        image, boxes = self._propose(tables, [(small.shape[0], small.shape[1]) for small in reduced])
+        with whole_float32(self.device):
+            found = self._search(reduced)
+        return [_enlarged(*three) for three in zip(found, reduced, images, strict=True)]
+
+    def _search(self, images: list[np.ndarray]) -> list[Faces]:
+        tables = build_tables(images, self.device)
+        image, boxes = self._propose(tables, [(one.shape[0], one.shape[1]) for one in images])
         image, boxes = self._refine(tables, image, boxes)
         image, boxes, scores, landmarks = self._output(tables, image, boxes)
         order = torch.argsort(scores, descending=True, stable=True)
         # The networks' own counting from 1, as in MATLAB, ends here.
         owner, *arrays = (values[order].cpu().numpy() for values in (image, boxes - 1, scores, landmarks - 1))
-        faces = [Faces(*(values[owner == index] for values in arrays)) for index in range(len(images))]
-        return [_enlarged(*three) for three in zip(faces, reduced, images, strict=True)]
+        return [Faces(*(values[owner == index] for values in arrays)) for index in range(len(images))]
 
     def _propose(self, tables: Tables, sizes: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
         """P-Net over every level of every image: candidates as (image N, square boxes N×4)."""
@@ -97,7 +98,7 @@ class MTCNN:
         offsets, boxes = boxes[:, 4:], boxes[:, :4]
         keep = suppress(boxes, scores, image * 1024 + levels, 0.5)
         keep = keep[suppress(boxes[keep], scores[keep], image[keep], 0.7)]
-        return image[keep], _square(_moved(boxes[keep], offsets[keep], extra=0))
+        return image[keep], square(moved(boxes[keep], offsets[keep], extra=0))
 
     def _propose_level(
         self, tables: Tables, first: int, same: int, size: tuple[int, int], level: int, scale: float
@@ -122,15 +123,15 @@ class MTCNN:
         passed = probability > self.settings.thresholds[1]
         image, boxes, probability, offsets = (v[passed] for v in (image, boxes, probability, offsets))
         keep = suppress(boxes, probability, image, 0.7)
-        return image[keep], _square(_moved(boxes[keep], offsets[keep], extra=1))
+        return image[keep], square(moved(boxes[keep], offsets[keep], extra=1))
 
     def _output(self, tables: Tables, image: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         image, boxes, (probability, offsets, points) = self._judge(self._onet, 48, _ONET_BATCH, tables, image, boxes)
         # Where O-Net's probabilities are equal, the published code (nms.m, Min rule) keeps the later candidate.
         passed = (probability > self.settings.thresholds[2]).nonzero()[:, 0].flip(0)
         image, boxes, probability = image[passed], boxes[passed], probability[passed]
-        landmarks = _placed(boxes, points[passed])
-        boxes = _moved(boxes, offsets[passed], extra=1)
+        landmarks = placed(boxes, points[passed])
+        boxes = moved(boxes, offsets[passed], extra=1)
         keep = suppress(boxes, probability, image, 0.7, over_smaller=True)
         return image[keep], boxes[keep], probability[keep], landmarks[keep]
 
@@ -194,23 +195,3 @@ def _scales(size: tuple[int, int], settings: DetectorSettings) -> list[float]:
         scales.append(scale)
         scale *= settings.factor
     return scales
-
-
-def _moved(boxes: Tensor, offsets: Tensor, extra: int) -> Tensor:
-    """Boxes moved by regression offsets, which count in box sides."""
-    side = boxes[:, 2:] - boxes[:, :2] + extra
-    return boxes + offsets * torch.cat([side, side], 1)
-
-
-def _square(boxes: Tensor) -> Tensor:
-    """The square of the longer side about the same centre."""
-    side = boxes[:, 2:] - boxes[:, :2]
-    longest = side.amax(1, keepdim=True)
-    corner = boxes[:, :2] + side * 0.5 - longest * 0.5
-    return torch.cat([corner, corner + longest], 1)
-
-
-def _placed(boxes: Tensor, points: Tensor) -> Tensor:
-    """Landmarks N×5×2 in image pixels, counted from 1 as boxes are, from O-Net's fractions of the box."""
-    side = boxes[:, None, 2:] - boxes[:, None, :2] + 1
-    return side * points.view(-1, 2, 5).transpose(1, 2) + boxes[:, None, :2] - 1

@@ -34,7 +34,23 @@ def _mtcnn(settings: "DetectorSettings", device: str) -> "Detector":
     return MTCNN(settings, device)
 
 
-DETECTORS = {"mtcnn": Kind(_mtcnn, stages=3, window=12)}
+def _mtcnn_matlab(settings: "DetectorSettings", device: str) -> "Detector":
+    from facepipe.detection.matlab import MatlabMTCNN
+
+    return MatlabMTCNN(settings, device)
+
+
+def _mtcnn_tensorflow(settings: "DetectorSettings", device: str) -> "Detector":
+    from facepipe.detection.matlab import MatlabMTCNN
+
+    return MatlabMTCNN(settings, device, mirror=False)
+
+
+DETECTORS = {
+    "mtcnn": Kind(_mtcnn, stages=3, window=12),
+    "mtcnn-matlab": Kind(_mtcnn_matlab, stages=3, window=12),
+    "mtcnn-tensorflow": Kind(_mtcnn_tensorflow, stages=3, window=12),
+}
 
 
 def create_detector(settings: "DetectorSettings | None" = None, device: str = "auto") -> "Detector":

@@ -52,8 +52,14 @@ class DetectorSettings:
 PRESETS = {
     "sphereface": DetectorSettings(),
     "fast": DetectorSettings(factor=0.709),
+    "mtcnn-demo": DetectorSettings(factor=0.709, thresholds=(0.6, 0.7, 0.7)),
+    "sphereface-matlab": DetectorSettings("mtcnn-matlab"),
+    "insightface": DetectorSettings("mtcnn-tensorflow"),
 }
-"""``sphereface``: face_detect_demo.m of wy1iu/sphereface. ``fast``: the factor of MTCNN's own demo."""
+"""``sphereface``: the numbers of face_detect_demo.m of wy1iu/sphereface. ``fast``: with the factor of MTCNN's own demo.
+``mtcnn-demo``: all numbers of that demo (MTCNNv1/demo.m). ``sphereface-matlab``: SphereFace's numbers, MATLAB's
+arithmetic. ``insightface``: src/align/align_lfw.py of deepinsight/insightface, which has the same numbers and facenet's
+TensorFlow port of MTCNN; how the faces of its training data were found is not published to that detail."""
 
 
 def preset(name: str = "sphereface", **changes: Any) -> DetectorSettings:

@@ -101,3 +101,18 @@ def test_crops_of_another_cut_are_told_to_a_model(raw, tmp_path):
     line = refused(*embed, tmp_path / "old")
     assert "crops cut as 112x112-cp2tform, the model wants 112x112-umeyama; make the crops anew" in line
     assert run(*embed, tmp_path / "new").code == 0
+
+
+def test_a_preset_says_how_crops_are_cut_and_saved(raw, tmp_path):
+    """SphereFace's are 112×96 and of MATLAB's JPEG quality; what is asked for by name goes before."""
+    import json
+
+    import pyarrow.parquet as pq
+
+    words = ["preprocess", raw, "--preset", "sphereface-matlab"]
+    assert run(*words, tmp_path / "a").code == 0
+    assert run(*words, tmp_path / "b", "--template", "112x112", "--quality", "90").code == 0
+    about = [json.loads(pq.read_schema(tmp_path / k / "manifest.parquet").metadata[b"facepipe"]) for k in "ab"]
+    assert [(x["template"], x["quality"]) for x in about] == [("112x96-cp2tform", 75), ("112x112-umeyama", 90)]
+    assert about[0]["detection"]["detector"] == "mtcnn-matlab"
+    assert read_rgb(tmp_path / "a" / "A b" / "1.jpg").shape == (112, 96, 3)
