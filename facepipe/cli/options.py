@@ -106,10 +106,10 @@ _DETECTION = [
         type=click.Choice(["sphereface", "fast", "mtcnn-demo", "sphereface-matlab", "insightface"]),
         default="sphereface",
         show_default=True,
-        help="sphereface: MTCNN, minimum face 20, factor 0.85, thresholds 0.6 0.7 0.9; fast: factor 0.709; mtcnn-demo: "
-        "that and thresholds 0.6 0.7 0.7. sphereface-matlab: sphereface's numbers with the arithmetic of MTCNN's MATLAB "
-        "code, slower; insightface: with that of facenet's TensorFlow port. With these two, preprocess and align also "
-        "cut and save crops as their authors do.",
+        help="sphereface: MTCNN, minimum face 20, factor 0.85, thresholds 0.6 0.7 0.9; fast: factor 0.709; "
+        "mtcnn-demo: that and thresholds 0.6 0.7 0.7. sphereface-matlab: sphereface's numbers with the arithmetic of "
+        "MTCNN's MATLAB code, slower; insightface: with that of facenet's TensorFlow port. With these two, preprocess "
+        "and align also cut and save crops as their authors do.",
     ),
     click.option("--min-face", type=float, help="Smallest face in pixels."),
     click.option("--factor", type=float, help="Ratio of neighbouring pyramid levels."),

@@ -17,8 +17,8 @@ _PUBLISHED = {
     "mtcnn-matlab": CropDefaults("112x96", 75),
     "mtcnn-tensorflow": CropDefaults("112x112", 95),
 }
-"""``mtcnn-matlab``: face_align_demo.m of wy1iu/sphereface writes JPEG with ``imwrite``, whose quality is 75 unless it is
-told. ``mtcnn-tensorflow``: src/align/align_lfw.py of deepinsight/insightface, OpenCV's ``imwrite``, whose is 95."""
+"""``mtcnn-matlab``: face_align_demo.m of wy1iu/sphereface writes JPEG with ``imwrite``, whose quality is 75 where none
+is given. ``mtcnn-tensorflow``: src/align/align_lfw.py of deepinsight/insightface, OpenCV's ``imwrite``, whose is 95."""
 
 
 def crop_defaults(detection: DetectorSettings | None) -> CropDefaults:
