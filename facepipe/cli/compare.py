@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     help="Which face of several.",
 )
 @options.already_aligned
-@options.detection
+@options.turning_detection
 @options.as_json
 def command(
     image_a: Path,

@@ -32,9 +32,10 @@ def command(
     """Find the faces in images, or in all images of folders.
 
     One line per image: its faces with box, score and five landmarks, best first; an image that cannot be
-    read gets a line with the reason. With --json the lines are JSON: {"path", "faces": [{"box", "score",
-    "landmarks"}]} or {"path", "error"}. Boxes are left, top, right, bottom, landmarks x, y; both are pixels of
-    the upright image, counted from 0 with pixel centres at integers.
+    read gets a line with the reason. With --json the lines are JSON: {"path", "search", "faces": [{"box", "score",
+    "landmarks"}]} or {"path", "error"}; "search" is plain, or says which further search found the faces: border,
+    turned-90 (against the clock), border-turned-90 and so on. Boxes are left, top, right, bottom, landmarks x, y; both
+    are pixels of the upright image, counted from 0 with pixel centres at integers.
 
     Exit code 2 when no image could be read.
     """
@@ -68,12 +69,15 @@ def command(
 
 
 def _show(image: "ReadImage", faces: "Faces | None", as_json: bool) -> None:
+    from facepipe.detection.faces import PLAIN
+
     if as_json:
         print_json(_record(image, faces), indent=None)
     elif faces is None:
         note(f"{image.path}: {image.reason}", style="red")
     else:
-        click.echo(f"{image.path}: {len(faces)} face{'' if len(faces) == 1 else 's'}")
+        how = f" ({faces.search} search)" if faces.search != PLAIN else ""
+        click.echo(f"{image.path}: {len(faces)} face{'' if len(faces) == 1 else 's'}{how}")
         for line in _lines(faces):
             click.echo(line)
 
@@ -84,6 +88,7 @@ def _record(image: "ReadImage", faces: "Faces | None") -> dict[str, Any]:
     columns = zip(faces.boxes.tolist(), faces.scores.tolist(), faces.landmarks.tolist(), strict=True)
     return {
         "path": str(image.path),
+        "search": faces.search,
         "faces": [{"box": box, "score": score, "landmarks": points} for box, score, points in columns],
     }
 

@@ -1,7 +1,7 @@
 """Detector and embedder for commands that work with embeddings that are already there, a gallery or a store."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,6 +33,12 @@ class FaceTools:
         from facepipe.detection import create_detector
 
         return create_detector(self.detection, self.device)
+
+    def frame_detector(self) -> "Detector":
+        """The same for the frames of a video, of which many show nobody: each is searched once."""
+        from facepipe.detection import create_detector
+
+        return create_detector(replace(self.detection, border=False, turns=False), self.device)
 
     def embedder(self) -> "Embedder":
         """The embedder that the options describe; what it makes is compared for years, by default in float32."""
@@ -82,13 +88,21 @@ class FaceTools:
 
 def face_tools(command: F) -> F:
     """Options of model, device and detector; the command gets them as ``tools``."""
+    return _with_tools(command, options.detection)
 
+
+def turning_face_tools(command: F) -> F:
+    """`face_tools` with `options.turning_detection`."""
+    return _with_tools(command, options.turning_detection)
+
+
+def _with_tools(command: F, detection: Callable[[Any], Any]) -> F:
     @wraps(command)
     def wrapped(**words: Any) -> Any:
         given = {field.name: words.pop(field.name) for field in fields(FaceTools)}
         return command(tools=FaceTools(**given), **words)
 
     decorated: Any = wrapped
-    for option in (options.detection, options.device, options.store_precision, options.flip, options.model):
+    for option in (detection, options.device, options.store_precision, options.flip, options.model):
         decorated = option(decorated)
     return decorated

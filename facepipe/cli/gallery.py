@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
-from facepipe.cli.face_tools import FaceTools, face_tools
+from facepipe.cli.face_tools import FaceTools, turning_face_tools
 from facepipe.cli.screen import note, out, print_json, progress
 from facepipe.errors import DatasetError
 
@@ -34,7 +34,7 @@ def command() -> None:
 @click.argument("gallery", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Replace a gallery that is there.")
 @options.one_face
-@face_tools
+@turning_face_tools
 @options.as_json
 def build(
     images: tuple[Path, ...], gallery: Path, overwrite: bool, rule: str, tools: FaceTools, as_json: bool
@@ -60,7 +60,7 @@ def build(
 @_some_images
 @click.option("--name", help="To whom all these images belong [default: folders or file names say it].")
 @options.one_face
-@face_tools
+@turning_face_tools
 @options.as_json
 def add(
     gallery: Path, images: tuple[Path, ...], name: str | None, rule: str, tools: FaceTools, as_json: bool

@@ -86,16 +86,30 @@ some_paths = click.argument("paths", nargs=-1, required=True, type=click.Path(pa
 
 def detection(command: F) -> F:
     """Options of the detector; the command gets them as one `DetectorSettings`, ``detection``."""
+    return _detection(command, turns=False)
 
+
+def turning_detection(command: F) -> F:
+    """`detection` for commands that are given single photos: a photo without a face is turned too by default."""
+    return _detection(command, turns=True)
+
+
+def _detection(command: F, turns: bool) -> F:
     @wraps(command)
     def wrapped(preset: str, **words: Any) -> Any:
         from facepipe.detection import preset as settings_of
 
-        changes = {name: words.pop(name) for name in ("min_face", "factor", "thresholds", "max_pixels")}
-        return command(detection=settings_of(preset, **changes), **words)
+        names = "min_face", "factor", "thresholds", "max_pixels", "border", "turns"
+        return command(detection=settings_of(preset, **{name: words.pop(name) for name in names}), **words)
 
+    turned = click.option(
+        "--turns/--no-turns",
+        default=turns,
+        show_default=True,
+        help="Search a photo without a sure face turned by 90, 180 and 270 degrees too.",
+    )
     decorated: Any = wrapped
-    for option in reversed(_DETECTION):
+    for option in reversed([*_DETECTION, turned]):
         decorated = option(decorated)
     return decorated
 
@@ -115,6 +129,12 @@ _DETECTION = [
     click.option("--factor", type=float, help="Ratio of neighbouring pyramid levels."),
     click.option("--thresholds", type=float, nargs=3, default=None, help="Face probabilities for P-, R- and O-Net."),
     click.option("--max-pixels", type=int, help="Reduce larger images to so many pixels before they are searched."),
+    click.option(
+        "--border/--no-border",
+        default=True,
+        show_default=True,
+        help="Search a photo in which nothing was found once more in a black border, for faces that fill it.",
+    ),
 ]
 
 

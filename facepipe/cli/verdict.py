@@ -75,6 +75,8 @@ def caption(answer: dict[str, Any]) -> str:
 
 def show(answer: dict[str, Any]) -> None:
     """Print the answer for people."""
+    from facepipe.detection.faces import PLAIN
+
     screen = out()
     colour = "green" if answer["same"] else "red"
     screen.print(caption(answer), style=f"bold {colour}", soft_wrap=True)
@@ -83,6 +85,8 @@ def show(answer: dict[str, Any]) -> None:
         screen.print(f"{line} before looking", markup=False, soft_wrap=True)
     for account in answer["images"]:
         of = f"face {account['used']} of {account['faces']}" if "used" in account else "taken as an aligned crop"
+        if account.get("search", PLAIN) != PLAIN:
+            of += f" ({account['search']} search)"
         screen.print(f"  {account['path']}: {of}{_sure(account)}", markup=False, soft_wrap=True)
     for number, account in enumerate(answer["images"], 1):
         if account.get("unsure"):
@@ -103,6 +107,7 @@ def _account(result: "CroppedImage") -> dict[str, Any]:
         index = int(result.chosen[0])
         account["box"] = result.faces.boxes[index].tolist()
         account["detection_score"] = float(result.faces.scores[index])
+        account["search"] = result.faces.search
         account["used"] = index + 1
     return account
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from facepipe.detection.boxes import moved, placed, square
 from facepipe.detection.faces import Faces
 from facepipe.detection.networks import load_networks
+from facepipe.detection.reduce import enlarged, reduced
 from facepipe.detection.resample import Tables, build_tables, cut, shrink
 from facepipe.detection.settings import DetectorSettings
 from facepipe.detection.suppress import suppress
@@ -52,7 +52,7 @@ class MTCNN:
         for image in images:
             _check(image)
         # By the size in which an image is searched: two sizes may become one when they are reduced.
-        by_size = sorted(range(len(images)), key=lambda index: _reduced(images[index].shape, self.settings.max_pixels))
+        by_size = sorted(range(len(images)), key=lambda index: _size_within(images[index].shape, self.settings.max_pixels))
         on_cores = self.device.type == "cpu"
         share = -(-len(images) // torch.get_num_threads()) if on_cores else _TOGETHER
         together = min(_TOGETHER, max(1, share))
@@ -68,10 +68,11 @@ class MTCNN:
     @torch.inference_mode()
     def _find(self, images: list[np.ndarray]) -> list[Faces]:
         """Search images of few sizes, equal ones side by side, large ones reduced."""
-        reduced = [_within(image, self.settings.max_pixels) for image in images]
+        sizes = [_size_within(image.shape, self.settings.max_pixels) for image in images]
         with whole_float32(self.device):
-            found = self._search(reduced)
-        return [_enlarged(*three) for three in zip(found, reduced, images, strict=True)]
+            found = self._search([reduced(image, *size) for image, size in zip(images, sizes, strict=True)])
+        full = [(image.shape[0], image.shape[1]) for image in images]
+        return [enlarged(*three) for three in zip(found, sizes, full, strict=True)]
 
     def _search(self, images: list[np.ndarray]) -> list[Faces]:
         tables = build_tables(images, self.device)
@@ -165,27 +166,11 @@ def _check(image: np.ndarray) -> None:
         raise FacepipeError(f"an image must be uint8 H×W×3 RGB, not {image.dtype} {image.shape}; use read_rgb")
 
 
-def _reduced(shape: tuple[int, ...], max_pixels: int) -> tuple[int, int]:
+def _size_within(shape: tuple[int, ...], max_pixels: int) -> tuple[int, int]:
     """(height, width) in which an image of this shape is searched."""
     height, width = shape[:2]
     ratio = min(1.0, (max_pixels / (height * width)) ** 0.5)
     return max(1, round(height * ratio)), max(1, round(width * ratio))
-
-
-def _within(image: np.ndarray, max_pixels: int) -> np.ndarray:
-    height, width = _reduced(image.shape, max_pixels)
-    if (height, width) == image.shape[:2]:
-        return image
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-
-
-def _enlarged(faces: Faces, small: np.ndarray, full: np.ndarray) -> Faces:
-    """Faces of a reduced image in the pixels of the full one."""
-    if small.shape == full.shape:
-        return faces
-    across, down = full.shape[1] / small.shape[1], full.shape[0] / small.shape[0]
-    # The edge of the first pixel, at −½, stays where it is.
-    return faces.moved((across, down), ((across - 1) / 2, (down - 1) / 2))
 
 
 def _scales(size: tuple[int, int], settings: DetectorSettings) -> list[float]:

@@ -1,8 +1,10 @@
 """The value that detection returns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+PLAIN = "plain"
 
 
 @dataclass(frozen=True)
@@ -16,11 +18,14 @@ class Faces:
         scores: float32 N, the detector's face probability, 0 to 1.
         landmarks: float32 N×5×2, (x, y) of left eye, right eye, nose tip, left and right mouth corner,
             left and right as the viewer of an upright face sees them.
+        search: which search found them: ``plain``; ``border``, in a black border; ``turned-90``, ``turned-180``,
+            ``turned-270``, after a turn by so many degrees against the clock; or ``border-turned-90`` and so on.
     """
 
     boxes: np.ndarray
     scores: np.ndarray
     landmarks: np.ndarray
+    search: str = PLAIN
 
     @classmethod
     def none(cls) -> "Faces":
@@ -33,10 +38,10 @@ class Faces:
     def take(self, index: np.ndarray | list[int]) -> "Faces":
         """The faces at ``index`` (integers or a boolean mask of length N), in that order."""
         index = np.asarray(index, dtype=None if len(index) else np.intp)
-        return Faces(self.boxes[index], self.scores[index], self.landmarks[index])
+        return replace(self, boxes=self.boxes[index], scores=self.scores[index], landmarks=self.landmarks[index])
 
     def moved(self, scale: tuple[float, float], shift: tuple[float, float]) -> "Faces":
         """The same faces in an image that is scaled and shifted: x becomes x·scale + shift, likewise y."""
         factor, offset = np.array(scale, np.float32), np.array(shift, np.float32)
         boxes = self.boxes * np.tile(factor, 2) + np.tile(offset, 2)
-        return Faces(boxes, self.scores, self.landmarks * factor + offset)
+        return replace(self, boxes=boxes, landmarks=self.landmarks * factor + offset)

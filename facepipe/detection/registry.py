@@ -67,4 +67,9 @@ def create_detector(settings: "DetectorSettings | None" = None, device: str = "a
     from facepipe.detection.settings import DetectorSettings
 
     settings = settings or DetectorSettings()
-    return DETECTORS[settings.detector].create(settings, device)
+    kind = DETECTORS[settings.detector]
+    if not (settings.border or settings.turns):
+        return kind.create(settings, device)
+    from facepipe.detection.repeated import RepeatedSearch
+
+    return RepeatedSearch(lambda given: kind.create(given, device), settings)

@@ -18,6 +18,11 @@ class DetectorSettings:
         thresholds: score that each stage asks for, the last one of a face; MTCNN has three, for P-, R- and O-Net.
         max_pixels: larger images are searched at this many pixels, so that one huge photo cannot take all memory;
             the smallest face that is found grows with the reduction.
+        border: whether an image in which nothing was found is searched once more inside a black border, for faces
+            that fill the photo or reach beyond it.
+        border_threshold: the last threshold of that search.
+        turns: whether an image in which nothing was found, or no face with a score of 0.99, is searched turned by 90,
+            180 and 270 degrees.
     """
 
     detector: str = "mtcnn"
@@ -25,6 +30,9 @@ class DetectorSettings:
     factor: float = 0.85
     thresholds: tuple[float, ...] = (0.6, 0.7, 0.9)
     max_pixels: int = 16_000_000
+    border: bool = True
+    border_threshold: float = 0.7
+    turns: bool = False
 
     def __post_init__(self) -> None:
         if self.detector not in DETECTORS:
@@ -41,6 +49,8 @@ class DetectorSettings:
             raise FacepipeError(
                 f"thresholds {given}: {self.detector} takes {kind.stages}, each from 0 up to, not including, 1"
             )
+        if not 0 <= self.border_threshold < 1:
+            raise FacepipeError(f"border threshold {self.border_threshold} must lie from 0 up to, not including, 1")
         if not self.max_pixels >= 1:
             raise FacepipeError(f"the limit of {self.max_pixels} pixels must be at least 1")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facepipe.detection.faces import PLAIN
 from facepipe.embedding import Embedder, Embeddings, join
 from facepipe.errors import DatasetError
 from facepipe.identification.confidence import confidence
@@ -98,6 +99,8 @@ class _Watched(Cropper):
             yield Remark("several_faces", path, f"{len(result.faces)} faces; the {self.rule} one was taken")
         for index in result.chosen:
             score = float(result.faces.scores[index])
+            if result.faces.search != PLAIN:
+                yield Remark("low_confidence", path, f"found only in a further search ({result.faces.search})")
             left, right = result.faces.landmarks[index, :2]
             distance = float(np.linalg.norm(right - left))
             if score < _FAINT:

@@ -54,7 +54,8 @@ def _named(results: list[CroppedImage], embedder: Embedder, identifier: Identifi
     faces = ((result.faces, index) for result in results for index in result.chosen)
     for number, ((found, index), identity) in enumerate(zip(faces, identifier(embeddings), strict=True)):
         score = float(found.scores[index])
-        yield Seen(found.boxes[index], found.landmarks[index], score, identity, float(sure[number]))
+        box, points = found.boxes[index], found.landmarks[index]
+        yield Seen(box, points, score, identity, float(sure[number]), search=found.search)
 
 
 def embed_faces(crops: list[np.ndarray], results: list[CroppedImage], embedder: Embedder) -> Embeddings:

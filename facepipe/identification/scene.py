@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from facepipe.detection.faces import PLAIN
 from facepipe.identification.identifier import Identity
 
 
@@ -19,6 +20,7 @@ class Seen:
         identity: who it is; in a video that of the face's track.
         confidence: of this face's embedding, see `facepipe.identification.confidence`.
         track: number of the track in a video, None in a photo.
+        search: which search found it, see `facepipe.detection.Faces`.
     """
 
     box: np.ndarray
@@ -27,6 +29,7 @@ class Seen:
     identity: Identity
     confidence: float
     track: int | None = None
+    search: str = PLAIN
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ def _record(face: Seen, kind: str) -> dict[str, Any]:
         "box": face.box.tolist(),
         "landmarks": face.landmarks.tolist(),
         "detection_score": face.detection_score,
+        "search": face.search,
         "name": identity.name,
         "score": identity.score,
         "nearest": identity.nearest,

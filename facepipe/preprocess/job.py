@@ -206,6 +206,7 @@ def _record(result: CroppedImage, path: str, crops: list[str]) -> dict[str, Any]
         "boxes": result.faces.boxes.tolist(),
         "landmarks": result.faces.landmarks.tolist(),
         "scores": result.faces.scores.tolist(),
+        "search": result.faces.search,
         "chosen": result.chosen.tolist(),
         "status": result.status,
         "reason": result.reason,

@@ -25,13 +25,15 @@ SCHEMA = pa.schema(
         ("boxes", pa.list_(_FLOATS)),
         ("landmarks", pa.list_(pa.list_(_FLOATS))),
         ("scores", _FLOATS),
+        ("search", pa.string()),
         ("chosen", pa.list_(pa.int32())),
         ("status", pa.string()),
         ("reason", pa.string()),
     ]
 )
 """``path`` and ``crops`` are relative to the raw and the output folder; ``status`` is ok, aligned, centre,
-no_face or error. ``boxes``, ``landmarks`` and ``scores`` hold all faces, ``chosen`` which were cropped."""
+no_face or error. ``boxes``, ``landmarks`` and ``scores`` hold all faces, ``chosen`` which were cropped; ``search``
+which search found them, see `facepipe.detection.Faces`."""
 _ROWS = 10_000
 
 

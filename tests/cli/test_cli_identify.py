@@ -15,7 +15,7 @@ from facepipe.identification.video import Video
 from facepipe.images import read_rgb, write_rgb
 
 FIELDS = {
-    "source", "frame", "time", "track", "box", "landmarks", "detection_score", "name", "score", "nearest",
+    "source", "frame", "time", "track", "box", "landmarks", "detection_score", "search", "name", "score", "nearest",
     "runner_up", "runner_up_score", "confidence", "confidence_kind",
 }  # fmt: skip
 

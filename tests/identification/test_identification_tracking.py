@@ -189,7 +189,7 @@ def test_records():
     record = records(Scene("v", 3, 0.1, (seen(1, 0),)), "norm")[0]
     assert record == {
         "source": "v", "frame": 3, "time": 0.1, "track": 1, "box": [0, 0, 10, 10], "landmarks": [[0, 0]] * 5,
-        "detection_score": 0.5, "name": "ada", "score": 0.75, "nearest": "ada", "runner_up": "bo",
+        "detection_score": 0.5, "search": "plain", "name": "ada", "score": 0.75, "nearest": "ada", "runner_up": "bo",
         "runner_up_score": 0.25, "confidence": 12.0, "confidence_kind": "norm",
     }  # fmt: skip
     assert records(Scene("v", 3, 0.1, (seen(1, 0),), looked=False), "norm") == []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
-from facepipe.cli.face_tools import FaceTools, face_tools
+from facepipe.cli.face_tools import FaceTools, turning_face_tools
 from facepipe.cli.mixed_precision import tell_mixed
 from facepipe.cli.screen import note
 from facepipe.errors import DatasetError
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Search each N-th frame.")
 @click.option("--seconds", type=float, help="Stop a video after this much of it.")
 @click.option("--sound/--no-sound", default=True, help="Keep the sound of a video, if ffmpeg is installed.")
-@face_tools
+@turning_face_tools
 @options.as_json
 def command(
     gallery: Path,
@@ -74,7 +74,8 @@ def command(
     MEDIA is a photo, a folder of photos, a video file, a URL (rtsp, http) or the number of a camera. Every face is
     named after the best person of the gallery if the score passes the threshold, else it is unknown. The threshold
     stands for a false-positive rate of the whole gallery: the larger the gallery, the higher. In a video a name is
-    decided for a track of faces, not for each frame. Ctrl-C ends a video early and leaves a playable copy.
+    decided for a track of faces, not for each frame, and --border and --turns do not apply. Ctrl-C ends a video early
+    and leaves a playable copy.
 
     With --json, JSON Lines: one object per face with source, frame, time, track, box, landmarks, name, score,
     runner-up and confidence. Nothing leaves this machine.
@@ -96,11 +97,12 @@ def command(
         decision = _decision(embedder, known, fpir, threshold, score)
     identifier = _identifier(gallery, known, decision, pooling, score, tools.device)
     note(_explained(decision, len(known.names)))
-    detector = tools.detector()
     accounts = []
     if photos:
-        accounts.append(show_photos(photos, detector, embedder, identifier, save, as_json))
+        accounts.append(show_photos(photos, tools.detector(), embedder, identifier, save, as_json))
+    detector = tools.frame_detector() if videos else None
     for source in videos:
+        assert detector is not None
         job = VideoJob(source, save, several, every, seconds, sound, as_json)
         try:
             accounts.append(show_video(job, detector, embedder, identifier))

@@ -1,0 +1,141 @@
+"""Further searches of images in which nothing was found: in a black border, and turned.
+
+A face that fills or overflows the photo has no place in P-Net's windows, which lie inside the image; in a border it
+has. A photo that lost its EXIF orientation lies on its side. Images with a face cost nothing more, or with turns those
+with a sure face.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from facepipe.detection.detector import Detector
+from facepipe.detection.faces import PLAIN, Faces
+from facepipe.detection.reduce import enlarged, reduced
+from facepipe.detection.settings import DetectorSettings
+
+_BORDER = 0.5
+"""Of the longer side. Repeating or mirroring the image's edge instead of black finds faces that are not there."""
+_SHORTER_SIDE = 256
+"""Pixels to which an image is reduced for its border: the faces meant are large, and the border quadruples the area."""
+_TOGETHER = 16
+"""Images that are copied at once."""
+_SURE = 0.99
+"""A face on its side may be found as it lies, with landmarks that are all wrong, but hardly with such a score."""
+
+
+class RepeatedSearch:
+    """A detector that searches images without a face again, see `DetectorSettings`.
+
+    Args:
+        create: makes the detector of given settings.
+        settings: whose ``border`` and ``turns`` say which further searches there are.
+    """
+
+    def __init__(self, create: Callable[[DetectorSettings], Detector], settings: DetectorSettings) -> None:
+        self._create, self._settings = create, settings
+        self._first = create(settings)
+
+    def __call__(self, images: Sequence[np.ndarray]) -> list[Faces]:
+        """As `Detector`; ``Faces.search`` says which search found them."""
+        found = self._first(images)
+        if self._settings.turns:
+            doubtful = [number for number, faces in enumerate(found) if 0 < _best(faces) < _SURE]
+            for number, faces in self._again(images, doubtful, _TURNED):
+                if _best(faces) >= _SURE:
+                    found[number] = faces
+        for views in _rounds(self._settings):
+            missing = [number for number, faces in enumerate(found) if len(faces) == 0]
+            for number, faces in self._again(images, missing, views):
+                found[number] = faces
+        return found
+
+    def _again(
+        self, images: Sequence[np.ndarray], which: list[int], views: "list[_View]"
+    ) -> Iterator[tuple[int, Faces]]:
+        for first in range(0, len(which), _TOGETHER):
+            part = which[first : first + _TOGETHER]
+            yield from zip(part, self._round([images[number] for number in part], views), strict=True)
+
+    def _round(self, images: list[np.ndarray], views: "list[_View]") -> list[Faces]:
+        """Of each image the faces of the view whose best face scores highest."""
+        each = [self._search(images, view) for view in views]
+        return [max(faces, key=_best) for faces in zip(*each, strict=True)]
+
+    def _search(self, images: list[np.ndarray], view: "_View") -> list[Faces]:
+        detector = self._lenient if view.bordered else self._first
+        found = detector([view.of(image) for image in images])
+        return [view.back(faces, image) for faces, image in zip(found, images, strict=True)]
+
+    @cached_property
+    def _lenient(self) -> Detector:
+        thresholds = (*self._settings.thresholds[:-1], self._settings.border_threshold)
+        return self._create(replace(self._settings, thresholds=thresholds))
+
+
+def _best(faces: Faces) -> float:
+    return float(faces.scores.max(initial=0))
+
+
+def _rounds(settings: DetectorSettings) -> "list[list[_View]]":
+    """Searches after the first. The next round is for images in which the one before found nothing."""
+    bordered, turned = [_View(0, True)] * settings.border, _TURNED * settings.turns
+    both = [_View(k, True) for k in (1, 2, 3)] * (settings.border and settings.turns)
+    return [views for views in (bordered + turned, both) if views]
+
+
+@dataclass(frozen=True)
+class _View:
+    """An image turned by quarter turns against the clock, in a black border or not."""
+
+    turns: int
+    bordered: bool
+
+    @property
+    def name(self) -> str:
+        """As in ``Faces.search``."""
+        words = ["border"] * self.bordered + [f"turned-{90 * self.turns}"] * (self.turns > 0)
+        return "-".join(words) or PLAIN
+
+    def of(self, image: np.ndarray) -> np.ndarray:
+        """The image seen so."""
+        if self.bordered:
+            height, width = _reduced(image)
+            side = _border(height, width)
+            image = np.pad(reduced(image, height, width), ((side, side), (side, side), (0, 0)))
+        return np.ascontiguousarray(np.rot90(image, self.turns))
+
+    def back(self, faces: Faces, image: np.ndarray) -> Faces:
+        """Faces found in it, in the image's own pixels."""
+        full = image.shape[0], image.shape[1]
+        height, width = _reduced(image) if self.bordered else full
+        side = _border(height, width) if self.bordered else 0
+        faces = _upright(faces, self.turns, height + 2 * side, width + 2 * side).moved((1, 1), (-side, -side))
+        return replace(enlarged(faces, (height, width), full), search=self.name)
+
+
+_TURNED = [_View(k, False) for k in (1, 2, 3)]
+
+
+def _reduced(image: np.ndarray) -> tuple[int, int]:
+    """(height, width) in which an image gets its border."""
+    height, width = image.shape[:2]
+    ratio = min(1.0, _SHORTER_SIDE / min(height, width))
+    return max(1, round(height * ratio)), max(1, round(width * ratio))
+
+
+def _border(height: int, width: int) -> int:
+    return max(1, round(_BORDER * max(height, width)))
+
+
+def _upright(faces: Faces, turns: int, height: int, width: int) -> Faces:
+    """Faces of an image of this size that was turned ``turns`` times by np.rot90, in the image's own pixels."""
+    corners, landmarks = faces.boxes.reshape(-1, 2, 2), faces.landmarks
+    for done in range(turns):
+        # The turn to undo took the right edge to the top; the image before it was as wide as this one is high.
+        last = np.float32((width if (turns - done) % 2 else height) - 1)
+        corners, landmarks = (np.stack([last - p[..., 1], p[..., 0]], -1) for p in (corners, landmarks))
+    boxes = np.concatenate([corners.min(1), corners.max(1)], 1)
+    return replace(faces, boxes=boxes, landmarks=landmarks)
