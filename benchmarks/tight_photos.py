@@ -1,6 +1,6 @@
 """How well are faces found in photos that are framed tightly?
 
-    python benchmarks/tight_photos.py LFW [--count 300] [--detector mtcnn] [--border-threshold 0.7]
+    python benchmarks/tight_photos.py LFW [--count 300]
 
 One photo each of ``--count`` people of LFW, evenly spread over the alphabet, is cut to its face's box with a margin of
 its sides (negative: into the box, at each side). The landmarks found there are compared with those found in the whole
@@ -12,7 +12,6 @@ error, ``off`` photos in which every face is off by more than 0.2 eye distances,
 import argparse
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +68,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Faces in photos that are framed tightly.")
     parser.add_argument("folder", type=Path, help="LFW's folder of people")
     parser.add_argument("--count", type=int, default=300)
-    parser.add_argument("--border-threshold", type=float, nargs="*", default=[DetectorSettings().border_threshold])
     parser.add_argument("--device", default="auto")
     arguments = parser.parse_args()
     faces = known_faces(arguments.folder, arguments.count)
-    detectors = {"single search": create_detector(DetectorSettings(border=False), arguments.device)}
-    for value in arguments.border_threshold:
-        settings = replace(DetectorSettings(), border_threshold=value)
-        detectors[f"and in a border, from {value}"] = create_detector(settings, arguments.device)
+    detectors = {
+        "single": create_detector(DetectorSettings(border=False), arguments.device),
+        "and in a border": create_detector(DetectorSettings(), arguments.device),
+    }
     for margin in MARGINS:
         photos = [cut_to_box(image, face, margin) for image, face in faces]
         for name, detector in detectors.items():

@@ -131,9 +131,9 @@ _DETECTION = [
     click.option("--max-pixels", type=int, help="Reduce larger images to so many pixels before they are searched."),
     click.option(
         "--border/--no-border",
-        default=True,
-        show_default=True,
-        help="Search a photo in which nothing was found once more in a black border, for faces that fill it.",
+        default=None,
+        help="Search a photo in which nothing was found once more in a black border, for faces that fill it "
+        "[default: yes, but not with the presets that are their authors' to the letter].",
     ),
 ]
 

@@ -52,7 +52,8 @@ class MTCNN:
         for image in images:
             _check(image)
         # By the size in which an image is searched: two sizes may become one when they are reduced.
-        by_size = sorted(range(len(images)), key=lambda index: _size_within(images[index].shape, self.settings.max_pixels))
+        limit = self.settings.max_pixels
+        by_size = sorted(range(len(images)), key=lambda index: _size_within(images[index].shape, limit))
         on_cores = self.device.type == "cpu"
         share = -(-len(images) // torch.get_num_threads()) if on_cores else _TOGETHER
         together = min(_TOGETHER, max(1, share))

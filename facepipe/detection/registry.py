@@ -72,4 +72,4 @@ def create_detector(settings: "DetectorSettings | None" = None, device: str = "a
         return kind.create(settings, device)
     from facepipe.detection.repeated import RepeatedSearch
 
-    return RepeatedSearch(lambda given: kind.create(given, device), settings)
+    return RepeatedSearch(kind.create(settings, device), settings)

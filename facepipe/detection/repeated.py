@@ -5,9 +5,8 @@ has. A photo that lost its EXIF orientation lies on its side. Images with a face
 with a sure face.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -30,17 +29,16 @@ class RepeatedSearch:
     """A detector that searches images without a face again, see `DetectorSettings`.
 
     Args:
-        create: makes the detector of given settings.
+        detector: for every search.
         settings: whose ``border`` and ``turns`` say which further searches there are.
     """
 
-    def __init__(self, create: Callable[[DetectorSettings], Detector], settings: DetectorSettings) -> None:
-        self._create, self._settings = create, settings
-        self._first = create(settings)
+    def __init__(self, detector: Detector, settings: DetectorSettings) -> None:
+        self._detector, self._settings = detector, settings
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Faces]:
         """As `Detector`; ``Faces.search`` says which search found them."""
-        found = self._first(images)
+        found = self._detector(images)
         if self._settings.turns:
             doubtful = [number for number, faces in enumerate(found) if 0 < _best(faces) < _SURE]
             for number, faces in self._again(images, doubtful, _TURNED):
@@ -49,7 +47,8 @@ class RepeatedSearch:
         for views in _rounds(self._settings):
             missing = [number for number, faces in enumerate(found) if len(faces) == 0]
             for number, faces in self._again(images, missing, views):
-                found[number] = faces
+                if len(faces):
+                    found[number] = faces
         return found
 
     def _again(
@@ -65,14 +64,8 @@ class RepeatedSearch:
         return [max(faces, key=_best) for faces in zip(*each, strict=True)]
 
     def _search(self, images: list[np.ndarray], view: "_View") -> list[Faces]:
-        detector = self._lenient if view.bordered else self._first
-        found = detector([view.of(image) for image in images])
+        found = self._detector([view.of(image) for image in images])
         return [view.back(faces, image) for faces, image in zip(found, images, strict=True)]
-
-    @cached_property
-    def _lenient(self) -> Detector:
-        thresholds = (*self._settings.thresholds[:-1], self._settings.border_threshold)
-        return self._create(replace(self._settings, thresholds=thresholds))
 
 
 def _best(faces: Faces) -> float:

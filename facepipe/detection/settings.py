@@ -20,7 +20,6 @@ class DetectorSettings:
             the smallest face that is found grows with the reduction.
         border: whether an image in which nothing was found is searched once more inside a black border, for faces
             that fill the photo or reach beyond it.
-        border_threshold: the last threshold of that search.
         turns: whether an image in which nothing was found, or no face with a score of 0.99, is searched turned by 90,
             180 and 270 degrees.
     """
@@ -31,7 +30,6 @@ class DetectorSettings:
     thresholds: tuple[float, ...] = (0.6, 0.7, 0.9)
     max_pixels: int = 16_000_000
     border: bool = True
-    border_threshold: float = 0.7
     turns: bool = False
 
     def __post_init__(self) -> None:
@@ -49,8 +47,6 @@ class DetectorSettings:
             raise FacepipeError(
                 f"thresholds {given}: {self.detector} takes {kind.stages}, each from 0 up to, not including, 1"
             )
-        if not 0 <= self.border_threshold < 1:
-            raise FacepipeError(f"border threshold {self.border_threshold} must lie from 0 up to, not including, 1")
         if not self.max_pixels >= 1:
             raise FacepipeError(f"the limit of {self.max_pixels} pixels must be at least 1")
 
@@ -63,8 +59,8 @@ PRESETS = {
     "sphereface": DetectorSettings(),
     "fast": DetectorSettings(factor=0.709),
     "mtcnn-demo": DetectorSettings(factor=0.709, thresholds=(0.6, 0.7, 0.7)),
-    "sphereface-matlab": DetectorSettings("mtcnn-matlab"),
-    "insightface": DetectorSettings("mtcnn-tensorflow"),
+    "sphereface-matlab": DetectorSettings("mtcnn-matlab", border=False),
+    "insightface": DetectorSettings("mtcnn-tensorflow", border=False),
 }
 """``sphereface``: the numbers of face_detect_demo.m of wy1iu/sphereface. ``fast``: with the factor of MTCNN's own demo.
 ``mtcnn-demo``: all numbers of that demo (MTCNNv1/demo.m). ``sphereface-matlab``: SphereFace's numbers, MATLAB's

@@ -39,7 +39,7 @@ def test_json_lines(photos):
     assert [line["path"] for line in (nobody, one, text, two)] == [
         str(photos / name) for name in ("nobody.png", "one.png", "text.jpg", "sub/two.jpg")
     ]
-    assert nobody == {"path": str(photos / "nobody.png"), "faces": []}
+    assert nobody == {"path": str(photos / "nobody.png"), "search": "plain", "faces": []}
     assert set(text) == {"path", "error"} and "not an image" in text["error"]
     assert len(one["faces"]) == 1 and len(two["faces"]) == 2
     (found,) = create_detector(device="cpu")([read_rgb(photos / "one.png")])
