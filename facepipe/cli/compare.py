@@ -41,14 +41,7 @@ if TYPE_CHECKING:
 @options.flip
 @options.precision
 @options.device
-@click.option(
-    "--faces",
-    "rule",
-    type=click.Choice(["centre", "largest", "best"]),
-    default="largest",
-    show_default=True,
-    help="Which face of several.",
-)
+@options.one_face
 @options.already_aligned
 @options.turning_detection
 @options.as_json

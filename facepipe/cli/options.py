@@ -61,22 +61,20 @@ template = click.option("--template", type=_TEMPLATES, default="112x112", show_d
 crop_template = click.option(
     "--template", type=_TEMPLATES, help=f"{_CUTS} [default: 112x112, or as the --preset says]."
 )
-faces = click.option(
-    "--faces",
-    "rule",
-    type=click.Choice(["centre", "largest", "best", "all"]),
-    default="centre",
-    show_default=True,
-    help="Which face of several.",
-)
-one_face = click.option(
-    "--faces",
-    "rule",
-    type=click.Choice(["centre", "largest", "best"]),
-    default="centre",
-    show_default=True,
-    help="Which face of several.",
-)
+
+
+def _faces(rules: list[str], default: str) -> Callable[[Any], Any]:
+    return click.option(
+        "--faces", "rule", type=click.Choice(rules), default=default, show_default=True, help="Which face of several."
+    )
+
+
+_ONE = ["centre", "largest", "best"]
+faces = _faces([*_ONE, "all"], "largest")
+one_face = _faces(_ONE, "largest")
+dataset_faces = _faces([*_ONE, "all"], "centre")
+"""Data sets are collected around the face in the middle, and SphereFace takes that one."""
+dataset_face = _faces(_ONE, "centre")
 already_aligned = click.option(
     "--already-aligned", is_flag=True, help="The images are aligned crops: do not detect, do not align."
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("raw", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @options.crop_template
-@options.faces
+@options.dataset_faces
 @click.option(
     "--on-miss",
     type=click.Choice(["drop", "centre"]),

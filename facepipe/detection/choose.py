@@ -14,7 +14,8 @@ def choose(faces: Faces, rule: str, size: tuple[int, int]) -> np.ndarray:
     Args:
         faces: the faces of one image.
         rule: ``centre`` takes the box whose centre is nearest the image centre, by squared distance
-            (SphereFace, face_detect_demo.m); ``largest`` the largest box; ``best`` the highest score;
+            (SphereFace, face_detect_demo.m); ``largest`` the one of which
+            most is visible, see `_visible`; ``best`` the highest score;
             ``all`` every face, best first. The earlier face wins a tie.
         size: (height, width) of the image in pixels.
 
@@ -31,8 +32,18 @@ def choose(faces: Faces, rule: str, size: tuple[int, int]) -> np.ndarray:
         return np.array([int(faces.scores.argmax())])
     left, top, right, bottom = faces.boxes.T
     if rule == "largest":
-        return np.array([int(((right - left) * (bottom - top)).argmax())])
+        return np.array([int(_visible(faces.boxes, size).argmax())])
     height, width = size
     # As published, where boxes count from 1 and the image's centre is half its width.
     distance = ((left + right) / 2 + 1 - width / 2) ** 2 + ((top + bottom) / 2 + 1 - height / 2) ** 2
     return np.array([int(distance.argmin())])
+
+
+def _visible(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Of each box the area inside the image, times its share of the box: whole faces go before cut-off ones."""
+    height, width = size
+    corner, end = boxes[:, :2].astype(np.float64), boxes[:, 2:] + 1.0
+    whole = (end - corner).prod(1)
+    last = np.array([width, height])
+    inside = np.clip(np.minimum(end, last) - np.maximum(corner, 0), 0, None).prod(1)
+    return np.asarray(inside * inside / np.maximum(whole, 1e-9))

@@ -52,6 +52,18 @@ def test_largest_goes_by_area_not_by_width():
     assert choose(faces((0, 0, 50, 10), (0, 0, 25, 25), (0, 0, 10, 50)), "largest", (99, 99)).tolist() == [1]
 
 
+def test_largest_measures_what_is_visible_and_prefers_whole_faces():
+    whole, cut_off = (30, 30, 69, 69), (80, 20, 139, 79)
+    # 60×60 against 40×40, but 20 of its 60 columns lie inside an image of width 100.
+    assert choose(faces(cut_off, whole), "largest", (100, 100)).tolist() == [1]
+    assert choose(faces(cut_off, whole), "largest", (100, 200)).tolist() == [0]
+    # Half of 60×60 is more than 40×40 to look at, and yet the whole face is meant: 30·60·½ < 40·40.
+    assert choose(faces((70, 20, 129, 79), whole), "largest", (100, 100)).tolist() == [1]
+    # One that fills the photo and overflows it is meant all the same.
+    assert choose(faces((-10, -10, 105, 105), (5, 5, 24, 24)), "largest", (100, 100)).tolist() == [0]
+    assert choose(faces((200, 0, 300, 99), (5, 5, 9, 9)), "largest", (100, 100)).tolist() == [1]
+
+
 def test_best_and_all_go_by_score():
     found = faces(*[(0, 0, 9, 9)] * 4, scores=[0.7, 0.95, 0.9, 0.95])
     assert choose(found, "best", (99, 99)).tolist() == [1]

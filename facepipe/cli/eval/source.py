@@ -200,7 +200,7 @@ def source_options(command: F) -> F:
         [
             options.models,
             options.flip,
-            options.one_face,
+            options.dataset_face,
             options.already_aligned,
             _save,
             options.figure_precision,
