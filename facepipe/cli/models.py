@@ -11,7 +11,7 @@ from facepipe.cli.screen import notes, out, print_json
 from facepipe.errors import ModelError
 
 if TYPE_CHECKING:
-    from facepipe.zoo import Card, CardStatus
+    from facepipe.zoo import AnyCard, Card, CardStatus, DetectorCard
 
 
 @click.group("models", invoke_without_command=True)
@@ -25,16 +25,20 @@ def command(context: click.Context) -> None:
 @command.command("list")
 @options.as_json
 def list_models(as_json: bool = False) -> None:
-    """All models, and the backbones that 'train' and 'import' know."""
+    """All models, detectors whose weights are fetched, and the backbones that 'train' and 'import' know."""
     from facepipe.backbones import describe, names
-    from facepipe.zoo import available
+    from facepipe.zoo import available, detector_cards, is_cached
 
     statuses = available()
+    detectors = [(card, is_cached(card)) for card in detector_cards().values()]
     backbones = [describe(name) for name in names()]
     if as_json:
         print_json(
             {
                 "models": [_status(status) for status in statuses],
+                "detectors": [
+                    {"name": card.name, "cached": cached, "card": card.model_dump()} for card, cached in detectors
+                ],
                 "backbones": [
                     {"name": info.name, "input_size": info.input_size, "embedding_dim": info.embedding_dim,
                      "parameters": info.parameters, "paper": info.paper}
@@ -44,6 +48,7 @@ def list_models(as_json: bool = False) -> None:
         )  # fmt: skip
         return
     _show_models(statuses)
+    _show_detectors(detectors)
     _show_backbones(backbones)
 
 
@@ -77,6 +82,17 @@ def _show_models(statuses: list["CardStatus"]) -> None:
     out().print(table)
 
 
+def _show_detectors(detectors: "list[tuple[DetectorCard, bool]]") -> None:
+    from rich.table import Table
+
+    table = Table(title="Detectors")
+    for column in ("name", "at hand", "licence", "what it is"):
+        table.add_column(column, no_wrap=column == "name")
+    for card, cached in detectors:
+        table.add_row(card.name, "yes" if cached else "no", card.source.licence, card.title)
+    out().print(table)
+
+
 def _show_backbones(backbones: list[Any]) -> None:
     from rich.table import Table
 
@@ -94,19 +110,30 @@ def _show_backbones(backbones: list[Any]) -> None:
 @options.as_json
 def show(name: str, as_json: bool) -> None:
     """One model's card: how it is fed, where it comes from, its thresholds."""
-    from facepipe.zoo import locate
+    from facepipe.zoo import Card, cached_weights, detector_cards, locate
 
-    card, weights = locate(name)
+    detector = detector_cards().get(name)
+    card, weights = (detector, cached_weights(detector)) if detector else locate(name)
     if as_json:
         print_json(card.model_dump() | {"path": str(weights), "cached": weights.is_file()})
         return
     screen = out()
     screen.print(f"{card.name}: {card.title}", style="bold")
     for part in ("input", "embedding", "weights", "source", "use"):
+        if part not in type(card).model_fields:
+            continue
         for key, value in getattr(card, part).model_dump().items():
             for line in value if isinstance(value, tuple) and part == "use" else [value]:
                 if line not in ("", None):
                     screen.print(f"  {part}.{key}: {line}", markup=False, soft_wrap=True)
+    if isinstance(card, Card):
+        _show_figures(card)
+    screen.print(f"  file: {weights if weights.is_file() else 'not at hand'}", markup=False, soft_wrap=True)
+
+
+def _show_figures(card: "Card") -> None:
+    """What was measured with a model: its head, curves and thresholds."""
+    screen = out()
     if card.uncertainty is not None:
         section = card.uncertainty
         median = section.quantiles[len(section.quantiles) // 2] if section.quantiles else None
@@ -120,7 +147,6 @@ def show(name: str, as_json: bool) -> None:
     for threshold in card.thresholds:
         where = f"flip {threshold.flip or card.embedding.flip}, {threshold.calibrated_on}"
         screen.print(f"  FAR {threshold.far:g}: {threshold.score} ≥ {threshold.value:.4f} ({where})", soft_wrap=True)
-    screen.print(f"  file: {weights if weights.is_file() else 'not at hand'}", markup=False, soft_wrap=True)
 
 
 @command.command("pull")
@@ -129,9 +155,9 @@ def pull_model(name: str) -> None:
     """Download a model's weights into the cache and check their SHA-256."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    from facepipe.zoo import find_card, pull
+    from facepipe.zoo import find_any_card, pull
 
-    card = find_card(name)
+    card = find_any_card(name)
     console = notes()
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -201,10 +227,10 @@ def import_model(
     (torch, safetensors or ONNX): --backbone says which network it is for, every missing or unexpected key
     is reported, and a card is written beside it in the cache; the options must tell how it was trained.
     """
-    from facepipe.zoo import import_foreign, import_weights
+    from facepipe.zoo import Card, import_foreign, import_weights
 
     card = _known(name)
-    if card is not None and not overwrite:
+    if card is not None and not (overwrite and isinstance(card, Card)):
         if backbone is not None or backbone_options:
             raise ModelError(f"{name} has a card; choose another name, or give --overwrite if the card is yours")
         click.echo(f"{name}: {import_weights(card, file)}")
@@ -231,9 +257,11 @@ def _values(words: tuple[str, ...]) -> dict[str, Any]:
     return values
 
 
-def _known(name: str) -> "Card | None":
-    from facepipe.zoo import available
+def _known(name: str) -> "AnyCard | None":
+    from facepipe.zoo import available, detector_cards
 
+    if detector := detector_cards().get(name):
+        return detector
     return next((status.card for status in available() if status.name == name), None)
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from facepipe.cli.screen import note
+from facepipe.errors import FacepipeError
 
 if TYPE_CHECKING:
+    from facepipe.detection import DetectorSettings
     from facepipe.embedding import Embedder
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -94,11 +96,10 @@ def turning_detection(command: F) -> F:
 
 def _detection(command: F, turns: bool) -> F:
     @wraps(command)
-    def wrapped(preset: str, **words: Any) -> Any:
-        from facepipe.detection import preset as settings_of
-
+    def wrapped(detector: str | None, preset: str | None, min_score: float | None, **words: Any) -> Any:
         names = "min_face", "factor", "thresholds", "max_pixels", "border", "turns"
-        return command(detection=settings_of(preset, **{name: words.pop(name) for name in names}), **words)
+        changes = {name: words.pop(name) for name in names}
+        return command(detection=_settings(detector, preset, min_score, changes), **words)
 
     turned = click.option(
         "--turns/--no-turns",
@@ -112,17 +113,35 @@ def _detection(command: F, turns: bool) -> F:
     return decorated
 
 
+def _settings(
+    detector: str | None, preset: str | None, min_score: float | None, changes: dict[str, Any]
+) -> "DetectorSettings":
+    from facepipe.detection import DETECTORS
+    from facepipe.detection import preset as settings_of
+
+    settings = settings_of(preset or DETECTORS[detector or "mtcnn"].preset, **changes)
+    if detector not in (None, settings.detector):
+        raise FacepipeError(f"--preset {preset} is one of {settings.detector}; leave it out with --detector {detector}")
+    return settings if min_score is None else settings.with_least_score(min_score)
+
+
 _DETECTION = [
     click.option(
+        "--detector",
+        type=click.Choice(["mtcnn", "mtcnn-matlab", "mtcnn-tensorflow", "yunet"]),
+        help="mtcnn-matlab and mtcnn-tensorflow are MTCNN in other arithmetic, see --preset; yunet needs "
+        "'facepipe models pull yunet'.  [default: mtcnn]",
+    ),
+    click.option(
         "--preset",
-        type=click.Choice(["sphereface", "fast", "mtcnn-demo", "sphereface-matlab", "insightface"]),
-        default="sphereface",
-        show_default=True,
+        type=click.Choice(["sphereface", "fast", "mtcnn-demo", "sphereface-matlab", "insightface", "yunet"]),
         help="sphereface: MTCNN, minimum face 20, factor 0.85, thresholds 0.6 0.7 0.9; fast: factor 0.709; "
         "mtcnn-demo: that and thresholds 0.6 0.7 0.7. sphereface-matlab: sphereface's numbers with the arithmetic of "
         "MTCNN's MATLAB code, slower; insightface: with that of facenet's TensorFlow port. With these two, preprocess "
-        "and align also cut and save crops as their authors do.",
+        "and align also cut and save crops as their authors do. yunet: minimum face 10, threshold 0.8.  "
+        "[default: sphereface, or the detector's]",
     ),
+    click.option("--min-score", type=float, help="Least score of a face: the last threshold."),
     click.option("--min-face", type=float, help="Smallest face in pixels."),
     click.option("--factor", type=float, help="Ratio of neighbouring pyramid levels."),
     click.option("--thresholds", type=float, nargs=3, default=None, help="Face probabilities for P-, R- and O-Net."),

@@ -21,11 +21,13 @@ class Kind:
             needs when it is called.
         stages: number of thresholds.
         window: the smallest ``min_face`` it can search for, in pixels.
+        preset: name of the settings it has where none are named.
     """
 
     create: "Callable[[DetectorSettings, str], Detector]"
     stages: int
     window: float
+    preset: str
 
 
 def _mtcnn(settings: "DetectorSettings", device: str) -> "Detector":
@@ -46,10 +48,18 @@ def _mtcnn_tensorflow(settings: "DetectorSettings", device: str) -> "Detector":
     return MatlabMTCNN(settings, device, mirror=False)
 
 
+def _yunet(settings: "DetectorSettings", device: str) -> "Detector":  # noqa: ARG001
+    from facepipe.detection.yunet import YuNet
+    from facepipe.weights import detector_weights
+
+    return YuNet(detector_weights("yunet"), settings)
+
+
 DETECTORS = {
-    "mtcnn": Kind(_mtcnn, stages=3, window=12),
-    "mtcnn-matlab": Kind(_mtcnn_matlab, stages=3, window=12),
-    "mtcnn-tensorflow": Kind(_mtcnn_tensorflow, stages=3, window=12),
+    "mtcnn": Kind(_mtcnn, stages=3, window=12, preset="sphereface"),
+    "mtcnn-matlab": Kind(_mtcnn_matlab, stages=3, window=12, preset="sphereface-matlab"),
+    "mtcnn-tensorflow": Kind(_mtcnn_tensorflow, stages=3, window=12, preset="insightface"),
+    "yunet": Kind(_yunet, stages=1, window=10, preset="yunet"),
 }
 
 

@@ -50,6 +50,10 @@ class DetectorSettings:
         if not self.max_pixels >= 1:
             raise FacepipeError(f"the limit of {self.max_pixels} pixels must be at least 1")
 
+    def with_least_score(self, score: float) -> "DetectorSettings":
+        """The same with another last threshold, which is what a face's score has to exceed."""
+        return replace(self, thresholds=(*self.thresholds[:-1], score))
+
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain JSON values."""
         return asdict(self) | {"thresholds": list(self.thresholds)}
@@ -61,11 +65,13 @@ PRESETS = {
     "mtcnn-demo": DetectorSettings(factor=0.709, thresholds=(0.6, 0.7, 0.7)),
     "sphereface-matlab": DetectorSettings("mtcnn-matlab", border=False),
     "insightface": DetectorSettings("mtcnn-tensorflow", border=False),
+    "yunet": DetectorSettings("yunet", min_face=10, factor=0.25, thresholds=(0.8,)),
 }
 """``sphereface``: the numbers of face_detect_demo.m of wy1iu/sphereface. ``fast``: with the factor of MTCNN's own demo.
 ``mtcnn-demo``: all numbers of that demo (MTCNNv1/demo.m). ``sphereface-matlab``: SphereFace's numbers, MATLAB's
 arithmetic. ``insightface``: src/align/align_lfw.py of deepinsight/insightface, which has the same numbers and facenet's
-TensorFlow port of MTCNN; how the faces of its training data were found is not published to that detail."""
+TensorFlow port of MTCNN; how the faces of its training data were found is not published to that detail.
+``yunet``: see `facepipe.detection.yunet`."""
 
 
 def preset(name: str = "sphereface", **changes: Any) -> DetectorSettings:

@@ -3,10 +3,24 @@
 Importing this room loads neither torch nor anything that only a download or an ONNX model needs.
 """
 
-from facepipe.zoo.cache import cache_folder, cached_weights, is_cached, sha256_of, user_cards
-from facepipe.zoo.card import Card, Embedding, Input, Probability, Source, Threshold, Uncertainty, Use, Weights
+from facepipe.weights import cache_folder, sha256_of
+from facepipe.zoo.cache import cached_weights, is_cached, user_cards
+from facepipe.zoo.card import (
+    AnyCard,
+    Card,
+    DetectorCard,
+    Embedding,
+    Input,
+    Probability,
+    Source,
+    Threshold,
+    Uncertainty,
+    Use,
+    Weights,
+)
 from facepipe.zoo.card_file import read_card, save_card
 from facepipe.zoo.catalogue import DEFAULT, CardStatus, available, find_card
+from facepipe.zoo.detectors import detector_cards, find_any_card
 from facepipe.zoo.download import pull
 from facepipe.zoo.exporting import export_model
 from facepipe.zoo.importing import import_foreign, import_weights
@@ -15,8 +29,10 @@ from facepipe.zoo.loading import CARD_FILE, Model, Network, load, locate
 __all__ = [
     "CARD_FILE",
     "DEFAULT",
+    "AnyCard",
     "Card",
     "CardStatus",
+    "DetectorCard",
     "Embedding",
     "Input",
     "Model",
@@ -30,7 +46,9 @@ __all__ = [
     "available",
     "cache_folder",
     "cached_weights",
+    "detector_cards",
     "export_model",
+    "find_any_card",
     "find_card",
     "import_foreign",
     "import_weights",

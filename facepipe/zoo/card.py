@@ -150,6 +150,15 @@ class Use(_Part):
     log: str = ""
 
 
+class DetectorCard(_Part):
+    """Where the weights of a detector come from; how it is fed is the detector's own business."""
+
+    name: Annotated[str, Field(pattern=f"^{CARD_NAME}$")]
+    title: str
+    weights: Weights
+    source: Source = Source()
+
+
 class Card(_Part):
     """A model card; ``backbone`` is absent exactly when the weights are ONNX, a network in themselves."""
 
@@ -215,3 +224,7 @@ class Card(_Part):
             raise ModelError(f"model {self.name} has no decision thresholds for {what}; calibrate one first")
         rates = ", ".join(f"{rate:g}" for rate in sorted({t.far for t in fitting}, reverse=True))
         raise ModelError(f"model {self.name} has no threshold for {what} at FAR {far:g}; it has FAR {rates}")
+
+
+AnyCard = Card | DetectorCard
+"""Whatever has a name and weights that can be fetched."""

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from facepipe.errors import ModelError
-from facepipe.zoo.cache import cached_weights, is_cached, sha256_of, writing_to_cache
-from facepipe.zoo.card import Card
+from facepipe.weights import sha256_of
+from facepipe.zoo.cache import cached_weights, is_cached, writing_to_cache
+from facepipe.zoo.card import AnyCard
 
 if TYPE_CHECKING:
     from requests import Response
@@ -23,7 +24,7 @@ class _BrokenOffError(Exception):
     """The connection ended before the file did; the next try goes on from there."""
 
 
-def pull(card: Card, progress: Progress | None = None) -> Path:
+def pull(card: AnyCard, progress: Progress | None = None) -> Path:
     """Download a model's weights into the cache, unless they are there already.
 
     What an interrupted download left is kept and continued, now or in a later call. A file with another
@@ -67,13 +68,13 @@ def pull(card: Card, progress: Progress | None = None) -> Path:
     return path
 
 
-def by_hand(card: Card) -> str:
+def by_hand(card: AnyCard) -> str:
     """The command that imports a file which was fetched by other means."""
     url = f" with FILE from {card.weights.url}" if card.weights.url else ""
     return f"'facepipe models import {card.name} FILE'{url}"
 
 
-def _fetch(card: Card, handle: IO[bytes], part: Path, progress: Progress | None) -> str:
+def _fetch(card: AnyCard, handle: IO[bytes], part: Path, progress: Progress | None) -> str:
     """Bring the part file to the length the server says; its SHA-256."""
     reason = ""
     for _ in range(_TRIES):
@@ -96,7 +97,7 @@ def _fetch(card: Card, handle: IO[bytes], part: Path, progress: Progress | None)
     )
 
 
-def _receive(card: Card, handle: IO[bytes], progress: Progress | None) -> bool:
+def _receive(card: AnyCard, handle: IO[bytes], progress: Progress | None) -> bool:
     """One request, appended to ``handle``; whether it continued what was there."""
     from requests import RequestException, get
 

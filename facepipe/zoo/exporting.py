@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from facepipe.errors import ModelError
 from facepipe.files import replacing
-from facepipe.zoo.cache import is_present, sha256_of
+from facepipe.weights import is_present, sha256_of
 from facepipe.zoo.card import Card
 from facepipe.zoo.card_file import save_card
 from facepipe.zoo.loading import locate

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from facepipe.errors import ModelError
 from facepipe.files import replacing
 from facepipe.shipped import shipped
-from facepipe.zoo.cache import cached_weights, sha256_of, user_cards, writing_to_cache
-from facepipe.zoo.card import CARD_NAME, Card, Embedding, Flip, Input, Scalar, Source, Weights
+from facepipe.weights import sha256_of
+from facepipe.zoo.cache import cached_weights, user_cards, writing_to_cache
+from facepipe.zoo.card import CARD_NAME, AnyCard, Card, Embedding, Flip, Input, Scalar, Source, Weights
 from facepipe.zoo.card_file import save_card
 from facepipe.zoo.catalogue import card_files, is_shipped
 from facepipe.zoo.checkpoint import State, find_state_dict, load_weights, read_checkpoint, without_prefix
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _FORMATS: dict[str, Literal["onnx", "safetensors"]] = {".onnx": "onnx", ".safetensors": "safetensors"}
 
 
-def import_weights(card: Card, path: Path) -> Path:
+def import_weights(card: AnyCard, path: Path) -> Path:
     """Copy a file of weights into the cache, if it is the one the card means.
 
     Returns:

@@ -5,7 +5,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from facepipe.errors import ModelError
-from facepipe.zoo.cache import cached_weights, is_cached, is_present, sha256_of
+from facepipe.weights import is_present, sha256_of
+from facepipe.zoo.cache import cached_weights, is_cached
 from facepipe.zoo.card import Card
 from facepipe.zoo.card_file import read_card
 from facepipe.zoo.catalogue import card_files, find_card

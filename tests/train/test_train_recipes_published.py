@@ -16,8 +16,7 @@ from facepipe.losses import head_features
 from facepipe.train import load_recipe, resolve, train
 from facepipe.train.data.loader import to_network
 from facepipe.train.loop.schedule import rate
-from facepipe.zoo import save_card
-from facepipe.zoo.cache import sha256_of
+from facepipe.zoo import save_card, sha256_of
 from facepipe.zoo.card import Card, Embedding, Input, Weights
 
 QUIET = Console(quiet=True)

@@ -1,0 +1,120 @@
+"""YuNet, a small network that finds faces of all sizes at once, run by OpenCV (Wu et al., Machine Intelligence
+Research 2023)."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import cv2
+import numpy as np
+
+from facepipe.detection.faces import Faces
+from facepipe.detection.limits import check_image, searched_size
+from facepipe.detection.reduce import enlarged, reduced
+from facepipe.detection.settings import DetectorSettings, preset
+from facepipe.errors import ModelError
+
+_SMALLEST = 640
+"""Faces above some 600 pixels are too large for the network: an image is searched again, smaller by the settings'
+factor, for as long as its longer side is above this."""
+_OVERLAP = 0.3
+
+
+class YuNet:
+    """YuNet from the ONNX file of the OpenCV Zoo, on the processor.
+
+    Args:
+        weights: the ONNX file.
+        settings: None takes the preset ``yunet``. Faces whose longer side is below ``min_face`` are dropped.
+
+    Raises:
+        ModelError: the file cannot be read or is no such network.
+    """
+
+    def __init__(self, weights: Path, settings: DetectorSettings | None = None) -> None:
+        self.settings = settings or preset("yunet")
+        self._network = _load(weights, self.settings.thresholds[-1])
+        # It holds the size of the image that it searches.
+        self._lock = Lock()
+
+    def __call__(self, images: Sequence[np.ndarray]) -> list[Faces]:
+        """Find the faces of uint8 H×W×3 RGB images, in any sizes; one `Faces` per image, best score first.
+
+        Raises:
+            FacepipeError: an image is not uint8 H×W×3.
+        """
+        for image in images:
+            check_image(image)
+        with self._lock:
+            return [self._find(image) for image in images]
+
+    def _find(self, image: np.ndarray) -> Faces:
+        full = image.shape[0], image.shape[1]
+        size = searched_size(full, self.settings.max_pixels)
+        bgr = cv2.cvtColor(reduced(image, *size), cv2.COLOR_RGB2BGR)
+        found = [enlarged(self._search(bgr), size, full)]
+        while max(size) > _SMALLEST:
+            size = max(1, round(size[0] * self.settings.factor)), max(1, round(size[1] * self.settings.factor))
+            bgr = reduced(bgr, *size)
+            found.append(enlarged(self._search(bgr), size, full))
+        faces = _distinct(found)
+        sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
+        return faces.take(sides.max(1, initial=0) >= self.settings.min_face)
+
+    def _search(self, bgr: np.ndarray) -> Faces:
+        """What the network finds at one size of the image."""
+        self._network.setInputSize((bgr.shape[1], bgr.shape[0]))
+        rows = self._network.detect(bgr)[1]
+        if rows is None:
+            return Faces.none()
+        corner, size = rows[:, :2], rows[:, 2:4]
+        # The person's right eye comes first, which is the left one to the viewer; likewise the mouth.
+        return Faces(np.concatenate([corner, corner + size], 1), rows[:, 14], rows[:, 4:14].reshape(-1, 5, 2))
+
+
+def _distinct(found: list[Faces]) -> Faces:
+    """All of them, best first; of those that overlap, as found in two sizes of the image, the better one."""
+    faces = Faces(
+        np.concatenate([part.boxes for part in found]),
+        np.concatenate([part.scores for part in found]),
+        np.concatenate([part.landmarks for part in found]),
+    )
+    keep: list[int] = []
+    for index in np.argsort(-faces.scores, kind="stable").tolist():
+        if all(_overlap(faces.boxes[index], faces.boxes[other]) <= _OVERLAP for other in keep):
+            keep.append(index)
+    return faces.take(keep)
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two boxes."""
+    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    shared = float(np.prod(np.maximum(sides, 0)))
+    whole = float(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])) - shared
+    return shared / whole if whole > 0 else 0.0
+
+
+def _load(weights: Path, threshold: float) -> Any:
+    try:
+        # Read here, since OpenCV does not open every name that a file may have.
+        data = np.frombuffer(weights.read_bytes(), np.uint8)
+    except OSError as error:
+        raise ModelError(f"{weights}: cannot read this file ({error.strerror})") from error
+    try:
+        with _quiet():
+            return cv2.FaceDetectorYN.create("onnx", data, np.zeros(0, np.uint8), (320, 320), threshold, _OVERLAP, 5000)
+    except cv2.error as error:
+        raise ModelError(f"{weights}: OpenCV {cv2.__version__} cannot load this as YuNet; pull it again") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep OpenCV from writing to stderr that a newer engine of it has no choice of processors."""
+    before = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(before)

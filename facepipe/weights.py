@@ -1,0 +1,84 @@
+"""Where files of weights are, and whether they are the right ones."""
+
+import hashlib
+import logging
+import os
+import tomllib
+from functools import cache
+from pathlib import Path, PurePosixPath
+from tempfile import gettempdir
+
+from facepipe.errors import ModelError
+from facepipe.shipped import shipped
+
+
+def cache_folder() -> Path:
+    """``$FACEPIPE_CACHE``, or the system's folder for a user's caches, or a temporary one for who has no home."""
+    chosen = os.environ.get("FACEPIPE_CACHE")
+    try:
+        if chosen:
+            return Path(chosen).expanduser()
+        from platformdirs import user_cache_dir
+
+        return Path(user_cache_dir("facepipe", appauthor=False)).expanduser()
+    except RuntimeError:  # neither HOME nor an entry in the list of users, as in hardened containers
+        return _homeless()
+
+
+@cache
+def _homeless() -> Path:
+    folder = Path(gettempdir()) / f"facepipe-cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+    logging.getLogger("facepipe").warning(
+        "this user has no home folder: models are kept in %s; FACEPIPE_CACHE names another", folder
+    )
+    return folder
+
+
+def weights_path(sha256: str, file: str) -> Path:
+    """Where weights of this SHA-256 are, or would be: with facepipe if they ship with it, otherwise in the cache."""
+    name = f"{sha256[:12]}-{PurePosixPath(file).name}"
+    shipped_file = shipped("models", "weights", name)
+    return shipped_file if is_present(shipped_file) else cache_folder() / "weights" / name
+
+
+def is_present(path: Path) -> bool:
+    """Whether there is such a file; False also in a folder that may not be read."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return False
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, 64 lower-case digits.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read this file ({error.strerror})") from error
+
+
+def detector_weights(name: str) -> Path:
+    """The weights of a detector that has a card, in the cache and whole.
+
+    Raises:
+        ModelError: they are not at hand (the message says how to get them), or damaged.
+    """
+    weights = tomllib.loads(shipped("models", "detectors", f"{name}.toml").read_text(encoding="utf-8"))["weights"]
+    path = weights_path(weights["sha256"], weights["file"])
+    if not is_present(path):
+        raise ModelError(
+            f"detector {name}: its weights are not in the cache; fetch them with 'facepipe models pull {name}', or by "
+            f"hand: 'facepipe models import {name} FILE' with FILE from {weights['url']}"
+        )
+    got = sha256_of(path)
+    if got != weights["sha256"]:
+        raise ModelError(
+            f"{path}: damaged or exchanged: its SHA-256 is {got}, the card of {name} says {weights['sha256']}; "
+            f"fetch it again with 'facepipe models pull {name}'"
+        )
+    return path
