@@ -145,7 +145,7 @@ def test_a_further_detector_is_a_row(monkeypatch):
         asked.append((settings.min_face, device))
         return lambda images: [faces((1, 2, 3, 4)) for _ in images]
 
-    monkeypatch.setitem(DETECTORS, "one", Kind(make, stages=1, window=5))
+    monkeypatch.setitem(DETECTORS, "one", Kind(make, stages=1, window=5, preset="one"))
     detector = create_detector(DetectorSettings("one", min_face=6, thresholds=(0.5,)), "cpu")
     assert asked == [(6, "cpu")]
     assert detector([np.zeros((9, 9, 3), np.uint8)])[0].boxes.tolist() == [[1, 2, 3, 4]]
