@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from facepipe.detection.boxes import moved, placed, square
 from facepipe.detection.faces import Faces
+from facepipe.detection.limits import check_image, searched_size
 from facepipe.detection.networks import load_networks
 from facepipe.detection.reduce import enlarged, reduced
 from facepipe.detection.resample import Tables, build_tables, cut, shrink
@@ -15,7 +16,6 @@ from facepipe.detection.settings import DetectorSettings
 from facepipe.detection.suppress import suppress
 from facepipe.detection.workers import map_on_cores
 from facepipe.devices import choose_device, keep_freed_memory, whole_float32
-from facepipe.errors import FacepipeError
 
 _CELL, _STRIDE = 12, 2
 _PYRAMID_PIXELS = 100_000
@@ -50,10 +50,10 @@ class MTCNN:
             FacepipeError: an image is not uint8 H×W×3.
         """
         for image in images:
-            _check(image)
+            check_image(image)
         # By the size in which an image is searched: two sizes may become one when they are reduced.
         limit = self.settings.max_pixels
-        by_size = sorted(range(len(images)), key=lambda index: _size_within(images[index].shape, limit))
+        by_size = sorted(range(len(images)), key=lambda index: searched_size(images[index].shape, limit))
         on_cores = self.device.type == "cpu"
         share = -(-len(images) // torch.get_num_threads()) if on_cores else _TOGETHER
         together = min(_TOGETHER, max(1, share))
@@ -69,7 +69,7 @@ class MTCNN:
     @torch.inference_mode()
     def _find(self, images: list[np.ndarray]) -> list[Faces]:
         """Search images of few sizes, equal ones side by side, large ones reduced."""
-        sizes = [_size_within(image.shape, self.settings.max_pixels) for image in images]
+        sizes = [searched_size(image.shape, self.settings.max_pixels) for image in images]
         with whole_float32(self.device):
             found = self._search([reduced(image, *size) for image, size in zip(images, sizes, strict=True)])
         full = [(image.shape[0], image.shape[1]) for image in images]
@@ -160,18 +160,6 @@ class MTCNN:
             filled, pixels = filled.new_zeros(0), pixels.new_zeros((0, 4))
         parts = [network(cut(tables, image[rows], pixels[rows], side)) for rows in filled.split(batch)]
         return image, boxes, [torch.cat(values)[:count] for values in zip(*parts, strict=True)]
-
-
-def _check(image: np.ndarray) -> None:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise FacepipeError(f"an image must be uint8 H×W×3 RGB, not {image.dtype} {image.shape}; use read_rgb")
-
-
-def _size_within(shape: tuple[int, ...], max_pixels: int) -> tuple[int, int]:
-    """(height, width) in which an image of this shape is searched."""
-    height, width = shape[:2]
-    ratio = min(1.0, (max_pixels / (height * width)) ** 0.5)
-    return max(1, round(height * ratio)), max(1, round(width * ratio))
 
 
 def _scales(size: tuple[int, int], settings: DetectorSettings) -> list[float]:
