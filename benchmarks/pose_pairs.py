@@ -118,19 +118,23 @@ def main() -> None:
     pairs = by_people(read_pairs_csv(given.pairs))
     photos = find_faces([find_image(given.pairs.parent, name) for name in pairs.names], create_detector(device="cpu"))
     missed = sum(landmarks is None for landmarks in photos.landmarks)
+    if not given.json:
+        print(f"{len(photos.paths)} photos, {missed} without a face, {len(pairs)} pairs", flush=True)
     results = []
     for model in given.model:
         embedder = Embedder(load(model, "cpu"), precision="float32")
         for name, cut in cuts_for(embedder, given.cut):
             results.append({"model": model, "cut": name, **figures(embed(photos, cut, embedder), pairs)})
+            if not given.json:
+                print(_line(results[-1]), flush=True)
     if given.json:
         print(json.dumps({"photos": len(photos.paths), "without_a_face": missed, "results": results}, indent=2))
-        return
-    print(f"{len(photos.paths)} photos, {missed} without a face, {len(pairs)} pairs")
-    for told in results:
-        tars = ", ".join(f"TAR at FAR {far:g} {100 * told[f'tar_{far:g}']:.1f} %" for far in FARS)
-        accuracy = f"{100 * told['accuracy']:.2f} ± {100 * told['std_error']:.2f} %"
-        print(f"{told['model']}, {told['cut']}: {accuracy}, {tars}")
+
+
+def _line(told: dict[str, Any]) -> str:
+    tars = ", ".join(f"TAR at FAR {far:g} {100 * told[f'tar_{far:g}']:.1f} %" for far in FARS)
+    accuracy = f"{100 * told['accuracy']:.2f} ± {100 * told['std_error']:.2f} %"
+    return f"{told['model']}, {told['cut']}: {accuracy}, {tars}"
 
 
 if __name__ == "__main__":
