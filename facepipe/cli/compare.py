@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     help="scf (Eq. 13) needs a model with kappa, mls one with sigma2.",
 )
 @click.option("--far", type=float, default=USUAL_FAR, show_default=True, help="False-accept rate of the decision.")
+@options.among
 @click.option("--threshold", type=float, help="Decide at this score instead of at a false-accept rate.")
 @click.option(
     "--prior",
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Probability that the two are one person, before anyone looks; the one that is printed starts from it.",
 )
-@click.option("--check", is_flag=True, help="Exit with 1 when the faces are judged different.")
+@click.option("--check", is_flag=True, help="Exit with 1 when the score is below the threshold.")
 @click.option("--save", type=options.output_path, help="Write both photos side by side, with boxes and landmarks.")
 @options.flip
 @options.precision
@@ -51,6 +52,7 @@ def command(
     model: str | None,
     score: str,
     far: float,
+    among: Any,
     threshold: float | None,
     prior: float,
     check: bool,
@@ -67,11 +69,15 @@ def command(
 
     The answer is a score and a decision at the false-accept rate --far: the share of pairs of different
     people that would pass the threshold. The threshold comes from the model's card, which also says on which
-    pairs it was measured. A card that has a curve for it also tells the probability that the two are one
-    person. Where the model has an uncertainty head, it is told how sure the model is of each
-    face, among the faces it usually sees, and a warning is given where it is not.
+    pairs it was measured: people at random, or with --among alike adults of one sex, origin and age band. How
+    many strangers of either kind the threshold lets through is told in any case. A card that has a curve for it
+    also tells the probability that the two are one person. Where the model has an uncertainty head, it is told
+    how sure the model is of each face, among the faces it usually sees, and a warning is given where it is not.
 
-    Exit code 0 for any successful comparison (with --check, 1 when different), 2 when there is no face or
+    Below the threshold the two are not shown to be the same person; they are called different people only if the
+    probability of one person is 10 % or less.
+
+    Exit code 0 for any successful comparison (with --check, 1 below the threshold), 2 when there is no face or
     a file cannot be read.
     """
     from facepipe.detection import create_detector
@@ -82,7 +88,7 @@ def command(
     images = [ReadImage(path, read_rgb(path)) for path in (image_a, image_b)]
     embedder = options.make_embedder(model, flip, precision, device)
     detector = None if already_aligned else create_detector(detection, device)
-    decided = decision(embedder, score, far, threshold)
+    decided = decision(embedder, score, far, threshold, among)
     found = _find(images, embedder, detector, rule)
     answer = judge(found, embedder, score, decided, prior)
     if save is not None:

@@ -24,6 +24,7 @@ COMMANDS = {
     "train": "Train a backbone from a recipe.",
     "ablate": "Train the rows of a published ablation and print its table.",
     "eval": "Run an evaluation protocol (LFW ...).",
+    "calibrate": "Measure a model's thresholds and probabilities on people it does not know, into its card.",
     "compare": "Say whether two photos show the same person.",
     "detect": "Find faces: boxes, scores and landmarks.",
     "align": "Cut aligned crops out of photos.",

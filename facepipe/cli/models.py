@@ -11,7 +11,7 @@ from facepipe.cli.screen import notes, out, print_json
 from facepipe.errors import ModelError
 
 if TYPE_CHECKING:
-    from facepipe.zoo import AnyCard, Card, CardStatus, DetectorCard
+    from facepipe.zoo import AnyCard, Card, CardStatus, DetectorCard, Probability
 
 
 @click.group("models", invoke_without_command=True)
@@ -141,12 +141,23 @@ def _show_figures(card: "Card") -> None:
         screen.print(f"  uncertainty.head: {section.head}{usual}", markup=False, soft_wrap=True)
     for curve in card.probabilities:
         screen.print(
-            f"  probability: log odds = {curve.slope:.4g}·{curve.score} {curve.offset:+.4g} at prior 50 % "
+            f"  probability: log odds = {_formula(curve)} at prior 50 % "
             f"(flip {curve.flip or card.embedding.flip}, {curve.fitted_on})", soft_wrap=True
         )  # fmt: skip
-    for threshold in card.thresholds:
-        where = f"flip {threshold.flip or card.embedding.flip}, {threshold.calibrated_on}"
-        screen.print(f"  FAR {threshold.far:g}: {threshold.score} ≥ {threshold.value:.4f} ({where})", soft_wrap=True)
+    for one in card.thresholds:
+        where = f"flip {one.flip or card.embedding.flip}, {one.calibrated_on}"
+        among = "" if one.population == "random" else " among people who are alike"
+        tar = "" if one.tar is None else f", TAR {100 * one.tar:.1f} %"
+        line = f"  FAR {one.far:g}{among}: {one.score} ≥ {one.value:.4f}{tar} ({where})"
+        screen.print(line, markup=False, soft_wrap=True)
+
+
+def _formula(curve: "Probability") -> str:
+    plain = f"{curve.slope:.4g}·{curve.score} {curve.offset:+.4g}"
+    if not (curve.confidence or curve.interaction):
+        return plain
+    sure = f"({curve.confidence:+.4g} {curve.interaction:+.4g}·{curve.score})·c"
+    return f"{plain} + {sure}, c = log confidence of the less sure face, {curve.low:.3g} to {curve.high:.3g},"
 
 
 @command.command("pull")

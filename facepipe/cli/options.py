@@ -54,6 +54,13 @@ store_precision = click.option(
 flip = click.option(
     "--flip", type=click.Choice(["none", "sum", "concat"]), help="How to join image and mirror [default: the card's]."
 )
+among = click.option(
+    "--among",
+    type=click.Choice(["random", "alike"]),
+    default="random",
+    show_default=True,
+    help="Strangers of whom the false-accept rate holds: people at random, or adults of one sex, origin and age band.",
+)
 _TEMPLATES = click.Choice(["112x96", "112x112", "112x112-cp2tform"])
 _CUTS = (
     "How crops are cut: 112x96 as SphereFace, 112x112 as insightface; 112x112-cp2tform as facepipe cut 112x112 before "

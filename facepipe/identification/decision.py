@@ -1,10 +1,11 @@
 """The score from which a face gets a name, for a chosen false-positive rate of the whole gallery."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from facepipe.errors import ModelError
-from facepipe.zoo import Card
+from facepipe.zoo import Card, MatchRate, Population, match_rates
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,9 @@ class Decision:
         far: false-accept rate of one comparison that this allows; None where none was asked for.
         how: ``measured``, ``interpolated``, ``extrapolated`` or ``given``.
         calibrated_on: the pairs, or the faces of strangers, on which the threshold was measured.
+        among: the population of strangers of whom the rates hold; None for a given or a measured threshold.
+        false_matches: population → share of its strangers whom one comparison takes for the same person, None where
+            the card does not tell; empty where no card was asked.
     """
 
     threshold: float
@@ -24,6 +28,8 @@ class Decision:
     far: float | None
     how: str
     calibrated_on: str
+    among: Population | None = None
+    false_matches: Mapping[str, MatchRate | None] = field(default_factory=dict)
 
 
 def given(threshold: float) -> Decision:
@@ -31,7 +37,14 @@ def given(threshold: float) -> Decision:
     return Decision(threshold, None, None, "given", "given by hand")
 
 
-def decide(card: Card, fpir: float, people: int, score: str = "cosine", flip: str | None = None) -> Decision:
+def decide(
+    card: Card,
+    fpir: float,
+    people: int,
+    score: str = "cosine",
+    flip: str | None = None,
+    among: Population = "random",
+) -> Decision:
     """The threshold at which a stranger is named in at most a share ``fpir`` of the searches of a gallery.
 
     A search compares with every one of N people, so it goes wrong far more often than one comparison: if
@@ -51,6 +64,7 @@ def decide(card: Card, fpir: float, people: int, score: str = "cosine", flip: st
         people: N, how many there are in the gallery.
         score: ``cosine``, ``scf`` or ``mls``.
         flip: flip rule of the embeddings; None is the card's own.
+        among: the strangers: people at ``random``, or people ``alike``.
 
     Raises:
         ModelError: the rate is impossible, or the card has no threshold from which it could be bounded.
@@ -58,23 +72,26 @@ def decide(card: Card, fpir: float, people: int, score: str = "cosine", flip: st
     if not 0 < fpir < 1:
         raise ModelError(f"a false-positive rate of {fpir:g} must lie between 0 and 1")
     far = -math.expm1(math.log1p(-fpir) / max(people, 1))
-    points = curve(card, score, flip)
+    points = curve(card, score, flip, among)
     threshold, how = _bounded(points, -math.log10(far))
     if threshold is None:
         rates = ", ".join(f"{10 ** -x:g}" for x, _ in points)
+        alike = " among people who are alike" if among == "alike" else ""
         raise ModelError(
-            f"model {card.name} has {score} thresholds at FAR {rates or 'no rate'}: too few for FAR {far:.2g}, which "
-            f"FPIR {fpir:g} over {people} people needs; calibrate more, or give --threshold"
+            f"model {card.name} has {score} thresholds{alike} at FAR {rates or 'no rate'}: too few for FAR {far:.2g}, "
+            f"which FPIR {fpir:g} over {people} people needs; 'facepipe calibrate {card.name} PAIRS|CROPS' measures "
+            "more, or give --threshold"
         )
-    calibrated = next(t.calibrated_on for t in card.thresholds if t.score == score)
-    return Decision(min(threshold, 1.0) if score == "cosine" else threshold, fpir, far, how, calibrated)
+    threshold = min(threshold, 1.0) if score == "cosine" else threshold
+    calibrated = card.thresholds_of(score, flip, among)[0].calibrated_on
+    return Decision(threshold, fpir, far, how, calibrated, among, match_rates(card, threshold, score, flip))
 
 
-def curve(card: Card, score: str = "cosine", flip: str | None = None) -> list[tuple[float, float]]:
+def curve(
+    card: Card, score: str = "cosine", flip: str | None = None, among: Population = "random"
+) -> list[tuple[float, float]]:
     """The card's measured points, from the loosest on: (−log10 FAR, threshold)."""
-    own = card.embedding.flip
-    fitting = [t for t in card.thresholds if t.score == score and (t.flip or own) == (flip or own)]
-    return sorted((-math.log10(t.far), t.value) for t in fitting)
+    return sorted((-math.log10(t.far), t.value) for t in card.thresholds_of(score, flip, among))
 
 
 def _bounded(points: list[tuple[float, float]], x: float) -> tuple[float | None, str]:

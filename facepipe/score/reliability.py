@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _LEAST = 1e-12
+_MIDDLE = 0.1, 0.9
 
 
 @dataclass(frozen=True)
@@ -16,37 +17,67 @@ class Reliability:
         observed: share of genuine pairs there, float64 B.
         pairs: how many there are, int64 B.
         expected_error: mean |observed − stated|, bins weighted by their pairs (expected calibration error).
+        middle_error: the same over the pairs with a stated probability from 10 to 90 %; 0 where there are none.
+        middle_pairs: how many of those there are.
         brier: mean squared difference between probability and outcome (1 or 0).
         log_loss: mean −log₂ of the probability of what happened, bits; 1 is what a coin tells.
+        cllr: cost of log likelihood ratios, bits (Brümmer and du Preez, Application-independent evaluation of speaker
+            detection, 2006, Eq. 11): as ``log_loss``, but genuine and impostor pairs weigh the same and the prior plays
+            no part; 0 is perfect, 1 is what a coin tells. NaN where one kind of pairs is missing.
     """
 
     stated: np.ndarray
     observed: np.ndarray
     pairs: np.ndarray
     expected_error: float
+    middle_error: float
+    middle_pairs: int
     brier: float
     log_loss: float
+    cllr: float
 
 
-def reliability(probability: np.ndarray, genuine: np.ndarray, bins: int = 10) -> Reliability:
+def reliability(
+    probability: np.ndarray, genuine: np.ndarray, bins: int = 10, prior: float | None = None
+) -> Reliability:
     """Sort pairs into equally wide bins of stated probability and count.
 
     Args:
         probability: float N, between 0 and 1.
         genuine: bool N.
         bins: of width 1/bins.
+        prior: from which the probabilities started; None is the share of genuine pairs.
     """
     place = np.minimum((probability * bins).astype(np.int64), bins - 1)
     count = np.bincount(place, minlength=bins)
     held = count > 0
     stated = np.bincount(place, probability, bins)[held] / count[held]
     observed = np.bincount(place, genuine, bins)[held] / count[held]
+    gap = np.abs(observed - stated)
+    middle = (stated >= _MIDDLE[0]) & (stated <= _MIDDLE[1])
+    within = count[held][middle]
     true = np.where(genuine, probability, 1 - probability)
     return Reliability(
         stated=stated,
         observed=observed,
         pairs=count[held],
-        expected_error=float(np.abs(observed - stated) @ count[held] / len(probability)),
+        expected_error=float(gap @ count[held] / len(probability)),
+        middle_error=float(gap[middle] @ within / max(1, within.sum())),
+        middle_pairs=int(within.sum()),
         brier=float(np.mean((1 - true) ** 2)),
         log_loss=float(-np.mean(np.log2(np.maximum(true, _LEAST)))),
+        cllr=_cllr(probability, genuine, float(np.mean(genuine)) if prior is None else prior),
     )
+
+
+def _cllr(probability: np.ndarray, genuine: np.ndarray, prior: float) -> float:
+    if genuine.all() or not genuine.any():
+        return float("nan")
+    ratio = _log_odds(probability) - _log_odds(np.float64(prior))
+    same, different = np.logaddexp(0, -ratio[genuine]), np.logaddexp(0, ratio[~genuine])
+    return float((same.mean() + different.mean()) / (2 * np.log(2)))
+
+
+def _log_odds(probability: np.ndarray) -> np.ndarray:
+    kept = np.clip(probability, _LEAST, 1 - _LEAST)
+    return np.log(kept) - np.log1p(-kept)

@@ -10,7 +10,9 @@ from facepipe.zoo.card import (
     Card,
     DetectorCard,
     Embedding,
+    Flip,
     Input,
+    Population,
     Probability,
     Source,
     Threshold,
@@ -25,6 +27,7 @@ from facepipe.zoo.download import pull
 from facepipe.zoo.exporting import export_model
 from facepipe.zoo.importing import import_foreign, import_weights
 from facepipe.zoo.loading import CARD_FILE, Model, Network, load, locate
+from facepipe.zoo.match_rate import MatchRate, match_rate, match_rates, rates_in_words
 
 __all__ = [
     "CARD_FILE",
@@ -34,9 +37,12 @@ __all__ = [
     "CardStatus",
     "DetectorCard",
     "Embedding",
+    "Flip",
     "Input",
+    "MatchRate",
     "Model",
     "Network",
+    "Population",
     "Probability",
     "Source",
     "Threshold",
@@ -55,7 +61,10 @@ __all__ = [
     "is_cached",
     "load",
     "locate",
+    "match_rate",
+    "match_rates",
     "pull",
+    "rates_in_words",
     "read_card",
     "save_card",
     "sha256_of",

@@ -21,6 +21,7 @@ from facepipe.errors import ModelError
 Flip = Literal["none", "sum", "concat"]
 TemplateName = Literal["112x96", "112x112", "112x112-cp2tform"]
 """Those of `facepipe.alignment.TEMPLATES`."""
+Population = Literal["random", "alike"]
 Scalar = bool | int | float | str
 CARD_NAME = r"[a-z0-9][a-z0-9._-]*"
 
@@ -106,6 +107,8 @@ class Weights(_Part):
 class Threshold(_Part):
     """Same person from ``value`` on, at false-accept rate ``far``, as measured on ``calibrated_on``.
 
+    ``population`` says which strangers: people at ``random``, or people ``alike``, adults of one sex, origin and age
+    band, of whom the worst group counts. ``tar`` is the share of genuine pairs accepted, where it was measured.
     ``flip`` None means the card's own flip rule.
     """
 
@@ -113,20 +116,34 @@ class Threshold(_Part):
     value: FiniteFloat
     score: str = "cosine"
     flip: Flip | None = None
+    population: Population = "random"
+    tar: Annotated[float | None, Field(ge=0, le=1)] = None
     calibrated_on: str
 
 
 class Probability(_Part):
-    """log odds of one person against two = ``slope``·score + ``offset`` where both are equally likely beforehand.
+    """log odds of one person against two = ``slope``·score + ``offset``, where both are equally likely beforehand.
 
-    ``flip`` None means the card's own flip rule.
+    With ``confidence`` and ``interaction``, + ``confidence``·c + ``interaction``·score·c: c is log κ, or −log σ², of
+    the face of which the model is less sure, kept between ``low`` and ``high``. ``flip`` None means the card's own flip
+    rule.
     """
 
     score: str = "cosine"
     flip: Flip | None = None
-    slope: Annotated[FiniteFloat, Field(gt=0)]
+    slope: FiniteFloat
     offset: FiniteFloat
+    confidence: FiniteFloat = 0.0
+    interaction: FiniteFloat = 0.0
+    low: FiniteFloat = 0.0
+    high: FiniteFloat = 0.0
     fitted_on: str
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.low > self.high or min(self.slope + self.interaction * end for end in (self.low, self.high)) <= 0:
+            raise ValueError("must rise with the score: slope + interaction·c above 0 from low to high")
+        return self
 
 
 class Source(_Part):
@@ -203,27 +220,49 @@ class Card(_Part):
         fitting = (p for p in self.probabilities if p.score == score and (p.flip or own) == (flip or own))
         return next(fitting, None)
 
-    def threshold_at(self, far: float, score: str = "cosine", flip: str | None = None) -> Threshold:
+    def thresholds_of(
+        self, score: str = "cosine", flip: str | None = None, population: Population = "random"
+    ) -> list[Threshold]:
+        """The thresholds of a score, a flip rule (None: the card's own) and a population, loosest rate first."""
+        own = self.embedding.flip
+        fitting = (
+            one
+            for one in self.thresholds
+            if (one.score, one.population) == (score, population) and (one.flip or own) == (flip or own)
+        )
+        return sorted(fitting, key=lambda one: -one.far)
+
+    def threshold_at(
+        self, far: float, score: str = "cosine", flip: str | None = None, population: Population = "random"
+    ) -> Threshold:
         """The decision threshold at a false-accept rate; nothing is interpolated.
 
         Args:
             far: false-accept rate in (0, 1).
             score: the score that the threshold is for.
             flip: the flip rule that the embeddings were made with; None is the card's own.
+            population: the strangers of whom that share is let through.
 
         Raises:
             ModelError: the card has none, naming the rates that it has.
         """
-        own = self.embedding.flip
-        fitting = [t for t in self.thresholds if t.score == score and (t.flip or own) == (flip or own)]
+        fitting = self.thresholds_of(score, flip, population)
         for threshold in fitting:
             if math.isclose(threshold.far, far, rel_tol=1e-9):
                 return threshold
-        what = f"{score} scores" + (f" with flip {flip}" if flip and flip != own else "")
+        what = f"{score} scores" + (f" with flip {flip}" if flip and flip != self.embedding.flip else "")
+        if population == "alike":
+            what += " among people who are alike"
         if not fitting:
-            raise ModelError(f"model {self.name} has no decision thresholds for {what}; calibrate one first")
-        rates = ", ".join(f"{rate:g}" for rate in sorted({t.far for t in fitting}, reverse=True))
+            raise ModelError(f"model {self.name} has no decision thresholds for {what}; {_how_to(self, population)}")
+        rates = ", ".join(f"{one.far:g}" for one in fitting)
         raise ModelError(f"model {self.name} has no threshold for {what} at FAR {far:g}; it has FAR {rates}")
+
+
+def _how_to(card: Card, population: str) -> str:
+    if population == "random":
+        return f"measure some with 'facepipe calibrate {card.name} PAIRS|CROPS'"
+    return f"'facepipe calibrate {card.name} CROPS' measures some where age and sex stand beside each crop"
 
 
 AnyCard = Card | DetectorCard

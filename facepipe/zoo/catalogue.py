@@ -69,6 +69,14 @@ def card_files() -> dict[str, Path]:
     return files
 
 
+def card_file(name_or_path: str) -> Path | None:
+    """The file of the card that a name or path means (see `locate`), if it may be written to: none of a shipped one."""
+    path = Path(name_or_path)
+    if name_or_path in card_files():
+        return None if is_shipped(name_or_path) else card_files()[name_or_path]
+    return path / "card.toml" if path.is_dir() else path
+
+
 def is_shipped(name: str) -> bool:
     """Whether a card of this name came with facepipe."""
     return any(path.stem == name for path in _shipped())

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from cli_run import refused, run, tiny_model
 
+from facepipe.cli.verdict import verdict
 from facepipe.embedding import load_embeddings
 from facepipe.images import read_rgb, write_rgb
 from facepipe.score import score_pairs
-from facepipe.zoo import read_card, save_card
+from facepipe.zoo import Probability, Threshold, read_card, save_card
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,12 @@ def photos(tmp_path_factory, astronaut):
 
 def test_json(photos, model):
     answer = run("compare", photos / "large.png", photos / "small.jpg", "-m", model, "--json").json
-    assert set(answer) == {"score", "kind", "same", "threshold", "far", "calibrated_on", "model", "images"}
+    assert set(answer) == {"score", "kind", "same", "verdict", "threshold", "far", "among", "calibrated_on",
+                           "false_matches", "model", "images"}  # fmt: skip
+    assert answer["verdict"] == ("same" if answer["same"] else "not shown") and answer["among"] == "random"
+    assert answer["false_matches"] == {
+        "random": {"rate": 1e-3, "bound": "", "measured_on": "nothing"}, "alike": None
+    }  # fmt: skip
     assert -1 <= answer["score"] <= 1 and answer["same"] == (answer["score"] >= 0.5)
     assert (answer["threshold"], answer["far"], answer["calibrated_on"]) == (0.5, 1e-3, "nothing")
     assert answer["model"].startswith("tiny@")
@@ -50,20 +56,23 @@ def test_an_image_with_itself_scores_one(photos, model):
 
 def test_exit_codes_of_both_answers(photos, model):
     words = ["compare", photos / "large.png", photos / "small.jpg", "-m", model]
-    for threshold, verdict, code in ((-1, "same person", 0), (1.01, "different people", 1)):
+    for threshold, said, code in ((-1, "same person", 0), (1.01, "not shown to be the same person", 1)):
         assert run(*words, "--threshold", threshold).code == 0
         checked = run(*words, "--threshold", threshold, "--check")
         assert checked.code == code
-        assert checked.out.startswith(f"{verdict}: score ")
+        assert checked.out.startswith(f"{said}: score ")
     answer = run(*words, "--threshold", 1.01, "--check", "--json").json
     assert (answer["same"], answer["threshold"], answer["far"]) == (False, 1.01, None)
+    assert answer["false_matches"]["random"] == {"rate": 1e-3, "bound": "at most", "measured_on": "nothing"}
 
 
 def test_for_people(photos, model):
     ended = run("compare", photos / "large.png", photos / "small.jpg", "-m", model)
     assert (ended.code, ended.err) == (0, "")
     first, *rest = ended.out.splitlines()
-    assert "threshold 0.500 at FAR 0.001" in first
+    assert first.endswith(("≥ 0.500 at FAR 0.001", "< 0.500 at FAR 0.001"))
+    told = "1 in 1,000 among people at random, not measured among people who are alike; children were not measured"
+    assert any(told in line for line in rest)
     assert rest[0] == f"  {photos / 'large.png'}: face 1 of 1"
     assert any("nothing" in line for line in rest) and any("tiny@" in line for line in rest)
 
@@ -150,7 +159,8 @@ def test_scores_with_uncertainty(photos, sure_model, tmp_path):
     mls = run(*words, "-m", sigma, "--score", "mls").json
     assert mls["kind"] == "mls" and mls["images"][0]["sigma2"] > 0 and mls["images"][0]["surer_than"] is None
     text = run(*words[:3], "-m", sure_model, "--score", "scf").out
-    assert text.startswith(("same person: scf score", "different people: scf score")) and "surer than" in text
+    assert text.startswith(("same person: scf score", "not shown to be the same person: scf score"))
+    assert "surer than" in text
 
 
 def test_a_score_that_the_model_has_not(photos, model, sure_model):
@@ -180,3 +190,57 @@ def test_a_face_of_low_kappa_is_warned_of(photos, sure_model):
         first, _ = run(*words, "-m", card, "--json").json["images"]
         assert first["surer_than"] == pytest.approx(1 / factor, abs=1e-3) and first["unsure"] is unsure
     assert "surer than 50 % of faces" in run(*words, "-m", half).out
+
+
+@pytest.fixture(scope="module")
+def two_populations(tmp_path_factory):
+    """A model with thresholds of both populations, looser than any score, and one that is sure of nothing."""
+    folder = tiny_model(tmp_path_factory.mktemp("models") / "both")
+    card = read_card(folder / "card.toml")
+    thresholds = [
+        Threshold(far=far, value=value, population=population, calibrated_on=f"{population} pairs")
+        for far, value, population in [(1e-3, -2.0, "random"), (1e-1, -3.0, "alike"), (1e-3, -1.0, "alike")]
+    ]
+    save_card(card.model_copy(update={"thresholds": tuple(thresholds)}), folder / "card.toml")
+    return folder
+
+
+def test_both_populations_are_told_and_either_decides(photos, two_populations):
+    words = ["compare", photos / "large.png", photos / "small.jpg", "-m", two_populations]
+    both = "1 in 1,000 among people at random, 1 in 100 among people who are alike"
+    assert both in run(*words).out and "alike: alike pairs" in run(*words).out
+    answer = run(*words, "--json").json
+    assert answer["false_matches"]["alike"]["rate"] == pytest.approx(1e-2)
+    strict = run(*words, "--among", "alike", "--json").json
+    assert (strict["threshold"], strict["among"], strict["calibrated_on"]) == (-1.0, "alike", "alike pairs")
+    assert strict["false_matches"]["random"] == {"rate": 1e-3, "bound": "at most", "measured_on": "random pairs"}
+    assert " at FAR 0.001 among people who are alike" in run(*words, "--among", "alike").out.splitlines()[0]
+    told = refused(*words, "--among", "alike", "--far", 1e-4)
+    assert "among people who are alike at FAR 0.0001; it has FAR 0.1, 0.001" in told
+
+
+def test_without_thresholds_the_command_that_makes_some_is_named(photos, model):
+    words = ["compare", photos / "large.png", photos / "small.jpg", "-m", model]
+    assert "'facepipe calibrate tiny CROPS'" in refused(*words, "--among", "alike")
+
+
+@pytest.mark.parametrize(
+    ("same", "probability", "said"),
+    [(True, None, "same"), (True, 0.5, "same"), (True, 0.49, "doubtful"),
+     (False, None, "not shown"), (False, 0.91, "not shown"), (False, 0.11, "not shown"), (False, 0.1, "different")],
+)  # fmt: skip
+def test_threshold_and_probability_say_one_thing(same, probability, said):
+    assert verdict(same, probability) == said
+
+
+def test_words_beside_a_probability(photos, two_populations):
+    """The same score above and below the threshold, beside probabilities near 1 and near 0."""
+    card = read_card(two_populations / "card.toml")
+    words = ["compare", photos / "large.png", photos / "small.jpg", "-m", two_populations / "told.toml"]
+    for offset, threshold, start in [
+        (9.0, -1, "same person: score"), (9.0, 2, "not shown to be the same person: score"),
+        (-9.0, 2, "different people: score"), (-9.0, -1, "passes the threshold, but more probably two people than one"),
+    ]:  # fmt: skip
+        curve = Probability(slope=1e-3, offset=offset, fitted_on="nobody")
+        save_card(card.model_copy(update={"probabilities": (curve,)}), two_populations / "told.toml")
+        assert run(*words, "--threshold", threshold).out.startswith(start)

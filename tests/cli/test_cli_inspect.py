@@ -69,5 +69,6 @@ def test_reliability_of_a_card_with_a_curve(people, tmp_path):
     save_card(card.model_copy(update={"probabilities": (curve,)}), model / "card.toml")
     told = run(*words, "-o", tmp_path / "r.png", "--json").json
     assert (told["pairs"], told["prior"], sum(one["pairs"] for one in told["bins"])) == (2, 0.5, 2)
+    assert 0 <= told["cllr_bits"] < 0.2 and told["middle_pairs"] <= 2
     assert told["brier"] < 0.05 and Image.open(tmp_path / "r.png").size[0] > 300
     assert "expected calibration error" in run(*words).out

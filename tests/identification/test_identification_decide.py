@@ -84,6 +84,19 @@ def test_never_below_the_chord(values, x):
     assert decide(card(points), 10.0**-x, 1).threshold >= chord - 1e-9
 
 
+def test_the_other_population():
+    """Thresholds of people who are alike are another curve, and what the threshold lets through is told of both."""
+    own = card()
+    alike = [t.model_copy(update={"population": "alike", "value": t.value + 0.1}) for t in own.thresholds]
+    both = own.model_copy(update={"thresholds": (*own.thresholds, *alike)})
+    loose, strict = decide(both, 1e-3, 1), decide(both, 1e-3, 1, among="alike")
+    assert (loose.threshold, strict.threshold) == (0.43, pytest.approx(0.53))
+    assert loose.false_matches["random"].rate == 1e-3 and loose.false_matches["alike"].rate > 4e-3
+    assert strict.false_matches["random"].rate == 1e-4 and (loose.among, strict.among) == ("random", "alike")
+    with pytest.raises(ModelError, match="thresholds among people who are alike at FAR no rate"):
+        decide(own, 0.01, 1, among="alike")
+
+
 def test_too_few_points():
     one = card(POINTS[1:2])
     assert decide(one, 0.01, 1).threshold == 0.43, "a stricter point than asked for is safe"

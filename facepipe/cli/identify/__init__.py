@@ -1,5 +1,6 @@
 """``facepipe identify``."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Share of faces of strangers that may get a name, over the whole gallery.",
 )
+@options.among
 @click.option(
     "--strangers",
     type=click.Path(path_type=Path),
@@ -57,6 +59,7 @@ def command(
     gallery: Path,
     media: tuple[str, ...],
     fpir: float,
+    among: Any,
     strangers: Path | None,
     threshold: float | None,
     pooling: str,
@@ -94,7 +97,7 @@ def command(
     if strangers is not None and threshold is None:
         decision = _measured(strangers, known, fpir, pooling, score, tools.device)
     else:
-        decision = _decision(embedder, known, fpir, threshold, score)
+        decision = _decision(embedder, known, fpir, threshold, score, among)
     identifier = _identifier(gallery, known, decision, pooling, score, tools.device)
     note(_explained(decision, len(known.names)))
     accounts = []
@@ -111,6 +114,7 @@ def command(
                 raise
             accounts.append(_unreadable(source, str(error), as_json))
     if summary is not None:
+        accounts = [account | {"decision": asdict(decision)} for account in accounts]
         _write(summary, accounts[0] if len(accounts) == 1 else accounts)
     if videos and all("error" in account for account in accounts):
         raise click.exceptions.Exit(2)
@@ -127,13 +131,13 @@ def _sorted(media: tuple[str, ...]) -> tuple[list[Path], list[str]]:
 
 
 def _decision(
-    embedder: "Embedder", gallery: "Gallery", fpir: float, threshold: float | None, score: str
+    embedder: "Embedder", gallery: "Gallery", fpir: float, threshold: float | None, score: str, among: Any
 ) -> "Decision":
     from facepipe.identification import decide, given
 
     if threshold is not None:
         return given(threshold)
-    return decide(embedder.model.card, fpir, len(gallery.names), score, embedder.flip)
+    return decide(embedder.model.card, fpir, len(gallery.names), score, embedder.flip, among)
 
 
 def _measured(path: Path, gallery: "Gallery", fpir: float, pooling: str, score: str, device: str) -> "Decision":
@@ -181,10 +185,14 @@ def _explained(decision: "Decision", people: int) -> str:
             f"names from a score of {decision.threshold:.3f} on: FPIR {decision.fpir:g} over {people} people, "
             f"{decision.how} on {decision.calibrated_on}"
         )
+    from facepipe.zoo import rates_in_words
+
     beyond = "; beyond the rates that were measured" if decision.how == "extrapolated" else ""
+    alike = " among people who are alike" if decision.among == "alike" else ""
     return (
-        f"names from a score of {decision.threshold:.3f} on: FPIR {decision.fpir:g} over {people} people is FAR "
-        f"{decision.far:.2g} ({decision.how} on {decision.calibrated_on}{beyond})"
+        f"names from a score of {decision.threshold:.3f} on: FPIR {decision.fpir:g} over {people} people{alike} is FAR "
+        f"{decision.far:.2g} ({decision.how} on {decision.calibrated_on}{beyond}); strangers whom one comparison takes "
+        f"for the same person: {rates_in_words(decision.false_matches)}; children were not measured"
     )
 
 

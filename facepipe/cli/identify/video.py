@@ -76,13 +76,14 @@ def show_video(
 
 
 def _tracker(embedder: "Embedder", identifier: "Identifier") -> "Tracker":
-    """Links at the card's loosest and strictest rates; by a given threshold where the card has none."""
+    """Links at the card's rates next to 1e-2 and 1e-4; by a given threshold where the card has none."""
     from facepipe.identification.decision import curve
     from facepipe.identification.tracking import Tracker
 
     points = curve(embedder.model.card, flip=embedder.flip)
     if points:
-        return Tracker(points[0][1], points[-1][1])
+        low, high = (min(points, key=lambda point: abs(point[0] - wanted))[1] for wanted in (2, 4))
+        return Tracker(low, high)
     return Tracker(identifier.decision.threshold / 2, identifier.decision.threshold)
 
 

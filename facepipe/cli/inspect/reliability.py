@@ -30,7 +30,8 @@ def command(
 
     EMBEDDINGS is a file of 'facepipe embed' or of 'facepipe eval ... --save' by --model. Its card's curve gives each
     pair of the list a probability, with the list's share of genuine pairs as prior; the table shows how often pairs
-    of about one probability are genuine.
+    of about one probability are genuine. Cllr is the cost of the likelihood ratios in bits: 0 is perfect, 1 is what a
+    coin tells.
     """
     import numpy as np
 
@@ -38,8 +39,9 @@ def command(
     from facepipe.embedding import load_embeddings
     from facepipe.embedding.identity import remedy, same_model
     from facepipe.errors import EmbeddingsError, ModelError
+    from facepipe.protocols.risk.stated_probability import stated_probability
     from facepipe.protocols.rows import find_rows
-    from facepipe.score import Logistic, probability, score_pairs
+    from facepipe.score import score_pairs
     from facepipe.score.reliability import reliability
     from facepipe.zoo import DEFAULT, locate
 
@@ -54,18 +56,21 @@ def command(
         raise EmbeddingsError(f"{embeddings}: made by {loaded.model}, not by {card.identity}; {what}")
     curve = card.probability_of(score, loaded.flip)
     if curve is None:
-        raise ModelError(f"model {card.name} has no probabilities for {score} scores with flip {loaded.flip}")
+        raise ModelError(f"model {card.name} has no probabilities for {score} scores with flip {loaded.flip}; "
+                         f"'facepipe calibrate {card.name} PAIRS|CROPS' measures some")  # fmt: skip
     pairs = read_pairs(pairs_file, form)
     rows = find_rows(loaded, pairs.names)
-    scores = score_pairs(score, loaded, rows[pairs.left], rows[pairs.right])
+    sides = rows[pairs.left], rows[pairs.right]
+    scores = score_pairs(score, loaded, *sides)
     prior = float(np.mean(pairs.same))
-    told = probability(scores, Logistic(curve.slope, curve.offset), prior)
+    told = stated_probability(curve, scores, loaded, *sides, prior)
     found = reliability(told, np.asarray(pairs.same))
     columns = zip(found.stated.tolist(), found.observed.tolist(), found.pairs.tolist(), strict=True)
     bins = [{"stated": stated, "observed": observed, "pairs": count} for stated, observed, count in columns]
     answer = {"model": card.identity, "score": score, "pairs": len(scores), "prior": prior,
-              "expected_error": found.expected_error, "brier": found.brier, "log_loss_bits": found.log_loss,
-              "bins": bins, "fitted_on": curve.fitted_on}  # fmt: skip
+              "expected_error": found.expected_error, "middle_error": found.middle_error,
+              "middle_pairs": found.middle_pairs, "brier": found.brier, "log_loss_bits": found.log_loss,
+              "cllr_bits": found.cllr, "bins": bins, "fitted_on": curve.fitted_on}  # fmt: skip
     if output is not None:
         from facepipe.report.reliability_plot import plot_reliability
 
@@ -79,6 +84,7 @@ def command(
     for one in bins:
         line = f"  stated {100 * one['stated']:6.2f} %   observed {100 * one['observed']:6.2f} %"
         screen.print(f"{line}   {one['pairs']:6} pairs", soft_wrap=True)
-    screen.print(f"expected calibration error {100 * found.expected_error:.2f} %, Brier {found.brier:.4f}, "
-                 f"{found.log_loss:.4f} bits a pair", soft_wrap=True)  # fmt: skip
+    screen.print(f"expected calibration error {100 * found.expected_error:.2f} %, between 10 and 90 % "
+                 f"{100 * found.middle_error:.1f} % ({found.middle_pairs} pairs)", soft_wrap=True)  # fmt: skip
+    screen.print(f"Brier {found.brier:.4f}, {found.log_loss:.4f} bits a pair, Cllr {found.cllr:.4f}", soft_wrap=True)
     screen.print(f"fitted on: {curve.fitted_on}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""A hash of the files, or of the names, that a protocol's figures depend on."""
+"""Hashes of files and of names: what a protocol's figures depend on, and what an image is called for good."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -23,3 +23,8 @@ def names_digest(lists: Iterable[Sequence[str]]) -> str:
         digest.update(f"{len(names)}\n".encode())
         digest.update("\0".join(names).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:16]
+
+
+def image_digest(data: bytes) -> str:
+    """First 16 hex digits of the SHA-256 of an image's file: its name wherever it is packed."""
+    return hashlib.sha256(data).hexdigest()[:16]

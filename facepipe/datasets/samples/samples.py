@@ -69,7 +69,10 @@ def join(parts: Sequence[Samples]) -> Samples:
     if len(parts) == 1:
         return parts[0]
     first_class = np.cumsum([0, *(len(part.identities) for part in parts)])
-    labels = [part.labels + first for part, first in zip(parts, first_class, strict=False)]
+    labels = [
+        np.where(part.labels == NOBODY, NOBODY, part.labels + first)
+        for part, first in zip(parts, first_class, strict=False)
+    ]
     return after_each_other(parts, labels, _distinct(parts))
 
 

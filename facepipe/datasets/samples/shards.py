@@ -28,7 +28,7 @@ MAX_LABEL_BYTES = 1 << 20
 class _Index:
     """Where the samples of all shards lie."""
 
-    def __init__(self, labelled: bool) -> None:
+    def __init__(self, labelled: bool | None) -> None:
         self.labelled = labelled
         self.shard = array("i")
         self.offset = array("q")
@@ -48,7 +48,7 @@ class _Index:
             self.shard.append(shard)
             self.offset.append(image.offset)
             self.size.append(image.size)
-            known = self.labelled and label.identity is not None
+            known = self.labelled is not False and label.identity is not None
             number = self.numbers.setdefault(label.identity or "", len(self.numbers)) if known else NOBODY
             self.label.append(number)
             self.beside.append(label.about.offset)
@@ -56,14 +56,15 @@ class _Index:
 
 
 def open_shards(
-    paths: Sequence[str | os.PathLike[str]], cut: str = "refuse", labelled: bool = True
+    paths: Sequence[str | os.PathLike[str]], cut: str = "refuse", labelled: bool | None = True
 ) -> Samples:
     """Index tar shards; the same identity in several shards is one person.
 
     Args:
         paths: the ``.tar`` files.
         cut: what to do with a shard that ends in the middle: ``refuse`` it, or ``use`` the samples before.
-        labelled: False takes every image, whether a label lies beside it or not, as of ``NOBODY``.
+        labelled: False takes every image, whether a label lies beside it or not, as of ``NOBODY``; None takes every
+            image too, one without a label as of ``NOBODY``.
 
     Raises:
         DatasetError: a shard cannot be read, is compressed, ends in the middle, or holds no labelled image.
@@ -96,7 +97,7 @@ def _samples(where: str, files: list[Path], index: _Index, notes: tuple[str, ...
     place = np.empty(len(identities), dtype=np.int64)
     place[[index.numbers[name] for name in identities]] = np.arange(len(identities))
     label = np.array(index.label, dtype=np.int64)
-    labels = place[label] if identities else label
+    labels = np.where(label == NOBODY, NOBODY, place[label]) if identities else label
     spans = Spans(files)
 
     def read(i: int) -> bytes:

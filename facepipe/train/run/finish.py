@@ -96,7 +96,7 @@ def _curves_of_card(recipe: Recipe, found: Validation) -> list[Probability]:
     """As `_of_card`, of probabilities."""
     kept = kept_probabilities(recipe)
     measured = [
-        Probability(score=score, slope=curve.slope, offset=curve.offset, fitted_on=_measured_on(found.figures))
+        Probability(score=score, fitted_on=_measured_on(found.figures), **curve._asdict())
         for score, curve in found.curves.items()
         if curve is not None and (not kept or score != "cosine")
     ]

@@ -1,0 +1,197 @@
+"""Everything that a card says of a model's scores, from faces or from a list of pairs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from facepipe.calibration.faces import KnownFaces, genuine_pairs, random_pairs
+from facepipe.calibration.groups import GROUP, alike_pairs
+from facepipe.calibration.thresholds import alike_thresholds, random_thresholds
+from facepipe.datasets.pairs.lfw_pairs import Pairs
+from facepipe.embedding import Embeddings
+from facepipe.errors import DatasetError, FacepipeError
+from facepipe.protocols.risk.stated_probability import pair_confidence
+from facepipe.protocols.risk.uncertainty import uncertainty
+from facepipe.protocols.rows import find_rows
+from facepipe.score import fit_logistic, score_pairs
+from facepipe.zoo import Flip, Probability, Threshold
+
+FARS = (1e-2, 1e-3, 1e-4, 1e-5)
+LOOSE = (1e-1,)
+"""Asked of people alike too, so that a card tells how many of them pass the thresholds of people at random."""
+_QUANTILES = 21
+
+Rows = tuple[np.ndarray, np.ndarray]
+"""Rows of the left and the right face of each pair, int64."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """For a card.
+
+    Attributes:
+        thresholds: of both populations, as far as the faces tell.
+        probabilities: a curve for each score.
+        quantiles: of κ or σ² from the least to the largest, evenly spaced; empty for a model without a head.
+        flip: the flip rule of the embeddings.
+        measured_on: the faces or pairs, in words.
+        counts: of images, people, strangers, children left out, and pairs of each kind.
+        notes: on what could not be measured.
+    """
+
+    thresholds: tuple[Threshold, ...]
+    probabilities: tuple[Probability, ...]
+    quantiles: tuple[float, ...]
+    flip: Flip
+    measured_on: str
+    counts: Mapping[str, Any]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "measured_on": self.measured_on,
+            "flip": self.flip,
+            "counts": dict(self.counts),
+            "thresholds": [one.model_dump() for one in self.thresholds],
+            "probabilities": [one.model_dump() for one in self.probabilities],
+            "quantiles": list(self.quantiles),
+            "notes": list(self.notes),
+        }
+
+
+def calibrate_faces(
+    faces: KnownFaces, about: str, fars: Sequence[float] = FARS, seed: int = 0
+) -> Calibration:
+    """Calibrate on faces: genuine pairs within each named person, impostor pairs among all people.
+
+    Thresholds among people at random are of adults (of everybody, where no ages are known); those among people who
+    are alike need age and sex beside the faces.
+
+    Args:
+        faces: by the model, of people whom it was not trained on.
+        about: where they come from, for the card.
+        fars: false-accept rates; one that the pairs cannot tell is left out with a note.
+        seed: of the choice of faces, where there are many.
+
+    Raises:
+        DatasetError: there are no two people.
+    """
+    genuine = genuine_pairs(faces, seed) if faces.named.any() else (np.zeros(0, np.int64),) * 2
+    impostor = random_pairs(faces, min(fars), seed)
+    if not len(impostor[0]):
+        raise DatasetError("calibration needs faces of two people or more, or a list of pairs")
+    alike = alike_pairs(faces.group, faces.person)
+    people = len(np.unique(faces.person[faces.named]))
+    counts = {
+        "images": len(faces), "people": people, "strangers": int((~faces.named).sum()),
+        "children": int(faces.child.sum()), "genuine_pairs": len(genuine[0]), "impostor_pairs": len(impostor[0]),
+        "alike_pairs": {name: len(rows[0]) for name, rows in alike.items()},
+    }  # fmt: skip
+    return _measure(faces.embeddings, genuine, impostor, alike, fars, f"{_in_words(counts)}; {about}", counts)
+
+
+def calibrate_pairs(
+    embeddings: Embeddings, pairs: Pairs, about: str, fars: Sequence[float] = FARS
+) -> Calibration:
+    """Calibrate on a list of pairs of both kinds.
+
+    Args:
+        embeddings: of the images that the pairs name.
+        pairs: of people whom the model was not trained on.
+        about: where they come from, for the card.
+        fars: false-accept rates.
+
+    Raises:
+        DatasetError: an image has no embedding, or there are no impostor pairs.
+    """
+    rows = find_rows(embeddings, pairs.names)
+    left, right = rows[pairs.left], rows[pairs.right]
+    if pairs.same.all():
+        raise DatasetError("calibration needs pairs of different people: this list has none")
+    genuine, impostor = (left[pairs.same], right[pairs.same]), (left[~pairs.same], right[~pairs.same])
+    counts = {"images": len(pairs.names), "genuine_pairs": len(genuine[0]), "impostor_pairs": len(impostor[0])}
+    told = f"{counts['genuine_pairs']:,} genuine and {counts['impostor_pairs']:,} impostor pairs; {about}"
+    return _measure(embeddings.take(np.unique(rows)), genuine, impostor, {}, fars, told, counts, embeddings)
+
+
+def _measure(
+    faces: Embeddings,
+    genuine: Rows,
+    impostor: Rows,
+    alike: Mapping[str, Rows],
+    fars: Sequence[float],
+    measured_on: str,
+    counts: Mapping[str, Any],
+    scored: Embeddings | None = None,
+) -> Calibration:
+    """``faces`` are those whose confidences are usual, ``scored`` those that the rows count in, the same by default."""
+    scored = faces if scored is None else scored
+    thresholds: list[Threshold] = []
+    probabilities: list[Probability] = []
+    notes: list[str] = []
+    for score in scores_of(scored):
+        same, different = (score_pairs(score, scored, *rows) for rows in (genuine, impostor))
+        found, told = random_thresholds(same, different, fars, measured_on, score)
+        groups = {name: score_pairs(score, scored, *rows) for name, rows in alike.items()}
+        both = [*LOOSE, *fars]
+        found_alike, told_alike = alike_thresholds(same, groups, both, GROUP, score) if groups else ([], [])
+        thresholds += found + found_alike
+        notes += told + told_alike
+        try:
+            probabilities.append(_probability(score, scored, (genuine, same), (impostor, different), alike, groups))
+        except FacepipeError as error:
+            notes.append(f"no probability for {score} scores: {error}")
+    if not alike:
+        notes.append("people who are alike were not measured: no age and sex stand beside the faces")
+    return Calibration(
+        tuple(thresholds), tuple(probabilities), _quantiles(faces), faces.flip, measured_on, counts, tuple(notes)
+    )
+
+
+def _probability(
+    score: str,
+    scored: Embeddings,
+    genuine: tuple[Rows, np.ndarray],
+    impostor: tuple[Rows, np.ndarray],
+    alike: Mapping[str, Rows],
+    groups: Mapping[str, np.ndarray],
+) -> Probability:
+    """The curve of a score. Where people alike are known, half of the weight of impostor pairs is theirs, each group
+    weighing the same: among strangers whom somebody asks about, more are alike than among strangers at random."""
+    known = {name: rows for name, rows in alike.items() if len(rows[0])}
+    scores = np.concatenate([impostor[1], *(groups[name] for name in known)])
+    sizes = [len(impostor[1]), *(len(rows[0]) for rows in known.values())]
+    parts = [0.5 if known else 1.0, *[0.5 / max(1, len(known))] * len(known)]
+    weight = np.repeat([part / size for part, size in zip(parts, sizes, strict=True)], sizes)
+    rows = [np.concatenate([impostor[0][side], *(pair[side] for pair in known.values())]) for side in (0, 1)]
+    confidence = None
+    if score == "cosine":  # the others take κ and σ² in themselves
+        told = pair_confidence(scored, *genuine[0]), pair_confidence(scored, rows[0], rows[1])
+        confidence = told if told[0] is not None and told[1] is not None else None
+    curve = fit_logistic(genuine[1], scores, weight, confidence)
+    told_on = f"{len(genuine[1]):,} genuine and {len(impostor[1]):,} impostor pairs at random"
+    told_on += f", {sum(sizes[1:]):,} alike, as much weight" if known else ""
+    return Probability(score=score, fitted_on=told_on, **curve._asdict())
+
+
+def scores_of(embeddings: Embeddings) -> tuple[str, ...]:
+    """The scores that embeddings can be compared by."""
+    more = [name for name, needed in (("scf", embeddings.kappa), ("mls", embeddings.sigma2)) if needed is not None]
+    return ("cosine", *more)
+
+
+def _quantiles(embeddings: Embeddings) -> tuple[float, ...]:
+    kind = "kappa" if embeddings.kappa is not None else "sigma2"
+    if getattr(embeddings, kind) is None:
+        return ()
+    values = np.abs(uncertainty(kind, embeddings))
+    return tuple(np.quantile(values, np.linspace(0, 1, _QUANTILES)).tolist())
+
+
+def _in_words(counts: Mapping[str, Any]) -> str:
+    who = [f"{counts[kind]:,} {kind}" for kind in ("people", "strangers") if counts[kind]]
+    adults = ", children left out" if counts["children"] else ""
+    return f"{counts['impostor_pairs']:,} pairs of {' and '.join(who)}{adults}"

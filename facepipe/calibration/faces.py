@@ -1,0 +1,122 @@
+"""Faces of whom it is known who they are, as far as calibration asks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from facepipe.calibration.groups import ADULT, age_of, group_of
+from facepipe.embedding import Embeddings
+from facepipe.errors import DatasetError
+
+_LARGEST = 4000
+"""Faces that are compared, all with all: eight million pairs."""
+
+
+@dataclass(frozen=True)
+class KnownFaces:
+    """N faces.
+
+    Attributes:
+        embeddings: of N faces by one model.
+        person: int64 N, who is who; a stranger is a person of its own.
+        named: bool N, False for a stranger, of whom there are no genuine pairs.
+        child: bool N, of whom an age below 20 is known.
+        group: N names of groups of people who are alike, see `group_of`; empty where there is none.
+    """
+
+    embeddings: Embeddings
+    person: np.ndarray
+    named: np.ndarray
+    child: np.ndarray
+    group: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.person)
+
+    def take(self, rows: np.ndarray) -> "KnownFaces":
+        """These rows."""
+        return KnownFaces(
+            self.embeddings.take(rows), self.person[rows], self.named[rows], self.child[rows], self.group[rows]
+        )
+
+
+def known_faces(
+    embeddings: Embeddings, names: Sequence[str | None], about: Sequence[Mapping[str, Any]] | None = None
+) -> KnownFaces:
+    """Faces with the names of their people.
+
+    Args:
+        embeddings: of N faces.
+        names: of whom each is; None for a stranger, who is nobody else here.
+        about: what else is known of each, such as ``age``, ``sex`` and ``origin``; None for nothing.
+
+    Raises:
+        DatasetError: there are not as many names as faces.
+    """
+    about = about if about is not None else [{}] * len(embeddings)
+    if not len(embeddings) == len(names) == len(about):
+        raise DatasetError(f"{len(embeddings)} faces, but {len(names)} names and {len(about)} descriptions")
+    named = np.array([name is not None for name in names], bool)
+    number = {name: k for k, name in enumerate(sorted({name for name in names if name is not None}))}
+    # Strangers are numbered after everybody who has a name.
+    alone = iter(range(len(number), len(number) + len(names)))
+    person = np.array([next(alone) if name is None else number[name] for name in names], np.int64)
+    child = np.array([age_of(one) < ADULT for one in about], bool)
+    group = np.array([group_of(one) for one in about], dtype=object)
+    return KnownFaces(embeddings, person, named, child, group)
+
+
+def genuine_pairs(faces: KnownFaces, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of two faces of one named person, int64 rows; of very many faces, of a random part."""
+    rows = _some(np.flatnonzero(faces.named), _LARGEST, seed)
+    rows = rows[np.argsort(faces.person[rows], kind="stable")]
+    left, right = [], []
+    for own in np.split(rows, np.flatnonzero(np.diff(faces.person[rows])) + 1):
+        i, j = np.triu_indices(len(own), 1)
+        left.append(own[i])
+        right.append(own[j])
+    return np.concatenate(left), np.concatenate(right)
+
+
+def random_pairs(faces: KnownFaces, strictest: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of faces of two different people, children left out, int64 rows.
+
+    Of each person as few faces are drawn as make ten false matches expected at the strictest rate: one, if there are
+    people enough, so that nobody of whom there are many photos weighs more than others.
+
+    Args:
+        faces: of whom.
+        strictest: the least false-accept rate that is to be measured.
+        seed: of the choice.
+    """
+    rows = np.flatnonzero(~faces.child)
+    rows = np.random.default_rng(seed).permutation(rows)
+    turn = _turn(faces.person[rows])
+    for each in range(1, int(turn.max(initial=0)) + 2):
+        drawn = rows[turn < each]
+        people = np.unique(faces.person[drawn], return_counts=True)[1]
+        pairs = (len(drawn) ** 2 - int((people**2).sum())) // 2
+        if pairs * strictest >= 10:
+            break
+    drawn = np.sort(drawn[:_LARGEST])
+    i, j = np.triu_indices(len(drawn), 1)
+    left, right = drawn[i], drawn[j]
+    different = faces.person[left] != faces.person[right]
+    return left[different], right[different]
+
+
+def _turn(person: np.ndarray) -> np.ndarray:
+    """How many rows of the same person stand before each row."""
+    order = np.argsort(person, kind="stable")
+    starts = np.flatnonzero(np.diff(person[order], prepend=-1))
+    turn = np.empty(len(person), np.int64)
+    turn[order] = np.arange(len(person)) - np.repeat(starts, np.diff(np.append(starts, len(person))))
+    return turn
+
+
+def _some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

@@ -1,0 +1,214 @@
+"""Faces to calibrate on, from crops, photos, or embeddings that were saved."""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from facepipe.alignment import Aligner
+from facepipe.calibration.faces import KnownFaces, known_faces
+from facepipe.datasets import Samples, hold_out, hold_out_images, open_samples, take
+from facepipe.datasets.open_samples import shards_and_others
+from facepipe.datasets.pairs.lfw_pairs import read_lines
+from facepipe.datasets.samples.digest import image_digest
+from facepipe.datasets.samples.samples import NOBODY, join
+from facepipe.datasets.samples.shards import open_shards
+from facepipe.embedding import Embedder, Embeddings, load_embeddings
+from facepipe.embedding import join as join_embeddings
+from facepipe.embedding.identity import remedy, same_model
+from facepipe.errors import DatasetError, EmbeddingsError, FacepipeError
+from facepipe.images import list_images, read_rgb
+from facepipe.pipeline import Cropper, embed_images
+from facepipe.zoo import Card
+
+_BATCH = 64
+Advance = Callable[[int], None]
+
+
+def _silent(_: int) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Which part of crops that were trained on is not known to the model: see `hold_out` and `hold_out_images`.
+
+    Attributes:
+        people: as many identities as ``data.held_out`` of the recipe says; 0 takes all.
+        images: source → how many single images were held out of training; empty takes all.
+        seed: of the recipe.
+    """
+
+    people: int = 0
+    images: Mapping[str, int] | None = None
+    seed: int = 0
+
+
+def open_crops(paths: Sequence[Path], held_out: HeldOut | None = None) -> Samples:
+    """Crops to calibrate on: shards, with or without identities, and what else `open_samples` opens.
+
+    Raises:
+        DatasetError: a path is missing or malformed, or fewer are there than were held out.
+    """
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        raise DatasetError(f"{missing[0]}: no such crops; check the path")
+    shards, others = shards_and_others(paths)
+    parts = [open_shards(shards, labelled=None)] if shards else []
+    parts += [open_samples([path]) for path in others]
+    samples = join(parts)
+    return samples if held_out is None else _only(samples, held_out)
+
+
+def _only(samples: Samples, held_out: HeldOut) -> Samples:
+    """The people and the strangers that were held out of training."""
+    named = samples.labels != NOBODY
+    parts = []
+    if named.any():
+        people = take(samples, np.flatnonzero(named))
+        parts.append(hold_out(people, held_out.people, held_out.seed)[1] or people)
+    if not named.all():
+        strangers = take(samples, np.flatnonzero(~named))
+        parts.append(hold_out_images(strangers, held_out.images or {}, held_out.seed)[1] or strangers)
+    return join(parts)
+
+
+def faces_of_crops(
+    samples: Samples,
+    embedder: Embedder,
+    advance: Advance = _silent,
+    one_person: Sequence[tuple[str, str]] = (),
+) -> tuple[KnownFaces, list[str]]:
+    """Embed crops; what cannot be read is left out and told.
+
+    Args:
+        samples: aligned crops.
+        embedder: of the model.
+        advance: called with the number of crops that are done.
+        one_person: pairs of images without identity that show one person all the same, each named by the first 16
+            digits of its file's SHA-256: the second of each pair is left out.
+
+    Returns:
+        The faces, and notes.
+
+    Raises:
+        DatasetError: no crop can be read.
+    """
+    twins = {second for _, second in one_person}
+    aligner = Aligner(embedder.model.card.input.template)
+    parts: list[Embeddings] = []
+    rows: list[int] = []
+    lost: list[str] = []
+    doubled = 0
+    for first in range(0, len(samples), _BATCH):
+        crops = []
+        batch = range(first, min(len(samples), first + _BATCH))
+        for i in batch:
+            try:
+                data = samples.read(i)
+                if samples.labels[i] == NOBODY and image_digest(data) in twins:
+                    doubled += 1
+                    continue
+                crops.append(aligner.accept(read_rgb(data)))
+            except (OSError, FacepipeError) as error:
+                lost.append(f"{samples.key(i)}: {error}")
+                continue
+            rows.append(i)
+        if crops:
+            parts.append(embedder(np.stack(crops)))
+        advance(len(batch))
+    if not parts:
+        raise DatasetError(f"{samples.where}: no crop could be read; the first: {lost[0] if lost else 'none'}")
+    names = [None if samples.labels[i] == NOBODY else samples.identities[samples.labels[i]] for i in rows]
+    notes = list(samples.notes)
+    if doubled:
+        notes.append(f"{doubled} images left out that show somebody who is there already")
+    if lost:
+        notes.append(f"{len(lost)} crops could not be read and were left out, such as {lost[0]}")
+    return known_faces(join_embeddings(parts), names, [samples.about(i) for i in rows]), notes
+
+
+def faces_of_photos(
+    root: Path, embedder: Embedder, cropper: Cropper, advance: Advance = _silent
+) -> tuple[KnownFaces, list[str]]:
+    """Detect and embed the photos of folders, one folder for each person.
+
+    Args:
+        root: holds PERSON/photo.jpg.
+        embedder: of the model.
+        cropper: made for it.
+        advance: called with the number of photos that are done.
+
+    Raises:
+        DatasetError: there is no photo in a folder of its person, or no face in any.
+    """
+    files = [path for path in list_images(root) if len(path.relative_to(root).parts) > 1]
+    if not files:
+        raise DatasetError(f"{root}: no photos in folders of people; it should hold PERSON/photo.jpg")
+    found = join_embeddings(list(embed_images(files, cropper, embedder, progress=advance)))
+    if not len(found):
+        raise DatasetError(f"{root}: no face found in {len(files)} photos; are they aligned crops? --already-aligned")
+    notes = [f"{len(found.failed)} photos without a usable face left out"] if found.failed else []
+    names = [Path(path).relative_to(root).parts[0] for path in found.paths]
+    return known_faces(replace(found, failed=()), names), notes
+
+
+def faces_of_embeddings(path: Path, card: Card) -> KnownFaces:
+    """Faces from a file of ``facepipe embed`` over folders of people, PERSON/photo.
+
+    Raises:
+        EmbeddingsError: it was made by another model, or cannot be read.
+    """
+    loaded = load_embeddings(path)
+    require_made_by(loaded, card, path)
+    return known_faces(loaded, [Path(name).parent.as_posix() for name in loaded.paths])
+
+
+def require_made_by(embeddings: Embeddings, card: Card, path: Path) -> None:
+    """Refuse embeddings of another model.
+
+    Raises:
+        EmbeddingsError: they are.
+    """
+    if not same_model(embeddings.model, card.identity):
+        what = remedy(embeddings.model, card.identity)
+        raise EmbeddingsError(f"{path}: made by {embeddings.model}, not by {card.identity}; {what}")
+
+
+def is_embeddings(path: Path) -> bool:
+    """Whether a path is a file of embeddings, and not a manifest of crops."""
+    if path.suffix.lower() != ".parquet" or not path.is_file():
+        return False
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return "mu" in pq.read_schema(path).names
+    except (OSError, pa.ArrowException):
+        return False
+
+
+def is_photos(path: Path) -> bool:
+    """Whether a path is a folder with photos in it: no shards, no RecordIO, no manifest."""
+    packed = any(any(path.glob(pattern)) for pattern in ("*.tar", "*.parquet", "train.rec"))
+    return path.is_dir() and not packed
+
+
+def read_one_person(path: Path) -> list[tuple[str, str]]:
+    """Pairs of images that show one person, from a CSV with the columns ``a`` and ``b``.
+
+    Images are named by the first 16 digits of their file's SHA-256.
+
+    Raises:
+        DatasetError: the file is missing or malformed; names the line.
+    """
+    table = csv.DictReader(read_lines(path, "it holds pairs of images that show one person: a,b"))
+    pairs = []
+    for row in table:
+        a, b = (row.get("a") or "").strip(), (row.get("b") or "").strip()
+        if len(a) != 16 or len(b) != 16:
+            raise DatasetError(f"{path}, line {table.line_num}: needs columns a and b, 16 digits of SHA-256 each")
+        pairs.append((a, b))
+    return pairs
