@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -147,7 +147,13 @@ def _measure(
     if not alike:
         notes.append("people who are alike were not measured: no age and sex stand beside the faces")
     return Calibration(
-        tuple(thresholds), tuple(probabilities), _quantiles(faces), faces.flip, measured_on, counts, tuple(notes)
+        tuple(thresholds),
+        tuple(probabilities),
+        _quantiles(faces),
+        cast(Flip, faces.flip),
+        measured_on,
+        counts,
+        tuple(notes),
     )
 
 
@@ -169,8 +175,8 @@ def _probability(
     rows = [np.concatenate([impostor[0][side], *(pair[side] for pair in known.values())]) for side in (0, 1)]
     confidence = None
     if score == "cosine":  # the others take κ and σ² in themselves
-        told = pair_confidence(scored, *genuine[0]), pair_confidence(scored, rows[0], rows[1])
-        confidence = told if told[0] is not None and told[1] is not None else None
+        of_same, of_different = pair_confidence(scored, *genuine[0]), pair_confidence(scored, rows[0], rows[1])
+        confidence = None if of_same is None or of_different is None else (of_same, of_different)
     curve = fit_logistic(genuine[1], scores, weight, confidence)
     told_on = f"{len(genuine[1]):,} genuine and {len(impostor[1]):,} impostor pairs at random"
     told_on += f", {sum(sizes[1:]):,} alike, as much weight" if known else ""

@@ -7,13 +7,10 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.screen import note, print_json
-from facepipe.cli.verdict import USUAL_FAR, caption, decision, judge, show
-from facepipe.errors import NoFaceError
+from facepipe.cli.verdict import caption, show
 
 if TYPE_CHECKING:
     from facepipe.detection import DetectorSettings
-    from facepipe.embedding import Embedder
-    from facepipe.pipeline import CroppedImage, ReadImage
 
 
 @click.command("compare")
@@ -27,7 +24,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="scf (Eq. 13) needs a model with kappa, mls one with sigma2.",
 )
-@click.option("--far", type=float, default=USUAL_FAR, show_default=True, help="False-accept rate of the decision.")
+@click.option("--far", type=float, default=1e-3, show_default=True, help="False-accept rate of the decision.")
 @options.among
 @click.option("--threshold", type=float, help="Decide at this score instead of at a false-accept rate.")
 @click.option(
@@ -80,50 +77,29 @@ def command(
     Exit code 0 for any successful comparison (with --check, 1 below the threshold), 2 when there is no face or
     a file cannot be read.
     """
-    from facepipe.detection import create_detector
-    from facepipe.images import read_rgb
-    from facepipe.pipeline import ReadImage
+    from facepipe.api.comparison import Decide
+    from facepipe.api.pipeline import Pipeline
+    from facepipe.images import write_rgb
+    from facepipe.zoo import DEFAULT
 
-    # Before the model is loaded, so that a wrong path is told at once.
-    images = [ReadImage(path, read_rgb(path)) for path in (image_a, image_b)]
-    embedder = options.make_embedder(model, flip, precision, device)
-    detector = None if already_aligned else create_detector(detection, device)
-    decided = decision(embedder, score, far, threshold, among)
-    found = _find(images, embedder, detector, rule)
-    answer = judge(found, embedder, score, decided, prior)
+    pipeline = Pipeline(
+        model or DEFAULT,
+        device=device,
+        detection=detection,
+        faces=rule,
+        flip=flip,
+        precision=precision,
+        already_aligned=already_aligned,
+    )
+    answer = pipeline.compare(image_a, image_b, Decide(score, far, among, threshold, prior))
+    told = answer.to_dict()
     if save is not None:
-        _save(save, images, found, caption(answer))
+        write_rgb(save, answer.picture(caption(told)))
     if as_json:
-        print_json(answer)
+        print_json(told)
     else:
-        show(answer)
+        show(told)
     if save is not None:
         note(f"picture: {save}")
-    if check and not answer["same"]:
+    if check and not answer.same:
         raise click.exceptions.Exit(1)
-
-
-def _find(images: list["ReadImage"], embedder: "Embedder", detector: Any, rule: str) -> list["CroppedImage"]:
-    from facepipe.alignment import Aligner
-    from facepipe.pipeline import Cropper
-
-    found = Cropper(Aligner(embedder.model.card.input.template), detector, rule, "drop")(images)
-    for result in found:
-        if not result.crops:
-            raise NoFaceError(
-                f"{result.path}: {result.reason}; try --min-face 12 for small faces, "
-                "or --already-aligned for a face crop"
-            )
-    return found
-
-
-def _save(path: Path, images: list["ReadImage"], found: list["CroppedImage"], caption: str) -> None:
-    from facepipe.images import write_rgb
-    from facepipe.report.drawing import draw_faces, side_by_side
-
-    drawn = [
-        draw_faces(image.pixels, result.faces, result.chosen)
-        for image, result in zip(images, found, strict=True)
-        if image.pixels is not None
-    ]
-    write_rgb(path, side_by_side(drawn, caption))

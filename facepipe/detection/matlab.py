@@ -50,7 +50,7 @@ class MatlabMTCNN(MTCNN):
     def _search_one(self, pixels: np.ndarray) -> Faces:
         boxes, scores, landmarks = self._output_of(pixels, self._refined(pixels, self._proposed(pixels)))
         # MATLAB's counting from 1 ends here.
-        return Faces(*(values.cpu().numpy() for values in (boxes - 1, scores, landmarks - 1)))
+        return Faces((boxes - 1).cpu().numpy(), scores.cpu().numpy(), (landmarks - 1).cpu().numpy())
 
     def _proposed(self, pixels: np.ndarray) -> Tensor:
         found = [self._level(pixels, level, scale) for level, scale in enumerate(self._scales(pixels))]

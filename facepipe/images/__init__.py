@@ -5,6 +5,8 @@ In memory an image is RGB, uint8, H×W×3, turned the way it is meant to be disp
 
 from facepipe.images.formats import EXTENSIONS, KINDS, VIDEO_EXTENSIONS
 from facepipe.images.listing import list_images
+from facepipe.images.photo import Photo, read_photo
+from facepipe.images.pixels import require_pixels
 from facepipe.images.reading import MAX_PIXELS, Picture, read_image, read_rgb
 from facepipe.images.writing import encode_rgb, write_rgb
 
@@ -13,10 +15,13 @@ __all__ = [
     "KINDS",
     "MAX_PIXELS",
     "VIDEO_EXTENSIONS",
+    "Photo",
     "Picture",
     "encode_rgb",
     "list_images",
     "read_image",
+    "read_photo",
     "read_rgb",
+    "require_pixels",
     "write_rgb",
 ]

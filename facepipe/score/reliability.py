@@ -73,7 +73,7 @@ def reliability(
 def _cllr(probability: np.ndarray, genuine: np.ndarray, prior: float) -> float:
     if genuine.all() or not genuine.any():
         return float("nan")
-    ratio = _log_odds(probability) - _log_odds(np.float64(prior))
+    ratio = _log_odds(probability) - _log_odds(np.array(prior))
     same, different = np.logaddexp(0, -ratio[genuine]), np.logaddexp(0, ratio[~genuine])
     return float((same.mean() + different.mean()) / (2 * np.log(2)))
 

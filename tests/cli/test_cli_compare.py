@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from cli_run import refused, run, tiny_model
 
-from facepipe.cli.verdict import verdict
+from facepipe.api.comparison import verdict
 from facepipe.embedding import load_embeddings
 from facepipe.images import read_rgb, write_rgb
 from facepipe.score import score_pairs

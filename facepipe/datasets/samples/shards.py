@@ -126,7 +126,7 @@ def _scan(file: Path, number: int, index: _Index) -> str:
 
 def _scan_members(file: Path, stream: BinaryIO, number: int, index: _Index) -> str:
     size, end = file.stat().st_size, 0
-    groups = ShardGroups(index.labelled)
+    groups = ShardGroups(index.labelled is True)
     try:
         with tarfile.open(fileobj=stream, mode="r:") as tar:
             while (member := tar.next()) is not None:

@@ -1,0 +1,90 @@
+"""A face in a photo, as the Python API gives it."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from facepipe.embedding import Embeddings
+from facepipe.pipeline import CroppedImage
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face.
+
+    Coordinates are 0-based pixels of the photo as displayed, x right, y down, pixel centres at integers.
+
+    Attributes:
+        box: float32 4, (left, top, right, bottom); may reach beyond the photo. None for an aligned crop.
+        landmarks: float32 5×2, (x, y) of left eye, right eye, nose tip, left and right mouth corner, left and right
+            as the viewer sees them. None for an aligned crop.
+        score: the detector's, 0 to 1; nan for an aligned crop.
+        crop: uint8 h×w×3 RGB, aligned as the model wants it; None where only detection was asked for.
+        embedding: float32 D, as the network gives it, not normalised; None where it was not asked for.
+        kappa: concentration of the von Mises-Fisher distribution (SCF); None where the model has no such head.
+        sigma2: float32 K, variance of the embedding (PFE, ProbFace); None where the model has no such head.
+    """
+
+    box: np.ndarray | None
+    landmarks: np.ndarray | None
+    score: float
+    crop: np.ndarray | None = None
+    embedding: np.ndarray | None = None
+    kappa: float | None = None
+    sigma2: np.ndarray | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, the crop left out."""
+        values: dict[str, Any] = {
+            "box": _plain(self.box),
+            "landmarks": _plain(self.landmarks),
+            "score": self.score if self.score == self.score else None,
+            "embedding": _plain(self.embedding),
+            "kappa": self.kappa,
+            "sigma2": _plain(self.sigma2),
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+    def with_embedding(self, embeddings: Embeddings, row: int) -> "Face":
+        """The same face with a row of embeddings."""
+        kappa = None if embeddings.kappa is None else float(embeddings.kappa[row])
+        sigma2 = None if embeddings.sigma2 is None else embeddings.sigma2[row]
+        return replace(self, embedding=embeddings.mu[row], kappa=kappa, sigma2=sigma2)
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoFaces:
+    """What was found in one of many photos.
+
+    Attributes:
+        photo: its path, or what stands for it.
+        faces: those that were asked for, best first where it is all of them.
+        remarks: what a user should know of the photo, such as damage inside.
+        error: why there is nothing, in one line; empty where the photo could be read.
+    """
+
+    photo: str
+    faces: tuple[Face, ...] = ()
+    remarks: tuple[str, ...] = ()
+    error: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        values = {"photo": self.photo, "faces": [face.to_dict() for face in self.faces]}
+        return values | {"remarks": list(self.remarks), "error": self.error}
+
+
+def faces_of(result: CroppedImage) -> tuple[Face, ...]:
+    """The chosen faces of a photo with their crops; of an aligned crop the one it shows."""
+    if not len(result.chosen):
+        return tuple(Face(None, None, float("nan"), crop) for crop in result.crops)
+    found = result.faces
+    return tuple(
+        Face(found.boxes[index], found.landmarks[index], float(found.scores[index]), crop)
+        for index, crop in zip(result.chosen, result.crops, strict=True)
+    )
+
+
+def _plain(values: np.ndarray | None) -> list[Any] | None:
+    return None if values is None else values.tolist()

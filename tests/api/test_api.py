@@ -1,0 +1,134 @@
+"""The front door: photos of every kind in, small frozen results out, the same as the command line gives."""
+
+import dataclasses
+import doctest
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from cli_run import run
+from PIL import Image
+
+import facepipe
+from facepipe.errors import ImageError, NoFaceError
+from facepipe.images import write_rgb
+
+NAMES = ["Comparison", "Face", "Pipeline", "align", "compare", "detect", "embed", "identify", "load"]
+
+
+@pytest.fixture(scope="module")
+def photo(astronaut, tmp_path_factory):
+    path = tmp_path_factory.mktemp("photos") / "astronaut.png"
+    write_rgb(path, astronaut)
+    return path
+
+
+def kinds_of(path, pixels):
+    return {
+        "path": path,
+        "name": str(path),
+        "bytes": path.read_bytes(),
+        "file": io.BytesIO(path.read_bytes()),
+        "Pillow": Image.open(path),
+        "array": pixels,
+    }
+
+
+@pytest.mark.parametrize("kind", ["path", "name", "bytes", "file", "Pillow", "array"])
+def test_a_photo_of_any_kind(photo, astronaut, kind):
+    [face] = facepipe.detect(kinds_of(photo, astronaut)[kind])
+    [expected] = facepipe.detect(astronaut)
+    np.testing.assert_array_equal(face.box, expected.box)
+    assert face.landmarks.shape == (5, 2) and face.score > 0.99 and face.crop is None
+
+
+def test_blue_first(astronaut):
+    [face] = facepipe.embed(astronaut)
+    [other] = facepipe.embed(np.ascontiguousarray(astronaut[:, :, ::-1]), bgr=True)
+    np.testing.assert_array_equal(face.embedding, other.embedding)
+    with pytest.raises(ImageError, match="bgr=True is for arrays"):
+        facepipe.detect("a.jpg", bgr=True)
+
+
+@pytest.mark.parametrize("photo", [3, None, np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3)), [[1]]])
+def test_what_is_no_photo(photo):
+    with pytest.raises(ImageError):
+        facepipe.detect(photo)
+
+
+def test_no_face():
+    grey = np.full((100, 120, 3), 128, np.uint8)
+    assert facepipe.detect(grey) == facepipe.align(grey) == facepipe.embed(grey) == ()
+    with pytest.raises(NoFaceError, match="no face found"):
+        facepipe.compare(grey, grey)
+
+
+def test_results_are_frozen_and_plain(astronaut):
+    [face] = facepipe.embed(astronaut)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        face.score = 1.0
+    values = json.loads(json.dumps(face.to_dict()))
+    assert len(values["embedding"]) == len(face.embedding) and "crop" not in values
+
+
+def test_compare_is_what_the_command_line_says(photo, astronaut, tmp_path):
+    mirrored = tmp_path / "mirrored.png"
+    write_rgb(mirrored, astronaut[:, ::-1])
+    answer = facepipe.compare(photo, str(mirrored))
+    told = run("compare", photo, mirrored, "--json").json
+    assert json.loads(json.dumps(answer.to_dict())) == told
+    assert answer.same and answer.verdict == "same" and told["far"] == answer.far == 1e-3
+
+
+def test_embed_many_tells_of_what_cannot_be_read(photo, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    pipeline = facepipe.Pipeline()
+    found = list(pipeline.embed_many([photo, tmp_path / "broken.jpg", tmp_path / "gone.jpg", photo]))
+    assert [len(entry.faces) for entry in found] == [1, 0, 0, 1]
+    assert "not an image" in found[1].error and "no such file" in found[2].error and not found[0].error
+    np.testing.assert_allclose(found[0].faces[0].embedding, found[3].faces[0].embedding, rtol=1e-5)
+
+
+def test_identify(photo, tmp_path):
+    (tmp_path / "people" / "Eileen").mkdir(parents=True)
+    (tmp_path / "people" / "Eileen" / "1.png").write_bytes(photo.read_bytes())
+    gallery = tmp_path / "gallery.parquet"
+    assert run("gallery", "build", tmp_path / "people", gallery).code == 0
+    [person] = facepipe.identify(photo, gallery)
+    assert person.name == "Eileen" and person.known and person.score > 0.99
+    assert person.face.box is not None and person.to_dict()["name"] == "Eileen"
+    assert facepipe.identify(np.zeros((64, 64, 3), np.uint8), gallery) == ()
+
+
+def test_a_pipeline_over_aligned_crops(astronaut):
+    [face] = facepipe.align(astronaut)
+    pipeline = facepipe.Pipeline(already_aligned=True)
+    [again] = pipeline.embed(face.crop)
+    [direct] = facepipe.embed(astronaut)
+    assert again.box is None
+    np.testing.assert_allclose(again.embedding, direct.embedding, rtol=1e-4, atol=1e-5)
+
+
+def test_the_doctests_run():
+    from facepipe.api import functions, pipeline
+
+    for module in (functions, pipeline):
+        result = doctest.testmod(module)
+        assert result.attempted > 0 and result.failed == 0
+
+
+def test_names_are_there_and_nothing_is_imported_for_them():
+    """An inventory: who removes a public name must say so here."""
+    assert sorted(facepipe.__all__) == sorted([*NAMES, "Decide", "DetectorSettings", "__version__", "evaluate"])
+    assert set(facepipe.__all__) <= set(dir(facepipe))
+    script = "import sys, facepipe; sys.exit(' '.join({'torch', 'numpy', 'cv2', 'PIL', 'click'} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr.strip()) == (0, "") or ended.stderr.strip() == ""
+
+
+def test_an_unknown_name_suggests_the_nearest():
+    with pytest.raises(AttributeError, match="did you mean 'compare'"):
+        facepipe.comprae  # noqa: B018
