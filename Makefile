@@ -3,13 +3,18 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check model clean
+.PHONY: demo test quick check model clean
 
 demo: $(VENV)/demo.installed
 	$(BIN)/facepipe demo -o demo.jpg
 
+# Each test file in one process, so that what it prepares is prepared once.
 test: $(VENV)/dev.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# For the loop of a developer: what takes seconds.
+quick: $(VENV)/dev.installed
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 check: $(VENV)/dev.installed
 	$(BIN)/ruff check facepipe tests benchmarks

@@ -83,7 +83,7 @@ def facepipe_side(data: dict[str, Any]) -> list[float | None]:
     )
     pairs = TemplatePairs(data["left"], data["right"], data["same"])
     result = evaluate_ijb_verification(templates, pairs, rule="nearest", fars=FARS)
-    return [point["tar"] for point in result.figures["tar"]]
+    return [point["tar"] for point in result.to_dict()["tar"]]
 
 
 def plain_side(data: dict[str, Any]) -> list[float | None]:

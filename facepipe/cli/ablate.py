@@ -14,8 +14,7 @@ from facepipe.cli.screen import note, out, print_json
 from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
-    from facepipe.cli.eval.benchmark import Benchmark
-    from facepipe.protocols import Result
+    from facepipe.cli.eval.benchmark import Benchmark, Measured
     from facepipe.train.ablation import Variant
 
 
@@ -71,7 +70,7 @@ def command(
     target = folder or Path("runs") / Path(ablation).stem
     rows = variants(plan, recipe, target, paths, train_options.with_seed(overrides, seed))
     finished = {row.name: _is_finished(row) for row in rows}
-    results: dict[str, dict[str, Result]] = {}
+    results: dict[str, dict[str, Measured]] = {}
     for row in rows:
         _train(row, finished[row.name], device)
         results[row.name] = {one.name: _evaluate(one, row, target, device) for one in asked}
@@ -117,13 +116,13 @@ def _train(row: "Variant", finished: bool, device: str) -> None:
         sys.exit(stopped.exit_code)
 
 
-def _evaluate(benchmark: "Benchmark", row: "Variant", target: Path, device: str) -> "Result":
+def _evaluate(benchmark: "Benchmark", row: "Variant", target: Path, device: str) -> "Measured":
     from facepipe.cli.eval.benchmark import kept_result
 
     file = target / "results" / benchmark.name / f"{row.name}.json"
     result, kept = kept_result(file, benchmark, row.model, row.row.score, device)
-    reason = result.figures.get("reasons", {}).get("accuracy", "")
-    told = percent(result.figures["accuracy"]) + (f" ({reason})" if reason else "")
+    reason = result.reasons.get("accuracy", "")
+    told = percent(result.accuracy) + (f" ({reason})" if reason else "")
     note(f"{row.row.title}, {benchmark.name}: {told} by {row.row.score}" + (f", kept in {file}" if kept else ""))
     return result
 

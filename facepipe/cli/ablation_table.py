@@ -7,11 +7,11 @@ from facepipe.cli.eval.verification_table import NONE
 from facepipe.cli.screen import note, out
 
 if TYPE_CHECKING:
-    from facepipe.protocols import Result
+    from facepipe.cli.eval.benchmark import Measured
     from facepipe.train.ablation import Ablation, Variant
 
 
-def ablation_json(ablation: str, rows: list["Variant"], results: dict[str, dict[str, "Result"]]) -> dict[str, Any]:
+def ablation_json(ablation: str, rows: list["Variant"], results: dict[str, dict[str, "Measured"]]) -> dict[str, Any]:
     """For programs: of each row the model, the score, and every benchmark's accuracy (fractions) and command.
 
     Args:
@@ -30,10 +30,10 @@ def ablation_json(ablation: str, rows: list["Variant"], results: dict[str, dict[
                 "score": row.row.score,
                 "benchmarks": {
                     name: {
-                        "accuracy": result.figures["accuracy"],
-                        "std_error": result.figures["std_error"],
-                        "std_dev": result.figures["std_dev"],
-                        "pairs": result.figures["pairs"],
+                        "accuracy": result.accuracy,
+                        "std_error": result.std_error,
+                        "std_dev": result.std_dev,
+                        "pairs": result.pairs,
                         "command": f"facepipe eval {result.settings['benchmark']}",
                     }
                     for name, result in results[row.name].items()
@@ -46,7 +46,7 @@ def ablation_json(ablation: str, rows: list["Variant"], results: dict[str, dict[
 
 
 def show_ablation(
-    plan: "Ablation", rows: list["Variant"], results: dict[str, dict[str, "Result"]], target: Path
+    plan: "Ablation", rows: list["Variant"], results: dict[str, dict[str, "Measured"]], target: Path
 ) -> None:
     """For people: a column for each benchmark of the ablation, a dash where it was not measured, and the mean.
 
@@ -67,13 +67,13 @@ def show_ablation(
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         found = results[row.name]
-        shares = [found[name].figures["accuracy"] if name in found else None for name in columns]
+        shares = [found[name].accuracy if name in found else None for name in columns]
         table.add_row(escape(row.row.title), *map(_hundred, (*shares, _mean(found))))
     console = out()
     needed = console.measure(table, options=console.options.update(max_width=1000)).maximum
     console.width = max(needed, console.width)  # lines that run over are of more use than figures cut short
     console.print(table)
-    known = [name for name in measured if results[rows[0].name][name].figures["accuracy"] is not None]
+    known = [name for name in measured if results[rows[0].name][name].accuracy is not None]
     if 0 < len(known) < len(columns):
         note(f"mean: of {', '.join(known)}")
     note(f"whether a difference is more than chance: facepipe eval compare {target / 'results' / measured[0]}/*.json")
@@ -83,7 +83,7 @@ def _hundred(share: float | None) -> str:
     return NONE if share is None else f"{100 * share:.2f}"
 
 
-def _mean(results: dict[str, "Result"]) -> float | None:
+def _mean(results: dict[str, "Measured"]) -> float | None:
     """Of the benchmarks that have an accuracy."""
-    known = [result.accuracy for result in results.values() if result.figures["accuracy"] is not None]
+    known = [result.accuracy for result in results.values() if result.accuracy is not None]
     return sum(known) / len(known) if known else None

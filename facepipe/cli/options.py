@@ -103,10 +103,8 @@ def turning_detection(command: F) -> F:
 
 def _detection(command: F, turns: bool) -> F:
     @wraps(command)
-    def wrapped(detector: str | None, preset: str | None, min_score: float | None, **words: Any) -> Any:
-        names = "min_face", "factor", "thresholds", "max_pixels", "border", "turns"
-        changes = {name: words.pop(name) for name in names}
-        return command(detection=_settings(detector, preset, min_score, changes), **words)
+    def wrapped(**words: Any) -> Any:
+        return command(detection=detector_settings(words), **words)
 
     turned = click.option(
         "--turns/--no-turns",
@@ -120,12 +118,18 @@ def _detection(command: F, turns: bool) -> F:
     return decorated
 
 
-def _settings(
-    detector: str | None, preset: str | None, min_score: float | None, changes: dict[str, Any]
-) -> "DetectorSettings":
+def detector_settings(words: dict[str, Any]) -> "DetectorSettings":
+    """Take the parameters of `detection` out of a command's, and make settings of them.
+
+    Raises:
+        FacepipeError: detector and preset do not fit each other, or a value is impossible.
+    """
     from facepipe.detection import DETECTORS
     from facepipe.detection import preset as settings_of
 
+    detector, preset, min_score = words.pop("detector"), words.pop("preset"), words.pop("min_score")
+    names = "min_face", "factor", "thresholds", "max_pixels", "border", "turns"
+    changes = {name: words.pop(name) for name in names}
     settings = settings_of(preset or DETECTORS[detector or "mtcnn"].preset, **changes)
     if detector not in (None, settings.detector):
         raise FacepipeError(f"--preset {preset} is one of {settings.detector}; leave it out with --detector {detector}")

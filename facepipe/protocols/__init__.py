@@ -3,7 +3,7 @@
 from facepipe.protocols.result import FoldResult, Result
 from facepipe.protocols.roc import FARS, OperatingPoint, tar_at_far
 from facepipe.protocols.verification.lfw import evaluate_lfw
-from facepipe.protocols.verification.pairs import evaluate_pairs
+from facepipe.protocols.verification.pairs import PairsResult, VerificationResult, evaluate_pairs
 from facepipe.protocols.verification.tenfold import RULES
 
 __all__ = [
@@ -11,7 +11,9 @@ __all__ = [
     "RULES",
     "FoldResult",
     "OperatingPoint",
+    "PairsResult",
     "Result",
+    "VerificationResult",
     "evaluate_lfw",
     "evaluate_pairs",
     "tar_at_far",

@@ -1,18 +1,24 @@
 """What every protocol returns, and its JSON form."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, get_type_hints
 
 from facepipe import __version__
 from facepipe.embedding.precision import mixed_precision
 from facepipe.errors import DatasetError
-from facepipe.protocols.roc import OperatingPoint
 from facepipe.protocols.verification.outcomes import Outcomes
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
+
+FLAT = {"flat": True}
+"""Metadata of a field whose own fields stand in its place in JSON."""
+IF_ANY = {"if_any": True}
+"""Metadata of a field that is left out of JSON where it is empty."""
+HIDDEN = {"hidden": True}
+"""Metadata of a field that is for people alone and not in JSON."""
 
 
 @dataclass(frozen=True)
@@ -24,74 +30,70 @@ class FoldResult:
     pairs: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
-    """The outcome of a protocol.
+    """The outcome of a protocol; each protocol's own class adds its figures as fields.
+
+    Shares are fractions, counts integers, and a figure that the data cannot give is None.
 
     Attributes:
         protocol: its name.
-        figures: what was measured, as plain JSON values: shares are fractions, counts integers, and a figure
-            that the data cannot give is None. TAR at FAR stands under ``tar`` as `tar_table` makes it.
         settings: everything that the figures depend on: model, flip, score, rule, hash of the data, versions ...
         outcomes: what became of each pair, for paired tests between runs; None where there is no such thing.
     """
 
     protocol: str
-    figures: dict[str, Any]
     settings: dict[str, Any] = field(default_factory=dict)
     outcomes: Outcomes | None = None
 
-    @property
-    def accuracy(self) -> float:
-        """Mean accuracy over folds, a fraction; nan where the data cannot give it."""
-        return _number(self.figures["accuracy"])
-
-    @property
-    def std_error(self) -> float:
-        """Standard error of the accuracy, σ/√folds with σ over folds (n − 1); nan where there is none."""
-        return _number(self.figures["std_error"])
-
-    @property
-    def std_dev(self) -> float:
-        """Standard deviation of the folds' accuracies (over n, as insightface prints it); nan where there is none."""
-        return _number(self.figures.get("std_dev"))
-
-    @property
-    def folds(self) -> tuple[FoldResult, ...]:
-        """One entry per fold."""
-        return tuple(FoldResult(**fold) for fold in self.figures["folds"])
-
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """A plain dictionary for JSON: the figures at the top, ``settings`` and ``outcomes`` below them."""
-        told = {"protocol": self.protocol, **self.figures, "settings": self.settings}
+        told = {"protocol": self.protocol, **plain(self), "settings": self.settings}
         if self.outcomes is not None:
             told["outcomes"] = self.outcomes.as_json()
         return told
 
     @classmethod
-    def from_json(cls, told: Any, where: str | Path) -> "Result":
-        """The inverse of `as_json`.
+    def from_dict(cls, told: Any, where: str | Path) -> Self:
+        """The inverse of `to_dict`, for a class without flat fields.
 
         Args:
-            told: what stood in the file.
+            told: what stood in a file.
             where: its name, for the error.
 
         Raises:
-            DatasetError: it is no result.
+            DatasetError: it is no such result.
         """
+        from pydantic import TypeAdapter
+
         try:
-            rest = dict(told)
-            protocol, settings, outcomes = rest.pop("protocol"), rest.pop("settings"), rest.pop("outcomes", None)
-            if not isinstance(protocol, str) or not isinstance(settings, dict):
-                raise TypeError(protocol)
-            return cls(protocol, rest, settings, None if outcomes is None else Outcomes.from_json(outcomes))
+            hints, rest = get_type_hints(cls), dict(told)
+            outcomes = rest.pop("outcomes", None)
+            values = {name: TypeAdapter(hints[name]).validate_python(value) for name, value in rest.items()}
+            return cls(**values, outcomes=None if outcomes is None else Outcomes.from_json(outcomes))
         except (KeyError, TypeError, ValueError) as error:
             raise DatasetError(f"{where}: not a result of 'facepipe eval ... --json'; make it again") from error
 
 
-def tar_table(points: tuple[OperatingPoint, ...]) -> list[dict[str, Any]]:
-    """Operating points as JSON values: one object for each rate, with the fields of `OperatingPoint`."""
-    return [dict(vars(point)) for point in points]
+_COMMON = tuple(one.name for one in fields(Result))
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, tuples and dictionaries as JSON values, field by field as `FLAT`, `IF_ANY` and `HIDDEN` say."""
+    if is_dataclass(value):
+        told: dict[str, Any] = {}
+        for one in fields(value):
+            part = getattr(value, one.name)
+            if one.metadata.get("hidden") or (one.name in _COMMON and isinstance(value, Result)):
+                continue
+            if one.metadata.get("flat"):
+                told |= plain(part)
+            elif part or not one.metadata.get("if_any"):
+                told[one.name] = plain(part)
+        return told
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, tuple | list) else value
 
 
 def settings_of(embeddings: "Embeddings", **more: Any) -> dict[str, Any]:
@@ -105,10 +107,6 @@ def settings_of(embeddings: "Embeddings", **more: Any) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Versions of facepipe, torch and NumPy, without importing torch."""
     return {"facepipe": __version__, "torch": _version("torch"), "numpy": _version("numpy")}
-
-
-def _number(figure: float | None) -> float:
-    return float("nan") if figure is None else float(figure)
 
 
 def _version(package: str) -> str:

@@ -12,10 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from facepipe.errors import FacepipeError
-from facepipe.protocols.no_figure import why_no_tar_of
 from facepipe.score.threshold import ascending, threshold_of_ascending
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+
+_Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Thresholds, descending, and the genuine and impostor pairs at or above each."""
+
+_Found = tuple[float | None, int, int]
+"""Threshold, genuine and impostor pairs at or above it; no threshold where nobody is accepted."""
 
 Rates = Callable[[float], tuple[float, float]]
 """Threshold → (FAR, FRR)."""
@@ -63,14 +68,131 @@ def tar_at_far(
 def _point(genuine: np.ndarray, impostor: np.ndarray, far: float, confidence: float) -> OperatingPoint:
     if not 0 < far < 1:
         raise FacepipeError(f"a false-accept rate must lie between 0 and 1, not {far:g}")
-    reason = why_no_tar_of(genuine, impostor, far)
+    reason = _why_no_tar_of(genuine, impostor, far)
     if reason:
         return OperatingPoint(far, None, None, None, None, reason=reason)
     threshold = threshold_of_ascending(impostor, far)
-    accepted = _at_or_above(genuine, threshold)
-    low, high = clopper_pearson(accepted, len(genuine), confidence)
-    reached = _at_or_above(impostor, threshold) / len(impostor)
-    return OperatingPoint(far, accepted / len(genuine), threshold, low, high, reached)
+    counts = _at_or_above(genuine, threshold), _at_or_above(impostor, threshold)
+    return _point_at(far, threshold, counts, (len(genuine), len(impostor)), confidence)
+
+
+def _point_at(
+    far: float, threshold: float | None, counts: tuple[int, int], pairs: tuple[int, int], confidence: float
+) -> OperatingPoint:
+    """The point with so many genuine and impostor pairs accepted of all ``pairs``."""
+    low, high = clopper_pearson(counts[0], pairs[0], confidence)
+    return OperatingPoint(far, counts[0] / pairs[0], threshold, low, high, counts[1] / pairs[1])
+
+
+def tar_at_rounded_far(
+    genuine: np.ndarray, impostor: np.ndarray, fars: Sequence[float], confidence: float = 0.95
+) -> tuple[OperatingPoint, ...]:
+    """TAR at the k-th highest impostor score, k = round(FAR·N), as PFE's programs take it (evaluation/metrics.py).
+
+    Accept at or above the threshold. Rounding up, or a tie, lets through more than FAR·N: see ``reached``.
+    Arguments and errors as in `tar_at_far`.
+    """
+    genuine, impostor = _ascending(genuine, impostor)
+    return tuple(_rounded_point(genuine, impostor, far, confidence) for far in fars)
+
+
+def _rounded_point(genuine: np.ndarray, impostor: np.ndarray, far: float, confidence: float) -> OperatingPoint:
+    reason = _why_no_tar_of(genuine, impostor, far)
+    if reason:
+        return OperatingPoint(far, None, None, None, None, reason=reason)
+    threshold = float(impostor[len(impostor) - round(far * len(impostor))])
+    counts = _at_or_above(genuine, threshold), _at_or_above(impostor, threshold)
+    return _point_at(far, threshold, counts, (len(genuine), len(impostor)), confidence)
+
+
+def tar_at_nearest_fpr(
+    genuine: np.ndarray, impostor: np.ndarray, fars: Sequence[float] = FARS, confidence: float = 0.95
+) -> tuple[OperatingPoint, ...]:
+    """TAR at the point of scikit-learn's ROC curve with the nearest FPR (insightface's ijb_11.py, lines 357-366).
+
+    The curve has one point for each different score and (0, 0); points on a straight line between their
+    neighbours are dropped, as ``sklearn.metrics.roc_curve`` does by default, and that may drop the one that
+    would have been nearest. Of two that are equally near, the one with more false accepts is taken. So the rate
+    reached may be above the one asked for.
+
+    Arguments and errors as in `tar_at_far`.
+    """
+    genuine, impostor = _ascending(genuine, impostor)
+    # The steep part of the curve settles the rates asked for, as a rule.
+    steep = _steep(genuine, impostor, int(np.ceil(2 * max(fars) * len(impostor))) + 1)
+    points = []
+    for far in fars:
+        reason = _why_no_tar_of(genuine, impostor, far)
+        if reason:
+            points.append(OperatingPoint(far, None, None, None, None, reason=reason))
+            continue
+        threshold, accepted, passed = _of_steep(steep, len(impostor), far) or _of_all(genuine, impostor, far)
+        points.append(_point_at(far, threshold, (accepted, passed), (len(genuine), len(impostor)), confidence))
+    return tuple(points)
+
+
+def _steep(genuine: np.ndarray, impostor: np.ndarray, count: int) -> _Curve | None:
+    """The curve down to the impostor score with ``count`` at or above it; None without impostors."""
+    if not len(impostor):
+        return None
+    edge = impostor[-min(count, len(impostor))]
+    return _bends(genuine[np.searchsorted(genuine, edge) :], impostor[np.searchsorted(impostor, edge) :])
+
+
+def _of_steep(curve: _Curve | None, impostors: int, far: float) -> _Found | None:
+    """The nearest point of a part of the curve, or None when one below it may be nearer."""
+    if curve is None:
+        return None
+    found, distance = _choose(curve, far, impostors)
+    # The lower end of a part is no end of the curve, but it is no nearer than itself.
+    return found if distance < abs(curve[2][-1] / impostors - far) else None
+
+
+def _of_all(genuine: np.ndarray, impostor: np.ndarray, far: float) -> _Found:
+    return _choose(_bends(genuine, impostor), far, len(impostor))[0]
+
+
+def _bends(genuine: np.ndarray, impostor: np.ndarray) -> _Curve:
+    """The curve where it bends or ends."""
+    thresholds = np.unique(np.concatenate([genuine, impostor]))[::-1]
+    tps = len(genuine) - np.searchsorted(genuine, thresholds)
+    fps = len(impostor) - np.searchsorted(impostor, thresholds)
+    kept = np.ones(len(thresholds), bool)
+    if len(thresholds) > 2:
+        kept[1:-1] = (np.diff(fps, 2) != 0) | (np.diff(tps, 2) != 0)
+    return thresholds[kept], tps[kept], fps[kept]
+
+
+def _choose(curve: _Curve, far: float, impostors: int) -> tuple[_Found, float]:
+    thresholds, tps, fps = curve
+    distance = np.abs(np.append(0, fps) / impostors - far)
+    # The last of the equally near ones has the most false accepts, and of these the most true ones.
+    best = len(distance) - 1 - int(distance[::-1].argmin())
+    found = (float(thresholds[best - 1]), int(tps[best - 1]), int(fps[best - 1])) if best else (None, 0, 0)
+    return found, float(distance[best])
+
+
+def why_no_tar(genuine: int, impostor: int, lowest: float, highest: float, far: float) -> str:
+    """One line, empty when there is a figure.
+
+    Args:
+        genuine, impostor: number of pairs.
+        lowest, highest: of all scores.
+        far: false-accept rate.
+    """
+    if not genuine:
+        return "no genuine pairs"
+    if np.floor(far * impostor + 1e-9) < 1:
+        return f"{impostor} impostor pairs, fewer than 1/FAR"
+    return "all scores are equal" if lowest == highest else ""
+
+
+def _why_no_tar_of(genuine: np.ndarray, impostor: np.ndarray, far: float) -> str:
+    """`why_no_tar` of ascending scores."""
+    if not len(genuine) or not len(impostor):
+        return why_no_tar(len(genuine), len(impostor), 0, 1, far)
+    lowest, highest = min(genuine[0], impostor[0]), max(genuine[-1], impostor[-1])
+    return why_no_tar(len(genuine), len(impostor), float(lowest), float(highest), far)
 
 
 def equal_error_rate(genuine: np.ndarray, impostor: np.ndarray) -> float | None:

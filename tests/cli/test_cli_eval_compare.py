@@ -27,7 +27,7 @@ def results(tmp_path):
         embeddings = Embeddings(mu, f"{name}@1", paths=tuple(f"{n}.jpg" for n in names))
         result = evaluate_pairs(embeddings, pairs.take(np.arange(400) < kept), fars=[0.1, 0.02, 1e-3])
         files[name] = tmp_path / f"{name}.json"
-        files[name].write_text(json.dumps(result.as_json()))
+        files[name].write_text(json.dumps(result.to_dict()))
     return files
 
 

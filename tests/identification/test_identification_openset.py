@@ -27,7 +27,7 @@ def faces(seed, score):
 def test_one_code_path(score, closed):
     embeddings, person = faces(3, score)
     lists = draw_openset(embeddings.paths, person, closed, mated=50, gallery=200, trials=3)
-    figures = evaluate_openset(embeddings, lists, score, fpirs=(0.1, 0.02)).figures
+    figures = evaluate_openset(embeddings, lists, score, fpirs=(0.1, 0.02)).to_dict()
     for trial, told in zip(lists.trials, figures["trials"], strict=True):
         own = embeddings.take(trial.gallery)
         gallery = Gallery(own.with_paths([f"{who}/1" for who in person[trial.gallery]]))

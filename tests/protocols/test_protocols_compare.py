@@ -81,15 +81,23 @@ def test_without_scores_there_is_no_bootstrap():
 def test_as_many_pairs_left_out_but_others():
     """Equal counts and equal truth do not make the same pairs."""
     same = np.array([True, True, False, False])
-    left_out = [Result("pairs", {}, {"data": "x"}, Outcomes(same, same, same.astype(np.float32), of)) for of in "ab"]
+    left_out = [
+        Result(
+            protocol="pairs", settings={"data": "x"}, outcomes=Outcomes(same, same, same.astype(np.float32), of)
+        )
+        for of in "ab"
+    ]
     assert "left out different pairs" in why_not_paired(*left_out)
     assert why_not_paired(left_out[0], left_out[0]) == ""
     assert Outcomes.from_json(left_out[0].outcomes.as_json()).of == "a"
 
 
 def test_what_cannot_be_paired():
-    a = Result("pairs", {}, {"data": "1"}, outcomes())
+    def made(data, found=None):
+        return Result(protocol="pairs", settings={"data": data}, outcomes=found)
+
+    a = made("1", outcomes())
     assert why_not_paired(a, a) == ""
-    assert "no outcomes" in why_not_paired(a, Result("pairs", {}, {"data": "1"}))
-    assert "different lists" in why_not_paired(a, Result("pairs", {}, {"data": "2"}, outcomes()))
-    assert "left out" in why_not_paired(a, Result("pairs", {}, {"data": "1"}, outcomes(pairs=297)))
+    assert "no outcomes" in why_not_paired(a, made("1"))
+    assert "different lists" in why_not_paired(a, made("2", outcomes()))
+    assert "left out" in why_not_paired(a, made("1", outcomes(pairs=297)))

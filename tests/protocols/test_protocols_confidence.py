@@ -16,7 +16,7 @@ from facepipe.images import write_rgb
 from facepipe.pipeline import Cropper, read_batches
 from facepipe.protocols.risk.damaged import DamagedCropper, mix_damaged, name_copies, original, require_copies
 from facepipe.protocols.risk.error_reject import error_reject
-from facepipe.protocols.risk.risk_controlled import available, curves_of, evaluate_risk
+from facepipe.protocols.risk.risk_controlled import available, evaluate_risk
 from facepipe.protocols.risk.table import risk_table
 from facepipe.protocols.risk.uncertainty import CONFIDENCES, pair_uncertainty, uncertainty
 from facepipe.score import cosine
@@ -91,14 +91,14 @@ def test_evaluate():
     result = evaluate_risk(e, pairs, ("kappa", "random"), fmr=0.05, seed=2)
     score = cosine(e.mu[pairs.left], e.mu[pairs.right])
     doubt = np.maximum(-e.kappa[pairs.left], -e.kappa[pairs.right]).astype(np.float64)
-    for row, expected in zip(result.figures["table"]["kappa"], risk_table(score, pairs.same, doubt), strict=True):
+    for row, expected in zip(result.to_dict()["table"]["kappa"], risk_table(score, pairs.same, doubt), strict=True):
         assert row == pytest.approx(vars(expected))
-    curves = curves_of(result)
+    curves = result.curves
     assert list(curves) == ["kappa", "random", "ideal"]
     assert curves["kappa"].fnmr == error_reject(score, pairs.same, doubt, 0.05).fnmr
-    assert result.figures["relative_area"]["ideal"] == 0
+    assert result.to_dict()["relative_area"]["ideal"] == 0
     assert result.settings["score"] == "cosine" and result.settings["pair_rule"] == "max"
-    told = result.as_json()
+    told = result.to_dict()
     assert told["protocol"] == "risk" and told["pairs"] == 400 and told["genuine"] == 200 and told["images"] == 40
     import json
 
@@ -109,8 +109,8 @@ def test_rows_are_found_by_name_and_all_confidences_are_taken():
     e, pairs = embeddings(), pairs_of()
     order = RNG.permutation(40)
     there, back = evaluate_risk(e, pairs, fmr=0.05), evaluate_risk(e.take(order), pairs, fmr=0.05)
-    assert list(there.figures["table"]) == list(CONFIDENCES)
-    assert there.figures == back.figures
+    assert list(there.to_dict()["table"]) == list(CONFIDENCES)
+    assert there.to_dict() == back.to_dict()
     with pytest.raises(DatasetError, match=r"P3/P3_0001: not in the embeddings \(1 of 40"):
         evaluate_risk(e.take(np.arange(40) != 3), pairs)
 
@@ -118,8 +118,8 @@ def test_rows_are_found_by_name_and_all_confidences_are_taken():
 def test_other_scores_and_rules():
     e, pairs = embeddings(), pairs_of()
     by_mls = evaluate_risk(e, pairs, ("sigma2",), "mls", "sum", 0.05)
-    assert by_mls.figures["curves"]["sigma2"]["threshold"] < 0
-    assert by_mls.figures != evaluate_risk(e, pairs, ("sigma2",), "cosine", "sum", 0.05).figures
+    assert by_mls.to_dict()["curves"]["sigma2"]["threshold"] < 0
+    assert by_mls.to_dict() != evaluate_risk(e, pairs, ("sigma2",), "cosine", "sum", 0.05).to_dict()
 
 
 def test_mixing_damaged_copies():

@@ -125,7 +125,7 @@ def test_probface_modes(made, faces, temperature, one_still):
     for score, expected in longhand_scores.items():
         result = evaluate_ijb_verification(got, pairs, score, fars=FARS[:3], settings=recipe.settings())
         wanted = tar_at_far(expected[pairs.same], expected[~pairs.same], FARS[:3])
-        assert [point["tar"] for point in result.figures["tar"]] == pytest.approx([point.tar for point in wanted])
+        assert [point["tar"] for point in result.to_dict()["tar"]] == pytest.approx([point.tar for point in wanted])
         assert result.settings["temperature"] == temperature and result.settings["media_weights"] == "together"
 
 
@@ -161,14 +161,14 @@ def test_verification(made, faces, score, rule):
     result = evaluate_ijb_verification(templates, pairs, score, rule, FARS, {"subset": "C"})
     expected = score_pairs(score, templates, pairs.left, pairs.right)
     genuine, impostor = expected[pairs.same], expected[~pairs.same]
-    assert result.figures["auc"] == pytest.approx(roc_auc_score(pairs.same, expected))
-    for point in result.figures["tar"][:-1]:
+    assert result.to_dict()["auc"] == pytest.approx(roc_auc_score(pairs.same, expected))
+    for point in result.to_dict()["tar"][:-1]:
         if rule == "exact":
             assert point == vars(tar_at_far(genuine, impostor, [point["far"]])[0])
         else:
             assert (point["tar"], point["reached"]) == pytest.approx(longhand.nearest(genuine, impostor, point["far"]))
-    assert result.figures["tar"][-1]["tar"] is None and "fewer than 1/FAR" in result.figures["tar"][-1]["reason"]
-    told = json.loads(json.dumps(result.as_json()))
+    assert result.to_dict()["tar"][-1]["tar"] is None and "fewer than 1/FAR" in result.to_dict()["tar"][-1]["reason"]
+    told = json.loads(json.dumps(result.to_dict()))
     assert (told["genuine"], told["impostor"]) == (int(pairs.same.sum()), int((~pairs.same).sum()))
     assert told["settings"]["subset"] == "C" and told["settings"]["rule"] == rule
     assert result.outcomes is not None and len(result.outcomes) == len(pairs)
@@ -194,13 +194,13 @@ def test_identification_closed(made, faces):
     own = subject == probes.subject[:, None]
     mates, others = scores[own], np.sort(scores[~own])[::-1]
     place = 1 + (scores > mates[:, None]).sum(1)
-    for k, share in result.figures["cmc"].items():
+    for k, share in result.to_dict()["cmc"].items():
         assert share == pytest.approx((place <= int(k)).mean())
-    for point in result.figures["pooled"][:2]:
+    for point in result.to_dict()["pooled"][:2]:
         threshold = others[int(np.ceil(len(mates) * point["fpir"])) - 1]
         assert point["tpir"] == pytest.approx((mates > threshold).mean())
         assert point["threshold"] == pytest.approx(threshold, abs=1e-6)
-    assert result.figures["pooled"][2]["reason"] == "28 probes, fewer than 1/rate"
+    assert result.to_dict()["pooled"][2]["reason"] == "28 probes, fewer than 1/rate"
     assert result.settings["reading"] == "closed"
 
 
@@ -213,7 +213,7 @@ def test_identification_open(made, faces, score, monkeypatch):
     galleries, probes = enrolled(made, numbers)
     result = evaluate_open(templates, galleries, probes, score, fpirs=(0.5, 0.1, 0.001))
     places, expected = [], []
-    for gallery, told in zip(galleries, result.figures["galleries"], strict=True):
+    for gallery, told in zip(galleries, result.to_dict()["galleries"], strict=True):
         grid = np.meshgrid(probes.rows, gallery.rows, indexing="ij")
         scores = score_pairs(score, templates, grid[0].ravel(), grid[1].ravel()).reshape(grid[0].shape)
         found = longhand.searched(scores, gallery.subject, probes.subject)
@@ -221,11 +221,11 @@ def test_identification_open(made, faces, score, monkeypatch):
         expected.append([longhand.tpir(found, fpir, 1) for fpir in (0.5, 0.1, 0.001)])
         assert [point["tpir"] for point in told["tpir"]] == pytest.approx(expected[-1])
         assert (told["mated"], told["non_mated"], told["subjects"]) == (14, 14, 7)
-    for k, share in result.figures["cmc"].items():
+    for k, share in result.to_dict()["cmc"].items():
         assert share == pytest.approx(np.mean([place <= int(k) for place in places]))
-    for number, point in enumerate(result.figures["tpir"][:2]):
+    for number, point in enumerate(result.to_dict()["tpir"][:2]):
         assert point["tpir"] == pytest.approx(np.mean([each[number] for each in expected]))
-    assert result.figures["tpir"][2] == {
+    assert result.to_dict()["tpir"][2] == {
         "fpir": 0.001, "tpir": None, "reason": "14 probes without a mate, fewer than 1/FPIR"
     }
 

@@ -7,10 +7,10 @@ import search_longhand as longhand
 from facepipe.datasets.templates.ijba import SearchSplit, TemplateFaces, VerifySplit, read_verify_split
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError
-from facepipe.protocols.identification.over_trials import over_points, over_shares
+from facepipe.protocols.identification.trials import MeanShare, MeanTar, mean_shares, mean_tar
 from facepipe.protocols.ijb.ijba import evaluate_ijba_search, evaluate_ijba_verify, search_names, verify_names
 from facepipe.protocols.ijb.template_pooling import TemplateRecipe
-from facepipe.protocols.roc import tar_at_far
+from facepipe.protocols.roc import OperatingPoint, tar_at_far
 
 DIM = 5
 
@@ -69,12 +69,12 @@ def test_verify(rule, weights):
         else:
             highest = np.sort(impostor)[::-1]
             tars.append([np.mean(genuine >= highest[round(far * len(impostor)) - 1]) for far in (0.1, 0.011)])
-    for number, point in enumerate(result.figures["tar"][:2]):
+    for number, point in enumerate(result.to_dict()["tar"][:2]):
         column = [row[number] for row in tars]
         assert (point["tar"], point["std"]) == pytest.approx((np.mean(column), np.std(column)))
-    assert result.figures["tar"][2]["tar"] is None
-    assert result.figures["tar"][2]["reason"].endswith("fewer than 1/FAR (in 3 of 3 trials)")
-    assert [table["split"] for table in result.figures["splits"]] == [1, 2, 3]
+    assert result.to_dict()["tar"][2]["tar"] is None
+    assert result.to_dict()["tar"][2]["reason"].endswith("fewer than 1/FAR (in 3 of 3 trials)")
+    assert [table["split"] for table in result.to_dict()["splits"]] == [1, 2, 3]
 
 
 def test_search():
@@ -91,18 +91,18 @@ def test_search():
         found = longhand.searched(scores, split.gallery.subject, split.probes.subject)
         rates.append([longhand.tpir(found, fpir, 1) for fpir in (0.3, 0.15)])
         first.append(np.mean([rank == 1 for mated, *_, rank in found if mated]))
-    for number, point in enumerate(result.figures["tpir"][:2]):
+    for number, point in enumerate(result.to_dict()["tpir"][:2]):
         assert point["tpir"] == pytest.approx(np.mean(rates, 0)[number])
-    assert result.figures["tpir"][2]["tpir"] is None
-    assert result.figures["cmc"]["1"]["share"] == pytest.approx(np.mean(first))
+    assert result.to_dict()["tpir"][2]["tpir"] is None
+    assert result.to_dict()["cmc"]["1"]["share"] == pytest.approx(np.mean(first))
 
 
 def test_the_real_split(shared):
     split = read_verify_split(1, shared / "data" / "ijba_split1")
     result = evaluate_ijba_verify(embedded(verify_names([split]), noise=0.2), [split])
-    (table,) = result.figures["splits"]
+    (table,) = result.to_dict()["splits"]
     assert (table["genuine"], table["impostor"]) == (1_803, 9_984)
-    assert result.figures["tar"][0]["tar"] > 0.95 and result.figures["tar"][0]["std"] is None
+    assert result.to_dict()["tar"][0]["tar"] > 0.95 and result.to_dict()["tar"][0]["std"] is None
 
 
 def test_what_is_refused():
@@ -119,9 +119,9 @@ def test_what_is_refused():
 
 
 def test_over_trials():
-    tables = [[{"far": 0.1, "tar": 0.5, "reason": ""}], [{"far": 0.1, "tar": None, "reason": "why"}]]
-    assert over_points(tables, "far", "tar") == [
-        {"far": 0.1, "tar": None, "std": None, "trials": 2, "reason": "why (in 1 of 2 trials)"}
-    ]
-    assert over_shares([{"1": 0.5}, {"1": 0.7}], ddof=1)["1"]["std"] == pytest.approx(0.02**0.5)
-    assert over_shares([{"1": 0.5}]) == {"1": {"share": 0.5, "std": None, "trials": 1}}
+    point = OperatingPoint(0.1, 0.5, 0.3, 0.4, 0.6, 0.1)
+    silent = OperatingPoint(0.1, None, None, None, None, reason="why")
+    assert mean_tar([[point], [silent]]) == (MeanTar(0.1, None, None, 2, "why (in 1 of 2 trials)"),)
+    assert mean_tar([[point], [point]]) == (MeanTar(0.1, 0.5, 0.0, 2, ""),)
+    assert mean_shares([{"1": 0.5}, {"1": 0.7}], ddof=1)["1"].std == pytest.approx(0.02**0.5)
+    assert mean_shares([{"1": 0.5}]) == {"1": MeanShare(0.5, None, 1)}

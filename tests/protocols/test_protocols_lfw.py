@@ -178,8 +178,8 @@ def test_evaluate(pairs, rule):
     assert result.accuracy == pytest.approx(statistics.fmean(accuracy for accuracy, _ in expected))
     assert result.std_error == pytest.approx(statistics.stdev(accuracy for accuracy, _ in expected) / 2**0.5)
     assert result.std_dev == pytest.approx(statistics.pstdev(accuracy for accuracy, _ in expected))
-    assert ("val" in result.figures) == (rule == "insightface")
-    told = result.as_json()
+    assert ("val" in result.to_dict()) == (rule == "insightface")
+    told = result.to_dict()
     assert {key: told[key] for key in ("protocol", "images", "pairs", "undetected")} == {
         "protocol": "lfw",
         "images": len(pairs.names),
@@ -201,18 +201,18 @@ def test_missed_faces(pairs):
     missed = ("Bo/Bo_0003", "Ann/Ann_0004")  # pairs 1 and 7
     embeddings = embeddings_of(pairs, undetected=missed)
     centre = evaluate_lfw(embeddings, pairs)
-    assert centre.figures["undetected"] == 2 and centre.settings["on_miss"] == "centre"
+    assert centre.to_dict()["undetected"] == 2 and centre.settings["on_miss"] == "centre"
     assert centre.folds == evaluate_lfw(embeddings_of(pairs), pairs).folds
 
     skipped = evaluate_lfw(embeddings, pairs, on_miss="skip")
-    assert skipped.figures["pairs"] == 6 and [fold.pairs for fold in skipped.folds] == [3, 3]
+    assert skipped.to_dict()["pairs"] == 6 and [fold.pairs for fold in skipped.folds] == [3, 3]
     kept = pairs.take(np.array([True, False, True, True, True, True, True, False]))
     expected, _ = longhand.sphereface(embeddings.mu[::-1].astype(float), kept)
     assert [fold.accuracy for fold in skipped.folds] == pytest.approx([accuracy for accuracy, _ in expected])
 
     with pytest.raises(DatasetError, match=r"Bo/Bo_0003: no face found, nor in 1 more; use --on-miss centre or skip"):
         evaluate_lfw(embeddings, pairs, on_miss="fail")
-    assert evaluate_lfw(embeddings_of(pairs), pairs, on_miss="fail").figures["undetected"] == 0
+    assert evaluate_lfw(embeddings_of(pairs), pairs, on_miss="fail").to_dict()["undetected"] == 0
 
 
 @pytest.mark.parametrize("lost", [0, 1])

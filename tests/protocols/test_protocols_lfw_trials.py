@@ -48,7 +48,7 @@ def test_blufr(made, monkeypatch):
     lists = Blufr(names, person, tuple(trials(person)))
     result = evaluate_blufr(embeddings, lists, fars=(0.1, 0.01, 1e-5), fpirs=(0.2, 0.1, 0.001))
     scores, vr, dirs, first = cosines(mu), [], [], []
-    for trial, told in zip(lists.trials, result.figures["trials"], strict=True):
+    for trial, told in zip(lists.trials, result.to_dict()["trials"], strict=True):
         left, right = (trial.test[index] for index in np.triu_indices(len(trial.test), 1))
         same = person[left] == person[right]
         points = tar_at_far(scores[left, right][same], scores[left, right][~same], [0.1, 0.01])
@@ -60,16 +60,16 @@ def test_blufr(made, monkeypatch):
         dirs.append([longhand.tpir(found, fpir, 1) for fpir in (0.2, 0.1)])
         first.append(np.mean([rank == 1 for mated, *_, rank in found if mated]))
         assert [point["tpir"] for point in told["tpir"]] == [*map(pytest.approx, dirs[-1]), None]
-    for number, point in enumerate(result.figures["tar"][:2]):
+    for number, point in enumerate(result.to_dict()["tar"][:2]):
         column = np.array(vr)[:, number]
         assert point["tar"] == pytest.approx(column.mean()) and point["std"] == pytest.approx(column.std(ddof=1))
         assert point["lower"] == pytest.approx(column.mean() - column.std(ddof=1)) and point["trials"] == 3
-    for number, point in enumerate(result.figures["dir"][:2]):
+    for number, point in enumerate(result.to_dict()["dir"][:2]):
         assert point["lower"] == pytest.approx(np.mean(dirs, 0)[number] - np.std(dirs, 0, ddof=1)[number])
-    assert result.figures["cmc"]["1"]["share"] == pytest.approx(np.mean(first))
-    assert result.figures["tar"][2]["tar"] is result.figures["tar"][2]["lower"] is None
-    assert "fewer than 1/FAR (in 3 of 3 trials)" in result.figures["tar"][2]["reason"]
-    json.dumps(result.as_json())
+    assert result.to_dict()["cmc"]["1"]["share"] == pytest.approx(np.mean(first))
+    assert result.to_dict()["tar"][2]["tar"] is result.to_dict()["tar"][2]["lower"] is None
+    assert "fewer than 1/FAR (in 3 of 3 trials)" in result.to_dict()["tar"][2]["reason"]
+    json.dumps(result.to_dict())
 
 
 def test_blufr_wants_all_images(made):
@@ -91,8 +91,8 @@ def test_openset(made, closed):
         found = longhand.searched(scores[trial.probe][:, trial.gallery], person[trial.gallery], person[trial.probe])
         shares.append([longhand.tpir(found, fpir, 1) for fpir in (0.1, 0.02)])
         first.append(np.mean([rank == 1 for mated, *_, rank in found if mated]))
-    assert result.figures["cmc"]["1"]["share"] == pytest.approx(np.mean(first))
-    assert result.figures["cmc"]["1"]["std"] == pytest.approx(np.std(first, ddof=1))
-    told = [point["tpir"] for point in result.figures["dir"]]
+    assert result.to_dict()["cmc"]["1"]["share"] == pytest.approx(np.mean(first))
+    assert result.to_dict()["cmc"]["1"]["std"] == pytest.approx(np.std(first, ddof=1))
+    told = [point["tpir"] for point in result.to_dict()["dir"]]
     assert told == ([None] * 3 if closed else [*map(pytest.approx, np.mean(shares, 0)), None])
     assert result.settings["lists"] == "drawn, seed 5" and result.settings["closed"] == closed

@@ -12,6 +12,7 @@ from facepipe.errors import DatasetError, EmbeddingsError
 from facepipe.protocols.megaface.noise import on_list, people, replace_noisy_probes
 from facepipe.protocols.megaface.photos import clean_probes, evaluate_megaface, photos_of_embeddings
 from facepipe.protocols.megaface.protocol import megaface_figures
+from facepipe.protocols.result import plain
 from facepipe.protocols.roc import tar_at_far
 from facepipe.score.pairs import score_pairs
 
@@ -105,7 +106,8 @@ def test_figures(block):
     noise = rng.random(100) < 0.1
     parts = (slice(first, first + block) for first in range(0, 100, block))
     blocks = ((features(distractors[part]), noise[part]) for part in parts)
-    told = megaface_figures(features(probes), person, blocks, (1, 10, 60), ranks=(1, 2, 3), fars=(0.1, 0.01, 1e-3))
+    rates = {"ranks": (1, 2, 3), "fars": (0.1, 0.01, 1e-3)}
+    told = plain(megaface_figures(features(probes), person, blocks, (1, 10, 60), **rates))
     assert [row["distractors"] for row in told["sizes"]] == [1, 10, 60]
     assert (told["probes"], told["people"], told["genuine"]) == (8, 3, 9)
     for row in told["sizes"]:
@@ -129,7 +131,8 @@ def clean(mu):
 
 
 def test_a_tie_with_a_distractor_is_no_recognition():
-    told = megaface_figures(features(np.eye(2)[[0, 0]]), np.array([1, 1]), clean(np.eye(2)[[0, 1]]), (2,), fars=(0.5,))
+    probes, others = features(np.eye(2)[[0, 0]]), clean(np.eye(2)[[0, 1]])
+    told = plain(megaface_figures(probes, np.array([1, 1]), others, (2,), fars=(0.5,)))
     assert told["sizes"][0]["cmc"] == {"1": 0.0, "10": 1.0}
 
 
@@ -140,7 +143,7 @@ def test_a_copy_of_the_mate_among_the_distractors_is_ahead(dim):
     person = np.arange(40) // 2
     probes = rng.normal(size=(20, dim))[person] + 0.01 * rng.normal(size=(40, dim))
     # Of every second photo: ahead of it when the other searches for it, and of the other when it searches itself.
-    told = megaface_figures(features(probes), person, clean(probes[1::2]), (20,), ranks=(1, 2), fars=(0.5,))
+    told = plain(megaface_figures(features(probes), person, clean(probes[1::2]), (20,), ranks=(1, 2), fars=(0.5,)))
     assert told["sizes"][0]["cmc"] == {"1": 0.0, "2": 1.0}
 
 
@@ -175,10 +178,10 @@ def test_other_scores(score):
         if a != b and a // 3 == b // 3
     ]
     for rank in (1, 2):
-        assert told.figures["cmc"][str(rank)] == np.mean([count < rank for count in ahead])
+        assert told.to_dict()["cmc"][str(rank)] == np.mean([count < rank for count in ahead])
     impostor = np.array([one(a, 9 + d) for a in range(9) for d in range(40)])
     genuine = np.array([one(a, b) for a in range(9) for b in range(a) if a // 3 == b // 3])
-    assert told.figures["tar"][0]["tar"] == tar_at_far(genuine, impostor, [0.1])[0].tar
+    assert told.to_dict()["tar"][0]["tar"] == tar_at_far(genuine, impostor, [0.1])[0].tar
     assert told.settings["score"] == score and len(told.settings["data"]) == 16
 
 
@@ -188,7 +191,7 @@ def test_a_centre_has_no_confidence():
     assert evaluate_megaface(centred, others).settings["noisy_probes"] == "1 by centre"
     with pytest.raises(DatasetError, match="use --noisy-probes drop"):
         evaluate_megaface(centred, others, score="scf")
-    assert evaluate_megaface(clean_probes(photos, {"1.jpg"}, "drop"), others, score="scf").figures["probes"] == 8
+    assert evaluate_megaface(clean_probes(photos, {"1.jpg"}, "drop"), others, score="scf").to_dict()["probes"] == 8
 
 
 def test_the_hash_is_of_what_was_searched():

@@ -8,9 +8,8 @@ import pytest
 from facepipe.datasets.pairs.lfw_pairs import Pairs
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError
-from facepipe.protocols import Result
 from facepipe.protocols.risk.join_results import put_beside
-from facepipe.protocols.risk.risk_controlled import curves_of, evaluate_risk
+from facepipe.protocols.risk.risk_controlled import RiskResult, evaluate_risk
 
 COUNT = 40
 RNG = np.random.default_rng(1)
@@ -42,19 +41,20 @@ def test_side_by_side():
         result("pf@2", sigma2=sigma2(2)),
         result("pf@3", sigma2=sigma2(3)),
     )
-    told = Result.from_json(json.loads(json.dumps(first.as_json())), "file")
+    told = RiskResult.from_dict(json.loads(json.dumps(first.to_dict())), "file")
+    assert told == first
     both = put_beside(put_beside(ours, told, "a.json"), second, "b.json")
     names = ["kappa", "sigma2", "sigma2 of pf", "norm", "random"]
-    assert list(both.figures["table"]) == names and list(both.figures["curves"]) == [*names, "ideal"]
-    assert list(both.figures["relative_area"]) == [*names, "ideal"]
+    assert list(both.to_dict()["table"]) == names and list(both.to_dict()["curves"]) == [*names, "ideal"]
+    assert list(both.to_dict()["relative_area"]) == [*names, "ideal"]
     for part in ("table", "curves", "relative_area"):
-        assert both.figures[part]["kappa"] == ours.figures[part]["kappa"]
-        assert both.figures[part]["sigma2"] == first.figures[part]["sigma2"]
-        assert both.figures[part]["sigma2 of pf"] == second.figures[part]["sigma2"]
+        assert both.to_dict()[part]["kappa"] == ours.to_dict()[part]["kappa"]
+        assert both.to_dict()[part]["sigma2"] == first.to_dict()[part]["sigma2"]
+        assert both.to_dict()[part]["sigma2 of pf"] == second.to_dict()[part]["sigma2"]
     assert both.settings["beside"] == ["pf@2", "pf@3"] and "beside" not in ours.settings
-    assert list(curves_of(both)) == [*names, "ideal"]
+    assert list(both.curves) == [*names, "ideal"]
     third = put_beside(both, result("pf@4", sigma2=sigma2(4)), "c.json")
-    assert "sigma2 of pf@4" in third.figures["table"]
+    assert "sigma2 of pf@4" in third.to_dict()["table"]
 
 
 def test_only_what_can_be_compared():
@@ -65,8 +65,14 @@ def test_only_what_can_be_compared():
         (result("pf@2", mu=other, sigma2=sigma2(2)), "a.json: pf@2 scores the pairs differently; only heads on one"),
         (result("pf@2", fmr=0.1, sigma2=sigma2(2)), "a.json: made with another --fmr"),
         (result("pf@2", pairs=shorter, sigma2=sigma2(2)), "a.json: made with another list of pairs"),
-        (Result("lfw", {}, {}), "a.json: not a result of 'facepipe eval risk ... --json'"),
     ]:
         with pytest.raises(DatasetError) as caught:
             put_beside(ours, wrong, "a.json")
         assert str(caught.value).startswith(message)
+
+
+def test_what_is_no_result_of_this_protocol():
+    told = result("scf@1", kappa=KAPPA).to_dict()
+    for wrong in ({}, {"protocol": "lfw", "settings": {}}, told | {"table": 3}, told | {"speed": 3}):
+        with pytest.raises(DatasetError, match=r"^a\.json: not a result of"):
+            RiskResult.from_dict(wrong, "a.json")

@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 
 from facepipe.errors import EmbeddingsError, FacepipeError
 from facepipe.protocols.identification.top_scores import TopScores
-from facepipe.protocols.ijb.nearest_fpr import tar_at_nearest_fpr
-from facepipe.protocols.ijb.rounded_far import tar_at_rounded_far
-from facepipe.protocols.roc import tar_at_far
+from facepipe.protocols.roc import tar_at_far, tar_at_nearest_fpr, tar_at_rounded_far
 
 RATES = [0.5, 0.2, 0.1, 0.03, 0.01, 0.001]
 

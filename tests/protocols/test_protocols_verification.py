@@ -1,7 +1,6 @@
 """Verification on any list: other scores than cosine, what is counted, and honest answers to degenerate data."""
 
 import json
-import math
 import statistics
 from itertools import pairwise
 
@@ -14,7 +13,7 @@ from lfw_longhand import judged_right
 from facepipe.datasets.pairs.lfw_pairs import Pairs, deal_folds, make_pairs
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError, EmbeddingsError
-from facepipe.protocols import RULES, Result, evaluate_pairs
+from facepipe.protocols import RULES, VerificationResult, evaluate_pairs
 from facepipe.protocols.rows import find_rows, without_extension
 from facepipe.protocols.verification.outcomes import Outcomes
 from facepipe.protocols.verification.tenfold import judge_scores
@@ -101,7 +100,7 @@ def test_figures_of_every_score(score):
     np.testing.assert_allclose(result.outcomes.scores, expected, rtol=1e-6)
     if score != "cosine":
         assert result.folds == judge_scores(expected, pairs, "insightface").folds
-    figures = result.figures
+    figures = result.to_dict()
     assert 0.5 < figures["accuracy"] <= 1 and 0 <= figures["eer"] < 0.5 < figures["auc"] <= 1
     assert (figures["pairs"], figures["genuine"] + figures["impostor"], figures["images"]) == (120, 120, 40)
     tenth, rare = figures["tar"]
@@ -125,7 +124,7 @@ def test_one_class_has_no_figures():
     embeddings, pairs = listed()
     for same, reason in ((True, "no impostor pairs"), (False, "no genuine pairs")):
         part = pairs.take(pairs.same == same)
-        figures = evaluate_pairs(embeddings, part).figures
+        figures = evaluate_pairs(embeddings, part).to_dict()
         assert all(figures[name] is None for name in ("accuracy", "std_error", "eer", "auc"))
         assert figures["folds"] == [] and all(point["tar"] is None for point in figures["tar"])
         assert figures["reasons"] == {"accuracy": reason, "eer": reason, "auc": reason}
@@ -135,8 +134,8 @@ def test_constant_scores_have_no_figures():
     embeddings, pairs = listed()
     constant = Embeddings(np.ones((40, 6), np.float32), "m@1", paths=embeddings.paths)
     result = evaluate_pairs(constant, pairs)
-    figures = result.figures
-    assert math.isnan(result.accuracy) and math.isnan(result.std_error) and result.folds == ()
+    figures = result.to_dict()
+    assert result.accuracy is None and result.std_error is None and result.folds == ()
     assert figures["accuracy"] is None and figures["eer"] is None and figures["auc"] is None
     assert {point["reason"] for point in figures["tar"][:1]} == {"all scores are equal"}
     assert set(figures["reasons"].values()) == {"all scores are equal"}
@@ -145,16 +144,16 @@ def test_constant_scores_have_no_figures():
 def test_a_single_fold_has_no_accuracy():
     embeddings, pairs = listed(folds=1)
     result = evaluate_pairs(embeddings, pairs)
-    assert result.figures["accuracy"] is None and result.figures["reasons"] == {"accuracy": "a single fold"}
-    assert result.figures["auc"] > 0.5 and result.outcomes.right is None
+    assert result.to_dict()["accuracy"] is None and result.to_dict()["reasons"] == {"accuracy": "a single fold"}
+    assert result.to_dict()["auc"] > 0.5 and result.outcomes.right is None
 
 
 def test_json_and_back():
     embeddings, pairs = listed()
     result = evaluate_pairs(embeddings, pairs, "sphereface")
-    text = json.dumps(result.as_json(), allow_nan=False)
-    again = Result.from_json(json.loads(text), "a.json")
-    assert (again.protocol, again.figures, again.settings) == (result.protocol, result.figures, result.settings)
+    text = json.dumps(result.to_dict(), allow_nan=False)
+    again = VerificationResult.from_dict(json.loads(text), "a.json")
+    assert (again.protocol, again.to_dict(), again.settings) == (result.protocol, result.to_dict(), result.settings)
     assert again.folds == result.folds and again.accuracy == result.accuracy
     for name in ("same", "right", "scores"):
         np.testing.assert_array_equal(getattr(again.outcomes, name), getattr(result.outcomes, name))
@@ -175,7 +174,7 @@ def test_json_and_back():
 )
 def test_what_is_no_result(told):
     with pytest.raises(DatasetError, match=r"^x\.json: not a result of"):
-        Result.from_json(told, "x.json")
+        VerificationResult.from_dict(told, "x.json")
 
 
 def test_scores_of_long_lists_are_left_out(monkeypatch):

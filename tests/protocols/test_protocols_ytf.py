@@ -7,6 +7,7 @@ from facepipe.datasets.pairs.lfw_pairs import make_pairs
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError, EmbeddingsError
 from facepipe.protocols import evaluate_pairs
+from facepipe.protocols.result import plain
 from facepipe.protocols.verification.ytf import evaluate_ytf
 
 VIDEOS = [f"{person}/{number}" for person in ("Ann", "J.R._Bo", "Cy", "Di") for number in (0, 3)]
@@ -55,7 +56,7 @@ def test_frames_are_pooled(pairs, pooling):
     np.testing.assert_allclose(result.outcomes.scores, expected.outcomes.scores, rtol=1e-5)
     assert result.accuracy == expected.accuracy
     assert result.settings["pool"] == pooling and result.protocol == "ytf"
-    told = {name: result.figures[name] for name in ("videos", "frames", "frames_without_face", "undetected")}
+    told = {name: result.to_dict()[name] for name in ("videos", "frames", "frames_without_face", "undetected")}
     assert told == {"videos": 8, "frames": 24, "frames_without_face": 0, "undetected": 0}
 
 
@@ -66,9 +67,9 @@ def test_frames_without_a_face_are_left_out_unless_there_is_no_other(pairs):
     expected = evaluate_pairs(pooled_longhand(embeddings, np.ones(24), skipped), pairs)
     result = evaluate_ytf(embeddings, pairs)
     np.testing.assert_allclose(result.outcomes.scores, expected.outcomes.scores, rtol=1e-5)
-    told = {name: result.figures[name] for name in ("frames", "frames_without_face", "undetected")}
+    told = {name: result.to_dict()[name] for name in ("frames", "frames_without_face", "undetected")}
     assert told == {"frames": 23, "frames_without_face": 1, "undetected": 1}
-    assert evaluate_ytf(embeddings, pairs, on_miss="skip").figures["pairs"] < len(pairs)
+    assert evaluate_ytf(embeddings, pairs, on_miss="skip").to_dict()["pairs"] < len(pairs)
     with pytest.raises(DatasetError, match="Cy/3: no face found"):
         evaluate_ytf(embeddings, pairs, on_miss="fail")
 
@@ -82,7 +83,7 @@ def test_other_videos_and_second_faces_are_passed_over(pairs):
     )
     result = evaluate_ytf(mixed, pairs)
     np.testing.assert_array_equal(result.outcomes.scores, evaluate_ytf(plain, pairs).outcomes.scores)
-    assert (result.figures["frames"], result.figures["frames_unreadable"]) == (24, 1)
+    assert (result.to_dict()["frames"], result.to_dict()["frames_unreadable"]) == (24, 1)
 
 
 def test_what_is_missing_is_named(pairs):
@@ -109,6 +110,6 @@ def test_some_frames_of_saved_embeddings(pairs):
     embeddings = frames()
     kept = [row for row, path in enumerate(embeddings.paths) if not path.endswith(".10.jpg")]
     few, expected = evaluate_ytf(embeddings, pairs, most=2), evaluate_ytf(embeddings.take(kept), pairs)
-    assert few.figures == expected.figures and few.figures["frames"] == 16
+    assert few.tar == expected.tar and few.accuracy == expected.accuracy and few.frames == expected.frames == 16
     assert (few.settings["most_frames"], expected.settings["most_frames"]) == (2, None)
-    assert evaluate_ytf(embeddings, pairs, most=3).figures == evaluate_ytf(embeddings, pairs).figures
+    assert plain(evaluate_ytf(embeddings, pairs, most=3)) == plain(evaluate_ytf(embeddings, pairs))

@@ -1,4 +1,7 @@
-"""Benchmarks for a model that another command has made: the words of a ``facepipe eval`` command under a name."""
+"""Benchmarks for a model that another command has made: the words of a ``facepipe eval`` command under a name.
+
+The command only parses the words; the function of that name in `facepipe.evaluation` measures.
+"""
 
 import json
 import re
@@ -11,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from facepipe.cli import options
 from facepipe.cli.eval import command as eval_group
-from facepipe.cli.eval.result_file import read_result
-from facepipe.cli.eval.verification_table import Caller
+from facepipe.cli.eval.source_options import FIELDS, make_source
 from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
-    from facepipe.protocols import Result
+    from facepipe.protocols import VerificationResult
+    from facepipe.protocols.verification.ytf import VideosResult
+
+    Measured = VerificationResult | VideosResult
 
 PROTOCOLS = ("lfw", "cfp", "pairs", "bin", "ytf")
 """Those of ``facepipe eval`` that report an accuracy."""
@@ -38,7 +44,7 @@ class Benchmark:
     name: str
     words: tuple[str, ...]
 
-    def measure(self, model: str, score: str, device: str) -> "Result":
+    def measure(self, model: str, score: str, device: str) -> "Measured":
         """Run the protocol on a model.
 
         Args:
@@ -48,11 +54,17 @@ class Benchmark:
         Raises:
             FacepipeError: as the command of the protocol.
         """
-        caller = Caller()
-        context = self._context(caller, models=[model], score=score, device=device)
-        context.command.invoke(context)
-        assert caller.result is not None
-        return replace(caller.result, settings=caller.result.settings | {"benchmark": shlex.join(self.words)})
+        from facepipe import evaluation
+
+        words = dict(self._context(models=[model], score=score, device=device).params)
+        del words["as_json"]
+        words["rule"], faces = words.pop("accuracy_rule"), words.pop("rule", "centre")
+        if "preset" in words:
+            words["detection"] = options.detector_settings(words)
+        given = {name: words.pop(name) for name in FIELDS if name in words and name != "rule"}
+        function = getattr(evaluation, self.words[0])
+        result: Measured = function(source=make_source(given | {"rule": faces}), **words)
+        return replace(result, settings=result.settings | {"benchmark": shlex.join(self.words)})
 
     def check(self) -> None:
         """Refuse words that the protocol does not know; files are not looked at.
@@ -60,21 +72,21 @@ class Benchmark:
         Raises:
             DatasetError: names the benchmark, and what is wrong.
         """
-        context = self._context(None)
+        context = self._context()
         for parameter, option in _CALLERS.items():
             if context.get_parameter_source(parameter) is ParameterSource.COMMANDLINE:
                 raise DatasetError(f"benchmark {self.name}: leave {option} out of it")
         if self.words[0] == "bin" and context.params["paths"]:
             raise DatasetError(f"benchmark {self.name}: leave --embeddings out of it")
 
-    def _context(self, caller: Caller | None, **defaults: Any) -> click.Context:
+    def _context(self, **defaults: Any) -> click.Context:
         protocol, *words = self.words
         command = eval_group.get_command(click.Context(eval_group), protocol)
         assert command is not None
         # A command keeps the names of its help option from its first context, so it must not be one of its own.
         parent = click.get_current_context()
         try:
-            return command.make_context(protocol, words, parent, default_map=defaults, obj=caller)
+            return command.make_context(protocol, words, parent, default_map=defaults)
         except click.UsageError as error:
             raise DatasetError(f"benchmark {self.name}: eval {protocol}: {error.format_message()}") from error
 
@@ -116,7 +128,7 @@ def _checked(name: str, text: str) -> str:
     return name
 
 
-def kept_result(file: Path, benchmark: Benchmark, model: str, score: str, device: str) -> tuple["Result", bool]:
+def kept_result(file: Path, benchmark: Benchmark, model: str, score: str, device: str) -> tuple["Measured", bool]:
     """The result in ``file`` where it is of this benchmark, model and version; otherwise measured, and kept there.
 
     Returns:
@@ -136,18 +148,24 @@ def kept_result(file: Path, benchmark: Benchmark, model: str, score: str, device
         "score": score,
         "versions": versions(),
     }
-    found = _read(file)
+    found = _read(file, benchmark)
     # Results of before precision was recorded may be in bfloat16.
     old = found is None or "precision" not in found.settings
     if found is not None and not old and all(found.settings.get(name) == value for name, value in wanted.items()):
         return found, True
     result = benchmark.measure(model, score, device)
-    write_text(file, json.dumps(result.as_json()) + "\n")
+    write_text(file, json.dumps(result.to_dict()) + "\n")
     return result, False
 
 
-def _read(file: Path) -> "Result | None":
+def _read(file: Path, benchmark: Benchmark) -> "Measured | None":
+    from facepipe.protocols import VerificationResult
+    from facepipe.protocols.saved_result import read_json
+    from facepipe.protocols.verification.ytf import VideosResult
+
     try:
-        return read_result(file)
+        if benchmark.words[0] == "ytf":
+            return VideosResult.from_dict(read_json(file), file)
+        return VerificationResult.from_dict(read_json(file), file)
     except DatasetError:
         return None

@@ -1,18 +1,21 @@
 """``facepipe eval bin``."""
 
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from facepipe.cli import options
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.source import Source, crop_options
+from facepipe.cli.eval.source_options import crop_options
 from facepipe.cli.eval.verification_table import report_verification
+
+if TYPE_CHECKING:
+    from facepipe.evaluation import Source
 
 
 @click.command("bin")
-@click.argument("bin_file", metavar="FILE.bin", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE.bin", type=click.Path(path_type=Path))
 @click.option(
     "--embeddings",
     "paths",
@@ -26,8 +29,8 @@ from facepipe.cli.eval.verification_table import report_verification
 @crop_options
 @options.as_json
 def command(
-    source: Source,
-    bin_file: Path,
+    source: "Source",
+    file: Path,
     accuracy_rule: str,
     score: str,
     fars: tuple[float, ...],
@@ -38,21 +41,7 @@ def command(
     The sets hold aligned crops. Image and mirror image are added (--flip sum) as in insightface's
     verification.py, whatever the model's card says, unless --flip is given.
     """
-    import numpy as np
+    from facepipe import evaluation
 
-    from facepipe.datasets.pairs.insightface_bin import read_bin
-    from facepipe.images import read_rgb
-    from facepipe.protocols import FARS, evaluate_pairs
-
-    content = read_bin(bin_file)
-
-    def read(path: Path, max_pixels: int) -> np.ndarray:
-        return read_rgb(content.images[path.name], max_pixels, f"{bin_file}, image {path.name}")
-
-    if not source.paths:
-        source = replace(source, flip=source.flip or "sum", already_aligned=True)
-    embeddings = source.embeddings(content.pairs.names, bin_file.stem, read)
-    result = evaluate_pairs(
-        embeddings, content.pairs, accuracy_rule, "centre", score, fars or FARS, f"bin-{bin_file.stem}"
-    )
-    report_verification(result, bin_file.name, as_json)
+    result = evaluation.bin(file, source, rule=accuracy_rule, score=score, fars=fars)
+    report_verification(result, file.name, as_json)

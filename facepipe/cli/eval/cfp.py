@@ -1,29 +1,32 @@
 """``facepipe eval cfp``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from facepipe.cli import options
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.source import Source, source_options, source_path
+from facepipe.cli.eval.source_options import source_options, source_path
 from facepipe.cli.eval.verification_table import report_verification
-from facepipe.errors import DatasetError
+
+if TYPE_CHECKING:
+    from facepipe.evaluation import Source
 
 
 @click.command("cfp")
 @source_path
 @click.option("--part", type=click.Choice(["FF", "FP"]), default="FP", show_default=True, help="Which pairs.")
 @click.option(
-    "--protocol", "protocol_folder", type=click.Path(path_type=Path), help="CFP's folder Protocol [default: in PATH]."
+    "--protocol", type=click.Path(path_type=Path), help="CFP's folder Protocol [default: in PATH]."
 )
 @verification.verification("insightface")
 @source_options
 @options.as_json
 def command(
-    source: Source,
+    source: "Source",
     part: str,
-    protocol_folder: Path | None,
+    protocol: Path | None,
     accuracy_rule: str,
     score: str,
     on_miss: str,
@@ -35,13 +38,9 @@ def command(
     PATH is CFP's folder (with Data and Protocol), a folder of aligned crops (001/frontal/01.jpg) with
     --already-aligned, or a file of embeddings; for the last two name the lists with --protocol.
     """
-    from facepipe.datasets.pairs.cfp import cfp_images, read_cfp_pairs
-    from facepipe.protocols import FARS, evaluate_pairs
+    from facepipe import evaluation
 
-    folder = protocol_folder or source.paths[0] / "Protocol"
-    if protocol_folder is None and not folder.is_dir():
-        raise DatasetError(f"{source.paths[0]}: has no folder Protocol; name CFP's with --protocol")
-    pairs = read_cfp_pairs(folder, part)
-    embeddings = source.below(cfp_images).embeddings(pairs.names, "CFP")
-    result = evaluate_pairs(embeddings, pairs, accuracy_rule, on_miss, score, fars or FARS, f"cfp-{part.lower()}")
+    result = evaluation.cfp(
+        source, protocol, part=part, rule=accuracy_rule, score=score, on_miss=on_miss, fars=fars
+    )
     report_verification(result, f"CFP-{part}", as_json)

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
-from facepipe.cli.eval.result_file import read_result
 from facepipe.cli.eval.verification_table import NONE, percent
 from facepipe.cli.screen import note, out, print_json, progress
 from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
-    from facepipe.protocols import Result
+    from facepipe.protocols.saved_result import SavedResult
 
 _PERCENT = ("accuracy", "std_error", "std_dev", "eer")
 
@@ -28,9 +27,11 @@ def command(files: tuple[Path, ...], resamples: int, seed: int, as_json: bool) -
     Every run is tested against the first one where both are over the same pairs: the judgements by McNemar's
     exact test, TAR at each false-accept rate by a paired bootstrap.
     """
+    from facepipe.protocols.saved_result import read_saved_result
+
     if len(files) < 2:
         raise DatasetError(f"{files[0]}: give two results or more, the first is what the others are compared with")
-    results = [read_result(path) for path in files]
+    results = [read_saved_result(path) for path in files]
     tests = [_test(results[0], other, resamples, seed) for other in results[1:]]
     if as_json:
         runs = [{"file": str(path), **_run(result)} for path, result in zip(files, results, strict=True)]
@@ -42,11 +43,11 @@ def command(files: tuple[Path, ...], resamples: int, seed: int, as_json: bool) -
         _show_test(files[0], path, test, resamples)
 
 
-def _run(result: "Result") -> dict[str, Any]:
+def _run(result: "SavedResult") -> dict[str, Any]:
     return {"protocol": result.protocol, "figures": result.figures, "settings": result.settings}
 
 
-def _test(first: "Result", second: "Result", resamples: int, seed: int) -> dict[str, Any]:
+def _test(first: "SavedResult", second: "SavedResult", resamples: int, seed: int) -> dict[str, Any]:
     from facepipe.protocols.verification.compare import mcnemar, tar_differences, why_not_paired
 
     reason = why_not_paired(first, second)
@@ -63,13 +64,13 @@ def _test(first: "Result", second: "Result", resamples: int, seed: int) -> dict[
     }
 
 
-def _tars(result: "Result") -> dict[float, dict[str, Any]]:
+def _tars(result: "SavedResult") -> dict[float, dict[str, Any]]:
     table = result.figures.get("tar")
     points = table if isinstance(table, list) else []
     return {point["far"]: point for point in points if isinstance(point, dict) and {"far", "tar"} <= set(point)}
 
 
-def _show_runs(files: tuple[Path, ...], results: list["Result"]) -> None:
+def _show_runs(files: tuple[Path, ...], results: list["SavedResult"]) -> None:
     from rich.markup import escape
     from rich.table import Table
 

@@ -1,6 +1,5 @@
 """``facepipe eval ijb``."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,16 +7,15 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.source import Source, source_options, source_path
+from facepipe.cli.eval.source_options import source_options, source_path
 from facepipe.cli.eval.template_options import template_options
 from facepipe.cli.screen import out, print_json
-from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
-    from facepipe.datasets.templates.ijb import IjbFaces, IjbFolder
-    from facepipe.embedding import Embeddings
-    from facepipe.protocols import Result
+    from facepipe.evaluation import Source
+    from facepipe.protocols.ijb.identification import ClosedReadingResult, OpenReadingResult
     from facepipe.protocols.ijb.template_pooling import TemplateRecipe
+    from facepipe.protocols.ijb.verification import TemplatesResult
 
 
 @click.command("ijb")
@@ -50,7 +48,7 @@ if TYPE_CHECKING:
 @source_options
 @options.as_json
 def command(
-    source: Source,
+    source: "Source",
     subset: str,
     task: str,
     lists: Path | None,
@@ -67,83 +65,52 @@ def command(
     landmarks of its list. Or a folder of aligned crops under the same names (--already-aligned), or a file of
     embeddings. The defaults are the settings under which figures are published; each has a switch.
     """
-    from facepipe.cli.eval.landmark_source import landmark_source
-    from facepipe.datasets.samples.digest import files_digest
-    from facepipe.datasets.templates.ijb import find_ijb, read_faces
-    from facepipe.protocols.ijb.verification import ijb_templates
-    from facepipe.protocols.rows import without_extension
+    from facepipe import evaluation
+    from facepipe.protocols.ijb.verification import TemplatesResult
 
-    if lists is None and source.has_embeddings:
-        raise DatasetError(f"{source.paths[0]}: embeddings hold no lists; name the folder with 'meta' by --lists")
-    folder = find_ijb(lists or source.paths[0], subset)
-    faces = read_faces(folder)
-    if lists is None and not source.already_aligned:
-        source = source.below(lambda path: find_ijb(path, subset).images)
-    source = replace(source, halves=recipe.halves)
-    names = [without_extension(name) for name in faces.names]
-    embeddings = _ordered(landmark_source(source, faces).embeddings(names, f"IJB-{subset}"), names)
-    used = [folder.pairs] if task == "1:1" else [*folder.galleries, folder.probes]
-    data = files_digest([folder.meta("face_tid_mid.txt"), folder.meta("name_5pts_score.txt"), *used])
-    settings = {"subset": subset, "flip": embeddings.flip, **recipe.settings(), "data": data}
-    numbers, templates = ijb_templates(embeddings, faces, recipe)
-    if task == "1:1":
-        from facepipe.datasets.templates.ijb import read_template_pairs
-        from facepipe.protocols import FARS
-        from facepipe.protocols.ijb.verification import evaluate_ijb_verification
-
-        pairs = read_template_pairs(folder.pairs, numbers)
-        result = evaluate_ijb_verification(templates, pairs, score, tar_rule, fars or FARS, settings)
-    else:
-        result = _identify(folder, numbers, templates, reading, score, settings)
-    if as_json:
-        print_json(result.as_json())
-    else:
-        _show(result, faces)
-
-
-def _ordered(embeddings: "Embeddings", names: list[str]) -> "Embeddings":
-    """The rows in the order of the list; as they are where they have it, since they may be half a million."""
-    import numpy as np
-
-    from facepipe.protocols.rows import find_rows
-
-    rows = find_rows(embeddings, names)
-    same = len(rows) == len(embeddings) and (rows == np.arange(len(rows))).all()
-    return embeddings if same else embeddings.take(rows)
-
-
-def _identify(
-    folder: "IjbFolder", numbers: Any, templates: "Embeddings", reading: str, score: str, settings: dict[str, Any]
-) -> "Result":
-    from facepipe.datasets.templates.ijb import read_enrolment
-    from facepipe.datasets.templates.template_rows import TemplateRows
-    from facepipe.protocols.ijb.identification import Enrolled, evaluate_closed, evaluate_open
-
-    row_of = TemplateRows(numbers)
-    listed = {path: read_enrolment(path) for path in (*folder.galleries, folder.probes)}
-    *galleries, probes = (
-        Enrolled(row_of(some.template, path), some.subject) for path, some in listed.items()
+    result = evaluation.ijb(
+        source,
+        subset=subset,
+        task=task,
+        lists=lists,
+        rule=tar_rule,
+        reading=reading,
+        recipe=recipe,
+        score=score,
+        fars=fars,
     )
-    evaluate = evaluate_open if reading == "open" else evaluate_closed
-    return evaluate(templates, galleries, probes, score, settings=settings)
+    if as_json:
+        print_json(result.to_dict())
+    elif isinstance(result, TemplatesResult):
+        _show_pairs(result)
+    else:
+        _show_search(result)
 
 
-def _show(result: "Result", faces: "IjbFaces") -> None:
-    from facepipe.cli.eval.search_table import show_cmc, show_points
+def _title(settings: dict[str, Any], task: str) -> str:
+    return (
+        f"IJB-{settings['subset']} {task}, {settings['model']}, score {settings['score']}, pool {settings['pool']}"
+    )
+
+
+def _show_pairs(result: "TemplatesResult") -> None:
     from facepipe.cli.eval.verification_table import percent, show_tar
 
-    figures, settings = result.figures, result.settings
-    title = f"IJB-{settings['subset']} 1:{'1' if 'tar' in figures else 'N'}, {settings['model']}"
-    title += f", score {settings['score']}, pool {settings['pool']}"
-    if "tar" in figures:
-        counts = f"{len(faces)} faces, {figures['genuine']} genuine and {figures['impostor']} impostor pairs"
-        show_tar(figures["tar"], f"{title}, rule {settings['rule']}, {counts}")
-        out().print(f"equal error rate {percent(figures['eer'])}")
+    counts = f"{result.faces} faces, {result.genuine} genuine and {result.impostor} impostor pairs"
+    show_tar(result.tar, f"{_title(result.settings, '1:1')}, rule {result.settings['rule']}, {counts}")
+    out().print(f"equal error rate {percent(result.eer)}")
+
+
+def _show_search(result: "OpenReadingResult | ClosedReadingResult") -> None:
+    from facepipe.cli.eval.search_table import show_cmc, show_points
+    from facepipe.protocols.ijb.identification import ClosedReadingResult
+
+    title = _title(result.settings, "1:N")
+    show_cmc(result.cmc, f"{result.settings['reading']} set, {result.probes} probes")
+    if isinstance(result, ClosedReadingResult):
+        show_points(result.pooled, "fpir", "tpir", f"{title}: false matches by probes, rank ignored (ijb_1n.py)")
         return
-    show_cmc(figures["cmc"], f"{settings['reading']} set, {figures['probes']} probes")
-    if settings["reading"] == "closed":
-        show_points(figures["pooled"], "fpir", "tpir", f"{title}: false matches by probes, rank ignored (ijb_1n.py)")
-        return
-    for number, gallery in enumerate(figures["galleries"], 1):
-        show_points(gallery["tpir"], "fpir", "tpir", f"{title}, gallery {number}: {gallery['subjects']} subjects")
-    show_points(figures["tpir"], "fpir", "tpir", f"{title}, mean of the galleries")
+    for number, gallery in enumerate(result.galleries, 1):
+        heading = f"{title}, gallery {number}: {gallery.subjects} subjects"
+        show_points(gallery.search.tpir, "fpir", "tpir", heading)
+    show_points(result.tpir, "fpir", "tpir", f"{title}, mean of the galleries")

@@ -1,26 +1,29 @@
 """``facepipe eval lfw``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from facepipe.cli import options
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.damaging_source import embeddings_of_pairs
-from facepipe.cli.eval.source import Source, source_options, source_path
+from facepipe.cli.eval.source_options import source_options, source_path
 from facepipe.cli.eval.verification_table import report_verification
+
+if TYPE_CHECKING:
+    from facepipe.evaluation import Source
 
 
 @click.command("lfw")
 @source_path
-@click.option("--pairs", "pairs_file", required=True, type=click.Path(path_type=Path), help="LFW's pairs.txt.")
+@click.option("--pairs", "pairs", required=True, type=click.Path(path_type=Path), help="LFW's pairs.txt.")
 @verification.verification("sphereface")
 @verification.damage
 @source_options
 @options.as_json
 def command(
-    source: Source,
-    pairs_file: Path,
+    source: "Source",
+    pairs: Path,
     accuracy_rule: str,
     score: str,
     on_miss: str,
@@ -35,10 +38,9 @@ def command(
     --save. Reports the mean of the folds, its standard error, TAR at FAR, and how many images had no detected
     face. Several --model, or several PATH, make an ensemble.
     """
-    from facepipe.datasets.pairs.lfw_pairs import read_lfw_pairs
-    from facepipe.protocols import FARS, evaluate_lfw
+    from facepipe import evaluation
 
-    pairs = read_lfw_pairs(pairs_file)
-    embeddings, pairs = embeddings_of_pairs(source, pairs, "LFW", damage)
-    result = evaluate_lfw(embeddings, pairs, accuracy_rule, on_miss, score, fars or FARS)
-    report_verification(result, "LFW view 2", as_json, damage)
+    result = evaluation.lfw(
+        source, pairs, rule=accuracy_rule, score=score, on_miss=on_miss, fars=fars, damage=damage
+    )
+    report_verification(result, "LFW view 2", as_json)

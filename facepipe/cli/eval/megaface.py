@@ -1,6 +1,5 @@
 """``facepipe eval megaface``."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,14 +7,12 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.source import Source, source_options
-from facepipe.cli.mixed_precision import tell_mixed
-from facepipe.cli.screen import note, print_json
-from facepipe.errors import DatasetError
+from facepipe.cli.eval.source_options import source_options
+from facepipe.cli.screen import print_json
 
 if TYPE_CHECKING:
-    from facepipe.protocols import Result
-    from facepipe.protocols.megaface.photos import Photos
+    from facepipe.evaluation import Source
+    from facepipe.protocols.megaface.photos import MegafaceResult
 
 _PATH = click.Path(path_type=Path)
 
@@ -47,7 +44,7 @@ _PATH = click.Path(path_type=Path)
 @source_options
 @options.as_json
 def command(
-    source: Source,
+    source: "Source",
     ending: str | None,
     probe_list: Path | None,
     distractor_list: Path | None,
@@ -66,49 +63,35 @@ def command(
     with --ending folders of the development kit's feature files, which are read block by block. Probes lie in a folder
     for each person. With --save FILE, FILE-probes and FILE-distractors are kept.
     """
-    from facepipe.datasets.templates.megaface_features import read_noises
-    from facepipe.protocols.megaface.photos import clean_probes, evaluate_megaface, export_features
+    from facepipe import evaluation
+    from facepipe.evaluation.megaface import Export
 
-    probes = _photos(source, 0, ending, probe_list)
-    distractors = _photos(source, 1, ending, distractor_list)
-    probes = clean_probes(probes, read_noises(probe_noises) if probe_noises else None, noisy_probes)
-    noises = read_noises(distractor_noises) if distractor_noises else frozenset()
-    if export is not None:
-        marked = probe_noises is not None or distractor_noises is not None
-        export_features(export, algorithm, probes, distractors, noises, marked)
-        note(f"{export}: features of {len(probes.names)} probes and {len(distractors.names)} distractors")
-    tell_mixed(", ".join(map(str, source.paths)), probes.about.precision, distractors.about.precision)
-    result = evaluate_megaface(probes, distractors, noises, sizes, score=score)
+    result = evaluation.megaface(
+        source,
+        ending=ending,
+        probe_list=probe_list,
+        distractor_list=distractor_list,
+        sizes=sizes,
+        probe_noises=probe_noises,
+        distractor_noises=distractor_noises,
+        noisy_probes=noisy_probes,
+        export=None if export is None else Export(export, algorithm),
+        score=score,
+    )
     if as_json:
-        print_json(result.as_json())
+        print_json(result.to_dict())
     else:
         _show(result)
 
 
-def _photos(source: Source, number: int, ending: str | None, wanted: Path | None) -> "Photos":
-    from facepipe.datasets.templates.megaface_features import read_list
-    from facepipe.images import list_images
-    from facepipe.protocols.megaface.photos import photos_of_embeddings, photos_of_features
-
-    path, what = source.paths[number], ("probes", "distractors")[number]
-    names = read_list(wanted) if wanted else None
-    if ending is not None:
-        if source.models or source.flip or source.already_aligned or source.save:
-            raise DatasetError(f"{path}: with --ending features are read; --model, --flip, --save do not apply")
-        return photos_of_features(path, ending, names)
-    save = source.save and source.save.with_name(f"{source.save.stem}-{what}{source.save.suffix}")
-    own = replace(source, paths=(path,), save=save)
-    return photos_of_embeddings(own.listed(lambda folder: list(list_images(folder)), what), names)
-
-
-def _show(result: "Result") -> None:
+def _show(result: "MegafaceResult") -> None:
     from facepipe.cli.eval.search_table import show_cmc, show_points
 
     figures = result.figures
     about = f"{result.settings['model']}, score {result.settings['score']}"
-    title = f"MegaFace, {about}, {figures['probes']} probes of {figures['people']} people"
-    for row in figures["sizes"]:
-        noise = f", {row['noise']} of them noise" if row["noise"] else ""
-        what = f"{row['distractors']} distractors{noise}"
-        show_cmc(row["cmc"], f"{title}, {what}")
-    show_points(figures["tar"], "far", "tar", f"{title}, {what}")
+    title = f"MegaFace, {about}, {figures.probes} probes of {figures.people} people"
+    for row in figures.sizes:
+        noise = f", {row.noise} of them noise" if row.noise else ""
+        what = f"{row.distractors} distractors{noise}"
+        show_cmc(row.cmc, f"{title}, {what}")
+    show_points(result.tar, "far", "tar", f"{title}, {what}")

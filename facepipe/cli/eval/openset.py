@@ -7,19 +7,18 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.source import Source, source_options, source_path
+from facepipe.cli.eval.source_options import source_options, source_path
 from facepipe.cli.screen import note, print_json
 
 if TYPE_CHECKING:
-    from facepipe.datasets.templates.openset import OpenSetLists
-    from facepipe.protocols import Result
+    from facepipe.evaluation import Source
+    from facepipe.protocols.identification.openset import OpenSetResult
 
 
 @click.command("openset")
 @source_path
 @click.option(
     "--lists",
-    "where",
     required=True,
     type=click.Path(path_type=Path),
     help="Folder of the published lists (lfw_gallery_index.mat ...), or blufr_lfw_config.mat, from whose images lists "
@@ -30,43 +29,29 @@ if TYPE_CHECKING:
 @verification.score
 @source_options
 @options.as_json
-def command(source: Source, where: Path, closed: bool, seed: int, score: str, as_json: bool) -> None:
+def command(source: "Source", lists: Path, closed: bool, seed: int, score: str, as_json: bool) -> None:
     """Evaluate open-set identification on LFW: DIR at rank 1 and FAR, ten trials.
 
     PATH is the folder of all 13,233 images (Name/Name_0001.jpg), a folder of aligned crops of that form (with
     --already-aligned), or a file of embeddings.
     """
-    from facepipe.datasets.samples.digest import files_digest
-    from facepipe.protocols.identification.openset import evaluate_openset
+    from facepipe import evaluation
 
-    lists = _lists(where, closed, seed)
-    used = sorted(where.glob("*.mat")) if where.is_dir() else [where]
-    embeddings = source.embeddings(lists.names, "LFW")
-    result = evaluate_openset(embeddings, lists, score, settings={"data": files_digest(used)})
+    result = evaluation.openset(source, lists, closed=closed, seed=seed, score=score)
     if as_json:
-        print_json(result.as_json())
+        print_json(result.to_dict())
     else:
         _show(result)
 
 
-def _lists(where: Path, closed: bool, seed: int) -> "OpenSetLists":
-    from facepipe.datasets.templates.blufr import read_blufr
-    from facepipe.datasets.templates.openset import draw_openset, read_openset
-
-    if where.is_dir():
-        return read_openset(where, closed)
-    images = read_blufr(where)
-    return draw_openset(images.names, images.person, closed, seed)
-
-
-def _show(result: "Result") -> None:
+def _show(result: "OpenSetResult") -> None:
     from facepipe.cli.eval.search_table import show_cmc, show_points
 
-    figures, settings = result.figures, result.settings
+    settings = result.settings
     kind = "closed set" if settings["closed"] else "open set"
-    title = f"LFW, {kind}, {settings['model']}, score {settings['score']}, {len(figures['trials'])} trials"
+    title = f"LFW, {kind}, {settings['model']}, score {settings['score']}, {len(result.trials)} trials"
     if not settings["closed"]:
-        show_points(figures["dir"], "fpir", "tpir", f"{title}: DIR at rank 1")
-    show_cmc(figures["cmc"], f"{title}, mated probes")
+        show_points(result.dir, "fpir", "tpir", f"{title}: DIR at rank 1")
+    show_cmc(result.cmc, f"{title}, mated probes")
     if settings["lists"] != "published":
         note(f"lists {settings['lists']}: of the published sizes, but not the published lists", style="yellow")

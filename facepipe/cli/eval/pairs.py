@@ -1,14 +1,17 @@
 """``facepipe eval pairs``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from facepipe.cli import options
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.damaging_source import embeddings_of_pairs
-from facepipe.cli.eval.source import Source, source_options, source_path
+from facepipe.cli.eval.source_options import source_options, source_path
 from facepipe.cli.eval.verification_table import report_verification
+
+if TYPE_CHECKING:
+    from facepipe.evaluation import Source
 
 
 @click.command("pairs")
@@ -19,8 +22,8 @@ from facepipe.cli.eval.verification_table import report_verification
 @source_options
 @options.as_json
 def command(
-    source: Source,
-    pairs_file: Path,
+    source: "Source",
+    pairs: Path,
     form: str,
     accuracy_rule: str,
     score: str,
@@ -35,10 +38,9 @@ def command(
     --already-aligned), or a file of embeddings. A list without folds is dealt into ten. Several --model, or
     several PATH, make an ensemble.
     """
-    from facepipe.datasets.pairs.any_pairs import read_pairs
-    from facepipe.protocols import FARS, evaluate_pairs
+    from facepipe import evaluation
 
-    pairs = read_pairs(pairs_file, form)
-    embeddings, pairs = embeddings_of_pairs(source, pairs, "pairs", damage)
-    result = evaluate_pairs(embeddings, pairs, accuracy_rule, on_miss, score, fars or FARS)
-    report_verification(result, pairs_file.name, as_json, damage)
+    result = evaluation.pairs(
+        source, pairs, form=form, rule=accuracy_rule, score=score, on_miss=on_miss, fars=fars, damage=damage
+    )
+    report_verification(result, pairs.name, as_json)

@@ -1,6 +1,5 @@
 """``facepipe eval risk``."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,16 +7,15 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.damaging_source import embeddings_of_pairs
-from facepipe.cli.eval.result_file import read_result
-from facepipe.cli.eval.source import Source, source_options, source_path
+from facepipe.cli.eval.source_options import source_options, source_path
 from facepipe.cli.mixed_precision import tell_mixed
 from facepipe.cli.screen import note, out, print_json
 from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
-    from facepipe.protocols.result import Result
+    from facepipe.evaluation import Source
+    from facepipe.protocols.risk.risk_controlled import RiskResult
 
 
 @click.command("risk")
@@ -60,8 +58,8 @@ if TYPE_CHECKING:
 @source_options
 @options.as_json
 def command(
-    source: Source,
-    pairs_file: Path,
+    source: "Source",
+    pairs: Path,
     form: str,
     confidences: tuple[str, ...],
     pair_rule: str,
@@ -81,24 +79,24 @@ def command(
     accuracy with 0, 10, 20 and 30 % of the pairs left out (ProbFace's table), and the false non-match rate at
     a fixed threshold over the share of pairs rejected, with the area under that curve (AUERC).
     """
-    from facepipe.datasets.pairs.any_pairs import read_pairs
+    from facepipe.evaluation.risk import risk_and_embeddings
     from facepipe.protocols.risk.join_results import put_beside
-    from facepipe.protocols.risk.risk_controlled import curves_of, evaluate_risk
+    from facepipe.protocols.risk.risk_controlled import RiskResult
+    from facepipe.protocols.saved_result import read_json
 
     if plot is not None:
         from facepipe.report.figure_file import require_plot
         from facepipe.report.risk_plot import plot_error_reject
 
         require_plot(plot)
-    before = [(path, read_result(path)) for path in others]
-    pairs = read_pairs(pairs_file, form)
+    before = [(path, RiskResult.from_dict(read_json(path), path)) for path in others]
     if sheet is not None and source.has_embeddings:
         raise DatasetError(f"{sheet}: a sheet of faces needs the images; give their folder as PATH")
-    scored = not confidences or "detection_score" in confidences
-    embeddings, pairs = embeddings_of_pairs(source, pairs, "risk", damage, scored)
-    result = evaluate_risk(embeddings, pairs, confidences, score, pair_rule, fmr, seed=seed)
-    result = replace(result, settings=result.settings | {"damage": damage})
-    shown = next(iter(result.figures["table"]))
+    result, embeddings = risk_and_embeddings(
+        source, pairs, form=form, confidences=confidences, pair_rule=pair_rule, score=score, fmr=fmr, damage=damage,
+        seed=seed,
+    )  # fmt: skip
+    shown = next(iter(result.table))
     for path, other in before:
         tell_mixed(path, *(some.settings.get("precision") or "" for some in (result, other)))
         result = put_beside(result, other, path)
@@ -107,45 +105,44 @@ def command(
 
         write_risk_csv(csv_file, result)
     if plot is not None:
-        plot_error_reject(plot, curves_of(result), f"{_models(result)}, {len(pairs)} pairs")
+        plot_error_reject(plot, result.curves, f"{_models(result)}, {result.pairs} pairs")
     if sheet is not None:
         _sheet(sheet, embeddings, source, shown, damage)
     if as_json:
-        print_json(result.as_json())
+        print_json(result.to_dict())
     else:
         _show(result)
 
 
-def _sheet(path: Path, embeddings: "Embeddings", source: Source, confidence: str, damage: str | None) -> None:
+def _sheet(path: Path, embeddings: "Embeddings", source: "Source", confidence: str, damage: str | None) -> None:
     from facepipe.report.risk_sheet import write_sheet
 
     detector = None if source.already_aligned else source.detector()
-    write_sheet(path, embeddings, confidence, detector, source.rule, damage)
+    write_sheet(path, embeddings, confidence, detector, source.faces, damage)
 
 
-def _models(result: "Result") -> str:
+def _models(result: "RiskResult") -> str:
     return " + ".join([result.settings["model"], *result.settings.get("beside", [])])
 
 
-def _show(result: "Result") -> None:
+def _show(result: "RiskResult") -> None:
     from rich.table import Table
 
-    figures, settings = result.figures, result.settings
-    shares = [row["rejected"] for row in next(iter(figures["table"].values()))]
-    table = Table(title=f"{_models(result)}, {figures['pairs']} pairs, accuracy in % by {settings['score']}")
+    shares = [row.rejected for row in next(iter(result.table.values()))]
+    table = Table(title=f"{_models(result)}, {result.pairs} pairs, accuracy in % by {result.settings['score']}")
     table.add_column("confidence", no_wrap=True)
     for share in shares:
         table.add_column(f"-{100 * share:.0f} %", justify="right")
     for column in ("AUERC", "to 30 %", "of random"):
         table.add_column(column, justify="right")
-    for name, curve in figures["curves"].items():
-        accuracies = [f"{100 * row['accuracy']:.2f}" for row in figures["table"].get(name, [])]
-        relative = figures["relative_area"][name]
-        share = "" if relative is None else f"{relative:.3f}"
-        areas = f"{curve['area']:.5f}", f"{curve['area_30']:.5f}"
-        table.add_row(name, *(accuracies or [""] * len(shares)), *areas, share)
+    for name, curve in result.curves.items():
+        accuracies = [f"{100 * row.accuracy:.2f}" for row in result.table.get(name, ())]
+        relative = result.relative_area[name]
+        of_random = "" if relative is None else f"{relative:.3f}"
+        areas = f"{curve.area:.5f}", f"{curve.area_30:.5f}"
+        table.add_row(name, *(accuracies or [""] * len(shares)), *areas, of_random)
     out().print(table)
-    curve = figures["curves"]["ideal"]
+    curve = result.curves["ideal"]
     note("-10 %: with the least certain tenth of the pairs left out, and so on")
-    note(f"AUERC: FNMR at threshold {curve['threshold']:.4f} (FMR {curve['fmr']:g}) over the share of pairs rejected")
-    note(f"FNMR with no pair rejected: {curve['fnmr'][0]:.4f}; of random: 0 as an oracle rejects, 1 as chance does")
+    note(f"AUERC: FNMR at threshold {curve.threshold:.4f} (FMR {curve.fmr:g}) over the share of pairs rejected")
+    note(f"FNMR with no pair rejected: {curve.fnmr[0]:.4f}; of random: 0 as an oracle rejects, 1 as chance does")

@@ -11,12 +11,12 @@ def show_cmc(cmc: Mapping[str, Any], title: str) -> None:
     """Shares by rank: plain ones, or with mean and deviation over trials."""
     parts = []
     for rank, value in cmc.items():
-        share, std = (value["share"], value["std"]) if isinstance(value, Mapping) else (value, None)
+        share, std = (value, None) if value is None or isinstance(value, float) else (value.share, value.std)
         parts.append(f"rank-{rank} {percent(share)}{_deviation(std)}")
     out().print(f"{title}: {', '.join(parts)}", markup=False, soft_wrap=True)
 
 
-def show_points(points: Sequence[Mapping[str, Any]], rate: str, share: str, title: str) -> None:
+def show_points(points: Sequence[Any], rate: str, share: str, title: str) -> None:
     """Points at stated rates; a dash and the reason where there is no figure.
 
     Args:
@@ -28,27 +28,26 @@ def show_points(points: Sequence[Mapping[str, Any]], rate: str, share: str, titl
     from rich.table import Table
 
     table = Table(title=title)
-    more = [name for name in ("std", "lower") if any(name in point for point in points)]
-    interval = any("low" in point for point in points)
+    more = [name for name in ("std", "lower") if any(hasattr(point, name) for point in points)]
+    interval = any(hasattr(point, "low") for point in points)
     titles = [rate.upper(), share.upper(), *(_TITLES[name] for name in more)]
     for column in (*titles, *(["95 % interval"] if interval else [])):
         table.add_column(column, justify="right")
     for point in points:
-        cells = [f"{point[rate]:g}", percent(point[share]), *(percent(point.get(name)) for name in more)]
+        shares = [percent(getattr(point, name)) for name in (share, *more)]
+        cells = [f"{getattr(point, rate):g}", *shares]
         table.add_row(*cells, *([_interval(point)] if interval else []))
     out().print(table)
     for point in points:
-        if point["reason"]:
-            out().print(f"no {share.upper()} at {rate.upper()} {point[rate]:g}: {point['reason']}", markup=False)
+        if point.reason:
+            out().print(f"no {share.upper()} at {rate.upper()} {getattr(point, rate):g}: {point.reason}", markup=False)
 
 
 _TITLES = {"std": "standard deviation", "lower": "mean − std"}
 
 
-def _interval(point: Mapping[str, Any]) -> str:
-    if point.get("low") is None:
-        return NONE
-    return f"{100 * point['low']:.2f} … {100 * point['high']:.2f}"
+def _interval(point: Any) -> str:
+    return NONE if point.low is None else f"{100 * point.low:.2f} … {100 * point.high:.2f}"
 
 
 def _deviation(std: float | None) -> str:

@@ -34,7 +34,7 @@ damage = click.option("--damage", type=click.Choice(["standard"]), help="Mix in 
 
 
 def pairs_list(default: str) -> Callable[[F], F]:
-    """``--pairs`` and ``--format``; the command gets them as ``pairs_file`` and ``form``, for `read_pairs`."""
+    """``--pairs`` and ``--format``; the command gets them as ``pairs`` and ``form``."""
 
     def decorate(command: F) -> F:
         form = click.option(
@@ -46,7 +46,7 @@ def pairs_list(default: str) -> Callable[[F], F]:
             help="csv: columns a,b,same[,fold]; lfw: LFW's pairs.txt; two-lines: CALFW's and CPLFW's lists.",
         )
         pairs = click.option(
-            "--pairs", "pairs_file", required=True, type=click.Path(path_type=Path), help="The list: see --format."
+            "--pairs", "pairs", required=True, type=click.Path(path_type=Path), help="The list: see --format."
         )
         return pairs(form(command))
 

@@ -1,28 +1,30 @@
 """``facepipe eval ytf``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from facepipe.cli import options
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.source import Source, source_options, source_path
+from facepipe.cli.eval.source_options import source_options, source_path
 from facepipe.cli.eval.verification_table import report_verification
 from facepipe.cli.screen import note
+
+if TYPE_CHECKING:
+    from facepipe.evaluation import Source
 
 
 @click.command("ytf")
 @source_path
 @click.option(
     "--splits",
-    "splits_file",
     required=True,
     type=click.Path(path_type=Path),
     help="YouTube Faces' splits.txt or meta_and_splits.mat.",
 )
 @click.option(
     "--pool",
-    "pooling",
     type=click.Choice(["mean", "norm", "max", "kappa", "sigma2", "sigma2-min", "sigma2-mean"]),
     default="mean",
     show_default=True,
@@ -33,9 +35,9 @@ from facepipe.cli.screen import note
 @source_options
 @options.as_json
 def command(
-    source: Source,
-    splits_file: Path,
-    pooling: str,
+    source: "Source",
+    splits: Path,
+    pool: str,
     frames: int | None,
     accuracy_rule: str,
     score: str,
@@ -49,15 +51,18 @@ def command(
     (with --already-aligned), or a file of embeddings of the frames. A frame without a detected face is left
     out, unless its video has no other.
     """
-    from facepipe.datasets.pairs.ytf import list_frames, read_ytf_pairs
-    from facepipe.protocols import FARS
-    from facepipe.protocols.verification.ytf import evaluate_ytf
+    from facepipe import evaluation
 
-    pairs = read_ytf_pairs(splits_file)
-    embeddings = source.listed(lambda folder: list_frames(folder, pairs.names, frames), "YouTube Faces")
-    result = evaluate_ytf(embeddings, pairs, pooling, accuracy_rule, on_miss, score, fars or FARS, frames)
-    report_verification(result, f"YouTube Faces, pooled by {pooling}", as_json)
-    if as_json:
-        return
-    figures = result.figures
-    note(f"{figures['frames']} frames used, {figures['frames_without_face']} without a face left out")
+    result = evaluation.ytf(
+        source,
+        splits,
+        pool=pool,
+        frames=frames,
+        rule=accuracy_rule,
+        score=score,
+        on_miss=on_miss,
+        fars=fars,
+    )
+    report_verification(result, f"YouTube Faces, pooled by {pool}", as_json)
+    if not as_json:
+        note(f"{result.frames} frames used, {result.frames_without_face} without a face left out")

@@ -1,6 +1,7 @@
 """BLUFR (Liao et al., IJCB 2014): verification and open-set identification over ten trials of LFW."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -8,16 +9,67 @@ import numpy as np
 from facepipe.datasets.templates.blufr import Blufr
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError
-from facepipe.protocols.identification.lfw_trials import search_trial
-from facepipe.protocols.identification.over_trials import over_points, over_shares
 from facepipe.protocols.identification.top_scores import TopScores
-from facepipe.protocols.result import Result, settings_of, tar_table
+from facepipe.protocols.identification.trials import (
+    MeanShare,
+    MeanTar,
+    MeanTpir,
+    SearchTrial,
+    mean_shares,
+    mean_tar,
+    mean_tpir,
+    search_trial,
+)
+from facepipe.protocols.result import FLAT, Result, settings_of
+from facepipe.protocols.roc import OperatingPoint
 from facepipe.protocols.rows import find_rows
 from facepipe.protocols.score_blocks import score_blocks
 
 FARS = (1e-2, 1e-3, 1e-4)
 FPIRS = (1e-1, 1e-2, 1e-3)
 RANKS = (1, 5, 10)
+
+
+@dataclass(frozen=True)
+class BlufrTar(MeanTar):
+    """VR at FAR; ``lower`` is mean minus standard deviation, the figure that the protocol compares methods by."""
+
+    lower: float | None
+
+
+@dataclass(frozen=True)
+class BlufrDir(MeanTpir):
+    """DIR at rank 1 and FAR, with ``lower`` as in `BlufrTar`."""
+
+    lower: float | None
+
+
+@dataclass(frozen=True)
+class BlufrTrial:
+    """One trial: VR over all pairs of its test images, and the search.
+
+    Attributes:
+        test: number of test images.
+        genuine, impostor: number of their pairs.
+        tar: VR at each FAR.
+        search: of the probes in the gallery.
+    """
+
+    test: int
+    genuine: int
+    impostor: int
+    tar: tuple[OperatingPoint, ...]
+    search: SearchTrial = field(metadata=FLAT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlufrResult(Result):
+    """Means over the trials, and each trial."""
+
+    tar: tuple[BlufrTar, ...]
+    dir: tuple[BlufrDir, ...]
+    cmc: dict[str, MeanShare]
+    trials: tuple[BlufrTrial, ...]
 
 
 def evaluate_blufr(
@@ -27,7 +79,7 @@ def evaluate_blufr(
     fars: Sequence[float] = FARS,
     fpirs: Sequence[float] = FPIRS,
     settings: dict[str, Any] | None = None,
-) -> Result:
+) -> BlufrResult:
     """VR at FAR over all pairs of a trial's test images, and DIR at rank 1 and FAR over its probes.
 
     The protocol is reported as VR (another name for TAR) at FAR 0.1 % and DIR at rank 1, FAR 1 %, each as mean −
@@ -48,29 +100,36 @@ def evaluate_blufr(
     if max(fars) > 0.1:
         raise DatasetError(f"a rate of {max(fars):g} keeps too many scores; BLUFR reports 0.001")
     own = embeddings.take(find_rows(embeddings, lists.names))
-    trials = []
-    for trial in lists.trials:
-        found = search_trial(own, lists.person, trial.gallery, trial.probe, score, RANKS, fpirs)
-        trials.append({**_verify(own, lists.person, trial.test, score, fars), **found})
-    figures = {
-        "tar": with_lower(over_points([trial["tar"] for trial in trials], "far", "tar", ddof=1), "tar"),
-        "dir": with_lower(over_points([trial["tpir"] for trial in trials], "fpir", "tpir", ddof=1), "tpir"),
-        "cmc": over_shares([trial["cmc"] for trial in trials], ddof=1),
-        "trials": trials,
-    }
-    return Result("blufr", figures, settings_of(embeddings, score=score, **(settings or {})))
+    trials = tuple(
+        _verify(
+            own, lists.person, trial.test, score, fars,
+            search_trial(own, lists.person, trial.gallery, trial.probe, score, RANKS, fpirs),
+        )
+        for trial in lists.trials
+    )  # fmt: skip
+    searches = [trial.search.search for trial in trials]
+    return BlufrResult(
+        protocol="blufr",
+        settings=settings_of(embeddings, score=score, **(settings or {})),
+        tar=tuple(BlufrTar(**vars(p), lower=_lower(p.tar, p.std)) for p in mean_tar([t.tar for t in trials], 1)),
+        dir=tuple(BlufrDir(**vars(p), lower=_lower(p.tpir, p.std)) for p in mean_tpir([s.tpir for s in searches], 1)),
+        cmc=mean_shares([found.cmc for found in searches], 1),
+        trials=trials,
+    )
 
 
-def with_lower(points: list[dict[str, Any]], share: str) -> list[dict[str, Any]]:
-    """``lower``: mean minus standard deviation, the figure that the protocol compares methods by."""
-    return [
-        {**point, "lower": None if point["std"] is None else point[share] - point["std"]} for point in points
-    ]
+def _lower(mean: float | None, std: float | None) -> float | None:
+    return None if mean is None or std is None else mean - std
 
 
 def _verify(
-    embeddings: Embeddings, person: np.ndarray, test: np.ndarray, score: str, fars: Sequence[float]
-) -> dict[str, Any]:
+    embeddings: Embeddings,
+    person: np.ndarray,
+    test: np.ndarray,
+    score: str,
+    fars: Sequence[float],
+    found: SearchTrial,
+) -> BlufrTrial:
     """VR of all pairs of the test images: the genuine ones are kept, of the impostors the highest."""
     pairs = len(test) * (len(test) - 1) // 2
     top = TopScores(int(max(fars) * pairs) + 2)
@@ -80,7 +139,7 @@ def _verify(
         top.add(scores[~same])
     own = np.concatenate(genuine) if genuine else np.zeros(0)
     points = tuple(top.point(own, far) for far in fars)
-    return {"test": len(test), "genuine": len(own), "impostor": top.total, "tar": tar_table(points)}
+    return BlufrTrial(len(test), len(own), top.total, points, found)
 
 
 def _pairs_of_all(

@@ -7,7 +7,6 @@ recognised by luck.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -60,6 +59,22 @@ class SearchPoint:
     low: float | None
     high: float | None
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class SearchFigures:
+    """Figures of searching one gallery.
+
+    Attributes:
+        mated, non_mated: number of probes with and without a mate.
+        cmc: rank (as text) → share of the mated probes, see `cmc`.
+        tpir: at rank 1.
+    """
+
+    mated: int
+    non_mated: int
+    cmc: dict[str, float | None]
+    tpir: tuple[SearchPoint, ...]
 
 
 def search(blocks: Iterable[np.ndarray], gallery_subject: np.ndarray, probe_subject: np.ndarray) -> Searches:
@@ -174,11 +189,7 @@ def _point(searches: Searches, fpir: float, rank: int, confidence: float) -> Sea
 
 def search_figures(
     searches: Searches, ranks: Sequence[int] = RANKS, fpirs: Sequence[float] = FPIRS
-) -> dict[str, Any]:
-    """Counts, CMC and TPIR at rank 1 as JSON values."""
-    return {
-        "mated": int(searches.mated.sum()),
-        "non_mated": int((~searches.mated).sum()),
-        "cmc": cmc(searches, ranks),
-        "tpir": [dict(vars(point)) for point in tpir_at_fpir(searches, fpirs)],
-    }
+) -> SearchFigures:
+    """Counts, CMC and TPIR at rank 1."""
+    mated = int(searches.mated.sum())
+    return SearchFigures(mated, len(searches) - mated, cmc(searches, ranks), tpir_at_fpir(searches, fpirs))

@@ -3,8 +3,7 @@
 import numpy as np
 
 from facepipe.errors import EmbeddingsError
-from facepipe.protocols.no_figure import why_no_tar
-from facepipe.protocols.roc import OperatingPoint, clopper_pearson
+from facepipe.protocols.roc import OperatingPoint, clopper_pearson, why_no_tar
 from facepipe.score.threshold import threshold_at_far
 
 

@@ -1,16 +1,24 @@
 """IJB-B and IJB-C, 1:N, in the two readings under which figures are published; they cannot be compared."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError
-from facepipe.protocols.identification.search import FPIRS, RANKS, SearchPoint, cmc, search, search_figures
+from facepipe.protocols.identification.search import (
+    FPIRS,
+    RANKS,
+    SearchFigures,
+    SearchPoint,
+    cmc,
+    search,
+    search_figures,
+)
 from facepipe.protocols.identification.top_scores import TopScores
-from facepipe.protocols.result import Result, settings_of
+from facepipe.protocols.result import FLAT, Result, settings_of
 from facepipe.protocols.roc import clopper_pearson
 from facepipe.protocols.score_blocks import score_blocks
 
@@ -23,6 +31,56 @@ class Enrolled:
     subject: np.ndarray
 
 
+@dataclass(frozen=True)
+class GalleryFigures:
+    """How many subjects a gallery has, and what searching it gave."""
+
+    subjects: int
+    search: SearchFigures = field(metadata=FLAT)
+
+
+@dataclass(frozen=True)
+class MeanPoint:
+    """TPIR at a FPIR, mean of the galleries; no figure where one has none, and ``reason`` says why."""
+
+    fpir: float
+    tpir: float | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenReadingResult(Result):
+    """Each gallery alone.
+
+    Attributes:
+        cmc: rank (as text) → share, of all mated searches.
+        tpir: mean of the galleries, at rank 1.
+        galleries: each.
+        probes: number of probes.
+    """
+
+    cmc: dict[str, float | None]
+    tpir: tuple[MeanPoint, ...]
+    galleries: tuple[GalleryFigures, ...]
+    probes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedReadingResult(Result):
+    """Both galleries together.
+
+    Attributes:
+        cmc: rank (as text) → share.
+        pooled: shares of mates above the threshold, at rates of false matches by probes.
+        subjects, probes: counts.
+    """
+
+    cmc: dict[str, float | None]
+    pooled: tuple[SearchPoint, ...]
+    subjects: int
+    probes: int
+
+
 def evaluate_open(
     templates: Embeddings,
     galleries: Sequence[Enrolled],
@@ -31,7 +89,7 @@ def evaluate_open(
     ranks: Sequence[int] = RANKS,
     fpirs: Sequence[float] = FPIRS,
     settings: dict[str, Any] | None = None,
-) -> Result:
+) -> OpenReadingResult:
     """Open set: all probes against each gallery alone, so that most probes have no mate there.
 
     FPIR is the share of those whose best score reaches the threshold; TPIR that of the mated probes whose own
@@ -46,26 +104,28 @@ def evaluate_open(
         fpirs: false-positive identification rates.
         settings: to be kept in the result.
     """
-    each, ranked = [], []
+    each: list[GalleryFigures] = []
+    ranked = []
     for gallery in galleries:
         blocks = score_blocks(score, templates, probes.rows, gallery.rows)
         found = search(blocks, gallery.subject, probes.subject)
-        each.append({"subjects": len(np.unique(gallery.subject)), **search_figures(found, ranks, fpirs)})
+        each.append(GalleryFigures(len(np.unique(gallery.subject)), search_figures(found, ranks, fpirs)))
         ranked.append(found.rank[found.mated])
     rank = np.concatenate(ranked)
-    figures = {
-        "cmc": {str(k): float((rank <= k).mean()) if len(rank) else None for k in ranks},
-        "tpir": [_mean_point([gallery["tpir"][number] for gallery in each]) for number in range(len(fpirs))],
-        "galleries": each,
-        "probes": len(probes.rows),
-    }
-    return Result("ijb-1:n", figures, settings_of(templates, reading="open", score=score, **(settings or {})))
+    return OpenReadingResult(
+        protocol="ijb-1:n",
+        settings=settings_of(templates, reading="open", score=score, **(settings or {})),
+        cmc={str(k): float((rank <= k).mean()) if len(rank) else None for k in ranks},
+        tpir=tuple(_mean_point(points) for points in zip(*(gallery.search.tpir for gallery in each), strict=True)),
+        galleries=tuple(each),
+        probes=len(probes.rows),
+    )
 
 
-def _mean_point(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    reason = next((point["reason"] for point in points if point["reason"]), "")
-    tpir = None if reason else float(np.mean([point["tpir"] for point in points]))
-    return {"fpir": points[0]["fpir"], "tpir": tpir, "reason": reason}
+def _mean_point(points: Sequence[SearchPoint]) -> MeanPoint:
+    reason = next((point.reason for point in points if point.reason), "")
+    known = [point.tpir for point in points if point.tpir is not None]
+    return MeanPoint(points[0].fpir, None if reason else float(np.mean(known)), reason)
 
 
 def evaluate_closed(
@@ -76,7 +136,7 @@ def evaluate_closed(
     ranks: Sequence[int] = RANKS,
     rates: Sequence[float] = (1e-1, 1e-2),
     settings: dict[str, Any] | None = None,
-) -> Result:
+) -> ClosedReadingResult:
     """Closed set: both galleries put together, so that every probe has a mate (``ijb_1n.py`` of insightface).
 
     Its second table takes, for each rate f and Q probes, the ⌈f·Q⌉-th largest of all Q·(G−1) scores of another
@@ -103,29 +163,30 @@ def evaluate_closed(
 
     found = search(seen(), subject, probes.subject)
     highest = top.highest[::-1]
-    figures = {
-        "cmc": cmc(found, ranks),
-        "pooled": [
+    return ClosedReadingResult(
+        protocol="ijb-1:n",
+        settings=settings_of(templates, reading="closed", score=score, **(settings or {})),
+        cmc=cmc(found, ranks),
+        pooled=tuple(
             _pooled_point(found.mate, highest, rate, k) for rate, k in zip(rates, allowed, strict=True)
-        ],
-        "subjects": len(subject),
-        "probes": count,
-    }
-    return Result("ijb-1:n", figures, settings_of(templates, reading="closed", score=score, **(settings or {})))
+        ),
+        subjects=len(subject),
+        probes=count,
+    )
 
 
-def _pooled_point(mate: np.ndarray, highest: np.ndarray, rate: float, allowed: int) -> dict[str, Any]:
+def _pooled_point(mate: np.ndarray, highest: np.ndarray, rate: float, allowed: int) -> SearchPoint:
     reason = ""
     if rate * len(mate) < 1 - 1e-9:
         reason = f"{len(mate)} probes, fewer than 1/rate"
     elif allowed > len(highest):
         reason = f"{len(highest)} scores of other subjects, fewer than asked for"
     if reason:
-        return dict(vars(SearchPoint(rate, None, 0, None, None, None, reason)))
+        return SearchPoint(rate, None, 0, None, None, None, reason)
     threshold = float(highest[allowed - 1])
     recalled = int((mate > threshold).sum())
     low, high = clopper_pearson(recalled, len(mate))
-    return dict(vars(SearchPoint(rate, recalled / len(mate), 0, threshold, low, high)))
+    return SearchPoint(rate, recalled / len(mate), 0, threshold, low, high)
 
 
 def _require_closed(gallery: np.ndarray, probe: np.ndarray) -> None:

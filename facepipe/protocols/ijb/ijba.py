@@ -1,6 +1,7 @@
 """IJB-A (Klare et al., CVPR 2015): verification and search over ten splits."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,11 @@ import numpy as np
 from facepipe.datasets.templates.ijba import SearchSplit, TemplateFaces, VerifySplit
 from facepipe.embedding import Embeddings, join
 from facepipe.errors import DatasetError
-from facepipe.protocols.identification.over_trials import over_points, over_shares
-from facepipe.protocols.identification.search import RANKS, search, search_figures
-from facepipe.protocols.ijb.rounded_far import tar_at_rounded_far
+from facepipe.protocols.identification.search import RANKS, SearchFigures, search, search_figures
+from facepipe.protocols.identification.trials import MeanShare, MeanTar, MeanTpir, mean_shares, mean_tar, mean_tpir
 from facepipe.protocols.ijb.template_pooling import TemplateRecipe, pool_templates
-from facepipe.protocols.result import Result, settings_of, tar_table
-from facepipe.protocols.roc import tar_at_far
+from facepipe.protocols.result import FLAT, Result, settings_of
+from facepipe.protocols.roc import OperatingPoint, tar_at_far, tar_at_rounded_far
 from facepipe.protocols.rows import find_rows
 from facepipe.protocols.score_blocks import score_blocks
 from facepipe.score.pairs import score_pairs
@@ -25,6 +25,41 @@ RULES = {"exact": tar_at_far, "rounded": tar_at_rounded_far}
 the number above it, so that no more than k pass. ``rounded``: k = round(FAR·N), as in the programs of PFE."""
 PLAIN = TemplateRecipe(feature_norm=False, detector_score=False)
 """Mean of unit features inside each photo or video, then over them."""
+
+
+@dataclass(frozen=True)
+class VerifyFigures:
+    """One split: its number, counts of pairs, and TAR at each FAR."""
+
+    split: int
+    genuine: int
+    impostor: int
+    tar: tuple[OperatingPoint, ...]
+
+
+@dataclass(frozen=True)
+class SplitSearch:
+    """One split: its number, and what searching its gallery gave."""
+
+    split: int
+    search: SearchFigures = field(metadata=FLAT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IjbaVerifyResult(Result):
+    """Means over the splits, and each split."""
+
+    tar: tuple[MeanTar, ...]
+    splits: tuple[VerifyFigures, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IjbaSearchResult(Result):
+    """Means over the splits, and each split."""
+
+    cmc: dict[str, MeanShare]
+    tpir: tuple[MeanTpir, ...]
+    splits: tuple[SplitSearch, ...]
 
 
 def verify_names(splits: Iterable[VerifySplit]) -> list[str]:
@@ -46,7 +81,7 @@ def evaluate_ijba_verify(
     rule: str = "exact",
     fars: Sequence[float] = FARS,
     settings: dict[str, Any] | None = None,
-) -> Result:
+) -> IjbaVerifyResult:
     """TAR at FAR: mean and standard deviation (over n, as PFE prints it) over the splits, and each split's table.
 
     Args:
@@ -64,16 +99,19 @@ def evaluate_ijba_verify(
     """
     if rule not in RULES:
         raise DatasetError(f"rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
-    tables: list[dict[str, Any]] = []
+    found = []
     for split in splits:
         templates = _templates(embeddings, split.faces, recipe)
         scores, same = score_pairs(score, templates, split.left, split.right), split.same
-        points = tar_table(RULES[rule](scores[same], scores[~same], fars))
-        counts = {"genuine": int(same.sum()), "impostor": int((~same).sum())}
-        tables.append({"split": split.number, **counts, "tar": points})
-    figures = {"tar": over_points([table["tar"] for table in tables], "far", "tar"), "splits": tables}
+        points = RULES[rule](scores[same], scores[~same], fars)
+        found.append(VerifyFigures(split.number, int(same.sum()), int((~same).sum()), points))
     more = recipe.settings() | (settings or {})
-    return Result("ijba-verify", figures, settings_of(embeddings, score=score, rule=rule, **more))
+    return IjbaVerifyResult(
+        protocol="ijba-verify",
+        settings=settings_of(embeddings, score=score, rule=rule, **more),
+        tar=mean_tar([one.tar for one in found]),
+        splits=tuple(found),
+    )
 
 
 def evaluate_ijba_search(
@@ -84,26 +122,25 @@ def evaluate_ijba_search(
     ranks: Sequence[int] = RANKS,
     fpirs: Sequence[float] = FPIRS,
     settings: dict[str, Any] | None = None,
-) -> Result:
+) -> IjbaSearchResult:
     """CMC of the mated probes and TPIR at FPIR (rank 1): mean and standard deviation over the splits.
 
     Arguments and errors as in `evaluate_ijba_verify`.
     """
-    tables = []
+    searched = []
     for split in splits:
         gallery, probes = (_templates(embeddings, faces, recipe) for faces in (split.gallery, split.probes))
         both = join([gallery, probes])
         rows = np.arange(len(both))
         blocks = score_blocks(score, both, rows[len(gallery) :], rows[: len(gallery)])
         found = search(blocks, split.gallery.subject, split.probes.subject)
-        tables.append({"split": split.number, **search_figures(found, ranks, fpirs)})
-    figures = {
-        "cmc": over_shares([table["cmc"] for table in tables]),
-        "tpir": over_points([table["tpir"] for table in tables], "fpir", "tpir"),
-        "splits": tables,
-    }
-    return Result(
-        "ijba-search", figures, settings_of(embeddings, score=score, **recipe.settings(), **(settings or {}))
+        searched.append(SplitSearch(split.number, search_figures(found, ranks, fpirs)))
+    return IjbaSearchResult(
+        protocol="ijba-search",
+        settings=settings_of(embeddings, score=score, **recipe.settings(), **(settings or {})),
+        cmc=mean_shares([one.search.cmc for one in searched]),
+        tpir=mean_tpir([one.search.tpir for one in searched]),
+        splits=tuple(searched),
     )
 
 

@@ -1,6 +1,7 @@
 """IJB-B and IJB-C, 1:1: TAR at FAR over pairs of templates."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,16 @@ import numpy as np
 from facepipe.datasets.templates.ijb import IjbFaces, TemplatePairs
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError
-from facepipe.protocols.ijb.nearest_fpr import tar_at_nearest_fpr
 from facepipe.protocols.ijb.template_pooling import TemplateRecipe, pool_templates
-from facepipe.protocols.result import Result, settings_of, tar_table
-from facepipe.protocols.roc import FARS, area_under_curve, equal_error_rate, tar_at_far
+from facepipe.protocols.result import HIDDEN, Result, settings_of
+from facepipe.protocols.roc import (
+    FARS,
+    OperatingPoint,
+    area_under_curve,
+    equal_error_rate,
+    tar_at_far,
+    tar_at_nearest_fpr,
+)
 from facepipe.protocols.verification.outcomes import MOST_SCORES, Outcomes
 from facepipe.score.pairs import score_pairs
 
@@ -19,6 +26,26 @@ RULES = {"exact": tar_at_far, "nearest": tar_at_nearest_fpr}
 """``exact``: the k-th highest impostor score is the threshold, k = ⌊FAR·N⌋, accept at or above it; where scores tie,
 the number above it, so that no more than k pass (`facepipe.score.threshold_at_far`).
 ``nearest``: the point of the ROC curve with the nearest FPR, as insightface's ``ijb_11.py`` prints it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemplatesResult(Result):
+    """TAR at FAR over pairs of templates.
+
+    Attributes:
+        tar: at each false-accept rate.
+        eer, auc: equal error rate, area under the curve.
+        templates, genuine, impostor: counts.
+        faces: of which the templates were made; not in JSON.
+    """
+
+    tar: tuple[OperatingPoint, ...]
+    eer: float | None
+    auc: float | None
+    templates: int
+    genuine: int
+    impostor: int
+    faces: int | None = field(default=None, metadata=HIDDEN)
 
 
 def ijb_templates(
@@ -47,7 +74,7 @@ def evaluate_ijb_verification(
     rule: str = "exact",
     fars: Sequence[float] = FARS,
     settings: dict[str, Any] | None = None,
-) -> Result:
+) -> TemplatesResult:
     """TAR at each FAR, equal error rate and area under the curve.
 
     Args:
@@ -72,12 +99,14 @@ def evaluate_ijb_verification(
     # Sorted once: those who sort again then find order.
     genuine.sort()
     impostor.sort()
-    figures = {
-        "tar": tar_table(RULES[rule](genuine, impostor, fars)),
-        "eer": equal_error_rate(genuine, impostor),
-        "auc": area_under_curve(genuine, impostor),
-        "templates": len(templates),
-        "genuine": len(genuine),
-        "impostor": len(impostor),
-    }
-    return Result("ijb-1:1", figures, settings_of(templates, score=score, rule=rule, **(settings or {})), outcomes)
+    return TemplatesResult(
+        protocol="ijb-1:1",
+        settings=settings_of(templates, score=score, rule=rule, **(settings or {})),
+        outcomes=outcomes,
+        tar=RULES[rule](genuine, impostor, fars),
+        eer=equal_error_rate(genuine, impostor),
+        auc=area_under_curve(genuine, impostor),
+        templates=len(templates),
+        genuine=len(genuine),
+        impostor=len(impostor),
+    )

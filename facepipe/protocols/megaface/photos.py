@@ -1,7 +1,7 @@
 """MegaFace from embeddings or from the kit's feature files: photos with features, cleaned, written, measured."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from facepipe.embedding.identity import remedy, same_model
 from facepipe.embedding.precision import joined_precision
 from facepipe.errors import DatasetError
 from facepipe.protocols.megaface.noise import on_list, people, replace_noisy_probes
-from facepipe.protocols.megaface.protocol import FARS, RANKS, megaface_figures
-from facepipe.protocols.result import Result, settings_of
+from facepipe.protocols.megaface.protocol import FARS, RANKS, MegafaceFigures, megaface_figures
+from facepipe.protocols.result import FLAT, Result, settings_of
+from facepipe.protocols.roc import OperatingPoint
 from facepipe.protocols.rows import find_rows, without_extension
 from facepipe.score import unit
 
@@ -44,6 +45,21 @@ class Photos:
     def embeddings(self) -> Embeddings:
         """All of them."""
         return join([block for block, _ in self.blocks()])
+
+
+@dataclass(frozen=True, kw_only=True)
+class MegafaceResult(Result):
+    """Figures with the largest number of distractors, and for each number.
+
+    Attributes:
+        tar: TAR at each FAR.
+        cmc: rank (as text) → share recognised.
+        figures: for each number of distractors.
+    """
+
+    tar: tuple[OperatingPoint, ...]
+    cmc: dict[str, float]
+    figures: MegafaceFigures = field(metadata=FLAT)
 
 
 def photos_of_embeddings(embeddings: Embeddings, names: Sequence[str] | None = None) -> Photos:
@@ -132,7 +148,7 @@ def evaluate_megaface(
     ranks: Sequence[int] = RANKS,
     settings: dict[str, Any] | None = None,
     score: str = "cosine",
-) -> Result:
+) -> MegafaceResult:
     """Rank-1 for each number of distractors, and TAR at FAR with the largest, see `megaface_figures`.
 
     Args:
@@ -168,11 +184,16 @@ def evaluate_megaface(
             done += len(block)
 
     figures = megaface_figures(known, people(probes.names), blocks(), wanted, ranks, fars, score)
-    figures = {"tar": figures["sizes"][-1]["tar"], "cmc": figures["sizes"][-1]["cmc"], **figures}
     data = names_digest([_tails(probes.names, 2), _tails(distractors.names[: wanted[-1]], 3), sorted(noises)])
-    both = replace(ours, precision=joined_precision((ours.precision, theirs.precision)))
+    either = replace(ours, precision=joined_precision((ours.precision, theirs.precision)))
     more = {"score": score, "noisy_probes": probes.cleaning, "noise_list": len(noises), "data": data}
-    return Result("megaface", figures, settings_of(both, **more, **(settings or {})))
+    return MegafaceResult(
+        protocol="megaface",
+        settings=settings_of(either, **more, **(settings or {})),
+        tar=figures.sizes[-1].tar,
+        cmc=figures.sizes[-1].cmc,
+        figures=figures,
+    )
 
 
 def _clean(embeddings: Embeddings) -> tuple[Embeddings, np.ndarray]:

@@ -6,7 +6,7 @@ one person are genuine, all pairs of a probe and a distractor impostors.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,39 @@ import numpy as np
 from facepipe.embedding import Embeddings, join
 from facepipe.errors import DatasetError, EmbeddingsError
 from facepipe.protocols.identification.top_scores import TopScores
-from facepipe.protocols.result import tar_table
+from facepipe.protocols.roc import OperatingPoint
 from facepipe.protocols.score_blocks import DECIMALS, score_blocks
 from facepipe.score.pairs import score_pairs
 
 FARS = (1e-4, 1e-5, 1e-6)
 RANKS = (1, 10)
 _COLUMNS = 4_096
+
+
+@dataclass(frozen=True)
+class SizeFigures:
+    """Figures with so many distractors, of which ``noise`` match nobody."""
+
+    distractors: int
+    noise: int
+    cmc: dict[str, float]
+    tar: tuple[OperatingPoint, ...]
+
+
+@dataclass(frozen=True)
+class MegafaceFigures:
+    """Figures for each number of distractors.
+
+    Attributes:
+        sizes: from few distractors to many.
+        probes, people: number of photos, and of people on them.
+        genuine: number of pairs of photos of one person.
+    """
+
+    sizes: tuple[SizeFigures, ...]
+    probes: int
+    people: int
+    genuine: int
 
 
 def megaface_figures(
@@ -31,7 +57,7 @@ def megaface_figures(
     ranks: Sequence[int] = RANKS,
     fars: Sequence[float] = FARS,
     score: str = "cosine",
-) -> dict[str, Any]:
+) -> MegafaceFigures:
     """Rank-1 and TAR at FAR with the first of the distractors, for each of several numbers of them.
 
     Args:
@@ -57,22 +83,20 @@ def megaface_figures(
         raise EmbeddingsError("embeddings of the probes are not finite; check the model and embed again")
     best = _BestDistractors(len(probes), max(ranks))
     top = TopScores(int(max(fars) * sizes[-1] * len(probes)) + 2)
-    tables, seen, noise = [], 0, 0
+    tables: list[SizeFigures] = []
+    seen, noise = 0, 0
     for part, noisy in _cut(distractors, sizes, probes.dim):
         scores = _scores(score, probes, _bare(part.take(~noisy), score))
         top.add(scores)
         best.add(scores)
         seen, noise = seen + len(part), noise + int(noisy.sum())
         if seen in sizes:
-            tables.append({
-                "distractors": seen,
-                "noise": noise,
-                "cmc": {str(k): best.recognised(genuine, query, k) for k in ranks},
-                "tar": tar_table(tuple(top.point(genuine[query < mate], far) for far in fars)),
-            })
+            recognised = {str(k): best.recognised(genuine, query, k) for k in ranks}
+            points = tuple(top.point(genuine[query < mate], far) for far in fars)
+            tables.append(SizeFigures(seen, noise, recognised, points))
     if seen < sizes[-1]:
         raise DatasetError(f"{seen} distractors, fewer than the {sizes[-1]} asked for")
-    return {"sizes": tables, "probes": len(probes), "people": len(np.unique(person)), "genuine": len(query) // 2}
+    return MegafaceFigures(tuple(tables), len(probes), len(np.unique(person)), len(query) // 2)
 
 
 def _bare(embeddings: Embeddings, score: str) -> Embeddings:

@@ -3,19 +3,20 @@
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from facepipe.embedding.precision import mixed_precision
 from facepipe.errors import DatasetError
-from facepipe.protocols.result import Result
-from facepipe.protocols.risk.risk_controlled import IDEAL
+from facepipe.protocols.risk.error_reject import ErrorReject
+from facepipe.protocols.risk.risk_controlled import IDEAL, RiskResult
 from facepipe.protocols.risk.uncertainty import CONFIDENCES
 
 _SAME = {"damage": "other damage", "data": "another list of pairs", "score": "another --score", "fmr": "another --fmr"}
+Value = TypeVar("Value")
 _CLOSE = 1e-3  # embeddings in bfloat16 and in float32 are still those of one backbone
 
 
-def put_beside(ours: Result, other: Result, where: Path) -> Result:
+def put_beside(ours: RiskResult, other: RiskResult, where: Path) -> RiskResult:
     """``ours`` with the confidences of another model, over the same pairs with the same scores.
 
     A confidence that both have is one where the curves are equal, as those of the norm are; otherwise that of the
@@ -26,14 +27,12 @@ def put_beside(ours: Result, other: Result, where: Path) -> Result:
         where: the file that ``other`` was read from, for the error.
 
     Raises:
-        DatasetError: no such result, or of other pairs, damage, score, rate or backbone.
+        DatasetError: of other pairs, damage, score, rate or backbone.
     """
-    if other.protocol != "risk" or not {"table", "curves", "relative_area"} <= other.figures.keys():
-        raise DatasetError(f"{where}: not a result of 'facepipe eval risk ... --json'; make it again")
     for name, what in _SAME.items():
         if other.settings.get(name) != ours.settings.get(name):
             raise DatasetError(f"{where}: made with {what}, so it cannot be put beside this one; make it again")
-    ideal, theirs = ours.figures["curves"][IDEAL], other.figures["curves"][IDEAL]
+    ideal, theirs = ours.curves[IDEAL], other.curves[IDEAL]
     if not all(math.isclose(a, b, abs_tol=_CLOSE) for a, b in zip(_scores(ideal), _scores(theirs), strict=True)):
         raise DatasetError(
             f"{where}: {other.settings.get('model')} scores the pairs differently; only heads on one backbone can be "
@@ -43,32 +42,32 @@ def put_beside(ours: Result, other: Result, where: Path) -> Result:
     remark = mixed_precision(*(result.settings.get("precision") or "" for result in (ours, other)))
     return replace(
         ours,
-        figures=ours.figures
-        | {part: _joined(part, ours, other, names) for part in ("table", "curves", "relative_area")},
+        table=_joined(ours.table, other.table, names),
+        curves=_joined(ours.curves, other.curves, names),
+        relative_area=_joined(ours.relative_area, other.relative_area, names),
         settings=ours.settings | {"beside": [*ours.settings.get("beside", []), other.settings["model"]]}
         | ({"remark": remark} if remark else {}),
     )
 
 
-def _scores(curve: dict[str, Any]) -> tuple[float, float]:
-    return curve["threshold"], curve["fnmr"][0]
+def _scores(curve: ErrorReject) -> tuple[float, float]:
+    return curve.threshold, curve.fnmr[0]
 
 
-def _names(ours: Result, other: Result) -> dict[str, str]:
+def _names(ours: RiskResult, other: RiskResult) -> dict[str, str]:
     """What those of the other's confidences that are new are called."""
-    curves, identity = ours.figures["curves"], str(other.settings["model"])
+    curves, identity = ours.curves, str(other.settings["model"])
     names = {}
-    for name, curve in other.figures["curves"].items():
+    for name, curve in other.curves.items():
         if name not in curves:
             names[name] = name
-        elif name != IDEAL and curves[name]["fnmr"] != curve["fnmr"]:
+        elif name != IDEAL and curves[name].fnmr != curve.fnmr:
             called = f"{name} of {identity.partition('@')[0]}"
             names[name] = f"{name} of {identity}" if called in curves else called
     return names
 
 
-def _joined(part: str, ours: Result, other: Result, names: dict[str, str]) -> dict[str, Any]:
-    mine, theirs = ours.figures[part], other.figures[part]
-    both = mine | {called: theirs[name] for name, called in names.items()}
+def _joined(mine: dict[str, Value], theirs: dict[str, Value], names: dict[str, str]) -> dict[str, Value]:
+    both = mine | {called: theirs[name] for name, called in names.items() if name in theirs}
     order = [*CONFIDENCES, IDEAL]
     return {name: both[name] for name in sorted(both, key=lambda name: order.index(name.partition(" ")[0]))}

@@ -1,8 +1,7 @@
 """Risk-controlled recognition: several confidences judged side by side on one list of pairs."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,12 +10,33 @@ from facepipe.embedding import Embeddings
 from facepipe.errors import EmbeddingsError
 from facepipe.protocols.result import Result, settings_of
 from facepipe.protocols.risk.error_reject import ErrorReject, area, error_reject, ideal_uncertainty
-from facepipe.protocols.risk.table import SHARES, risk_table
+from facepipe.protocols.risk.table import SHARES, RiskRow, risk_table
 from facepipe.protocols.risk.uncertainty import CONFIDENCES, pair_uncertainty, uncertainty
 from facepipe.protocols.rows import find_rows
 from facepipe.score.pairs import score_pairs
 
 IDEAL = "ideal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RiskResult(Result):
+    """Several confidences side by side.
+
+    Attributes:
+        pairs, genuine, images, undetected: counts.
+        table: confidence → accuracy with shares of the pairs left out.
+        curves: confidence → error against reject; the oracle stands last, under ``ideal``.
+        relative_area: confidence → 0 when as good as the oracle, 1 as good as rejecting at random; None where there
+            is no error to reject.
+    """
+
+    pairs: int
+    genuine: int
+    images: int
+    undetected: int
+    table: dict[str, tuple[RiskRow, ...]]
+    curves: dict[str, ErrorReject]
+    relative_area: dict[str, float | None]
 
 
 def evaluate_risk(
@@ -28,7 +48,7 @@ def evaluate_risk(
     fmr: float = 1e-3,
     shares: Sequence[float] = SHARES,
     seed: int = 0,
-) -> Result:
+) -> RiskResult:
     """ProbFace's table and the error-against-reject curve of each confidence.
 
     Args:
@@ -41,11 +61,6 @@ def evaluate_risk(
         shares: to be left out in the table.
         seed: of the confidence ``random``.
 
-    Returns:
-        figures: counts, ``table`` (confidence → rows of `risk.RiskRow`), ``curves`` (confidence
-        → fields of `error_reject.ErrorReject`, the oracle under ``ideal``), ``relative_area`` (confidence → 0 when
-        as good as the oracle, 1 as good as rejecting at random; None where there is no error to reject).
-
     Raises:
         DatasetError: images are missing, a name is unknown, or too few pairs are left.
         EmbeddingsError: the embeddings lack a confidence or what the score needs.
@@ -54,20 +69,21 @@ def evaluate_risk(
     names = tuple(confidences) or available(rows)
     scores = _scores(score, rows, pairs)
     doubts = {name: _of_pairs(name, rows, pairs, pair_rule, seed) for name in dict.fromkeys(names)}
-    table = {name: [asdict(row) for row in risk_table(scores, pairs.same, u, shares)] for name, u in doubts.items()}
+    table = {name: risk_table(scores, pairs.same, doubt, shares) for name, doubt in doubts.items()}
     doubts[IDEAL] = ideal_uncertainty(scores, pairs.same, fmr)
     curves = {name: error_reject(scores, pairs.same, doubt, fmr) for name, doubt in doubts.items()}
-    figures: dict[str, Any] = {
-        "pairs": len(pairs),
-        "genuine": int(pairs.same.sum()),
-        "images": len(rows),
-        "undetected": int((~rows.detected).sum()),
-        "table": table,
-        "curves": {name: _plain(curve) for name, curve in curves.items()},
-        "relative_area": {name: _relative(curve, curves[IDEAL]) for name, curve in curves.items()},
-    }
     about = {"score": score, "pair_rule": pair_rule, "fmr": fmr, "seed": seed, "data": pairs.digest}
-    return Result("risk", figures, settings_of(rows, **about))
+    return RiskResult(
+        protocol="risk",
+        settings=settings_of(rows, **about),
+        pairs=len(pairs),
+        genuine=int(pairs.same.sum()),
+        images=len(rows),
+        undetected=int((~rows.detected).sum()),
+        table=table,
+        curves=curves,
+        relative_area={name: _relative(curve, curves[IDEAL]) for name, curve in curves.items()},
+    )
 
 
 def available(embeddings: Embeddings) -> tuple[str, ...]:
@@ -81,16 +97,6 @@ def available(embeddings: Embeddings) -> tuple[str, ...]:
     return tuple(name for name in CONFIDENCES if not absent.get(name))
 
 
-def curves_of(result: Result) -> dict[str, ErrorReject]:
-    """The curves of a result of `evaluate_risk`, the oracle's last."""
-    return {name: _curve(told) for name, told in result.figures["curves"].items()}
-
-
-def _curve(told: dict[str, Any]) -> ErrorReject:
-    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
-    return ErrorReject(**fields)
-
-
 def _scores(score: str, embeddings: Embeddings, pairs: Pairs) -> np.ndarray:
     scores = score_pairs(score, embeddings, pairs.left, pairs.right)
     if np.isnan(scores).any():
@@ -101,10 +107,6 @@ def _scores(score: str, embeddings: Embeddings, pairs: Pairs) -> np.ndarray:
 
 def _of_pairs(name: str, embeddings: Embeddings, pairs: Pairs, rule: str, seed: int) -> np.ndarray:
     return pair_uncertainty(uncertainty(name, embeddings, seed), pairs.left, pairs.right, rule)
-
-
-def _plain(curve: ErrorReject) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(curve).items()}
 
 
 def _relative(curve: ErrorReject, ideal: ErrorReject) -> float | None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from facepipe.protocols.result import Result
 from facepipe.protocols.roc import tar_at_far
+from facepipe.protocols.saved_result import SavedResult
 from facepipe.protocols.verification.outcomes import Outcomes
 from facepipe.score.threshold import threshold_of_ascending
 
@@ -50,7 +51,7 @@ class TarDifference:
     reason: str = ""
 
 
-def why_not_paired(first: Result, second: Result) -> str:
+def why_not_paired(first: Result | SavedResult, second: Result | SavedResult) -> str:
     """Why no paired test between the runs is possible; empty when it is."""
     a, b = first.outcomes, second.outcomes
     if a is None or b is None:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from facepipe.datasets.pairs.lfw_pairs import Pairs
-from facepipe.protocols.result import Result
 from facepipe.protocols.roc import FARS
-from facepipe.protocols.verification.pairs import evaluate_pairs
+from facepipe.protocols.verification.pairs import VerificationResult, evaluate_pairs
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -19,7 +18,7 @@ def evaluate_lfw(
     on_miss: str = "centre",
     score: str = "cosine",
     fars: Sequence[float] = FARS,
-) -> Result:
+) -> VerificationResult:
     """Ten-fold verification accuracy, and what else `evaluate_pairs` tells.
 
     Args:

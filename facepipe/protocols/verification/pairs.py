@@ -1,24 +1,74 @@
 """Verification on any list of pairs: accuracy over folds, TAR at FAR, equal error rate and area."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from facepipe.datasets.pairs.lfw_pairs import Pairs
 from facepipe.errors import DatasetError
-from facepipe.protocols.result import Result, settings_of, tar_table
-from facepipe.protocols.roc import FARS, area_under_curve, equal_error_rate, tar_at_far
+from facepipe.protocols.result import IF_ANY, FoldResult, Result, settings_of
+from facepipe.protocols.roc import FARS, OperatingPoint, area_under_curve, equal_error_rate, tar_at_far
 from facepipe.protocols.rows import find_rows
 from facepipe.protocols.verification.outcomes import Outcomes
-from facepipe.protocols.verification.tenfold import RULES, deviation, judge_scores, mean_and_error, squared_distances
-from facepipe.protocols.verification.validation_rate import validation_rate
+from facepipe.protocols.verification.tenfold import (
+    RULES,
+    Judged,
+    deviation,
+    judge_scores,
+    mean_and_error,
+    squared_distances,
+)
+from facepipe.protocols.verification.validation_rate import ValidationRate, validation_rate
 from facepipe.score.pairs import score_pairs
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
 
 MISSES = ("centre", "skip", "fail")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairsResult(Result):
+    """Verification of pairs, of whatever.
+
+    Attributes:
+        accuracy, std_error: mean over folds, and its standard error σ/√folds with σ over folds (n − 1).
+        std_dev: standard deviation of the folds' accuracies (over n, as insightface prints it).
+        folds: one entry per fold.
+        val: VAL at FAR, under rule ``insightface`` with cosine.
+        eer, auc: equal error rate and area under the curve, of all pairs together without mean subtraction.
+        tar: TAR at each false-accept rate, likewise.
+        pairs, genuine, impostor: counts of what was judged.
+    """
+
+    accuracy: float | None
+    std_error: float | None
+    std_dev: float | None
+    folds: tuple[FoldResult, ...]
+    val: ValidationRate | None = field(default=None, metadata=IF_ANY)
+    eer: float | None
+    auc: float | None
+    tar: tuple[OperatingPoint, ...]
+    pairs: int
+    genuine: int
+    impostor: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerificationResult(PairsResult):
+    """Verification of pairs of images.
+
+    Attributes:
+        images: of the list.
+        undetected: images of the list in which no face was found.
+        reasons: figure → why there is none.
+    """
+
+    images: int
+    undetected: int
+    reasons: dict[str, str] = field(default_factory=dict, metadata=IF_ANY)
 
 
 def evaluate_pairs(
@@ -29,13 +79,8 @@ def evaluate_pairs(
     score: str = "cosine",
     fars: Sequence[float] = FARS,
     protocol: str = "pairs",
-) -> Result:
+) -> VerificationResult:
     """Judge the pairs of a list.
-
-    Figures: ``accuracy``, ``std_error``, ``std_dev`` and ``folds`` by the rule, under ``insightface`` with cosine also
-    ``val`` (the fields of `ValidationRate`); ``eer``, ``auc`` and ``tar`` from the scores
-    of all pairs together, without mean subtraction; counts of pairs, images and images without a face. What
-    the data cannot tell is None, with the reason under ``reasons`` or in the TAR table.
 
     Args:
         embeddings: of the images of ``pairs``, in any order, see `find_rows`.
@@ -58,42 +103,32 @@ def evaluate_pairs(
     _require_finite(embeddings, pairs.names, row)
     kept = without_missed(pairs, embeddings.detected[row], on_miss)
     scores = score_pairs(score, embeddings, row[kept.left], row[kept.right])
-    accuracy, right = _accuracy(embeddings.mu[row] if score == "cosine" else None, scores, kept, rule)
-    figures = {
-        **accuracy,
-        **score_figures(scores, kept.same, fars),
-        "pairs": len(kept),
-        "genuine": int(kept.same.sum()),
-        "impostor": int((~kept.same).sum()),
-        "images": len(pairs.names),
-        "undetected": int((~embeddings.detected[row]).sum()),
-    }
-    reasons = accuracy.pop("reasons", {}) | figures.pop("reasons", {})
-    settings = settings_of(embeddings, score=score, rule=rule, on_miss=on_miss, data=pairs.digest)
-    return Result(
-        protocol,
-        figures | ({"reasons": reasons} if reasons else {}),
-        settings,
-        Outcomes(kept.same, right, scores.astype(np.float32), kept.digest),
+    reason = why_silent(scores, kept.same)
+    why_no_accuracy = reason or ("a single fold" if kept.folds < 2 else "")
+    mu = embeddings.mu[row] if score == "cosine" else None
+    judged = None if why_no_accuracy else _judged(mu, scores, kept, rule)
+    accuracy, error = (None, None) if judged is None else mean_and_error(judged.folds)
+    genuine, impostor = scores[kept.same], scores[~kept.same]
+    reasons = {"accuracy": why_no_accuracy, "eer": reason, "auc": reason}
+    return VerificationResult(
+        protocol=protocol,
+        settings=settings_of(embeddings, score=score, rule=rule, on_miss=on_miss, data=pairs.digest),
+        outcomes=Outcomes(kept.same, None if judged is None else judged.right, scores.astype(np.float32), kept.digest),
+        accuracy=accuracy,
+        std_error=error,
+        std_dev=None if judged is None else deviation(judged.folds),
+        folds=() if judged is None else judged.folds,
+        val=None if judged is None or mu is None or rule != "insightface" else _validation(mu, kept),
+        eer=None if reason else equal_error_rate(genuine, impostor),
+        auc=None if reason else area_under_curve(genuine, impostor),
+        tar=tar_at_far(genuine, impostor, fars),
+        pairs=len(kept),
+        genuine=len(genuine),
+        impostor=len(impostor),
+        images=len(pairs.names),
+        undetected=int((~embeddings.detected[row]).sum()),
+        reasons={name: why for name, why in reasons.items() if why},
     )
-
-
-def score_figures(scores: np.ndarray, same: np.ndarray, fars: Sequence[float] = FARS) -> dict[str, Any]:
-    """``eer``, ``auc`` and ``tar`` of scores, as JSON values; None, with ``reasons``, where there is no figure.
-
-    Args:
-        scores: float M, higher is more alike.
-        same: bool M.
-        fars: false-accept rates.
-    """
-    genuine, impostor = scores[same], scores[~same]
-    reason = why_silent(scores, same)
-    return {
-        "eer": None if reason else equal_error_rate(genuine, impostor),
-        "auc": None if reason else area_under_curve(genuine, impostor),
-        "tar": tar_table(tar_at_far(genuine, impostor, fars)),
-        **({"reasons": {"eer": reason, "auc": reason}} if reason else {}),
-    }
 
 
 def why_silent(scores: np.ndarray, same: np.ndarray) -> str:
@@ -131,24 +166,12 @@ def without_missed(pairs: Pairs, detected: np.ndarray, on_miss: str) -> Pairs:
     return kept
 
 
-def _accuracy(
-    mu: np.ndarray | None, scores: np.ndarray, pairs: Pairs, rule: str
-) -> tuple[dict[str, Any], np.ndarray | None]:
-    reason = why_silent(scores, pairs.same) or ("a single fold" if pairs.folds < 2 else "")
-    if reason:
-        missing: dict[str, Any] = {"accuracy": None, "std_error": None, "std_dev": None, "folds": []}
-        return {**missing, "reasons": {"accuracy": reason}}, None
-    judged = judge_scores(scores, pairs, rule) if mu is None else RULES[rule](mu, pairs)
-    accuracy, error = mean_and_error(judged.folds)
-    figures = {
-        "accuracy": accuracy,
-        "std_error": error,
-        "std_dev": deviation(judged.folds),
-        "folds": [dict(vars(fold)) for fold in judged.folds],
-    }
-    if mu is not None and rule == "insightface":
-        figures["val"] = dict(vars(validation_rate(squared_distances(mu, pairs), pairs)))
-    return figures, judged.right
+def _judged(mu: np.ndarray | None, scores: np.ndarray, pairs: Pairs, rule: str) -> Judged:
+    return judge_scores(scores, pairs, rule) if mu is None else RULES[rule](mu, pairs)
+
+
+def _validation(mu: np.ndarray, pairs: Pairs) -> ValidationRate:
+    return validation_rate(squared_distances(mu, pairs), pairs)
 
 
 def _require_finite(embeddings: "Embeddings", names: Sequence[str], row: np.ndarray) -> None:

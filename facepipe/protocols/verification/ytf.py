@@ -1,7 +1,7 @@
 """YouTube Faces (Wolf et al. 2011): frames pooled to one embedding per video, then verification of video pairs."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,15 +10,34 @@ import numpy as np
 from facepipe.datasets.pairs.lfw_pairs import Pairs
 from facepipe.datasets.pairs.ytf import frame_number, spread
 from facepipe.errors import DatasetError
-from facepipe.protocols.result import Result
+from facepipe.protocols.result import IF_ANY
 from facepipe.protocols.roc import FARS
-from facepipe.protocols.verification.pairs import evaluate_pairs
+from facepipe.protocols.verification.pairs import PairsResult, evaluate_pairs
 from facepipe.score.pool import pool
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
 
 _DEPTH = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideosResult(PairsResult):
+    """Verification of pairs of videos.
+
+    Attributes:
+        undetected: videos in no frame of which a face was found.
+        reasons: figure → why there is none.
+        frames, frames_without_face, frames_unreadable: how many were used, left out, and not read.
+        videos: of the list.
+    """
+
+    undetected: int
+    reasons: dict[str, str] = field(default_factory=dict, metadata=IF_ANY)
+    frames: int
+    frames_without_face: int
+    frames_unreadable: int
+    videos: int
 
 
 def evaluate_ytf(
@@ -30,11 +49,10 @@ def evaluate_ytf(
     score: str = "cosine",
     fars: Sequence[float] = FARS,
     most: int | None = None,
-) -> Result:
-    """Verification of pairs of videos; ``undetected`` counts videos in no frame of which a face was found.
+) -> VideosResult:
+    """Verification of pairs of videos.
 
-    Frames without a detected face are left out of their video, unless it has no other. Figures as in
-    `evaluate_pairs`, with videos in place of images, and how many frames were used and not used.
+    Frames without a detected face are left out of their video, unless it has no other.
 
     Args:
         frames: embeddings of the frames; paths end in ``NAME/VIDEO/FRAME``. Other videos are passed over.
@@ -58,13 +76,14 @@ def evaluate_ytf(
     # A folder of videos may have a dot in its name, so that the names need an extension to lose.
     pooled = pooled.with_paths([f"{name}.jpg" for name in pairs.names])
     result = evaluate_pairs(pooled, pairs, rule, on_miss, score, fars, protocol="ytf")
-    figures = result.figures | {
-        "frames": int(used.sum()),
-        "frames_without_face": int((video >= 0).sum() - used.sum()),
-        "frames_unreadable": sum(_video(path) in number for path, _ in frames.failed),
-    }
-    figures["videos"] = figures.pop("images")
-    return replace(result, figures=figures, settings=result.settings | {"pool": pooling, "most_frames": most})
+    own = dict(vars(result))
+    own |= {"settings": result.settings | {"pool": pooling, "most_frames": most}, "videos": own.pop("images")}
+    return VideosResult(
+        **own,
+        frames=int(used.sum()),
+        frames_without_face=int((video >= 0).sum() - used.sum()),
+        frames_unreadable=sum(_video(path) in number for path, _ in frames.failed),
+    )
 
 
 def _spread(paths: Sequence[str], video: np.ndarray, most: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Verification while training: a pairs list in LFW's form, through the code of ``facepipe eval lfw``."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ class PairsEvaluation:
         names = tuple(f"{name}.jpg" for name in self.pairs.names)
         embeddings = Embeddings(embedded.mu, embedded.model, embedded.flip, names, self._detected)
         result = evaluate_lfw(embeddings, self.pairs)
-        return {"lfw": result.accuracy, "lfw_error": result.std_error}
+        known = {"lfw": result.accuracy, "lfw_error": result.std_error}
+        return {name: math.nan if value is None else value for name, value in known.items()}
 
     def _cropped(self) -> np.ndarray:
         """uint8 N×H×W×3, one for each name of the pairs; the middle of the photo where no face is found."""

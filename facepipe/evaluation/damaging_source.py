@@ -1,15 +1,16 @@
-"""Embeddings of images and of their damaged copies, from the options that every evaluation takes."""
+"""Embeddings of images and of their damaged copies."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from facepipe.cli.eval.source import Source
 from facepipe.errors import DatasetError
+from facepipe.evaluation.source import Source
 
 if TYPE_CHECKING:
     from facepipe.datasets.pairs.lfw_pairs import Pairs
     from facepipe.embedding import Embeddings
+    from facepipe.protocols import VerificationResult
 
 
 def embeddings_of_pairs(
@@ -34,6 +35,11 @@ def embeddings_of_pairs(
     if len(source.paths) > 1:
         raise DatasetError("--damage takes one PATH; several --model over one folder make an ensemble too")
     return _damaged(source, pairs.names, what, damage, scored), mix_damaged(pairs, damage)
+
+
+def with_damage(result: "VerificationResult", damage: str | None) -> "VerificationResult":
+    """The result, with ``damage`` among its settings where there was any."""
+    return result if damage is None else replace(result, settings=result.settings | {"damage": damage})
 
 
 def _damaged(source: Source, names: Sequence[str], what: str, damage: str, scored: bool) -> "Embeddings":

@@ -1,19 +1,11 @@
-"""Where an evaluation gets its embeddings: raw images, aligned crops or files of embeddings.
+"""Where an evaluation gets its embeddings: raw images, aligned crops or embeddings that are made already."""
 
-Every ``facepipe eval`` command takes the options of `source_options` and gets one `Source`.
-"""
-
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import wraps
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-import click
-
-from facepipe.cli import options
-from facepipe.cli.mixed_precision import tell_mixed
-from facepipe.cli.screen import note, progress
 from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -23,36 +15,55 @@ if TYPE_CHECKING:
     from facepipe.embedding import Embedder, Embeddings
     from facepipe.pipeline import Cropper, Read
 
-F = TypeVar("F", bound=Callable[..., Any])
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""What is worked on and how many images it has → within the context, a function to call with how many are done."""
 
-source_path = click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
-"""PATH: a folder of images, or a file of embeddings; several make an ensemble."""
+
+@contextmanager
+def _silent(what: str, total: int) -> Iterator[Callable[[int], None]]:  # noqa: ARG001
+    yield lambda _: None
 
 
 @dataclass(frozen=True)
 class Source:
-    """What the options of `source_options` say. Several models, or several paths, make an ensemble."""
+    """Images or embeddings, and how images become embeddings.
+
+    Several models, or several paths, make an ensemble.
+
+    Attributes:
+        paths: folders of images, or files of embeddings.
+        models: names, card files or run folders, see `facepipe.zoo.load`; none stands for the model that ships.
+        flip: how image and mirror image are joined; None: as the card says.
+        faces: which face of several, see `facepipe.detection.choose`.
+        already_aligned: whether the images are aligned crops.
+        save: Parquet file in which the embeddings are kept.
+        precision, device: of the network, see `facepipe.embedding.Embedder` and `facepipe.devices`.
+        detection: the detector; None takes the usual one.
+        progress, note: told of what is done, and of what people should know.
+        wrap: makes another cropper of the usual one, such as one that damages.
+        rename: gives the crops of such a cropper paths of their own.
+        regions: a folder → what opens a part of an image in it by the part's name, where names are not files.
+        halves: what becomes of the halves of an ensemble's members, see `facepipe.ensemble.concatenate`.
+    """
 
     paths: tuple[Path, ...]
-    models: tuple[str, ...]
-    flip: str | None
-    rule: str
-    already_aligned: bool
-    save: Path | None
-    precision: str
-    device: str
-    detection: "DetectorSettings | None"
+    models: tuple[str, ...] = ()
+    flip: str | None = None
+    faces: str = "centre"
+    already_aligned: bool = False
+    save: Path | None = None
+    precision: str = "auto"
+    device: str = "auto"
+    detection: "DetectorSettings | None" = None
+    progress: Progress = field(default=_silent, repr=False)
+    note: Callable[[str], None] = field(default=lambda _: None, repr=False)
     wrap: "Callable[[Cropper], Cropper] | None" = None
-    """Makes another cropper of the usual one, such as one that damages; no option says it, nor the next three."""
     rename: "Callable[[Embeddings], Embeddings] | None" = None
-    """Gives the crops of such a cropper paths of their own."""
     regions: "Callable[[Path], Read] | None" = None
-    """A folder → what opens a part of an image in it, by the name of the part; where names are not files."""
     halves: str = "keep"
-    """What becomes of the halves of an ensemble's members, see `facepipe.ensemble.concatenate`."""
 
     def detector(self) -> "Detector":
-        """The detector that the options describe."""
+        """The detector."""
         from facepipe.detection import create_detector
 
         return create_detector(self.detection, self.device)
@@ -90,7 +101,7 @@ class Source:
         return self._together([self._run(path, files(path), models, what) for path, models in self._runs()], None)
 
     def _before(self) -> None:
-        """Tell before hours of work, not after them, that the embeddings cannot be kept."""
+        """Say before hours of work, not after them, that the embeddings cannot be kept."""
         from facepipe.files import require_writable
 
         if self.save is not None:
@@ -107,7 +118,7 @@ class Source:
         loaded = [load_embeddings(path) for path in self.paths]
         for path, embeddings in zip(self.paths, loaded, strict=True):
             if lacks_cut(embeddings.model):
-                note(f"{path}: older than the recording of cuts; its 112×112 crops were cut the old way", "yellow")
+                self.note(f"{path}: older than the recording of cuts; its 112×112 crops were cut the old way")
         return loaded
 
     def _embed(self, names: Sequence[str], what: str, read: "Read | None") -> list["Embeddings"]:
@@ -147,10 +158,18 @@ class Source:
         members = self._members(models)
         if self.already_aligned and read is None:
             for _, embedder in members:
-                options.check_crops(folder, embedder)
-        with progress(what, len(files)) as advance:
+                self._check_crops(folder, embedder)
+        with self.progress(what, len(files)) as advance:
             embeddings = join(list(embed_ensemble(files, members, advance, read, self.halves)))
         return embeddings if self.rename is None else self.rename(embeddings)
+
+    def _check_crops(self, folder: Path, embedder: "Embedder") -> None:
+        from facepipe.alignment import template
+        from facepipe.datasets.samples.cut import check_cut
+
+        told = check_cut(folder, template(embedder.model.card.input.template).identity)
+        if told:
+            self.note(told)
 
     def _members(self, models: list[str]) -> list[tuple["Cropper", "Embedder"]]:
         from facepipe.ensemble import SameFaces
@@ -163,22 +182,27 @@ class Source:
 
     def _member(self, model: str | None, detector: "Detector | None") -> tuple["Cropper", "Embedder"]:
         from facepipe.alignment import Aligner
+        from facepipe.embedding import Embedder
         from facepipe.pipeline import Cropper
+        from facepipe.zoo import DEFAULT, load
 
-        embedder = options.make_embedder(model, self.flip, self.precision, self.device)
-        cropper = Cropper(Aligner(embedder.model.card.input.template), detector, self.rule, "centre")
+        embedder = Embedder(load(model or DEFAULT, self.device), flip=self.flip, precision=self.precision)
+        cropper = Cropper(Aligner(embedder.model.card.input.template), detector, self.faces, "centre")
         return cropper if self.wrap is None else self.wrap(cropper), embedder
 
     def _together(self, parts: list["Embeddings"], names: Sequence[str] | None) -> "Embeddings":
         """One of several, in the order of ``names`` where they come from different folders or files."""
         from facepipe.embedding import save_embeddings
+        from facepipe.embedding.precision import mixed_precision
         from facepipe.ensemble import concatenate
 
         if len(parts) > 1 and names is not None:
             taken = [part.take(self._rows(part, number, names)) for number, part in enumerate(parts)]
             parts = [part.with_paths(taken[0].paths) for part in taken]
         embeddings = concatenate(parts, self.halves)
-        tell_mixed(", ".join(map(str, self.paths)), embeddings.precision)
+        remark = mixed_precision(embeddings.precision)
+        if remark:
+            self.note(f"{', '.join(map(str, self.paths))}: {remark}")
         if self.save is not None:
             save_embeddings(self.save, embeddings)
         return embeddings
@@ -193,39 +217,9 @@ class Source:
             raise DatasetError(f"{self.paths[number]}: {error}") from error
 
 
-def source_options(command: F) -> F:
-    """Options of how images become embeddings; the command gets them, with its ``paths``, as ``source``."""
-    return _with_options(
-        command,
-        [
-            options.models,
-            options.flip,
-            options.dataset_face,
-            options.already_aligned,
-            _save,
-            options.figure_precision,
-            options.device,
-            options.detection,
-        ],
-    )
-
-
-def crop_options(command: F) -> F:
-    """`source_options` for a dataset that holds nothing but aligned crops."""
-    return _with_options(command, [options.models, options.flip, _save, options.figure_precision, options.device])
-
-
-_save = click.option("--save", type=options.output_path, help="Keep the embeddings in this Parquet file.")
-_NO_DETECTION: dict[str, Any] = {"rule": "centre", "already_aligned": False, "detection": None}
-
-
-def _with_options(command: F, wanted: list[Callable[[Any], Any]]) -> F:
-    @wraps(command)
-    def wrapped(**words: Any) -> Any:
-        given = {name: words.pop(name) for name in [field.name for field in fields(Source)] if name in words}
-        return command(source=Source(**(_NO_DETECTION | given)), **words)
-
-    decorated: Any = wrapped
-    for option in reversed(wanted):
-        decorated = option(decorated)
-    return decorated
+def source_of(images: "Source | Path | str | Sequence[Path | str]") -> Source:
+    """The source itself, or one of these paths with everything else as usual."""
+    if isinstance(images, Source):
+        return images
+    listed = [images] if isinstance(images, Path | str) else images
+    return Source(tuple(Path(path) for path in listed))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from facepipe.cli.eval.source import Source
+from facepipe.evaluation.source import Source
 
 if TYPE_CHECKING:
     from facepipe.datasets.templates.ijb import IjbFaces

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facepipe.cli.eval.source import Source
+from facepipe.evaluation.source import Source
 
 if TYPE_CHECKING:
     import numpy as np

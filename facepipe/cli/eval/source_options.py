@@ -1,0 +1,66 @@
+"""Options of how images become embeddings, for every ``facepipe eval`` command."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.screen import note, progress
+
+if TYPE_CHECKING:
+    from facepipe.evaluation.source import Source
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+source_path = click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+"""PATH: a folder of images, or a file of embeddings; several make an ensemble."""
+FIELDS = ("paths", "models", "flip", "rule", "already_aligned", "save", "precision", "device", "detection")
+"""Parameters of the commands that are the source's."""
+
+
+def source_options(command: F) -> F:
+    """The options; the command gets them, with its ``paths``, as ``source``."""
+    return _with_options(
+        command,
+        [
+            options.models,
+            options.flip,
+            options.dataset_face,
+            options.already_aligned,
+            _save,
+            options.figure_precision,
+            options.device,
+            options.detection,
+        ],
+    )
+
+
+def crop_options(command: F) -> F:
+    """`source_options` for a dataset that holds nothing but aligned crops."""
+    return _with_options(command, [options.models, options.flip, _save, options.figure_precision, options.device])
+
+
+def make_source(given: dict[str, Any]) -> "Source":
+    """The source that parameters of the names of `FIELDS` describe; it reports on stderr."""
+    from facepipe.evaluation.source import Source
+
+    words = {"faces" if name == "rule" else name: value for name, value in given.items()}
+    return Source(**words, progress=progress, note=lambda text: note(text, style="yellow"))
+
+
+_save = click.option("--save", type=options.output_path, help="Keep the embeddings in this Parquet file.")
+
+
+def _with_options(command: F, wanted: list[Callable[[Any], Any]]) -> F:
+    @wraps(command)
+    def wrapped(**words: Any) -> Any:
+        given = {name: words.pop(name) for name in FIELDS if name in words}
+        return command(source=make_source(given), **words)
+
+    decorated: Any = wrapped
+    for option in reversed(wanted):
+        decorated = option(decorated)
+    return decorated

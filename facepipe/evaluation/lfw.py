@@ -1,0 +1,35 @@
+"""Labeled Faces in the Wild, view 2."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from facepipe.datasets.pairs.lfw_pairs import read_lfw_pairs
+from facepipe.evaluation.damaging_source import embeddings_of_pairs, with_damage
+from facepipe.evaluation.source import Source, source_of
+from facepipe.protocols import FARS, VerificationResult, evaluate_lfw
+
+
+def lfw(
+    source: Source | Path | str | Sequence[Path | str],
+    pairs: Path | str,
+    *,
+    rule: str = "sphereface",
+    score: str = "cosine",
+    on_miss: str = "centre",
+    fars: Sequence[float] = (),
+    damage: str | None = None,
+) -> VerificationResult:
+    """Ten-fold verification accuracy on LFW, and TAR at FAR.
+
+    Args:
+        source: images or embeddings; several paths make an ensemble.
+        pairs: LFW's pairs.txt.
+        rule, on_miss, score: see `facepipe.protocols.evaluate_pairs`.
+        fars: of the TAR table; none stands for 1e-1 … 1e-6.
+        damage: protocol of the damaged copies that are mixed in.
+
+    Raises:
+        FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
+    """
+    embeddings, listed = embeddings_of_pairs(source_of(source), read_lfw_pairs(Path(pairs)), "LFW", damage)
+    return with_damage(evaluate_lfw(embeddings, listed, rule, on_miss, score, fars or FARS), damage)

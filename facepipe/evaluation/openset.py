@@ -1,0 +1,45 @@
+"""Open-set identification, on LFW."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from facepipe.datasets.samples.digest import files_digest
+from facepipe.datasets.templates.blufr import read_blufr
+from facepipe.datasets.templates.openset import OpenSetLists, draw_openset, read_openset
+from facepipe.evaluation.source import Source, source_of
+from facepipe.protocols.identification.openset import OpenSetResult, evaluate_openset
+
+
+def openset(
+    source: Source | Path | str | Sequence[Path | str],
+    lists: Path | str,
+    *,
+    closed: bool = False,
+    seed: int = 0,
+    score: str = "cosine",
+) -> OpenSetResult:
+    """DIR at rank 1 and FAR, ten trials.
+
+    Args:
+        source: images or embeddings; several paths make an ensemble.
+        lists: folder of the published lists, or blufr_lfw_config.mat, from whose images lists of the same sizes are
+            drawn.
+        closed: whether every probe has a mate.
+        seed: of lists that are drawn.
+        score: see `facepipe.score.score_pairs`.
+
+    Raises:
+        FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
+    """
+    where = Path(lists)
+    listed = _read(where, closed, seed)
+    used = sorted(where.glob("*.mat")) if where.is_dir() else [where]
+    embeddings = source_of(source).embeddings(listed.names, "LFW")
+    return evaluate_openset(embeddings, listed, score, settings={"data": files_digest(used)})
+
+
+def _read(where: Path, closed: bool, seed: int) -> OpenSetLists:
+    if where.is_dir():
+        return read_openset(where, closed)
+    images = read_blufr(where)
+    return draw_openset(images.names, images.person, closed, seed)

@@ -1,0 +1,37 @@
+"""Any list of pairs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from facepipe.datasets.pairs.any_pairs import read_pairs
+from facepipe.evaluation.damaging_source import embeddings_of_pairs, with_damage
+from facepipe.evaluation.source import Source, source_of
+from facepipe.protocols import FARS, VerificationResult, evaluate_pairs
+
+
+def pairs(
+    source: Source | Path | str | Sequence[Path | str],
+    pairs: Path | str,
+    *,
+    form: str = "csv",
+    rule: str = "insightface",
+    score: str = "cosine",
+    on_miss: str = "centre",
+    fars: Sequence[float] = (),
+    damage: str | None = None,
+) -> VerificationResult:
+    """Verification on any list of pairs; a list without folds is dealt into ten.
+
+    Args:
+        source: images or embeddings; several paths make an ensemble.
+        pairs: the list.
+        form: of the list, see `facepipe.datasets.pairs.any_pairs.read_pairs`.
+        rule, on_miss, score: see `facepipe.protocols.evaluate_pairs`.
+        fars: of the TAR table; none stands for 1e-1 … 1e-6.
+        damage: protocol of the damaged copies that are mixed in.
+
+    Raises:
+        FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
+    """
+    embeddings, listed = embeddings_of_pairs(source_of(source), read_pairs(Path(pairs), form), "pairs", damage)
+    return with_damage(evaluate_pairs(embeddings, listed, rule, on_miss, score, fars or FARS), damage)

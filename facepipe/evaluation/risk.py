@@ -1,0 +1,64 @@
+"""Risk-controlled recognition."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facepipe.datasets.pairs.any_pairs import read_pairs
+from facepipe.evaluation.damaging_source import embeddings_of_pairs
+from facepipe.evaluation.source import Source, source_of
+from facepipe.protocols.risk.risk_controlled import RiskResult, evaluate_risk
+
+if TYPE_CHECKING:
+    from facepipe.embedding import Embeddings
+
+
+def risk(
+    source: Source | Path | str | Sequence[Path | str],
+    pairs: Path | str,
+    *,
+    form: str = "lfw",
+    confidences: Sequence[str] = (),
+    pair_rule: str = "max",
+    score: str = "cosine",
+    fmr: float = 1e-3,
+    damage: str | None = None,
+    seed: int = 0,
+) -> RiskResult:
+    """How well a confidence says which pairs to leave out.
+
+    Args:
+        source: images or embeddings.
+        pairs: the list.
+        form: of the list, see `facepipe.datasets.pairs.any_pairs.read_pairs`.
+        confidences, pair_rule, score, fmr, seed: see `facepipe.protocols.risk.risk_controlled.evaluate_risk`.
+        damage: protocol of the damaged copies that are mixed in.
+
+    Raises:
+        FacepipeError: lists or images are missing or damaged, or the embeddings lack what is asked for.
+    """
+    return risk_and_embeddings(
+        source, pairs, form=form, confidences=confidences, pair_rule=pair_rule, score=score, fmr=fmr, damage=damage,
+        seed=seed,
+    )[0]  # fmt: skip
+
+
+def risk_and_embeddings(
+    source: Source | Path | str | Sequence[Path | str],
+    pairs: Path | str,
+    *,
+    form: str,
+    confidences: Sequence[str],
+    pair_rule: str,
+    score: str,
+    fmr: float,
+    damage: str | None,
+    seed: int,
+) -> "tuple[RiskResult, Embeddings]":
+    """`risk`, with the embeddings that it judged, for pictures of the faces."""
+    scored = not confidences or "detection_score" in confidences
+    listed = read_pairs(Path(pairs), form)
+    embeddings, listed = embeddings_of_pairs(source_of(source), listed, "risk", damage, scored)
+    result = evaluate_risk(embeddings, listed, confidences, score, pair_rule, fmr, seed=seed)
+    return replace(result, settings=result.settings | {"damage": damage}), embeddings

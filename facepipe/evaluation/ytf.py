@@ -1,0 +1,40 @@
+"""YouTube Faces."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from facepipe.datasets.pairs.ytf import list_frames, read_ytf_pairs
+from facepipe.evaluation.source import Source, source_of
+from facepipe.protocols import FARS
+from facepipe.protocols.verification.ytf import VideosResult, evaluate_ytf
+
+
+def ytf(
+    source: Source | Path | str | Sequence[Path | str],
+    splits: Path | str,
+    *,
+    pool: str = "mean",
+    frames: int | None = None,
+    rule: str = "insightface",
+    score: str = "cosine",
+    on_miss: str = "centre",
+    fars: Sequence[float] = (),
+) -> VideosResult:
+    """Ten-fold verification of pairs of videos.
+
+    A frame without a detected face is left out, unless its video has no other.
+
+    Args:
+        source: images or embeddings; several paths make an ensemble.
+        splits: splits.txt or meta_and_splits.mat.
+        pool: how the frames of a video become one embedding, see `facepipe.score.pool`.
+        frames: at most so many of a video, at equal distances.
+        rule, on_miss, score: see `facepipe.protocols.evaluate_pairs`.
+        fars: of the TAR table; none stands for 1e-1 … 1e-6.
+
+    Raises:
+        FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
+    """
+    listed = read_ytf_pairs(Path(splits))
+    embeddings = source_of(source).listed(lambda folder: list_frames(folder, listed.names, frames), "YouTube Faces")
+    return evaluate_ytf(embeddings, listed, pool, rule, on_miss, score, fars or FARS, frames)
