@@ -15,7 +15,7 @@ from facepipe.embedding import Embedder, Embeddings
 from facepipe.embedding.halves import fold_halves, has_halves
 from facepipe.embedding.precision import joined_precision
 from facepipe.errors import EmbeddingsError
-from facepipe.pipeline import Cropper, Read, embed_batch, read_batches
+from facepipe.pipeline import Cropper, Read, See, embed_batch, read_batches
 from facepipe.score import unit
 
 
@@ -78,6 +78,7 @@ def embed_ensemble(
     progress: Callable[[int], None] = lambda _: None,
     read: Read | None = None,
     halves: str = "keep",
+    see: See = lambda _: None,
 ) -> Iterator[Embeddings]:
     """`facepipe.pipeline.embed_images` with several models; images are read once.
 
@@ -87,8 +88,11 @@ def embed_ensemble(
         progress: called with the number of images that each batch finished.
         read: see `facepipe.pipeline.read_batches`.
         halves: see `concatenate`.
+        see: is shown every image once it was read.
     """
     for batch in read_batches(paths, read=read):
+        for image in batch:
+            see(image)
         yield concatenate([embed_batch(batch, cropper, embedder) for cropper, embedder in members], halves)
         progress(len(batch))
 

@@ -16,23 +16,29 @@ from facepipe.alignment import Aligner
 from facepipe.detection import Detector, Faces, choose
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.errors import FacepipeError
-from facepipe.images import MAX_PIXELS, read_rgb
+from facepipe.images import MAX_PIXELS, Picture, read_image
 
 MISSES = ("drop", "centre")
 _BATCH_IMAGES, _BATCH_PIXELS = 64, 24_000_000
 _AHEAD, _READERS = 8, 2
 
-Read = Callable[[Path, int], np.ndarray]
-"""A path and the most pixels allowed → uint8 H×W×3 RGB; raises FacepipeError. See `read_rgb`."""
+Read = Callable[[Path, int], np.ndarray | Picture]
+"""A path and the most pixels allowed → uint8 H×W×3 RGB, or a `Picture` with remarks; raises FacepipeError."""
+See = Callable[["ReadImage"], None]
+"""Is shown every image once it was read, in order."""
 
 
 @dataclass(frozen=True)
 class ReadImage:
-    """An image that was read, or why it was not: then ``pixels`` is None and ``reason`` one line."""
+    """An image that was read, or why it was not: then ``pixels`` is None and ``reason`` one line.
+
+    ``remarks`` are those of `facepipe.images.Picture`.
+    """
 
     path: Path
     pixels: np.ndarray | None
     reason: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ class CroppedImage:
         status: ``ok``, ``aligned`` (taken as an aligned crop), ``centre`` (no face, the centre stands in),
             ``no_face`` or ``error``.
         reason: one line where there is no crop.
+        remarks: what should be known of the image, see `facepipe.images.Picture`.
     """
 
     path: Path
@@ -57,6 +64,7 @@ class CroppedImage:
     crops: tuple[np.ndarray, ...]
     status: str
     reason: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 def read_batches(
@@ -67,8 +75,8 @@ def read_batches(
     Args:
         paths: of images; consumed lazily.
         max_images: of one batch.
-        max_pixels: of one image, see `read_rgb`.
-        read: opens one image, instead of `read_rgb`; for images that are no files of their own.
+        max_pixels: of one image, see `read_image`.
+        read: opens one image, instead of `read_image`; for images that are no files of their own.
     """
     batch: list[ReadImage] = []
     pixels = 0
@@ -107,7 +115,10 @@ def _pixels(image: ReadImage) -> int:
 
 def _read(path: Path, max_pixels: int, read: Read | None) -> ReadImage:
     try:
-        return ReadImage(path, (read or read_rgb)(path, max_pixels))
+        picture = (read or read_image)(path, max_pixels)
+        if isinstance(picture, Picture):
+            return ReadImage(path, picture.pixels, remarks=picture.remarks)
+        return ReadImage(path, picture)
     except FacepipeError as error:
         return ReadImage(path, None, str(error).removeprefix(f"{path}: "))
 
@@ -131,7 +142,8 @@ class Cropper:
         """One `CroppedImage` per image, in order."""
         pixels = [image.pixels for image in batch if image.pixels is not None]
         found = iter(self.detector(pixels) if self.detector is not None else [Faces.none()] * len(pixels))
-        return [self._crop(image, next(found) if image.pixels is not None else Faces.none()) for image in batch]
+        cropped = [self._crop(image, next(found) if image.pixels is not None else Faces.none()) for image in batch]
+        return [replace(crop, remarks=image.remarks) for crop, image in zip(cropped, batch, strict=True)]
 
     def _crop(self, image: ReadImage, faces: Faces) -> CroppedImage:
         nobody = np.zeros(0, np.int64)

@@ -147,6 +147,7 @@ class Comparison:
     def _account(self, number: int) -> dict[str, Any]:
         face, used = self.faces[number], self.used[number]
         account: dict[str, Any] = {"path": self.photos[number], "faces": self.counts[number]}
+        account["remarks"] = list(self.views[number].remarks)
         if used is not None and face.box is not None:
             account |= {"box": face.box.tolist(), "detection_score": face.score}
             account |= {"search": self.views[number].faces.search, "used": used}

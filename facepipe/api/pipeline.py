@@ -163,7 +163,7 @@ class Pipeline:
 
     def _read_one(self, photo: Photo, bgr: bool) -> ReadImage:
         name, picture = read_photo(photo, bgr)
-        return ReadImage(Path(name), picture.pixels)
+        return ReadImage(Path(name), picture.pixels, remarks=picture.remarks)
 
     def _crop_one(self, photo: Photo, bgr: bool, rule: str | None = None) -> CroppedImage:
         return self._cropper(rule)([self._read_one(photo, bgr)])[0]

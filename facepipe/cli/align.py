@@ -1,16 +1,24 @@
 """``facepipe align``."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import Output, door
+from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import FacepipeError
+from facepipe.files import require_apart
 
 if TYPE_CHECKING:
     from facepipe.detection import DetectorSettings
+    from facepipe.pipeline import CroppedImage
+
+_MOST_CHECKED = 8
+"""Crops of one image whose names are compared before the work."""
 
 
 @click.command("align")
@@ -28,7 +36,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Format of the crops.",
 )
+@strict_option
 @options.as_json
+@door(Output("out"), reads=("paths",))
 def command(
     paths: tuple[Path, ...],
     out: Path,
@@ -37,61 +47,74 @@ def command(
     detection: "DetectorSettings",
     device: str,
     suffix: str,
+    strict: bool,
     as_json: bool,
+    overwrite: bool,
 ) -> None:
     """Cut aligned crops out of images or folders of images.
 
     A crop is named after its image (a second face gets _1, and so on; the image's extension stays in where
     another crop has the name) and lies under the same sub-folders. For whole datasets use
     'facepipe preprocess', which can be resumed and keeps a manifest.
-    With --json one line per image: {"path", "crops", "status", "reason"}.
+    With --json one line per image: {"path", "crops", "status", "reason", "remarks"}, and at the end {"passed_over"}
+    where anything was.
     """
     from facepipe.alignment import Aligner
     from facepipe.detection import create_detector
-    from facepipe.images import list_images, write_rgb
+    from facepipe.images import write_rgb
     from facepipe.pipeline import Cropper, read_batches
     from facepipe.preprocess.presets import crop_defaults
 
-    for root in paths:
-        if root.is_dir() and root.resolve() == out.resolve():
-            raise FacepipeError(f"{out}: crops must not go where the images are; name another folder with --out")
     usual = crop_defaults(detection)
     cropper = Cropper(Aligner(template or usual.template), create_detector(detection, device), rule, "drop")
-    taken: set[Path] = set()
-    count = 0
+    inputs = Inputs(strict)
+    stems = _stems(inputs.images_by_root(*paths), out)
+    many = range(_MOST_CHECKED if rule == "all" else 1)
+    require_apart((_crop(stem, n, suffix) for stem in stems.values() for n in many), stems, overwrite)
+    count = left_out = written = 0
     with progress("aligning") as advance:
-        for root in paths:
-            for batch in read_batches(list_images(root)):
-                for result in cropper(batch):
-                    folder = out / (result.path.parent.relative_to(root) if root.is_dir() else "")
-                    crops = []
-                    for number, crop in enumerate(result.crops):
-                        crops.append(_name(folder, result.path, number, suffix, taken))
-                        write_rgb(crops[-1], crop, usual.quality)
-                    _show(result.path, crops, result.status, result.reason, as_json)
-                count += len(batch)
-                advance(len(batch))
-    if not taken:
+        for batch in read_batches(stems, read=inputs.read):
+            for result in cropper(batch):
+                crops = [_crop(stems[result.path], number, suffix) for number in range(len(result.crops))]
+                for name, crop in zip(crops, result.crops, strict=True):
+                    write_rgb(name, crop, usual.quality)
+                written += len(crops)
+                left_out += not crops
+                inputs.see(result.path, result.remarks)
+                _show(result, crops, as_json)
+            count += len(batch)
+            advance(len(batch))
+    inputs.tell()
+    if as_json and inputs.passed:
+        print_json(inputs.passed_over(), indent=None)
+    if not written:
         raise FacepipeError(f"{paths[0]}: no face in {count} image(s); nothing was written")
+    inputs.end(left_out)
 
 
-def _name(folder: Path, image: Path, number: int, suffix: str, taken: set[Path]) -> Path:
-    """A name for the crop that no crop of this run has; never that of the image."""
-    tail = f"_{number}" if number else ""
-    stem = image.stem
-    while (name := folder / f"{stem}{tail}.{suffix}") in taken:
-        stem += image.suffix or "_"
-    if name.resolve() == image.resolve():
-        raise FacepipeError(f"{name}: the crop would replace the image; name another folder with --out")
-    taken.add(name)
-    return name
+def _stems(found: Iterable[tuple[Path, Path]], out: Path) -> dict[Path, Path]:
+    """Where the crops of each image go, without number and extension, no two alike."""
+    taken: set[Path] = set()
+    stems = {}
+    for root, path in found:
+        stem = out / (path.parent.relative_to(root) if root != path else "") / path.stem
+        while stem in taken:
+            stem = stem.with_name(stem.name + (path.suffix or "_"))
+        taken.add(stem)
+        stems[path] = stem
+    return stems
 
 
-def _show(path: Path, crops: list[Path], status: str, reason: str, as_json: bool) -> None:
+def _crop(stem: Path, number: int, suffix: str) -> Path:
+    return stem.with_name(f"{stem.name}_{number}.{suffix}" if number else f"{stem.name}.{suffix}")
+
+
+def _show(result: "CroppedImage", crops: list[Path], as_json: bool) -> None:
     if as_json:
-        print_json({"path": str(path), "crops": list(map(str, crops)), "status": status, "reason": reason}, indent=None)
-    elif reason:
-        note(f"{path}: {reason}", style="yellow")
+        record = {"path": str(result.path), "crops": list(map(str, crops)), "status": result.status}
+        print_json(record | {"reason": result.reason, "remarks": list(result.remarks)}, indent=None)
+    elif result.reason:
+        note(f"{result.path}: {result.reason}", style="yellow")
     else:
         for crop in crops:
             click.echo(str(crop))

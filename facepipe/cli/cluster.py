@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import Output, door
 from facepipe.cli.face_tools import FaceTools, face_tools
 from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import EmbeddingsError, ModelError
+from facepipe.files import require_apart
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,13 +32,16 @@ _RATES = {"average": 1e-3, "dbscan": 1e-4, "hdbscan": 1e-3}
     show_default=True,
     help="average: mean cosine between groups; dbscan: chains of similar faces; hdbscan: dense regions.",
 )
-@click.option("--threshold", type=float, help="Cosine of one person [default: the card's at FAR 1e-3, dbscan 1e-4].")
+@click.option(
+    "--threshold", type=options.COSINE, help="Cosine of one person [default: the card's at FAR 1e-3, dbscan 1e-4]."
+)
 @click.option("--smallest", type=click.IntRange(1), default=2, show_default=True, help="Faces that make a group.")
 @click.option("--sheets", type=options.output_path, help="Folder for a contact sheet of each group, from the photos.")
 @click.option("--root", type=click.Path(path_type=Path), help="Folder to which the photos' paths are relative.")
 @options.faces
 @face_tools
 @options.as_json
+@door(Output("sheets"), reads=("store", "root"))
 def command(
     store: Path,
     method: str,
@@ -47,6 +52,7 @@ def command(
     rule: str,
     tools: FaceTools,
     as_json: bool,
+    overwrite: bool,
 ) -> None:
     """Group the faces of STORE, which 'facepipe embed' wrote, by person.
 
@@ -72,6 +78,8 @@ def command(
     count = int(groups.max()) + 1
     note(f"{len(groups)} faces: {count} groups by {method}, {int((groups < 0).sum())} faces in none")
     if sheets is not None:
+        photos = {Path(root or "", _place(path)[0]) for path in embeddings.paths}
+        require_apart((_sheet(sheets, group) for group in range(count)), photos, overwrite)
         _sheets(embeddings, groups, sheets, root, rule, tools)
 
 
@@ -91,6 +99,10 @@ def _same(path: Path, embeddings: "Embeddings", method: str) -> float:
         raise EmbeddingsError(
             f"{path}: made by {embeddings.model}, of which no threshold is known; give --threshold"
         ) from error
+
+
+def _sheet(folder: Path, group: int) -> Path:
+    return folder / f"group-{group:04d}.jpg"
 
 
 def _sheets(
@@ -115,7 +127,7 @@ def _sheets(
                 title = f"group {group}: {len(members)} faces" if first == 0 else ""
                 strips.append(Strip(title, [crop for _, crop in part], [name for name, _ in part]))
             if strips:
-                write_rgb(folder / f"group-{group:04d}.jpg", draw_sheet(strips))
+                write_rgb(_sheet(folder, group), draw_sheet(strips))
             advance(1)
     note(f"contact sheets: {folder}" + (f"; {missing} photos were not found or show no face" if missing else ""))
 

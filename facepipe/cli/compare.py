@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import PICTURES, Output, door
+from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.screen import note, print_json
 from facepipe.cli.verdict import caption, show
 
@@ -24,12 +26,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="scf (Eq. 13) needs a model with kappa, mls one with sigma2.",
 )
-@click.option("--far", type=float, default=1e-3, show_default=True, help="False-accept rate of the decision.")
+@click.option("--far", type=options.RATE, default=1e-3, show_default=True, help="False-accept rate of the decision.")
 @options.among
-@click.option("--threshold", type=float, help="Decide at this score instead of at a false-accept rate.")
+@click.option("--threshold", type=options.Number(), help="Decide at this score instead of at a false-accept rate.")
 @click.option(
     "--prior",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=options.RATE,
     default=0.5,
     show_default=True,
     help="Probability that the two are one person, before anyone looks; the one that is printed starts from it.",
@@ -42,7 +44,9 @@ if TYPE_CHECKING:
 @options.one_face
 @options.already_aligned
 @options.turning_detection
+@strict_option
 @options.as_json
+@door(Output("save", PICTURES), reads=("image_a", "image_b"))
 def command(
     image_a: Path,
     image_b: Path,
@@ -60,6 +64,7 @@ def command(
     rule: str,
     already_aligned: bool,
     detection: "DetectorSettings",
+    strict: bool,
     as_json: bool,
 ) -> None:
     """Say whether two photos show the same person.
@@ -79,7 +84,7 @@ def command(
     """
     from facepipe.api.comparison import Decide
     from facepipe.api.pipeline import Pipeline
-    from facepipe.images import write_rgb
+    from facepipe.images import read_image, write_rgb
     from facepipe.zoo import DEFAULT
 
     pipeline = Pipeline(
@@ -91,10 +96,17 @@ def command(
         precision=precision,
         already_aligned=already_aligned,
     )
+    inputs = Inputs(strict)
+    if strict:
+        for path in (image_a, image_b):
+            read_image(path, strict=True)
     answer = pipeline.compare(image_a, image_b, Decide(score, far, among, threshold, prior))
     told = answer.to_dict()
+    for view in answer.views:
+        inputs.see(view.path, view.remarks)
     if save is not None:
         write_rgb(save, answer.picture(caption(told)))
+    inputs.tell()
     if as_json:
         print_json(told)
     else:
@@ -103,3 +115,4 @@ def command(
         note(f"picture: {save}")
     if check and not answer.same:
         raise click.exceptions.Exit(1)
+    inputs.end()

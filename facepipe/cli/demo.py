@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import PICTURES, Output, door
 from facepipe.errors import MissingExtraError
 
 # Both portraits are in the public domain: NASA's of Eileen Collins, the US Navy's of Grace Hopper.
@@ -19,6 +20,7 @@ PHOTOS = {
 @click.option("-o", "--out", default="demo.jpg", show_default=True, type=options.output_path, help="Picture to write.")
 @options.model
 @options.device
+@door(Output("out", PICTURES))
 def command(out: Path, model: str | None, device: str) -> None:
     """Detect, align and compare two faces that installed packages carry, with the model that ships."""
     from facepipe.api.pipeline import Pipeline

@@ -1,15 +1,16 @@
 """``facepipe detect``."""
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import Output, door
+from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.screen import note, print_json, progress
-from facepipe.errors import FacepipeError
+from facepipe.files import require_apart
 
 if TYPE_CHECKING:
     from facepipe.detection import DetectorSettings, Faces
@@ -20,52 +21,74 @@ if TYPE_CHECKING:
 @options.some_paths
 @options.detection
 @options.device
+@strict_option
 @options.as_json
 @click.option("--save", type=options.output_path, help="Folder for copies of the images with the faces drawn in.")
+@door(Output("save"), reads=("paths",))
 def command(
     paths: tuple[Path, ...],
     detection: "DetectorSettings",
     device: str,
+    strict: bool,
     as_json: bool,
     save: Path | None,
+    overwrite: bool,
 ) -> None:
     """Find the faces in images, or in all images of folders.
 
     One line per image: its faces with box, score and five landmarks, best first; an image that cannot be
     read gets a line with the reason. With --json the lines are JSON: {"path", "search", "faces": [{"box", "score",
-    "landmarks"}]} or {"path", "error"}; "search" is plain, or says which further search found the faces: border,
-    turned-90 (against the clock), border-turned-90 and so on. Boxes are left, top, right, bottom, landmarks x, y; both
-    are pixels of the upright image, counted from 0 with pixel centres at integers.
+    "landmarks"}], "remarks"} or {"path", "error"}, and at the end {"passed_over"} where anything was; "search" is
+    plain, or says which further search found the faces: border, turned-90 (against the clock), border-turned-90 and so
+    on. Boxes are left, top, right, bottom, landmarks x, y; both are pixels of the upright image, counted from 0 with
+    pixel centres at integers.
 
     Exit code 2 when no image could be read.
     """
     from facepipe.detection import create_detector
-    from facepipe.images import list_images
     from facepipe.pipeline import read_batches
 
-    present = any(path.exists() for path in paths)
-    # Among others, a path that does not exist is told in its turn, like a file that cannot be read.
-    files = chain.from_iterable([path] if present and not path.exists() else list_images(path) for path in paths)
+    inputs = Inputs(strict)
+    files: Iterable[Path] = _files(paths, inputs)
+    copies: dict[Path, Path] = {}
+    if save is not None:
+        files = list(files)
+        copies = _copies(files, save)
+        require_apart(copies.values(), files, overwrite)
     detector = create_detector(detection, device)
     count = failed = 0
-    taken: set[Path] = set()
     with progress("detecting") as advance:
-        for batch in read_batches(files):
+        for batch in read_batches(files, read=inputs.read):
             found = iter(detector([image.pixels for image in batch if image.pixels is not None]))
             for image in batch:
                 faces = next(found) if image.pixels is not None else None
                 _show(image, faces, as_json)
                 failed += faces is None
-                if save is not None and faces is not None:
-                    _draw(image, faces, save, taken)
+                inputs.see(image.path, image.remarks, faces is not None)
+                if image.path in copies and faces is not None:
+                    _draw(image, faces, copies[image.path])
             count += len(batch)
             advance(len(batch))
     if count == 0:
-        raise FacepipeError(f"{paths[0]}: no images in it; name image files or folders that hold some")
+        raise inputs.nothing(paths[0])
+    inputs.tell()
+    if as_json and inputs.passed:
+        print_json(inputs.passed_over(), indent=None)
     if failed and count > 1:
         note(f"{failed} of {count} images could not be read")
     if failed == count:
         raise click.exceptions.Exit(2)
+    inputs.end()
+
+
+def _files(paths: tuple[Path, ...], inputs: Inputs) -> Iterator[Path]:
+    """The images; among others, a path that does not exist is told of like a file that cannot be read, and first."""
+    missing = [path for path in paths if not path.exists()]
+    if len(missing) < len(paths):
+        yield from missing
+        yield from inputs.images(*(path for path in paths if path.exists()))
+    else:
+        yield from inputs.images(*paths)
 
 
 def _show(image: "ReadImage", faces: "Faces | None", as_json: bool) -> None:
@@ -90,6 +113,7 @@ def _record(image: "ReadImage", faces: "Faces | None") -> dict[str, Any]:
         "path": str(image.path),
         "search": faces.search,
         "faces": [{"box": box, "score": score, "landmarks": points} for box, score, points in columns],
+        "remarks": list(image.remarks),
     }
 
 
@@ -99,13 +123,22 @@ def _lines(faces: "Faces") -> Iterator[str]:
         yield f"  score {score:.4f}  box {left} {top} {right} {bottom}"
 
 
-def _draw(image: "ReadImage", faces: "Faces", folder: Path, taken: set[Path]) -> None:
+def _copies(files: list[Path], folder: Path) -> dict[Path, Path]:
+    """A name in ``folder`` for each image, no two alike."""
+    taken: set[Path] = set()
+    copies = {}
+    for file in files:
+        stem = "_".join([*file.parts[-3:-1], file.stem]).lstrip("/._")
+        while (name := folder / f"{stem}.jpg") in taken:
+            stem += file.suffix or "_"
+        taken.add(name)
+        copies[file] = name
+    return copies
+
+
+def _draw(image: "ReadImage", faces: "Faces", name: Path) -> None:
     from facepipe.images import write_rgb
     from facepipe.report.drawing import draw_faces
 
     assert image.pixels is not None
-    stem = "_".join([*image.path.parts[-3:-1], image.path.stem]).lstrip("/._")
-    while (name := folder / f"{stem}.jpg") in taken:
-        stem += image.path.suffix or "_"
-    taken.add(name)
     write_rgb(name, draw_faces(image.pixels, faces, range(len(faces))))

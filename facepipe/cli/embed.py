@@ -1,13 +1,15 @@
 """``facepipe embed``."""
 
 from contextlib import nullcontext
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import PICTURES, TABLES, Output, door
+from facepipe.cli.inputs import Inputs, strict_option
+from facepipe.cli.made import is_embeddings
 from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import FacepipeError
 
@@ -38,7 +40,9 @@ if TYPE_CHECKING:
     help="What the sheet goes by [default: kappa or sigma2, whichever the model has].",
 )
 @options.detection
+@strict_option
 @options.as_json
+@door(Output("out", TABLES, ours=is_embeddings), Output("sheet", PICTURES), reads=("paths",))
 def command(
     paths: tuple[Path, ...],
     out: Path | None,
@@ -52,6 +56,7 @@ def command(
     sheet: Path | None,
     sort: str | None,
     detection: "DetectorSettings",
+    strict: bool,
     as_json: bool,
 ) -> None:
     """Embed images, or all images of folders, into one Parquet file.
@@ -73,7 +78,6 @@ def command(
     from facepipe.detection import create_detector
     from facepipe.embedding import EmbeddingsWriter
     from facepipe.ensemble import SameFaces, embed_ensemble, ensemble_of
-    from facepipe.images import list_images
     from facepipe.pipeline import Cropper
 
     embedders = [options.make_embedder(model, flip, precision, device) for model in models or [None]]
@@ -90,13 +94,14 @@ def command(
                 options.check_crops(folder, embedder)
     identity, flips, dim = ensemble_of(embedders)
     picture = None if sheet is None else Sheet(sheet, sort, members[0][0])
-    files = chain.from_iterable(list_images(path) for path in paths)
+    inputs = Inputs(strict)
+    files = inputs.images(*paths)
     embedded = failed = 0
     with (
         nullcontext() if out is None else EmbeddingsWriter(out, identity, flips, dim) as writer,
         progress("embedding") as advance,
     ):
-        for batch in embed_ensemble(files, members, advance):
+        for batch in embed_ensemble(files, members, advance, inputs.read, see=lambda i: inputs.see(i.path, i.remarks)):
             if writer is not None:
                 writer.write(batch)
             if picture is not None:
@@ -105,13 +110,15 @@ def command(
             failed += len(batch.failed)
             for path, reason in batch.failed:
                 note(f"{path}: {reason}", style="yellow")
+        inputs.tell()
         if embedded == 0:
             raise FacepipeError(f"{paths[0]}: nothing to embed ({failed} images without a usable face)")
     if picture is not None:
         note(f"{sheet}: {picture.draw()} of {embedded} faces, by {picture.sort}")
     if as_json:
         where = {} if out is None else {"out": str(out)}
-        print_json({**where, "model": identity, "embedded": embedded, "failed": failed})
+        print_json({**where, "model": identity, "embedded": embedded, "failed": failed} | inputs.to_dict())
     else:
         start = "" if out is None else f"{out}: "
         click.echo(f"{start}{embedded} embeddings of {identity}, {failed} images left out")
+    inputs.end(failed)

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import TABLES, Output, door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
+from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.screen import note, out, print_json, progress
-from facepipe.errors import DatasetError
+from facepipe.files import locked, match_names, require_apart
+from facepipe.shown import shown
 
 if TYPE_CHECKING:
     from facepipe.identification import Gallery, Remark
@@ -32,12 +35,13 @@ def command() -> None:
 @command.command("build")
 @_some_images
 @click.argument("gallery", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--overwrite", is_flag=True, help="Replace a gallery that is there.")
 @options.one_face
 @turning_face_tools
+@strict_option
 @options.as_json
+@door(Output("gallery", TABLES, add_with="facepipe gallery add"), reads=("images",))
 def build(
-    images: tuple[Path, ...], gallery: Path, overwrite: bool, rule: str, tools: FaceTools, as_json: bool
+    images: tuple[Path, ...], gallery: Path, rule: str, tools: FaceTools, strict: bool, as_json: bool
 ) -> None:
     """Make a gallery of folders with a folder per person, or with single images named after the person.
 
@@ -46,13 +50,15 @@ def build(
     """
     from facepipe.identification import enrol, save_gallery
 
-    if gallery.exists() and not overwrite:
-        raise DatasetError(f"{gallery}: is there already; add to it with 'facepipe gallery add', or give --overwrite")
+    inputs = Inputs(strict)
     embedder = tools.embedder()
     with progress("embedding") as advance:
-        made, remarks = enrol(images, tools.cropper(embedder, rule), embedder, advance)
-    save_gallery(gallery, made)
-    _report(gallery, made, [*remarks, *_alike(made, embedder.model.card)], as_json)
+        made, remarks = enrol(
+            images, tools.cropper(embedder, rule), embedder, advance, passed=inputs.passed, read=inputs.read
+        )
+    with locked(gallery, note):
+        save_gallery(gallery, made)
+    _report(gallery, made, [*remarks, *_alike(made, embedder.model.card)], as_json, inputs)
 
 
 @command.command("add")
@@ -61,20 +67,24 @@ def build(
 @click.option("--name", help="To whom all these images belong [default: folders or file names say it].")
 @options.one_face
 @turning_face_tools
+@strict_option
 @options.as_json
 def add(
-    gallery: Path, images: tuple[Path, ...], name: str | None, rule: str, tools: FaceTools, as_json: bool
+    gallery: Path, images: tuple[Path, ...], name: str | None, rule: str, tools: FaceTools, strict: bool, as_json: bool
 ) -> None:
     """Add people, or more images of people, to a gallery; an image of the same name is replaced."""
-    from facepipe.identification import enrol, load_gallery, merge, save_gallery
+    from facepipe.identification import change_gallery, enrol, load_gallery, merge
 
     known = load_gallery(gallery)
+    require_apart([gallery], images, overwrite=True)
+    inputs = Inputs(strict)
     embedder = tools.embedder_of(gallery, known.images.model, known.images.flip, known.images.precision)
     with progress("embedding") as advance:
-        new, remarks = enrol(images, tools.cropper(embedder, rule), embedder, advance, name)
-    both = merge([known, new])
-    save_gallery(gallery, both)
-    _report(gallery, both, [*remarks, *_alike(both, embedder.model.card, set(new.images.paths))], as_json)
+        new, remarks = enrol(
+            images, tools.cropper(embedder, rule), embedder, advance, name, inputs.passed, inputs.read
+        )
+    both = change_gallery(gallery, lambda now: merge([now, new]), note)
+    _report(gallery, both, [*remarks, *_alike(both, embedder.model.card, set(new.images.paths))], as_json, inputs)
 
 
 @command.command("remove")
@@ -83,13 +93,16 @@ def add(
 @options.as_json
 def remove(gallery: Path, names: tuple[str, ...], as_json: bool) -> None:
     """Remove people, or single images (person/image): the file is written anew without them."""
-    from facepipe.identification import load_gallery, save_gallery, without
+    from facepipe.identification import Gallery, change_gallery, without
 
-    known = load_gallery(gallery)
-    for name in names:
-        known = without(known, name)
-    save_gallery(gallery, known)
-    _report(gallery, known, [], as_json)
+    def change(known: Gallery) -> Gallery:
+        for name in match_names(names, [*known.names, *known.images.paths]).other_form:
+            note(f"{name}: found in another form of Unicode")
+        for name in names:
+            known = without(known, name)
+        return known
+
+    _report(gallery, change_gallery(gallery, change, note), [], as_json)
 
 
 @command.command("list")
@@ -98,6 +111,7 @@ def remove(gallery: Path, names: tuple[str, ...], as_json: bool) -> None:
 def list_(gallery: Path, as_json: bool) -> None:
     """Who is in a gallery, with how many images."""
     from rich.table import Table
+    from rich.text import Text
 
     from facepipe.identification import load_gallery
 
@@ -107,7 +121,7 @@ def list_(gallery: Path, as_json: bool) -> None:
         return
     table = Table("person", "images")
     for name, count in zip(known.names, known.counts(), strict=True):
-        table.add_row(name, str(count))
+        table.add_row(Text(shown(name)), str(count))
     out().print(table)
     click.echo(f"{gallery}: {_counted(known)}, embedded by {known.images.model} (flip {known.images.flip})")
 
@@ -115,13 +129,20 @@ def list_(gallery: Path, as_json: bool) -> None:
 @command.command("merge")
 @click.argument("galleries", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--out", "gallery", required=True, type=options.output_path, help="Gallery to write.")
+@options.overwrite
 @options.as_json
-def merge_(galleries: tuple[Path, ...], gallery: Path, as_json: bool) -> None:
-    """Put galleries of one model together; people of the same name become one."""
+def merge_(galleries: tuple[Path, ...], gallery: Path, overwrite: bool, as_json: bool) -> None:
+    """Put galleries of one model together; people of the same name become one.
+
+    OUT may be one of them: then the others are added to it.
+    """
     from facepipe.identification import load_gallery, merge, save_gallery
 
-    both = merge([load_gallery(path) for path in galleries])
-    save_gallery(gallery, both)
+    grows = gallery.exists() and any(path.exists() and path.samefile(gallery) for path in galleries)
+    require_apart([gallery], [] if grows else galleries, overwrite or grows)
+    with locked(gallery, note):
+        both = merge([load_gallery(path) for path in galleries])
+        save_gallery(gallery, both)
     _report(gallery, both, [], as_json)
 
 
@@ -139,15 +160,21 @@ def _alike(gallery: "Gallery", card: "Card", only: set[str] | None = None) -> li
     return alike(gallery, same, rows)
 
 
-def _report(path: Path, gallery: "Gallery", remarks: list["Remark"], as_json: bool) -> None:
+def _report(
+    path: Path, gallery: "Gallery", remarks: list["Remark"], as_json: bool, inputs: Inputs | None = None
+) -> None:
     from facepipe.embedding.precision import mixed_precision
     from facepipe.identification import Remark
 
     mixed = mixed_precision(gallery.images.precision)
     if mixed:
         remarks = [*remarks, Remark("mixed_precision", str(path), mixed)]
+    if inputs is not None:
+        inputs.tell()
+    passed = {} if inputs is None else inputs.passed_over()
     if as_json:
-        print_json(_account(path, gallery) | {"remarks": [vars(remark) for remark in remarks]})
+        print_json(_account(path, gallery) | {"remarks": [vars(remark) for remark in remarks]} | passed)
+        _end(inputs, remarks)
         return
     for remark in remarks:
         note(f"{remark.path}: {remark.text}", style="yellow")
@@ -155,6 +182,14 @@ def _report(path: Path, gallery: "Gallery", remarks: list["Remark"], as_json: bo
     kinds = Counter(remark.kind.replace("_", " ") for remark in remarks)
     if kinds:
         click.echo("to look at: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items()))
+    _end(inputs, remarks)
+
+
+def _end(inputs: Inputs | None, remarks: list["Remark"]) -> None:
+    if inputs is not None:
+        for remark in remarks:
+            inputs.see(remark.path, (remark.text,) if remark.kind == "picture" else ())
+        inputs.end(sum(remark.kind == "no_face" for remark in remarks))
 
 
 def _account(path: Path, gallery: "Gallery") -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import Output, door
 from facepipe.cli.screen import notes, out, print_json
 from facepipe.errors import ModelError
 
@@ -181,14 +182,15 @@ def pull_model(name: str) -> None:
 @click.argument("model")
 @click.argument("folder", type=options.output_path)
 @click.option("--name", default="", help="The model's name from now on [default: the one that it has].")
-def export(model: str, folder: Path, name: str) -> None:
+@door(Output("folder"))
+def export(model: str, folder: Path, name: str, overwrite: bool) -> None:
     """Write a model's card and weights to FOLDER, for use elsewhere.
 
     MODEL is a name, a card file or a run folder. FOLDER/NAME.toml is then a model that --model takes.
     """
     from facepipe.zoo import export_model
 
-    click.echo(f"card: {export_model(model, folder, name)}")
+    click.echo(f"card: {export_model(model, folder, name, overwrite)}")
 
 
 @command.command("import")
@@ -210,8 +212,13 @@ def export(model: str, folder: Path, name: str) -> None:
     show_default=True,
     help="Order of colours that the network was trained with.",
 )
-@click.option("--mean", type=float, default=127.5, show_default=True, help="Subtracted from pixels 0 to 255.")
-@click.option("--scale", type=float, default=127.5, show_default=True, help="What the difference is divided by.")
+@click.option(
+    "--mean", type=options.Number(), default=127.5, show_default=True, help="Subtracted from pixels 0 to 255."
+)
+@click.option(
+    "--scale", type=options.Number(0, min_open=True), default=127.5, show_default=True,
+    help="What the difference is divided by.",
+)
 @click.option(
     "--flip",
     type=click.Choice(["none", "sum", "concat"]),

@@ -1,5 +1,6 @@
 """Options that several commands share, and the objects they stand for."""
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -15,6 +16,25 @@ if TYPE_CHECKING:
     from facepipe.embedding import Embedder
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+
+class Number(click.FloatRange):
+    """A finite number in a range; the ends belong to it unless ``min_open`` or ``max_open`` say otherwise."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As of `click.FloatRange`; what is not finite is refused."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+RATE = Number(0, 1, min_open=True, max_open=True)
+"""A share of cases, such as a false-accept rate."""
+COSINE = Number(-1, 1)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
@@ -87,6 +107,7 @@ dataset_face = _faces(_ONE, "centre")
 already_aligned = click.option(
     "--already-aligned", is_flag=True, help="The images are aligned crops: do not detect, do not align."
 )
+overwrite = click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 output_path = click.Path(path_type=Path)
 some_paths = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 
@@ -152,11 +173,17 @@ _DETECTION = [
         "and align also cut and save crops as their authors do. yunet: minimum face 10, threshold 0.8.  "
         "[default: sphereface, or the detector's]",
     ),
-    click.option("--min-score", type=float, help="Least score of a face: the last threshold."),
-    click.option("--min-face", type=float, help="Smallest face in pixels."),
-    click.option("--factor", type=float, help="Ratio of neighbouring pyramid levels."),
-    click.option("--thresholds", type=float, nargs=3, default=None, help="Face probabilities for P-, R- and O-Net."),
-    click.option("--max-pixels", type=int, help="Reduce larger images to so many pixels before they are searched."),
+    click.option("--min-score", type=Number(0, 1), help="Least score of a face: the last threshold."),
+    click.option("--min-face", type=Number(0, min_open=True), help="Smallest face in pixels."),
+    click.option("--factor", type=RATE, help="Ratio of neighbouring pyramid levels."),
+    click.option(
+        "--thresholds", type=Number(0, 1), nargs=3, default=None, help="Face probabilities for P-, R- and O-Net."
+    ),
+    click.option(
+        "--max-pixels",
+        type=click.IntRange(1),
+        help="Reduce larger images to so many pixels before they are searched.",
+    ),
     click.option(
         "--border/--no-border",
         default=None,

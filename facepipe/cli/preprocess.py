@@ -7,11 +7,14 @@ import click
 from click.core import ParameterSource
 
 from facepipe.cli import options
+from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
     from facepipe.detection import DetectorSettings
+    from facepipe.files import Changes
+    from facepipe.preprocess import Report
 
 
 @click.command("preprocess")
@@ -42,7 +45,9 @@ if TYPE_CHECKING:
 @click.option("--shard", metavar="I/N", help="Do the I-th of N parts, for N machines on one file system.")
 @click.option("--overwrite", is_flag=True, help="Start over instead of resuming what was begun in OUT.")
 @click.option("--from-rec", is_flag=True, help="RAW is a .rec file, or the folder of train.rec: unpack its images.")
+@click.option("--frozen", is_flag=True, help="Go on with the images of the first run, whatever came, went or changed.")
 @options.device
+@strict_option
 @options.as_json
 def command(
     raw: Path,
@@ -57,14 +62,17 @@ def command(
     shard: str | None,
     overwrite: bool,
     from_rec: bool,
+    frozen: bool,
     device: str,
+    strict: bool,
     as_json: bool,
 ) -> None:
     """Detect and align every image of a dataset: RAW/identity/image.jpg to OUT/identity/image.jpg.
 
     Also writes OUT/manifest.parquet, with one row per image (path, size, boxes, landmarks, scores, status,
     reason), and OUT/skipped.csv with the images that gave no crop. Interrupt it whenever you like: the same
-    command goes on where it stopped.
+    command goes on where it stopped. Run it again when images have come, changed or gone: the new and the changed
+    ones are done, and crops and rows of those that have gone are removed.
 
     With --from-rec, RAW is MXNet RecordIO as insightface ships it: its images go to OUT/label/number.jpg as they
     are, without detection; OUT/skipped.csv lists records that hold none.
@@ -88,7 +96,9 @@ def command(
         f".{suffix}",
         quality or usual.quality,
         _shard(shard),
+        strict,
     )
+    inputs = Inputs(strict)
     with progress("preprocessing") as advance:
 
         def begun(total: int, done: int) -> None:
@@ -97,15 +107,30 @@ def command(
                 note(f"resuming: {done} of {total} images were done before")
                 advance(done)
 
-        report = preprocess(plan, device, overwrite, begun, advance)
+        report = preprocess(plan, device, overwrite, begun, advance, frozen, inputs.passed, _tell_changes)
+    for path, remarks in report.remarks.items():
+        inputs.see(path, remarks)
+    inputs.tell()
     if as_json:
         skipped = None if report.skipped is None else str(report.skipped)
         print_json(vars(report) | {"manifest": str(report.manifest), "skipped": skipped})
+        inputs.end(_left_out(report))
         return
     counts = ", ".join(f"{count} {status}" for status, count in sorted(report.statuses.items()))
     click.echo(f"{report.total} images: {counts}; {report.crops} crops in {out}; manifest: {report.manifest}")
     if report.skipped is not None:
         click.echo(f"left out, with the reasons: {report.skipped}")
+    inputs.end(_left_out(report))
+
+
+def _left_out(report: "Report") -> int:
+    return report.statuses.get("error", 0) + report.statuses.get("no_face", 0)
+
+
+def _tell_changes(changes: "Changes") -> None:
+    touched = f"{len(changes.touched)} only touched" if changes.touched else ""
+    parts = [part for part in (changes.line(), touched) if part]
+    note(f"since the last run: {', '.join(parts)}")
 
 
 def _unpack(raw: Path, out: Path, shard: str | None, as_json: bool) -> None:

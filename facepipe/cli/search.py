@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import Output, door
 from facepipe.cli.face_tools import FaceTools, face_tools
+from facepipe.cli.inputs import Inputs, strict_option
+from facepipe.cli.made import is_index
 from facepipe.cli.mixed_precision import tell_mixed
 from facepipe.cli.screen import note, out, print_json
 from facepipe.errors import EmbeddingsError, NoFaceError
+from facepipe.files import require_apart
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -30,7 +34,9 @@ if TYPE_CHECKING:
 @click.option("--probes", type=click.IntRange(1), default=16, show_default=True, help="Cells searched in a .faiss.")
 @options.faces
 @face_tools
+@strict_option
 @options.as_json
+@door(Output("index", (".npy", ".faiss"), ours=is_index), reads=("query", "store"))
 def command(
     query: Path,
     store: Path,
@@ -39,13 +45,15 @@ def command(
     probes: int,
     rule: str,
     tools: FaceTools,
+    strict: bool,
     as_json: bool,
 ) -> None:
     """Find the faces in STORE that are nearest to QUERY, best first.
 
     STORE is what 'facepipe embed' wrote, or the .npy that --index made of it. QUERY is a photo, embedded by the
     model that made the store, or a file of embeddings. The search is exact: every face of the store is compared,
-    and scores are cosines computed in float64. With --json: {"query", "hits": [{"path", "score", "row"}]} per query.
+    and scores are cosines computed in float64. With --json, per query: {"query", "hits": [{"path", "score", "row"}],
+    "remarks"}.
     """
     from facepipe.score.search import top_k
     from facepipe.score.store import open_store
@@ -54,28 +62,33 @@ def command(
         _make_array(store, index)
         store = index
     opened = open_store(store)
-    asked = _queries(query, store, opened, rule, tools)
+    inputs = Inputs(strict)
+    asked = _queries(query, store, opened, rule, tools, inputs)
     if index is not None and index.suffix == ".faiss":
         hits = _approximate(index, opened, asked, k, probes)
-    elif index is not None and index.suffix != ".npy":
-        raise EmbeddingsError(f"{index}: an index is a .npy or a .faiss file")
     else:
         hits = top_k(asked.mu, opened.vectors, k, tools.device, opened.unit_rows)
     for number, path in enumerate(asked.paths):
-        _show(path, _found(opened, hits, number), as_json)
+        _show(path, _found(opened, hits, number), inputs.remarks.get(str(query), ()), as_json)
+    inputs.tell()
+    inputs.end()
 
 
 def _make_array(store: Path, index: Path) -> None:
-    from facepipe.score.store import export_store, is_current
+    from facepipe.score.store import export_store, is_current, names_file
 
     if store.suffix == ".npy":
         raise EmbeddingsError(f"{store}: a memory-mapped store already; leave out --index")
     if not is_current(index, store):
+        if not index.exists():
+            require_apart([names_file(index)], [store])
         export_store(store, index)
         note(f"{index}: written, {index.stat().st_size / 1e6:.1f} MB")
 
 
-def _queries(query: Path, path: Path, store: "Store", rule: str, tools: FaceTools) -> "Embeddings":
+def _queries(
+    query: Path, path: Path, store: "Store", rule: str, tools: FaceTools, inputs: Inputs
+) -> "Embeddings":
     """Embeddings of the query by the model of the store."""
     from facepipe.embedding import load_embeddings
     from facepipe.embedding.identity import remedy, same_model
@@ -89,10 +102,12 @@ def _queries(query: Path, path: Path, store: "Store", rule: str, tools: FaceTool
             )
         tell_mixed(query, asked.precision, store.precision)
         return asked
-    from facepipe.images import read_rgb
+    from facepipe.images import read_image
     from facepipe.pipeline import ReadImage, embed_batch
 
-    image = ReadImage(query, read_rgb(query))
+    picture = read_image(query, strict=inputs.strict)
+    inputs.see(query, picture.remarks)
+    image = ReadImage(query, picture.pixels)
     embedder = tools.embedder_of(path, store.model, store.flip, store.precision)
     asked = embed_batch([image], tools.cropper(embedder, rule), embedder)
     if not len(asked):
@@ -122,11 +137,11 @@ def _found(store: "Store", hits: "Hits", number: int) -> list[dict[str, Any]]:
     ]
 
 
-def _show(query: str, found: list[dict[str, Any]], as_json: bool) -> None:
+def _show(query: str, found: list[dict[str, Any]], remarks: tuple[str, ...], as_json: bool) -> None:
     from rich.table import Table
 
     if as_json:
-        print_json({"query": query, "hits": found}, indent=None)
+        print_json({"query": query, "hits": found, "remarks": list(remarks)}, indent=None)
         return
     click.echo(query)
     table = Table("", "score", "path")

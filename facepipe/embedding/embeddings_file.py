@@ -25,15 +25,16 @@ class EmbeddingsWriter:
     that the first batch has; for a failed image they are null. Model and precision are in the metadata.
     """
 
-    def __init__(self, path: Path, model: str, flip: str, dim: int) -> None:
-        self._path = path
+    def __init__(self, path: Path, model: str, flip: str, dim: int, private: bool = False) -> None:
+        self._path, self._private = path, private
+        self._rows = 0
         # Rows that nobody wrote: what every batch must fit, and the file when there is none.
         self._like = Embeddings(np.zeros((0, dim), np.float32), model, flip)
         self._file: Any = None
 
     def __enter__(self) -> "EmbeddingsWriter":
         with ExitStack() as opened:
-            self._temporary = opened.enter_context(replacing(self._path))
+            self._temporary = opened.enter_context(replacing(self._path, self._private, self._check))
             self._temporary.touch()  # a place that cannot be written is told before the work
             self._opened = opened.pop_all()
         return self
@@ -71,10 +72,21 @@ class EmbeddingsWriter:
             if value is not None:
                 columns.append(_lists(value, missing) if value.ndim == 2 else _numbers(value, missing))
         self._file.write_table(pa.table(columns, schema=self._schema))
+        self._rows += len(paths)
+
+    def _check(self, temporary: Path) -> None:
+        """The file is closed: does it hold what was written?"""
+        try:
+            rows = pq.ParquetFile(temporary).metadata.num_rows
+        except (OSError, pa.ArrowException) as error:
+            raise EmbeddingsError(f"{self._path}: could not be written whole ({error}); is the disk full?") from error
+        if rows != self._rows:
+            raise EmbeddingsError(f"{self._path}: {rows} of {self._rows} rows were written; is the disk full?")
 
     def _open(self, like: Embeddings) -> None:
         self._like, about = like, _about(like)
-        self._schema = pa.schema(_columns(about), metadata={_META: json.dumps(about).encode()})
+        described = about | {"gallery": True} if self._private else about
+        self._schema = pa.schema(_columns(about), metadata={_META: json.dumps(described).encode()})
         self._file = self._opened.enter_context(
             pq.ParquetWriter(self._temporary, self._schema, compression="zstd", write_page_checksum=True)
         )
@@ -124,9 +136,9 @@ def _utf8(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
 
 
-def save_embeddings(path: Path, embeddings: Embeddings) -> None:
-    """Write ``embeddings`` to a Parquet file."""
-    with EmbeddingsWriter(path, embeddings.model, embeddings.flip, embeddings.dim) as writer:
+def save_embeddings(path: Path, embeddings: Embeddings, private: bool = False) -> None:
+    """Write ``embeddings`` to a Parquet file, which only its owner may read where it is ``private``."""
+    with EmbeddingsWriter(path, embeddings.model, embeddings.flip, embeddings.dim, private) as writer:
         writer.write(embeddings)
 
 

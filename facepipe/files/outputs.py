@@ -7,6 +7,8 @@ from pathlib import Path
 from facepipe.errors import FacepipeError
 from facepipe.files.writing import require_writable
 
+_Node = tuple[int, int]
+
 
 class OutputError(FacepipeError):
     """An output would replace an input, or a file that facepipe did not make for this purpose."""
@@ -17,8 +19,10 @@ def require_apart(
     inputs: Iterable[Path],
     overwrite: bool = False,
     ours: Callable[[Path], bool] = lambda _: False,
+    add_with: str = "",
+    folders: Iterable[Path] = (),
 ) -> None:
-    """Refuse, before any work, outputs that would do harm; ask of each whether it can be written.
+    """Refuse, before any work, outputs that would do harm; ask of each folder whether it can be written.
 
     Compared are resolved paths and, where both exist, device and inode, so that links and hard links are found.
 
@@ -28,28 +32,58 @@ def require_apart(
         overwrite: whether files that are there may be replaced; inputs never are.
         ours: whether a file that is there was made by facepipe for this very purpose, and may be replaced without
             being told so.
+        add_with: the command that adds to such a file, where there is one.
+        folders: into which files will be written whose names are not known yet; no input may be one of them.
 
     Raises:
-        OutputError: an output is an input, or is there already; the line names both and says what to do.
+        OutputError: an output is an input, another output, or is there already; the line names both and says what
+            to do.
         OSError: an output is a folder, or cannot be written.
     """
-    read = list(inputs)
-    names = {os.path.realpath(path): path for path in read}
-    nodes = {node: path for path in read if (node := _node(path)) is not None}
-    for output in outputs:
-        taken = names.get(os.path.realpath(output)) or nodes.get(_node(output) or (-1, -1))
+    read = _Known(inputs)
+    for folder in folders:
+        taken = read.same(folder)
+        if taken is not None:
+            raise OutputError(f"{folder}: is where the input {taken} is read; choose another folder for the output")
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder}: is a file, where a folder is to be; choose another name for the output")
+    wanted = list(outputs)
+    written: dict[str, Path] = {}
+    for output in wanted:
+        taken = read.same(output)
         if taken is not None:
             raise OutputError(f"{output}: would replace {_what(output, taken)}; choose another name for the output")
+        twin = written.setdefault(os.path.realpath(output), output)
+        if twin is not output:
+            raise OutputError(f"{output}: would be written twice, as {twin} too; choose another name for one of them")
         if output.exists() and not output.is_dir() and not overwrite and not ours(output):
-            raise OutputError(f"{output}: is there already; choose another name, or replace it with --overwrite")
+            instead = f"add to it with '{add_with}'" if add_with else "choose another name"
+            raise OutputError(f"{output}: is there already; {instead}, or replace it with --overwrite")
+    # One of each folder will do, but for those that are folders themselves, which this tells.
+    for output in {(path.parent, path.is_dir()): path for path in wanted}.values():
         require_writable(output)
+
+
+class _Known:
+    """Paths, to be found again by any name."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        read = list(paths)
+        self._names = {os.path.realpath(path): path for path in read}
+        self._nodes = {node: path for path in read if (node := _node(path)) is not None}
+
+    def same(self, path: Path) -> Path | None:
+        """The path that leads to the same file or folder."""
+        found = self._names.get(os.path.realpath(path))
+        node = _node(path)
+        return found if found is not None or node is None else self._nodes.get(node)
 
 
 def _what(output: Path, taken: Path) -> str:
     return "the input of the same name" if output == taken else f"the input {taken}"
 
 
-def _node(path: Path) -> tuple[int, int] | None:
+def _node(path: Path) -> _Node | None:
     try:
         status = path.stat()
     except OSError:

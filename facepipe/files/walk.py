@@ -44,8 +44,10 @@ def walk(
     passed: PassedOver,
     kinds: Mapping[str, str] | None = None,
     system: bool = False,
-) -> Iterator[Path]:
-    """Yield the files below ``roots`` whose extension is wanted, each file once however often it is reached.
+) -> Iterator[tuple[Path, Path]]:
+    """Yield the files below ``roots`` whose extension is wanted, each with its root.
+
+    Each file comes once, however often it is reached.
 
     Of a folder the files come first, sorted by name, then its folders in turn. Links are followed; a folder that was
     walked before ends the way there, which ends loops too. Only one folder's names are in memory at a time, beside
@@ -75,9 +77,9 @@ def walk(
                 os.scandir(root).close()
             except OSError as error:
                 raise FolderError(f"{root}: cannot be listed ({error.strerror})") from error
-            yield from _folder(root, state)
+            yield from ((root, file) for file in _folder(root, state))
         elif _first_time(root.stat(), root, state, linked=True):
-            yield root
+            yield root, root
 
 
 def _reason(error: OSError) -> str:

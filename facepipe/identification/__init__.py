@@ -3,8 +3,8 @@
 from facepipe.identification.confidence import confidence, confidence_kind
 from facepipe.identification.decision import Decision, decide, given
 from facepipe.identification.enrol import Remark, alike, enrol
-from facepipe.identification.gallery import UNKNOWN, Gallery, merge, person_of, without
-from facepipe.identification.gallery_file import load_gallery, save_gallery
+from facepipe.identification.gallery import UNKNOWN, Gallery, merge, person_of, stored_name, without
+from facepipe.identification.gallery_file import change_gallery, load_gallery, save_gallery
 from facepipe.identification.identifier import Identifier, Identity
 from facepipe.identification.strangers import measure
 
@@ -16,6 +16,7 @@ __all__ = [
     "Identity",
     "Remark",
     "alike",
+    "change_gallery",
     "confidence",
     "confidence_kind",
     "decide",
@@ -26,5 +27,6 @@ __all__ = [
     "merge",
     "person_of",
     "save_gallery",
+    "stored_name",
     "without",
 ]

@@ -1,19 +1,19 @@
 """From a folder of photos to a gallery, with remarks on the images that deserve a second look."""
 
-import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from facepipe.detection.faces import PLAIN
 from facepipe.embedding import Embedder, Embeddings, join
 from facepipe.errors import DatasetError
+from facepipe.files import PassedOver
 from facepipe.identification.confidence import confidence
-from facepipe.identification.gallery import Gallery, merge
-from facepipe.images import list_images
-from facepipe.pipeline import CroppedImage, Cropper, ReadImage, embed_images
+from facepipe.identification.gallery import UNKNOWN, Gallery, merge, stored_name
+from facepipe.images import DAMAGED, list_images_by_root
+from facepipe.pipeline import CroppedImage, Cropper, Read, ReadImage, embed_images
 from facepipe.score.search import top_k
 
 _FAINT, _SMALL, _WEAK, _SAME, _NEAR = 0.95, 20.0, 0.5, 0.99, 8
@@ -25,8 +25,10 @@ class Remark:
 
     Attributes:
         kind: ``no_face`` (or unreadable; the image is left out), ``several_faces``, ``low_confidence``, ``duplicate``
-            (scores 0.99 or more with an earlier image), ``resembles`` (nearest to an image of somebody else), or
-            ``mixed_precision`` of the gallery as a whole.
+            (scores 0.99 or more with an earlier image), ``resembles`` (nearest to an image of somebody else),
+            ``damaged`` (inside; what it shows is not to be trusted), ``picture`` (other remarks of the reader, such as
+            pages that were not read), ``renamed`` (another image had the same name and
+            person), or ``mixed_precision`` of the gallery as a whole.
         path: ``person/image``.
         text: one line.
     """
@@ -42,6 +44,8 @@ def enrol(
     embedder: Embedder,
     progress: Callable[[int], None] = lambda _: None,
     person: str | None = None,
+    passed: PassedOver | None = None,
+    read: Read | None = None,
 ) -> tuple[Gallery, list[Remark]]:
     """Embed a folder per person, or single images named after the person.
 
@@ -51,23 +55,53 @@ def enrol(
         embedder: its model is the gallery's.
         progress: called with the number of images that each batch finished.
         person: to whom all images belong, whatever their folders are called.
+        passed: counts what lies below the roots and is left out.
+        read: see `facepipe.pipeline.read_batches`.
 
     Returns:
         The gallery, and a `Remark` on each image that was left out, has several faces, or whose face is uncertain.
 
     Raises:
-        DatasetError: no image has a face.
+        DatasetError: no image has a face, or somebody has a name that cannot be kept.
         ImageError: a root does not exist or cannot be listed.
     """
-    names = {path: _stored_path(path, root, person) for root in roots for path in list_images(root)}
+    _check_person(person)
+    names, renamed = _stored_paths(list_images_by_root(*roots, passed=passed), person)
     watched = _Watched(cropper, names.__getitem__)
-    batches = list(embed_images(names, watched, embedder, watched.name, progress))
+    batches = list(embed_images(names, watched, embedder, watched.name, progress, read))
     if not any(len(batch) for batch in batches):
         raise DatasetError(f"{roots[0]}: no face in any image of it; it must hold a folder of photos per person")
     images = join([batch for batch in batches if len(batch)])
     left_out = [Remark("no_face", *failed) for batch in batches for failed in batch.failed]
     gallery = merge([Gallery(replace(images, failed=()))])
-    return gallery, [*left_out, *watched.remarks, *_weak(gallery.images)]
+    return gallery, [*renamed, *left_out, *watched.remarks, *_weak(gallery.images)]
+
+
+def _check_person(name: str | None) -> None:
+    if name is not None and (name in ("", ".", "..", UNKNOWN) or "/" in name):
+        raise DatasetError(f"{name}: cannot be the name of a person in a gallery; leave out '/', and {UNKNOWN!r}")
+
+
+def _stored_paths(
+    found: Iterable[tuple[Path, Path]], person: str | None
+) -> tuple[dict[Path, str], list[Remark]]:
+    """``person/image`` of every file, no two alike, and remarks on those that had to be told apart by a number."""
+    names: dict[Path, str] = {}
+    taken: set[str] = set()
+    remarks = []
+    for root, path in found:
+        wanted = stored = _stored_path(path, root, person)
+        number = 1
+        while stored in taken:
+            number += 1
+            parts = PurePosixPath(wanted)
+            stored = str(parts.with_name(f"{parts.stem}_{number}{parts.suffix}"))
+        taken.add(stored)
+        names[path] = stored
+        _check_person(stored.partition("/")[0])
+        if stored != wanted:
+            remarks.append(Remark("renamed", stored, f"{path}: another {wanted} came before; both are kept"))
+    return names, remarks
 
 
 def _stored_path(path: Path, root: Path, person: str | None) -> str:
@@ -77,7 +111,7 @@ def _stored_path(path: Path, root: Path, person: str | None) -> str:
         owner, image = person, "_".join(parts)
     else:
         owner, image = (parts[0], "_".join(parts[1:])) if len(parts) > 1 else (path.stem, path.name)
-    return unicodedata.normalize("NFC", f"{owner}/{image}")
+    return stored_name(f"{owner}/{image}")
 
 
 class _Watched(Cropper):
@@ -95,6 +129,9 @@ class _Watched(Cropper):
 
     def _remarks(self, result: CroppedImage) -> Iterator[Remark]:
         path = self.name(result.path)
+        for remark in result.remarks:
+            kind = "damaged" if remark.startswith(DAMAGED) else "picture"
+            yield Remark(kind, path, remark)
         if len(result.faces) > 1:
             yield Remark("several_faces", path, f"{len(result.faces)} faces; the {self.rule} one was taken")
         for index in result.chosen:

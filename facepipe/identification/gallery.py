@@ -9,6 +9,7 @@ import numpy as np
 
 from facepipe.embedding import Embeddings, join
 from facepipe.errors import EmbeddingsError
+from facepipe.files import canonical
 from facepipe.identification.confidence import confidence_kind
 from facepipe.score.pool import pool
 
@@ -76,7 +77,7 @@ class Gallery:
 
 
 def person_of(path: str) -> str:
-    """The person to whom an image belongs: the folder in which it lies.
+    """The person to whom an image belongs: the folder in which it lies, in the form NFC whatever the file holds.
 
     Raises:
         EmbeddingsError: the path has no folder.
@@ -84,7 +85,7 @@ def person_of(path: str) -> str:
     name = PurePosixPath(path).parent.name
     if not name:
         raise EmbeddingsError(f"{path}: belongs to nobody; a gallery needs paths of the form person/image")
-    return name
+    return canonical(name)
 
 
 def merge(galleries: Sequence[Gallery]) -> Gallery:
@@ -94,6 +95,7 @@ def merge(galleries: Sequence[Gallery]) -> Gallery:
         EmbeddingsError: they were made by different models, or there is none.
     """
     images = join([gallery.images for gallery in galleries])
+    images = images.with_paths([canonical(path) for path in images.paths])
     last = {path: row for row, path in enumerate(images.paths)}
     rows = sorted(last.values(), key=lambda row: (person_of(images.paths[row]), row))
     return Gallery(images.take(np.array(rows, np.int64)))
@@ -102,10 +104,18 @@ def merge(galleries: Sequence[Gallery]) -> Gallery:
 def without(gallery: Gallery, what: str) -> Gallery:
     """The gallery without a person, or without one image (``person/image``).
 
+    Names are compared in the form NFC, and bytes that are no UTF-8 in the escaped form in which they are kept.
+
     Raises:
         EmbeddingsError: there is no such person or image.
     """
-    keep = [what not in (path, person_of(path)) for path in gallery.images.paths]
+    name = stored_name(what)
+    keep = [name not in (canonical(path), person_of(path)) for path in gallery.images.paths]
     if all(keep):
         raise EmbeddingsError(f"{what}: no such person or image in the gallery; see 'facepipe gallery list'")
     return Gallery(replace(gallery.images.take(np.array(keep, bool)), failed=()))
+
+
+def stored_name(name: str) -> str:
+    """How a gallery keeps a name: NFC, and bytes that are no UTF-8 escaped, since Parquet holds text."""
+    return canonical(name.encode("utf-8", "backslashreplace").decode())

@@ -12,7 +12,7 @@ from facepipe.embedding import Embedder, Embeddings
 from facepipe.identification.confidence import confidence
 from facepipe.identification.identifier import Identifier
 from facepipe.identification.scene import Scene, Seen
-from facepipe.pipeline import CroppedImage, Cropper, ReadImage, read_batches
+from facepipe.pipeline import CroppedImage, Cropper, Read, ReadImage, read_batches
 
 
 def identify_photos(
@@ -21,6 +21,7 @@ def identify_photos(
     embedder: Embedder,
     identifier: Identifier,
     progress: Callable[[int], None] = lambda _: None,
+    read: Read | None = None,
 ) -> Iterator[tuple[ReadImage, Scene]]:
     """Find and name every face, batch of photos by batch.
 
@@ -30,12 +31,13 @@ def identify_photos(
         embedder: of the gallery's model.
         identifier: searches the gallery.
         progress: called with the number of photos that each batch finished.
+        read: see `read_batches`.
 
     Yields:
         Each photo with its scene; a photo that cannot be read has a ``reason``, and no pixels.
     """
     cropper = Cropper(Aligner(embedder.model.card.input.template), detector, "all")
-    for batch in read_batches(paths):
+    for batch in read_batches(paths, read=read):
         results = cropper(batch)
         named = iter(_named(results, embedder, identifier))
         for image, result in zip(batch, results, strict=True):

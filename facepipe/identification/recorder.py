@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -9,7 +10,7 @@ import cv2
 import numpy as np
 
 from facepipe.files import replacing
-from facepipe.identification.video import VideoError
+from facepipe.identification.video import VideoError, holds_count
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 _SOUND_COPIED, _SOUND_ENCODED = ("-c", "copy"), ("-c:v", "copy", "-c:a", "aac")
@@ -18,8 +19,10 @@ _SOUND_COPIED, _SOUND_ENCODED = ("-c", "copy"), ("-c:v", "copy", "-c:a", "aac")
 class Recorder:
     """Writes frames to a video of constant rate; a context manager.
 
-    The file appears under its name when the block ends, also when it ends by an exception: then with the frames that
-    were written. A frame is repeated, or left out, so that it is seen at its time: a video of variable frame rate
+    The file appears under its name when the block ends, also when it ends by an error: then with the frames that
+    were written. Ended by Ctrl-C or a signal there is no file. It is opened again and its frames are counted before
+    it gets its name, since OpenCV tells nothing of a full disk. A frame is repeated, or left out, so that it is seen
+    at its time: a video of variable frame rate
     keeps its pace and its length.
 
     Args:
@@ -31,6 +34,7 @@ class Recorder:
 
     Attributes:
         silent: why there is no sound, or empty.
+        done: whether the file lies under its name.
 
     Raises:
         VideoError: unknown extension, or the file cannot be written.
@@ -42,6 +46,7 @@ class Recorder:
         self.path, self._fps, self._sound_of = path, fps, sound_of
         self._size = max(2, size[1] // 2 * 2), max(2, size[0] // 2 * 2)
         self.silent = ""
+        self.done = False
         self._written = 0
         self._waiting: np.ndarray | None = None
 
@@ -75,14 +80,46 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._repeat(self._written + 1)
-        self._writer.release()
+        failed: BaseException | None = error if isinstance(error, KeyboardInterrupt) else None
         try:
-            self._add_sound()
-            self._raw.replace(self._temporary)
+            if failed is None:
+                self._repeat(self._written + 1)
+            self._writer.release()
+            if failed is None:
+                self._check(self._raw)
+                self._add_sound()
+                self._raw.replace(self._temporary)
+        except BaseException as other:
+            failed = other
+            raise
         finally:
             self._raw.unlink(missing_ok=True)
+            self._give_name(failed)
+
+    def _give_name(self, failed: BaseException | None) -> None:
+        """Rename the temporary file, or remove it."""
+        if failed is None:
             self._replacing.__exit__(None, None, None)
+            self.done = True
+            return
+        with suppress(BaseException):  # it raises again what it was given
+            self._replacing.__exit__(type(failed), failed, None)
+
+    def _check(self, path: Path) -> None:
+        """Count the frames where the container keeps their number, and decode one.
+
+        Raises:
+            VideoError: the file is not what was written.
+        """
+        capture = cv2.VideoCapture(str(path))
+        try:
+            plays = capture.isOpened() and (self._written == 0 or capture.read()[0])
+            count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        finally:
+            capture.release()
+        if not plays or (holds_count(path) and count != self._written):
+            told = f"{count} of {self._written} frames" if plays else "nothing that plays"
+            raise VideoError(f"{self.path}: {told} could be written; is the disk full?")
 
     def _add_sound(self) -> None:
         if self._sound_of is None:

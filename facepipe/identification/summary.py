@@ -35,7 +35,9 @@ class PhotoSummary:
         return counts | {"people": _unknown_last(self._people)}
 
 
-def video_summary(source: str, seconds: float, frames: int, tracks: Iterable[Appearance]) -> dict[str, Any]:
+def video_summary(
+    source: str, seconds: float, frames: int, tracks: Iterable[Appearance], every: int = 1
+) -> dict[str, Any]:
     """Who was seen in a video.
 
     Args:
@@ -43,25 +45,32 @@ def video_summary(source: str, seconds: float, frames: int, tracks: Iterable[App
         seconds: how long it is.
         frames: how many were read.
         tracks: that were seen, with their final names.
+        every: each N-th frame was searched.
 
     Returns:
-        JSON value: per person the intervals (from, to) in seconds in which a track of theirs was seen (joined where
-        less than a second lies between), their length in all, tracks, faces and best score. ``unknown`` is everybody
-        without a name: its tracks may be one person or many.
+        JSON value: per person the intervals (from, to) in seconds in which a track of theirs was seen (joined
+        where less than a second, or two searched steps, lies between), their length in all, tracks, faces and best
+        score. ``unknown`` is everybody without a name: its tracks may be one person or many.
     """
     by_name: dict[str, list[Appearance]] = {}
     for track in sorted(tracks, key=lambda track: (track.first, track.track)):
         by_name.setdefault(track.identity.name, []).append(track)
-    people = {name: _person(own, seconds / frames if frames else 0.0) for name, own in sorted(by_name.items())}
+    frame = seconds / frames if frames else 0.0
+    people = {name: _person(own, frame, every, seconds) for name, own in sorted(by_name.items())}
     return {"source": source, "seconds": round(seconds, 3), "frames": frames, "people": _unknown_last(people)}
 
 
-def _person(tracks: Sequence[Appearance], frame: float) -> dict[str, Any]:
+def _person(tracks: Sequence[Appearance], frame: float, every: int, end: float) -> dict[str, Any]:
     intervals: list[list[float]] = []
+    # A face is drawn half a step before and after the frames that were searched, and to the end behind the last one.
+    half = (every - 1) / 2 * frame
+    gap = max(_GAP, 2 * every * frame)
     for track in tracks:
         # A frame is seen until the next one comes.
-        first, last = track.first, track.last + frame
-        if intervals and first - intervals[-1][1] < _GAP:
+        first, last = max(0.0, track.first - half), track.last + frame + half
+        if every > 1 and track.last + every * frame >= end:
+            last = end
+        if intervals and first - intervals[-1][1] < gap:
             intervals[-1][1] = max(intervals[-1][1], last)
         else:
             intervals.append([first, last])

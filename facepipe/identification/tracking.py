@@ -4,6 +4,7 @@ A tracker that knows boxes alone, such as ByteTrack, joins two people when a cut
 was, and loses whoever turns away for a moment. Every face here has an embedding anyway, so both are asked.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +17,8 @@ from facepipe.score.pool import pool
 
 _OVERLAP, _KEPT = 0.3, 32
 _NEVER = -1e6
+_STEPS, _MISSED = 9, 2.5
+"""Steps whose median counts, and how many of them a track may go without a face."""
 
 
 @dataclass
@@ -67,13 +70,25 @@ class Tracker:
     Args:
         low: cosine below which two faces count as different people, even in one place.
         same: cosine from which two faces count as one person, even in different places.
-        patience: seconds after which a track that was not prolonged ends.
+        patience: seconds after which a track that was not prolonged ends; never less than two and a half of the steps
+            in which frames are searched, as far as `searched` was told of them.
     """
 
     def __init__(self, low: float, same: float, patience: float = 1.0) -> None:
         self.low, self.same, self.patience = low, same, patience
         self.open: list[Track] = []
         self._number = 0
+        self._times: deque[float] = deque(maxlen=_STEPS + 1)
+
+    def searched(self, time: float) -> None:
+        """Be told of every frame that is searched, also of those without a face, before its `update`."""
+        self._times.append(time)
+
+    @property
+    def _gap(self) -> float:
+        """Seconds without a face after which a track ends: one step may be missed, whatever its length."""
+        steps = np.diff(np.array(self._times))
+        return max(self.patience, _MISSED * float(np.median(steps))) if len(steps) else self.patience
 
     def update(self, time: float, boxes: np.ndarray, faces: Embeddings) -> tuple[list[Track], list[Track]]:
         """Take in the faces of the next frame.
@@ -86,8 +101,9 @@ class Tracker:
         Returns:
             The track of each face, and the tracks that ended.
         """
-        ended = [track for track in self.open if time - track.last > self.patience]
-        self.open = [track for track in self.open if time - track.last <= self.patience]
+        gap = self._gap
+        ended = [track for track in self.open if time - track.last > gap]
+        self.open = [track for track in self.open if time - track.last <= gap]
         vectors = unit(faces.mu)
         owner: dict[int, Track] = {}
         if self.open and len(boxes):

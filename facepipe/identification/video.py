@@ -16,7 +16,7 @@ from facepipe.errors import FacepipeError
 # FFmpeg and OpenCV talk to stderr of every damaged packet; what matters is told by the errors below.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
-_USUAL_FPS, _MOST_FPS, _TRIES = 25.0, 240.0, 5
+_LEAST_FPS, _USUAL_FPS, _MOST_FPS, _TRIES = 0.01, 25.0, 240.0, 5
 
 _REMEDY = {
     False: "the file is damaged or OpenCV lacks the codec: convert it with 'ffmpeg -i IN -c:v libx264 OUT.mp4'",
@@ -72,6 +72,7 @@ class Video:
         self.fps = _plausible(self._capture.get(cv2.CAP_PROP_FPS))
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.count = int(count) if not self.live and 0 < count < 1e9 else 0
+        self.counted = self.count > 0 and holds_count(Path(source))
         self.read = 0
         self._first = self._next()
         if self._first is None:
@@ -87,8 +88,11 @@ class Video:
 
     @property
     def missing(self) -> int:
-        """Frames that the file claims to have and that could not be decoded, once it was read to its end."""
-        return max(0, self.count - self.read)
+        """Frames that the file holds and that could not be decoded, once it was read to its end.
+
+        0 where the container keeps no count: what is told of it then is its length times its rate, a guess.
+        """
+        return max(0, self.count - self.read) if self.counted else 0
 
     def frames(self, stop: Callable[[float], bool] = lambda _: False) -> Iterator[Frame]:
         """All frames, until the end or until ``stop(time)`` says so. Broken ones are left out."""
@@ -124,6 +128,16 @@ class Video:
         return None
 
 
+def holds_count(path: Path) -> bool:
+    """Whether the container keeps the number of its frames: MP4 and its kin, and AVI, do; Matroska does not."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(12)
+    except OSError:
+        return False
+    return start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide") or (start[:4] == b"RIFF" and start[8:] == b"AVI ")
+
+
 def is_camera(source: str) -> bool:
     """Whether ``source`` is the number of a camera and not a file."""
     return source.isdecimal() and not Path(source).exists()
@@ -137,6 +151,8 @@ def is_url(source: str) -> bool:
 def _require_file(path: Path) -> None:
     if not path.exists():
         raise VideoError(f"{path}: no such file; check the path")
+    if not path.is_file() and not path.is_char_device():
+        raise VideoError(f"{path}: not a regular file; name a video file")
     if path.stat().st_size == 0:
         raise VideoError(f"{path}: the file is empty (0 bytes); copy or record it again")
 
@@ -156,7 +172,7 @@ def _opened(source: str | int, name: str, camera: bool) -> cv2.VideoCapture:
 
 
 def _plausible(fps: float) -> float:
-    return fps if 1 <= fps <= _MOST_FPS else _USUAL_FPS
+    return fps if _LEAST_FPS <= fps <= _MOST_FPS else _USUAL_FPS
 
 
 def _four_letters(code: float) -> str:

@@ -112,6 +112,8 @@ class VideoFaces:
         faces = embed_faces(crops, searched, self._embedder) if crops else None
         tracked, first = [], 0
         for frame, result in zip(frames, results, strict=True):
+            if result is not None:
+                self._tracker.searched(frame.time)
             if result is None:
                 tracked.append(_Tracked(frame, False))
             elif faces is None or not result.crops:

@@ -4,13 +4,14 @@ In memory an image is RGB, uint8, H×W×3, turned the way it is meant to be disp
 """
 
 from facepipe.images.formats import EXTENSIONS, KINDS, VIDEO_EXTENSIONS
-from facepipe.images.listing import list_images
+from facepipe.images.listing import list_images, list_images_by_root
 from facepipe.images.photo import Photo, read_photo
 from facepipe.images.pixels import require_pixels
-from facepipe.images.reading import MAX_PIXELS, Picture, read_image, read_rgb
+from facepipe.images.reading import DAMAGED, MAX_PIXELS, Picture, read_encoded, read_image, read_rgb
 from facepipe.images.writing import encode_rgb, write_rgb
 
 __all__ = [
+    "DAMAGED",
     "EXTENSIONS",
     "KINDS",
     "MAX_PIXELS",
@@ -19,6 +20,8 @@ __all__ = [
     "Picture",
     "encode_rgb",
     "list_images",
+    "list_images_by_root",
+    "read_encoded",
     "read_image",
     "read_photo",
     "read_rgb",

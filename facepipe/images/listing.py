@@ -24,6 +24,14 @@ def list_images(
     Raises:
         ImageError: a root does not exist or cannot be listed.
     """
+    for _, path in list_images_by_root(*roots, passed=passed, system=system):
+        yield path
+
+
+def list_images_by_root(
+    *roots: str | os.PathLike[str], passed: PassedOver | None = None, system: bool = False
+) -> Iterator[tuple[Path, Path]]:
+    """`list_images`, each image with the root below which it was found."""
     try:
         yield from walk(roots, EXTENSIONS, passed if passed is not None else PassedOver(), KINDS, system)
     except FolderError as error:

@@ -59,7 +59,11 @@ def read_rgb(source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXEL
 
 
 def read_image(
-    source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS, name: str = "", frame: int = 0
+    source: str | os.PathLike[str] | bytes,
+    max_pixels: int = MAX_PIXELS,
+    name: str = "",
+    frame: int = 0,
+    strict: bool = False,
 ) -> Picture:
     """Read any image file as RGB.
 
@@ -71,16 +75,21 @@ def read_image(
         max_pixels: larger pictures are refused before they are decoded.
         name: what to call the image in errors; the path itself by default.
         frame: which of several pages or frames, from 0.
+        strict: refuse a picture that is damaged inside, instead of remarking on it.
 
     Raises:
         ImageError: missing, a folder, empty, foreign, truncated, damaged beyond reading or too large; names the file.
     """
     name = name or ("<bytes>" if isinstance(source, bytes) else os.fspath(source))
-    data = source if isinstance(source, bytes) else _read_bytes(Path(source), name)
+    data = source if isinstance(source, bytes) else read_encoded(Path(source), name)
     if not data:
         raise ImageError(f"{name}: the file is empty (0 bytes); fetch or export it again")
     try:
-        return _decode(data, max_pixels, name, frame)
+        picture = _decode(data, max_pixels, name, frame)
+        if strict and picture.damaged:
+            damage = next(remark for remark in picture.remarks if remark.startswith(DAMAGED))
+            raise ImageError(f"{name}: {damage}; fetch it again, or leave out --strict")
+        return picture
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -150,7 +159,13 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
 
 
-def _read_bytes(path: Path, name: str) -> bytes:
+def read_encoded(path: Path, name: str = "") -> bytes:
+    """The bytes of an image file as they are. Never waits: what is no regular file (a named pipe, say) is refused.
+
+    Raises:
+        ImageError: missing, no regular file, too large for a photo, or unreadable; names it ``name``.
+    """
+    name = name or str(path)
     try:
         if path.is_dir():
             raise ImageError(f"{name}: a folder, not an image; name a file in it")

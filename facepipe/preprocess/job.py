@@ -5,19 +5,21 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from facepipe.alignment import Aligner, template
 from facepipe.detection import DetectorSettings, create_detector
 from facepipe.errors import DatasetError
-from facepipe.files import replacing, write_bytes, write_text
-from facepipe.images import encode_rgb
+from facepipe.files import Changes, OutputError, PassedOver, replacing, require_apart, write_bytes, write_text
+from facepipe.files.fingerprint import digest_of_bytes
+from facepipe.images import Picture, encode_rgb, read_encoded, read_image
 from facepipe.pipeline import CroppedImage, Cropper, read_batches
 from facepipe.preprocess.journal import Journal, check_settings, same_settings
 from facepipe.preprocess.manifest import rows_of, write_manifest
-from facepipe.preprocess.scan import length, scan, units
+from facepipe.preprocess.scan import Listed, length, read_listing, scan, units
+from facepipe.preprocess.update import NOTHING, Records, update
 
 UNIT = 256
 """Images per unit of work. Units have fixed members, so a resumed job sees the same batches, hence writes the
@@ -36,6 +38,7 @@ class Plan:
         detection: None takes images as aligned crops.
         suffix, quality: format of the crops, ``.jpg``, ``.png`` or ``.webp``, and its quality from 1 to 100.
         shard: (i, n): do the i-th of n parts, i from 1.
+        strict: refuse images that are damaged inside.
     """
 
     root: Path
@@ -47,10 +50,13 @@ class Plan:
     suffix: str = ".jpg"
     quality: int = 95
     shard: tuple[int, int] = (1, 1)
+    strict: bool = False
 
     def settings(self) -> dict[str, Any]:
         """What must be equal for a job to be resumed, as plain JSON values."""
-        return {
+        # Jobs of before this option have no entry, and were not strict.
+        strict = {"strict": True} if self.strict else {}
+        return strict | {
             "root": str(self.root.resolve()),
             "template": template(self.template).identity,
             "faces": self.rule,
@@ -69,13 +75,27 @@ class Plan:
 
 @dataclass(frozen=True)
 class Report:
-    """What a finished job did: images by status, and where its records lie."""
+    """What a finished job did: images by status, and where its records lie.
+
+    Attributes:
+        total: images.
+        statuses: status → how many.
+        crops: how many were written, now or before.
+        manifest: the Parquet file.
+        skipped: list of what gave no crop, or None.
+        remarks: image → what should be known of it.
+        changes: what became of the images since the run before: counts of new, changed, vanished and touched ones.
+        passed_over: reason → count and example of what was not looked at.
+    """
 
     total: int
     statuses: dict[str, int]
     crops: int
     manifest: Path
     skipped: Path | None
+    remarks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    changes: dict[str, int] = field(default_factory=dict)
+    passed_over: dict[str, Any] = field(default_factory=dict)
 
 
 def preprocess(
@@ -84,6 +104,9 @@ def preprocess(
     overwrite: bool = False,
     begun: Callable[[int, int], None] = lambda _total, _done: None,
     advance: Callable[[int], None] = lambda _count: None,
+    frozen: bool = False,
+    passed: PassedOver | None = None,
+    changed: Callable[[Changes], None] = lambda _changes: None,
 ) -> Report:
     """Detect and align every image under ``plan.root``.
 
@@ -98,8 +121,13 @@ def preprocess(
             job in shards only this shard is forgotten, unless the settings differ from those before.
         begun: called once with the number of images and how many of them were done before.
         advance: called with the number of images that each step finished.
+        frozen: go on with the list of images that the job was begun with; otherwise, images that came later or have
+            changed are done, and those that have vanished lose their crops and their rows.
+        passed: counts what is not looked at.
+        changed: called with what is different from the run before, if anything is.
 
     Raises:
+        OutputError: a crop would replace an image, or a file that no earlier job made.
         DatasetError: nothing to do, other settings than those of the job begun in ``out``, a bad shard, another
             process at the same job.
     """
@@ -111,26 +139,76 @@ def preprocess(
     work = plan.out / ".facepipe"
     if overwrite:
         _forget(plan, work)
-    listing = work / f"images{_tail(plan)}.jsonl"
-    if not check_settings(work / "settings.json", plan.settings()) or not listing.exists():
+    passed = PassedOver() if passed is None else passed
+    tail = _tail(plan)
+    records = Records(*(work / f"{name}{tail}.jsonl" for name in ("images", "todo", "kept")))
+    ready = check_settings(work / "settings.json", plan.settings()) and records.images.exists()
+    now = work / f"images{tail}.new.jsonl"
+    if not ready:
         # The listing comes first: settings on disk then promise a whole list.
-        scan(plan.root, plan.out, listing)
+        scan(plan.root, plan.out, records.images, passed)
+        _check_crops(plan, records.images, overwrite)
         write_text(work / "settings.json", json.dumps(plan.settings(), indent=2) + "\n")
-    journal = Journal(work / f"journal{_tail(plan)}.jsonl")
+    elif not frozen:
+        scan(plan.root, plan.out, now, passed)
+    journal = Journal(work / f"journal{tail}.jsonl")
+    changes = NOTHING
     try:
-        _work_off(plan, listing, journal, device, begun, advance)
+        closed = journal.open()
+        if ready and not frozen:
+            changes = update(plan.root, plan.out, records, journal, now, parts == 1)
+            closed = journal.closed()
+        if changes or changes.touched:
+            changed(changes)
+        _work_off(plan, records, journal, closed, device, begun, advance)
     finally:
         journal.close()
-    manifest = plan.out / f"manifest{_tail(plan)}.parquet"
-    write_manifest(manifest, journal.records(), plan.about())
-    return _report(plan, manifest)
+        now.unlink(missing_ok=True)
+    manifest = plan.out / f"manifest{tail}.parquet"
+    write_manifest(manifest, records.all_records(journal), plan.about())
+    return replace(_report(plan, manifest), changes=_counts(changes), passed_over=passed.to_dict())
+
+
+def _counts(changes: Changes) -> dict[str, int]:
+    return {name: len(getattr(changes, name)) for name in ("new", "changed", "vanished", "touched")}
+
+
+def _check_crops(plan: Plan, listing: Path, overwrite: bool) -> None:
+    """A first run finds no crops; what is there under their names is somebody else's."""
+    tail = "_0" if plan.rule == "all" else ""
+    crops = (plan.out / f"{image.crop}{tail}{plan.suffix}" for image in read_listing(listing))
+    there = [crop for crop in crops if crop.exists() or crop.is_symlink()]
+    if not there:
+        return
+    try:
+        raw = [plan.root / image.path for image in read_listing(listing)] if plan.root.is_dir() else [plan.root]
+        require_apart(there, raw, overwrite)
+    except OutputError:
+        listing.unlink()
+        raise
 
 
 def _forget(plan: Plan, work: Path) -> None:
-    """Remove the records of what is to be done anew; other shards of the same job keep theirs."""
-    if plan.shard[1] > 1 and same_settings(work / "settings.json", plan.settings()):
+    """Remove the records of what is to be done anew; other shards of the same job keep theirs.
+
+    Raises:
+        DatasetError: another process is at a job whose records would be removed.
+    """
+    alone = plan.shard[1] > 1 and same_settings(work / "settings.json", plan.settings())
+    held = [Journal(path) for path in work.glob(f"journal{_tail(plan) if alone else '*'}.jsonl")]
+    try:
+        for journal in held:
+            journal.open()
+        _remove_records(plan, work, alone)
+    finally:
+        for journal in held:
+            journal.close()
+
+
+def _remove_records(plan: Plan, work: Path, alone: bool) -> None:
+    if alone:
         tail = _tail(plan)
-        records = [work / f"images{tail}.jsonl", work / f"journal{tail}.jsonl"]
+        records = [work / f"{name}{tail}.jsonl" for name in ("images", "todo", "kept", "journal")]
         records += [plan.out / f"manifest{tail}.parquet", plan.out / f"skipped{tail}.csv"]
     else:
         shutil.rmtree(work, ignore_errors=True)
@@ -147,21 +225,22 @@ def _tail(plan: Plan) -> str:
 
 def _work_off(
     plan: Plan,
-    listing: Path,
+    records: Records,
     journal: Journal,
+    closed: int,
     device: str,
     begun: Callable[[int, int], None],
     advance: Callable[[int], None],
 ) -> None:
     part, parts = plan.shard
-    closed = journal.open()
-    total = length(listing)
+    total = length(records.to_do)
+    before = sum(1 for _ in records.kept_records())
     mine = [(first, min(UNIT, total - first)) for first in range(0, total, UNIT)][part - 1 :: parts]
-    begun(sum(size for _, size in mine), sum(size for _, size in mine[:closed]))
+    begun(before + sum(size for _, size in mine), before + sum(size for _, size in mine[:closed]))
     if closed >= len(mine):
         return
     cropper = _cropper(plan, device)
-    own = (unit for number, unit in enumerate(units(listing, UNIT)) if number % parts == part - 1)
+    own = (unit for number, unit in enumerate(units(records.to_do, UNIT)) if number % parts == part - 1)
     for number, unit in enumerate(own):
         if number >= closed:
             journal.append(_do_unit(plan, cropper, unit, advance))
@@ -172,15 +251,31 @@ def _cropper(plan: Plan, device: str) -> Cropper:
     return Cropper(Aligner(plan.template), detector, plan.rule, plan.on_miss)
 
 
+class _Reader:
+    """Reads images, and keeps a digest of the bytes of each."""
+
+    def __init__(self, strict: bool) -> None:
+        self.strict = strict
+        self.digests: dict[Path, str] = {}
+
+    def __call__(self, path: Path, max_pixels: int) -> Picture:
+        data = read_encoded(path)
+        self.digests[path] = digest_of_bytes(data)
+        return read_image(data, max_pixels, str(path), strict=self.strict)
+
+
 def _do_unit(
-    plan: Plan, cropper: Cropper, unit: list[tuple[str, str]], advance: Callable[[int], None]
+    plan: Plan, cropper: Cropper, unit: list[Listed], advance: Callable[[int], None]
 ) -> list[dict[str, Any]]:
     names = iter(unit)
     records = []
-    for batch in read_batches(plan.root / path if plan.root.is_dir() else plan.root for path, _ in unit):
+    reader = _Reader(plan.strict)
+    paths = [plan.root / image.path if plan.root.is_dir() else plan.root for image in unit]
+    for batch in read_batches(paths, read=reader):
         for result in cropper(batch):
-            path, crop = next(names)
-            records.append(_record(result, path, _write_crops(plan, result, crop)))
+            image = next(names)
+            record = _record(result, image.path, _write_crops(plan, result, image.crop))
+            records.append(record | {"mark": [image.mark.size, image.mark.mtime, reader.digests.get(result.path, "")]})
         advance(len(batch))
     return records
 
@@ -210,6 +305,7 @@ def _record(result: CroppedImage, path: str, crops: list[str]) -> dict[str, Any]
         "chosen": result.chosen.tolist(),
         "status": result.status,
         "reason": result.reason,
+        "remarks": list(result.remarks),
     }
 
 
@@ -217,6 +313,7 @@ def _report(plan: Plan, manifest: Path) -> Report:
     """Count what the manifest says, and list what was left out."""
     statuses: Counter[str] = Counter()
     crops = 0
+    remarks: dict[str, tuple[str, ...]] = {}
     skipped = plan.out / f"skipped{_tail(plan)}.csv"
     with replacing(skipped) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
@@ -224,9 +321,11 @@ def _report(plan: Plan, manifest: Path) -> Report:
         for row in rows_of(manifest):
             statuses[row["status"]] += 1
             crops += len(row["crops"])
+            if row["remarks"]:
+                remarks[row["path"]] = tuple(row["remarks"])
             if not row["crops"]:
                 table.writerow([row["path"], row["status"], row["reason"]])
     left_out = sum(statuses[status] for status in ("error", "no_face"))
     if not left_out:
         skipped.unlink()
-    return Report(sum(statuses.values()), dict(statuses), crops, manifest, skipped if left_out else None)
+    return Report(sum(statuses.values()), dict(statuses), crops, manifest, skipped if left_out else None, remarks)

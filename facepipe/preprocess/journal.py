@@ -54,6 +54,11 @@ class Journal:
             self._file.close()
             self._file = None
 
+    def restart(self) -> None:
+        """Forget all records; the file must be open."""
+        self._file.truncate(0)
+        self._end = 0
+
     def append(self, records: list[dict[str, Any]]) -> None:
         """Append one unit's records and close the unit; it is on disk when this returns.
 
@@ -81,6 +86,10 @@ class Journal:
                 record = json.loads(file.readline())
                 if "closed" not in record:
                     yield record
+
+    def closed(self) -> int:
+        """Number of closed units."""
+        return self._closed()[0]
 
     def _closed(self) -> tuple[int, int]:
         """Number of closed units and the position behind the last of them."""

@@ -29,11 +29,13 @@ SCHEMA = pa.schema(
         ("chosen", pa.list_(pa.int32())),
         ("status", pa.string()),
         ("reason", pa.string()),
+        ("remarks", pa.list_(pa.string())),
     ]
 )
 """``path`` and ``crops`` are relative to the raw and the output folder; ``status`` is ok, aligned, centre,
 no_face or error. ``boxes``, ``landmarks`` and ``scores`` hold all faces, ``chosen`` which were cropped; ``search``
-which search found them, see `facepipe.detection.Faces`."""
+which search found them, see `facepipe.detection.Faces`; ``remarks`` say
+what should be known of the image, see `facepipe.images.Picture`."""
 _ROWS = 10_000
 
 
@@ -55,7 +57,8 @@ def write_manifest(path: Path, records: Iterable[dict[str, Any]], about: dict[st
 def _clean(row: dict[str, Any]) -> dict[str, Any]:
     # A file name need not be valid UTF-8, a Parquet string must.
     names = {key: _utf8(row[key]) for key in ("path", "identity", "reason")}
-    return row | names | {"crops": [_utf8(crop) for crop in row["crops"]]}
+    remarks = row.get("remarks", [])  # older journals have none
+    return row | names | {"crops": [_utf8(crop) for crop in row["crops"]], "remarks": remarks}
 
 
 def _utf8(text: str) -> str:

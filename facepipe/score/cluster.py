@@ -28,7 +28,7 @@ def cluster(mu: np.ndarray, method: str, same: float, smallest: int = 2) -> np.n
 
     Raises:
         FacepipeError: unknown method, or too many faces for it.
-        EmbeddingsError: a number is not finite.
+        EmbeddingsError: a number is not finite, an embedding is zero, or ``same`` is no cosine.
         MissingExtraError: scikit-learn is not installed.
     """
     if method not in METHODS:
@@ -37,7 +37,11 @@ def cluster(mu: np.ndarray, method: str, same: float, smallest: int = 2) -> np.n
         raise FacepipeError(f"{len(mu):,} faces are too many for method average ({_MOST:,}); take dbscan or hdbscan")
     if not np.isfinite(mu).all():
         raise EmbeddingsError("embeddings must be finite numbers, but some are not: they are damaged; embed again")
-    if len(mu) < 2:
+    if not -1 <= same <= 1:
+        raise EmbeddingsError(f"a cosine of {same} is none; choose one from -1 to 1")
+    if not np.any(mu, axis=1).all():
+        raise EmbeddingsError("an embedding is zero, which is nobody's face: the file is damaged; embed again")
+    if len(mu) < max(2, smallest):
         return _by_size(np.zeros(len(mu), np.int64), smallest)
     return _by_size(_LABELS[method](unit(mu).astype(np.float32), same, max(2, smallest)), smallest)
 

@@ -109,7 +109,7 @@ def test_aligned_crops(photos, model):
     words = ["compare", photos / "crop.png", photos / "crop.png", "-m", model, "--already-aligned"]
     answer = run(*words, "--json").json
     assert answer["score"] == pytest.approx(1, abs=1e-5)
-    assert answer["images"][0] == {"path": str(photos / "crop.png"), "faces": 0}
+    assert answer["images"][0] == {"path": str(photos / "crop.png"), "faces": 0, "remarks": []}
     assert "taken as an aligned crop" in run(*words).out
 
 
@@ -127,7 +127,7 @@ def test_save_writes_both_photos_with_boxes(photos, model, tmp_path):
 
 def test_save_to_a_format_that_cannot_be_written(photos, model, tmp_path):
     line = refused("compare", photos / "large.png", photos / "small.jpg", "-m", model, "--save", tmp_path / "a.xyz")
-    assert "cannot write this format; use .jpg, .png or .webp" in line
+    assert "cannot write .xyz; the name must end in .jpg" in line
     assert list(tmp_path.iterdir()) == []
 
 

@@ -20,7 +20,7 @@ def tree(root, *names):
 
 def found(*roots, wanted=JPEG, **options):
     passed = PassedOver()
-    paths = [str(path) for path in walk(roots, wanted, passed, KINDS, **options)]
+    paths = [str(path) for _, path in walk(roots, wanted, passed, KINDS, **options)]
     return paths, passed.counts
 
 

@@ -246,7 +246,7 @@ def test_damaged_settings_say_how_to_start_over(raw, tmp_path):
 
 
 def test_images_that_came_later_do_not_shift_the_list(raw, undisturbed, tmp_path):
-    """Cut off, then an image that sorts first appears: the job goes on with the list it made."""
+    """Cut off, then an image that sorts first appears: frozen, the job goes on with the list it made."""
     root = tmp_path / "raw"
     shutil.copytree(raw, root)
 
@@ -256,8 +256,10 @@ def test_images_that_came_later_do_not_shift_the_list(raw, undisturbed, tmp_path
     with pytest.raises(KeyboardInterrupt):
         preprocess(plan(root, tmp_path / "out"), "cpu", advance=interrupt)
     shutil.copy(root / "person 0" / "0.png", root / "person 0" / "-.png")
-    preprocess(plan(root, tmp_path / "out"), "cpu")
+    preprocess(plan(root, tmp_path / "out"), "cpu", frozen=True)
     assert outcome(tmp_path / "out") == undisturbed[1]
+    report = preprocess(plan(root, tmp_path / "out"), "cpu")
+    assert report.total == IMAGES + 1 and report.changes["new"] == 1
 
 
 def test_journal_alone(tmp_path):

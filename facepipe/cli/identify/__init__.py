@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import Output, door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
+from facepipe.cli.inputs import Inputs, strict_option
+from facepipe.cli.made import is_summary
 from facepipe.cli.mixed_precision import tell_mixed
 from facepipe.cli.screen import note
 from facepipe.errors import DatasetError
+from facepipe.files import require_apart
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embedder
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 @click.argument("media", nargs=-1, required=True)
 @click.option(
     "--fpir",
-    type=float,
+    type=options.RATE,
     default=1e-2,
     show_default=True,
     help="Share of faces of strangers that may get a name, over the whole gallery.",
@@ -33,7 +37,9 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Faces of people who are not in the gallery, from 'facepipe embed': the threshold is measured on them.",
 )
-@click.option("--threshold", type=float, help="Name from this score on, instead of at a false-positive rate.")
+@click.option(
+    "--threshold", type=options.Number(), help="Name from this score on, instead of at a false-positive rate."
+)
 @click.option(
     "--pooling",
     type=click.Choice(["confidence", "mean"]),
@@ -51,10 +57,12 @@ if TYPE_CHECKING:
 @click.option("--save", type=options.output_path, help="Annotated copy: a file, or a folder for several media.")
 @click.option("--summary", type=options.output_path, help="Write who was seen, when and for how long, as JSON.")
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Search each N-th frame.")
-@click.option("--seconds", type=float, help="Stop a video after this much of it.")
+@click.option("--seconds", type=options.Number(0, min_open=True), help="Stop a video after this much of it.")
 @click.option("--sound/--no-sound", default=True, help="Keep the sound of a video, if ffmpeg is installed.")
 @turning_face_tools
+@strict_option
 @options.as_json
+@door(Output("save"), Output("summary", (".json",), ours=is_summary), reads=("gallery", "media", "strangers"))
 def command(
     gallery: Path,
     media: tuple[str, ...],
@@ -70,7 +78,9 @@ def command(
     seconds: float | None,
     sound: bool,
     tools: FaceTools,
+    strict: bool,
     as_json: bool,
+    overwrite: bool,
 ) -> None:
     """Say who of a gallery is in photos, folders, videos, streams or before a camera.
 
@@ -83,8 +93,8 @@ def command(
     With --json, JSON Lines: one object per face with source, frame, time, track, box, landmarks, name, score,
     runner-up and confidence. Nothing leaves this machine.
     """
-    from facepipe.cli.identify.photos import show_photos
-    from facepipe.cli.identify.video import VideoJob, show_video
+    from facepipe.cli.identify.photos import copies_of, show_photos
+    from facepipe.cli.identify.video import VideoJob, copy_of_video, show_video
     from facepipe.identification import load_gallery
     from facepipe.identification.video import VideoError
 
@@ -92,6 +102,13 @@ def command(
     several = len(photos) + len(videos) > 1 or any(path.is_dir() for path in photos)
     if several and save is not None and save.suffix:
         raise DatasetError(f"{save}: for several media --save must name a folder")
+    inputs = Inputs(strict)
+    found = {path: root for root, path in inputs.images_by_root(*photos)} if photos else {}
+    copies = {} if save is None else copies_of(found, save)
+    if save is not None:
+        films = [copy_of_video(source, save, several) for source in videos]
+        read = [gallery, *found, *map(Path, videos), *([] if strangers is None else [strangers])]
+        require_apart([*copies.values(), *films], read, overwrite)
     known = load_gallery(gallery)
     embedder = tools.embedder_of(gallery, known.images.model, known.images.flip, known.images.precision)
     if strangers is not None and threshold is None:
@@ -101,8 +118,10 @@ def command(
     identifier = _identifier(gallery, known, decision, pooling, score, tools.device)
     note(_explained(decision, len(known.names)))
     accounts = []
+    if photos and not found:
+        raise inputs.nothing(photos[0])
     if photos:
-        accounts.append(show_photos(photos, tools.detector(), embedder, identifier, save, as_json))
+        accounts.append(show_photos(list(found), tools.detector(), embedder, identifier, copies, inputs, as_json))
     detector = tools.frame_detector() if videos else None
     for source in videos:
         assert detector is not None
@@ -113,11 +132,13 @@ def command(
             if not several:
                 raise
             accounts.append(_unreadable(source, str(error), as_json))
+            inputs.see(source, readable=False)
     if summary is not None:
         accounts = [account | {"decision": asdict(decision)} for account in accounts]
         _write(summary, accounts[0] if len(accounts) == 1 else accounts)
     if videos and all("error" in account for account in accounts):
         raise click.exceptions.Exit(2)
+    inputs.end()
 
 
 def _sorted(media: tuple[str, ...]) -> tuple[list[Path], list[str]]:

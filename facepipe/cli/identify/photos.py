@@ -1,14 +1,13 @@
 """The part of ``facepipe identify`` that shows photos."""
 
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from facepipe.cli.inputs import Inputs
 from facepipe.cli.screen import note, print_json, progress
-from facepipe.errors import FacepipeError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,37 +22,37 @@ _CONFIDENCE = {"kappa": "kappa {:.0f}", "sigma2": "1/variance {:.3g}", "norm": "
 
 
 def show_photos(
-    paths: Sequence[Path],
+    files: Sequence[Path],
     detector: "Detector",
     embedder: "Embedder",
     identifier: "Identifier",
-    save: Path | None,
+    copies: dict[Path, Path],
+    inputs: Inputs,
     as_json: bool,
 ) -> dict[str, Any]:
-    """Name the faces of photos and folders; lines on stdout, copies in ``save``; returns the summary."""
+    """Name the faces of photos and folders; lines on stdout, copies where ``copies`` says; returns the summary."""
     from facepipe.identification import confidence_kind
     from facepipe.identification.photos import identify_photos
     from facepipe.identification.scene import records
     from facepipe.identification.summary import PhotoSummary
-    from facepipe.images import list_images
 
     kind = confidence_kind(identifier.templates)
     summary = PhotoSummary()
-    files = list(chain.from_iterable(list_images(path) for path in paths))
-    if not files:
-        raise FacepipeError(f"{paths[0]}: no images in it; name image files or folders that hold some")
-    root = paths[0] if len(paths) == 1 and paths[0].is_dir() else None
     with progress("identifying", len(files)) as advance:
-        for image, scene in identify_photos(files, detector, embedder, identifier, advance):
+        for image, scene in identify_photos(files, detector, embedder, identifier, advance, inputs.read):
             summary.add(scene)
+            inputs.see(image.path, image.remarks, not scene.reason)
             if as_json:
                 for record in records(scene, kind):
                     print_json(record, indent=None)
             else:
                 click.echo(_line(scene))
-            if save is not None and image.pixels is not None:
-                _save(image.pixels, scene, kind, _copy_of(image.path, root, save))
-    account = summary.as_json()
+            if image.path in copies and image.pixels is not None:
+                _save(image.pixels, scene, kind, copies[image.path])
+    inputs.tell()
+    account = summary.as_json() | inputs.to_dict()
+    if as_json and inputs.passed:
+        print_json(inputs.passed_over(), indent=None)
     if account["unreadable"]:
         note(f"{account['unreadable']} of {account['photos']} photos could not be read", style="yellow")
     if account["unreadable"] == account["photos"]:
@@ -68,12 +67,24 @@ def _line(scene: "Scene") -> str:
     return f"{scene.source}: {', '.join(faces) or 'no face'}"
 
 
-def _copy_of(path: Path, root: Path | None, save: Path) -> Path:
-    """``save`` itself when it names a file, else a file in that folder."""
+def copies_of(found: dict[Path, Path], save: Path) -> dict[Path, Path]:
+    """Where the copy of each photo goes: ``save`` itself when it names a file, else a file in that folder.
+
+    Args:
+        found: photo → the root below which it was found; sub-folders are kept.
+        save: see ``--save``.
+    """
     if save.suffix:
-        return save
-    inside = path.relative_to(root).with_suffix("") if root is not None else Path(path.stem)
-    return save / f"{inside}.jpg"
+        return dict.fromkeys(found, save)
+    copies: dict[Path, Path] = {}
+    taken: set[Path] = set()
+    for path, root in found.items():
+        stem = save / (path.with_suffix("").relative_to(root) if root != path else path.stem)
+        while (name := stem.with_name(f"{stem.name}.jpg")) in taken:
+            stem = stem.with_name(stem.name + (path.suffix or "_"))
+        taken.add(name)
+        copies[path] = name
+    return copies
 
 
 def _save(pixels: "np.ndarray", scene: "Scene", kind: str, path: Path) -> None:

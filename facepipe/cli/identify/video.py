@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli.identify.photos import boxes_of
+from facepipe.cli.process import ENDING, Terminated
 from facepipe.cli.screen import note, out, print_json, progress
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def show_video(
         def stop(time: float) -> bool:
             return interrupt.wanted or (job.seconds is not None and time >= job.seconds)
 
-        advance = opened.enter_context(progress(video.name, video.count or None))
+        advance = opened.enter_context(progress(_title(video), video.count if video.counted else None))
         copy = _copy(job, video, kind, opened)
         for frame, scene in opened.enter_context(closing(faces(stop))):
             last = frame.time
@@ -68,11 +69,18 @@ def show_video(
                 copy.put((frame, scene))
             advance(1)
         early = interrupt.wanted
+        if early and interrupt.number in ENDING:
+            # Half a film must not be taken for a whole one; the copy is dropped on the way out.
+            raise Terminated(interrupt.number)
     _notes(job, video, early)
-    account = video_summary(video.name, last + 1 / video.fps, video.read, names.appearances)
+    account = video_summary(video.name, last + 1 / video.fps, video.read, names.appearances, job.every)
     if not job.as_json:
         _show(account)
     return account
+
+
+def _title(video: "Video") -> str:
+    return f"{video.name}, about {video.count} frames" if video.count and not video.counted else video.name
 
 
 def _tracker(embedder: "Embedder", identifier: "Identifier") -> "Tracker":
@@ -87,22 +95,35 @@ def _tracker(embedder: "Embedder", identifier: "Identifier") -> "Tracker":
     return Tracker(identifier.decision.threshold / 2, identifier.decision.threshold)
 
 
+def copy_of_video(source: str, save: Path, several: bool) -> Path:
+    """Where the copy of a video goes: ``save`` itself, or a file in that folder."""
+    from facepipe.identification.recorder import CODECS
+    from facepipe.identification.video import is_camera, without_password
+
+    if not several and save.suffix:
+        return save
+    suffix = Path(source).suffix.lower()
+    stem = f"camera{source}" if is_camera(source) else Path(without_password(source)).stem or "stream"
+    return save / f"{stem}{suffix if suffix in CODECS else '.mp4'}"
+
+
 def _copy(job: VideoJob, video: "Video", kind: str, opened: ExitStack) -> Any:
     """Draws and encodes in a thread of its own; None when no copy is wanted."""
     from facepipe.identification.prefetch import Behind
-    from facepipe.identification.recorder import CODECS, Recorder
+    from facepipe.identification.recorder import Recorder
     from facepipe.report.names import draw_names
 
     if job.save is None:
         return None
-    path = job.save
-    if job.several or not path.suffix:
-        suffix = Path(job.source).suffix.lower()
-        stem = f"camera{job.source}" if video.live and job.source.isdecimal() else Path(video.name).stem or "stream"
-        path = path / f"{stem}{suffix if suffix in CODECS else '.mp4'}"
+    path = copy_of_video(job.source, job.save, job.several)
     sound = Path(job.source) if job.sound and not video.live else None
     recorder = Recorder(path, video.fps, video.size, sound)
-    opened.callback(lambda: note(f"copy: {path}" + (f" ({recorder.silent})" if recorder.silent else "")))
+
+    def tell() -> None:
+        if recorder.done:
+            note(f"copy: {path}" + (f" ({recorder.silent})" if recorder.silent else ""))
+
+    opened.callback(tell)
     opened.enter_context(recorder)
 
     def draw(shown: "tuple[Frame, Scene]") -> None:
@@ -132,6 +153,7 @@ def _show(account: dict[str, Any]) -> None:
 
 
 def _clock(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
+    # Rounded first: what is shown as sixty seconds would be a minute.
+    minutes, rest = divmod(round(seconds, 1), 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import PLOTS, Output, door
 from facepipe.cli.screen import note, out, print_json
 
 
@@ -14,6 +15,7 @@ from facepipe.cli.screen import note, out, print_json
 @click.option("--pairs", type=click.IntRange(min=1), default=100_000, show_default=True, help="Of each kind, at most.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the choice of pairs.")
 @options.as_json
+@door(Output("output", PLOTS), reads=("embeddings",))
 def command(embeddings: Path, output: Path | None, pairs: int, seed: int, as_json: bool) -> None:
     """Show the angles within and between people.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import PLOTS, Output, door
 from facepipe.cli.screen import note, out, print_json
 
 
@@ -23,6 +24,7 @@ from facepipe.cli.screen import note, out, print_json
 @click.option("--output", "-o", type=options.output_path, help="Write a plot.")
 @options.model
 @options.as_json
+@door(Output("output", PLOTS), reads=("embeddings", "pairs_file"))
 def command(
     embeddings: Path, pairs_file: Path, form: str, score: str, output: Path | None, model: str | None, as_json: bool
 ) -> None:

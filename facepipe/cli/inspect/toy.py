@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import PLOTS, Output, door
 from facepipe.cli.screen import note, out, print_json, progress
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and order.")
 @click.option("--steps", type=click.IntRange(min=1), default=1000, show_default=True, help="Training steps of a run.")
 @options.as_json
+@door(Output("output", PLOTS))
 def command(output: Path, seed: int, steps: int, as_json: bool) -> None:
     """Draw SphereFace's toy picture.
 

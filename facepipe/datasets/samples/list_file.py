@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from facepipe.datasets.samples.samples import Samples, from_names
 from facepipe.errors import DatasetError
+from facepipe.images import read_encoded
 
 
 def open_list(path: str | os.PathLike[str]) -> Samples:
@@ -37,7 +38,7 @@ def open_list(path: str | os.PathLike[str]) -> Samples:
     root = path.parent
 
     def read(index: int) -> bytes:
-        return Path(root, table[index].as_py()).read_bytes()
+        return read_encoded(Path(root, table[index].as_py()))
 
     samples = from_names(str(path), names, read, lambda index: str(root / table[index].as_py()))
     return _in_numeric_order(samples)

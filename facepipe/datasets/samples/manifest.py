@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from facepipe.datasets.samples.samples import Samples, from_names
 from facepipe.errors import DatasetError
+from facepipe.images import read_encoded
 
 COLUMNS = ("crops", "identity")
 
@@ -35,7 +36,7 @@ def open_manifest(path: str | os.PathLike[str]) -> Samples:
     notes = (f"{path}: {unnamed} crop(s) without an identity left out",) if unnamed else ()
 
     def read(index: int) -> bytes:
-        return Path(root, files[index].as_py()).read_bytes()
+        return read_encoded(Path(root, files[index].as_py()))
 
     return from_names(str(path), names.to_pylist(), read, lambda index: str(root / files[index].as_py()), notes)
 

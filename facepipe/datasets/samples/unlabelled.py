@@ -10,7 +10,8 @@ from facepipe.datasets.open_samples import shards_and_others
 from facepipe.datasets.samples.samples import NOBODY, Samples, after_each_other
 from facepipe.datasets.samples.shards import open_shards
 from facepipe.errors import DatasetError, ImageError
-from facepipe.images import list_images
+from facepipe.files import PassedOver
+from facepipe.images import list_images, read_encoded
 
 
 def open_unlabelled(paths: Sequence[str | os.PathLike[str]], cut_shards: str = "refuse") -> Samples:
@@ -37,10 +38,12 @@ def _open_folder(path: Path) -> Samples:
             f"{path}: no unlabelled data; give .tar shards, a folder of them, or a folder with images"
         )
     try:
-        files = sorted(list_images(path))
+        passed = PassedOver()
+        files = sorted(list_images(path, passed=passed))
     except ImageError as error:
         raise DatasetError(str(error)) from error
     if not files:
         raise DatasetError(f"{path}: no image in it; check the path")
     labels = np.full(len(files), NOBODY, dtype=np.int64)
-    return Samples(str(path), labels, [], lambda i: files[i].read_bytes(), lambda i: str(files[i]))
+    notes = (f"{path}: {passed.line()}",) if passed else ()
+    return Samples(str(path), labels, [], lambda i: read_encoded(files[i]), lambda i: str(files[i]), notes)

@@ -1,6 +1,8 @@
 """CosFace, also AM-Softmax: a constant is subtracted from the target cosine."""
 
-from pydantic import NonNegativeFloat, PositiveFloat
+from typing import Annotated
+
+from pydantic import Field, PositiveFloat
 from torch import Tensor
 
 from facepipe.losses.classification.margin import replace_target, target
@@ -18,7 +20,7 @@ def cosface(
     _step: int,
     *,
     s: PositiveFloat = 64.0,
-    m: NonNegativeFloat = 0.35,
+    m: Annotated[float, Field(ge=0, le=2)] = 0.35,
 ) -> Tensor:
     """Logits s(cos θ_y − m) for the target and s·cos θ_j for the others (CosFace Eq. 4).
 
@@ -26,6 +28,6 @@ def cosface(
 
     Args:
         s: scale, the common norm of all features.
-        m: margin in cosine.
+        m: margin in cosine, at most 2, the widest that two cosines can be apart.
     """
     return s * replace_target(cosine, label, target(cosine, label) - m)

@@ -1,0 +1,38 @@
+"""Whether a file that is there was made by a command: such a file may be made anew without asking."""
+
+import json
+from pathlib import Path
+
+
+def is_embeddings(path: Path) -> bool:
+    """Whether 'facepipe embed' wrote it; a gallery, which only its owner may read, is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from facepipe.embedding.embeddings_file import read_about
+    from facepipe.errors import EmbeddingsError
+
+    try:
+        return not read_about(pq.read_schema(path), path).get("gallery", False)
+    except (OSError, pa.ArrowException, EmbeddingsError):
+        return False
+
+
+def is_index(path: Path) -> bool:
+    """Whether 'facepipe search' wrote it; a ``.faiss`` file that is there is only read."""
+    from facepipe.score.store import names_file
+
+    return path.suffix.lower() != ".npy" or names_file(path).is_file()
+
+
+def is_summary(path: Path) -> bool:
+    """Whether 'facepipe identify --summary' wrote it."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    accounts = value if isinstance(value, list) else [value]
+    return bool(accounts) and all(
+        isinstance(each, dict) and ("people" in each or "error" in each) and ("photos" in each or "source" in each)
+        for each in accounts
+    )

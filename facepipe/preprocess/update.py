@@ -1,0 +1,135 @@
+"""A job that is run again: what is new or changed is done, what has vanished is dropped, the rest is kept."""
+
+import filecmp
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from facepipe.errors import DatasetError
+from facepipe.files import Changes, Mark, compare_marks, replacing
+from facepipe.files.fingerprint import digest_of
+from facepipe.preprocess.journal import Journal
+from facepipe.preprocess.scan import Listed, read_listing
+
+NOTHING = Changes((), (), (), (), ())
+
+
+@dataclass(frozen=True)
+class Records:
+    """The files of a job.
+
+    Attributes:
+        images: list of all images.
+        todo: list of those that have to be done since the last change; where there is none, ``images``.
+        kept: records of images that were done before that.
+    """
+
+    images: Path
+    todo: Path
+    kept: Path
+
+    @property
+    def to_do(self) -> Path:
+        """The list that the units of work are cut from."""
+        return self.todo if self.todo.exists() else self.images
+
+    def kept_records(self) -> Iterator[dict[str, Any]]:
+        """Records of images that need not be done."""
+        if self.kept.exists():
+            with self.kept.open(encoding="ascii") as file:
+                yield from map(json.loads, file)
+
+    def all_records(self, journal: Journal) -> Iterator[dict[str, Any]]:
+        """One record of each image, in the order of the list."""
+        if not self.kept.exists():
+            yield from journal.records()
+            return
+        records = {record["path"]: record for record in chain(self.kept_records(), journal.records())}
+        for image in read_listing(self.images):
+            if image.path in records:
+                yield records[image.path]
+
+
+def update(root: Path, out: Path, records: Records, journal: Journal, now_file: Path, may: bool) -> Changes:
+    """Bring a job's lists up to date with the images that there are now.
+
+    May be cut off anywhere: the next call finds the same changes again.
+
+    Args:
+        root, out: raw images and crops.
+        records: of the job.
+        journal: of the job, open.
+        now_file: list of the images that there are now; becomes that of the job.
+        may: whether the list may change; that of a job in shards may not.
+
+    Raises:
+        DatasetError: something changed and may not.
+    """
+    if filecmp.cmp(records.images, now_file, shallow=False):
+        now_file.unlink()
+        return NOTHING
+    listed = {image.path: image for image in read_listing(records.images)}
+    now = {image.path: image for image in read_listing(now_file)}
+    done = {record["path"]: record for record in chain(records.kept_records(), journal.records())}
+    changes = _changes(root, listed, now, done)
+    if not may:
+        now_file.unlink()
+        if changes:
+            raise DatasetError(
+                f"{root}: {changes.line()} since this job was begun in shards; go on without them with --frozen, or "
+                "start all shards over with --overwrite"
+            )
+        return NOTHING
+    stay = [path for path in (*changes.same, *changes.touched) if path in done]
+    kept = {path: done[path] for path in stay}
+    for path in done.keys() - kept.keys():
+        _remove_crops(out, done[path])
+    with replacing(records.kept) as temporary, temporary.open("w", encoding="ascii") as file:
+        for path in now:
+            if path in kept:
+                file.write(json.dumps(_with_mark(kept[path], now[path].mark)) + "\n")
+    journal.restart()
+    with replacing(records.todo) as temporary, temporary.open("w", encoding="ascii") as file:
+        for image in now.values():
+            if image.path not in kept:
+                mark = image.mark
+                file.write(json.dumps([image.path, image.crop, mark.size, mark.mtime]) + "\n")
+    now_file.replace(records.images)
+    return changes
+
+
+def _changes(
+    root: Path, listed: dict[str, Listed], now: dict[str, Listed], done: dict[str, dict[str, Any]]
+) -> Changes:
+    then = {path: image.mark for path, image in listed.items()}
+    then |= {path: Mark(*record["mark"]) for path, record in done.items() if "mark" in record}
+    # Older versions kept no marks: what they listed is taken as unchanged.
+    then = {path: now[path].mark if mark.size < 0 and path in now else mark for path, mark in then.items()}
+    marks = {path: image.mark for path, image in now.items()}
+    found = compare_marks(then, marks, lambda path: digest_of(root / path if root.is_dir() else root))
+    # The crop of an image is called otherwise once another one of the same stem lies beside it.
+    renamed = {path for path in now.keys() & listed.keys() if now[path].crop != listed[path].crop}
+    renamed -= set(found.changed)
+    return replace(
+        found,
+        changed=tuple(sorted({*found.changed, *renamed})),
+        same=tuple(path for path in found.same if path not in renamed),
+        touched=tuple(path for path in found.touched if path not in renamed),
+    )
+
+
+def _with_mark(record: dict[str, Any], mark: Mark) -> dict[str, Any]:
+    digest = record["mark"][2] if "mark" in record else ""
+    return record | {"mark": [mark.size, mark.mtime, digest]}
+
+
+def _remove_crops(out: Path, record: dict[str, Any]) -> None:
+    for crop in record["crops"]:
+        path = out / crop
+        path.unlink(missing_ok=True)
+        with suppress(OSError):  # other people's crops are in it
+            path.parent.rmdir()
