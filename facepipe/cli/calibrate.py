@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import Output, door
+from facepipe.cli.made import is_card
 from facepipe.cli.screen import note, print_json, progress
 from facepipe.cli.screen import out as screen
 from facepipe.errors import DatasetError, ModelError
@@ -42,7 +44,7 @@ class _Faces:
     "--far",
     "fars",
     multiple=True,
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=options.RATE,
     help="False-accept rate of a threshold; may be repeated [default: 1e-2 1e-3 1e-4 1e-5].",
 )
 @click.option("--images", type=click.Path(path_type=Path), help="Photos of a list of pairs [default: beside it].")
@@ -63,6 +65,7 @@ class _Faces:
 @options.already_aligned
 @options.detection
 @options.as_json
+@door(Output("out", (".toml",), ours=is_card), reads=("paths", "images", "one_person"))
 def command(
     model: str,
     paths: tuple[Path, ...],

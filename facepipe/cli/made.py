@@ -1,6 +1,7 @@
 """Whether a file that is there was made by a command: such a file may be made anew without asking."""
 
 import json
+import tomllib
 from pathlib import Path
 
 
@@ -36,3 +37,11 @@ def is_summary(path: Path) -> bool:
         isinstance(each, dict) and ("people" in each or "error" in each) and ("photos" in each or "source" in each)
         for each in accounts
     )
+
+
+def is_card(path: Path) -> bool:
+    """Whether it is a model's card."""
+    try:
+        return "weights" in tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False

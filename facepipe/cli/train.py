@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 )
 @train_options.overrides
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out.")
+@click.option(
+    "--allow", is_flag=True, help="With --resume: let --set change the loss, the network, the batch or the data."
+)
 @train_options.seed
 @options.device
 @click.option("--list", "list_recipes", is_flag=True, help="List the recipes that come with facepipe.")
@@ -32,6 +35,7 @@ def command(
     run: Path | None,
     overrides: tuple[str, ...],
     resume: bool,
+    allow: bool,
     seed: int | None,
     device: str,
     list_recipes: bool,
@@ -51,7 +55,9 @@ def command(
 
     resolved, folder = resolve(recipe, run, paths, train_options.with_seed(overrides, seed), resume)
     try:
-        summary = train(resolved, folder, resume=resume, device=device, evaluation=evaluation_of(resolved))
+        summary = train(
+            resolved, folder, resume=resume, allow=allow, device=device, evaluation=evaluation_of(resolved)
+        )
     except Stopped as stopped:
         if os.environ.get("RANK", "0") == "0":
             note(str(stopped))

@@ -1,7 +1,8 @@
 """Telling which kind of training source a path is, and opening it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from facepipe.datasets.samples.folders import open_folders
@@ -10,12 +11,16 @@ from facepipe.datasets.samples.manifest import open_manifest
 from facepipe.datasets.samples.recordio import open_recordio
 from facepipe.datasets.samples.samples import Samples, join
 from facepipe.datasets.samples.shards import open_shards
+from facepipe.datasets.samples.splits import leave_out
 from facepipe.errors import DatasetError
+from facepipe.files import match_names
 
 LISTS = (".txt", ".lst", ".tsv")
 
 
-def open_samples(paths: Sequence[str | os.PathLike[str]], cut_shards: str = "refuse") -> Samples:
+def open_samples(
+    paths: Sequence[str | os.PathLike[str]], cut_shards: str = "refuse", exclude: Collection[str] = ()
+) -> Samples:
     """Open training sources of any kind and join them.
 
     A path is a tar shard or a folder of them, a ``.rec`` file or the folder of ``train.rec``, a Parquet
@@ -23,13 +28,42 @@ def open_samples(paths: Sequence[str | os.PathLike[str]], cut_shards: str = "ref
     All tar shards together are one source: a name in two of them is one person. Between other sources, and
     between shards and others, equal names are different people.
 
+    Args:
+        paths: of the sources.
+        cut_shards: see `open_shards`.
+        exclude: names of people who are left out of every source; the notes say whom they matched, and whom not.
+
     Raises:
-        DatasetError: a path is missing or of no known kind, or its source is malformed.
+        DatasetError: a path is missing or of no known kind, its source is malformed, or nobody is left.
     """
     require_paths(paths)
     shards, others = shards_and_others(paths)
     parts = [open_shards(shards, cut_shards)] if shards else []
-    return join(parts + [_open_one(path) for path in others])
+    parts += [_open_one(path) for path in others]
+    return join(parts) if not exclude else _without(parts, exclude)
+
+
+def _without(parts: Sequence[Samples], exclude: Collection[str]) -> Samples:
+    """The parts joined, each without the people called so: once joined, a name may have a number before it."""
+    matches = [match_names(exclude, part.identities) for part in parts]
+    kept = [
+        leave_out(part, exclude)
+        for part, match in zip(parts, matches, strict=True)
+        if len(match.names) < len(part.identities)
+    ]
+    if not kept:
+        raise DatasetError(f"{parts[0].where}: data.exclude leaves nobody")
+    people = sum(len(match.names) for match in matches)
+    images = sum(map(len, parts)) - sum(map(len, kept))
+    notes = [f"data.exclude: {people} identit{'y' if people == 1 else 'ies'} with {images} image(s) left out"]
+    nobody = [name for name in exclude if not any(name in match.found for match in matches)]
+    if nobody:
+        notes.append(f"data.exclude: nobody is called {', '.join(nobody[:5])}" + (" ..." if nobody[5:] else ""))
+    other = sorted({name for match in matches for name in match.other_form})
+    if other:
+        notes.append(f"data.exclude: found in another form of Unicode: {', '.join(other[:5])}")
+    joined = join(kept)
+    return replace(joined, notes=(*joined.notes, *notes))
 
 
 def require_paths(paths: Sequence[str | os.PathLike[str]]) -> None:

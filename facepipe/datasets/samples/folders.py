@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from facepipe.datasets.samples.samples import Samples, from_names
+from facepipe.datasets.samples.samples import Samples, from_names, size_of
 from facepipe.errors import DatasetError, ImageError
 from facepipe.files import SYSTEM_FOLDERS, PassedOver
 from facepipe.images import list_images, read_encoded
@@ -44,7 +44,14 @@ def open_folders(root: str | os.PathLike[str]) -> Samples:
         return Path(os.fsdecode(table[index].as_py()))
 
     notes = _notes(root, _empty(root, set(names)), strays, passed)
-    return from_names(str(root), names, lambda i: read_encoded(path_of(i)), lambda i: str(path_of(i)), notes)
+    return from_names(
+        str(root),
+        names,
+        lambda i: read_encoded(path_of(i)),
+        lambda i: str(path_of(i)),
+        notes,
+        lambda i: size_of(path_of(i)),
+    )
 
 
 def _empty(root: Path, with_images: Iterable[str]) -> list[str]:

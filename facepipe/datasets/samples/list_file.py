@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from facepipe.datasets.samples.samples import Samples, from_names
+from facepipe.datasets.samples.samples import Samples, from_names, size_of
 from facepipe.errors import DatasetError
 from facepipe.images import read_encoded
 
@@ -40,7 +40,13 @@ def open_list(path: str | os.PathLike[str]) -> Samples:
     def read(index: int) -> bytes:
         return read_encoded(Path(root, table[index].as_py()))
 
-    samples = from_names(str(path), names, read, lambda index: str(root / table[index].as_py()))
+    samples = from_names(
+        str(path),
+        names,
+        read,
+        lambda index: str(root / table[index].as_py()),
+        size=lambda index: size_of(root / table[index].as_py()),
+    )
     return _in_numeric_order(samples)
 
 

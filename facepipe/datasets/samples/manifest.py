@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from facepipe.datasets.samples.samples import Samples, from_names
+from facepipe.datasets.samples.samples import Samples, from_names, size_of
 from facepipe.errors import DatasetError
 from facepipe.images import read_encoded
 
@@ -38,7 +38,14 @@ def open_manifest(path: str | os.PathLike[str]) -> Samples:
     def read(index: int) -> bytes:
         return read_encoded(Path(root, files[index].as_py()))
 
-    return from_names(str(path), names.to_pylist(), read, lambda index: str(root / files[index].as_py()), notes)
+    return from_names(
+        str(path),
+        names.to_pylist(),
+        read,
+        lambda index: str(root / files[index].as_py()),
+        notes,
+        lambda index: size_of(root / files[index].as_py()),
+    )
 
 
 def _read(path: Path) -> pa.Table:

@@ -7,17 +7,19 @@ import numpy as np
 
 from facepipe.datasets.samples.samples import Samples, take
 from facepipe.errors import DatasetError
+from facepipe.files import match_names
 
 
 def leave_out(samples: Samples, names: Collection[str]) -> Samples:
-    """Leave out the identities called ``names``; a name that does not occur is no error.
+    """Leave out the identities called ``names``, in whatever form of Unicode; a name that does not occur is no error.
 
     Raises:
         DatasetError: nobody is left.
     """
-    if not names:
+    found = match_names(names, samples.identities).names
+    if not found:
         return samples
-    kept = np.array([identity not in names for identity in samples.identities])
+    kept = np.array([identity not in found for identity in samples.identities])
     if not kept.any():
         raise DatasetError(f"{samples.where}: data.exclude leaves nobody")
     return take(samples, np.flatnonzero(kept[samples.labels]))

@@ -125,7 +125,7 @@ def _reason(error: Exception) -> str:
 
 
 def load_checkpoint(
-    run: Path, fingerprint: str, sharded: dict[str, Tensor], ranks: Ranks
+    run: Path, fingerprint: str, sharded: dict[str, Tensor], ranks: Ranks, contents: str = ""
 ) -> tuple[Checkpoint, list[str]] | None:
     """The latest checkpoint that can be read, and a note on each that cannot; nothing where there is none.
 
@@ -134,6 +134,7 @@ def load_checkpoint(
         fingerprint: of the data; must be the checkpoint's ``values["fingerprint"]``.
         sharded: name → this rank's rows (float32), to be filled; empty where classes are not spread.
         ranks: the processes.
+        contents: of the images; compared where the checkpoint has it.
 
     Raises:
         TrainingError: there are checkpoints, but none is whole, or they are of other data.
@@ -142,7 +143,7 @@ def load_checkpoint(
     folders = checkpoint_folders(run)
     for folder in folders:
         try:
-            return _load(folder, fingerprint, sharded, ranks), notes
+            return _load(folder, fingerprint, sharded, ranks, contents), notes
         except (OSError, SafetensorError, ValueError, KeyError) as error:
             notes.append(f"{folder}: damaged ({_reason(error)}); trying the one before")
     if folders:
@@ -150,13 +151,19 @@ def load_checkpoint(
     return None
 
 
-def _load(folder: Path, fingerprint: str, sharded: dict[str, Tensor], ranks: Ranks) -> Checkpoint:
+def _load(
+    folder: Path, fingerprint: str, sharded: dict[str, Tensor], ranks: Ranks, contents: str
+) -> Checkpoint:
     with safe_open(folder / STATE, framework="pt") as file:
         values = json.loads(file.metadata()["facepipe"])
         if values.get("fingerprint") != fingerprint:
             raise TrainingError(
                 f"{folder}: made with other data (images, people, data.min_images, data.held_out or seed); "
                 "give the same, or begin anew in another folder"
+            )
+        if contents and values.get("contents", contents) != contents:
+            raise TrainingError(
+                f"{folder}: made with other images under the same names; give the same, or begin anew in another folder"
             )
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     classes = int(values.get("classes", 0))

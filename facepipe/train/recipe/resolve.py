@@ -41,7 +41,8 @@ def resolve(
     now = _with_paths(load_recipe(str(saved), overrides), paths)
     if recipe is not None:
         asked = _with_paths(load_recipe(recipe, overrides), paths)
-        other = [name for name in differences(asked, before) if name not in ("data.paths", "data.unlabelled", "about")]
+        free = ("data.paths", "data.unlabelled", "about", "history")
+        other = [name for name in differences(asked, before) if name not in free]
         if other:
             raise RecipeError(
                 f"{folder}: begun with another recipe ({', '.join(other[:5])} differ); resume without naming "

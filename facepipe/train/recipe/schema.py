@@ -170,6 +170,7 @@ class Recipe(Section):
     teacher: Teacher = Teacher()
     uncertainty: Uncertainty = Uncertainty()
     distributed: Distributed = Distributed()
+    history: list[str] = []  # what resumed runs changed, and from which step on; written by facepipe
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Recipe":

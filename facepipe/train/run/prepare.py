@@ -10,8 +10,9 @@ from torch import nn
 
 from facepipe import backbones
 from facepipe.alignment import template
-from facepipe.datasets import Samples, drop_small, fingerprint, hold_out, leave_out, open_samples
+from facepipe.datasets import Samples, drop_small, fingerprint, hold_out, open_samples
 from facepipe.datasets.samples.cut import check_cut
+from facepipe.datasets.samples.samples import contents_digest
 from facepipe.devices import keep_freed_memory
 from facepipe.errors import ModelError
 from facepipe.train.data.crops import Crops
@@ -34,7 +35,8 @@ class Prepared:
         samples: what is trained on.
         held_out: identities set aside, or None.
         targets: what a teacher says of both, or None.
-        fingerprint: of ``samples``.
+        fingerprint: of the people of ``samples``.
+        contents: of their images.
         share: how a step is divided among ranks and micro-batches.
         steps: length of the run.
         steps_per_epoch: not rounded.
@@ -45,6 +47,7 @@ class Prepared:
     held_out: Samples | None
     targets: Targets | None
     fingerprint: str
+    contents: str
     share: Share
     steps: int
     steps_per_epoch: float
@@ -66,11 +69,11 @@ def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Pre
     _use_device(recipe, ranks)
     data, loop = recipe.data, recipe.loop
     share = _share(recipe, ranks)
-    opened = open_samples(data.paths, data.cut_shards)
+    opened = open_samples(data.paths, data.cut_shards, data.exclude)
     cut = template(recipe.model.template).identity
     told = [told for path in data.paths if (told := check_cut(Path(path), cut))]
     # In this order, so that a head is judged by people whom its backbone did not see either, whatever min_images says.
-    kept, held_out = hold_out(leave_out(opened, set(data.exclude)), data.held_out, loop.seed)
+    kept, held_out = hold_out(opened, data.held_out, loop.seed)
     samples = with_more(recipe, drop_small(kept, data.min_images))
     targets = ask_teacher(recipe, samples, held_out, ranks, console)
     steps_per_epoch = len(samples) / share.samples_per_step
@@ -81,6 +84,7 @@ def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Pre
         held_out=held_out,
         targets=targets,
         fingerprint=fingerprint(samples),
+        contents=contents_digest(samples),
         share=share,
         steps=total_steps(recipe.schedule, steps_per_epoch),
         steps_per_epoch=steps_per_epoch,

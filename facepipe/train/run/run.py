@@ -26,6 +26,7 @@ from facepipe.train.loop.state import restore_state, room_for_classes, take_stat
 from facepipe.train.loop.trainer import Evaluation, StepResult
 from facepipe.train.recipe.file import save_recipe
 from facepipe.train.recipe.schema import Recipe
+from facepipe.train.run.changes import changes_of
 from facepipe.train.run.finish import finish
 from facepipe.train.run.prepare import Prepared, prepare
 from facepipe.train.teacher.first_weights import begin_as_teacher
@@ -57,6 +58,7 @@ def train(
     run: Path,
     *,
     resume: bool = False,
+    allow: bool = False,
     device: str = "auto",
     evaluation: EvaluationMaker | None = None,
     console: Console | None = None,
@@ -68,6 +70,7 @@ def train(
         run: gets ``log.jsonl``, ``checkpoints/`` and at the end ``weights.safetensors``, ``card.toml``,
             ``classes.safetensors`` and ``identities.txt``.
         resume: go on from the last whole checkpoint, if there is one.
+        allow: let a resumed run change its loss, network, batch or data; otherwise that is refused.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         evaluation: makes what is called every ``evaluate.every`` steps and at the end, with the network (the
             average, if one is kept); ``evaluate.PairsEvaluation`` is one, for the pairs list of the recipe.
@@ -85,7 +88,7 @@ def train(
     with join_ranks(device) as ranks:
         console = console or Console(stderr=True, quiet=not ranks.first)
         made = evaluation(recipe, ranks.device) if evaluation is not None and ranks.first else None
-        return _Run(recipe, run, ranks, made, console).go(resume)
+        return _Run(recipe, run, ranks, made, console).go(resume, allow)
 
 
 class _Run:
@@ -100,6 +103,7 @@ class _Run:
         self.evaluations = [made for made in (evaluation, self._own_evaluation()) if made is not None]
         self.figures: dict[str, float] = {}
         self._said = -math.inf
+        self.changes: tuple[str, ...] = ()
         self.say(*self.ready.notes)
 
     def _own_evaluation(self) -> Evaluation | None:
@@ -115,15 +119,17 @@ class _Run:
         for line in lines:
             self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def go(self, resume: bool) -> dict[str, Any]:
+    def go(self, resume: bool, allow: bool = False) -> dict[str, Any]:
         """Begin or go on, to the end."""
-        first = self._resume() if resume else self._begin()
+        first = self._resume(allow) if resume else self._begin()
         self.ranks.barrier()
         with ExitStack() as stack:
             log = None
             if self.ranks.first:
                 log = stack.enter_context(closing(self._log(first)))
             self._say_start(first, log)
+            if self.changes and log is not None:
+                log.write("resumed", first, changes=list(self.changes))
             speed = self._steps(first, log)
             self._evaluate(self.ready.steps, log)
             summary = self._summary(speed)
@@ -148,9 +154,10 @@ class _Run:
         set_centres(self.recipe, self.ready, self.say)
         return 0
 
-    def _resume(self) -> int:
+    def _resume(self, allow: bool) -> int:
+        changed = changes_of(self.recipe, self.run / RECIPE, allow)
         room = room_for_classes(self.ready.trainer)
-        found = load_checkpoint(self.run, self.ready.fingerprint, room, self.ranks)
+        found = load_checkpoint(self.run, self.ready.fingerprint, room, self.ranks, self.ready.contents)
         if found is None:
             return self._begin()
         checkpoint, notes = found
@@ -160,6 +167,13 @@ class _Run:
             )
         self.say(*notes)
         restore_state(self.ready.trainer, checkpoint)
+        self.changes = (*changed.lines, *changed.rate_line(checkpoint.step, self.ready.steps_per_epoch))
+        if changed.lines:
+            self.say(f"{self.run}: changed from step {checkpoint.step + 1} on: {'; '.join(self.changes)}")
+            history = [*changed.history, *(f"from step {checkpoint.step + 1} on: {line}" for line in changed.lines)]
+            self.recipe = self.recipe.model_copy(update={"history": history})
+        elif changed.history:
+            self.recipe = self.recipe.model_copy(update={"history": list(changed.history)})
         self._save_recipe()
         return checkpoint.step
 
@@ -266,7 +280,8 @@ class _Run:
     def _save(self, done: int) -> None:
         if not self.ready.trainer.finite():
             raise self._diverged(done)
-        state = take_state(self.ready.trainer, done, {"fingerprint": self.ready.fingerprint})
+        data = {"fingerprint": self.ready.fingerprint, "contents": self.ready.contents}
+        state = take_state(self.ready.trainer, done, data)
         save_checkpoint(self.run, state, self.ranks)
 
     def _evaluate(self, done: int, log: Log | None) -> None:

@@ -1,0 +1,71 @@
+"""What a resumed run changes is said, kept, and refused where it would make the record untrue; people left out."""
+
+import unicodedata
+
+import numpy as np
+import pytest
+
+from facepipe.datasets import open_samples
+from facepipe.datasets.samples.samples import contents_digest
+from facepipe.errors import DatasetError
+from facepipe.images import write_rgb
+from facepipe.train.loop.checkpoint import TrainingError
+from facepipe.train.recipe.file import load_recipe, save_recipe
+from facepipe.train.run.changes import changes_of
+
+NFC, NFD = (unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD"))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    recipe = load_recipe("sphereface4-small")
+    history = ["from step 3 on: optimiser.lr: 1 → 2"]
+    save_recipe(recipe.model_copy(update={"history": history}), tmp_path / "recipe.toml")
+    return tmp_path / "recipe.toml"
+
+
+def test_free_changes_are_told(saved):
+    recipe = load_recipe(str(saved), ["optimiser.lr=0.5", "data.workers=3"])
+    before = load_recipe(str(saved)).optimiser.lr
+    changed = changes_of(recipe, saved, allow=False)
+    assert changed.lines == ("data.workers: 0 → 3", f"optimiser.lr: {before} → 0.5")
+    assert changed.history == ("from step 3 on: optimiser.lr: 1 → 2",)
+    assert len(changed.rate_line(10, 100)) == 1
+    assert changes_of(load_recipe(str(saved)), saved, allow=False).lines == ()
+
+
+CHANGES = ["loss.m=2", "loop.batch=4", "data.min_images=3", "model.channels=bgr", "loop.seed=9"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changes_of_substance_are_refused(saved, change):
+    recipe = load_recipe(str(saved), [change])
+    with pytest.raises(TrainingError, match=rf"{change.partition('=')[0]}: .* → .*--allow"):
+        changes_of(recipe, saved, allow=False)
+    assert len(changes_of(recipe, saved, allow=True).lines) == 1
+
+
+def crops(root, *names, first=0):
+    for number, name in enumerate(names):
+        for image in range(2):
+            pixels = np.random.default_rng((first, number, image)).integers(0, 255, (12, 12, 3), np.uint8)
+            write_rgb(root / name / f"{image}.png", pixels)
+    return root
+
+
+def test_contents(tmp_path):
+    first = contents_digest(open_samples([crops(tmp_path / "a", "p", "q")]))
+    assert contents_digest(open_samples([crops(tmp_path / "b", "p", "q")])) == first
+    assert contents_digest(open_samples([crops(tmp_path / "c", "p", "q", first=1)])) != first
+
+
+def test_people_are_left_out_of_every_source(tmp_path):
+    roots = [crops(tmp_path / "a", "Tony", "Ada", NFD), crops(tmp_path / "b", "Tony", "Bo")]
+    samples = open_samples(roots, exclude=["Tony", NFC, "Nobody"])
+    assert sorted(samples.identities) == ["Ada", "Bo"] and len(samples) == 4
+    told = " ".join(samples.notes)
+    assert "3 identities with 6 image(s) left out" in told
+    assert "nobody is called Nobody" in told and "another form of Unicode: Zoë" in told
+    assert open_samples(roots, exclude=["Tony", "Bo"]).identities == ["Ada", NFD]
+    with pytest.raises(DatasetError, match="leaves nobody"):
+        open_samples(roots[1:], exclude=["Tony", "Bo"])
