@@ -29,7 +29,7 @@ def is_index(path: Path) -> bool:
 def is_summary(path: Path) -> bool:
     """Whether 'facepipe identify --summary' wrote it."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return False
     accounts = value if isinstance(value, list) else [value]
@@ -42,6 +42,6 @@ def is_summary(path: Path) -> bool:
 def is_card(path: Path) -> bool:
     """Whether it is a model's card."""
     try:
-        return "weights" in tomllib.loads(path.read_text(encoding="utf-8"))
+        return "weights" in tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return False

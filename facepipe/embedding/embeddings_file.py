@@ -196,10 +196,23 @@ def read_about(schema: pa.Schema, path: Path) -> dict[str, Any]:
         model, flip, trained = about["model"], about["flip"], about.get("trained_dim", 0)
         words = (model, flip, about.get("precision", ""))
         plain = all(isinstance(word, str) for word in words) and isinstance(trained, int)
-        fits = plain and schema.equals(pa.schema(_columns(about)))
+        wrong = _wrong_column(schema, pa.schema(_columns(about)))
     # What another program put there may be of any type.
     except (KeyError, TypeError, ValueError) as error:
         raise EmbeddingsError(f"{path}: a Parquet file, but not one that 'facepipe embed' wrote") from error
-    if not fits:
+    if wrong:
+        raise EmbeddingsError(f"{path}: {wrong}; another program has written it anew: embed the images again")
+    if not plain:
         raise _unfit(path)
     return about
+
+
+def _wrong_column(schema: pa.Schema, wanted: pa.Schema) -> str:
+    """The first column that is missing, of another type or too many; empty where all are as they must be."""
+    for field in wanted:
+        if field.name not in schema.names:
+            return f"column {field.name} is missing"
+        if schema.field(field.name).type != field.type:
+            return f"column {field.name} is {schema.field(field.name).type}, and must be {field.type}"
+    more = [name for name in schema.names if name not in wanted.names]
+    return f"column {more[0]} belongs to no embeddings" if more else ""

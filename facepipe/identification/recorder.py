@@ -41,8 +41,7 @@ class Recorder:
     """
 
     def __init__(self, path: Path, fps: float, size: tuple[int, int], sound_of: Path | None = None) -> None:
-        if path.suffix.lower() not in CODECS:
-            raise VideoError(f"{path}: cannot write this kind of video; use one of {', '.join(CODECS)}")
+        require_codec(path)
         self.path, self._fps, self._sound_of = path, fps, sound_of
         self._size = max(2, size[1] // 2 * 2), max(2, size[0] // 2 * 2)
         self.silent = ""
@@ -140,6 +139,16 @@ class Recorder:
             self.silent = "without sound: ffmpeg could not copy it"
         finally:
             both.unlink(missing_ok=True)
+
+
+def require_codec(path: Path) -> None:
+    """What must be asked before long work whose video gets this name.
+
+    Raises:
+        VideoError: unknown extension.
+    """
+    if path.suffix.lower() not in CODECS:
+        raise VideoError(f"{path}: cannot write this kind of video; use one of {', '.join(CODECS)}")
 
 
 def _almost(image: np.ndarray, size: tuple[int, int]) -> bool:

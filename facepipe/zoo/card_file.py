@@ -32,7 +32,7 @@ def read_detector_card(path: Path) -> DetectorCard:
 
 def _read(path: Path, kind: type[C]) -> C:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ModelError(f"{path}: cannot read this model card ({error.strerror})") from error
     except UnicodeDecodeError as error:

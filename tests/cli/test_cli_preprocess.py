@@ -27,6 +27,9 @@ def test_json_and_files(raw, tmp_path):
         "crops": 3,
         "manifest": str(tmp_path / "manifest.parquet"),
         "skipped": str(tmp_path / "skipped.csv"),
+        "remarks": {},
+        "changes": {"new": 0, "changed": 0, "vanished": 0, "touched": 0},
+        "passed_over": {},
     }
     crops = [crop for row in read_manifest(tmp_path) for crop in row["crops"]]
     assert crops == ["A b/1.jpg", "A b/2.jpg", "Ç/1.jpg"]

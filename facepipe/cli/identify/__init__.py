@@ -1,5 +1,7 @@
 """``facepipe identify``."""
 
+import os
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,6 +109,7 @@ def command(
     copies = {} if save is None else copies_of(found, save)
     if save is not None:
         films = [copy_of_video(source, save, several) for source in videos]
+        _check_formats(copies.values(), films)
         read = [gallery, *found, *map(Path, videos), *([] if strangers is None else [strangers])]
         require_apart([*copies.values(), *films], read, overwrite)
     known = load_gallery(gallery)
@@ -141,6 +144,16 @@ def command(
     inputs.end()
 
 
+def _check_formats(photos: Iterable[Path], films: Iterable[Path]) -> None:
+    from facepipe.identification.recorder import require_codec
+    from facepipe.images.writing import require_suffix
+
+    for path in photos:
+        require_suffix(path.suffix)
+    for path in films:
+        require_codec(path)
+
+
 def _sorted(media: tuple[str, ...]) -> tuple[list[Path], list[str]]:
     """Photos and folders, and what else is a video."""
     from facepipe.identification.video import is_url
@@ -148,7 +161,8 @@ def _sorted(media: tuple[str, ...]) -> tuple[list[Path], list[str]]:
 
     still = [not is_url(name) and (Path(name).is_dir() or Path(name).suffix.lower() in EXTENSIONS) for name in media]
     photos = [Path(name) for name, yes in zip(media, still, strict=True) if yes]
-    return photos, [name for name, yes in zip(media, still, strict=True) if not yes]
+    videos = [name for name, yes in zip(media, still, strict=True) if not yes]
+    return photos, list({os.path.realpath(name) if Path(name).exists() else name: name for name in videos}.values())
 
 
 def _decision(

@@ -24,7 +24,7 @@ def open_list(path: str | os.PathLike[str]) -> Samples:
     images: list[str] = []
     names: list[str] = []
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip() and not line.startswith("#"):
                     image, name = _split(line.strip(), f"{path}, line {number}")

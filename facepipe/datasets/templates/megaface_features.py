@@ -139,7 +139,7 @@ def read_noises(path: Path) -> frozenset[str]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: no such list") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -63,4 +63,4 @@ def _with_paths(recipe: Recipe, paths: Sequence[Path]) -> Recipe:
 
 
 def _absolute(paths: Sequence[str]) -> list[str]:
-    return [str(Path(path).absolute()) for path in paths]
+    return [str(Path(path).expanduser().absolute()) for path in paths]

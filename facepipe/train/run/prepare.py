@@ -116,7 +116,22 @@ def _share(recipe: Recipe, ranks: Ranks) -> Share:
             f"loop.batch = {batch}: the part of each rank and micro-batch must be a multiple of "
             f"data.images_per_identity = {images}"
         )
-    return Share(batch // ranks.count // micro_batches, micro_batches, ranks.rank, ranks.count)
+    own = batch // ranks.count // micro_batches
+    if own == 1 and not recipe.uncertainty.head and _normalises_batches(recipe.model):
+        raise RecipeError(
+            f"loop.batch = {batch} leaves one image to each rank and micro-batch, and {recipe.model.backbone} has batch "
+            "normalisation, which needs two: enlarge it, or lower loop.accumulate"
+        )
+    return Share(own, micro_batches, ranks.rank, ranks.count)
+
+
+def _normalises_batches(model: Model) -> bool:
+    try:
+        with torch.device("meta"):
+            net = _backbone(model)
+    except ModelError:  # told where the network is made
+        return False
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in net.modules())
 
 
 def _use_device(recipe: Recipe, ranks: Ranks) -> None:
