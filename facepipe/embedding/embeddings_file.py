@@ -179,8 +179,9 @@ def _whole(table: pa.Table, name: str, path: Path) -> Any:
     return column
 
 
-def _unfit(path: Path) -> EmbeddingsError:
-    return EmbeddingsError(f"{path}: not a readable embeddings file: its columns do not fit; make it again")
+def _unfit(path: Path, why: str = "") -> EmbeddingsError:
+    told = f"its columns do not fit ({why})" if why else "its columns do not fit"
+    return EmbeddingsError(f"{path}: not a readable embeddings file: {told}; make it again")
 
 
 def read_about(schema: pa.Schema, path: Path) -> dict[str, Any]:
@@ -201,7 +202,7 @@ def read_about(schema: pa.Schema, path: Path) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError) as error:
         raise EmbeddingsError(f"{path}: a Parquet file, but not one that 'facepipe embed' wrote") from error
     if wrong:
-        raise EmbeddingsError(f"{path}: {wrong}; another program has written it anew: embed the images again")
+        raise _unfit(path, wrong)
     if not plain:
         raise _unfit(path)
     return about

@@ -119,8 +119,8 @@ def _share(recipe: Recipe, ranks: Ranks) -> Share:
     own = batch // ranks.count // micro_batches
     if own == 1 and not recipe.uncertainty.head and _normalises_batches(recipe.model):
         raise RecipeError(
-            f"loop.batch = {batch} leaves one image to each rank and micro-batch, and {recipe.model.backbone} has batch "
-            "normalisation, which needs two: enlarge it, or lower loop.accumulate"
+            f"loop.batch = {batch} leaves one image to each rank and micro-batch, and {recipe.model.backbone} has "
+            "batch normalisation, which needs two: enlarge it, or lower loop.accumulate"
         )
     return Share(own, micro_batches, ranks.rank, ranks.count)
 
