@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Number(click.FloatRange):
     """A finite number in a range; the ends belong to it unless ``min_open`` or ``max_open`` say otherwise."""
 
-    name = "number"
+    name = "float"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """As of `click.FloatRange`; what is not finite is refused."""
@@ -173,11 +173,11 @@ _DETECTION = [
         "and align also cut and save crops as their authors do. yunet: minimum face 10, threshold 0.8.  "
         "[default: sphereface, or the detector's]",
     ),
-    click.option("--min-score", type=Number(0, 1), help="Least score of a face: the last threshold."),
-    click.option("--min-face", type=Number(0, min_open=True), help="Smallest face in pixels."),
-    click.option("--factor", type=RATE, help="Ratio of neighbouring pyramid levels."),
+    click.option("--min-score", type=Number(), help="Least score of a face: the last threshold."),
+    click.option("--min-face", type=Number(), help="Smallest face in pixels."),
+    click.option("--factor", type=Number(), help="Ratio of neighbouring pyramid levels."),
     click.option(
-        "--thresholds", type=Number(0, 1), nargs=3, default=None, help="Face probabilities for P-, R- and O-Net."
+        "--thresholds", type=Number(), nargs=3, default=None, help="Face probabilities for P-, R- and O-Net."
     ),
     click.option(
         "--max-pixels",

@@ -154,7 +154,7 @@ def test_bad_input_is_one_line(gallery, media, model, tmp_path):
     assert "say where it is with --model" in refused("identify", gallery, photo)
     told = refused("identify", gallery, photo, "-m", model, "--flip", "none")
     assert "(flip concat), which cannot be compared" in told
-    assert "0<x<1" in run("identify", gallery, photo, "-m", model, "--fpir", 2).err
+    assert "must lie between 0 and 1" in refused("identify", gallery, photo, "-m", model, "--fpir", 2)
     assert "too few for FAR 1e-06" in refused("identify", gallery, photo, "-m", model, "--fpir", 1e-6)
     words = ["identify", gallery, tmp_path / "film.mp4", "-m", model, "--threshold", 1]
     for content, told in ((None, "no such file"), (b"", "the file is empty"), (b"x" * 999, "not a video")):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.argument("media", nargs=-1, required=True)
 @click.option(
     "--fpir",
-    type=options.RATE,
+    type=options.Number(),
     default=1e-2,
     show_default=True,
     help="Share of faces of strangers that may get a name, over the whole gallery.",

@@ -1,0 +1,23 @@
+"""Numbers that are none, or out of their range, are refused before anything is done."""
+
+import pytest
+from cli_run import run
+
+CASES = [
+    ["compare", "a.jpg", "b.jpg", "--threshold", "nan"],
+    ["compare", "a.jpg", "b.jpg", "--far", "0"],
+    ["compare", "a.jpg", "b.jpg", "--far", "nan"],
+    ["cluster", "s.parquet", "--threshold", "1.1"],
+    ["cluster", "s.parquet", "--threshold", "nan"],
+    ["identify", "g.parquet", "a.jpg", "--threshold", "inf"],
+    ["identify", "g.parquet", "a.mp4", "--seconds", "-1"],
+    ["identify", "g.parquet", "a.mp4", "--every", "0"],
+    ["detect", "a.jpg", "--min-face", "nan"],
+    ["detect", "a.jpg", "--max-pixels", "0"],
+]
+
+
+@pytest.mark.parametrize("words", CASES, ids=" ".join)
+def test_refused(words):
+    ended = run(*words)
+    assert ended.code == 2 and f"Invalid value for '{words[-2]}'" in ended.err and ended.out == ""
