@@ -153,6 +153,29 @@ def test_a_whole_video(tmp_path, monkeypatch, every, room):
     assert summary["people"]["green"]["seconds"] == pytest.approx(1.0, abs=0.1 * every)
 
 
+@pytest.mark.parametrize("every", [1, 7, 13, 25])
+def test_steps_longer_than_a_second(tmp_path, every):
+    """Ten frames a second: two people, one of them to the half of the film, whatever is searched."""
+    squares = [{"red": (number, 10)} | ({"green": (120, 60)} if number < 50 else {}) for number in range(100)]
+    video = Video(str(write_video(tmp_path / "a.mp4", [frame(each) for each in squares])))
+    names = TrackNames(Identifier(gallery("red", "green"), decided(0.8)))
+    list(VideoFaces(video, find_squares, ColourEmbedder(), Tracker(0.3, 0.9), names, every)())
+    people = video_summary("a.mp4", 10, 100, names.appearances, every)["people"]
+    assert {name: person["tracks"] for name, person in people.items()} == {"red": 1, "green": 1}
+    assert people["red"]["seconds"] == pytest.approx(10, abs=0.11)
+    assert people["green"]["seconds"] == pytest.approx(5, abs=0.1 * every)
+
+
+def test_patience_is_counted_in_steps():
+    tracker = Tracker(0.3, 0.5, patience=1.0)
+    for step in range(4):
+        tracker.searched(2.0 * step)
+        if step != 2:  # missed once
+            assert numbers(tracker, 2.0 * step, [0], [A]) == [1]
+    tracker.searched(12.1)
+    assert numbers(tracker, 12.1, [0], [A]) == [2]
+
+
 def test_stopping_early_shows_what_was_read(tmp_path):
     video = Video(str(write_video(tmp_path / "a.mp4", [frame(squares) for squares in SQUARES])))
     names = TrackNames(Identifier(gallery("red"), decided(0.8)))

@@ -11,7 +11,7 @@ from moving_squares import frame, rotated, slowed, write_video
 
 from facepipe.identification.prefetch import Behind, ahead
 from facepipe.identification.recorder import Recorder
-from facepipe.identification.video import Video, VideoError
+from facepipe.identification.video import Video, VideoError, holds_count
 
 FRAMES = [frame({"red": (4 * number, 20)}) for number in range(12)]
 
@@ -304,3 +304,34 @@ def test_behind_works_in_order_and_passes_exceptions_on():
         for number in range(20):
             work.put(number)
 
+
+
+def test_ended_by_a_signal_there_is_no_film(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"the old one")
+    with pytest.raises(KeyboardInterrupt), Recorder(path, 10, (32, 32)) as recorder:
+        recorder.write(0, np.zeros((32, 32, 3), np.uint8))
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"the old one" and [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+    assert not recorder.done
+
+
+def test_a_film_that_was_not_written_whole_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "a.avi"
+    path.write_bytes(b"the old one")
+    with pytest.raises(VideoError, match=r"a\.avi: .* could be written; is the disk full"):  # noqa: SIM117
+        with Recorder(path, 10, (32, 32)) as recorder:
+            for number in range(5):
+                recorder.write(number / 10, np.zeros((32, 32, 3), np.uint8))
+            recorder._writer.release()
+            recorder._raw.write_bytes(recorder._raw.read_bytes()[:200])
+            monkeypatch.setattr(recorder, "_repeat", lambda until: None)
+    assert path.read_bytes() == b"the old one" and [p.name for p in tmp_path.iterdir()] == ["a.avi"]
+
+
+def test_only_containers_that_count_are_believed(tmp_path):
+    for name, start, believed in (
+        ("a.mp4", b"\0\0\0 ftypisom", True), ("a.avi", b"RIFF1234AVI ", True), ("a.mkv", b"\x1aE\xdf\xa3", False)
+    ):  # fmt: skip
+        (tmp_path / name).write_bytes(start + bytes(20))
+        assert holds_count(tmp_path / name) is believed
