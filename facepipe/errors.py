@@ -31,3 +31,7 @@ class DeviceError(FacepipeError):
 
 class MissingExtraError(FacepipeError):
     """An optional package is needed: the message names the extra to install."""
+
+
+class Ended(KeyboardInterrupt):
+    """The process is ended from outside, by SIGTERM or SIGHUP: nothing that is half done may be taken for whole."""

@@ -9,10 +9,12 @@ from typing import Any, TextIO
 
 import click
 
+from facepipe.errors import Ended
+
 ENDING = (signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (signal.SIGTERM,)
 
 
-class Terminated(KeyboardInterrupt):
+class Terminated(Ended):
     """SIGTERM or SIGHUP came: everything that Ctrl-C cleans up is cleaned up.
 
     Attributes:

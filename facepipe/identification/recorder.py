@@ -9,6 +9,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from facepipe.errors import Ended
 from facepipe.files import replacing
 from facepipe.identification.video import VideoError, holds_count
 
@@ -19,11 +20,10 @@ _SOUND_COPIED, _SOUND_ENCODED = ("-c", "copy"), ("-c:v", "copy", "-c:a", "aac")
 class Recorder:
     """Writes frames to a video of constant rate; a context manager.
 
-    The file appears under its name when the block ends, also when it ends by an error: then with the frames that
-    were written. Ended by Ctrl-C or a signal there is no file. It is opened again and its frames are counted before
-    it gets its name, since OpenCV tells nothing of a full disk. A frame is repeated, or left out, so that it is seen
-    at its time: a video of variable frame rate
-    keeps its pace and its length.
+    The file appears under its name when the block ends, also when it ends by an error or Ctrl-C: then with the frames
+    that were written. Ended from outside (`Ended`) there is no file. It is opened again and its frames are counted
+    before it gets its name, since OpenCV tells nothing of a full disk. A frame is repeated, or left out, so that it is
+    seen at its time: a video of variable frame rate keeps its pace and its length.
 
     Args:
         path: ends in ``.mp4``, ``.m4v``, ``.mov``, ``.mkv`` or ``.avi``.
@@ -79,7 +79,7 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        failed: BaseException | None = error if isinstance(error, KeyboardInterrupt) else None
+        failed: BaseException | None = error if isinstance(error, Ended) else None
         try:
             if failed is None:
                 self._repeat(self._written + 1)

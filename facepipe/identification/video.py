@@ -152,7 +152,7 @@ def _require_file(path: Path) -> None:
     if not path.exists():
         raise VideoError(f"{path}: no such file; check the path")
     if not path.is_file() and not path.is_char_device():
-        raise VideoError(f"{path}: not a regular file; name a video file")
+        raise VideoError(f"{path}: not a video, nor any regular file; name a video file")
     if path.stat().st_size == 0:
         raise VideoError(f"{path}: the file is empty (0 bytes); copy or record it again")
 

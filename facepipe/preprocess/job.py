@@ -142,12 +142,14 @@ def preprocess(
     passed = PassedOver() if passed is None else passed
     tail = _tail(plan)
     records = Records(*(work / f"{name}{tail}.jsonl" for name in ("images", "todo", "kept")))
-    ready = check_settings(work / "settings.json", plan.settings()) and records.images.exists()
+    begun_before = check_settings(work / "settings.json", plan.settings())
+    ready = begun_before and records.images.exists()
     now = work / f"images{tail}.new.jsonl"
     if not ready:
         # The listing comes first: settings on disk then promise a whole list.
         scan(plan.root, plan.out, records.images, passed)
-        _check_crops(plan, records.images, overwrite)
+        if not begun_before:
+            _check_crops(plan, records.images, overwrite)
         write_text(work / "settings.json", json.dumps(plan.settings(), indent=2) + "\n")
     elif not frozen:
         scan(plan.root, plan.out, now, passed)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from moving_squares import frame, rotated, slowed, write_video
 
+from facepipe.errors import Ended
 from facepipe.identification.prefetch import Behind, ahead
 from facepipe.identification.recorder import Recorder
 from facepipe.identification.video import Video, VideoError, holds_count
@@ -309,9 +310,9 @@ def test_behind_works_in_order_and_passes_exceptions_on():
 def test_ended_by_a_signal_there_is_no_film(tmp_path):
     path = tmp_path / "a.mp4"
     path.write_bytes(b"the old one")
-    with pytest.raises(KeyboardInterrupt), Recorder(path, 10, (32, 32)) as recorder:
+    with pytest.raises(Ended), Recorder(path, 10, (32, 32)) as recorder:
         recorder.write(0, np.zeros((32, 32, 3), np.uint8))
-        raise KeyboardInterrupt
+        raise Ended
     assert path.read_bytes() == b"the old one" and [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
     assert not recorder.done
 
