@@ -34,7 +34,7 @@ def test_free_changes_are_told(saved):
     assert changes_of(load_recipe(str(saved)), saved, allow=False).lines == ()
 
 
-CHANGES = ["loss.m=2", "loop.batch=4", "data.min_images=3", "model.channels=bgr", "loop.seed=9"]
+CHANGES = ["loss.m=2", "loop.batch=4", "data.min_images=7", "model.channels=bgr", "loop.seed=9"]
 
 
 @pytest.mark.parametrize("change", CHANGES)
