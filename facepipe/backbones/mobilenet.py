@@ -81,6 +81,14 @@ class MobileNet(Backbone):
         """The thirteen separable convolutions, first to last."""
         return [block for block in self.blocks if isinstance(block, Separable)]
 
+    def layers(self) -> dict[str, nn.Module]:
+        """The convolutions that ``feature_map`` runs one after the other, by name, each with its norm and PReLU."""
+        layers: dict[str, nn.Module] = {"conv1": self.conv1}
+        for number, block in enumerate(self.separable()):
+            layers[f"blocks.{number}.depthwise"] = block.depthwise
+            layers[f"blocks.{number}.pointwise"] = block.pointwise
+        return layers
+
     def feature_map(self, x: Tensor) -> Tensor:
         self.check_input(x)
         out: Tensor = self.blocks(self.conv1(x))

@@ -19,10 +19,11 @@ from facepipe.losses.classification import (
 from facepipe.losses.classification.class_weights import ClassWeights
 from facepipe.losses.classification.classifier import ClassificationLoss
 from facepipe.losses.classification.margin import ClassificationHead, Margin, MarginHead
-from facepipe.losses.distillation import Distillation
+from facepipe.losses.distillation import Distillation, Strangers
 from facepipe.losses.loss import Loss, LossOutput
 from facepipe.losses.metric import center, contrastive, triplet
 from facepipe.losses.registry import LossInfo, create, describe, names, register, register_margin
+from facepipe.losses.strangers import strangers_term
 from facepipe.losses.uncertainty import pfe, probface, scf
 from facepipe.losses.uncertainty.mls import fast_mls_loss, mls_mean_loss, mls_sum_loss
 from facepipe.losses.uncertainty.output_constraint import output_constraint
@@ -46,6 +47,7 @@ __all__ = [
     "RVMFLoss",
     "RVMFTerms",
     "SCFLoss",
+    "Strangers",
     "UncertaintyLoss",
     "a_softmax",
     "angular_fisher_score",
@@ -73,6 +75,7 @@ __all__ = [
     "sphereface2",
     "sphereface_plus",
     "sphereface_r",
+    "strangers_term",
     "triplet",
     "uncertainty_distance",
     "uncertainty_log",

@@ -40,7 +40,7 @@ def test_nothing_is_asked_nothing_is_done():
     assert (augmented(numbers_of(5), mirror=0.0) == FACE).all()
 
 
-@pytest.mark.parametrize("change", ["crop", "colour", "grey", "blur", "low_resolution", "jpeg", "warp", "erase"])
+@pytest.mark.parametrize("change", [name for name, default in Augment().model_dump().items() if default == 0.0])
 def test_each_change_alone(change):
     numbers = numbers_of(40)
     crops = augmented(numbers, mirror=0.0, **{change: 0.5})
@@ -164,3 +164,73 @@ def test_erase_hides_one_rectangle_of_the_mean_colour():
         box = crop[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         assert len(rows) <= 56 and len(columns) <= 48
         assert (box == np.rint(FACE.mean((0, 1)))).all()
+
+
+def test_darkness_loses_levels_and_keeps_the_order():
+    dark = augmented(numbers_of(6), mirror=0.0, dark=1.0, dark_lowest=0.2)
+    for crop in dark:
+        factor = crop.max() / FACE.max()
+        assert 0.15 < factor < 1
+        assert abs(crop - FACE * factor).max() <= 1.5
+    assert len(np.unique(dark[0])) < len(np.unique(FACE))
+
+
+def test_noise_has_the_spread_that_was_drawn():
+    numbers = numbers_of(4)
+    grey = np.full_like(FACE, 128)
+    for row in numbers:
+        crops = grey[None].copy()
+        augment_batch(crops, row[None], Augment(mirror=0.0, noise=1.0, noise_sigma=30.0))
+        assert (crops[0] - 128.0).std() == pytest.approx(30 * row[55], rel=0.02, abs=0.3)
+        assert abs((crops[0] - 128.0).mean()) < 0.5
+
+
+def test_glasses_cover_the_eyes_and_masks_the_mouth_in_one_colour():
+    face = np.ascontiguousarray(astronaut()[40:152, 162:274])  # 112×112
+    covered = []
+    for lowest in (0.0, 0.6):  # glasses, mask
+        numbers = np.full((1, NUMBERS), 0.5)
+        numbers[0, 47:54] = [0.0, lowest, 0.5, 0.9, 0.9, 0.9, 0.5]
+        crops = face[None].copy()
+        augment_batch(crops, numbers, Augment(mirror=0.0, occlude=1.0))
+        changed = (crops[0] != face).any(2)
+        assert len(np.unique(crops[0][changed], axis=0)) == 1
+        covered.append(changed)
+    glasses, mask = covered
+    # insightface's template: eyes at (38.3, 51.7) and (73.5, 51.5), mouth corners at (41.5, 92.4) and (70.7, 92.2).
+    assert glasses[51, 38] and glasses[51, 73] and not glasses[92, 41] and not glasses[92, 70]
+    assert mask[92, 41] and mask[92, 70] and mask[92, 56] and not mask[51, 38] and not mask[51, 73]
+    assert 0.03 < glasses.mean() < 0.2 and 0.1 < mask.mean() < 0.35
+
+
+def test_perspective_is_a_homography_of_bounded_reach():
+    """Checked against SciPy: each pixel comes from where the homography of the moved corners says."""
+    share, numbers = 0.12, numbers_of(5, seed=2)
+    crops = augmented(numbers, mirror=0.0, perspective=1.0, perspective_share=share)
+    height, width = FACE.shape[:2]
+    corners = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], float)
+    for crop, row in zip(crops, numbers, strict=True):
+        turn, nod = share * (2 * row[37:39] - 1)
+        jitter = share / 4 * (2 * row[39:45] - 1)
+        moved = []
+        for k, (x, y) in enumerate(corners / (width - 1, height - 1) - 0.5):
+            growth = 1 + 2 * (turn * x + nod * y)
+            moved.append((x * growth + jitter[k] + 0.5, y * growth + jitter[[4, 5, 4, 5][k]] + 0.5))
+        moved = np.array(moved)
+        assert abs(moved - corners / (width - 1, height - 1)).max() <= share * 1.25 + 1e-9
+        back = _homography(moved * (width - 1, height - 1), corners)
+        rows, columns = np.mgrid[:height, :width]
+        source = np.stack([columns, rows, np.ones_like(rows)], -1) @ back.T
+        at = [source[..., 1] / source[..., 2], source[..., 0] / source[..., 2]]
+        planes = [map_coordinates(FACE[..., c].astype(float), at, order=1, mode="nearest") for c in range(3)]
+        expected = np.stack(planes, -1)
+        assert abs(crop[4:-4, 4:-4] - expected[4:-4, 4:-4]).mean() < 1.0
+
+
+def _homography(source, target):
+    """The 3×3 that takes four points to four others, solved directly."""
+    rows, values = [], []
+    for (x, y), (u, v) in zip(source, target, strict=True):
+        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+        values += [u, v]
+    return np.append(np.linalg.solve(np.array(rows), np.array(values)), 1).reshape(3, 3)

@@ -229,4 +229,4 @@ def test_best_accuracy_is_that_of_trying_every_threshold():
 def test_the_shipped_recipe_is_whole():
     recipe = load_recipe("distil")
     assert recipe.teacher.model == "sface" and recipe.model.embedding_dim == 128
-    assert recipe.evaluate.held_out and not recipe.evaluate.pairs and not recipe.data.paths
+    assert recipe.data.held_out and not recipe.evaluate.pairs and not recipe.data.paths

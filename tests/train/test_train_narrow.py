@@ -14,7 +14,9 @@ from facepipe.train import RecipeError
 from facepipe.train.recipe.file import load_recipe
 from facepipe.train.run.card import write_model
 from facepipe.train.teacher.narrow import _refit, narrow
+from facepipe.train.trunk.cut import lower
 from facepipe.zoo import Source, find_card, import_weights, load
+from facepipe.zoo.onnx_layers import OnnxLayers
 from facepipe.zoo.onnx_weights import fill_from_onnx
 
 SIZE = (32, 32)
@@ -106,6 +108,16 @@ def test_sface_as_a_network_of_ours(sface):
     pixels = torch.rand(3, 3, 112, 112) * 255
     with torch.inference_mode():
         torch.testing.assert_close(network((pixels - 127.5) / 128), load("sface").network(pixels), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("until", "prelus"), [("conv1", 1), ("blocks.0.depthwise", 2), ("blocks.12.pointwise", 27)])
+def test_lower_layers_of_sface_by_onnx_are_those_of_ours(sface, until, prelus):
+    network = backbones.create("mobilenet").eval()
+    fill_from_onnx(network, sface)
+    pixels = torch.rand(2, 3, 112, 112) * 255
+    with torch.inference_mode():
+        ours = lower(network, until)((pixels - 127.5) / 128).numpy()
+    np.testing.assert_allclose(OnnxLayers(sface, prelus, 1)(pixels.numpy()), ours, rtol=0, atol=1e-3 * abs(ours).max())
 
 
 def test_other_networks_are_refused(sface):

@@ -55,3 +55,25 @@ def test_a_run_learns_so(tmp_path, teacher):  # noqa: F811
     )  # fmt: skip
     steps = [line for line in log_of(tmp_path / "run") if line["event"] == "train"]
     assert steps[-1]["teacher_cosine"] > steps[0]["teacher_cosine"] + 0.2
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [
+        (("teacher.centre=false",), 0),
+        (("teacher.centre=true",), 5),  # of 20, for their mean
+        (("teacher.centre=false", "teacher.identity=0.1", "loss.name=cosface"), 20),  # they begin the class weights
+        (("teacher.centre=false", "evaluate.held_out=true", "evaluate.fars=[0.1]"), 10),  # of the two people held out
+    ],
+)
+def test_the_teacher_is_asked_beforehand_only_for_what_is_used(tmp_path, teacher, monkeypatch, settings, asked):  # noqa: F811
+    monkeypatch.setattr("facepipe.train.teacher.targets.CENTRE_CROPS", 5)
+    data = write_folders(tmp_path / "faces")
+    begin(
+        tmp_path, data, teacher, "schedule.length=1", "schedule.milestones=[]", "teacher.same_view=true",
+        "optimiser.groups=all", "data.held_out=2", *settings,
+    )  # fmt: skip
+    kept = [np.load(path)["digests"] for path in (tmp_path / "cache").rglob("*.npz")]
+    assert sum(map(len, kept)) == asked
+    has_centres = (tmp_path / "run" / "classes.safetensors").exists()
+    assert has_centres == any("identity" in one for one in settings)  # none are made of what was not asked

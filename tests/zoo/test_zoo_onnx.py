@@ -15,6 +15,7 @@ from onnx.reference import ReferenceEvaluator  # noqa: E402
 
 from facepipe.zoo import Input, find_card, import_foreign, load  # noqa: E402
 from facepipe.zoo.onnx_graph import dequantize, fold_dequantize, free_batch, split_prelu  # noqa: E402
+from facepipe.zoo.onnx_layers import OnnxLayers  # noqa: E402
 from facepipe.zoo.onnx_network import OnnxNetwork  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -124,6 +125,20 @@ def test_free_batch(crops):
     for value in (*graph.input, *graph.output):
         assert value.type.tensor_type.shape.dim[0].dim_param == "N"
     assert not graph.value_info
+
+
+def test_lower_layers_are_those_of_the_reference(save, crops):
+    model = tiny()
+    prelu = next(node for node in model.graph.node if node.op_type == "PRelu")
+    whole = tiny()
+    whole.graph.output.append(helper.make_tensor_value_info(prelu.output[0], TensorProto.FLOAT, None))
+    evaluator = ReferenceEvaluator(whole)
+    given = np.zeros(3, np.float32)
+    expected = [evaluator.run(None, {"x": row[None], "unused": given})[1] for row in crops]
+    layers = OnnxLayers(save(model), 1, 1)
+    np.testing.assert_allclose(layers(crops), np.concatenate(expected), rtol=1e-4, atol=1e-4)
+    with pytest.raises(ModelError, match="1 PReLUs, not 2"):
+        OnnxLayers(save(tiny()), 2, 1)
 
 
 def test_each_step_keeps_what_is_computed(crops):

@@ -9,6 +9,9 @@ from facepipe.datasets.samples.samples import Samples, take
 from facepipe.errors import DatasetError
 from facepipe.files import match_names
 
+TURNED = 35.0
+"""Degrees of yaw, either way, beyond which a face counts as turned; frontal faces are below 15."""
+
 
 def leave_out(samples: Samples, names: Collection[str]) -> Samples:
     """Leave out the identities called ``names``, in whatever form of Unicode; a name that does not occur is no error.
@@ -95,3 +98,27 @@ def hold_out_images(samples: Samples, counts: Mapping[str, int], seed: int = 0) 
         hashes = [hashlib.sha256(f"{seed}\n".encode() + samples.read(int(i))).digest() for i in own]
         apart[own[sorted(range(len(own)), key=hashes.__getitem__)[:count]]] = True
     return take(samples, np.flatnonzero(~apart)), take(samples, np.flatnonzero(apart))
+
+
+def at_most(samples: Samples, images: int, seed: int) -> Samples:
+    """Leave out what an identity has beyond so many images; those turned far to the side stay, then chance decides.
+
+    Args:
+        samples: with identities; `Samples.about` may know ``yaw``, in degrees.
+        images: of one identity, at least 1.
+        seed: of the choice.
+    """
+    counts = np.bincount(samples.labels, minlength=len(samples.identities))
+    if counts.max(initial=0) <= images:
+        return samples
+    chance = np.random.Generator(np.random.Philox(key=[seed, 0x3057])).random(len(samples))
+    order = np.lexsort((chance, ~is_turned(samples), samples.labels))
+    first = np.cumsum(counts) - counts
+    rank = np.arange(len(samples)) - first[samples.labels[order]]
+    return take(samples, np.sort(order[rank < images]))
+
+
+def is_turned(samples: Samples) -> np.ndarray:
+    """Which faces are turned further than `TURNED`, bool N; none where no ``yaw`` is written beside them."""
+    yaw = [samples.about(i).get("yaw") for i in range(len(samples))]
+    return np.array([isinstance(angle, int | float) and abs(angle) > TURNED for angle in yaw], bool)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from facepipe.train.data.fill_outside import fill_outside
 
-NUMBERS = 36
+NUMBERS = 60
 """Numbers that one sample takes."""
 
 Chance = Field(default=0.0, ge=0, le=1)
@@ -29,25 +29,33 @@ class Augment(BaseModel):
     warp_shift: float = Field(default=3.0, ge=0, le=50)  # largest, pixels, each way
     warp_scale: float = Field(default=0.06, ge=0, lt=1)  # size × (1 ± scale)
     warp_angle: float = Field(default=6.0, ge=0, le=180)  # largest, degrees, each way
+    perspective: float = Chance
+    perspective_share: float = Field(default=0.12, ge=0, lt=0.4)  # farthest that a corner moves, as a share of the side
     crop: float = Chance
     crop_smallest: float = Field(default=0.85, gt=0.2, le=1)  # side of the window, as a share of the crop
     colour: float = Chance
     colour_range: float = Field(default=0.3, ge=0, lt=1)  # brightness, contrast, saturation × (1 ± range)
+    dark: float = Chance
+    dark_lowest: float = Field(default=0.15, gt=0, le=1)  # factor of the pixel values, which stay whole numbers
     grey: float = Chance
     blur: float = Chance
     blur_sigma: float = Field(default=2.0, gt=0.3, le=10)  # largest, pixels
+    noise: float = Chance
+    noise_sigma: float = Field(default=20.0, gt=0, le=128)  # largest, of 255, Gaussian, of each value by itself
     low_resolution: float = Chance
     low_resolution_smallest: float = Field(default=0.25, gt=0.05, le=1)  # share of the side kept
     jpeg: float = Chance
     jpeg_lowest: int = Field(default=30, ge=1, le=95)  # quality; the highest is 95
+    occlude: float = Chance  # by dark glasses or a mask, where an aligned face has its eyes and its mouth
     erase: float = Chance
     erase_largest: float = Field(default=0.4, gt=0, le=1)  # side of the rectangle, as a share of the crop
 
     @property
     def only_mirror(self) -> bool:
         """Whether a batch can be changed as a whole."""
-        geometry = (self.fill, self.warp, self.crop, self.erase)
-        return not any((*geometry, self.colour, self.grey, self.blur, self.low_resolution, self.jpeg))
+        geometry = (self.fill, self.warp, self.perspective, self.crop, self.occlude, self.erase)
+        tones = (self.colour, self.dark, self.grey)
+        return not any((*geometry, *tones, self.blur, self.noise, self.low_resolution, self.jpeg))
 
 
 def augment_batch(crops: np.ndarray, numbers: np.ndarray, settings: Augment) -> None:
@@ -63,10 +71,14 @@ def _augment_one(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np
     steps: list[tuple[float, Callable[[np.ndarray, np.ndarray, Augment], np.ndarray], int]] = [
         (settings.fill, _fill, 20),
         (settings.warp, _warp, 22),
+        (settings.perspective, _perspective, 36),
         (settings.crop, _window, 1),
+        (settings.occlude, _occlude, 47),
         (settings.colour, _colour, 5),
+        (settings.dark, _dark, 45),
         (settings.grey, _grey, 10),
         (settings.blur, _blur, 12),
+        (settings.noise, _noise, 54),
         (settings.low_resolution, _low_resolution, 15),
         (settings.jpeg, _jpeg, 18),
         (settings.erase, _erase, 28),
@@ -93,6 +105,22 @@ def _warp(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarra
     )
 
 
+def _perspective(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:
+    """One side drawn together and the opposite one apart, as if the face were turned or nodded, and each corner moved a
+    little; what comes in from outside repeats the border."""
+    height, width = crop.shape[:2]
+    corners = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], np.float32)
+    turn, nod = settings.perspective_share * (2 * numbers[:2] - 1)
+    from_centre = corners / (width - 1, height - 1) - 0.5
+    growth = 1 + 2 * (turn * from_centre[:, :1] + nod * from_centre[:, 1:])
+    jitter = settings.perspective_share / 4 * (2 * numbers[2:8] - 1)
+    moved = from_centre * growth + np.stack([jitter[[0, 1, 2, 3]], jitter[[4, 5, 4, 5]]], axis=1) + 0.5
+    matrix = cv2.getPerspectiveTransform(corners, (moved * (width - 1, height - 1)).astype(np.float32))
+    return np.asarray(
+        cv2.warpPerspective(crop, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    )
+
+
 def _window(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:
     height, width = crop.shape[:2]
     share = settings.crop_smallest + (1 - settings.crop_smallest) * numbers[0]
@@ -111,6 +139,12 @@ def _colour(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndar
     return np.asarray(cv2.transform(crop, np.hstack([brightness * contrast * mixed, shift])))
 
 
+def _dark(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:
+    """Too little light: levels are lost, which no brightening brings back."""
+    factor = settings.dark_lowest + (1 - settings.dark_lowest) * numbers[0]
+    return np.rint(crop * factor).astype(np.uint8)
+
+
 def _grey(crop: np.ndarray, _: np.ndarray, __: Augment) -> np.ndarray:
     return np.asarray(cv2.cvtColor(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
 
@@ -118,6 +152,12 @@ def _grey(crop: np.ndarray, _: np.ndarray, __: Augment) -> np.ndarray:
 def _blur(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:
     sigma = 0.3 + (settings.blur_sigma - 0.3) * float(numbers[0])
     return np.asarray(cv2.GaussianBlur(crop, (0, 0), sigma))
+
+
+def _noise(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:
+    generator = np.random.Generator(np.random.Philox(key=int(numbers[1] * 2**53)))
+    noisy = crop + settings.noise_sigma * numbers[0] * generator.standard_normal(crop.shape, np.float32)
+    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
 
 
 def _low_resolution(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:
@@ -136,6 +176,29 @@ def _jpeg(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarra
     bgr = np.ascontiguousarray(crop[:, :, ::-1])
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))[:, :, ::-1]
+
+
+def _occlude(crop: np.ndarray, numbers: np.ndarray, _: Augment) -> np.ndarray:
+    """Dark glasses, two ellipses and a bridge, or a mask, the lower half of an ellipse, of one colour each.
+
+    The places are those of an aligned face: eyes at 46 %, mouth at 82 % of the height (insightface's template).
+    """
+    height, width = crop.shape[:2]
+    covered = crop.copy(order="C")
+    scale = 0.8 + 0.4 * numbers[1]
+    if numbers[0] < 0.5:
+        colour = (40 * numbers[2:5]).tolist()
+        size = (max(1, round(0.13 * scale * width)), max(1, round(0.09 * scale * height)))
+        left, right = ((round(x * (width - 1)), round(0.46 * (height - 1))) for x in (0.34, 0.66))
+        for centre in (left, right):
+            cv2.ellipse(covered, centre, size, 0, 0, 360, colour, -1)
+        cv2.line(covered, left, right, colour, max(1, round(0.02 * height)))
+    else:
+        colour = (255 * numbers[2:5]).tolist()
+        size = (max(1, round(0.3 * scale * width)), max(1, round(0.34 * height)))
+        top = round((0.6 + 0.1 * numbers[5]) * (height - 1))
+        cv2.ellipse(covered, (round(0.5 * (width - 1)), top), size, 0, 0, 180, colour, -1)
+    return covered
 
 
 def _erase(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:

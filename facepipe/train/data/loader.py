@@ -16,6 +16,7 @@ from facepipe.train.data.augment import NUMBERS, Augment, augment_batch
 from facepipe.train.data.balanced_order import BalancedOrder
 from facepipe.train.data.crops import Crops
 from facepipe.train.data.order import Order, uniforms
+from facepipe.train.data.stranger_order import StrangerOrder
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Loader:
         self.augment = augment
         self.seed = seed
         self.share = share
-        self.order: Order | BalancedOrder = Order(len(crops.samples), seed)
+        self.order: Order | BalancedOrder | StrangerOrder = Order(len(crops.samples), seed)
         if per_identity > 1:
             self.order = BalancedOrder(crops.samples.labels, seed, per_identity, share.samples_per_step)
         self.workers = workers or min(4, thread_count())

@@ -62,7 +62,16 @@ def _groups(settings: Optimiser, net: nn.Module, names: Names) -> list[dict[str,
         ]
     else:
         groups = [_group(list(names), lr, decay)]
+    if settings.loss_lr != 1:
+        groups = [part for group in groups for part in _loss_apart(group, names, settings.loss_lr)]
     return [group for group in groups if group["params"]]
+
+
+def _loss_apart(group: dict[str, Any], names: Names, factor: float) -> list[dict[str, Any]]:
+    """A group without the loss's parameters, and one of these alone at ``factor`` times the rate."""
+    of_loss = [parameter for parameter in group["params"] if names[parameter].startswith("loss.")]
+    others = [parameter for parameter in group["params"] if not names[parameter].startswith("loss.")]
+    return [group | {"params": others}, group | {"params": of_loss, "lr": factor * group["lr"]}]
 
 
 def _group(parameters: list[nn.Parameter], lr: float, decay: float) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from facepipe.train.loop.optimiser import (
 )
 from facepipe.train.loop.schedule import rate
 from facepipe.train.recipe.schema import Recipe
+from facepipe.train.trunk.cut import Upper, as_map, keep_statistics
 
 Batches = Iterator[tuple[np.ndarray, np.ndarray]]
 Evaluation = Callable[[nn.Module], dict[str, float]]
@@ -51,6 +52,7 @@ class Trainer:
         loss: whole and on the same device; sharded here where the recipe and the loss allow it.
         steps_per_epoch: of all ranks together; needed for schedules in epochs.
         ranks: the processes of the run.
+        upper: the part of ``net`` that is trained, where batches are maps from below it; None: all of it.
 
     Raises:
         ModelError: optimiser groups, sampling or sharding do not go with network, loss or number of ranks.
@@ -58,9 +60,16 @@ class Trainer:
     """
 
     def __init__(
-        self, recipe: Recipe, net: nn.Module, loss: Loss, steps_per_epoch: float, ranks: Ranks
+        self,
+        recipe: Recipe,
+        net: nn.Module,
+        loss: Loss,
+        steps_per_epoch: float,
+        ranks: Ranks,
+        upper: Upper | None = None,
     ) -> None:
         self.recipe = recipe
+        self.upper = upper
         self.ranks = ranks
         self.steps_per_epoch = steps_per_epoch
         layout = torch.channels_last if recipe.loop.channels_last else torch.contiguous_format
@@ -107,7 +116,7 @@ class Trainer:
         self.optimiser = create_optimiser(self.recipe.optimiser, self.net, self.names)
 
     def _forward_net(self) -> nn.Module:
-        net: nn.Module = self.net
+        net: nn.Module = self.net if self.upper is None else self.upper
         if self.ranks.count > 1:
             ids = [self.ranks.device.index] if self.ranks.device.type == "cuda" else None
             net = DistributedDataParallel(net, device_ids=ids)
@@ -150,7 +159,11 @@ class Trainer:
 
     def _forward(self, crops: np.ndarray, labels: np.ndarray, number: int) -> LossOutput:
         device, model = self.ranks.device, self.recipe.model
-        x = to_network(crops, device, model.mean, model.scale, model.channels)
+        if self.upper is None:
+            x = to_network(crops, device, model.mean, model.scale, model.channels)
+        else:
+            keep_statistics(self.net)  # whatever an evaluation left behind
+            x = as_map(crops).to(device)
         if not self.recipe.loop.channels_last:
             x = x.contiguous()
         self.loss.show_crops(x)

@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from facepipe.train.data.augment import Augment
+from facepipe.train.recipe.strangers_section import StrangersSection
 from facepipe.train.recipe.uncertainty_section import Uncertainty
 from facepipe.train.teacher.targets import Teacher
+from facepipe.train.trunk.section import Freeze
 from facepipe.zoo.card import TemplateName
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -58,6 +60,8 @@ class Data(Section):
     licence: str = ""  # on what terms they may be used, for the card
     exclude: list[str] = []  # names of identities to leave out
     min_images: Positive = 2  # identities with fewer are left out
+    max_images: Count = 0  # of an identity, those turned far to the side first; 0: all
+    turned: Positive = 1  # times that a face turned by more than 35 degrees comes in an epoch; above 1 with [strangers]
     images_per_identity: Positive = 1  # neighbours in a batch; above 1: batches of identities × images, no epochs
     append_unaugmented: bool = False  # each batch once more without augmentation, as ProbFace; batch counts it once
     held_out: Count = 0  # identities set aside to calibrate thresholds on
@@ -80,6 +84,7 @@ class Optimiser(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     # sphereface: multipliers of the Caffe files; no-norm: no decay of biases and norms; all: one group
     groups: Literal["sphereface", "no-norm", "all"] = "all"
+    loss_lr: Annotated[float, Field(gt=0)] = 1.0  # of what the loss learns (class weights), as a multiple of lr
     # Caffe keeps lr inside the velocity, so a drop of lr reaches old gradients late; PyTorch does not.
     lr_in_velocity: bool = False
     clip: Annotated[float, Field(ge=0)] = 0.0  # largest gradient norm; 0: none
@@ -168,6 +173,8 @@ class Recipe(Section):
     loop: Loop
     evaluate: Evaluate = Evaluate()
     teacher: Teacher = Teacher()
+    freeze: Freeze = Freeze()
+    strangers: StrangersSection = StrangersSection()
     uncertainty: Uncertainty = Uncertainty()
     distributed: Distributed = Distributed()
     history: list[str] = []  # what resumed runs changed, and from which step on; written by facepipe
@@ -185,6 +192,10 @@ class Recipe(Section):
             )
         if not self.teacher.model and (self.data.unlabelled or self.data.blends):
             raise ValueError("data.unlabelled and data.blends teach nothing without a teacher; set teacher.model")
+        if (self.freeze.until or self.strangers.weight) and not self.teacher.model:
+            raise ValueError("[freeze] and [strangers] go with a teacher; set teacher.model")
+        if self.freeze.until and not (self.teacher.begin and not self.teacher.same_view):
+            raise ValueError("freeze.until needs teacher.begin = true and teacher.same_view = false")
         if self.evaluate.held_out and not self.data.held_out:
             raise ValueError("evaluate.held_out needs identities; set data.held_out")
         return self

@@ -4,19 +4,24 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.console import Console
 from torch import nn
 
 from facepipe import backbones
 from facepipe.alignment import template
-from facepipe.datasets import Samples, drop_small, fingerprint, hold_out, open_samples
+from facepipe.datasets import Samples, at_most, drop_small, fingerprint, hold_out, open_samples
 from facepipe.datasets.samples.cut import check_cut
 from facepipe.datasets.samples.samples import contents_digest
+from facepipe.datasets.samples.splits import is_turned
 from facepipe.devices import keep_freed_memory
 from facepipe.errors import ModelError
+from facepipe.losses.strangers import NO_GROUP
 from facepipe.train.data.crops import Crops
+from facepipe.train.data.groups import stranger_groups
 from facepipe.train.data.loader import Loader, Share
+from facepipe.train.data.stranger_order import StrangerOrder
 from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.heads.frozen import check_loss, head_net
 from facepipe.train.loop.schedule import total_steps
@@ -25,6 +30,10 @@ from facepipe.train.recipe.file import RecipeError
 from facepipe.train.recipe.schema import Model, Recipe
 from facepipe.train.teacher.distil import ask_teacher, create_loss, with_more
 from facepipe.train.teacher.targets import Targets
+from facepipe.train.trunk.cut import Upper
+from facepipe.train.trunk.keep import on_kept_maps
+from facepipe.train.trunk.kept_maps import KeptMaps
+from facepipe.train.trunk.map_loader import MapLoader
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class Prepared:
     steps: int
     steps_per_epoch: float
     crops: Crops
-    loader: Loader
+    loader: Loader | MapLoader
     trainer: Trainer
     notes: tuple[str, ...]
 
@@ -74,11 +83,22 @@ def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Pre
     told = [told for path in data.paths if (told := check_cut(Path(path), cut))]
     # In this order, so that a head is judged by people whom its backbone did not see either, whatever min_images says.
     kept, held_out = hold_out(opened, data.held_out, loop.seed)
-    samples = with_more(recipe, drop_small(kept, data.min_images))
-    targets = ask_teacher(recipe, samples, held_out, ranks, console)
-    steps_per_epoch = len(samples) / share.samples_per_step
+    named = drop_small(kept, data.min_images)
+    samples = with_more(recipe, at_most(named, data.max_images, loop.seed) if data.max_images else named)
     memory = int(data.memory_gb * 1e9 / ranks.local_count)
     crops = Crops(samples, recipe.model.input_size, data.fit, memory, loop.seed, data.max_corrupt)
+    net = _net(recipe)
+    maps: KeptMaps | None = None
+    targets: Targets | None
+    if recipe.freeze.until:
+        maps, targets = on_kept_maps(recipe, crops, net, ranks, console or Console(stderr=True, quiet=True))
+    else:
+        targets = ask_teacher(recipe, samples, held_out, ranks, console)
+    groups = None
+    if recipe.strangers.weight:
+        groups, _ = stranger_groups(samples, recipe.strangers.sources)
+    order = None if groups is None and maps is None else _order(recipe, samples, groups, maps, share)
+    steps_per_epoch = len(samples) / share.samples_per_step
     return Prepared(
         samples=samples,
         held_out=held_out,
@@ -89,18 +109,41 @@ def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Pre
         steps=total_steps(recipe.schedule, steps_per_epoch),
         steps_per_epoch=steps_per_epoch,
         crops=crops,
-        loader=_loader(recipe, crops, share, numbered=targets is not None),
-        trainer=_trainer(recipe, samples, targets, steps_per_epoch, ranks),
+        loader=_loader(recipe, crops, share, targets is not None, maps, order),
+        trainer=_trainer(recipe, net, samples, targets, groups, steps_per_epoch, ranks),
         notes=(*samples.notes, *told),
     )
 
 
-def _loader(recipe: Recipe, crops: Crops, share: Share, numbered: bool) -> Loader:
+def _order(
+    recipe: Recipe, samples: Samples, groups: np.ndarray | None, maps: KeptMaps | None, share: Share
+) -> StrangerOrder:
+    """Of people and strangers; those that cannot be read do not come."""
+    settings = recipe.strangers
+    strangers = round(settings.share * share.batch) // settings.groups * settings.groups
+    skip = np.zeros(len(samples), bool) if maps is None else maps.unreadable()
+    if groups is None:
+        groups, strangers = np.full(len(samples), NO_GROUP), 0
+    elif settings.sources:  # of other sources nothing is to be learnt, not even from the teacher
+        skip = skip | ((samples.labels < 0) & (groups == NO_GROUP))
+    extra = np.repeat(np.flatnonzero(is_turned(samples)), recipe.data.turned - 1)
+    return StrangerOrder(groups, recipe.loop.seed, share.batch, strangers, settings.groups, extra, skip)
+
+
+def _loader(
+    recipe: Recipe, crops: Crops, share: Share, numbered: bool, maps: KeptMaps | None, order: StrangerOrder | None
+) -> Loader | MapLoader:
     data, seed = recipe.data, recipe.loop.seed
-    return Loader(
+    if maps is not None:
+        assert order is not None
+        return MapLoader(maps, order, seed, share)
+    loader = Loader(
         crops, recipe.augment, seed, share, data.workers, data.ahead, numbered, data.images_per_identity,
         data.append_unaugmented,
     )  # fmt: skip
+    if order is not None:
+        loader.order = order
+    return loader
 
 
 def _share(recipe: Recipe, ranks: Ranks) -> Share:
@@ -145,17 +188,30 @@ def _use_device(recipe: Recipe, ranks: Ranks) -> None:
     torch.use_deterministic_algorithms(recipe.loop.deterministic, warn_only=True)
 
 
-def _trainer(
-    recipe: Recipe, samples: Samples, targets: Targets | None, steps_per_epoch: float, ranks: Ranks
-) -> Trainer:
-    model = recipe.model
+def _net(recipe: Recipe) -> nn.Module:
     # The same on every rank, so that all start from the same weights.
     torch.manual_seed(recipe.loop.seed)
     try:
         check_loss(recipe)
-        net: nn.Module = head_net(recipe) if recipe.uncertainty.head else _backbone(model)
-        criterion = create_loss(recipe, samples, targets, ranks.device)
-        trainer = Trainer(recipe, net.to(ranks.device), criterion.to(ranks.device), steps_per_epoch, ranks)
+        return head_net(recipe) if recipe.uncertainty.head else _backbone(recipe.model)
+    except ModelError as error:
+        raise RecipeError(f"recipe: {error}") from error
+
+
+def _trainer(
+    recipe: Recipe,
+    net: nn.Module,
+    samples: Samples,
+    targets: Targets | None,
+    groups: np.ndarray | None,
+    steps_per_epoch: float,
+    ranks: Ranks,
+) -> Trainer:
+    try:
+        criterion = create_loss(recipe, samples, targets, groups, ranks.device)
+        net, criterion = net.to(ranks.device), criterion.to(ranks.device)
+        upper = Upper(net, recipe.freeze.until) if recipe.freeze.until else None
+        trainer = Trainer(recipe, net, criterion, steps_per_epoch, ranks, upper)
     except ModelError as error:
         raise RecipeError(f"recipe: {error}") from error
     torch.manual_seed(recipe.loop.seed + ranks.rank)

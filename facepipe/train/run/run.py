@@ -150,9 +150,16 @@ class _Run:
                 "--out"
             )
         self._save_recipe()
-        begin_as_teacher(self.recipe, self.ready, self.say)
+        self._begin_as_teacher()
         set_centres(self.recipe, self.ready, self.say)
         return 0
+
+    def _begin_as_teacher(self) -> None:
+        """But where layers are frozen: those have run already, as the teacher's."""
+        trainer = self.ready.trainer
+        if trainer.upper is None:
+            begin_as_teacher(self.recipe, trainer.net, self.ready.crops, self.ranks, self.say)
+            trainer.restart_average()
 
     def _resume(self, allow: bool) -> int:
         changed = changes_of(self.recipe, self.run / RECIPE, allow)

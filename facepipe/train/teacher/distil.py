@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from rich.console import Console
 
 from facepipe import losses
-from facepipe.datasets import Samples, add_unlabelled, open_unlabelled
+from facepipe.datasets import Samples, add_unlabelled, hold_out_images, open_unlabelled, take
 from facepipe.train.data.blends import blends
+from facepipe.train.data.groups import has_age_and_sex
 from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.recipe.file import RecipeError
 from facepipe.train.recipe.schema import Recipe
@@ -25,7 +27,10 @@ def with_more(recipe: Recipe, samples: Samples) -> Samples:
     """
     data = recipe.data
     if data.unlabelled:
-        samples = add_unlabelled(samples, open_unlabelled(data.unlabelled, data.cut_shards))
+        more, _ = hold_out_images(open_unlabelled(data.unlabelled, data.cut_shards), recipe.strangers.held_out)
+        if not recipe.strangers.others:
+            more = take(more, np.flatnonzero(has_age_and_sex(more)))
+        samples = add_unlabelled(samples, more)
     if data.blends:
         samples = add_unlabelled(samples, blends(samples, round(data.blends * len(samples)), recipe.loop.seed))
     return samples
@@ -44,6 +49,7 @@ def ask_teacher(
     if not recipe.teacher.model:
         return None
     console = console or Console(stderr=True, quiet=True)
+    held_out = held_out if recipe.evaluate.held_out else None  # nobody else looks at its targets
     targets = teacher_targets(recipe.teacher, samples, held_out, recipe.data.fit, ranks, console)
     if targets.card.embedding.dim != recipe.model.embedding_dim:
         raise RecipeError(
@@ -54,7 +60,7 @@ def ask_teacher(
 
 
 def create_loss(
-    recipe: Recipe, samples: Samples, targets: Targets | None, device: torch.device
+    recipe: Recipe, samples: Samples, targets: Targets | None, groups: np.ndarray | None, device: torch.device
 ) -> losses.Loss:
     """The loss of the recipe, around which the teacher's is put where there is one.
 
@@ -65,13 +71,13 @@ def create_loss(
     """
     loss, teacher = recipe.loss, recipe.teacher
     if targets is not None and not teacher.identity:
-        return _distillation(recipe, samples, targets, None, device)
+        return _distillation(recipe, samples, targets, groups, None, device)
     by_name = losses.create(loss.name, recipe.model.embedding_dim, len(samples.identities), **loss.options)
     if targets is None:
         return by_name
     if not isinstance(by_name, losses.ClassificationLoss):
         raise RecipeError(f"loss.name = {loss.name!r} has no class weights: it cannot stand beside a teacher")
-    return _distillation(recipe, samples, targets, by_name, device)
+    return _distillation(recipe, samples, targets, groups, by_name, device)
 
 
 def _asked(recipe: Recipe, device: torch.device) -> Model:
@@ -88,6 +94,7 @@ def _distillation(
     recipe: Recipe,
     samples: Samples,
     targets: Targets,
+    groups: np.ndarray | None,
     identity: losses.ClassificationLoss | None,
     device: torch.device,
 ) -> losses.Distillation:
@@ -102,4 +109,10 @@ def _distillation(
         identity=identity,
         identity_weight=recipe.teacher.identity,
         ask=ask,
+        strangers=None if groups is None else _strangers(recipe, groups),
     )
+
+
+def _strangers(recipe: Recipe, groups: np.ndarray) -> losses.Strangers:
+    given = recipe.strangers
+    return losses.Strangers(torch.from_numpy(groups), given.weight, given.margin, given.scale, given.trust)

@@ -5,16 +5,16 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from facepipe.backbones import Backbone
 from facepipe.backbones.mobilenet import MobileNet
 from facepipe.score import unit
 from facepipe.train.data.crops import Crops
 from facepipe.train.data.loader import to_network
+from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.recipe.file import RecipeError
 from facepipe.train.recipe.schema import Recipe
-from facepipe.train.run.prepare import Prepared
 from facepipe.train.teacher.narrow import narrow
 from facepipe.train.teacher.network import teacher_network
 from facepipe.zoo import Model, load
@@ -24,12 +24,16 @@ _LEAST_COSINE = 0.999
 """Between the teacher and its weights in a network of ours: rounding leaves 1 − 1e-6."""
 
 
-def begin_as_teacher(recipe: Recipe, ready: Prepared, say: Callable[[str], None]) -> None:
-    """Narrow the teacher into the student, where ``teacher.begin`` asks for it; a resumed run goes on instead.
+def begin_as_teacher(
+    recipe: Recipe, student: nn.Module, crops: Crops, ranks: Ranks, say: Callable[[str], None]
+) -> None:
+    """Give the student the teacher's weights, narrowed where it has fewer channels, if ``teacher.begin`` asks for it.
 
     Args:
         recipe: says who the teacher is and how crops are fed to the student.
-        ready: network and data.
+        student: changed in place.
+        crops: on some of which a narrower student is refitted.
+        ranks: the processes, which all begin with the weights of the first.
         say: told of what takes long.
 
     Raises:
@@ -39,21 +43,25 @@ def begin_as_teacher(recipe: Recipe, ready: Prepared, say: Callable[[str], None]
     settings = recipe.teacher
     if not settings.model or not settings.begin:
         return
-    trainer = ready.trainer
-    student = trainer.net
     if not isinstance(student, MobileNet):
         raise RecipeError(f"teacher.begin = true narrows a mobilenet, not {recipe.model.backbone}; set it to false")
-    say(f"the student begins as {settings.model}, narrowed on {settings.begin_crops} crops")
     model = load(settings.model)
-    batches = _batches(recipe, ready.crops, settings.begin_crops)
     teacher = teacher_network(recipe, model)
-    _check(model, teacher, recipe, ready.crops)
-    device = trainer.ranks.device
-    narrow(student, teacher.to(device), [batch.to(device) for batch in batches])
-    if trainer.ranks.count > 1:
+    _check(model, teacher, recipe, crops)
+    if _shapes(student) == _shapes(teacher):
+        say(f"the student begins as {settings.model}")
+        student.load_state_dict(teacher.state_dict())
+    else:
+        say(f"the student begins as {settings.model}, narrowed on {settings.begin_crops} crops")
+        batches = _batches(recipe, crops, settings.begin_crops)
+        narrow(student, teacher.to(ranks.device), [batch.to(ranks.device) for batch in batches])
+    if ranks.count > 1:
         for tensor in student.state_dict().values():
             dist.broadcast(tensor, 0)
-    trainer.restart_average()
+
+
+def _shapes(net: nn.Module) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in net.state_dict().items()}
 
 
 @torch.inference_mode()

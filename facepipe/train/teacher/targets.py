@@ -9,12 +9,15 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 
-from facepipe.datasets import Samples
+from facepipe.datasets import Samples, take
 from facepipe.score import unit
 from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.loop.checkpoint import TrainingError
 from facepipe.train.teacher.features import teacher_features
 from facepipe.zoo import Card, cache_folder, locate
+
+CENTRE_CROPS = 2048
+"""Crops whose mean embedding is taken for that of all: it is off by a fiftieth of their spread."""
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -41,7 +44,7 @@ class Teacher(BaseModel):
 
 @dataclass(frozen=True)
 class Targets:
-    """Directions to reach, float32 N×D: unit rows, or zero where the teacher could not read the crop.
+    """Directions to reach, float32 N×D: unit rows, or zero where the teacher could not read the crop or was not asked.
 
     Attributes:
         training: of the training samples.
@@ -59,11 +62,16 @@ class Targets:
 def teacher_targets(
     settings: Teacher, samples: Samples, held_out: Samples | None, how: str, ranks: Ranks, console: Console
 ) -> Targets:
-    """What the teacher says of all samples, computed by the first rank where it is not in the cache.
+    """What the teacher says of the samples, computed by the first rank where it is not in the cache.
+
+    A teacher that looks at each augmented crop itself (``same_view``) is asked beforehand only for what is used: all
+    samples where they begin the class weights of an identity term, `CENTRE_CROPS` of them where only their mean is
+    taken away, none otherwise.
 
     Args:
         settings: of the recipe.
-        samples, held_out: the crops.
+        samples: the crops to train on.
+        held_out: others, whose targets are wanted too; or None.
         how: ``data.fit``, how crops come to the teacher's size.
         ranks: the processes.
         console: for progress.
@@ -85,11 +93,25 @@ def teacher_targets(
             reason = error.strerror or error
             raise TrainingError(f"{folder}: cannot be written ({reason}); choose another teacher.cache") from error
 
-    training = _first_rank_first(ranks, lambda: of(samples))
+    asked = _asked(settings, len(samples))
+    training = np.zeros((len(samples), card.embedding.dim), np.float32)
+    if len(asked):
+        chosen = samples if len(asked) == len(samples) else take(samples, asked)
+        training[asked] = _first_rank_first(ranks, lambda: of(chosen))
     apart = None if held_out is None else _first_rank_first(ranks, lambda: of(held_out))
-    mean = _mean_direction(training) if settings.centre else np.zeros(training.shape[1])
-    held_out_targets = None if apart is None else _centred(apart, mean)
-    return Targets(_centred(training, mean), held_out_targets, mean.astype(np.float32), card)
+    mean = mean_direction(training) if settings.centre else np.zeros(training.shape[1])
+    held_out_targets = None if apart is None else centred(apart, mean)
+    return Targets(centred(training, mean), held_out_targets, mean.astype(np.float32), card)
+
+
+def _asked(settings: Teacher, count: int) -> np.ndarray:
+    """Which of so many samples the teacher is asked of before the first step, int64, ascending."""
+    if not settings.same_view or settings.identity:
+        return np.arange(count)
+    if not settings.centre:
+        return np.zeros(0, np.int64)
+    chosen = np.random.Generator(np.random.Philox(key=[0, 0xCE7E])).permutation(count)[:CENTRE_CROPS]
+    return np.sort(chosen)
 
 
 def _first_rank_first(ranks: Ranks, make: Callable[[], np.ndarray]) -> np.ndarray:
@@ -98,11 +120,13 @@ def _first_rank_first(ranks: Ranks, make: Callable[[], np.ndarray]) -> np.ndarra
     return make() if made is None else made
 
 
-def _mean_direction(features: np.ndarray) -> np.ndarray:
+def mean_direction(features: np.ndarray) -> np.ndarray:
+    """Mean of the unit rows of N×D that are not zero, D."""
     known = features.any(1)
     return np.asarray(unit(features[known]).mean(0)) if known.any() else np.zeros(features.shape[1])
 
 
-def _centred(features: np.ndarray, mean: np.ndarray) -> np.ndarray:
+def centred(features: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Directions from ``mean`` (D) to the unit rows of N×D, float32 unit rows; zero rows stay zero."""
     known = np.asarray(features.any(1))
     return np.asarray(unit(unit(features) - mean) * known[:, None], np.float32)

@@ -1,0 +1,116 @@
+"""What the frozen layers give for each view of each crop, computed once and kept on disk as float16."""
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from facepipe.datasets import Samples
+from facepipe.train.data.augment import NUMBERS, Augment, augment_batch
+from facepipe.train.data.crops import Crops
+from facepipe.train.data.order import uniforms
+
+CHUNK = 64
+"""Crops that are computed at a time; a stopped job goes on after the last whole chunk."""
+
+PLAIN, MIRRORED = 0, 1
+"""The views that are not augmented."""
+
+Run = Callable[[np.ndarray], np.ndarray]
+"""uint8 crops n×H×W×3 → their maps, float n×h×w×C."""
+
+
+class KeptMaps:
+    """Maps float16 h×w×C of ``views`` views of N crops; memory holds only what the system caches of the files.
+
+    Args:
+        folder: where they are kept, of these crops, views and layers only.
+        count: N.
+        views: V.
+        shape: (h, w, C).
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, count: int, views: int, shape: tuple[int, int, int]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.count, self.views, self.shape = count, views, shape
+        self.maps = [_array(folder / f"view-{view}.npy", (count, *shape), np.float16) for view in range(views)]
+        chunks = -(-count // CHUNK)
+        self._done = [_array(folder / f"done-{view}.npy", (chunks,), np.uint8) for view in range(views)]
+
+    def missing(self) -> list[tuple[int, int]]:
+        """View and first crop of each chunk that has not been computed, view by view."""
+        lacking = [(view, int(chunk)) for view, done in enumerate(self._done) for chunk in np.flatnonzero(done == 0)]
+        return [(view, chunk * CHUNK) for view, chunk in lacking]
+
+    def write(self, view: int, first: int, maps: np.ndarray) -> None:
+        """Keep the maps of one chunk."""
+        self.maps[view][first : first + len(maps)] = maps
+        self._done[view][first // CHUNK] = 1
+
+    def unreadable(self) -> np.ndarray:
+        """Which crops could not be read, bool N; their maps are no numbers."""
+        return np.asarray(np.isnan(self.maps[PLAIN][:, 0, 0, 0]))
+
+    def batch(self, indices: np.ndarray, views: np.ndarray) -> np.ndarray:
+        """Maps float16 n×h×w×C of crops ``indices``, each in its view."""
+        out = np.empty((len(indices), *self.shape), np.float16)
+        for place, (index, view) in enumerate(zip(indices, views, strict=True)):
+            out[place] = self.maps[view][index]
+        return out
+
+
+def fill(kept: KeptMaps, crops: Crops, augment: Augment, run: Run, told: Callable[[int, int], None]) -> None:
+    """Compute what is missing.
+
+    Args:
+        kept: where to.
+        crops: N of them.
+        augment: of the views from 2 on; each has the numbers that the epoch of its number would have.
+        run: the frozen layers.
+        told: called after each chunk with the number of maps done and of all that were missing.
+    """
+    missing = kept.missing()
+    total = sum(min(CHUNK, kept.count - first) for _, first in missing)
+    done = 0
+    with ThreadPoolExecutor(1) as pool:
+        waiting = [pool.submit(_view, crops, augment, *place) for place in missing[:1]]
+        for number, (view, first) in enumerate(missing):
+            pixels, readable = waiting.pop().result()
+            waiting += [pool.submit(_view, crops, augment, *place) for place in missing[number + 1 : number + 2]]
+            maps = run(pixels)
+            maps[~readable] = np.nan
+            kept.write(view, first, maps)
+            done += len(pixels)
+            told(done, total)
+
+
+def _view(crops: Crops, augment: Augment, view: int, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels of a chunk, and which of them could be read; another crop stands in for the rest."""
+    indices = np.arange(first, min(first + CHUNK, len(crops.samples)))
+    epochs = np.full_like(indices, view)
+    pixels, used = crops.numbered(indices, np.zeros_like(indices))
+    if view == MIRRORED:
+        pixels = np.ascontiguousarray(pixels[:, :, ::-1])
+    elif view != PLAIN:
+        augment_batch(pixels, uniforms(crops.seed, epochs, indices, NUMBERS), augment)
+    return pixels, used == indices
+
+
+def name_of(samples: Samples, augment: Augment, seed: int, layers: bytes) -> str:
+    """Name of the folder: a hash of the crops, how they are changed, and what they are run through."""
+    digest = hashlib.sha256(f"{augment.model_dump_json()}\n{seed}\n".encode() + layers)
+    for index in range(len(samples)):
+        digest.update(hashlib.blake2b(samples.read(index), digest_size=8).digest())
+    return digest.hexdigest()[:24]
+
+
+def _array(path: Path, shape: tuple[int, ...], kind: type) -> np.memmap:
+    mode = "r+" if path.exists() else "w+"
+    array = np.lib.format.open_memmap(path, mode=mode, dtype=kind, shape=shape)
+    assert array.shape == shape
+    return array
