@@ -9,7 +9,7 @@ from facepipe.datasets import Samples
 from facepipe.losses.strangers import NO_GROUP
 
 BANDS = (4, 20, 61)
-"""Ages, in years, at which a band begins; the first is below. Adults up to 60 are one band, as when they are counted."""
+"""Ages, in years, at which a band begins; the first is below. Adults up to 60 are one, as when they are counted."""
 
 SMALLEST = 8
 """Images of a group; a smaller one has too few pairs to be drawn as often as the others."""
