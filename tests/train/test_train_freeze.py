@@ -112,7 +112,15 @@ def test_a_run_changes_the_upper_layers_alone(tmp_path, teacher, strangers):
     assert lines[0]["samples"] == 6 * 4 + 18  # six people with four images each, twenty strangers less two held out
     steps = [line for line in lines if line["event"] == "train"]
     assert steps[0]["teacher_cosine"] > 0.95  # of the crop and its mirror image together
-    assert steps[-1]["strangers"] < steps[0]["strangers"]
+
+
+def test_strangers_are_pushed_apart(tmp_path, teacher, strangers):
+    begin(
+        tmp_path, teacher, strangers, "schedule.length=60", "optimiser.lr=1e-3", "teacher.cosine=0.0",
+        "teacher.identity=0.0", "strangers.weight=1.0", "strangers.margin=0.9", "loop.ema=0.0",
+    )  # fmt: skip
+    told = [line["strangers"] for line in log_of(tmp_path / "run") if line["event"] == "train"]
+    assert np.mean(told[-5:]) < 0.8 * np.mean(told[:5])
 
 
 def test_maps_are_kept_and_found_again(tmp_path, teacher, strangers, monkeypatch):
@@ -140,6 +148,23 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, teacher, strangers, monkeyp
 
 def _stop():
     raise Stopped("stopped")
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+def test_the_finished_model_keeps_a_share_of_the_teacher(tmp_path, teacher, strangers, ema):
+    begin(tmp_path, teacher, strangers, f"loop.ema={ema}", "optimiser.lr=0.01")
+    begin(tmp_path, teacher, strangers, f"loop.ema={ema}", "optimiser.lr=0.01", "teacher.keep=0.25", out="kept")
+    before, alone, kept = (load_file(tmp_path / run / "weights.safetensors") for run in ("teacher", "run", "kept"))
+    for name, weight in kept.items():
+        if weight.is_floating_point():
+            torch.testing.assert_close(weight, 0.25 * before[name] + 0.75 * alone[name], rtol=1e-5, atol=1e-6)
+    assert not torch.equal(before["fc.weight"], alone["fc.weight"])
+    # Also of a run that is resumed at its end, when the trained weights have been put back over the first ones.
+    (tmp_path / "kept" / "weights.safetensors").unlink()
+    begin(tmp_path, teacher, strangers, f"loop.ema={ema}", "optimiser.lr=0.01", "teacher.keep=0.25", out="kept",
+          resume=True)  # fmt: skip
+    again = load_file(tmp_path / "kept" / "weights.safetensors")
+    assert all(torch.equal(again[name], kept[name]) for name in kept)
 
 
 def test_what_cannot_be_frozen_is_said_in_a_line(tmp_path, teacher, strangers):

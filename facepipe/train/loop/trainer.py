@@ -17,6 +17,7 @@ from facepipe.train.data.loader import to_network
 from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.distributed.sharded_loss import ShardedLoss
 from facepipe.train.loop.checkpoint import TrainingError
+from facepipe.train.loop.interpolate import between
 from facepipe.train.loop.moving_average import Average
 from facepipe.train.loop.optimiser import (
     carry_velocity,
@@ -52,7 +53,8 @@ class Trainer:
         loss: whole and on the same device; sharded here where the recipe and the loss allow it.
         steps_per_epoch: of all ranks together; needed for schedules in epochs.
         ranks: the processes of the run.
-        upper: the part of ``net`` that is trained, where batches are maps from below it; None: all of it.
+        upper: the part of ``net`` that is trained, where batches are maps from below it; None: all of it. ``net`` then
+            is as it begins, whatever is restored into it later.
 
     Raises:
         ModelError: optimiser groups, sampling or sharding do not go with network, loss or number of ranks.
@@ -70,6 +72,8 @@ class Trainer:
     ) -> None:
         self.recipe = recipe
         self.upper = upper
+        kept = recipe.teacher.keep and upper is not None
+        self.begun = {name: tensor.clone() for name, tensor in net.state_dict().items()} if kept else None
         self.ranks = ranks
         self.steps_per_epoch = steps_per_epoch
         layout = torch.channels_last if recipe.loop.channels_last else torch.contiguous_format
@@ -240,8 +244,9 @@ class Trainer:
         return bool(torch.stack([parameter.detach().isfinite().all() for parameter in self.names]).all())
 
     def best_net(self) -> nn.Module:
-        """The network to evaluate and to keep: the average where there is one."""
-        return self.net if self.average is None else self.average.net
+        """The network to evaluate and to keep: the average where there is one, then that with the teacher if asked."""
+        net = self.net if self.average is None else self.average.net
+        return net if self.begun is None else between(net, self.begun, self.recipe.teacher.keep)
 
 
 def _square_sum(tensors: list[Tensor], device: torch.device) -> Tensor:

@@ -196,6 +196,8 @@ class Recipe(Section):
             raise ValueError("[freeze] and [strangers] go with a teacher; set teacher.model")
         if self.freeze.until and not (self.teacher.begin and not self.teacher.same_view):
             raise ValueError("freeze.until needs teacher.begin = true and teacher.same_view = false")
+        if self.teacher.keep and not self.freeze.until:
+            raise ValueError("teacher.keep averages the student with what it began as: set freeze.until")
         if self.evaluate.held_out and not self.data.held_out:
             raise ValueError("evaluate.held_out needs identities; set data.held_out")
         return self

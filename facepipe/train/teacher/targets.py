@@ -39,6 +39,8 @@ class Teacher(BaseModel):
     relational: Weight = 0.0
     identity: Weight = 0.0
     begin: bool = False  # the student's first weights are the teacher's, narrowed; see `narrow`
+    # Of the finished model, how much of each weight is the teacher's, where layers are frozen; see `between`.
+    keep: Annotated[float, Field(ge=0, lt=1)] = 0.0
     begin_crops: Annotated[int, Field(ge=1)] = 384  # on which channels are chosen and layers refitted
 
 
