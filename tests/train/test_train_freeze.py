@@ -13,7 +13,7 @@ from train_tiny import crop, encoded, write_folders, write_recipe, write_shard
 
 from facepipe.datasets import open_samples
 from facepipe.errors import ModelError
-from facepipe.train import RecipeError, Stopped, resolve, train
+from facepipe.train import RecipeError, resolve, train
 from facepipe.train.data.augment import NUMBERS, Augment, augment_batch
 from facepipe.train.data.crops import Crops
 from facepipe.train.data.order import uniforms
@@ -138,7 +138,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, teacher, strangers, monkeyp
 
     step = Trainer.step
     monkeypatch.setattr(Trainer, "step", lambda self, n, b: _stop() if n == 7 else step(self, n, b))
-    with pytest.raises(Stopped):
+    with pytest.raises(KeyboardInterrupt):
         begin(tmp_path, teacher, strangers, out="second")
     monkeypatch.setattr(Trainer, "step", step)
     begin(tmp_path, teacher, strangers, out="second", resume=True)
@@ -147,7 +147,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, teacher, strangers, monkeyp
 
 
 def _stop():
-    raise Stopped("stopped")
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.5])
