@@ -40,7 +40,11 @@ def test_nothing_is_asked_nothing_is_done():
     assert (augmented(numbers_of(5), mirror=0.0) == FACE).all()
 
 
-@pytest.mark.parametrize("change", [name for name, chance in Augment().model_dump().items() if chance == 0.0 and name != "fill"])
+CHANGES = [name for name, value in Augment().model_dump().items() if value == 0.0 and name != "fill"]
+"""All that have a chance, which is 0 unless given; there is nothing to fill around this face."""
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_each_change_alone(change):
     numbers = numbers_of(40)
     crops = augmented(numbers, mirror=0.0, **{change: 0.5})
