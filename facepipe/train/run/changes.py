@@ -11,7 +11,11 @@ from facepipe.train.recipe.file import differences, load_recipe
 from facepipe.train.recipe.schema import Recipe
 
 _IGNORED = frozenset({"about", "history", "data.paths", "data.unlabelled", "data.about", "data.licence"})
-_SUBSTANCE = ("model.", "loss.", "uncertainty.", "teacher.", "distributed.sample_rate", "loop.batch", "loop.seed")
+_SUBSTANCE = (
+    "model.", "loss.", "uncertainty.", "teacher.", "freeze.", "strangers.", "distributed.sample_rate", "loop.batch",
+    "loop.seed",
+)  # fmt: skip
+_NO_MATTER = ("teacher.cache", "freeze.cache", "teacher.keep")  # where things lie, and what is done after the last step
 _HOW_DATA_ARE_READ = frozenset({"data.memory_gb", "data.workers", "data.ahead", "data.max_corrupt"})
 
 
@@ -62,7 +66,7 @@ def changes_of(recipe: Recipe, saved: Path, allow: bool) -> Changed:
 
 
 def _is_substance(name: str) -> bool:
-    if name == "teacher.cache":
+    if name in _NO_MATTER:
         return False
     return name.startswith(_SUBSTANCE) or (name.startswith("data.") and name not in _HOW_DATA_ARE_READ)
 
