@@ -44,7 +44,7 @@ def test_build(gallery):
     assert load_embeddings(path).paths == ("Ada/1.png", "Ada/more_2.png", "Bo/1.png", "Cy/Cy.jpg")
     remarks = {(remark["kind"], remark["path"]): remark["text"] for remark in account["remarks"]}
     assert remarks["no_face", "Ada/wall.png"] == "no face found"
-    assert remarks["several_faces", "Bo/1.png"] == "2 faces; the centre one was taken"
+    assert remarks["several_faces", "Bo/1.png"] == "2 faces; the largest one was taken"
     assert any(kind == "duplicate" for kind, _ in remarks), "one face in all of them"
 
 
