@@ -59,7 +59,7 @@ def test_what_cannot_be_sorted(crops, model, tmp_path):
     assert "have no sigma2; embed with" in refused(*words, "-m", plain)
     assert "have no sigma2" in refused(*words, "-m", model, "--sort", "sigma2")
     assert "Missing option '-o'" in run("embed", crops, "-m", model).err
-    assert "--sort is the order of a --sheet" in run("embed", crops, "-o", tmp_path / "e.parquet", "--sort", "kappa").err
+    assert "--sort is the order of a --sheet" in run("embed", crops, "-o", "e.parquet", "--sort", "kappa").err
     assert not (tmp_path / "s.png").exists()
 
 

@@ -159,5 +159,6 @@ def test_export_refuses_what_cannot_be_handed_on(tmp_path, weights):
     assert "cannot name a model" in refused("models", "export", weights.parent, tmp_path / "out", "--name", "A B")
     assert "missing or damaged" in refused("models", "export", "sface", tmp_path / "out")
     (tmp_path / "file").touch()
-    assert f"{tmp_path / 'file'}: is a file, where a folder is to be" in refused("models", "export", weights.parent, tmp_path / "file")
+    told = refused("models", "export", weights.parent, tmp_path / "file")
+    assert told.startswith(f"{tmp_path / 'file'}: is a file, where a folder is to be")
     assert not (tmp_path / "out").exists()
