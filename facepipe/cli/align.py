@@ -9,7 +9,7 @@ import click
 from facepipe.cli import options
 from facepipe.cli.door import Output, door
 from facepipe.cli.inputs import Inputs, strict_option
-from facepipe.cli.screen import note, print_json, progress
+from facepipe.cli.screen import note, print_json, progress, say
 from facepipe.errors import FacepipeError
 from facepipe.files import require_apart
 
@@ -117,4 +117,4 @@ def _show(result: "CroppedImage", crops: list[Path], as_json: bool) -> None:
         note(f"{result.path}: {result.reason}", style="yellow")
     else:
         for crop in crops:
-            click.echo(str(crop))
+            say(crop)

@@ -11,6 +11,7 @@ from facepipe.cli.face_tools import FaceTools, face_tools
 from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import EmbeddingsError, ModelError
 from facepipe.files import require_apart
+from facepipe.shown import shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
 
 _SHOWN, _PER_ROW = 48, 12
+_LONGEST = 4096  # of a path
 # False-accept rates: a chain breaks at its weakest link, a mean over many pairs does not.
 _RATES = {"average": 1e-3, "dbscan": 1e-4, "hdbscan": 1e-3}
 
@@ -74,7 +76,7 @@ def command(
         if as_json:
             print_json(record, indent=None)
         else:
-            click.echo(f"{record['group']}\t{record['path']}")
+            click.echo(f"{record['group']}\t{shown(record['path'], _LONGEST)}")
     count = int(groups.max()) + 1
     note(f"{len(groups)} faces: {count} groups by {method}, {int((groups < 0).sum())} faces in none")
     if sheets is not None:

@@ -9,7 +9,7 @@ import click
 from facepipe.cli import options
 from facepipe.cli.door import Output, door
 from facepipe.cli.inputs import Inputs, strict_option
-from facepipe.cli.screen import note, print_json, progress
+from facepipe.cli.screen import note, print_json, progress, say
 from facepipe.files import require_apart
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _show(image: "ReadImage", faces: "Faces | None", as_json: bool) -> None:
         note(f"{image.path}: {image.reason}", style="red")
     else:
         how = f" ({faces.search} search)" if faces.search != PLAIN else ""
-        click.echo(f"{image.path}: {len(faces)} face{'' if len(faces) == 1 else 's'}{how}")
+        say(f"{image.path}: {len(faces)} face{'' if len(faces) == 1 else 's'}{how}")
         for line in _lines(faces):
             click.echo(line)
 

@@ -10,9 +10,8 @@ from facepipe.cli import options
 from facepipe.cli.door import TABLES, Output, door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
 from facepipe.cli.inputs import Inputs, strict_option
-from facepipe.cli.screen import note, out, print_json, progress
+from facepipe.cli.screen import cell, note, out, print_json, progress
 from facepipe.files import locked, match_names, require_apart
-from facepipe.shown import shown
 
 if TYPE_CHECKING:
     from facepipe.identification import Gallery, Remark
@@ -111,7 +110,6 @@ def remove(gallery: Path, names: tuple[str, ...], as_json: bool) -> None:
 def list_(gallery: Path, as_json: bool) -> None:
     """Who is in a gallery, with how many images."""
     from rich.table import Table
-    from rich.text import Text
 
     from facepipe.identification import load_gallery
 
@@ -121,7 +119,7 @@ def list_(gallery: Path, as_json: bool) -> None:
         return
     table = Table("person", "images")
     for name, count in zip(known.names, known.counts(), strict=True):
-        table.add_row(Text(shown(name)), str(count))
+        table.add_row(cell(name), str(count))
     out().print(table)
     click.echo(f"{gallery}: {_counted(known)}, embedded by {known.images.model} (flip {known.images.flip})")
 

@@ -41,6 +41,17 @@ def note(text: str, style: str = "") -> None:
         LOGGER.info("%s", shown(text, len(text) * 6))
 
 
+def say(text: object) -> None:
+    """One line on stdout; what names from outside could do to a terminal is escaped, in a pipe too."""
+    line = str(text)
+    sys.stdout.write(shown(line, len(line) * 6) + "\n")
+
+
+def cell(name: object) -> Text:
+    """A name from outside for a table: no markup, nothing that moves the cursor."""
+    return Text(shown(name))
+
+
 def out() -> Console:
     """The console on stdout, for tables that people read."""
     return Console(highlight=False)

@@ -11,7 +11,7 @@ from facepipe.cli.face_tools import FaceTools, face_tools
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.made import is_index
 from facepipe.cli.mixed_precision import tell_mixed
-from facepipe.cli.screen import note, out, print_json
+from facepipe.cli.screen import cell, note, out, print_json, say
 from facepipe.errors import EmbeddingsError, NoFaceError
 from facepipe.files import require_apart
 
@@ -143,8 +143,8 @@ def _show(query: str, found: list[dict[str, Any]], remarks: tuple[str, ...], as_
     if as_json:
         print_json({"query": query, "hits": found, "remarks": list(remarks)}, indent=None)
         return
-    click.echo(query)
+    say(query)
     table = Table("", "score", "path")
     for place, hit in enumerate(found, 1):
-        table.add_row(str(place), f"{hit['score']:.4f}", hit["path"])
+        table.add_row(str(place), f"{hit['score']:.4f}", cell(hit["path"] or ""))
     out().print(table)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from facepipe.cli.screen import note, out
+from facepipe.shown import shown
 
 WORDS = {
     "same": "same person",
@@ -37,7 +38,7 @@ def show(answer: dict[str, Any]) -> None:
         of = f"face {account['used']} of {account['faces']}" if "used" in account else "taken as an aligned crop"
         if account.get("search", PLAIN) != PLAIN:
             of += f" ({account['search']} search)"
-        screen.print(f"  {account['path']}: {of}{_sure(account)}", markup=False, soft_wrap=True)
+        screen.print(f"  {shown(account['path'])}: {of}{_sure(account)}", markup=False, soft_wrap=True)
     for number, account in enumerate(answer["images"], 1):
         if account.get("unsure"):
             warning = f"  face {number} is blurred or turned away: the answer is uncertain"

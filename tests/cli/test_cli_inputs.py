@@ -100,3 +100,10 @@ def test_compare_tells_of_damage(root, model):
     words = ["compare", root / "Ada" / "1.png", root / "Bo" / "1.jpg", "-m", model, "--threshold", 0.5]
     ended = run(*words, "--json")
     assert "damaged inside" in ended.json["images"][1]["remarks"][0] and "damaged inside" in ended.err
+
+
+def test_names_cannot_speak_to_the_terminal(tmp_path):
+    name = "a\x1b[31m\u202eb.png"
+    write_rgb(tmp_path / name, np.zeros((40, 40, 3), np.uint8))
+    ended = run("detect", tmp_path)
+    assert "a\\x1b[31m\\u202eb.png: 0 faces" in ended.out and "\x1b" not in ended.out + ended.err

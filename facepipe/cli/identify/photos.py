@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli.inputs import Inputs
-from facepipe.cli.screen import note, print_json, progress
+from facepipe.cli.screen import note, print_json, progress, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ def show_photos(
                 for record in records(scene, kind):
                     print_json(record, indent=None)
             else:
-                click.echo(_line(scene))
+                say(_line(scene))
             if image.path in copies and image.pixels is not None:
                 _save(image.pixels, scene, kind, copies[image.path])
     inputs.tell()

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from facepipe.cli.identify.photos import boxes_of
 from facepipe.cli.process import ENDING, Terminated
-from facepipe.cli.screen import note, out, print_json, progress
+from facepipe.cli.screen import cell, note, out, print_json, progress, say
 
 if TYPE_CHECKING:
 
@@ -146,10 +144,10 @@ def _show(account: dict[str, Any]) -> None:
     table = Table("who", "seen for", "when", "tracks", "best score")
     for name, person in account["people"].items():
         when = ", ".join(f"{_clock(first)}–{_clock(last)}" for first, last in person["intervals"])
-        row = (name, f"{person['seconds']:.1f} s", when, str(person["tracks"]), f"{person['best_score']:.2f}")
+        row = (cell(name), f"{person['seconds']:.1f} s", when, str(person["tracks"]), f"{person['best_score']:.2f}")
         table.add_row(*row)
     out().print(table)
-    click.echo(f"{account['source']}: {account['frames']} frames, {account['seconds']:.1f} s")
+    say(f"{account['source']}: {account['frames']} frames, {account['seconds']:.1f} s")
 
 
 def _clock(seconds: float) -> str:
