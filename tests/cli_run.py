@@ -40,6 +40,8 @@ def run(*words: object) -> Outcome:
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["facepipe", *map(str, words)])
+        # What a command says must not depend on how fast the machine is.
+        patch.setattr("facepipe.cli.screen.QUIET_SECONDS", float("inf"))
         with pytest.raises(SystemExit) as end:
             main()
     code = 0 if end.value.code is None else end.value.code
