@@ -1,6 +1,7 @@
 """Training the upper layers on kept maps of the frozen ones, with strangers as negatives."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from train_tiny import crop, encoded, write_folders, write_recipe, write_shard
 
 from facepipe.datasets import open_samples
 from facepipe.errors import ModelError
-from facepipe.train import RecipeError, resolve, train
+from facepipe.train import RecipeError, TrainingError, resolve, train
 from facepipe.train.data.augment import NUMBERS, Augment, augment_batch
 from facepipe.train.data.crops import Crops
 from facepipe.train.data.order import uniforms
@@ -101,6 +102,21 @@ def test_views_are_the_crop_its_mirror_image_and_augmentations(tmp_path):
     assert {view for view, _ in again.missing()} == {4}  # more views need no others again
 
 
+def test_a_damaged_file_is_computed_again(tmp_path):
+    kept = KeptMaps(tmp_path, 70, 2, (1, 1, 2))
+    for view, first in kept.missing():
+        kept.write(view, first, np.ones((min(64, 70 - first), 1, 1, 2)))
+    assert KeptMaps(tmp_path, 70, 2, (1, 1, 2)).missing() == []
+    (tmp_path / "view-1.npy").write_bytes(b"half a head")
+    assert KeptMaps(tmp_path, 70, 2, (1, 1, 2)).missing() == [(1, 0), (1, 64)]
+
+
+def test_a_full_disk_is_said_before_the_work(tmp_path, teacher, strangers, monkeypatch):
+    monkeypatch.setattr(keep.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(TrainingError, match=r"the maps of frozen layers take 0\.0 GB, 0\.0 are free"):
+        begin(tmp_path, teacher, strangers)
+
+
 def test_a_run_changes_the_upper_layers_alone(tmp_path, teacher, strangers):
     begin(tmp_path, teacher, strangers)
     before, after = (load_file(tmp_path / folder / "weights.safetensors") for folder in ("teacher", "run"))
@@ -170,6 +186,8 @@ def test_the_finished_model_keeps_a_share_of_the_teacher(tmp_path, teacher, stra
 def test_what_cannot_be_frozen_is_said_in_a_line(tmp_path, teacher, strangers):
     with pytest.raises(RecipeError, match=r"freeze\.until needs teacher\.begin = true"):
         begin(tmp_path, teacher, strangers, "teacher.begin=false")
+    with pytest.raises(RecipeError, match="the student is narrower than"):
+        begin(tmp_path, teacher, strangers, "model.options={width=0.1875}", "teacher.begin_crops=8")
     with pytest.raises(ModelError, match="no such layer"):
         begin(tmp_path, teacher, strangers, "freeze.until=fc")
 

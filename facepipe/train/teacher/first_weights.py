@@ -26,8 +26,11 @@ _LEAST_COSINE = 0.999
 
 def begin_as_teacher(
     recipe: Recipe, student: nn.Module, crops: Crops, ranks: Ranks, say: Callable[[str], None]
-) -> None:
+) -> bool:
     """Give the student the teacher's weights, narrowed where it has fewer channels, if ``teacher.begin`` asks for it.
+
+    Returns:
+        whether the student is the teacher now, with nothing left out.
 
     Args:
         recipe: says who the teacher is and how crops are fed to the student.
@@ -42,13 +45,14 @@ def begin_as_teacher(
     """
     settings = recipe.teacher
     if not settings.model or not settings.begin:
-        return
+        return False
     if not isinstance(student, MobileNet):
         raise RecipeError(f"teacher.begin = true narrows a mobilenet, not {recipe.model.backbone}; set it to false")
     model = load(settings.model)
     teacher = teacher_network(recipe, model)
     _check(model, teacher, recipe, crops)
-    if _shapes(student) == _shapes(teacher):
+    whole = _shapes(student) == _shapes(teacher)
+    if whole:
         say(f"the student begins as {settings.model}")
         student.load_state_dict(teacher.state_dict())
     else:
@@ -58,6 +62,7 @@ def begin_as_teacher(
     if ranks.count > 1:
         for tensor in student.state_dict().values():
             dist.broadcast(tensor, 0)
+    return whole
 
 
 def _shapes(net: nn.Module) -> dict[str, torch.Size]:

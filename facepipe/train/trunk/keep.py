@@ -2,6 +2,8 @@
 
 import copy
 import hashlib
+import math
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,7 @@ from facepipe.train.data.crops import Crops
 from facepipe.train.data.loader import to_network
 from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.loop.checkpoint import TrainingError
+from facepipe.train.recipe.file import RecipeError
 from facepipe.train.recipe.schema import Recipe
 from facepipe.train.teacher.first_weights import begin_as_teacher
 from facepipe.train.teacher.targets import Targets, centred, mean_direction
@@ -45,7 +48,11 @@ def on_kept_maps(
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    begin_as_teacher(recipe, net, crops, ranks, say)
+    if not begin_as_teacher(recipe, net, crops, ranks, say):
+        raise RecipeError(
+            f"freeze.until = {recipe.freeze.until!r}: the student is narrower than {recipe.teacher.model}, so what it "
+            "says as it begins is nothing to aim at; leave model.options out, or freeze nothing"
+        )
     kept = keep_maps(recipe, crops, net, ranks, _Progress(say))
     told = begun_targets(recipe, kept, net, ranks.device)
     mean = mean_direction(told) if recipe.teacher.centre else np.zeros(told.shape[1])
@@ -90,12 +97,25 @@ def keep_maps(
     shape = run(crops.numbered(np.zeros(1, np.int64), np.zeros(1, np.int64))[0]).shape[1:]
     try:
         if ranks.first:
+            _require_room(folder, len(crops.samples) * recipe.freeze.views * 2 * math.prod(shape))
             fill(_open(folder, crops, recipe, shape), crops, recipe.augment, run, told)
         ranks.barrier()
         return _open(folder, crops, recipe, shape)
     except OSError as error:
         reason = error.strerror or error
         raise TrainingError(f"{folder}: cannot be written ({reason}); make room or choose freeze.cache") from error
+
+
+def _require_room(folder: Path, size: int) -> None:
+    """Refuse to begin what would not fit: a write into a mapped file that finds the disk full ends the process."""
+    there = sum(path.stat().st_blocks * 512 for path in folder.glob("*.npy"))
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if size - there > free:
+        raise TrainingError(
+            f"{folder}: the maps of frozen layers take {size / 1e9:.1f} GB, {(free + there) / 1e9:.1f} are free; make "
+            "room, choose freeze.cache, or lower freeze.views or data.max_images"
+        )
 
 
 def _open(folder: Path, crops: Crops, recipe: Recipe, shape: tuple[int, ...]) -> KeptMaps:

@@ -38,9 +38,9 @@ class KeptMaps:
     def __init__(self, folder: Path, count: int, views: int, shape: tuple[int, int, int]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.count, self.views, self.shape = count, views, shape
-        self.maps = [_array(folder / f"view-{view}.npy", (count, *shape), np.float16) for view in range(views)]
         chunks = -(-count // CHUNK)
-        self._done = [_array(folder / f"done-{view}.npy", (chunks,), np.uint8) for view in range(views)]
+        opened = [_view_files(folder, view, (count, *shape), chunks) for view in range(views)]
+        self.maps, self._done = [maps for maps, _ in opened], [done for _, done in opened]
 
     def missing(self) -> list[tuple[int, int]]:
         """View and first crop of each chunk that has not been computed, view by view."""
@@ -109,8 +109,14 @@ def name_of(samples: Samples, augment: Augment, seed: int, layers: bytes) -> str
     return digest.hexdigest()[:24]
 
 
-def _array(path: Path, shape: tuple[int, ...], kind: type) -> np.memmap:
-    mode = "r+" if path.exists() else "w+"
-    array = np.lib.format.open_memmap(path, mode=mode, dtype=kind, shape=shape)
-    assert array.shape == shape
-    return array
+def _view_files(folder: Path, view: int, shape: tuple[int, ...], chunks: int) -> tuple[np.memmap, np.memmap]:
+    """The maps of a view, and which chunks of them are computed; made anew, both, where one of them is damaged."""
+    files = (folder / f"view-{view}.npy", shape, np.float16), (folder / f"done-{view}.npy", (chunks,), np.uint8)
+    try:
+        maps, done = (np.lib.format.open_memmap(path, mode="r+") for path, _, _ in files)
+        if (maps.shape, done.shape) == (shape, (chunks,)):
+            return maps, done
+    except (FileNotFoundError, ValueError, EOFError):
+        pass
+    maps, done = (np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=size) for path, size, kind in files)
+    return maps, done
