@@ -22,6 +22,8 @@ FARS = (1e-2, 1e-3, 1e-4, 1e-5)
 LOOSE = (1e-1,)
 """Asked of people alike too, so that a card tells how many of them pass the thresholds of people at random."""
 _QUANTILES = 21
+_FITTED = 100_000
+"""Pairs of one kind that a curve is fitted to, evenly spaced in their order: more would change nothing."""
 
 Rows = tuple[np.ndarray, np.ndarray]
 """Rows of the left and the right face of each pair, int64."""
@@ -87,7 +89,8 @@ def calibrate_faces(
     people = len(np.unique(faces.person[faces.named]))
     counts = {
         "images": len(faces), "people": people, "strangers": int((~faces.named).sum()),
-        "children": int(faces.child.sum()), "genuine_pairs": len(genuine[0]), "impostor_pairs": len(impostor[0]),
+        "children": int(faces.child.sum()), "sources": len(set(faces.source)), "genuine_pairs": len(genuine[0]),
+        "impostor_pairs": len(impostor[0]),
         "alike_pairs": {name: len(rows[0]) for name, rows in alike.items()},
     }  # fmt: skip
     return _measure(faces.embeddings, genuine, impostor, alike, fars, f"{_in_words(counts)}; {about}", counts)
@@ -165,22 +168,27 @@ def _probability(
     alike: Mapping[str, Rows],
     groups: Mapping[str, np.ndarray],
 ) -> Probability:
-    """The curve of a score. Where people alike are known, half of the weight of impostor pairs is theirs, each group
-    weighing the same: among strangers whom somebody asks about, more are alike than among strangers at random."""
-    known = {name: rows for name, rows in alike.items() if len(rows[0])}
-    scores = np.concatenate([impostor[1], *(groups[name] for name in known)])
-    sizes = [len(impostor[1]), *(len(rows[0]) for rows in known.values())]
-    parts = [0.5 if known else 1.0, *[0.5 / max(1, len(known))] * len(known)]
-    weight = np.repeat([part / size for part, size in zip(parts, sizes, strict=True)], sizes)
-    rows = [np.concatenate([impostor[0][side], *(pair[side] for pair in known.values())]) for side in (0, 1)]
+    """The curve of a score. Where people alike are known, the impostor pairs are theirs, each group weighing the same:
+    who asks about two people has seldom two before them who differ at first sight."""
+    known = [(rows, groups[name]) for name, rows in alike.items() if len(rows[0])]
+    thinned = [_thinned(rows, scores) for rows, scores in known or [impostor]]
+    scores = np.concatenate([part for _, part in thinned])
+    rows = [np.concatenate([sides[side] for sides, _ in thinned]) for side in (0, 1)]
+    weight = np.concatenate([np.full(len(part), 1 / len(part)) for _, part in thinned])
     confidence = None
     if score == "cosine":  # the others take κ and σ² in themselves
         of_same, of_different = pair_confidence(scored, *genuine[0]), pair_confidence(scored, rows[0], rows[1])
         confidence = None if of_same is None or of_different is None else (of_same, of_different)
     curve = fit_logistic(genuine[1], scores, weight, confidence)
-    told_on = f"{len(genuine[1]):,} genuine and {len(impostor[1]):,} impostor pairs at random"
-    told_on += f", {sum(sizes[1:]):,} alike, as much weight" if known else ""
+    kind = f"of people alike, {len(known)} groups weighing the same" if known else "at random"
+    count = sum(len(part) for _, part in known or [impostor])
+    told_on = f"{len(genuine[1]):,} genuine and {count:,} impostor pairs {kind}"
     return Probability(score=score, fitted_on=told_on, **curve._asdict())
+
+
+def _thinned(rows: Rows, scores: np.ndarray) -> tuple[Rows, np.ndarray]:
+    step = slice(None, None, max(1, -(-len(scores) // _FITTED)))
+    return (rows[0][step], rows[1][step]), scores[step]
 
 
 def scores_of(embeddings: Embeddings) -> tuple[str, ...]:
@@ -200,4 +208,5 @@ def _quantiles(embeddings: Embeddings) -> tuple[float, ...]:
 def _in_words(counts: Mapping[str, Any]) -> str:
     who = [f"{counts[kind]:,} {kind}" for kind in ("people", "strangers") if counts[kind]]
     adults = ", children left out" if counts["children"] else ""
-    return f"{counts['impostor_pairs']:,} pairs of {' and '.join(who)}{adults}"
+    within = f", each pair of one of {counts['sources']} sources" if counts["sources"] > 1 else ""
+    return f"{counts['impostor_pairs']:,} pairs of {' and '.join(who)}{within}{adults}"

@@ -24,6 +24,7 @@ class KnownFaces:
         named: bool N, False for a stranger, of whom there are no genuine pairs.
         child: bool N, of whom an age below 20 is known.
         group: N names of groups of people who are alike, see `group_of`; empty where there is none.
+        source: N names of the sets that they come from; empty where none is named.
     """
 
     embeddings: Embeddings
@@ -31,15 +32,15 @@ class KnownFaces:
     named: np.ndarray
     child: np.ndarray
     group: np.ndarray
+    source: np.ndarray
 
     def __len__(self) -> int:
         return len(self.person)
 
     def take(self, rows: np.ndarray) -> "KnownFaces":
         """These rows."""
-        return KnownFaces(
-            self.embeddings.take(rows), self.person[rows], self.named[rows], self.child[rows], self.group[rows]
-        )
+        columns = (self.person, self.named, self.child, self.group, self.source)
+        return KnownFaces(self.embeddings.take(rows), *(column[rows] for column in columns))
 
 
 def known_faces(
@@ -65,7 +66,8 @@ def known_faces(
     person = np.array([next(alone) if name is None else number[name] for name in names], np.int64)
     child = np.array([age_of(one) < ADULT for one in about], bool)
     group = np.array([group_of(one) for one in about], dtype=object)
-    return KnownFaces(embeddings, person, named, child, group)
+    source = np.array([str(one.get("source", "") or "") for one in about], dtype=object)
+    return KnownFaces(embeddings, person, named, child, group, source)
 
 
 def genuine_pairs(faces: KnownFaces, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -81,8 +83,9 @@ def genuine_pairs(faces: KnownFaces, seed: int = 0) -> tuple[np.ndarray, np.ndar
 
 
 def random_pairs(faces: KnownFaces, strictest: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of faces of two different people, children left out, int64 rows.
+    """All pairs of faces of two different people of one source, children left out, int64 rows.
 
+    People of one set are nearer to each other than people of two, as people are in whatever album they are compared.
     Of each person as few faces are drawn as make ten false matches expected at the strictest rate: one, if there are
     people enough, so that nobody of whom there are many photos weighs more than others.
 
@@ -96,15 +99,14 @@ def random_pairs(faces: KnownFaces, strictest: float, seed: int = 0) -> tuple[np
     turn = _turn(faces.person[rows])
     for each in range(1, int(turn.max(initial=0)) + 2):
         drawn = rows[turn < each]
-        people = np.unique(faces.person[drawn], return_counts=True)[1]
-        pairs = (len(drawn) ** 2 - int((people**2).sum())) // 2
-        if pairs * strictest >= 10:
+        people, sources = (np.unique(names[drawn], return_counts=True)[1] for names in (faces.person, faces.source))
+        if (int((sources**2).sum()) - int((people**2).sum())) // 2 * strictest >= 10:
             break
     drawn = np.sort(drawn[:_LARGEST])
     i, j = np.triu_indices(len(drawn), 1)
     left, right = drawn[i], drawn[j]
-    different = faces.person[left] != faces.person[right]
-    return left[different], right[different]
+    counted = (faces.person[left] != faces.person[right]) & (faces.source[left] == faces.source[right])
+    return left[counted], right[counted]
 
 
 def _turn(person: np.ndarray) -> np.ndarray:

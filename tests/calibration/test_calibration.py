@@ -90,6 +90,13 @@ def test_children_are_no_strangers_at_random_and_one_face_of_each_person_is_enou
     assert len(random_pairs(faces, strictest=1e-9)[0]) == 80 * 79 // 2 - 20 * 6, "all there are"
 
 
+def test_pairs_at_random_are_of_one_source():
+    embeddings, names = clustered(30, 1)
+    faces = known_faces(embeddings, names, [{"source": "ab"[k % 3 == 0]} for k in range(30)])
+    left, right = random_pairs(faces, strictest=1e-3)
+    assert (faces.source[left] == faces.source[right]).all() and len(left) == 10 * 9 // 2 + 20 * 19 // 2
+
+
 def test_thresholds_let_through_what_they_say():
     random = np.random.default_rng(1)
     genuine, impostor = random.normal(0.6, 0.1, 500), random.normal(0, 0.1, 20_000)
@@ -145,7 +152,7 @@ def test_faces_give_all_that_a_card_says():
     assert len(measured.quantiles) == 21
     assert measured.quantiles[10] == pytest.approx(np.median(embeddings.kappa))
     assert measured.counts["people"] == 30 and measured.counts["strangers"] == 150
-    assert measured.measured_on.endswith("pairs of 30 people and 150 strangers; made up")
+    assert measured.measured_on.endswith("150 strangers, each pair of one of 2 sources; made up")
     assert measured.to_dict()["thresholds"][0]["far"] == 1e-2
 
     made = calibrated_card(card(uncertainty={"head": "compact"}), measured)
