@@ -66,7 +66,7 @@ def door(*writes: Output, reads: tuple[str, ...] = ()) -> Callable[[F], F]:
 
         decorated: Any = options.overwrite(wrapped)
         decorated.door = declared
-        return decorated  # type: ignore[no-any-return]
+        return decorated
 
     return decorate
 

@@ -29,7 +29,7 @@ def photo(astronaut):
 
 def assert_agree(image, name, tolerance):
     """The port counts pixels from 1, facepipe from 0."""
-    found = create_detector(preset(name), "cpu")([image])[0]
+    found = create_detector(preset(name, border=False), "cpu")([image])[0]
     expected = longhand.detect(image, rules=RULES[name])
     np.testing.assert_allclose(found.boxes, expected.boxes - 1, atol=tolerance)
     np.testing.assert_allclose(found.landmarks, expected.landmarks - 1, atol=tolerance)
@@ -90,6 +90,6 @@ def test_images_without_faces_and_of_any_size():
 
 def test_presets():
     numbers = {"min_face": 20, "factor": 0.85, "thresholds": (0.6, 0.7, 0.9)}
-    assert preset("sphereface-matlab") == DetectorSettings("mtcnn-matlab", **numbers)
-    assert preset("insightface") == DetectorSettings("mtcnn-tensorflow", **numbers)
+    assert preset("sphereface-matlab") == DetectorSettings("mtcnn-matlab", border=False, **numbers)
+    assert preset("insightface") == DetectorSettings("mtcnn-tensorflow", border=False, **numbers)
     assert preset("mtcnn-demo") == DetectorSettings("mtcnn", 20, 0.709, (0.6, 0.7, 0.7))
