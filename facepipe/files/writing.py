@@ -52,13 +52,17 @@ def replacing(
 
 
 def require_writable(path: Path) -> None:
-    """What must be asked before long work: that `replacing` could write ``path``. Makes its folder, nothing else.
+    """What must be asked before long work: that `replacing` could write ``path`` and make its folder. Makes nothing.
 
     Raises:
         OSError: ``path`` is a folder, or cannot be written.
     """
-    target = _ready(path)
-    with TemporaryFile(dir=target.parent):
+    folder = _target(path).parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    with TemporaryFile(dir=folder):
         pass
 
 
@@ -75,13 +79,19 @@ def write_text(path: Path, text: str, private: bool = False) -> None:
 
 def _ready(path: Path) -> Path:
     """Where ``path`` leads once links are resolved, its folder made."""
+    target = _target(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _target(path: Path) -> Path:
+    """Where ``path`` leads once links are resolved; no folder."""
     try:
         target = path.resolve()
     except RuntimeError as error:  # a link to itself, in Python 3.11 and 3.12
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from error
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a folder; name a file to write", str(path))
-    target.parent.mkdir(parents=True, exist_ok=True)
     return target
 
 

@@ -92,5 +92,5 @@ def test_contact_sheets(tmp_path, astronaut):
     assert sheet.shape[1] > 3 * 112 and sheet.shape[0] > 112
     assert ended.err.splitlines()[-1] == f"contact sheets: {tmp_path / 'sheets'}"
     (tmp_path / "in" / "one.png").unlink()
-    ended = run("cluster", store, "--threshold", 0.5, "--sheets", tmp_path / "sheets")
+    ended = run("cluster", store, "--threshold", 0.5, "--sheets", tmp_path / "sheets", "--overwrite")
     assert "1 photos were not found or show no face" in ended.err

@@ -103,7 +103,7 @@ def test_eval_of_aligned_crops(faces, pairs, model, tmp_path):
 
 def test_eval_for_people(faces, pairs, model):
     ended = run("eval", "lfw", faces, "--pairs", pairs, "-m", model, "--rule", "insightface")
-    assert ended.code == 0 and "mean" in ended.out and "±" in ended.out
+    assert ended.code == 0 and "mean" in ended.out and "standard error" in ended.out
     assert ended.err == "0 of 8 images had no detected face\n"
 
 

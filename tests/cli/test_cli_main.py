@@ -90,7 +90,8 @@ def test_wrong_values_of_shared_options(tmp_path):
     assert "minimum face 3.0" in refused("detect", image, "--min-face", 3)
     assert "pyramid factor 2.0" in refused("align", image, "-o", tmp_path, "--factor", 2)
     assert "mtcnn takes 3" in refused("detect", image, "--thresholds", 0.6, 0.7, 1.5)
-    assert "'facepipe models pull sface' fetches them" in refused("embed", image, "-o", image, "-m", "sface")
+    store = tmp_path / "a.parquet"
+    assert "'facepipe models pull sface' fetches them" in refused("embed", image, "-o", store, "-m", "sface")
 
 
 def failing(monkeypatch, error):
@@ -115,7 +116,9 @@ def test_a_line_break_in_a_name_stays_on_the_line(tmp_path):
 
 
 def test_a_folder_is_no_output_file(tmp_path):
-    assert "is a folder; name a file to write" in refused("inspect", "toy", "--steps", 1, "-o", tmp_path)
+    (tmp_path / "toy.png").mkdir()
+    ended = refused("inspect", "toy", "--steps", 1, "-o", tmp_path / "toy.png")
+    assert "is a folder; name a file to write" in ended
 
 
 def test_an_interrupt_ends_with_130(monkeypatch):
