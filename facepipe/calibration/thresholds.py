@@ -50,8 +50,8 @@ def alike_thresholds(
 ) -> tuple[list[Threshold], list[str]]:
     """As `random_thresholds`, for the worst of several groups: the one that asks for the highest threshold.
 
-    A group counts at a rate where its pairs make three false matches or more. A rate at which the groups that count
-    ask for less than others did at a looser rate is left out, with a note: those who were worst are too few there.
+    A group counts at a rate where its pairs make three false matches or more. A rate at which the group that decided at
+    the looser rate before does not count is left out, with a note, and so are all stricter ones.
 
     Args:
         genuine: float, scores of pairs of one person.
@@ -62,6 +62,7 @@ def alike_thresholds(
     """
     thresholds: list[Threshold] = []
     notes = []
+    deciding = ""
     sorted_scores = {name: ascending(scores) for name, scores in groups.items()}
     for far in sorted(fars, reverse=True):
         values = {
@@ -69,10 +70,10 @@ def alike_thresholds(
             for name, scores in sorted_scores.items()
             if len(scores) * far >= _LEAST
         }
-        worst = max(values, key=lambda name: values[name]) if values else ""
-        if not worst or (thresholds and values[worst] <= thresholds[-1].value):
+        if not values or (deciding and deciding not in values):
             notes.append(f"no {score} threshold among people who are alike at FAR {far:g}: too few pairs of the worst")
             continue
+        worst = deciding = max(values, key=lambda name: values[name])
         told = f"{worst}, {len(groups[worst]):,} pairs, the worst of {len(values)} groups; {measured_on}"
         thresholds.append(
             _threshold(far, values[worst], genuine, told, score, flip).model_copy(update={"population": "alike"})
