@@ -4,13 +4,14 @@ from facepipe.calibration.calibrate import FARS, Calibration, calibrate_faces, c
 from facepipe.calibration.card import calibrated_card
 from facepipe.calibration.faces import KnownFaces, known_faces
 from facepipe.calibration.groups import GROUP, alike_pairs, group_of
-from facepipe.calibration.thresholds import alike_thresholds, random_thresholds
+from facepipe.calibration.thresholds import ScoredSet, alike_thresholds, random_thresholds
 
 __all__ = [
     "FARS",
     "GROUP",
     "Calibration",
     "KnownFaces",
+    "ScoredSet",
     "alike_pairs",
     "alike_thresholds",
     "calibrate_faces",

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from facepipe.calibration.faces import KnownFaces, genuine_pairs, random_pairs
+from facepipe.calibration.faces import KnownFaces, RandomPairs, genuine_pairs, random_pairs
 from facepipe.calibration.groups import GROUP, alike_pairs
-from facepipe.calibration.thresholds import alike_thresholds, random_thresholds
+from facepipe.calibration.thresholds import ScoredSet, alike_thresholds, random_thresholds
 from facepipe.datasets.pairs.lfw_pairs import Pairs
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError, FacepipeError
@@ -82,15 +82,15 @@ def calibrate_faces(
         DatasetError: there are no two people.
     """
     genuine = genuine_pairs(faces, seed) if faces.named.any() else (np.zeros(0, np.int64),) * 2
-    impostor = random_pairs(faces, min(fars), seed)
-    if not len(impostor[0]):
+    impostor = random_pairs(faces, seed)
+    if not impostor:
         raise DatasetError("calibration needs faces of two people or more, or a list of pairs")
     alike = alike_pairs(faces.group, faces.person)
     people = len(np.unique(faces.person[faces.named]))
     counts = {
         "images": len(faces), "people": people, "strangers": int((~faces.named).sum()),
-        "children": int(faces.child.sum()), "sources": len(set(faces.source)), "genuine_pairs": len(genuine[0]),
-        "impostor_pairs": len(impostor[0]),
+        "children": int(faces.child.sum()), "genuine_pairs": len(genuine[0]),
+        "impostor_pairs": {name: len(pairs.left) for name, pairs in impostor.items()},
         "alike_pairs": {name: len(rows[0]) for name, rows in alike.items()},
     }  # fmt: skip
     return _measure(faces.embeddings, genuine, impostor, alike, fars, f"{_in_words(counts)}; {about}", counts)
@@ -117,13 +117,14 @@ def calibrate_pairs(
     genuine, impostor = (left[pairs.same], right[pairs.same]), (left[~pairs.same], right[~pairs.same])
     counts = {"images": len(pairs.names), "genuine_pairs": len(genuine[0]), "impostor_pairs": len(impostor[0])}
     told = f"{counts['genuine_pairs']:,} genuine and {counts['impostor_pairs']:,} impostor pairs; {about}"
-    return _measure(embeddings.take(np.unique(rows)), genuine, impostor, {}, fars, told, counts, embeddings)
+    listed = {"listed": RandomPairs(*impostor, people=0)}
+    return _measure(embeddings.take(np.unique(rows)), genuine, listed, {}, fars, told, counts, embeddings)
 
 
 def _measure(
     faces: Embeddings,
     genuine: Rows,
-    impostor: Rows,
+    impostor: Mapping[str, RandomPairs],
     alike: Mapping[str, Rows],
     fars: Sequence[float],
     measured_on: str,
@@ -136,15 +137,19 @@ def _measure(
     probabilities: list[Probability] = []
     notes: list[str] = []
     for score in scores_of(scored):
-        same, different = (score_pairs(score, scored, *rows) for rows in (genuine, impostor))
-        found, told = random_thresholds(same, different, fars, measured_on, score)
+        same = score_pairs(score, scored, *genuine)
+        sets = {name: score_pairs(score, scored, pairs.left, pairs.right) for name, pairs in impostor.items()}
+        counted = {name: ScoredSet(sets[name], _chances(pairs)) for name, pairs in impostor.items()}
+        found, told = random_thresholds(same, counted, fars, measured_on, score)
         groups = {name: score_pairs(score, scored, *rows) for name, rows in alike.items()}
         both = [*LOOSE, *fars]
         found_alike, told_alike = alike_thresholds(same, groups, both, GROUP, score) if groups else ([], [])
         thresholds += found + found_alike
         notes += told + told_alike
         try:
-            probabilities.append(_probability(score, scored, (genuine, same), (impostor, different), alike, groups))
+            random = {name: (pairs.left, pairs.right) for name, pairs in impostor.items()}
+            against = (alike, groups, "of people alike") if alike else (random, sets, "at random")
+            probabilities.append(_probability(score, scored, (genuine, same), *against))
         except FacepipeError as error:
             notes.append(f"no probability for {score} scores: {error}")
     if not alike:
@@ -160,18 +165,26 @@ def _measure(
     )
 
 
+def _chances(pairs: RandomPairs) -> int:
+    """Pairs of people; of a list, whose people nobody knows, its pairs."""
+    return pairs.people * (pairs.people - 1) // 2 if pairs.people else len(pairs.left)
+
+
 def _probability(
     score: str,
     scored: Embeddings,
     genuine: tuple[Rows, np.ndarray],
-    impostor: tuple[Rows, np.ndarray],
-    alike: Mapping[str, Rows],
-    groups: Mapping[str, np.ndarray],
+    impostor: Mapping[str, Rows],
+    scores_of_kind: Mapping[str, np.ndarray],
+    kind: str,
 ) -> Probability:
-    """The curve of a score. Where people alike are known, the impostor pairs are theirs, each group weighing the same:
-    who asks about two people has seldom two before them who differ at first sight."""
-    known = [(rows, groups[name]) for name, rows in alike.items() if len(rows[0])]
-    thinned = [_thinned(rows, scores) for rows, scores in known or [impostor]]
+    """The curve of a score; each group or set of impostor pairs weighs the same.
+
+    Where people alike are known, the impostor pairs are theirs: who asks about two people has seldom two before them
+    who differ at first sight.
+    """
+    known = [(rows, scores_of_kind[name]) for name, rows in impostor.items() if len(rows[0])]
+    thinned = [_thinned(rows, scores) for rows, scores in known]
     scores = np.concatenate([part for _, part in thinned])
     rows = [np.concatenate([sides[side] for sides, _ in thinned]) for side in (0, 1)]
     weight = np.concatenate([np.full(len(part), 1 / len(part)) for _, part in thinned])
@@ -180,9 +193,9 @@ def _probability(
         of_same, of_different = pair_confidence(scored, *genuine[0]), pair_confidence(scored, rows[0], rows[1])
         confidence = None if of_same is None or of_different is None else (of_same, of_different)
     curve = fit_logistic(genuine[1], scores, weight, confidence)
-    kind = f"of people alike, {len(known)} groups weighing the same" if known else "at random"
-    count = sum(len(part) for _, part in known or [impostor])
+    count = sum(len(part) for _, part in known)
     told_on = f"{len(genuine[1]):,} genuine and {count:,} impostor pairs {kind}"
+    told_on += f", {len(known)} groups weighing the same" if len(known) > 1 else ""
     return Probability(score=score, fitted_on=told_on, **curve._asdict())
 
 
@@ -207,6 +220,4 @@ def _quantiles(embeddings: Embeddings) -> tuple[float, ...]:
 
 def _in_words(counts: Mapping[str, Any]) -> str:
     who = [f"{counts[kind]:,} {kind}" for kind in ("people", "strangers") if counts[kind]]
-    adults = ", children left out" if counts["children"] else ""
-    within = f", each pair of one of {counts['sources']} sources" if counts["sources"] > 1 else ""
-    return f"{counts['impostor_pairs']:,} pairs of {' and '.join(who)}{within}{adults}"
+    return f"{counts['images']:,} faces of {' and '.join(who)}"

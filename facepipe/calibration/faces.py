@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -82,40 +82,40 @@ def genuine_pairs(faces: KnownFaces, seed: int = 0) -> tuple[np.ndarray, np.ndar
     return np.concatenate(left), np.concatenate(right)
 
 
-def random_pairs(faces: KnownFaces, strictest: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of faces of two different people of one source, children left out, int64 rows.
+class RandomPairs(NamedTuple):
+    """All pairs of faces of two different people of one set.
 
-    People of one set are nearer to each other than people of two, as people are in whatever album they are compared.
-    Of each person as few faces are drawn as make ten false matches expected at the strictest rate: one, if there are
-    people enough, so that nobody of whom there are many photos weighs more than others.
+    Attributes:
+        left, right: int64 M, rows.
+        people: how many there are.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    people: int
+
+
+def random_pairs(faces: KnownFaces, seed: int = 0) -> dict[str, RandomPairs]:
+    """Pairs of different people, children left out, within each set: people with names, and each source of strangers.
+
+    Pairs across sets are not counted: people of two sets differ more than people of one, whom somebody collected.
 
     Args:
         faces: of whom.
-        strictest: the least false-accept rate that is to be measured.
-        seed: of the choice.
+        seed: of the choice, where a set has very many faces.
     """
-    rows = np.flatnonzero(~faces.child)
-    rows = np.random.default_rng(seed).permutation(rows)
-    turn = _turn(faces.person[rows])
-    for each in range(1, int(turn.max(initial=0)) + 2):
-        drawn = rows[turn < each]
-        people, sources = (np.unique(names[drawn], return_counts=True)[1] for names in (faces.person, faces.source))
-        if (int((sources**2).sum()) - int((people**2).sum())) // 2 * strictest >= 10:
-            break
-    drawn = np.sort(drawn[:_LARGEST])
-    i, j = np.triu_indices(len(drawn), 1)
-    left, right = drawn[i], drawn[j]
-    counted = (faces.person[left] != faces.person[right]) & (faces.source[left] == faces.source[right])
-    return left[counted], right[counted]
+    sets = {"people": faces.named & ~faces.child}
+    for source in sorted(set(faces.source[~faces.named])):
+        name = f"strangers ({source})" if source else "strangers"
+        sets[name] = ~faces.named & ~faces.child & (faces.source == source)
+    found = {name: _within(faces, _some(np.flatnonzero(mask), _LARGEST, seed)) for name, mask in sets.items()}
+    return {name: pairs for name, pairs in found.items() if len(pairs.left)}
 
 
-def _turn(person: np.ndarray) -> np.ndarray:
-    """How many rows of the same person stand before each row."""
-    order = np.argsort(person, kind="stable")
-    starts = np.flatnonzero(np.diff(person[order], prepend=-1))
-    turn = np.empty(len(person), np.int64)
-    turn[order] = np.arange(len(person)) - np.repeat(starts, np.diff(np.append(starts, len(person))))
-    return turn
+def _within(faces: KnownFaces, rows: np.ndarray) -> RandomPairs:
+    left, right = (rows[side] for side in np.triu_indices(len(rows), 1))
+    different = faces.person[left] != faces.person[right]
+    return RandomPairs(left[different], right[different], len(np.unique(faces.person[rows])))
 
 
 def _some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:

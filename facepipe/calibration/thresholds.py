@@ -1,11 +1,10 @@
 """Thresholds at stated false-accept rates, among strangers at random and among strangers who are alike."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from facepipe.errors import FacepipeError
-from facepipe.score import threshold_at_far
 from facepipe.score.threshold import ascending, threshold_of_ascending
 from facepipe.zoo import Flip, Threshold
 
@@ -13,9 +12,16 @@ _LEAST = 3
 """False matches that a group must have at a rate, to be counted there: fewer tell too little."""
 
 
+class ScoredSet(NamedTuple):
+    """Scores of the impostor pairs of one set, float M; ``chances`` is how many pairs of people (not faces) it has."""
+
+    scores: np.ndarray
+    chances: int
+
+
 def random_thresholds(
     genuine: np.ndarray,
-    impostor: np.ndarray,
+    sets: Mapping[str, ScoredSet],
     fars: Sequence[float],
     measured_on: str,
     score: str = "cosine",
@@ -23,20 +29,34 @@ def random_thresholds(
 ) -> tuple[list[Threshold], list[str]]:
     """Thresholds at the rates that the pairs can tell, and a note on each that they cannot.
 
+    Of several sets the one that asks for the highest threshold decides, so that the rate holds in each. A set counts at
+    a rate where three of its pairs of people are expected to pass, one where it is the only set; photos of the same two
+    people are no further chances. A rate at which less is asked for than at a looser one is left out.
+
     Args:
-        genuine, impostor: float, scores of pairs of one person and of two.
+        genuine: float, scores of pairs of one person.
+        sets: name → scores of pairs of two people.
         fars: false-accept rates.
-        measured_on: what the pairs are, for the card.
+        measured_on: what the people are, for the card; the name of the set is put before it.
         score, flip: for the card.
     """
-    thresholds, notes = [], []
-    for far in fars:
-        try:
-            value = threshold_at_far(impostor, far)
-        except FacepipeError as error:
-            notes.append(f"no {score} threshold among people at random: {error}")
+    thresholds: list[Threshold] = []
+    notes = []
+    least = _LEAST if len(sets) > 1 else 1
+    sorted_scores = {name: ascending(one.scores) for name, one in sets.items()}
+    for far in sorted(fars, reverse=True):
+        values = {
+            name: threshold_of_ascending(sorted_scores[name], far)
+            for name, one in sets.items()
+            if min(one.chances * far + 1e-9, len(one.scores) * far + 1e-9) >= least
+        }
+        decides = max(values, key=lambda name: values[name]) if values else ""
+        if not decides or (thresholds and values[decides] <= thresholds[-1].value):
+            notes.append(f"no {score} threshold among people at random at FAR {far:g}: too few pairs of people")
             continue
-        thresholds.append(_threshold(far, value, genuine, measured_on, score, flip))
+        strictest = f", the strictest of {len(values)} sets" if len(values) > 1 else ""
+        told = f"{decides}, {len(sets[decides].scores):,} pairs{strictest}; {measured_on}"
+        thresholds.append(_threshold(far, values[decides], genuine, told, score, flip))
     return thresholds, notes
 
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facepipe.calibration import (
+    ScoredSet,
     alike_pairs,
     alike_thresholds,
     calibrate_faces,
@@ -79,33 +80,47 @@ def test_genuine_pairs_are_those_of_people_with_a_name():
     assert len(set(faces.person)) == 4 and faces.named.tolist() == [True, True, True, False, True, False]
 
 
-def test_children_are_no_strangers_at_random_and_one_face_of_each_person_is_enough():
-    embeddings, names = clustered(30, 4)
-    about = [{"age": 10 if name < "p010" else 40} for name in names]
+def test_pairs_at_random_are_of_two_adults_of_one_set():
+    embeddings, names = clustered(30, 2)
+    names = [name if name < "p010" else None for name in names]
+    about = [{"age": 10 if k % 4 == 0 else 40, "source": "ab"[k > 49]} for k in range(60)]
     faces = known_faces(embeddings, names, about)
-    left, right = random_pairs(faces, strictest=0.1)
-    assert (faces.person[left] != faces.person[right]).all() and not faces.child[left].any()
-    assert len(left) == 20 * 19 // 2, "190 pairs of one face each make ten false matches at 1 in 10"
-    assert len(random_pairs(faces, strictest=0.02)[0]) == 40 * 39 // 2 - 20, "two faces of each person"
-    assert len(random_pairs(faces, strictest=1e-9)[0]) == 80 * 79 // 2 - 20 * 6, "all there are"
-
-
-def test_pairs_at_random_are_of_one_source():
-    embeddings, names = clustered(30, 1)
-    faces = known_faces(embeddings, names, [{"source": "ab"[k % 3 == 0]} for k in range(30)])
-    left, right = random_pairs(faces, strictest=1e-3)
-    assert (faces.source[left] == faces.source[right]).all() and len(left) == 10 * 9 // 2 + 20 * 19 // 2
+    found = random_pairs(faces)
+    assert set(found) == {"people", "strangers (a)", "strangers (b)"}
+    for name, pairs in found.items():
+        both = np.concatenate([pairs.left, pairs.right])
+        assert not faces.child[both].any() and (faces.person[pairs.left] != faces.person[pairs.right]).all()
+        assert set(faces.named[both]) == {name == "people"}
+        assert name == "people" or set(faces.source[both]) == {name[-2]}
+    assert found["people"].people == 10
+    assert len(found["people"].left) == 15 * 14 // 2 - 5, "of 20 faces of ten people five are children's"
+    assert len(found["strangers (b)"].left) == 8 * 7 // 2 and found["strangers (b)"].people == 8
 
 
 def test_thresholds_let_through_what_they_say():
     random = np.random.default_rng(1)
     genuine, impostor = random.normal(0.6, 0.1, 500), random.normal(0, 0.1, 20_000)
-    thresholds, notes = random_thresholds(genuine, impostor, [1e-2, 1e-3, 1e-5], "these")
-    assert [one.far for one in thresholds] == [1e-2, 1e-3] and "1e-05" in notes[0]
+    thresholds, notes = random_thresholds(genuine, {"x": ScoredSet(impostor, 20_000)}, [1e-2, 1e-3, 1e-5], "these")
+    assert [one.far for one in thresholds] == [1e-2, 1e-3]
+    assert notes == ["no cosine threshold among people at random at FAR 1e-05: too few pairs of people"]
     for one in thresholds:
         assert (impostor >= one.value).sum() == round(one.far * 20_000)
         assert one.tar == pytest.approx((genuine >= one.value).mean())
-        assert (one.population, one.calibrated_on) == ("random", "these")
+        assert (one.population, one.calibrated_on) == ("random", "x, 20,000 pairs; these")
+
+
+def test_the_strictest_set_that_has_people_enough_decides():
+    """Set b asks for more, but its 100,000 pairs are of 1,000 pairs of people: it counts at 1 in 100 only."""
+    random = np.random.default_rng(4)
+    a, b = random.normal(0, 0.1, 100_000), random.normal(0.05, 0.1, 100_000)
+    sets = {"a": ScoredSet(a, 100_000), "b": ScoredSet(b, 1000)}
+    thresholds, notes = random_thresholds(np.zeros(0), sets, [1e-2, 1e-3], "these")
+    assert [(b >= thresholds[0].value).mean(), (a >= thresholds[1].value).mean()] == pytest.approx([1e-2, 1e-3])
+    assert thresholds[0].calibrated_on == "b, 100,000 pairs, the strictest of 2 sets; these"
+    assert thresholds[1].calibrated_on == "a, 100,000 pairs; these" and not notes
+    sets["b"] = ScoredSet(b + 0.5, 1000)
+    thresholds, notes = random_thresholds(np.zeros(0), sets, [1e-2, 1e-3], "these")
+    assert [one.far for one in thresholds] == [1e-2] and "FAR 0.001" in notes[0]
 
 
 def test_the_worst_group_decides():
@@ -152,7 +167,7 @@ def test_faces_give_all_that_a_card_says():
     assert len(measured.quantiles) == 21
     assert measured.quantiles[10] == pytest.approx(np.median(embeddings.kappa))
     assert measured.counts["people"] == 30 and measured.counts["strangers"] == 150
-    assert measured.measured_on.endswith("150 strangers, each pair of one of 2 sources; made up")
+    assert measured.measured_on == "300 faces of 30 people and 150 strangers; made up"
     assert measured.to_dict()["thresholds"][0]["far"] == 1e-2
 
     made = calibrated_card(card(uncertainty={"head": "compact"}), measured)
