@@ -13,8 +13,9 @@ Beside it: what the card's own thresholds at 1 in 1,000, among strangers at rand
 through; and what the latter costs in TAR on LFW's genuine pairs.
 
 Equal error rates are between a group's impostor pairs and LFW's genuine pairs, since no set has genuine pairs with such
-labels. Damage: the right image of each of LFW's pairs gets one fault of one kind, of a level drawn for it, and accuracy
-is by SphereFace's rule. With --keep embeddings are kept there and not made twice. Prints Markdown, or JSON (--json).
+labels. Damage: the right image of each pair of some folds of LFW gets one fault of one kind, of a level drawn for it,
+and accuracy is by SphereFace's rule. With --keep embeddings are kept there and not made twice. Prints Markdown, or JSON
+(--json).
 """
 
 import argparse
@@ -178,7 +179,7 @@ def measure(model: str, given: argparse.Namespace) -> dict[str, Any]:
         "thresholds": marks,
         "tar_on_lfw": {mark: float((genuine >= value).mean()) for mark, value in marks.items()},
         "groups": table,
-        "damage": by_damage(make, lfw, given.lfw, pairs) if given.damage else {},
+        "damage": by_damage(make, lfw, given.lfw, pairs.take(pairs.fold < given.damage)) if given.damage else {},
     }
 
 
@@ -212,7 +213,7 @@ def main() -> None:
     parser.add_argument("--shards", type=Path, nargs="*", default=[])
     parser.add_argument("--held-out-images", action="append", default=[], metavar="SOURCE=N")
     parser.add_argument("--one-person", type=Path)
-    parser.add_argument("--damage", action="store_true")
+    parser.add_argument("--damage", type=int, default=0, metavar="FOLDS", help="of LFW, 2 to 10; none by default")
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
