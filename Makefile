@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 .PHONY: demo test quick check model clean
 
 demo: $(VENV)/demo.installed
-	$(BIN)/facepipe demo -o demo.jpg
+	$(BIN)/facepipe demo -o demo.jpg --overwrite
 
 # Each test file in one process, so that what it prepares is prepared once.
 test: $(VENV)/dev.installed
