@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facepipe.alignment import Aligner
+from facepipe.alignment import Aligner, fit
 from facepipe.calibration.faces import KnownFaces, known_faces
 from facepipe.datasets import Samples, hold_out, hold_out_images, open_samples, take
 from facepipe.datasets.open_samples import shards_and_others
@@ -111,7 +111,7 @@ def faces_of_crops(
                 if samples.labels[i] == NOBODY and image_digest(data) in twins:
                     doubled += 1
                     continue
-                crops.append(aligner.accept(read_rgb(data)))
+                crops.append(_for(embedder, aligner, read_rgb(data)))
             except (OSError, FacepipeError) as error:
                 lost.append(f"{samples.key(i)}: {error}")
                 continue
@@ -128,6 +128,13 @@ def faces_of_crops(
     if lost:
         notes.append(f"{len(lost)} crops could not be read and were left out, such as {lost[0]}")
     return known_faces(join_embeddings(parts), names, [samples.about(i) for i in rows]), notes
+
+
+def _for(embedder: Embedder, aligner: Aligner, crop: np.ndarray) -> np.ndarray:
+    """The crop as the network takes it: as it is, or made to fit as an aligned crop."""
+    if crop.shape[:2] == embedder.size:
+        return crop
+    return fit(aligner.accept(crop), embedder.size, embedder.model.card.input.fit)
 
 
 def faces_of_photos(

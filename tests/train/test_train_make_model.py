@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 STUDENT = (
     "model.options={width=0.25}", f"model.input_size=[{SIZE[0]},{SIZE[1]}]", "model.embedding_dim=8",
-    "schedule.length=6", "schedule.warmup=2", "loop.batch=10", "data.held_out=3", "strangers.held_out={utk=2}",
+    "schedule.length=6", "schedule.warmup=2", "loop.batch=10", "data.held_out=3", "strangers.held_out={utk=12}",
     "evaluate.fars=[0.1]", "freeze.views=3",
 )  # fmt: skip
 HEAD = ("schedule.length=4", "schedule.unit=steps", "schedule.warmup=1", "loop.batch=8", "data.held_out=3",
@@ -63,8 +63,9 @@ def test_make_model_makes_a_model_and_goes_on_where_it_stopped(tmp_path, monkeyp
     commands = makefile_commands(
         CROPS=tmp_path / "crops", MORE=tmp_path / "more", RUNS=tmp_path / "runs",
         STUDENT=settings(f"teacher.model={tmp_path / 'teacher'}", *STUDENT), HEAD=settings(*HEAD),
+        CALIBRATE="--held-out 3 --held-out-images utk=12 --far 0.5",
     )  # fmt: skip
-    assert [words[0] for words in commands] == ["train", "train", "models"]
+    assert [words[0] for words in commands] == ["train", "train", "models", "calibrate"]
     for words in commands:
         done = run(*words)
         assert done.code == 0, done.err
@@ -73,6 +74,8 @@ def test_make_model_makes_a_model_and_goes_on_where_it_stopped(tmp_path, monkeyp
     embeddings = Embedder(made, precision="float32")(pixels)
     assert made.card.name == "facepipe-mobilenet" and embeddings.kappa is not None
     assert {threshold.score for threshold in made.card.thresholds} == {"cosine", "scf"}
+    assert {threshold.population for threshold in made.card.thresholds} == {"random", "alike"}
+    assert "12 strangers" in made.card.thresholds[0].calibrated_on
     student = load(tmp_path / "runs" / "student")
     assert embeddings.mu == pytest.approx(Embedder(student, precision="float32")(pixels).mu, abs=1e-3)
     weights = made.network.state_dict()["fc.weight"]

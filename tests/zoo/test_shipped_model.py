@@ -27,6 +27,10 @@ def test_it_fits_the_wheel_and_is_whole():
     assert model.head is not None and model.head.kind == "kappa"
     assert {t.far for t in card.thresholds if t.score == "cosine"} >= {1e-2, 1e-3, 1e-4}
     assert {t.score for t in card.thresholds} == {curve.score for curve in card.probabilities} == {"cosine", "scf"}
+    for score in ("cosine", "scf"):
+        assert {t.far for t in card.thresholds_of(score)} >= {1e-2, 1e-3, 1e-4, 1e-5}
+        assert {t.far for t in card.thresholds_of(score, population="alike")} >= {1e-1, 1e-2, 1e-3}
+    assert card.probability_of().interaction and not card.probability_of("scf").interaction
     assert card.source.licence and card.source.training_data
     assert card.use.intended and card.use.not_for and card.use.accuracy and card.use.weaknesses and card.use.made_by
 
