@@ -28,7 +28,7 @@ class Pixels(np.ndarray):
 
 
 class CountingReader:
-    """Stands for `read_rgb`: counts the pictures that are alive at once."""
+    """Stands for `read_image`: counts the pictures that are alive at once."""
 
     def __init__(self, shape=(2, 2, 3)):
         self.shape, self.alive, self.most, self.read = shape, 0, 0, []
@@ -51,7 +51,7 @@ class CountingReader:
 
 def watch(monkeypatch, **options):
     reader = CountingReader(**options)
-    monkeypatch.setattr(pipeline, "read_rgb", reader)
+    monkeypatch.setattr(pipeline, "read_image", reader)
     return reader
 
 
@@ -88,7 +88,7 @@ def test_slow_images_do_not_overtake(monkeypatch):
             release.set()
         return np.zeros((1, 1, 3), np.uint8)
 
-    monkeypatch.setattr(pipeline, "read_rgb", read)
+    monkeypatch.setattr(pipeline, "read_image", read)
     assert drain(read_batches(paths(4), max_images=4)) == [["0.jpg", "1.jpg", "2.jpg", "3.jpg"]]
 
 
