@@ -63,22 +63,24 @@ def sha256_of(path: Path) -> str:
 
 
 def detector_weights(name: str) -> Path:
-    """The weights of a detector that has a card, in the cache and whole.
+    """The weights of a detector that has a card, whole: they ship with facepipe or are in the cache.
 
     Raises:
         ModelError: they are not at hand (the message says how to get them), or damaged.
     """
     weights = tomllib.loads(shipped("models", "detectors", f"{name}.toml").read_text(encoding="utf-8"))["weights"]
-    path = weights_path(weights["sha256"], weights["file"])
+    path, url = weights_path(weights["sha256"], weights["file"]), weights.get("url")
     if not is_present(path):
+        if url is None:
+            raise ModelError(f"detector {name}: its weights ship with facepipe and are missing; reinstall facepipe")
         raise ModelError(
             f"detector {name}: its weights are not in the cache; fetch them with 'facepipe models pull {name}', or by "
-            f"hand: 'facepipe models import {name} FILE' with FILE from {weights['url']}"
+            f"hand: 'facepipe models import {name} FILE' with FILE from {url}"
         )
     got = sha256_of(path)
     if got != weights["sha256"]:
+        mend = "reinstall facepipe" if url is None else f"fetch it again with 'facepipe models pull {name}'"
         raise ModelError(
-            f"{path}: damaged or exchanged: its SHA-256 is {got}, the card of {name} says {weights['sha256']}; "
-            f"fetch it again with 'facepipe models pull {name}'"
+            f"{path}: damaged or exchanged: its SHA-256 is {got}, the card of {name} says {weights['sha256']}; {mend}"
         )
     return path

@@ -26,7 +26,7 @@ def command(context: click.Context) -> None:
 @command.command("list")
 @options.as_json
 def list_models(as_json: bool = False) -> None:
-    """All models, detectors whose weights are fetched, and the backbones that 'train' and 'import' know."""
+    """All models, the weights of detectors, and the backbones that 'train' and 'import' know."""
     from facepipe.backbones import describe, names
     from facepipe.zoo import available, detector_cards, is_cached
 

@@ -1,17 +1,14 @@
 """The three networks of MTCNN (Zhang et al., 2016, "Joint Face Detection and Alignment ...").
 
-The weights are those that facenet-pytorch carries in its wheel. They are read from its folder without
-importing it, since that import pulls in torchvision and takes longer than a detection.
+The weights are the authors' as facenet-pytorch carries them; they ship with facepipe, see the card
+``models/detectors/mtcnn.toml``.
 """
-
-from importlib.util import find_spec
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from facepipe.errors import ModelError
+from facepipe.weights import detector_weights
 
 _LANES = 16
 """Channels that a vector register of the processor holds. PyTorch's element-wise layers on a channels_last map with
@@ -113,12 +110,15 @@ def load_networks(device: torch.device) -> tuple[PNet, RNet, ONet]:
     """P-Net, R-Net and O-Net with their published weights, in eval mode, channels_last.
 
     Raises:
-        ModelError: facenet-pytorch is not installed or its weight files are damaged.
+        ModelError: the file of weights is missing or damaged.
     """
+    from safetensors.torch import load_file
+
+    weights = load_file(detector_weights("mtcnn"))
     networks = PNet(), RNet(), ONet()
     for network, dense, side in zip(networks, (None, "dense4", "dense5"), (0, 3, 3), strict=True):
-        path = _weights_folder() / f"{type(network).__name__.lower()}.pt"
-        state = _load_state(path)
+        own = f"{type(network).__name__.lower()}."
+        state = {name.removeprefix(own): values for name, values in weights.items() if name.startswith(own)}
         if isinstance(network, PNet):
             state = _widened(state)
         if dense is not None:
@@ -127,21 +127,6 @@ def load_networks(device: torch.device) -> tuple[PNet, RNet, ONet]:
         network.eval().requires_grad_(False)
         network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return networks
-
-
-def _weights_folder() -> Path:
-    package = find_spec("facenet_pytorch")
-    if package is None or not package.submodule_search_locations:
-        raise ModelError("facenet-pytorch carries MTCNN's weights and is not installed; pip install facenet-pytorch")
-    return Path(package.submodule_search_locations[0]) / "data"
-
-
-def _load_state(path: Path) -> dict[str, Tensor]:
-    try:
-        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ModelError(f"{path}: MTCNN's weights cannot be read; reinstall facenet-pytorch") from error
-    return state
 
 
 def _widened(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Detectors whose weights are fetched like a model's: their cards."""
+"""The cards of detectors: where their weights come from."""
 
 from facepipe.shipped import shipped
 from facepipe.zoo.card import AnyCard, DetectorCard
@@ -7,7 +7,7 @@ from facepipe.zoo.catalogue import find_card
 
 
 def detector_cards() -> dict[str, DetectorCard]:
-    """Name → card of each detector that has weights to fetch; MTCNN's are installed with facepipe.
+    """Name → card of each detector that has weights; those of one whose card has no URL ship with facepipe.
 
     Raises:
         ModelError: a card is damaged.

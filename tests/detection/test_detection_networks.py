@@ -1,11 +1,15 @@
 """P-, R- and O-Net against facenet-pytorch's own."""
 
+import re
+
 import pytest
 import torch
 from facenet_pytorch.models import mtcnn as peer
+from safetensors.torch import load_file
 
 from facepipe.detection.networks import load_networks
 from facepipe.errors import ModelError
+from facepipe.weights import detector_weights
 
 
 @pytest.fixture(scope="module")
@@ -68,14 +72,39 @@ def test_networks_are_ready_for_inference(networks):
         assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_damaged_weights_are_one_error_that_names_the_file(tmp_path, monkeypatch):
-    (tmp_path / "pnet.pt").write_bytes(b"not weights")
-    monkeypatch.setattr("facepipe.detection.networks._weights_folder", lambda: tmp_path)
-    with pytest.raises(ModelError, match=r"pnet\.pt.*reinstall facenet-pytorch"):
+def test_shipped_weights_are_those_of_facenet_pytorch_to_the_bit():
+    shipped = load_file(detector_weights("mtcnn"))
+    theirs = {}
+    for network in (peer.PNet(), peer.RNet(), peer.ONet()):
+        own = type(network).__name__.lower()
+        theirs |= {f"{own}.{name}": values for name, values in network.state_dict().items()}
+    assert shipped.keys() == theirs.keys()
+    assert all(torch.equal(shipped[name], values) for name, values in theirs.items())
+
+
+def test_the_wheel_carries_the_notice_of_those_who_made_them():
+    from facepipe.shipped import shipped
+
+    notice = shipped("models", "weights", "LICENSE-MIT-mtcnn.txt").read_text()
+    for maker in ("Kaipeng Zhang", "David Sandberg", "Timothy Esler"):
+        assert f"Copyright (c) {maker}" in re.sub(r"20\d\d ", "", notice)
+    assert "Permission is hereby granted, free of charge" in notice
+
+
+@pytest.fixture
+def weights_file(tmp_path, monkeypatch):
+    """Where MTCNN's weights are looked for; nothing is there yet."""
+    path = tmp_path / "mtcnn.safetensors"
+    monkeypatch.setattr("facepipe.weights.weights_path", lambda sha256, file: path)
+    return path
+
+
+def test_damaged_weights_are_one_error_that_names_the_file(weights_file):
+    weights_file.write_bytes(b"not weights")
+    with pytest.raises(ModelError, match=r"mtcnn\.safetensors: damaged or exchanged.*reinstall facepipe"):
         load_networks(torch.device("cpu"))
 
 
-def test_without_facenet_pytorch_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("facepipe.detection.networks.find_spec", lambda name: None)
-    with pytest.raises(ModelError, match="pip install facenet-pytorch"):
+def test_missing_weights_are_one_error_that_says_what_to_do(weights_file):
+    with pytest.raises(ModelError, match="ship with facepipe and are missing; reinstall facepipe"):
         load_networks(torch.device("cpu"))
