@@ -24,7 +24,7 @@ check: $(VENV)/dev.installed
 $(VENV)/demo.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --upgrade pip
-	$(BIN)/python -m pip install -e ".[plot,onnx]"
+	$(BIN)/python -m pip install -e ".[demo,onnx]"
 	touch $@
 
 $(VENV)/dev.installed: pyproject.toml

@@ -48,7 +48,7 @@ def command(
     from facepipe.devices import choose_device
     from facepipe.images import list_images
 
-    paths = list(islice(list_images(images), count)) if images else _astronauts(min(count, 256))
+    paths = list(islice(list_images(images), count)) if images else _portraits(min(count, 256))
     if not paths:
         raise DatasetError(f"{images}: no images in it; name a folder of photos")
     embedder = _embedder(model, precision, device)
@@ -63,10 +63,10 @@ def command(
         _show(rows, about)
 
 
-def _astronauts(count: int) -> list[Path]:
-    from skimage import data
+def _portraits(count: int) -> list[Path]:
+    from facepipe.cli.demo import packaged_photo
 
-    return [Path(data.__file__).parent / "astronaut.png"] * count
+    return [packaged_photo("Eileen Collins")] * count
 
 
 def _embedder(model: str | None, precision: str, device: str) -> "Embedder":

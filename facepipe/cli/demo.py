@@ -28,7 +28,7 @@ def command(out: Path, model: str | None, device: str) -> None:
     from facepipe.images import write_rgb
     from facepipe.zoo import DEFAULT
 
-    one, other = _photos()
+    one, other = map(packaged_photo, PHOTOS)
     answer = Pipeline(model or DEFAULT, device=device).compare(one, other)
     told = answer.to_dict()
     show(told)
@@ -36,11 +36,14 @@ def command(out: Path, model: str | None, device: str) -> None:
     click.echo(f"picture: {out}")
 
 
-def _photos() -> list[Path]:
-    paths = []
-    for package, inside, distribution in PHOTOS.values():
-        spec = find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
-            raise MissingExtraError(f"the demo needs {distribution}; pip install 'facepipe[plot]'")
-        paths.append(Path(spec.submodule_search_locations[0]) / inside)
-    return paths
+def packaged_photo(person: str) -> Path:
+    """The portrait that an installed package carries, by one of the names of `PHOTOS`.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+    """
+    package, inside, distribution = PHOTOS[person]
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtraError(f"the portrait of {person} is in {distribution}; pip install 'facepipe[demo]'")
+    return Path(spec.submodule_search_locations[0]) / inside

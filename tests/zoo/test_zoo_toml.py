@@ -2,6 +2,7 @@
 
 import tomllib
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,13 +27,24 @@ def test_reader_gives_back_what_was_written(values):
     assert tomllib.loads(dumps(values)) == values
 
 
-def test_layout():
-    values = {"size": (112, 96), "input": {"mean": 0.0}, "name": "a", "none": None, "rows": [{"far": 1e-5}]}
-    assert dumps(values) == (
-        'size = [112, 96]\nname = "a"\n\n[input]\nmean = 0.0\n\n[[rows]]\nfar = 1e-05\n'
-    )
+def test_what_is_none_is_left_out_at_every_depth():
+    values = {"size": (112, 96), "input": {"mean": 0.0, "none": None}, "none": None, "rows": [{"far": 1e-5, "no": None}]}
+    read = tomllib.loads(dumps(values))
+    assert read == {"size": [112, 96], "input": {"mean": 0.0}, "rows": [{"far": 1e-5}]}
+    assert type(read["input"]["mean"]) is float
 
 
-def test_foreign_type():
-    with pytest.raises(TypeError, match="TOML has no set"):
-        dumps({"a": {1}})
+@pytest.mark.parametrize(
+    ("number", "plain"),
+    [(np.float64(0.5), 0.5), (np.float32(0.25), 0.25), (np.int64(3), 3), (np.bool_(True), True), (np.array(2.0), 2.0)],
+)
+def test_numpy_numbers_are_plain_ones(number, plain):
+    read = tomllib.loads(dumps({"a": number, "table": {"b": [number]}}))
+    assert read == {"a": plain, "table": {"b": [plain]}}
+    assert type(read["a"]) is type(plain)
+
+
+@pytest.mark.parametrize("foreign", [{1}, np.zeros(2)], ids=["set", "array"])
+def test_foreign_type(foreign):
+    with pytest.raises(TypeError):
+        dumps({"a": foreign})
