@@ -28,7 +28,7 @@ def test_reader_gives_back_what_was_written(values):
 
 
 def test_what_is_none_is_left_out_at_every_depth():
-    values = {"size": (112, 96), "input": {"mean": 0.0, "none": None}, "none": None, "rows": [{"far": 1e-5, "no": None}]}
+    values = {"size": (112, 96), "input": {"mean": 0.0, "no": None}, "no": None, "rows": [{"far": 1e-5, "no": None}]}
     read = tomllib.loads(dumps(values))
     assert read == {"size": [112, 96], "input": {"mean": 0.0}, "rows": [{"far": 1e-5}]}
     assert type(read["input"]["mean"]) is float
