@@ -17,7 +17,9 @@ class _Failed:
         self.error = error
 
 
-def ahead(items: Iterable[T], room: int, name: str, drop: bool = False) -> Generator[T, None, None]:
+def ahead(
+    items: Iterable[T], room: int, name: str, drop: Callable[[T], None] | None = None
+) -> Generator[T, None, None]:
     """The items in order, made by a thread that is at most ``room`` of them ahead.
 
     An exception of the iterable is raised here, in its place. When this generator is closed, the thread ends and the
@@ -27,7 +29,8 @@ def ahead(items: Iterable[T], room: int, name: str, drop: bool = False) -> Gener
         items: of one stage.
         room: items that wait at most.
         name: of the thread.
-        drop: let the oldest waiting item go when there is no room, for a source that waits for nobody (a camera).
+        drop: let the oldest waiting item go when there is no room, for a source that waits for nobody (a camera);
+            called with each item that went.
     """
     queue: Queue[Any] = Queue(room)
     stop = Event()
@@ -57,15 +60,15 @@ def ahead(items: Iterable[T], room: int, name: str, drop: bool = False) -> Gener
         thread.join()
 
 
-def _put(queue: "Queue[Any]", item: object, stop: Event, drop: bool = False) -> bool:
+def _put(queue: "Queue[Any]", item: object, stop: Event, drop: Callable[[Any], None] | None = None) -> bool:
     """Wait for room, or make it; False when nobody reads any more."""
     while not stop.is_set():
         with suppress(Full):
-            queue.put(item, timeout=0.001 if drop else _PATIENCE)
+            queue.put(item, timeout=_PATIENCE if drop is None else 0.001)
             return True
-        if drop:
+        if drop is not None:
             with suppress(Empty):
-                queue.get_nowait()
+                drop(queue.get_nowait())
     return False
 
 

@@ -30,7 +30,7 @@ class Recorder:
         fps: frames per second.
         size: (height, width); odd sides lose a pixel, which the codecs ask for, and frames of another size are
             scaled to it.
-        sound_of: video whose sound is put in, if the program ``ffmpeg`` is installed.
+        sound_of: file or URL of a video whose sound is put in, if the program ``ffmpeg`` is installed.
 
     Attributes:
         silent: why there is no sound, or empty.
@@ -40,7 +40,7 @@ class Recorder:
         VideoError: unknown extension, or the file cannot be written.
     """
 
-    def __init__(self, path: Path, fps: float, size: tuple[int, int], sound_of: Path | None = None) -> None:
+    def __init__(self, path: Path, fps: float, size: tuple[int, int], sound_of: str | None = None) -> None:
         require_codec(path)
         self.path, self._fps, self._sound_of = path, fps, sound_of
         self._size = max(2, size[1] // 2 * 2), max(2, size[0] // 2 * 2)
@@ -129,7 +129,7 @@ class Recorder:
             return
         both = self._raw.with_name(f"sound-{self._raw.name.lstrip('.')}")
         seconds = f"{self._written / self._fps:.3f}"
-        sources = ["-i", str(self._raw), "-i", str(self._sound_of), "-map", "0:v:0", "-map", "1:a?"]
+        sources = ["-i", str(self._raw), "-i", self._sound_of, "-map", "0:v:0", "-map", "1:a?"]
         try:
             for codecs in (_SOUND_COPIED, _SOUND_ENCODED):
                 command = [ffmpeg, "-v", "error", "-nostdin", "-y", *sources, *codecs, "-t", seconds, str(both)]

@@ -1,11 +1,12 @@
 """Who was seen, when, and for how long."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from facepipe.identification.gallery import UNKNOWN
 from facepipe.identification.scene import Scene
 from facepipe.identification.track_names import Appearance
+from facepipe.identification.video import Video
 
 _GAP = 1.0
 
@@ -36,7 +37,12 @@ class PhotoSummary:
 
 
 def video_summary(
-    source: str, seconds: float, frames: int, tracks: Iterable[Appearance], every: int = 1
+    source: str,
+    seconds: float,
+    frames: int,
+    tracks: Iterable[Appearance],
+    every: int = 1,
+    lost: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Who was seen in a video.
 
@@ -46,6 +52,7 @@ def video_summary(
         frames: how many were read.
         tracks: that were seen, with their final names.
         every: each N-th frame was searched.
+        lost: ``undecodable`` and ``dropped`` frames, and ``gaps``, see `lost_frames`.
 
     Returns:
         JSON value: per person the intervals (from, to) in seconds in which a track of theirs was seen (joined
@@ -55,9 +62,17 @@ def video_summary(
     by_name: dict[str, list[Appearance]] = {}
     for track in sorted(tracks, key=lambda track: (track.first, track.track)):
         by_name.setdefault(track.identity.name, []).append(track)
-    frame = seconds / frames if frames else 0.0
+    lost = lost or {"undecodable": 0, "dropped": 0, "gaps": []}
+    frame = seconds / (frames + lost["undecodable"]) if frames else 0.0
     people = {name: _person(own, frame, every, seconds) for name, own in sorted(by_name.items())}
-    return {"source": source, "seconds": round(seconds, 3), "frames": frames, "people": _unknown_last(people)}
+    account = {"source": source, "seconds": round(seconds, 3), "frames": frames} | dict(lost)
+    return account | {"people": _unknown_last(people)}
+
+
+def lost_frames(video: Video, dropped: int) -> dict[str, Any]:
+    """What of a video nobody saw: frames that could not be decoded, those dropped since nobody had time, and gaps."""
+    gaps = [[round(gap.first, 3), None if gap.last is None else round(gap.last, 3)] for gap in video.gaps]
+    return {"undecodable": video.missing, "dropped": dropped, "gaps": gaps}
 
 
 def _person(tracks: Sequence[Appearance], frame: float, every: int, end: float) -> dict[str, Any]:

@@ -5,8 +5,9 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlsplit
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 import cv2
 import numpy as np
@@ -17,6 +18,8 @@ from facepipe.errors import FacepipeError
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 _LEAST_FPS, _USUAL_FPS, _MOST_FPS, _TRIES = 0.01, 25.0, 240.0, 5
+
+_COUNTING = frozenset((".mp4", ".m4v", ".mov", ".3gp", ".avi"))
 
 _REMEDY = {
     False: "the file is damaged or OpenCV lacks the codec: convert it with 'ffmpeg -i IN -c:v libx264 OUT.mp4'",
@@ -43,18 +46,32 @@ class Frame:
     image: np.ndarray
 
 
+@dataclass(frozen=True)
+class Gap:
+    """Where frames in a row could not be decoded.
+
+    Attributes:
+        first, last: seconds since the first frame, of the last frame before the gap and of the first one behind it;
+            at the start 0, and None where no frame comes behind it.
+    """
+
+    first: float
+    last: float | None
+
+
 class Video:
     """An opened video: iterate over it once.
 
     Args:
-        source: a file, a URL (``rtsp://``, ``http://`` ...), or the number of a camera.
+        source: a file, a URL (``rtsp://``, ``http://``, ``file://`` ...), or the number of a camera.
 
     Attributes:
         name: what it is called in errors and results; a URL without its password.
-        live: whether it goes on without waiting for us.
+        live: whether it goes on without waiting for us: a camera, or a stream without a number of frames.
         fps: nominal frames per second; 25 where the file does not say.
         count: frames that the file claims to have; 0 where nobody knows.
         read: frames that were read so far.
+        gaps: damaged places that were met so far.
 
     Raises:
         VideoError: it cannot be opened or holds no frame that can be decoded; says why in one line.
@@ -62,23 +79,28 @@ class Video:
 
     def __init__(self, source: str) -> None:
         self.name = without_password(source)
-        camera = is_camera(source)
-        self.live = camera or is_url(source)
-        if not self.live:
+        source = local_path(source)
+        camera, remote = is_camera(source), is_url(source)
+        if not camera and not remote:
             _require_file(Path(source))
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         self._capture = _opened(int(source) if camera else source, self.name, camera)
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         self.fps = _plausible(self._capture.get(cv2.CAP_PROP_FPS))
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.count = int(count) if not self.live and 0 < count < 1e9 else 0
-        self.counted = self.count > 0 and holds_count(Path(source))
+        self.count = int(count) if not camera and 0 < count < 1e9 else 0
+        self.live = camera or (remote and self.count == 0)
+        self.counted = self.count > 0 and (_named_as_counted(source) if remote else holds_count(Path(source)))
         self.read = 0
+        self.gaps: list[Gap] = []
+        self._calls = self._failed = 0
+        self._ended = False
         self._first = self._next()
+        self._lost_at_start = self._failed
         if self._first is None:
             codec = _four_letters(self._capture.get(cv2.CAP_PROP_FOURCC))
             self._capture.release()
-            raise VideoError(f"{self.name}: no frame can be decoded (codec {codec}); {_REMEDY[self.live]}")
+            raise VideoError(f"{self.name}: no frame can be decoded (codec {codec}); {_REMEDY[remote]}")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -92,24 +114,34 @@ class Video:
 
         0 where the container keeps no count: what is told of it then is its length times its rate, a guess.
         """
-        return max(0, self.count - self.read) if self.counted else 0
+        return max(0, self.count - self.read) if self.counted and self._ended else 0
 
     def frames(self, stop: Callable[[float], bool] = lambda _: False) -> Iterator[Frame]:
-        """All frames, until the end or until ``stop(time)`` says so. Broken ones are left out."""
+        """All frames, until the end or until ``stop(time)`` says so.
+
+        Those that cannot be decoded are left out, and the times of the others stay those of the film.
+        """
         began, last = time.monotonic(), -math.inf
-        start, image = self._time(), self._first
+        lost, image = self._lost_at_start, self._first
+        start = self._time() - lost / self.fps
         try:
             while image is not None:
                 seconds = time.monotonic() - began if self.live else self._time() - start
                 # Some files have no timestamps, or some that go back.
                 if seconds <= last or not math.isfinite(seconds):
-                    seconds = last + 1 / self.fps
+                    seconds = last + (1 + lost) / self.fps
+                if lost:
+                    self.gaps.append(Gap(max(last, 0.0), max(seconds, 0.0)))
                 last = max(seconds, 0.0)
                 if stop(last):
                     return
                 self.read += 1
                 yield Frame(self.read - 1, last, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
                 image = self._next()
+                lost = self._failed
+            self._ended = True
+            if self.missing and not self.gaps:
+                self.gaps.append(Gap(last, None))
         finally:
             self._capture.release()
 
@@ -117,14 +149,21 @@ class Video:
         return float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
 
     def _next(self) -> np.ndarray | None:
-        """The next frame that can be decoded, BGR; None at the end."""
-        for _ in range(_TRIES):
+        """The next frame that can be decoded, BGR; None at the end.
+
+        A packet that cannot be decoded and the end look the same, so that as many packets are tried as the file
+        claims to have. ``_failed`` counts those that failed before this frame.
+        """
+        self._failed = 0
+        while self._failed < max(_TRIES, self.count - self._calls):
+            self._calls += 1
             try:
                 done, image = self._capture.read()
             except cv2.error:
-                continue
+                done, image = False, None
             if done and image is not None and image.size:
                 return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+            self._failed += 1
         return None
 
 
@@ -136,6 +175,19 @@ def holds_count(path: Path) -> bool:
     except OSError:
         return False
     return start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide") or (start[:4] == b"RIFF" and start[8:] == b"AVI ")
+
+
+def _named_as_counted(url: str) -> bool:
+    """`holds_count` of what lies elsewhere, by its name."""
+    return PurePosixPath(unquote(urlsplit(url).path)).suffix.lower() in _COUNTING
+
+
+def local_path(source: str) -> str:
+    """The path that a ``file:`` URL names; any other source as it is."""
+    parts = urlsplit(source) if source[:5].lower() == "file:" else None
+    if parts is None or parts.netloc not in ("", "localhost"):
+        return source
+    return url2pathname(parts.path)
 
 
 def is_camera(source: str) -> bool:

@@ -50,6 +50,9 @@ class VideoFaces:
         tracker: joins faces to tracks.
         names: gives tracks their names, and has all tracks once the video is read.
         every: search each N-th frame; between them boxes are interpolated.
+
+    Attributes:
+        dropped: frames of a live source that came while nobody had time for them.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class VideoFaces:
         self._hold = min(max(every, int(_HELD_SECONDS * video.fps)), room)
         self._together = max(1, min(_TOGETHER, _TOGETHER_PIXELS // (height * width)))
         self._batch = 1 if video.live else min(self._together * every, room)
+        self.dropped = 0
 
     def __call__(self, stop: Callable[[float], bool] = lambda _: False) -> Generator[tuple[Frame, Scene], None, None]:
         """Every frame in order with its scene.
@@ -90,7 +94,8 @@ class VideoFaces:
 
     def _found(self, stop: Callable[[float], bool]) -> Generator[_Batch, None, None]:
         """Frames in batches, each frame that is searched with its crops."""
-        with closing(ahead(self._video.frames(stop), self._batch, "decode", drop=self._video.live)) as frames:
+        drop = self._drop if self._video.live else None
+        with closing(ahead(self._video.frames(stop), self._batch, "decode", drop)) as frames:
             batch: list[Frame] = []
             for number, frame in enumerate(frames):
                 batch.append(frame)
@@ -99,6 +104,9 @@ class VideoFaces:
                     batch = []
             if batch:
                 yield batch, self._crops(batch, number + 1 - len(batch))
+
+    def _drop(self, _: Frame) -> None:
+        self.dropped += 1
 
     def _crops(self, batch: list[Frame], first: int) -> list[CroppedImage | None]:
         searched = [(first + place) % self._every == 0 for place in range(len(batch))]

@@ -3,7 +3,8 @@
 EXTENSIONS = frozenset(
     (
         ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif",
-        ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".tga", ".heic", ".heif", ".hif", ".mpo",
+        ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".avif", ".tga", ".heic", ".heif", ".hif",
+        ".mpo",
     )
 )  # fmt: skip
 """Pictures that are read."""
@@ -15,12 +16,17 @@ VIDEO_EXTENSIONS = frozenset(
     )
 )  # fmt: skip
 
-_RAW = (".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf", ".pef", ".srw", ".raw")
-_FOREIGN = (".jxl", ".psd", ".xcf", ".eps", ".svg", ".pdf", ".jxr", ".exr", ".hdr")
+_RAW = (
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw",
+    ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
+)  # fmt: skip
+_FOREIGN = (".jxl", ".jxr", ".wdp", ".psd", ".psb", ".xcf", ".eps", ".svg", ".pdf", ".exr", ".hdr", ".bpg")
+
+RAW = "raw camera photo that must be developed first"
 
 KINDS = (
     dict.fromkeys(VIDEO_EXTENSIONS, "video")
-    | dict.fromkeys(_RAW, "raw camera photo that must be developed first")
+    | dict.fromkeys(_RAW, RAW)
     | dict.fromkeys(_FOREIGN, "picture that facepipe cannot read")
 )
 """Extension → what a file is that is not searched for, for the note on what was passed over."""

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from facepipe.errors import ImageError
 from facepipe.images.depth import eight_bits, eight_bits_of_floats, grey_to_rgb
+from facepipe.images.formats import KINDS, RAW
 from facepipe.images.jpeg import decode_jpeg
 from facepipe.images.png import is_png, without_text
 
@@ -51,6 +52,7 @@ class Picture:
 
 
 DAMAGED = "damaged inside"
+_JPEG_XL = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"  # ISO/IEC 18181-2
 
 
 def read_rgb(source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS, name: str = "") -> np.ndarray:
@@ -81,6 +83,7 @@ def read_image(
         ImageError: missing, a folder, empty, foreign, truncated, damaged beyond reading or too large; names the file.
     """
     name = name or ("<bytes>" if isinstance(source, bytes) else os.fspath(source))
+    _refuse_raw(Path(name).suffix, name)
     data = source if isinstance(source, bytes) else read_encoded(Path(source), name)
     if not data:
         raise ImageError(f"{name}: the file is empty (0 bytes); fetch or export it again")
@@ -103,7 +106,15 @@ def read_image(
         raise ImageError(f"{name}: damaged or truncated ({_first_line(error)}); fetch it again") from error
 
 
+def _refuse_raw(extension: str, name: str) -> None:
+    """Of raw camera files Pillow would take the small preview for the photo."""
+    if KINDS.get(extension.lower()) == RAW:
+        raise ImageError(f"{name}: a {RAW}; export it as JPEG, PNG or TIFF")
+
+
 def _decode(data: bytes, max_pixels: int, name: str, frame: int) -> Picture:
+    if data.startswith(_JPEG_XL):
+        raise ImageError(f"{name}: JPEG XL, which facepipe cannot read; convert it to JPEG or PNG")
     if data[4:8] == b"ftyp":
         _know_heif()
     if is_png(data):

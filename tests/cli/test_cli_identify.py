@@ -115,6 +115,46 @@ def test_ctrl_c_leaves_a_playable_copy(gallery, face, model, tmp_path):
     assert 0 < frames < 300 and f"{frames} frames" in ended.out
 
 
+def test_what_of_a_video_could_not_be_read_is_told(gallery, face, model, tmp_path):
+    """In words, in JSON Lines, in the summary, and by the exit code where all was asked for."""
+    film = write_video(tmp_path / "a.mp4", [np.roll(face, 3 * number, 1) for number in range(40)])
+    data = bytearray(film.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 3000] = bytes(3000)
+    film.write_bytes(data)
+    words = ["identify", gallery, film.as_uri(), "-m", model, "--every", 4, "--threshold", 0.9]
+    ended = run(*words, "--json", "--summary", tmp_path / "s.json")
+    lost = ended.lines[-1]
+    account = json.loads((tmp_path / "s.json").read_text())
+    assert lost["undecodable"] == 40 - account["frames"] > 0 and lost["dropped"] == 0 and len(lost["gaps"]) == 1
+    assert (account["undecodable"], account["gaps"]) == (lost["undecodable"], lost["gaps"])
+    assert account["seconds"] == pytest.approx(4.0)
+    assert f"{lost['undecodable']} of 40 frames could not be decoded: 0:0" in ended.err
+    assert (ended.code, run(*words, "--strict").code) == (0, 1)
+
+
+def test_frames_to_go(gallery, media, model, monkeypatch):
+    from contextlib import contextmanager
+
+    totals = []
+
+    @contextmanager
+    def progress(_, total):
+        totals.append(total)
+        yield lambda _: None
+
+    monkeypatch.setattr("facepipe.cli.identify.video.progress", progress)
+    run("identify", gallery, media / "film.mp4", "-m", model, "--seconds", 0.35)
+    run("identify", gallery, media / "film.mp4", "-m", model, "--seconds", 35)
+    assert totals == [4, 8]
+
+
+@pytest.mark.parametrize("name", ["a.CR2", "a.dng", "a.jxl", "a.psd"])
+def test_no_foreign_photo_is_played_as_a_video(gallery, model, tmp_path, name):
+    (tmp_path / name).write_bytes(bytes(99))
+    ended = run("identify", gallery, tmp_path / name, "-m", model)
+    assert ended.code == 2 and ("convert it to JPEG" in ended.out or "export it as JPEG" in ended.out)
+
+
 def test_photos_and_videos_together(gallery, media, model, tmp_path):
     both = [media / "photos" / "a.png", media / "film.mp4"]
     ended = run("identify", gallery, *both, "-m", model, "--every", 4, "--save", tmp_path, "--json")

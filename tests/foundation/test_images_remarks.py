@@ -125,3 +125,17 @@ def test_a_png_with_megabytes_of_text():
     text = chunk(b"zTXt", b"notes\0\0" + zlib.compress(b"x" * 80_000_000))
     long = chunk(b"tEXt", b"raw\0" + b"y" * 2_000_000)
     np.testing.assert_array_equal(read_rgb(data[:33] + text + long + data[33:]), PHOTO)
+
+
+@pytest.mark.parametrize("extension", [".cr2", ".NEF", ".dng", ".arw"])
+def test_the_preview_of_a_raw_photo_is_not_taken_for_the_photo(tmp_path, extension):
+    path = tmp_path / f"a{extension}"
+    path.write_bytes(encode(np.zeros((12, 16, 3), np.uint8), "TIFF"))
+    with pytest.raises(ImageError, match="a raw camera photo that must be developed first; export it as JPEG"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("start", [b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"])
+def test_jpeg_xl_is_named(start):
+    with pytest.raises(ImageError, match="JPEG XL, which facepipe cannot read; convert it"):
+        read_image(start + bytes(99))

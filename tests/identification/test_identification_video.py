@@ -60,6 +60,44 @@ def test_damaged_frames_are_left_out_or_patched(tmp_path):
     assert times == sorted(set(times)) and times[-1] == pytest.approx(1.1, abs=0.15)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
+@pytest.mark.parametrize("place", ["start", "middle", "end", "twice"])
+def test_a_damaged_video_is_read_to_its_end(tmp_path, suffix, place):
+    rng = np.random.default_rng(0)
+    noisy = [np.clip(picture.astype(int) + rng.integers(0, 40, picture.shape), 0, 255).astype(np.uint8)
+             for picture in [frame({"red": (number, 20)}) for number in range(120)]]
+    path = write_video(tmp_path / f"a{suffix}", noisy, 25, "MJPG" if suffix == ".avi" else "mp4v")
+    data = bytearray(path.read_bytes())
+    for at in {"start": [0.0], "middle": [0.5], "end": [0.9], "twice": [0.3, 0.7]}[place]:
+        start = max(64 if suffix == ".mp4" else 6000, int(len(data) * at))  # behind the header
+        data[start : start + len(data) // 12] = rng.bytes(len(data) // 12)
+    path.write_bytes(data)
+    video = Video(str(path))
+    times = [f.time for f in video.frames()]
+    damaged = 10 * (2 if place == "twice" else 1)
+    assert 120 - 2 * damaged <= len(times) <= 120
+    assert times == sorted(set(times))
+    if place != "end" and suffix != ".avi":  # frames of an AVI carry no times
+        assert times[-1] == pytest.approx(119 / 25, abs=0.1), "the times of the film, whatever is missing"
+    if suffix != ".mkv":
+        assert video.missing == 120 - len(times) > 0
+    if suffix == ".mp4":
+        assert len(video.gaps) == (2 if place == "twice" else 1)
+        first, last = video.gaps[0].first, video.gaps[0].last
+        assert (first == 0.0) == (place == "start")
+        assert last is None or 0.1 < last - first < 1.5
+
+
+def test_a_file_url_is_a_file(tmp_path):
+    path = write_video(tmp_path / "ein Fest.mp4", FRAMES)
+    for url in (path.as_uri(), f"file://localhost{path.as_uri().removeprefix('file://')}"):
+        video = Video(url)
+        assert (video.live, video.count, video.counted) == (False, 12, True)
+        assert [f.time for f in video.frames()] == pytest.approx([n / 10 for n in range(12)])
+    with pytest.raises(VideoError, match="no such file"):
+        Video((tmp_path / "none.mp4").as_uri())
+
+
 def cut(tmp_path):
     path = write_video(tmp_path / "cut.mp4", FRAMES)
     path.write_bytes(path.read_bytes()[:-400])  # the index is at the end
@@ -128,9 +166,10 @@ def test_a_stream_over_http(tmp_path, port):
     write_video(tmp_path / "a.avi", FRAMES, code="MJPG")
     video = Video(f"http://ada:secret@127.0.0.1:{port}/a.avi")
     frames = list(video.frames())
-    assert video.live and video.name == f"http://127.0.0.1:{port}/a.avi", "the password is shown nowhere"
+    assert not video.live and video.count == 12, "a source with a number of frames is a file"
+    assert video.name == f"http://127.0.0.1:{port}/a.avi", "the password is shown nowhere"
     assert len(frames) == 12 and [f.number for f in frames] == list(range(12))
-    assert (np.diff([f.time for f in frames]) > 0).all()
+    assert [f.time for f in frames] == pytest.approx([n / 10 for n in range(12)]), "not by the clock on the wall"
     assert np.abs(frames[7].image.astype(int) - FRAMES[7]).mean() < 5
 
 
@@ -280,15 +319,17 @@ def test_ahead_passes_exceptions_on():
 def test_a_live_source_is_not_waited_for():
     """A source of fifty items that nobody reads for a while: the oldest are let go."""
     went = threading.Event()
+    dropped = []
 
     def items():
         yield from range(50)
         went.set()
 
-    stream = ahead(items(), 3, "test", drop=True)
+    stream = ahead(items(), 3, "test", drop=dropped.append)
     next(stream)
     assert went.wait(5)
-    assert list(stream)[-1] == 49
+    rest = list(stream)
+    assert rest[-1] == 49 and sorted([0, *rest, *dropped]) == list(range(50))
 
 
 def test_behind_works_in_order_and_passes_exceptions_on():

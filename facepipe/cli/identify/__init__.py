@@ -141,7 +141,7 @@ def command(
         _write(summary, accounts[0] if len(accounts) == 1 else accounts)
     if videos and all("error" in account for account in accounts):
         raise click.exceptions.Exit(2)
-    inputs.end()
+    inputs.end(sum(account.get("undecodable", 0) + account.get("dropped", 0) for account in accounts))
 
 
 def _check_formats(photos: Iterable[Path], films: Iterable[Path]) -> None:
@@ -156,13 +156,16 @@ def _check_formats(photos: Iterable[Path], films: Iterable[Path]) -> None:
 
 def _sorted(media: tuple[str, ...]) -> tuple[list[Path], list[str]]:
     """Photos and folders, and what else is a video."""
-    from facepipe.identification.video import is_url
-    from facepipe.images import EXTENSIONS
+    from facepipe.identification.video import is_url, local_path
+    from facepipe.images import EXTENSIONS, KINDS
 
-    still = [not is_url(name) and (Path(name).is_dir() or Path(name).suffix.lower() in EXTENSIONS) for name in media]
-    photos = [Path(name) for name, yes in zip(media, still, strict=True) if yes]
-    videos = [name for name, yes in zip(media, still, strict=True) if not yes]
-    return photos, list({os.path.realpath(name) if Path(name).exists() else name: name for name in videos}.values())
+    names = [local_path(name) for name in media]
+    # What is known to be neither photo nor video is told of by the reader of photos.
+    still = EXTENSIONS | {extension for extension, kind in KINDS.items() if kind != "video"}
+    photos = [not is_url(name) and (Path(name).is_dir() or Path(name).suffix.lower() in still) for name in names]
+    videos = [name for name, photo in zip(names, photos, strict=True) if not photo]
+    own = {os.path.realpath(name) if Path(name).exists() else name: name for name in videos}
+    return [Path(name) for name, photo in zip(names, photos, strict=True) if photo], list(own.values())
 
 
 def _decision(

@@ -1,9 +1,11 @@
 """The part of ``facepipe identify`` that shows videos."""
 
+import math
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from facepipe.cli.identify.photos import boxes_of
 from facepipe.cli.process import ENDING, Terminated
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from facepipe.identification.tracking import Tracker
     from facepipe.identification.video import Frame, Video
 
-_WAITING = 4
+_WAITING, _PLACES = 4, 5
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def show_video(
     """Name the faces of a video; lines on stdout, the copy in ``job.save``; returns the summary."""
     from facepipe.identification import confidence_kind
     from facepipe.identification.scene import records
-    from facepipe.identification.summary import video_summary
+    from facepipe.identification.summary import lost_frames, video_summary
     from facepipe.identification.track_names import TrackNames
     from facepipe.identification.video import Video
     from facepipe.identification.video_faces import VideoFaces
@@ -56,7 +58,7 @@ def show_video(
         def stop(time: float) -> bool:
             return interrupt.wanted or (job.seconds is not None and time >= job.seconds)
 
-        advance = opened.enter_context(progress(_title(video), video.count if video.counted else None))
+        advance = opened.enter_context(progress(_title(video), _to_go(video, job.seconds)))
         copy = _copy(job, video, kind, opened)
         for frame, scene in opened.enter_context(closing(faces(stop))):
             last = frame.time
@@ -70,11 +72,21 @@ def show_video(
         if early and interrupt.number in ENDING:
             # Half a film must not be taken for a whole one; the copy is dropped on the way out.
             raise Terminated(interrupt.number)
-    _notes(job, video, early)
-    account = video_summary(video.name, last + 1 / video.fps, video.read, names.appearances, job.every)
+    lost = lost_frames(video, faces.dropped)
+    _notes(video, lost, early)
+    account = video_summary(video.name, last + 1 / video.fps, video.read, names.appearances, job.every, lost)
     if not job.as_json:
         _show(account)
+    elif any(lost.values()):
+        print_json({"source": video.name} | lost, indent=None)
     return account
+
+
+def _to_go(video: "Video", seconds: float | None) -> int | None:
+    """Frames that will be read; None where the container does not say."""
+    if not video.counted:
+        return None
+    return video.count if seconds is None else min(video.count, math.ceil(seconds * video.fps))
 
 
 def _title(video: "Video") -> str:
@@ -96,12 +108,14 @@ def _tracker(embedder: "Embedder", identifier: "Identifier") -> "Tracker":
 def copy_of_video(source: str, save: Path, several: bool) -> Path:
     """Where the copy of a video goes: ``save`` itself, or a file in that folder."""
     from facepipe.identification.recorder import CODECS
-    from facepipe.identification.video import is_camera, without_password
+    from facepipe.identification.video import is_camera, is_url, local_path, without_password
 
+    source = local_path(source)
     if not several and save.suffix:
         return save
-    suffix = Path(source).suffix.lower()
-    stem = f"camera{source}" if is_camera(source) else Path(without_password(source)).stem or "stream"
+    name = urlsplit(without_password(source)).path if is_url(source) else source
+    suffix = Path(name).suffix.lower()
+    stem = f"camera{source}" if is_camera(source) else Path(name).stem or "stream"
     return save / f"{stem}{suffix if suffix in CODECS else '.mp4'}"
 
 
@@ -109,12 +123,13 @@ def _copy(job: VideoJob, video: "Video", kind: str, opened: ExitStack) -> Any:
     """Draws and encodes in a thread of its own; None when no copy is wanted."""
     from facepipe.identification.prefetch import Behind
     from facepipe.identification.recorder import Recorder
+    from facepipe.identification.video import local_path
     from facepipe.report.names import draw_names
 
     if job.save is None:
         return None
     path = copy_of_video(job.source, job.save, job.several)
-    sound = Path(job.source) if job.sound and not video.live else None
+    sound = local_path(job.source) if job.sound and not video.live else None
     recorder = Recorder(path, video.fps, video.size, sound)
 
     def tell() -> None:
@@ -131,11 +146,21 @@ def _copy(job: VideoJob, video: "Video", kind: str, opened: ExitStack) -> Any:
     return opened.enter_context(Behind(draw, _WAITING, "encode"))
 
 
-def _notes(job: VideoJob, video: "Video", early: bool) -> None:
+def _notes(video: "Video", lost: dict[str, Any], early: bool) -> None:
     if early:
         note(f"{video.name}: ended early, after {video.read} frames", style="yellow")
-    elif job.seconds is None and video.missing:
-        note(f"{video.name}: {video.missing} of {video.count} frames could not be decoded", style="yellow")
+    if lost["undecodable"] or lost["gaps"]:
+        count = f"{lost['undecodable']} of {video.count} frames" if lost["undecodable"] else "frames"
+        places = ", ".join(_place(first, last) for first, last in lost["gaps"][:_PLACES])
+        more = f" and {len(lost['gaps']) - _PLACES} more places" if len(lost["gaps"]) > _PLACES else ""
+        note(f"{video.name}: {count} could not be decoded{places and ': '}{places}{more}", style="yellow")
+    if lost["dropped"]:
+        told = f"{lost['dropped']} frames were dropped, since they came faster than they could be searched"
+        note(f"{video.name}: {told}", style="yellow")
+
+
+def _place(first: float, last: float | None) -> str:
+    return f"after {_clock(first)}" if last is None else f"{_clock(first)}–{_clock(last)}"
 
 
 def _show(account: dict[str, Any]) -> None:
