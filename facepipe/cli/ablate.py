@@ -9,6 +9,7 @@ import click
 
 from facepipe.cli import options, train_options
 from facepipe.cli.ablation_table import ablation_json, show_ablation
+from facepipe.cli.door import Output, door
 from facepipe.cli.eval.verification_table import percent
 from facepipe.cli.screen import note, out, print_json
 from facepipe.errors import DatasetError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @options.device
 @click.option("--list", "list_ablations", is_flag=True, help="List the ablations that come with facepipe.")
 @options.as_json
+@door(Output("folder"), reads=("paths",))
 def command(
     ablation: str | None,
     benchmarks: tuple[str, ...],

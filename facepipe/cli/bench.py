@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import door
 from facepipe.cli.screen import note, out, print_json, progress
 from facepipe.errors import DatasetError, ModelError
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @options.device
 @options.detection
 @options.as_json
+@door(reads=("images",))
 def command(
     images: Path | None,
     count: int,

@@ -22,6 +22,10 @@ def _nobodys(_: Path) -> bool:
     return False
 
 
+def _itself(path: Path) -> tuple[Path, ...]:
+    return (path,)
+
+
 @dataclass(frozen=True)
 class Output:
     """A parameter that names what a command writes.
@@ -32,12 +36,18 @@ class Output:
             the command compares itself (`require_apart`) once it knows their names.
         ours: whether a file that is there was made by this command.
         add_with: the command that adds to such a file, where there is one.
+        stands_for: what is written where this is named, if not that itself: files, or folders.
+        grows: the parameter of inputs of which the output may be one: they are added to it.
+        changes: the file is read, changed and written; it is there.
     """
 
     parameter: str
     suffixes: tuple[str, ...] = ()
     ours: Callable[[Path], bool] = _nobodys
     add_with: str = ""
+    stands_for: Callable[[Path], tuple[Path, ...]] = _itself
+    grows: str = ""
+    changes: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,22 +59,25 @@ class Door:
 
 
 def door(*writes: Output, reads: tuple[str, ...] = ()) -> Callable[[F], F]:
-    """Declare a command's inputs and outputs, give it ``--overwrite``, and compare them before it runs.
+    """Declare a command's inputs and outputs, and compare them before it runs.
 
-    It stands nearest to the function. A command with a parameter ``overwrite`` is given it.
+    It stands above decorators that put parameters together, so that it sees them as they are given. A command that
+    writes files, or has a parameter ``overwrite``, gets the option ``--overwrite`` unless it has one of its own.
     """
     declared = Door(reads, writes)
 
     def decorate(command: F) -> F:
         wants = "overwrite" in signature(command).parameters
+        has = any("--overwrite" in option.opts for option in getattr(command, "__click_params__", ()))
+        offers = wants or any(output.suffixes and not output.changes for output in writes)
 
         @wraps(command)
         def wrapped(**words: Any) -> Any:
-            overwrite = bool(words["overwrite"]) if wants else bool(words.pop("overwrite"))
+            overwrite = bool(words.get("overwrite")) if wants else bool(words.pop("overwrite", False))
             _compare(declared, words, overwrite)
             return command(**words)
 
-        decorated: Any = options.overwrite(wrapped)
+        decorated: Any = options.overwrite(wrapped) if offers and not has else wrapped
         decorated.door = declared
         return decorated
 
@@ -73,16 +86,26 @@ def door(*writes: Output, reads: tuple[str, ...] = ()) -> Callable[[F], F]:
 
 def _compare(declared: Door, words: dict[str, Any], overwrite: bool) -> None:
     inputs = [path for name in declared.reads for path in _paths(words[name])]
-    outputs = []
+    outputs: list[Path] = []
     for output in declared.writes:
         for path in _paths(words[output.parameter]):
             if output.suffixes:
-                _check_suffix(path, output.suffixes)
-                outputs.append(path)
-                require_apart([path], inputs, overwrite, output.ours, output.add_with)
-            else:
-                require_apart([], inputs, folders=(path,) if path.is_dir() or not path.suffix else ())
+                outputs += _compare_file(output, path, inputs, list(_paths(words.get(output.grows))), overwrite)
+            elif path.is_dir() or not path.suffix:
+                require_apart([], inputs, folders=output.stands_for(path))
     require_apart(outputs, (), overwrite=True)
+
+
+def _compare_file(
+    output: Output, path: Path, inputs: list[Path], growing: list[Path], overwrite: bool
+) -> tuple[Path, ...]:
+    grows = output.changes or any(path.exists() and each.exists() and path.samefile(each) for each in growing)
+    if not output.changes:
+        _check_suffix(path, output.suffixes)
+    files = output.stands_for(path)
+    read = [each for each in inputs if not (grows and each in growing)]
+    require_apart(files, read, overwrite or grows, output.ours, output.add_with)
+    return files
 
 
 def _paths(value: Any) -> Iterator[Path]:

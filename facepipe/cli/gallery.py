@@ -11,7 +11,7 @@ from facepipe.cli.door import TABLES, Output, door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.screen import cell, note, out, print_json, progress
-from facepipe.files import locked, match_names, require_apart
+from facepipe.files import locked, match_names
 
 if TYPE_CHECKING:
     from facepipe.identification import Gallery, Remark
@@ -33,7 +33,7 @@ def command() -> None:
 
 @command.command("build")
 @_some_images
-@click.argument("gallery", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("gallery", metavar="OUT", type=options.output_path)
 @options.one_face
 @turning_face_tools
 @strict_option
@@ -68,6 +68,7 @@ def build(
 @turning_face_tools
 @strict_option
 @options.as_json
+@door(Output("gallery", TABLES, changes=True), reads=("images",))
 def add(
     gallery: Path, images: tuple[Path, ...], name: str | None, rule: str, tools: FaceTools, strict: bool, as_json: bool
 ) -> None:
@@ -75,7 +76,6 @@ def add(
     from facepipe.identification import change_gallery, enrol, load_gallery, merge
 
     known = load_gallery(gallery)
-    require_apart([gallery], images, overwrite=True)
     inputs = Inputs(strict)
     embedder = tools.embedder_of(gallery, known.images.model, known.images.flip, known.images.precision)
     with progress("embedding") as advance:
@@ -90,6 +90,7 @@ def add(
 @_gallery
 @click.argument("names", nargs=-1, required=True)
 @options.as_json
+@door(Output("gallery", TABLES, changes=True))
 def remove(gallery: Path, names: tuple[str, ...], as_json: bool) -> None:
     """Remove people, or single images (person/image): the file is written anew without them."""
     from facepipe.identification import Gallery, change_gallery, without
@@ -107,6 +108,7 @@ def remove(gallery: Path, names: tuple[str, ...], as_json: bool) -> None:
 @command.command("list")
 @_gallery
 @options.as_json
+@door(reads=("gallery",))
 def list_(gallery: Path, as_json: bool) -> None:
     """Who is in a gallery, with how many images."""
     from rich.table import Table
@@ -127,17 +129,15 @@ def list_(gallery: Path, as_json: bool) -> None:
 @command.command("merge")
 @click.argument("galleries", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--out", "gallery", required=True, type=options.output_path, help="Gallery to write.")
-@options.overwrite
 @options.as_json
-def merge_(galleries: tuple[Path, ...], gallery: Path, overwrite: bool, as_json: bool) -> None:
+@door(Output("gallery", TABLES, grows="galleries"), reads=("galleries",))
+def merge_(galleries: tuple[Path, ...], gallery: Path, as_json: bool) -> None:
     """Put galleries of one model together; people of the same name become one.
 
     OUT may be one of them: then the others are added to it.
     """
     from facepipe.identification import load_gallery, merge, save_gallery
 
-    grows = gallery.exists() and any(path.exists() and path.samefile(gallery) for path in galleries)
-    require_apart([gallery], [] if grows else galleries, overwrite or grows)
     with locked(gallery, note):
         both = merge([load_gallery(path) for path in galleries])
         save_gallery(gallery, both)

@@ -227,6 +227,7 @@ def export(model: str, folder: Path, name: str, overwrite: bool) -> None:
     help="How to join the embeddings of an image and its mirror.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a card of your own of this name.")
+@door(reads=("file",))
 def import_model(
     name: str,
     file: Path,

@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 from facepipe.cli import options
+from facepipe.cli.door import Output, door
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import DatasetError
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 
 @click.command("preprocess")
+@door(Output("out"), reads=("raw",))
 @click.argument("raw", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=options.output_path)
 @options.crop_template
 @options.dataset_faces
 @click.option(

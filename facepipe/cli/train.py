@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options, train_options
+from facepipe.cli.door import Output, door
 from facepipe.cli.screen import note, out, print_json
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("recipe", required=False)
 @train_options.data
 @click.option(
-    "--out", "-o", "run", type=click.Path(path_type=Path), help="Folder of the run [default: runs/RECIPE]."
+    "--out", "-o", "run", type=options.output_path, help="Folder of the run [default: runs/RECIPE]."
 )
 @train_options.overrides
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out.")
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @options.device
 @click.option("--list", "list_recipes", is_flag=True, help="List the recipes that come with facepipe.")
 @options.as_json
+@door(Output("run"), reads=("paths",))
 def command(
     recipe: str | None,
     paths: tuple[Path, ...],

@@ -1,130 +1,117 @@
 """Every command that writes, made from the commands' own declarations: inputs and foreign files stay as they were."""
 
-from importlib import import_module
-
 import click
 import pytest
+from cli_commands import ALL, DOORS, words
 from cli_run import refused, run
 
 from facepipe.cli import options
-from facepipe.cli.main import COMMANDS
 
-# Commands that make a folder of their own and keep watch over it themselves.
-OWN_FOLDER = {("ablate", "folder"), ("train", "run"), ("preprocess", "out")}
-# They change a gallery in place, or compare several galleries themselves.
-IN_PLACE = {("gallery merge", "gallery")}
+FILES = [(name, output) for name, door in DOORS.items() for output in door.writes if output.suffixes]
+FOLDERS = [(name, output) for name, door in DOORS.items() for output in door.writes if not output.suffixes]
 
 
-def commands(group=None, name=""):
-    """Name and click command of all commands but the protocols."""
-    if group is None:
-        for name in COMMANDS:
-            if name != "eval":
-                yield from commands(import_module(f"facepipe.cli.{name}").command, name)
-    elif isinstance(group, click.Group):
-        context = click.Context(group)
-        for inner in group.list_commands(context):
-            yield from commands(group.get_command(context, inner), f"{name} {inner}")
-    else:
-        yield name, group
+def label(value):
+    return getattr(value, "parameter", value)
 
 
-ALL = dict(commands())
-DOORS = {name: command.callback.door for name, command in ALL.items() if hasattr(command.callback, "door")}
-FILES = [
-    (name, output.parameter, output.suffixes[0])
-    for name, door in DOORS.items()
-    for output in door.writes
-    if output.suffixes
-]
-FOLDERS = [
-    (name, output.parameter) for name, door in DOORS.items() for output in door.writes if not output.suffixes
-]
+files = pytest.mark.parametrize(("name", "output"), FILES, ids=label)
+new_files = pytest.mark.parametrize(("name", "output"), [f for f in FILES if not f[1].changes], ids=label)
+folders = pytest.mark.parametrize(("name", "output"), FOLDERS, ids=label)
 
 
-def test_no_command_that_writes_is_forgotten():
-    writing = {
-        (name, parameter.name)
-        for name, command in ALL.items()
-        for parameter in command.params
-        if parameter.type is options.output_path
-    }
-    declared = {(name, output.parameter) for name, door in DOORS.items() for output in door.writes}
-    assert writing - declared - OWN_FOLDER - IN_PLACE == set()
-    assert len(FILES) >= 8 and len(FOLDERS) >= 4
+@pytest.fixture
+def other(tmp_path):
+    path = tmp_path / "other.bin"
+    path.write_bytes(b"other")
+    return path
 
 
-def words(name, given):
-    """A command line in which each parameter of ``given`` has its value, and each other argument some file."""
-    line = name.split()
-    for parameter in ALL[name].params:
-        value = given.get(parameter.name)
-        if isinstance(parameter, click.Argument):
-            line.append(value or given["other"])
-        elif value is not None:
-            line += [parameter.opts[0], value]
-        elif parameter.required:
-            line += [parameter.opts[0], given["other"]]
-    return line
+@pytest.mark.parametrize("name", ALL)
+def test_every_command_declares_all_that_it_reads_and_writes(name):
+    door = DOORS[name]
+    paths = {parameter.name: parameter for parameter in ALL[name].params if isinstance(parameter.type, click.Path)}
+    assert paths.keys() <= {*door.reads, *(output.parameter for output in door.writes)}
+    written = {output.parameter for output in door.writes if not output.changes}
+    assert {key for key, parameter in paths.items() if parameter.type is options.output_path} == written
+
+
+def test_the_tables_are_not_empty():
+    assert len(ALL) >= 35 and len(FILES) >= 27 and len(FOLDERS) >= 9
 
 
 def linked(path, kind):
     """``path`` under another name."""
-    other = path.with_name(f"link{path.suffix}")
+    link = path.with_name(f"link-{path.name}")
     if kind == "same":
         return path
-    (other.symlink_to if kind == "symbolic link" else other.hardlink_to)(path)
-    return other
+    (link.symlink_to if kind == "symbolic link" else link.hardlink_to)(path)
+    return link
 
 
 @pytest.mark.parametrize("kind", ["same", "symbolic link", "hard link"])
-@pytest.mark.parametrize(("name", "parameter", "suffix"), FILES)
-def test_no_output_replaces_an_input(tmp_path, name, parameter, suffix, kind):
-    other = tmp_path / "other.bin"
-    other.write_bytes(b"other")
+@files
+def test_no_output_replaces_an_input(tmp_path, other, name, output, kind):
     for read in DOORS[name].reads:
-        source = tmp_path / read / f"input{suffix}"
+        if read == output.grows:
+            continue
+        named = tmp_path / read / f"input{output.suffixes[0]}"
+        source = output.stands_for(named)[0]
         source.parent.mkdir()
         source.write_bytes(b"precious")
-        told = refused(*words(name, {"other": other, read: source, parameter: linked(source, kind)}), "--overwrite")
+        target = linked(source, kind).with_name(f"{linked_stem(kind)}input{output.suffixes[0]}")
+        line = words(name, {read: source, output.parameter: target}, other)
+        told = refused(*line, *(() if output.changes else ("--overwrite",)))
         assert "would replace the input" in told
         assert source.read_bytes() == b"precious" and other.read_bytes() == b"other"
 
 
-@pytest.mark.parametrize(("name", "parameter", "suffix"), FILES)
-def test_no_output_replaces_a_foreign_file(tmp_path, name, parameter, suffix):
-    other, foreign = tmp_path / "other.bin", tmp_path / f"foreign{suffix}"
-    other.write_bytes(b"other")
+def linked_stem(kind):
+    return "" if kind == "same" else "link-"
+
+
+@files
+def test_no_output_replaces_a_foreign_file(tmp_path, other, name, output):
+    named = tmp_path / f"foreign{output.suffixes[0]}"
+    foreign = output.stands_for(named)[-1]
     foreign.write_bytes(b"mine")
-    if suffix == ".npy":  # see the names beside it
-        foreign.with_suffix(".arrow").unlink(missing_ok=True)
-    told = refused(*words(name, {"other": other, parameter: foreign}))
-    assert told.startswith(f"{foreign}: is there already") and "--overwrite" in told
-    assert foreign.read_bytes() == b"mine" and set(tmp_path.iterdir()) == {foreign, other}
+    told = refused(*words(name, {output.parameter: named}, other))
+    assert str(foreign) in told
+    assert output.changes or (told.startswith(f"{foreign}: is there already") and "--overwrite" in told)
+    left = {path for path in tmp_path.iterdir() if path.suffix != ".lock"}
+    assert foreign.read_bytes() == b"mine" and left == {foreign, other}
 
 
-@pytest.mark.parametrize(("name", "parameter", "suffix"), FILES)
-def test_unknown_extensions_are_refused_before_work(tmp_path, name, parameter, suffix):
-    other = tmp_path / "other.bin"
-    other.write_bytes(b"other")
-    told = refused(*words(name, {"other": other, parameter: tmp_path / "out.xyz"}))
-    assert told.startswith(f"{tmp_path / 'out.xyz'}: cannot write .xyz") and suffix in told
+@new_files
+def test_unknown_extensions_are_refused_before_work(tmp_path, other, name, output):
+    told = refused(*words(name, {output.parameter: tmp_path / "out.xyz"}, other))
+    assert told.startswith(f"{tmp_path / 'out.xyz'}: cannot write .xyz") and output.suffixes[0] in told
 
 
 @pytest.mark.parametrize("kind", ["same", "symbolic link"])
-@pytest.mark.parametrize(("name", "parameter"), FOLDERS)
-def test_no_folder_of_outputs_is_a_folder_of_inputs(tmp_path, name, parameter, kind):
-    photos, other = tmp_path / "photos", tmp_path / "other.bin"
-    photos.mkdir()
-    other.write_bytes(b"other")
+@folders
+def test_no_folder_of_outputs_is_a_folder_of_inputs(tmp_path, other, name, output, kind):
+    out = tmp_path / "out"
+    photos = output.stands_for(out)[-1]
+    photos.mkdir(parents=True)
     (photos / "a.jpg").write_bytes(b"precious")
     for read in DOORS[name].reads:
-        target = photos if kind == "same" else tmp_path / f"to-{read}"
+        source = photos if kind == "same" else tmp_path / f"to-{read}"
         if kind != "same":
-            target.symlink_to(photos)
-        told = refused(*words(name, {"other": other, read: photos, parameter: target}), "--overwrite")
+            source.symlink_to(photos)
+        told = refused(*words(name, {read: source, output.parameter: out}, other))
         assert "choose another folder" in told
     assert list(photos.iterdir()) == [photos / "a.jpg"] and (photos / "a.jpg").read_bytes() == b"precious"
+
+
+@folders
+def test_a_file_is_no_folder_of_outputs(tmp_path, other, name, output):
+    for named in output.stands_for(tmp_path / "out"):
+        named.parent.mkdir(exist_ok=True)
+        named.write_bytes(b"mine")
+        told = refused(*words(name, {output.parameter: tmp_path / "out"}, other))
+        assert "is a file" in told or "Not a directory" in told or "would be" in told
+        assert named.read_bytes() == b"mine"
 
 
 def test_derived_names_are_compared(tmp_path):
@@ -142,7 +129,26 @@ def test_derived_names_are_compared(tmp_path):
     assert (out / "a.png").read_bytes() == b"precious"
 
 
+@pytest.mark.parametrize("name", ["film.mp4", "a.jpg"])
+@pytest.mark.parametrize("kind", ["same", "symbolic link", "hard link"])
+def test_identify_compares_the_copy_that_it_draws(tmp_path, name, kind):
+    """Nothing is loaded before."""
+    media = tmp_path / name
+    media.write_bytes(b"precious")
+    copy = linked(media, kind)
+    told = refused("identify", tmp_path / "g.parquet", media, "--save", copy, "--overwrite")
+    assert "would replace the input" in told and media.read_bytes() == b"precious"
+    more = tmp_path / "more" / name
+    more.parent.mkdir()
+    more.write_bytes(b"precious")
+    told = refused("identify", tmp_path / "g.parquet", media, more, "--save", more.parent, "--overwrite")
+    assert "would" in told and more.read_bytes() == media.read_bytes() == b"precious"
+
+
 def test_one_file_for_two_outputs(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"x")
     ended = run("identify", tmp_path / "a.jpg", tmp_path / "a.jpg", "--summary", tmp_path / "no" / "s.json")
     assert ended.code == 2 and not (tmp_path / "no" / "s.json").exists()
+    told = refused("eval", "risk", tmp_path, "--pairs", tmp_path / "p.txt", "--plot", tmp_path / "x.png",
+                   "--sheet", tmp_path / "x.png")  # fmt: skip
+    assert "would be written twice" in told

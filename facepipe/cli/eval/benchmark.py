@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 PROTOCOLS = ("lfw", "cfp", "pairs", "bin", "ytf")
 """Those of ``facepipe eval`` that report an accuracy."""
 
-_CALLERS = {"models": "--model", "score": "--score", "save": "--save", "as_json": "--json"}
+_CALLERS = {"models": "--model", "score": "--score", "save": "--save", "as_json": "--json",
+            "overwrite": "--overwrite"}  # fmt: skip
 """Options that are the caller's to give, or have no meaning here."""
 
 
@@ -57,7 +58,7 @@ class Benchmark:
         from facepipe import evaluation
 
         words = dict(self._context(models=[model], score=score, device=device).params)
-        del words["as_json"]
+        del words["as_json"], words["overwrite"]
         words["rule"], faces = words.pop("accuracy_rule"), words.pop("rule", "centre")
         if "preset" in words:
             words["detection"] = options.detector_settings(words)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import door
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.source_options import crop_options
+from facepipe.cli.eval.source_options import SAVE, crop_options
 from facepipe.cli.eval.verification_table import report_verification
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @verification.accuracy_rule("insightface")
 @verification.score
 @verification.fars
+@door(SAVE, reads=("file", "paths"))
 @crop_options
 @options.as_json
 def command(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import door
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.source_options import source_options, source_path
+from facepipe.cli.eval.source_options import SAVE, source_options, source_path
 from facepipe.cli.screen import print_json
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     "--lists", required=True, type=click.Path(path_type=Path), help="The protocol's blufr_lfw_config.mat."
 )
 @verification.score
+@door(SAVE, reads=("paths", "lists"))
 @source_options
 @options.as_json
 def command(source: "Source", lists: Path, score: str, as_json: bool) -> None:

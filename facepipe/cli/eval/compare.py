@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import door
 from facepipe.cli.eval.verification_table import NONE, percent
 from facepipe.cli.screen import note, out, print_json, progress
 from facepipe.errors import DatasetError
@@ -21,6 +22,7 @@ _PERCENT = ("accuracy", "std_error", "std_dev", "eer")
 @click.option("--resamples", type=click.IntRange(100), default=1000, show_default=True, help="Of the bootstrap.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
 @options.as_json
+@door(reads=("files",))
 def command(files: tuple[Path, ...], resamples: int, seed: int, as_json: bool) -> None:
     """Put results of 'facepipe eval ... --json' side by side.
 

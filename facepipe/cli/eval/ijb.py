@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import door
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.source_options import source_options, source_path
+from facepipe.cli.eval.source_options import SAVE, source_options, source_path
 from facepipe.cli.eval.template_options import template_options
 from facepipe.cli.screen import out, print_json
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 @template_options(weights=True)
 @verification.score
 @verification.fars
+@door(SAVE, reads=("paths", "lists"))
 @source_options
 @options.as_json
 def command(

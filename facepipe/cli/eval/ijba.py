@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import door
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.source_options import source_options, source_path
+from facepipe.cli.eval.source_options import SAVE, source_options, source_path
 from facepipe.cli.eval.template_options import template_options
 from facepipe.cli.screen import note, print_json
 
@@ -41,6 +42,7 @@ _SPLITS = 10
 @template_options(weights=False)
 @verification.score
 @verification.fars
+@door(SAVE, reads=("paths", "lists"))
 @source_options
 @options.as_json
 def command(

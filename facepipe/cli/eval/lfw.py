@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import door
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.source_options import source_options, source_path
+from facepipe.cli.eval.source_options import SAVE, source_options, source_path
 from facepipe.cli.eval.verification_table import report_verification
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--pairs", "pairs", required=True, type=click.Path(path_type=Path), help="LFW's pairs.txt.")
 @verification.verification("sphereface")
 @verification.damage
+@door(SAVE, reads=("paths", "pairs"))
 @source_options
 @options.as_json
 def command(

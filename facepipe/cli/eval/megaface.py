@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import TABLES, Output, door
 from facepipe.cli.eval import verification_options as verification
 from facepipe.cli.eval.source_options import source_options
+from facepipe.cli.made import is_embeddings
 from facepipe.cli.screen import print_json
 
 if TYPE_CHECKING:
@@ -15,6 +17,14 @@ if TYPE_CHECKING:
     from facepipe.protocols.megaface.photos import MegafaceResult
 
 _PATH = click.Path(path_type=Path)
+
+
+def _saved(path: Path) -> tuple[Path, ...]:
+    return tuple(path.with_name(f"{path.stem}-{what}{path.suffix}") for what in ("probes", "distractors"))
+
+
+def _exported(folder: Path) -> tuple[Path, ...]:
+    return folder / "facescrub", folder / "megaface"
 
 
 @click.command("megaface")
@@ -38,9 +48,18 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="Put the centre of the person's other photos in their place, as insightface does, or leave them out.",
 )
-@click.option("--export", type=_PATH, help="Write the features in the kit's form: facescrub/ and megaface/ in here.")
+@click.option(
+    "--export",
+    type=options.output_path,
+    help="Write the features in the kit's form: facescrub/ and megaface/ in here.",
+)
 @click.option("--algorithm", default="facepipe", show_default=True, help="Name in the files of --export.")
 @verification.score
+@door(
+    Output("save", TABLES, ours=is_embeddings, stands_for=_saved),
+    Output("export", stands_for=_exported),
+    reads=("paths", "probe_list", "distractor_list", "probe_noises", "distractor_noises"),
+)
 @source_options
 @options.as_json
 def command(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import door
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.source_options import source_options, source_path
+from facepipe.cli.eval.source_options import SAVE, source_options, source_path
 from facepipe.cli.screen import note, print_json
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--closed", is_flag=True, help="The closed-set variant: every probe has a mate.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of lists that are drawn.")
 @verification.score
+@door(SAVE, reads=("paths", "lists"))
 @source_options
 @options.as_json
 def command(source: "Source", lists: Path, closed: bool, seed: int, score: str, as_json: bool) -> None:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import PICTURES, PLOTS, Output, door
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.source_options import source_options, source_path
+from facepipe.cli.eval.source_options import SAVE, source_options, source_path
 from facepipe.cli.mixed_precision import tell_mixed
 from facepipe.cli.screen import note, out, print_json
 from facepipe.errors import DatasetError
@@ -55,6 +56,13 @@ if TYPE_CHECKING:
 @click.option("--plot", type=options.output_path, help="Draw the curves: .png, .jpg, .svg or .pdf.")
 @click.option("--csv", "csv_file", type=options.output_path, help="Write the curves and the table as CSV.")
 @click.option("--sheet", type=options.output_path, help="Picture of faces sorted by the first --confidence.")
+@door(
+    SAVE,
+    Output("plot", PLOTS),
+    Output("csv_file", (".csv",)),
+    Output("sheet", PICTURES),
+    reads=("paths", "pairs", "others"),
+)
 @source_options
 @options.as_json
 def command(

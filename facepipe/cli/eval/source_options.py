@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import TABLES, Output
+from facepipe.cli.made import is_embeddings
 from facepipe.cli.screen import note, progress
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 source_path = click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
 """PATH: a folder of images, or a file of embeddings; several make an ensemble."""
+SAVE = Output("save", TABLES, ours=is_embeddings)
+"""What the options write, for the door."""
 FIELDS = ("paths", "models", "flip", "rule", "already_aligned", "save", "precision", "device", "detection")
 """Parameters of the commands that are the source's."""
 

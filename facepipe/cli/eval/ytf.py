@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from facepipe.cli import options
+from facepipe.cli.door import door
 from facepipe.cli.eval import verification_options as verification
-from facepipe.cli.eval.source_options import source_options, source_path
+from facepipe.cli.eval.source_options import SAVE, source_options, source_path
 from facepipe.cli.eval.verification_table import report_verification
 from facepipe.cli.screen import note
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 )
 @click.option("--frames", type=click.IntRange(1), help="At most so many frames of a video, at equal distances.")
 @verification.verification("insightface")
+@door(SAVE, reads=("paths", "splits"))
 @source_options
 @options.as_json
 def command(

@@ -18,7 +18,7 @@ from facepipe.train.data.crops import Crops
 from facepipe.train.recipe.file import RecipeError
 from facepipe.train.recipe.schema import Recipe
 from facepipe.train.run.card import as_model
-from facepipe.train.run.finish import CLASSES, IDENTITIES
+from facepipe.train.run.folder import CLASSES, IDENTITIES
 from facepipe.train.run.prepare import Prepared
 from facepipe.zoo import locate
 from facepipe.zoo.checkpoint import read_checkpoint

@@ -51,6 +51,15 @@ def checkpoint_folders(run: Path) -> list[Path]:
     return sorted((run / "checkpoints").glob("step-*"), reverse=True)
 
 
+def read_values(folder: Path) -> dict[str, Any]:
+    """The plain values of a checkpoint; none where it is damaged."""
+    try:
+        with safe_open(folder / STATE, framework="pt") as file:
+            return dict(json.loads(file.metadata()["facepipe"]))
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def save_checkpoint(run: Path, checkpoint: Checkpoint, ranks: Ranks) -> Path:
     """Write a checkpoint next to the others and take away all but the last two.
 

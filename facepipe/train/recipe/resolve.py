@@ -7,7 +7,7 @@ from facepipe.train.heads.centres import centres_file
 from facepipe.train.heads.frozen import fill_model
 from facepipe.train.recipe.file import RecipeError, differences, load_recipe
 from facepipe.train.recipe.schema import Recipe
-from facepipe.train.run.run import RECIPE
+from facepipe.train.run.folder import RECIPE
 
 
 def resolve(

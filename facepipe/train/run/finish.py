@@ -21,12 +21,10 @@ from facepipe.train.loop.checkpoint import TrainingError
 from facepipe.train.loop.trainer import Trainer
 from facepipe.train.recipe.schema import Recipe
 from facepipe.train.run.card import as_model, write_model
+from facepipe.train.run.folder import CLASSES, IDENTITIES
 from facepipe.train.run.prepare import Prepared
 from facepipe.zoo import Card, Probability, Source, Uncertainty
 from facepipe.zoo import Threshold as CardThreshold
-
-IDENTITIES = "identities.txt"
-CLASSES = "classes.safetensors"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from facepipe.train.loop.log import LOG
 from facepipe.train.recipe.file import load_recipe
 from facepipe.train.recipe.schema import Recipe
 from facepipe.train.run.card import CARD
-from facepipe.train.run.run import RECIPE
+from facepipe.train.run.folder import RECIPE
 from facepipe.zoo.card_file import read_card
 
 

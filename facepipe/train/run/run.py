@@ -15,7 +15,7 @@ from facepipe.train.distributed.ranks import Ranks, join_ranks
 from facepipe.train.evaluation.held_out import HeldOutEvaluation
 from facepipe.train.heads.centres import set_centres
 from facepipe.train.heads.frozen import fill_model
-from facepipe.train.loop.checkpoint import TrainingError, checkpoint_folders, load_checkpoint, save_checkpoint
+from facepipe.train.loop.checkpoint import TrainingError, load_checkpoint, save_checkpoint
 from facepipe.train.loop.interrupt import Interrupt
 from facepipe.train.loop.log import Log
 from facepipe.train.loop.optimiser import decay_loss
@@ -28,10 +28,11 @@ from facepipe.train.recipe.file import save_recipe
 from facepipe.train.recipe.schema import Recipe
 from facepipe.train.run.changes import changes_of
 from facepipe.train.run.finish import finish
+from facepipe.train.run.folder import RECIPE, require_folder
+from facepipe.train.run.last_good import last_good
 from facepipe.train.run.prepare import Prepared, prepare
 from facepipe.train.teacher.first_weights import begin_as_teacher
 
-RECIPE = "recipe.toml"
 _AGREE_EVERY = 10
 """Steps between two looks at whether another rank was asked to stop."""
 
@@ -87,6 +88,8 @@ def train(
     recipe = fill_model(recipe)
     with join_ranks(device) as ranks:
         console = console or Console(stderr=True, quiet=not ranks.first)
+        require_folder(recipe, run, resume)
+        ranks.barrier()  # none may find what another one has written meanwhile
         made = evaluation(recipe, ranks.device) if evaluation is not None and ranks.first else None
         return _Run(recipe, run, ranks, made, console).go(resume, allow)
 
@@ -104,6 +107,7 @@ class _Run:
         self.figures: dict[str, float] = {}
         self._said = -math.inf
         self.changes: tuple[str, ...] = ()
+        self.first_loss = math.nan
         self.say(*self.ready.notes)
 
     def _own_evaluation(self) -> Evaluation | None:
@@ -143,12 +147,6 @@ class _Run:
         return Log(self.run, self.recipe.loop.tensorboard, first, published)
 
     def _begin(self) -> int:
-        kept = checkpoint_folders(self.run)
-        if kept:
-            raise TrainingError(
-                f"{self.run}: holds a run already ({kept[0].name}); go on with --resume, or choose another "
-                "--out"
-            )
         self._save_recipe()
         self._begin_as_teacher()
         set_centres(self.recipe, self.ready, self.say)
@@ -174,6 +172,7 @@ class _Run:
             )
         self.say(*notes)
         restore_state(self.ready.trainer, checkpoint)
+        self.first_loss = float(checkpoint.values.get("first_loss", math.nan))
         self.changes = (*changed.lines, *changed.rate_line(checkpoint.step, self.ready.steps_per_epoch))
         if changed.lines:
             self.say(f"{self.run}: changed from step {checkpoint.step + 1} on: {'; '.join(self.changes)}")
@@ -217,7 +216,7 @@ class _Run:
         """All steps that are left; returns samples per second, of all ranks, evaluations included."""
         ready, loop = self.ready, self.recipe.loop
         whole = Window(self.ranks.device)
-        window = Window(self.ranks.device)
+        window, since_saved = Window(self.ranks.device), Window(self.ranks.device)
         progress = TrainingProgress(ready.steps, first, self.console)
         batches = ready.loader.batches(first, ready.steps)
         with Interrupt() as interrupt, progress, closing(batches):
@@ -227,6 +226,9 @@ class _Run:
                 last = done == ready.steps
                 window.add(result.loss)
                 whole.add(result.loss)
+                since_saved.add(result.loss)
+                if number == 0:
+                    self.first_loss = float(result.loss)
                 progress.advance()
                 if done % loop.log_every == 0 or last or number == first:
                     self._report(done, window, result, progress, log)
@@ -235,7 +237,8 @@ class _Run:
                     self._evaluate(done, log)
                 stop = self._asked_to_stop(interrupt, done)
                 if stop or last or done % loop.checkpoint_every == 0:
-                    self._save(done)
+                    self._save(done, since_saved.mean_loss())
+                    since_saved = Window(self.ranks.device)
                 if stop and not last:
                     raise Stopped(
                         f"stopped after step {done} of {ready.steps} and saved; go on with: "
@@ -277,17 +280,18 @@ class _Run:
             self._said = time.monotonic()
 
     def _diverged(self, step: int) -> TrainingError:
-        kept = checkpoint_folders(self.run)
-        before = f" ({kept[0].name} is from before)" if kept else ""
         return TrainingError(
-            f"{self.run}: the loss or a weight is not a number any more at step {step}{before}; lower "
+            f"{self.run}: the loss or a weight is not a number any more at step {step}{last_good(self.run)}; lower "
             "optimiser.lr, lengthen schedule.warmup or set optimiser.clip"
         )
 
-    def _save(self, done: int) -> None:
-        if not self.ready.trainer.finite():
+    def _save(self, done: int, loss: float) -> None:
+        """Keep a checkpoint, with the mean loss of the steps since the one before."""
+        if not (math.isfinite(loss) and self.ready.trainer.finite()):
             raise self._diverged(done)
-        data = {"fingerprint": self.ready.fingerprint, "contents": self.ready.contents}
+        data = {"fingerprint": self.ready.fingerprint, "contents": self.ready.contents, "loss": loss}
+        if math.isfinite(self.first_loss):
+            data["first_loss"] = self.first_loss
         state = take_state(self.ready.trainer, done, data)
         save_checkpoint(self.run, state, self.ranks)
 

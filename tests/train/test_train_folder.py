@@ -1,0 +1,74 @@
+"""The folder of a run: what lies there stays, and of its checkpoints the last good one is named."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from train_tiny import write_folders, write_recipe
+
+from facepipe.files import OutputError
+from facepipe.train import TrainingError, load_recipe
+from facepipe.train.recipe.file import save_recipe
+from facepipe.train.run.folder import require_folder
+from facepipe.train.run.last_good import last_good
+
+
+def kept(run, step, **values):
+    folder = run / "checkpoints" / f"step-{step:09d}"
+    folder.mkdir(parents=True)
+    save_file({"a": torch.zeros(1)}, folder / "state.safetensors", metadata={"facepipe": json.dumps(values)})
+
+
+def test_after_a_divergence_the_last_good_checkpoint_is_named(tmp_path):
+    assert last_good(tmp_path) == ""
+    kept(tmp_path, 6, loss=1e6, first_loss=5.0)
+    assert last_good(tmp_path) == (
+        " (no checkpoint is from before: step-000000006 has a loss of 1e+06, the first step had 5)"
+    )
+    kept(tmp_path, 3, loss=4.5, first_loss=5.0)
+    assert last_good(tmp_path) == (
+        " (step-000000003 is the last good one, with a loss of 4.5; remove step-000000006 with 1e+06)"
+    )
+    kept(tmp_path, 9, loss=-0.5, first_loss=0.1)
+    assert last_good(tmp_path) == " (step-000000009 is from before, with a loss of -0.5)"
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    data = write_folders(tmp_path / "faces")
+    return load_recipe(str(write_recipe(tmp_path / "tiny.toml")), [f"data.paths=['{data}']"])
+
+
+@pytest.mark.parametrize("name", ["recipe.toml", "weights.safetensors", "card.toml", "log.jsonl", "identities.txt"])
+def test_what_lies_in_the_folder_of_a_run_stays(tmp_path, recipe, name):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).write_text("mine")
+    with pytest.raises(TrainingError, match=f"{name}: is there already; choose another folder with --out"):
+        require_folder(recipe, tmp_path / "run", resume=False)
+
+
+def test_a_run_that_has_no_model_yet_may_be_begun_again(tmp_path, recipe):
+    run = tmp_path / "run"
+    save_recipe(recipe, run / "recipe.toml")
+    require_folder(recipe, run, resume=False)  # ended before its log was begun
+    other = recipe.model_copy(update={"about": "another"})
+    with pytest.raises(TrainingError, match=r"recipe\.toml: is there already"):
+        require_folder(other, run, resume=False)
+    (run / "log.jsonl").write_text('{"event": "start", "step": 0}\n')
+    require_folder(other, run, resume=False)
+    (run / "card.toml").write_text("mine")
+    with pytest.raises(TrainingError, match="is there already"):
+        require_folder(other, run, resume=False)
+
+
+def test_a_run_is_no_folder_of_its_data(tmp_path, recipe):
+    (tmp_path / "link").symlink_to(tmp_path / "faces")
+    for folder in (tmp_path / "faces", tmp_path / "link"):
+        for resume in (False, True):
+            with pytest.raises(OutputError, match="is where the input"):
+                require_folder(recipe, folder, resume)
+    file = tmp_path / "file"
+    file.write_text("mine")
+    with pytest.raises(OutputError, match="is a file, where a folder is to be"):
+        require_folder(recipe, file, False)
