@@ -117,6 +117,6 @@ def _paths(value: Any) -> Iterator[Path]:
 
 
 def _check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
-    if path.suffix.lower() not in suffixes:
+    if path.suffix.lower() not in suffixes and not path.is_dir():  # a folder is told as such
         kind = path.suffix or "a name without an extension"
         raise FacepipeError(f"{path}: cannot write {kind}; the name must end in {' or '.join(suffixes)}")
