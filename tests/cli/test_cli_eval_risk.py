@@ -106,7 +106,7 @@ def test_detection_scores_of_damaged_crops(words):
 def test_errors_are_one_line(words, tmp_path, data):
     root, _ = data
     assert "have no kappa" in refused(*words, "--confidence", "kappa")
-    assert "cannot draw to this format; use .png, .jpg, .svg, .pdf" in refused(*words, "--plot", tmp_path / "a.gif")
+    assert "cannot write .gif; the name must end in .png" in refused(*words, "--plot", tmp_path / "a.gif")
     assert "--fmr" in run(*words[:-1], 1.5).err
     assert "cannot be measured on 30 impostor pairs" in refused(*words[:-2])
     plain = tmp_path / "plain.parquet"
