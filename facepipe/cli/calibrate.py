@@ -60,7 +60,7 @@ class _Faces:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the recipe, and of choices.")
 @click.option("--one-person", type=click.Path(path_type=Path), help="CSV a,b of images that show one person.")
 @options.flip
-@options.precision
+@options.figure_precision
 @options.device
 @options.already_aligned
 @options.detection
