@@ -1,5 +1,8 @@
 """Things that are asked for by name: losses, networks, heads, scores and others, one `Registry` each.
 
+A registry may have folders: every file in them registers its entries when it is imported, and all are imported when the
+registry is first asked, so that a new entry is a new file and nothing else.
+
 An installed package adds an entry through an entry point of the registry's group. The entry point has the name of
 the entry, and importing what it points at registers the entry, as importing facepipe's own modules does:
 
@@ -7,9 +10,12 @@ the entry, and importing what it points at registers the entry, as importing fac
     my_loss = "my_package.my_loss"
 """
 
+import re
 from collections.abc import Iterator
 from functools import cached_property
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pkgutil import iter_modules
 from typing import Generic, TypeVar
 
 from facepipe.errors import FacepipeError, ModelError
@@ -19,16 +25,20 @@ Entry = TypeVar("Entry")
 
 
 class Registry(Generic[Entry]):
-    """Name → entry, in order of registration; entries of installed packages come last and are loaded when asked for.
+    """Name → entry, in order of registration, those of folders by name; entries of installed packages come last and are
+    loaded when asked for.
 
     Args:
         what: kind of entry, such as ``loss``, for messages.
         group: of the entry points, such as ``facepipe.losses``.
         error: what is raised.
+        folders: packages whose modules register entries.
     """
 
-    def __init__(self, what: str, group: str, error: type[FacepipeError] = ModelError) -> None:
-        self.what, self.group, self._error = what, group, error
+    def __init__(
+        self, what: str, group: str, error: type[FacepipeError] = ModelError, folders: tuple[str, ...] = ()
+    ) -> None:
+        self.what, self.group, self._error, self._folders = what, group, error, folders
         self._entries: dict[str, Entry] = {}
         self._aliases: dict[str, str] = {}
 
@@ -51,8 +61,13 @@ class Registry(Generic[Entry]):
         self._aliases = {alias: own for alias, own in self._aliases.items() if own != name}
 
     def names(self) -> list[str]:
-        """All names, without aliases; nothing is loaded for it."""
+        """All names, without aliases; nothing of other packages is loaded for it."""
+        self._read_folders()
         return [*self._entries, *(name for name in self._installed if name not in self._entries)]
+
+    def __iter__(self) -> Iterator[str]:
+        """`names`, one after the other."""
+        return iter(self.names())
 
     def items(self) -> Iterator[tuple[str, Entry]]:
         """Names with their entries.
@@ -73,6 +88,7 @@ class Registry(Generic[Entry]):
             FacepipeError: the name is unknown (the nearest known one is named), or what an installed package adds
                 under it cannot be loaded.
         """
+        self._read_folders()
         name = self.name_of(name)
         installed = self._installed
         if name not in self._entries:
@@ -83,7 +99,27 @@ class Registry(Generic[Entry]):
         return self._entries[name]
 
     def __contains__(self, name: str) -> bool:
+        self._read_folders()
         return self.name_of(name) in self._entries or name in self._installed
+
+    def checked(self, name: str) -> str:
+        """A name that there is, itself; for pydantic, which adds where it stands.
+
+        Raises:
+            ValueError: there is no such entry.
+        """
+        if name not in self:
+            raise ValueError(f"must be one of {', '.join(self.names())}")
+        return name
+
+    def _read_folders(self) -> None:
+        for folder in self._folders:
+            for module in iter_modules(import_module(folder).__path__, f"{folder}."):
+                import_module(module.name)
+        if self._folders:
+            # Which file was imported first is the caller's history.
+            self._entries = dict(sorted(self._entries.items(), key=lambda entry: _with_numbers(entry[0])))
+        self._folders = ()
 
     def _load(self, point: EntryPoint) -> None:
         where = f"{self.what} {point.name!r} of package {_package(point)}"
@@ -105,6 +141,11 @@ class Registry(Generic[Entry]):
                 )
             found[point.name] = point
         return found
+
+
+def _with_numbers(name: str) -> list[tuple[int, str]]:
+    """By which names are sorted: ``net4`` before ``net10``."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _package(point: EntryPoint) -> str:

@@ -12,13 +12,14 @@ from facepipe.errors import ModelError
 from facepipe.pipeline import CroppedImage, ReadImage
 from facepipe.protocols.risk.face_confidence import sureness
 from facepipe.protocols.risk.stated_probability import stated_probability
-from facepipe.score import score_pairs
+from facepipe.score import SCORES, score_pairs
 from facepipe.zoo import MatchRate, Population, match_rates
 
 USUAL_FAR = 1e-3
 IMPROBABLE = 0.1
 """Up to this probability of one person, faces below the threshold are said to be of different people."""
-_NEEDED = {"scf": "kappa", "mls": "sigma2"}
+_RECIPES = {"kappa": "scf-small", "sigma2": "probface-small"}
+"""What trains a head of a kind."""
 
 
 @dataclass(frozen=True)
@@ -227,12 +228,13 @@ def require_score(embedder: Embedder, score: str) -> None:
 
     Raises:
         ModelError: it has no head for it.
+        EmbeddingsError: unknown score.
     """
-    needed, head = _NEEDED.get(score), embedder.model.head
+    needed, head = SCORES[score].needs, embedder.model.head
     if needed and (head is None or head.kind != needed):
         raise ModelError(
             f"model {embedder.model.card.name} has no {needed} head, which --score {score} needs; train one with "
-            f"'facepipe train {'scf-small' if score == 'scf' else 'probface-small'}', or score by cosine"
+            f"'facepipe train {_RECIPES[needed]}', or score by cosine"
         )
 
 

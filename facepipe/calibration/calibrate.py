@@ -16,6 +16,7 @@ from facepipe.protocols.risk.stated_probability import pair_confidence
 from facepipe.protocols.risk.uncertainty import uncertainty
 from facepipe.protocols.rows import find_rows
 from facepipe.score import fit_logistic, score_pairs
+from facepipe.score.pair_scores import scores_of
 from facepipe.zoo import Flip, Probability, Threshold
 
 FARS = (1e-2, 1e-3, 1e-4, 1e-5)
@@ -202,12 +203,6 @@ def _probability(
 def _thinned(rows: Rows, scores: np.ndarray) -> tuple[Rows, np.ndarray]:
     step = slice(None, None, max(1, -(-len(scores) // _FITTED)))
     return (rows[0][step], rows[1][step]), scores[step]
-
-
-def scores_of(embeddings: Embeddings) -> tuple[str, ...]:
-    """The scores that embeddings can be compared by."""
-    more = [name for name, needed in (("scf", embeddings.kappa), ("mls", embeddings.sigma2)) if needed is not None]
-    return ("cosine", *more)
 
 
 def _quantiles(embeddings: Embeddings) -> tuple[float, ...]:

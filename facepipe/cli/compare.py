@@ -9,6 +9,7 @@ from facepipe.cli import options
 from facepipe.cli.door import PICTURES, Output, door
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.screen import note, print_json
+from facepipe.cli.tables import deciding_score
 from facepipe.cli.verdict import caption, show
 
 if TYPE_CHECKING:
@@ -19,13 +20,7 @@ if TYPE_CHECKING:
 @click.argument("image_a", type=click.Path(path_type=Path))
 @click.argument("image_b", type=click.Path(path_type=Path))
 @options.model
-@click.option(
-    "--score",
-    type=click.Choice(["cosine", "scf", "mls"]),
-    default="cosine",
-    show_default=True,
-    help="scf (Eq. 13) needs a model with kappa, mls one with sigma2.",
-)
+@deciding_score
 @click.option("--far", type=options.RATE, default=1e-3, show_default=True, help="False-accept rate of the decision.")
 @options.among
 @click.option("--threshold", type=options.Number(), help="Decide at this score instead of at a false-accept rate.")

@@ -2,10 +2,11 @@
 
 from facepipe.score.cosine import cosine, unit
 from facepipe.score.pair_cosines import pair_cosines
-from facepipe.score.pairs import SCORES, score_pairs
+from facepipe.score.pair_scores import SCORES
+from facepipe.score.pair_scores.scf import scf, scf_pairs
+from facepipe.score.pairs import score_pairs
 from facepipe.score.pool import MEDIA_WEIGHTS, POOLS, pool
 from facepipe.score.probability import Logistic, fit_logistic, probability
-from facepipe.score.scf import scf, scf_pairs
 from facepipe.score.threshold import threshold_at_far
 
 __all__ = [

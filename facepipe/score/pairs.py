@@ -1,30 +1,22 @@
 """Scores of pairs of embeddings, by name."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from facepipe.errors import EmbeddingsError
-from facepipe.score.mls import attention_pairs, mls_pairs
-from facepipe.score.pair_cosines import pair_cosines
-from facepipe.score.scf import scf_pairs
+from facepipe.score.pair_scores import SCORES, require
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
-
-PairScore = Callable[["Embeddings", np.ndarray, np.ndarray], np.ndarray]
-"""(embeddings, left M, right M) → float64 M, higher is more alike."""
-
-SCORES = ("cosine", "scf", "mls", "mls-attention")
 
 
 def score_pairs(name: str, embeddings: "Embeddings", left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Scores of pairs of rows, higher is more alike; memory beyond the result stays bounded.
 
     Args:
-        name: ``cosine``; ``scf`` (Eq. 13 of SCF, needs kappa); ``mls`` (Eq. 3 of PFE, or
-            ProbFace's Eq. 5 for one σ² a face; needs sigma2); ``mls-attention`` (these without the logarithm).
+        name: of an entry of `facepipe.score.SCORES`, such as ``cosine``; ``scf`` (Eq. 13 of SCF, needs kappa);
+            ``mls`` (Eq. 3 of PFE, or ProbFace's Eq. 5 for one σ² a face; needs sigma2).
         embeddings: of N faces or templates.
         left, right: int64 M, rows of ``embeddings``.
 
@@ -34,11 +26,10 @@ def score_pairs(name: str, embeddings: "Embeddings", left: np.ndarray, right: np
     Raises:
         EmbeddingsError: unknown score, rows that are not there, or the embeddings lack what the score needs.
     """
-    if name not in _RULES:
-        raise EmbeddingsError(f"score {name!r} is unknown; choose one of {', '.join(SCORES)}")
+    require(name, embeddings)
     left, right = np.asarray(left, np.int64), np.asarray(right, np.int64)
     _check(left, right, len(embeddings))
-    return _RULES[name](embeddings, left, right)
+    return SCORES[name].score(embeddings, left, right)
 
 
 def _check(left: np.ndarray, right: np.ndarray, count: int) -> None:
@@ -46,15 +37,3 @@ def _check(left: np.ndarray, right: np.ndarray, count: int) -> None:
         raise EmbeddingsError(f"pairs need two lists of rows of one length, not {left.shape} and {right.shape}")
     if len(left) and not 0 <= min(left.min(), right.min()) <= max(left.max(), right.max()) < count:
         raise EmbeddingsError(f"pairs name rows outside 0 … {count - 1}; the pairs belong to other embeddings")
-
-
-def _cosine_pairs(embeddings: "Embeddings", left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return pair_cosines(embeddings.mu, left, right)
-
-
-_RULES: dict[str, PairScore] = {
-    "cosine": _cosine_pairs,
-    "scf": scf_pairs,
-    "mls": mls_pairs,
-    "mls-attention": attention_pairs,
-}

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
+from facepipe.score.pair_scores import SCORES
 from facepipe.train.recipe.file import RecipeError, named_file, read_toml, shipped_names
 from facepipe.train.recipe.resolve import resolve
 from facepipe.train.recipe.schema import Recipe, Section
@@ -20,7 +21,7 @@ class Row(Section):
     title: str
     trained: bool = True  # false: the backbone itself, without the head that the other rows put on it
     set: tuple[str, ...] = ()  # what is laid over the recipe, as with 'facepipe train --set'
-    score: Literal["cosine", "scf", "mls", "mls-attention"] = "cosine"  # that pairs are judged by
+    score: Annotated[str, AfterValidator(SCORES.checked)] = "cosine"  # that pairs are judged by
 
 
 class Ablation(Section):

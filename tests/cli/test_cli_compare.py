@@ -147,7 +147,7 @@ def with_reference(folder, low, high):
 
 
 def test_scores_with_uncertainty(photos, sure_model, tmp_path):
-    words = ["compare", photos / "large.png", photos / "small.jpg", "--json"]
+    words = ["compare", photos / "large.png", photos / "small.jpg", "--json", "--precision", "float32"]
     answer = run(*words, "-m", sure_model, "--score", "scf").json
     run("embed", photos / "large.png", photos / "small.jpg", "-m", sure_model, "-o", tmp_path / "e.parquet")
     embeddings = load_embeddings(tmp_path / "e.parquet")

@@ -92,3 +92,33 @@ def test_an_installed_package_cannot_take_a_name(install, colours):
     install("facepipe_test_thief", {"carmine": "facepipe_test_thief"})
     with pytest.raises(ModelError, match="package facepipe_test_thief adds colour 'carmine', which exists already"):
         colours.names()
+
+
+def test_every_file_of_a_folder_is_an_entry(tmp_path, monkeypatch):
+    """Whichever was imported first, the order is that of the names; a new file is a new entry."""
+    folder = tmp_path / "facepipe_test_folder"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(
+        "from facepipe.registry import Registry\n"
+        "SHAPES = Registry('shape', 'facepipe_test.shapes', folders=('facepipe_test_folder',))\n"
+    )
+    for name in ("net10", "net4", "disc"):
+        (folder / f"{name}.py").write_text(
+            f"from facepipe_test_folder import SHAPES\nSHAPES.add('{name}', len('{name}'))\n"
+        )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from facepipe_test_folder import net10  # noqa: F401, I001
+    from facepipe_test_folder import SHAPES
+
+    assert "disc" in SHAPES
+    assert list(SHAPES) == ["disc", "net4", "net10"] and SHAPES["net10"] == 5
+    SHAPES.add("arc", 1)
+    assert SHAPES.names() == ["disc", "net4", "net10", "arc"]
+    for name in [name for name in sys.modules if name.startswith("facepipe_test_folder")]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+def test_names_are_checked_for_pydantic(colours):
+    assert colours.checked("carmine") == "carmine"
+    with pytest.raises(ValueError, match="must be one of red, crimson"):
+        colours.checked("blue")

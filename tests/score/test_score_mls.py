@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from facepipe.embedding import Embeddings
 from facepipe.errors import EmbeddingsError
-from facepipe.score import mls as module
-from facepipe.score.mls import fast_mls, mls
+from facepipe.score.pair_scores import mls as module
+from facepipe.score.pair_scores.mls import fast_mls, mls
 from facepipe.score.pairs import score_pairs
 from facepipe.score.pool import pool
 

@@ -4,12 +4,15 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+from cli_run import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facepipe.datasets.pairs.lfw_pairs import Pairs
 from facepipe.embedding import Embeddings
 from facepipe.errors import EmbeddingsError
 from facepipe.score import SCORES, cosine, pair_cosines, score_pairs
+from facepipe.score.pair_scores import register
 
 
 def faces(n=50, d=6, seed=0):
@@ -55,12 +58,12 @@ def test_by_name():
     left, right = [0, 3, 9], [4, 3, 0]
     got = score_pairs("cosine", embeddings, left, right)
     np.testing.assert_allclose(got, cosine(embeddings.mu[left], embeddings.mu[right]), atol=1e-14)
-    assert SCORES == ("cosine", "scf", "mls", "mls-attention")
+    assert sorted(SCORES) == ["cosine", "mls", "mls-attention", "scf"]
 
 
 def test_what_does_not_fit():
     embeddings = faces(n=5)
-    with pytest.raises(EmbeddingsError, match="'l2' is unknown; choose one of cosine, scf, mls"):
+    with pytest.raises(EmbeddingsError, match="unknown score 'l2'; choose one of cosine, mls"):
         score_pairs("l2", embeddings, [0], [1])
     for left, right in (([0], [5]), ([-1], [0])):
         with pytest.raises(EmbeddingsError, match="outside 0 … 4"):
@@ -68,3 +71,46 @@ def test_what_does_not_fit():
     with pytest.raises(EmbeddingsError, match="of one length"):
         score_pairs("cosine", embeddings, [0, 1], [0])
     assert score_pairs("cosine", embeddings, [], []).shape == (0,)
+
+
+@pytest.fixture
+def negative_distance():
+    """A score that another module adds, as a new file in the folder would."""
+
+    @register("negative-distance", help="minus the distance of the unit vectors", decides=True)
+    def score(embeddings, left, right):
+        a, b = (embeddings.mu[rows] / np.linalg.norm(embeddings.mu[rows], axis=1)[:, None] for rows in (left, right))
+        return -np.linalg.norm(a - b, axis=1)
+
+    yield "negative-distance"
+    SCORES.remove("negative-distance")
+
+
+def test_a_new_score_is_everywhere(negative_distance):
+    """In the table, the options with their help, protocols, ablations and the API: nothing else is to be told of it."""
+    from facepipe.cli.tables import TableChoice
+    from facepipe.protocols import evaluate_pairs
+    from facepipe.score.pair_scores import deciding_scores, scores_of
+    from facepipe.train.ablation import Row
+
+    embeddings = faces(8)
+    cosines = score_pairs("cosine", embeddings, [0, 2], [1, 3])
+    np.testing.assert_allclose(score_pairs(negative_distance, embeddings, [0, 2], [1, 3]), -np.sqrt(2 - 2 * cosines))
+    assert negative_distance in deciding_scores() and negative_distance in scores_of(embeddings)
+    assert Row(title="x", score=negative_distance).score == negative_distance
+    assert TableChoice(deciding_scores).convert(negative_distance, None, None) == negative_distance
+    for command in ("compare", "identify", "eval lfw"):
+        assert "minus the distance of the unit vectors" in " ".join(run(*command.split(), "--help").out.split())
+    names = tuple(f"{person}_{number}" for person in "abcd" for number in (1, 2))
+    pairs = Pairs(names, np.array([0, 2, 4, 6]), np.array([1, 3, 7, 5]), np.array([1, 1, 0, 0], bool), np.zeros(4, int))
+    result = evaluate_pairs(embeddings.with_paths([f"{name}.jpg" for name in names]), pairs, score=negative_distance)
+    assert result.settings["score"] == negative_distance and result.auc is not None
+
+
+def test_an_ablation_cannot_judge_by_an_unknown_score():
+    from pydantic import ValidationError
+
+    from facepipe.train.ablation import Row
+
+    with pytest.raises(ValidationError, match="score\n  Value error, must be one of cosine, mls, mls-attention, scf"):
+        Row(title="x", score="l2")

@@ -6,16 +6,10 @@ from typing import Any, TypeVar
 
 import click
 
+from facepipe.cli.tables import score as score
+
 F = TypeVar("F", bound=Callable[..., Any])
 
-score = click.option(
-    "--score",
-    type=click.Choice(["cosine", "scf", "mls", "mls-attention"]),
-    default="cosine",
-    show_default=True,
-    help="cosine; scf needs a model with a kappa head, mls one with a sigma2 head; mls-attention is mls without its "
-    "logarithm.",
-)
 on_miss = click.option(
     "--on-miss",
     type=click.Choice(["centre", "skip", "fail"]),

@@ -15,6 +15,7 @@ from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.made import is_summary
 from facepipe.cli.mixed_precision import tell_mixed
 from facepipe.cli.screen import note
+from facepipe.cli.tables import deciding_score
 from facepipe.errors import DatasetError
 from facepipe.files import require_apart
 
@@ -49,13 +50,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How several images of a person become one.",
 )
-@click.option(
-    "--score",
-    type=click.Choice(["cosine", "scf", "mls"]),
-    default="cosine",
-    show_default=True,
-    help="scf needs a model with a kappa head, mls one with a sigma head.",
-)
+@deciding_score
 @click.option("--save", type=options.output_path, help="Annotated copy: a file, or a folder for several media.")
 @click.option("--summary", type=options.output_path, help="Write who was seen, when and for how long, as JSON.")
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Search each N-th frame.")

@@ -7,6 +7,7 @@ import click
 from facepipe.cli import options
 from facepipe.cli.door import PLOTS, Output, door
 from facepipe.cli.screen import note, out, print_json
+from facepipe.cli.tables import deciding_score
 
 
 @click.command("reliability")
@@ -20,7 +21,7 @@ from facepipe.cli.screen import note, out, print_json
     show_default=True,
     help="Of the list, as for 'facepipe eval pairs'.",
 )
-@click.option("--score", type=click.Choice(["cosine", "scf", "mls"]), default="cosine", show_default=True)
+@deciding_score
 @click.option("--output", "-o", type=options.output_path, help="Write a plot.")
 @options.model
 @options.as_json

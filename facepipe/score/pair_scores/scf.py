@@ -7,6 +7,7 @@ import numpy as np
 
 from facepipe.errors import EmbeddingsError
 from facepipe.score.pair_cosines import pair_cosines
+from facepipe.score.pair_scores import register, require
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -39,6 +40,7 @@ def scf(
     return both - _log_c(dim, resultant(kappa_a, kappa_b, cosine)) - dim * math.log(radius)
 
 
+@register("scf", help="Eq. 13 of SCF", needs="kappa", decides=True)
 def scf_pairs(
     embeddings: "Embeddings", left: np.ndarray, right: np.ndarray, radius: float = RADIUS
 ) -> np.ndarray:
@@ -54,11 +56,8 @@ def scf_pairs(
     Raises:
         EmbeddingsError: there is no kappa, or nothing says in which dimension it was trained.
     """
-    if embeddings.kappa is None:
-        raise EmbeddingsError(
-            f"embeddings of {embeddings.model} have no kappa, which score scf needs; "
-            "embed the images with a model that has a kappa head, or score by cosine"
-        )
+    require("scf", embeddings)
+    assert embeddings.kappa is not None
     if embeddings.trained_dim < 2:
         raise EmbeddingsError(
             f"embeddings of {embeddings.model} have kappa but not the dimension in which it was trained, which score "

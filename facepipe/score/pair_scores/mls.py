@@ -9,6 +9,7 @@ import numpy as np
 from facepipe.errors import EmbeddingsError
 from facepipe.score.cosine import unit
 from facepipe.score.pair_cosines import pair_cosines
+from facepipe.score.pair_scores import register, require
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -70,6 +71,7 @@ def fast_attention(cosine: np.ndarray, sigma2_left: np.ndarray, sigma2_right: np
     return np.where(np.isinf(total), -np.inf, -2 * (1 - _double(cosine)) / total)
 
 
+@register("mls", help="Eq. 3 of PFE, or ProbFace's Eq. 5 for one sigma2 a face", needs="sigma2", decides=True)
 def mls_pairs(embeddings: "Embeddings", left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """The score ``mls`` of pairs of rows: `mls` for a vector σ², `fast_mls` for one σ² a face.
 
@@ -89,6 +91,7 @@ def mls_pairs(embeddings: "Embeddings", left: np.ndarray, right: np.ndarray) -> 
     return _pairs(embeddings, left, right, mls, fast_mls)
 
 
+@register("mls-attention", help="mls without its logarithm", needs="sigma2")
 def attention_pairs(embeddings: "Embeddings", left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """The score ``mls-attention`` of pairs of rows: `attention` or `fast_attention`.
 
@@ -121,12 +124,9 @@ def _pairs(
 
 
 def _checked(embeddings: "Embeddings") -> np.ndarray:
+    require("mls", embeddings)
     sigma2 = embeddings.sigma2
-    if sigma2 is None:
-        raise EmbeddingsError(
-            f"embeddings of {embeddings.model} have no sigma2, which score mls needs; "
-            "embed the images with a model that has a sigma2 head, or score by cosine"
-        )
+    assert sigma2 is not None
     if embeddings.dim % sigma2.shape[1]:
         raise EmbeddingsError(f"sigma2 of {sigma2.shape[1]} dimensions does not fit {embeddings.dim}-d embeddings")
     good = (sigma2 > 0).all(1)
