@@ -43,7 +43,7 @@ def suppress(boxes: Tensor, scores: Tensor, group: Tensor, threshold: float, ove
 def _padded_chunks(starts: Tensor, sizes: Tensor) -> list[Tensor]:
     """Groups of like size side by side: int64 G×K positions, −1 where a group is shorter than K."""
     by_size = torch.argsort(sizes, descending=True)
-    widths = sizes[by_size].tolist()
+    widths = sizes[by_size].cpu().tolist()
     chunks, first = [], 0
     while first < len(widths):
         width = widths[first]

@@ -146,8 +146,7 @@ def to_network(
     The result lies in memory channels last, as it came, which is the layout convolutions like best.
     """
     batch = torch.from_numpy(crops)
-    if device.type == "cuda":
-        batch = batch.pin_memory().to(device, non_blocking=True)
+    batch = batch.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else batch.to(device)
     if channels == "bgr":
         batch = batch.flip(3)
     return batch.permute(0, 3, 1, 2).to(torch.float32).sub_(mean).div_(scale)
