@@ -12,6 +12,7 @@ import numpy as np
 
 from facepipe.detection import Detector, Faces
 from facepipe.embedding import Embedder, Embeddings
+from facepipe.embedding.finding import joined_findings
 from facepipe.embedding.halves import fold_halves, has_halves
 from facepipe.embedding.precision import joined_precision
 from facepipe.errors import EmbeddingsError
@@ -51,6 +52,7 @@ def concatenate(parts: Sequence[Embeddings], halves: str = "keep") -> Embeddings
         model="+".join(part.model for part in parts),
         flip=_flip([part.flip for part in parts]),
         precision=joined_precision(part.precision for part in parts),
+        findings=joined_findings(part.findings for part in parts),
         detected=np.all([part.detected for part in parts], axis=0),
         kappa=None,
         sigma2=None,
@@ -102,6 +104,7 @@ class SameFaces:
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
+        self.settings = getattr(detector, "settings", None)
         self._images: list[np.ndarray] = []
         self._faces: list[Faces] = []
 

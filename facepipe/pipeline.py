@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from facepipe.alignment import Aligner
-from facepipe.detection import Detector, Faces, choose
+from facepipe.detection import Detector, Faces, choose, settings_of
 from facepipe.embedding import Embedder, Embeddings
+from facepipe.embedding.finding import ALIGNED, Finding
 from facepipe.errors import FacepipeError
 from facepipe.images import MAX_PIXELS, Picture, read_image
 
@@ -138,6 +139,13 @@ class Cropper:
     ) -> None:
         self.aligner, self.detector, self.rule, self.on_miss = aligner, detector, rule, on_miss
 
+    @property
+    def finding(self) -> Finding:
+        """How it finds faces, as embeddings record it."""
+        if self.detector is None:
+            return ALIGNED
+        return settings_of(self.detector) | {"faces": self.rule}
+
     def __call__(self, batch: list[ReadImage]) -> list[CroppedImage]:
         """One `CroppedImage` per image, in order."""
         pixels = [image.pixels for image in batch if image.pixels is not None]
@@ -204,6 +212,7 @@ def embed_batch(
         detected=np.array([result.status != "centre" for result in results for _ in result.crops], bool),
         failed=tuple((name(result.path), result.reason) for result in results if not result.crops),
         detection_score=np.concatenate([_scores(result) for result in results], dtype=np.float32),
+        findings=(cropper.finding,),
     )
 
 

@@ -117,7 +117,8 @@ def command(
         note(f"{sheet}: {picture.draw()} of {embedded} faces, by {picture.sort}")
     if as_json:
         where = {} if out is None else {"out": str(out)}
-        print_json({**where, "model": identity, "embedded": embedded, "failed": failed} | inputs.to_dict())
+        made = {"model": identity, "precision": embedders[0].precision, "findings": [members[0][0].finding]}
+        print_json({**where, **made, "embedded": embedded, "failed": failed} | inputs.to_dict())
     else:
         start = "" if out is None else f"{out}: "
         click.echo(f"{start}{embedded} embeddings of {identity}, {failed} images left out")

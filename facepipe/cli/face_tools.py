@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from facepipe.cli import options
-from facepipe.cli.mixed_precision import tell_mixed
+from facepipe.cli.mixed import tell_mixed
 from facepipe.errors import EmbeddingsError, ModelError
 
 if TYPE_CHECKING:
     from facepipe.detection import Detector, DetectorSettings
     from facepipe.embedding import Embedder
+    from facepipe.embedding.making import Making
     from facepipe.pipeline import Cropper
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -46,14 +47,14 @@ class FaceTools:
 
         return options.make_embedder(self.model, self.flip, figure_precision(self.precision), self.device)
 
-    def embedder_of(self, path: Path, model: str, flip: str, precision: str = "") -> "Embedder":
+    def embedder_of(self, path: Path, model: str, flip: str, making: "Making") -> "Embedder":
         """The embedder that made a file. With ``--precision auto`` it runs in the file's number format.
 
         Args:
             path: of the file, for errors.
             model: identity of the model that made it.
             flip: its flip rule.
-            precision: the number format that it ran in, empty where it is not known. Another one is told on stderr.
+            making: how else it was made; another precision or detector is told on stderr.
 
         Raises:
             EmbeddingsError: ``--model`` or ``--flip`` say another one.
@@ -61,7 +62,9 @@ class FaceTools:
         """
         from facepipe.devices import PRECISIONS, figure_precision
         from facepipe.embedding.identity import remedy, same_model
+        from facepipe.embedding.making import Making
 
+        precision = making.precision
         try:
             name = self.model or model.split("@")[0]
             wanted = precision if self.precision == "auto" and precision in PRECISIONS else self.precision
@@ -75,7 +78,7 @@ class FaceTools:
                 f"{path}: made by {model} (flip {flip}), which cannot be compared with faces embedded by "
                 f"{made.model.identity} (flip {made.flip}); {remedy(made.model.identity, model)}"
             )
-        tell_mixed(path, made.precision, precision)
+        tell_mixed(path, Making(made.precision, (self.detection.to_dict(),)), making)
         return made
 
     def cropper(self, embedder: "Embedder", rule: str) -> "Cropper":

@@ -77,7 +77,7 @@ def add(
 
     known = load_gallery(gallery)
     inputs = Inputs(strict)
-    embedder = tools.embedder_of(gallery, known.images.model, known.images.flip, known.images.precision)
+    embedder = tools.embedder_of(gallery, known.images.model, known.images.flip, known.images.making)
     with progress("embedding") as advance:
         new, remarks = enrol(
             images, tools.cropper(embedder, rule), embedder, advance, name, inputs.passed, inputs.read
@@ -161,12 +161,16 @@ def _alike(gallery: "Gallery", card: "Card", only: set[str] | None = None) -> li
 def _report(
     path: Path, gallery: "Gallery", remarks: list["Remark"], as_json: bool, inputs: Inputs | None = None
 ) -> None:
+    from facepipe.embedding.finding import mixed_detectors
     from facepipe.embedding.precision import mixed_precision
     from facepipe.identification import Remark
 
-    mixed = mixed_precision(gallery.images.precision)
-    if mixed:
-        remarks = [*remarks, Remark("mixed_precision", str(path), mixed)]
+    images = gallery.images
+    told = {
+        "mixed_precision": mixed_precision(images.precision),
+        "mixed_detectors": mixed_detectors(images.findings),
+    }
+    remarks = [*remarks, *(Remark(kind, str(path), text) for kind, text in told.items() if text)]
     if inputs is not None:
         inputs.tell()
     passed = {} if inputs is None else inputs.passed_over()
@@ -198,6 +202,7 @@ def _account(path: Path, gallery: "Gallery") -> dict[str, Any]:
         "model": images.model,
         "flip": images.flip,
         "precision": images.precision or None,
+        "findings": list(images.findings) or None,
         "people": counts,
         "images": len(images),
     }

@@ -10,7 +10,7 @@ from facepipe.cli.door import Output, door
 from facepipe.cli.face_tools import FaceTools, face_tools
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.made import is_index
-from facepipe.cli.mixed_precision import tell_mixed
+from facepipe.cli.mixed import tell_mixed
 from facepipe.cli.screen import cell, note, out, print_json, say
 from facepipe.errors import EmbeddingsError, NoFaceError
 from facepipe.files import require_apart
@@ -100,7 +100,7 @@ def _queries(
                 f"{query}: made by {asked.model} (flip {asked.flip}), but {path} by {store.model} (flip {store.flip}); "
                 f"{remedy(asked.model, store.model)}"
             )
-        tell_mixed(query, asked.precision, store.precision)
+        tell_mixed(query, asked.making, store.making)
         return asked
     from facepipe.images import read_image
     from facepipe.pipeline import ReadImage, embed_batch
@@ -108,7 +108,7 @@ def _queries(
     picture = read_image(query, strict=inputs.strict)
     inputs.see(query, picture.remarks)
     image = ReadImage(query, picture.pixels)
-    embedder = tools.embedder_of(path, store.model, store.flip, store.precision)
+    embedder = tools.embedder_of(path, store.model, store.flip, store.making)
     asked = embed_batch([image], tools.cropper(embedder, rule), embedder)
     if not len(asked):
         raise NoFaceError(f"{query}: {asked.failed[0][1]}; try --min-face 12 for small faces")

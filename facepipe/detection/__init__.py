@@ -1,7 +1,7 @@
 """Face detection: images in, `Faces` out."""
 
 from facepipe.detection.choose import RULES, choose
-from facepipe.detection.detector import Detector
+from facepipe.detection.detector import Detector, settings_of
 from facepipe.detection.faces import Faces
 from facepipe.detection.registry import DETECTORS, create_detector
 from facepipe.detection.settings import PRESETS, DetectorSettings, preset
@@ -16,4 +16,5 @@ __all__ = [
     "choose",
     "create_detector",
     "preset",
+    "settings_of",
 ]

@@ -1,7 +1,7 @@
 """What the pipeline asks of a detector."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,3 +18,17 @@ class Detector(Protocol):
             FacepipeError: an image is not uint8 H×W×3.
         """
         ...
+
+
+def settings_of(detector: Detector) -> dict[str, Any]:
+    """A detector's settings as plain JSON values, for the record beside what was found.
+
+    Args:
+        detector: with a `facepipe.detection.DetectorSettings` in ``settings``, as those of ``DETECTORS`` have it; of
+            any other the name of its class stands as ``detector``.
+    """
+    settings = getattr(detector, "settings", None)
+    if settings is None:
+        return {"detector": type(detector).__name__}
+    told: dict[str, Any] = settings.to_dict()
+    return told

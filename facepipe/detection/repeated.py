@@ -21,8 +21,6 @@ _SHORTER_SIDE = 256
 """Pixels to which an image is reduced for its border: the faces meant are large, and the border quadruples the area."""
 _TOGETHER = 16
 """Images that are copied at once."""
-_SURE = 0.99
-"""A face on its side may be found as it lies, with landmarks that are all wrong, but hardly with such a score."""
 
 
 class RepeatedSearch:
@@ -30,21 +28,23 @@ class RepeatedSearch:
 
     Args:
         detector: for every search.
-        settings: whose ``border`` and ``turns`` say which further searches there are.
+        settings: whose ``border`` and ``turns`` say which further searches there are, and ``sure`` when a photo need
+            not be turned.
     """
 
     def __init__(self, detector: Detector, settings: DetectorSettings) -> None:
-        self._detector, self._settings = detector, settings
+        self._detector, self.settings = detector, settings
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Faces]:
         """As `Detector`; ``Faces.search`` says which search found them."""
         found = self._detector(images)
-        if self._settings.turns:
-            doubtful = [number for number, faces in enumerate(found) if 0 < _best(faces) < _SURE]
+        sure = self.settings.sure
+        if self.settings.turns:
+            doubtful = [number for number, faces in enumerate(found) if 0 < _best(faces) < sure]
             for number, faces in self._again(images, doubtful, _TURNED):
-                if _best(faces) >= _SURE:
+                if _best(faces) >= sure:
                     found[number] = faces
-        for views in _rounds(self._settings):
+        for views in _rounds(self.settings):
             missing = [number for number, faces in enumerate(found) if len(faces) == 0]
             for number, faces in self._again(images, missing, views):
                 if len(faces):

@@ -20,8 +20,10 @@ class DetectorSettings:
             the smallest face that is found grows with the reduction.
         border: whether an image in which nothing was found is searched once more inside a black border, for faces
             that fill the photo or reach beyond it.
-        turns: whether an image in which nothing was found, or no face with a score of 0.99, is searched turned by 90,
-            180 and 270 degrees.
+        turns: whether an image in which nothing was found, or no sure face, is searched turned by 90, 180 and 270
+            degrees; there, too, a doubtful face gives way only to a sure one.
+        sure: score from which a face is sure. Faces on their side may be found as they lie, with landmarks that are all
+            wrong, but hardly with such a score, which is another one for each detector.
     """
 
     detector: str = "mtcnn"
@@ -31,6 +33,7 @@ class DetectorSettings:
     max_pixels: int = 16_000_000
     border: bool = True
     turns: bool = False
+    sure: float = 0.99
 
     def __post_init__(self) -> None:
         if self.detector not in DETECTORS:
@@ -47,6 +50,8 @@ class DetectorSettings:
             raise FacepipeError(
                 f"thresholds {given}: {self.detector} takes {kind.stages}, each from 0 up to, not including, 1"
             )
+        if not 0 <= self.sure <= 1:
+            raise FacepipeError(f"{self.sure}, the score of a sure face, must lie between 0 and 1")
         if not self.max_pixels >= 1:
             raise FacepipeError(f"the limit of {self.max_pixels} pixels must be at least 1")
 
@@ -65,7 +70,7 @@ PRESETS = {
     "mtcnn-demo": DetectorSettings(factor=0.709, thresholds=(0.6, 0.7, 0.7)),
     "sphereface-matlab": DetectorSettings("mtcnn-matlab", border=False),
     "insightface": DetectorSettings("mtcnn-tensorflow", border=False),
-    "yunet": DetectorSettings("yunet", min_face=10, factor=0.25, thresholds=(0.8,)),
+    "yunet": DetectorSettings("yunet", min_face=10, factor=0.25, thresholds=(0.8,), sure=0.9),
 }
 """``sphereface``: the numbers of face_detect_demo.m of wy1iu/sphereface. ``fast``: with the factor of MTCNN's own demo.
 ``mtcnn-demo``: all numbers of that demo (MTCNNv1/demo.m). ``sphereface-matlab``: SphereFace's numbers, MATLAB's

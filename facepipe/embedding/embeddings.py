@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from facepipe.embedding.finding import Finding, joined_findings
 from facepipe.embedding.identity import remedy, same_model
+from facepipe.embedding.making import Making
 from facepipe.embedding.precision import joined_precision
 from facepipe.errors import EmbeddingsError
 
@@ -38,6 +40,8 @@ class Embeddings:
             when nobody looked.
         precision: number format that the network ran in, ``float32`` or ``bfloat16``; several, joined by ``+``, where
             embeddings of both were put together; empty where it is not known.
+        findings: how the faces were found, see `facepipe.embedding.finding`; several where embeddings of several
+            ways were put together; empty where it is not known.
     """
 
     mu: np.ndarray
@@ -51,6 +55,7 @@ class Embeddings:
     trained_dim: int = 0
     detection_score: np.ndarray | None = None
     precision: str = ""
+    findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         if self.mu.ndim != 2:
@@ -72,6 +77,11 @@ class Embeddings:
     def dim(self) -> int:
         """Length of an embedding."""
         return int(self.mu.shape[1])
+
+    @property
+    def making(self) -> Making:
+        """How they were made, beside model and flip rule."""
+        return Making(self.precision, self.findings)
 
     def with_paths(self, paths: Sequence[str]) -> "Embeddings":
         """The same embeddings under these paths."""
@@ -158,6 +168,7 @@ def join(several: Sequence[Embeddings]) -> Embeddings:
         several[0],
         model=max((part.model for part in several), key=len),  # the stamp that names the cut, where only some do
         precision=joined_precision(part.precision for part in several),
+        findings=joined_findings(part.findings for part in several),
         mu=np.concatenate([part.mu for part in several]),
         paths=tuple(path for part in several for path in part.paths),
         detected=np.concatenate([part.detected for part in several]),

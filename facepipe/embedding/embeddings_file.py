@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facepipe.embedding.embeddings import OPTIONAL, Embeddings, require_same_fields, require_same_model
+from facepipe.embedding.finding import is_finding
 from facepipe.errors import EmbeddingsError
 from facepipe.files import replacing
 
@@ -22,7 +23,8 @@ class EmbeddingsWriter:
 
     A context manager: the file appears under its name only when the block ends well. Columns: ``path``,
     ``mu`` (float32 list), ``detected``, ``error``, and those of ``kappa``, ``sigma2`` and ``detection_score``
-    that the first batch has; for a failed image they are null. Model and precision are in the metadata.
+    that the first batch has; for a failed image they are null. Model, precision and
+    how faces were found are in the metadata.
     """
 
     def __init__(self, path: Path, model: str, flip: str, dim: int, private: bool = False) -> None:
@@ -100,6 +102,7 @@ def _about(embeddings: Embeddings) -> dict[str, Any]:
         "flip": embeddings.flip,
         "dim": embeddings.dim,
         "precision": embeddings.precision,
+        "findings": list(embeddings.findings),
         "trained_dim": embeddings.trained_dim,
         "kappa": embeddings.kappa is not None,
         "sigma2": 0 if sigma2 is None else int(sigma2.shape[1]),
@@ -158,6 +161,7 @@ def embeddings_of(table: pa.Table, about: dict[str, Any], path: Path) -> Embeddi
         sigma2=_matrix(good, "sigma2", path) if about.get("sigma2") else None,
         trained_dim=about.get("trained_dim", 0),
         precision=about.get("precision", ""),
+        findings=tuple(about.get("findings", ())),
         detection_score=_vector(good, "detection_score", path) if about.get("detection_score") else None,
     )
 
@@ -197,6 +201,7 @@ def read_about(schema: pa.Schema, path: Path) -> dict[str, Any]:
         model, flip, trained = about["model"], about["flip"], about.get("trained_dim", 0)
         words = (model, flip, about.get("precision", ""))
         plain = all(isinstance(word, str) for word in words) and isinstance(trained, int)
+        plain = plain and all(map(is_finding, about.get("findings", ())))
         wrong = _wrong_column(schema, pa.schema(_columns(about)))
     # What another program put there may be of any type.
     except (KeyError, TypeError, ValueError) as error:

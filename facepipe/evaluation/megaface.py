@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facepipe.datasets.templates.megaface_features import read_list, read_noises
-from facepipe.embedding.precision import mixed_precision
+from facepipe.embedding.making import mixed
 from facepipe.errors import DatasetError
 from facepipe.evaluation.source import Source, source_of
 from facepipe.images import list_images
@@ -68,7 +68,7 @@ def megaface(
         export_features(export.folder, export.algorithm, probes, distractors, noises, marked)
         counts = f"{len(probes.names)} probes and {len(distractors.names)} distractors"
         both.note(f"{export.folder}: features of {counts}")
-    remark = mixed_precision(probes.about.precision, distractors.about.precision)
+    remark = mixed(probes.about.making, distractors.about.making)
     if remark:
         both.note(f"{', '.join(map(str, both.paths))}: {remark}")
     return evaluate_megaface(probes, distractors, noises, sizes, score=score)

@@ -193,14 +193,14 @@ class Source:
     def _together(self, parts: list["Embeddings"], names: Sequence[str] | None) -> "Embeddings":
         """One of several, in the order of ``names`` where they come from different folders or files."""
         from facepipe.embedding import save_embeddings
-        from facepipe.embedding.precision import mixed_precision
+        from facepipe.embedding.making import mixed
         from facepipe.ensemble import concatenate
 
         if len(parts) > 1 and names is not None:
             taken = [part.take(self._rows(part, number, names)) for number, part in enumerate(parts)]
             parts = [part.with_paths(taken[0].paths) for part in taken]
         embeddings = concatenate(parts, self.halves)
-        remark = mixed_precision(embeddings.precision)
+        remark = mixed(embeddings.making)
         if remark:
             self.note(f"{', '.join(map(str, self.paths))}: {remark}")
         if self.save is not None:

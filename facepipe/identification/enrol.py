@@ -28,7 +28,7 @@ class Remark:
             (scores 0.99 or more with an earlier image), ``resembles`` (nearest to an image of somebody else),
             ``damaged`` (inside; what it shows is not to be trusted), ``picture`` (other remarks of the reader, such as
             pages that were not read), ``renamed`` (another image had the same name and
-            person), or ``mixed_precision`` of the gallery as a whole.
+            person), or ``mixed_precision`` and ``mixed_detectors`` of the gallery as a whole.
         path: ``person/image``.
         text: one line.
     """

@@ -7,6 +7,7 @@ import numpy as np
 
 from facepipe.alignment import Aligner
 from facepipe.detection import Faces
+from facepipe.embedding.finding import Finding
 from facepipe.errors import FacepipeError
 from facepipe.pipeline import CroppedImage, Cropper, ReadImage
 
@@ -22,6 +23,11 @@ class LandmarkCropper(Cropper):
     def __init__(self, aligner: Aligner, faces: Mapping[str, Faces]) -> None:
         super().__init__(aligner, None)
         self._faces = faces
+
+    @property
+    def finding(self) -> Finding:
+        """How faces are found: they are listed."""
+        return {"detector": "listed landmarks"}
 
     def __call__(self, batch: list[ReadImage]) -> list[CroppedImage]:
         """One `CroppedImage` per image, in order."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_type_hints
 
 from facepipe import __version__
-from facepipe.embedding.precision import mixed_precision
+from facepipe.embedding.making import mixed
 from facepipe.errors import DatasetError
 from facepipe.protocols.verification.outcomes import Outcomes
 
@@ -97,10 +97,11 @@ def plain(value: Any) -> Any:
 
 
 def settings_of(embeddings: "Embeddings", **more: Any) -> dict[str, Any]:
-    """Settings of a run: the model, its precision (None where it is not known), what the protocol adds, and the
-    versions that computed it; a remark where embeddings of different precision were put together."""
-    remark = mixed_precision(embeddings.precision)
-    about = {"model": embeddings.model, "flip": embeddings.flip, "precision": embeddings.precision or None}
+    """Settings of a run: the model, its precision and how faces were found (None where it is not known), what the
+    protocol adds, and the versions that computed it; a remark where embeddings made differently were put together."""
+    remark = mixed(embeddings.making)
+    about: dict[str, Any] = {"model": embeddings.model, "flip": embeddings.flip}
+    about |= {"precision": embeddings.precision or None, "findings": list(embeddings.findings) or None}
     return {**about, **more, "versions": versions(), **({"remark": remark} if remark else {})}
 
 

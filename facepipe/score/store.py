@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from facepipe.embedding import Embeddings, iterate_embeddings, load_embeddings
+from facepipe.embedding.finding import Finding
+from facepipe.embedding.making import Making
 from facepipe.errors import EmbeddingsError
 from facepipe.files import replacing
 from facepipe.score.cosine import unit
@@ -27,7 +29,7 @@ class Store:
         model: identity of the model.
         flip: flip rule.
         unit_rows: whether the rows have length 1 up to rounding.
-        precision: as `Embeddings` record it.
+        precision, findings: as `Embeddings` record them.
     """
 
     vectors: np.ndarray
@@ -36,9 +38,15 @@ class Store:
     flip: str
     unit_rows: bool
     precision: str = ""
+    findings: tuple[Finding, ...] = ()
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    @property
+    def making(self) -> Making:
+        """How they were made, beside model and flip rule."""
+        return Making(self.precision, self.findings)
 
 
 def open_store(path: Path) -> Store:
@@ -59,12 +67,14 @@ def open_store(path: Path) -> Store:
         raise EmbeddingsError(f"{path}: not a readable .npy file; delete it and make it again") from error
     if vectors.dtype != np.float16 or vectors.shape != (len(names), about["dim"]):
         raise EmbeddingsError(f"{path}: does not belong to {names_file(path).name}; delete it and make it again")
-    return Store(vectors, names, about["model"], about["flip"], True, about.get("precision", ""))
+    findings = tuple(about.get("findings", ()))
+    return Store(vectors, names, about["model"], about["flip"], True, about.get("precision", ""), findings)
 
 
 def store_of(embeddings: Embeddings) -> Store:
     """Embeddings in memory as a store."""
-    return Store(embeddings.mu, embeddings.paths, embeddings.model, embeddings.flip, False, embeddings.precision)
+    about = embeddings.model, embeddings.flip, False, embeddings.precision, embeddings.findings
+    return Store(embeddings.mu, embeddings.paths, *about)
 
 
 def export_store(source: Path, out: Path) -> None:
@@ -87,7 +97,7 @@ def _export(source: Path, vectors: Path, names: Path) -> None:
     rows = 0
     with vectors.open("wb") as numbers, pa.OSFile(str(names), "wb") as sink:
         _header(numbers, rows, first.dim)
-        schema = names_schema(first.model, first.flip, first.dim, source, first.precision)
+        schema = names_schema(first, source)
         with pa.ipc.new_file(sink, schema) as writer:
             batch: Embeddings | None = first
             while batch is not None:
@@ -110,10 +120,10 @@ def names_file(path: Path) -> Path:
     return path.with_suffix(".arrow")
 
 
-def names_schema(model: str, flip: str, dim: int, source: Path, precision: str = "") -> pa.Schema:
+def names_schema(like: Embeddings, source: Path) -> pa.Schema:
     """One column of paths, and in the metadata what they are paths of."""
-    about = {"format": _FORMAT, "model": model, "flip": flip, "dim": dim, "source": stamp(source)}
-    about["precision"] = precision
+    about = {"format": _FORMAT, "model": like.model, "flip": like.flip, "dim": like.dim, "source": stamp(source)}
+    about |= {"precision": like.precision, "findings": list(like.findings)}
     return pa.schema([("path", pa.string())], metadata={_META: json.dumps(about).encode()})
 
 

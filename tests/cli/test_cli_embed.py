@@ -81,7 +81,7 @@ def test_nothing_to_embed_leaves_no_file(model, tmp_path):
 
 
 def test_embed_then_eval_equals_eval_of_the_images(faces, pairs, model, tmp_path):
-    assert run("embed", faces, "-o", tmp_path / "a.parquet", "-m", model).code == 0
+    assert run("embed", faces, "-o", tmp_path / "a.parquet", "-m", model, "--faces", "centre").code == 0
     from_file = run("eval", "lfw", tmp_path / "a.parquet", "--pairs", pairs, "--json")
     assert from_file.err == ""
     result = from_file.json

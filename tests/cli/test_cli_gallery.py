@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from cli_run import refused, run, tiny_model
 
+from facepipe.detection import preset
 from facepipe.embedding import load_embeddings
 from facepipe.images import write_rgb
 
@@ -124,3 +125,22 @@ def test_precision(gallery, people, model, tmp_path, monkeypatch):
     merged = run("gallery", "merge", half, path, "-o", tmp_path / "all.parquet", "--json").json
     assert merged["precision"] == "bfloat16+float32"
     assert [remark["kind"] for remark in merged["remarks"]] == ["mixed_precision"]
+
+
+def test_how_faces_were_found(gallery, people, model, yunet_weights, tmp_path):
+    """Every setting of the detector is recorded; two detectors in one gallery are told, settings of one are not."""
+    run("models", "import", "yunet", yunet_weights)
+    path, account = gallery
+    assert account["findings"] == [preset(turns=True).to_dict() | {"faces": "largest"}]
+    words = people / "Cy.jpg", "-m", model, "--json"
+    smaller = run("gallery", "build", words[0], tmp_path / "small.parquet", *words[1:], "--min-face", "24").json
+    assert [found["min_face"] for found in smaller["findings"]] == [24]
+    other = run("gallery", "add", tmp_path / "small.parquet", *words, "--name", "Di", "--detector", "yunet")
+    assert [found["detector"] for found in other.json["findings"]] == ["mtcnn", "yunet"]
+    assert [remark["kind"] for remark in other.json["remarks"] if "mixed" in remark["kind"]] == ["mixed_detectors"]
+    assert "small.parquet: faces found by mtcnn and yunet are mixed" in other.err
+    merged = run("gallery", "merge", tmp_path / "small.parquet", path, "-o", tmp_path / "all.parquet", "--json").json
+    assert len(merged["findings"]) == 3
+    told = run("identify", path, people / "Cy.jpg", "-m", model, "--detector", "yunet", "--threshold", "0.9")
+    assert f"{path}: faces found by mtcnn and yunet are mixed" in told.err
+    assert "mixed" not in run("identify", path, people / "Cy.jpg", "-m", model, "--threshold", "0.9").err

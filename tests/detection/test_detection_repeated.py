@@ -6,6 +6,7 @@ from face_pack import PACKAGED, cut_to_box, error, turned
 
 from facepipe.detection import DetectorSettings, Faces, create_detector, preset
 from facepipe.detection.repeated import RepeatedSearch, _rounds, _View
+from facepipe.errors import FacepipeError
 
 FAST = preset("fast")
 
@@ -70,6 +71,26 @@ def test_a_photo_with_a_face_is_searched_once():
     detector = RepeatedSearch(finder(seen=seen), DetectorSettings(turns=True))
     (found,) = detector([marked((30, 40), 3, 4)])
     assert seen == [(30, 40)] and found.search == "plain"
+
+
+@pytest.mark.parametrize("settings", [DetectorSettings(turns=True, border=False), preset("yunet", turns=True)])
+def test_how_sure_is_the_detectors_own(settings):
+    """Below it a photo is turned, and a doubtful face gives way only to one that reaches it."""
+    assert (preset("yunet").sure, preset().sure) == (0.9, 0.99)
+    photo, sure = marked((30, 40), 3, 4), settings.sure
+    for upright, lying, searches, found in [
+        (sure + 0.001, 1.0, 1, "plain"),
+        (sure - 0.01, sure + 0.001, 4, "turned-90"),
+        (sure - 0.02, sure - 0.01, 4, "plain"),
+    ]:
+        seen, scores = [], {(30, 40): upright, (40, 30): lying}
+        detector = RepeatedSearch(finder(lambda image, of=scores: of[image.shape[:2]], seen), settings)
+        assert detector([photo])[0].search == found and len(seen) == searches
+
+
+def test_the_score_of_a_sure_face_is_checked():
+    with pytest.raises(FacepipeError, match=r"1\.5, the score of a sure face, must lie between 0 and 1"):
+        DetectorSettings(sure=1.5)
 
 
 def test_further_searches_come_in_turn_and_the_best_of_a_round_counts():

@@ -6,9 +6,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 from cli_run import refused, run
-from face_pack import PACKAGED, cut_to_box, resized
+from face_pack import PACKAGED, cut_to_box, resized, turned
 
 from facepipe.detection import create_detector, preset
+from facepipe.detection.repeated import RepeatedSearch
 from facepipe.detection.yunet import YuNet
 from facepipe.errors import FacepipeError, ModelError
 from facepipe.images import write_rgb
@@ -71,6 +72,15 @@ def test_the_mirrored_photo_has_mirrored_landmarks(yunet, photo):
 
 def test_a_stricter_threshold_finds_fewer(yunet_weights, photo):
     assert len(YuNet(yunet_weights, preset("yunet").with_least_score(0.99))([photo.pixels])[0]) == 0
+
+
+def test_an_upright_face_is_sure_and_a_turned_one_is_not(yunet, photo):
+    """With --turns an upright photo costs nothing more, and one on its side is found."""
+    settings = preset("yunet", turns=True, border=False)
+    upright, lying = yunet([photo.pixels, turned(photo, 1).pixels])
+    assert upright.scores[0] >= settings.sure > lying.scores.max(initial=0)
+    (found,) = RepeatedSearch(yunet, settings)([turned(photo, 1).pixels])
+    assert found.search == "turned-270" and error(turned(photo, 1), found) < 0.2
 
 
 def test_what_it_refuses(yunet, yunet_weights, tmp_path):

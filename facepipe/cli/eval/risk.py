@@ -9,7 +9,7 @@ from facepipe.cli import options
 from facepipe.cli.door import PICTURES, PLOTS, Output, door
 from facepipe.cli.eval import verification_options as verification
 from facepipe.cli.eval.source_options import SAVE, source_options, source_path
-from facepipe.cli.mixed_precision import tell_mixed
+from facepipe.cli.mixed import tell_mixed
 from facepipe.cli.screen import note, out, print_json
 from facepipe.errors import DatasetError
 
@@ -87,6 +87,7 @@ def command(
     accuracy with 0, 10, 20 and 30 % of the pairs left out (ProbFace's table), and the false non-match rate at
     a fixed threshold over the share of pairs rejected, with the area under that curve (AUERC).
     """
+    from facepipe.embedding.making import Making
     from facepipe.evaluation.risk import risk_and_embeddings
     from facepipe.protocols.risk.join_results import put_beside
     from facepipe.protocols.risk.risk_controlled import RiskResult
@@ -106,7 +107,7 @@ def command(
     )  # fmt: skip
     shown = next(iter(result.table))
     for path, other in before:
-        tell_mixed(path, *(some.settings.get("precision") or "" for some in (result, other)))
+        tell_mixed(path, *(Making.recorded(some.settings) for some in (result, other)))
         result = put_beside(result, other, path)
     if csv_file is not None:
         from facepipe.report.risk_csv import write_risk_csv

@@ -13,7 +13,7 @@ from facepipe.cli.door import Output, door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.made import is_summary
-from facepipe.cli.mixed_precision import tell_mixed
+from facepipe.cli.mixed import tell_mixed
 from facepipe.cli.screen import note
 from facepipe.cli.tables import deciding_score
 from facepipe.errors import DatasetError
@@ -108,7 +108,7 @@ def command(
         read = [gallery, *found, *map(Path, videos), *([] if strangers is None else [strangers])]
         require_apart([*copies.values(), *films], read, overwrite)
     known = load_gallery(gallery)
-    embedder = tools.embedder_of(gallery, known.images.model, known.images.flip, known.images.precision)
+    embedder = tools.embedder_of(gallery, known.images.model, known.images.flip, known.images.making)
     if strangers is not None and threshold is None:
         decision = _measured(strangers, known, fpir, pooling, score, tools.device)
     else:
@@ -179,7 +179,7 @@ def _measured(path: Path, gallery: "Gallery", fpir: float, pooling: str, score: 
     from facepipe.identification import measure
 
     strangers = load_embeddings(path)
-    tell_mixed(path, strangers.precision, gallery.images.precision)
+    tell_mixed(path, strangers.making, gallery.images.making)
     try:
         return measure(gallery, strangers, fpir, pooling, score, device)
     except EmbeddingsError as error:

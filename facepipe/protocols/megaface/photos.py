@@ -10,6 +10,7 @@ import numpy as np
 from facepipe.datasets.samples.digest import names_digest
 from facepipe.datasets.templates import megaface_features as files
 from facepipe.embedding import Embeddings, join
+from facepipe.embedding.finding import joined_findings
 from facepipe.embedding.identity import remedy, same_model
 from facepipe.embedding.precision import joined_precision
 from facepipe.errors import DatasetError
@@ -185,7 +186,8 @@ def evaluate_megaface(
 
     figures = megaface_figures(known, people(probes.names), blocks(), wanted, ranks, fars, score)
     data = names_digest([_tails(probes.names, 2), _tails(distractors.names[: wanted[-1]], 3), sorted(noises)])
-    either = replace(ours, precision=joined_precision((ours.precision, theirs.precision)))
+    findings = joined_findings((ours.findings, theirs.findings))
+    either = replace(ours, precision=joined_precision((ours.precision, theirs.precision)), findings=findings)
     more = {"score": score, "noisy_probes": probes.cleaning, "noise_list": len(noises), "data": data}
     return MegafaceResult(
         protocol="megaface",

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from facepipe.embedding.precision import mixed_precision
+from facepipe.embedding.making import Making, mixed
 from facepipe.errors import DatasetError
 from facepipe.protocols.risk.error_reject import ErrorReject
 from facepipe.protocols.risk.risk_controlled import IDEAL, RiskResult
@@ -39,7 +39,7 @@ def put_beside(ours: RiskResult, other: RiskResult, where: Path) -> RiskResult:
             "compared so"
         )
     names = _names(ours, other)
-    remark = mixed_precision(*(result.settings.get("precision") or "" for result in (ours, other)))
+    remark = mixed(*(Making.recorded(result.settings) for result in (ours, other)))
     return replace(
         ours,
         table=_joined(ours.table, other.table, names),

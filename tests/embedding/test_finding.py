@@ -1,0 +1,99 @@
+"""How faces were found: what embeddings record of it, and what becomes of it where they are put together."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facepipe.alignment import Aligner
+from facepipe.detection import Faces, create_detector, preset, settings_of
+from facepipe.embedding import Embeddings, join, load_embeddings, save_embeddings
+from facepipe.embedding.finding import ALIGNED, joined_findings, mixed_detectors
+from facepipe.embedding.making import Making, mixed
+from facepipe.ensemble import SameFaces, concatenate
+from facepipe.errors import EmbeddingsError
+from facepipe.pipeline import Cropper
+from facepipe.protocols.landmark_crops import LandmarkCropper
+from facepipe.protocols.result import settings_of as result_settings
+from facepipe.score.store import export_store, open_store
+
+USUAL = preset().to_dict() | {"faces": "centre"}
+SMALL = USUAL | {"min_face": 12}
+OTHER = preset("yunet").to_dict() | {"faces": "centre"}
+
+
+def some(*findings, model="m@1/c"):
+    mu = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    return Embeddings(mu, model, paths=("a/1.jpg", "a/2.jpg", "b/1.jpg"), findings=findings)
+
+
+@pytest.mark.parametrize(
+    ("parts", "joined", "told"),
+    [
+        ([[USUAL], [USUAL]], [USUAL], False),
+        ([[USUAL], [SMALL]], [USUAL, SMALL], False),
+        ([[USUAL], [OTHER]], [USUAL, OTHER], True),
+        ([[USUAL, OTHER], [USUAL]], [USUAL, OTHER], True),
+        ([[USUAL], []], [USUAL], False),
+        ([[USUAL], [ALIGNED]], [USUAL, ALIGNED], False),
+        ([[], []], [], False),
+    ],
+)
+def test_put_together(parts, joined, told):
+    embeddings = [some(*part) for part in parts]
+    assert join(embeddings).findings == concatenate(embeddings).findings == tuple(joined)
+    assert bool(mixed(*(one.making for one in embeddings))) == bool(mixed(join(embeddings).making)) == told
+    settings = result_settings(join(embeddings))
+    assert settings["findings"] == (joined or None) and ("remark" in settings) == told
+    assert Making.recorded(settings) == join(embeddings).making
+
+
+@given(st.lists(st.lists(st.sampled_from([USUAL, SMALL, OTHER, ALIGNED]), max_size=3).map(tuple), max_size=4))
+def test_each_way_stands_once_and_none_is_lost(several):
+    joined = joined_findings(several)
+    kinds = {json.dumps(one) for findings in several for one in findings}
+    assert {json.dumps(one) for one in joined} == kinds and len(joined) == len(kinds)
+    assert joined_findings([joined, *several]) == joined
+    assert bool(mixed_detectors(joined)) == ({one["detector"] for one in joined} >= {"mtcnn", "yunet"})
+
+
+def test_both_remarks_at_once():
+    told = mixed(Making("float32", (USUAL,)), Making("bfloat16", (OTHER,)))
+    assert "bfloat16 and float32 are mixed" in told and "mtcnn and yunet are mixed" in told
+
+
+def test_what_a_cropper_records():
+    aligner, settings = Aligner("112x112"), preset("fast", turns=True)
+    detector = create_detector(settings, "cpu")
+    for found in (detector, SameFaces(detector)):
+        assert Cropper(aligner, found, "largest").finding == settings.to_dict() | {"faces": "largest"}
+    assert Cropper(aligner, None).finding == ALIGNED
+    assert LandmarkCropper(aligner, {}).finding == {"detector": "listed landmarks"}
+    assert settings_of(lambda images: [Faces.none() for _ in images]) == {"detector": "function"}
+
+
+def test_files_and_stores_keep_it(tmp_path):
+    save_embeddings(tmp_path / "e.parquet", some(USUAL, OTHER))
+    assert load_embeddings(tmp_path / "e.parquet").findings == (USUAL, OTHER)
+    export_store(tmp_path / "e.parquet", tmp_path / "e.npy")
+    stores = [open_store(tmp_path / name) for name in ("e.npy", "e.parquet")]
+    assert [store.making for store in stores] == [some(USUAL, OTHER).making] * 2
+
+
+def test_files_of_before_and_of_others(tmp_path, monkeypatch):
+    from facepipe.embedding import embeddings_file
+
+    about = embeddings_file._about
+    monkeypatch.setattr(embeddings_file, "_about", lambda a: {k: v for k, v in about(a).items() if k != "findings"})
+    save_embeddings(tmp_path / "old.parquet", some(USUAL))
+    old = load_embeddings(tmp_path / "old.parquet")
+    assert old.findings == () and result_settings(old)["findings"] is None
+    assert replace(old, findings=(USUAL,)).take([0]).findings == (USUAL,)
+    for wrong in ("mtcnn", [["mtcnn"]], [{"detector": 3}], 7):
+        monkeypatch.setattr(embeddings_file, "_about", lambda a, w=wrong: about(a) | {"findings": w})
+        save_embeddings(tmp_path / "wrong.parquet", some())
+        with pytest.raises(EmbeddingsError, match=r"make it again|not one that"):
+            load_embeddings(tmp_path / "wrong.parquet")
