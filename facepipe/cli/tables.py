@@ -80,6 +80,25 @@ def _needs(field: str | None) -> str:
     return "" if field is None else f" (needs a model with a {field} head)"
 
 
+def _poolings() -> dict[str, str]:
+    from facepipe.score.poolings import POOLINGS
+
+    return {name: rule.help for name, rule in POOLINGS.items()}
+
+
+def _template_poolings() -> dict[str, str]:
+    lines = {"media": "mean of each photo or video, then their sum"} | _poolings()
+    del lines["norm"]  # the switch --feature-norm
+    return lines
+
+
 _score: dict[str, Any] = {"default": "cosine", "show_default": True, "help": "What two faces are compared by."}
 score = table_option("--score", lines=_scores, **_score)
 deciding_score = table_option("--score", lines=_deciding_scores, **_score)
+pooling = table_option(
+    "--pool", lines=_poolings, default="mean", show_default=True,
+    help="How the frames of a video become one embedding.",
+)  # fmt: skip
+template_pooling = table_option(
+    "--pool", lines=_template_poolings, default="media", show_default=True, help="How faces become a template."
+)

@@ -5,13 +5,14 @@ from facepipe.score.pair_cosines import pair_cosines
 from facepipe.score.pair_scores import SCORES
 from facepipe.score.pair_scores.scf import scf, scf_pairs
 from facepipe.score.pairs import score_pairs
-from facepipe.score.pool import MEDIA_WEIGHTS, POOLS, pool
+from facepipe.score.pool import MEDIA_WEIGHTS, pool
+from facepipe.score.poolings import POOLINGS
 from facepipe.score.probability import Logistic, fit_logistic, probability
 from facepipe.score.threshold import threshold_at_far
 
 __all__ = [
     "MEDIA_WEIGHTS",
-    "POOLS",
+    "POOLINGS",
     "SCORES",
     "Logistic",
     "cosine",

@@ -1,17 +1,19 @@
 """Templates: several images of one person become one embedding."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from facepipe.errors import EmbeddingsError
-from facepipe.score.pool_sigma2 import VARIANCE, inverse_variance, posterior
+from facepipe.score.groups import labels, starts, sums
+from facepipe.score.poolings import POOLINGS, Pooling, weighted_means
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
 
+MEDIA_WEIGHTS = ("together", "equal")
 _ROWS = 2_048
 
 
@@ -31,8 +33,9 @@ def pool(
     * ``max``: the largest u_i per dimension;
     * ``kappa``: Σκ_i u_i/Σκ_i (SCF, Eq. 14);
     * ``sigma2``: Σσ_i^−2 u_i/Σσ_i^−2 per dimension (PFE).
-    * ``sigma2-min``, ``sigma2-mean``: the same, and only the template's σ² is another, see `pool_sigma2`. ProbFace is
-      ``sigma2-mean`` with one σ² for a face; its program's weights are (σ_i^−2 + 10⁻⁶)^(1/T).
+    * ``sigma2-min``, ``sigma2-mean``: the same, and only the template's σ² is another, see
+      `facepipe.score.poolings.sigma2`. ProbFace is ``sigma2-mean`` with one σ² for a face; its program's weights are
+      (σ_i^−2 + 10⁻⁶)^(1/T).
 
     With ``media`` the mean is taken inside each medium of a template, and the media are then summed (IJB; for
     ``max`` the largest is taken), so that a long video does not outvote a photo. The rules that weigh by confidence
@@ -48,7 +51,7 @@ def pool(
     Args:
         embeddings: of N images.
         template: int64 N, 0 … T−1, in any order.
-        rule: one of `POOLS`.
+        rule: one of `POOLINGS`.
         media: int64 N, any numbers; the same number in two templates is two media.
         count: T, where the last templates may have no image; None takes the largest ``template`` + 1.
         media_weights: one of `MEDIA_WEIGHTS`; of no effect without ``media``, nor on ``mean``, ``norm`` and ``max``.
@@ -64,7 +67,8 @@ def pool(
     """
     if media_weights not in MEDIA_WEIGHTS:
         raise EmbeddingsError(f"media weights {media_weights!r} are unknown; choose one of {', '.join(MEDIA_WEIGHTS)}")
-    weight = _weights(embeddings, rule, temperature)
+    pooling = POOLINGS[rule]
+    confidence = _confidence(embeddings, rule, pooling, temperature)
     template = np.asarray(template, np.int64)
     media = None if media is None else np.asarray(media, np.int64)
     count = _count(template, media, len(embeddings), count)
@@ -72,65 +76,28 @@ def pool(
     pooled = _empty(embeddings, count)
     for rows in _whole_templates(order, template):
         mu, ids = embeddings.mu[rows], template[rows]
-        outer = _labels(ids)
-        inner = None if media is None else _labels(ids, media[rows])
-        into = ids[_starts(outer)]
+        outer = labels(ids)
+        inner = None if media is None else labels(ids, media[rows])
+        into = ids[starts(outer)]
         shrink = _one_over_length(mu)
-        scale = np.ones_like(shrink) if rule == "norm" else shrink
-        weights = None if weight is None else weight(rows)
+        scale = shrink if pooling.unit else np.ones_like(shrink)
+        weights = _weights(confidence, rows, pooling, temperature)
         # A medium's weighted mean times what its images weigh together is their weighted sum.
-        means = inner if weights is None or media_weights == "equal" else None
-        pooled.mu[into] = _joined(mu, scale, weights, means, outer, rule == "max")
-        pooled.detected[into] = np.logical_or.reduceat(embeddings.detected[rows], _starts(outer))
+        groups = inner if weights is None or media_weights == "equal" else None
+        pooled.mu[into] = pooling.join(mu, scale, weights, groups, outer)
+        pooled.detected[into] = np.logical_or.reduceat(embeddings.detected[rows], starts(outer))
         if embeddings.kappa is not None and pooled.kappa is not None:
             natural = shrink * embeddings.kappa[rows, None]
             pooled.kappa[into] = np.linalg.norm(_summed(mu, natural, inner, outer), axis=1)
         if embeddings.sigma2 is not None and pooled.sigma2 is not None:
             sigma2 = embeddings.sigma2[rows].astype(np.float64)
-            combine = VARIANCE.get(rule, posterior)
-            pooled.sigma2[into] = combine(sigma2, 1 / sigma2 if weights is None else weights, _starts(outer))
+            pooled.sigma2[into] = pooling.variance(sigma2, 1 / sigma2 if weights is None else weights, starts(outer))
     return pooled
-
-
-def _joined(
-    mu: np.ndarray, scale: np.ndarray, weight: np.ndarray | None, inner: np.ndarray | None, outer: np.ndarray, top: bool
-) -> np.ndarray:
-    """Weighted means of scale·mu inside the inner groups, summed over the outer ones, or their largest; T×D.
-
-    Without inner groups the mean is over the outer ones; for the largest every row stands alone.
-    """
-    if top:
-        alone = mu * scale if inner is None else _means(mu, scale, weight, inner)
-        return np.maximum.reduceat(alone, _starts(outer if inner is None else outer[_starts(inner)]))
-    if inner is None:
-        return _means(mu, scale, weight, outer)
-    return _sums(_means(mu, scale, weight, inner), outer[_starts(inner)])
 
 
 def _summed(mu: np.ndarray, scale: np.ndarray, inner: np.ndarray | None, outer: np.ndarray) -> np.ndarray:
     """scale·mu summed over the outer groups, the mean standing for an inner one; T×D."""
-    return _sums(mu * scale, outer) if inner is None else _joined(mu, scale, None, inner, outer, False)
-
-
-def _means(mu: np.ndarray, scale: np.ndarray, weight: np.ndarray | None, group: np.ndarray) -> np.ndarray:
-    if weight is None:
-        return _sums(mu * scale, group) / np.bincount(group)[:, None]
-    if weight.shape[1] > 1:
-        # Flip concatenation repeats the dimensions that the head was trained in.
-        weight = np.tile(weight, mu.shape[1] // weight.shape[1])
-    total = _sums(weight, group)
-    return _sums(mu * (scale * weight), group) / np.where(total > 0, total, 1)
-
-
-def _sums(values: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """float64 rows summed by ascending group numbers 0, 1, …"""
-    # NumPy's reduceat takes ten times as long along the first axis, and torch's index_add_ a hundred times where its
-    # threads wait for a busy core.
-    from scipy.sparse import csr_array
-
-    ends = np.append(0, np.cumsum(np.bincount(group)))
-    members = csr_array((np.ones(len(group)), np.arange(len(group)), ends), shape=(len(ends) - 1, len(group)))
-    return np.asarray(members @ values)
+    return sums(mu * scale, outer) if inner is None else weighted_means(mu, scale, None, inner, outer)
 
 
 def _one_over_length(mu: np.ndarray) -> np.ndarray:
@@ -139,32 +106,31 @@ def _one_over_length(mu: np.ndarray) -> np.ndarray:
     return np.divide(1, length, out=np.zeros_like(length), where=length > 0)
 
 
-WEIGHING = ("kappa", *VARIANCE)
-"""The rules that weigh by confidence."""
-POOLS = ("mean", "norm", "max", *WEIGHING)
-MEDIA_WEIGHTS = ("together", "equal")
-
-
-def _weights(embeddings: "Embeddings", rule: str, temperature: float) -> Callable[[np.ndarray], np.ndarray] | None:
-    """Rows → weights n×K, or None where all count alike."""
-    if rule not in POOLS:
-        raise EmbeddingsError(f"pooling rule {rule!r} is unknown; choose one of {', '.join(POOLS)}")
+def _confidence(embeddings: "Embeddings", rule: str, pooling: Pooling, temperature: float) -> np.ndarray | None:
+    """What the rule's weights are made of, N×K; None where all images count alike."""
     if not temperature > 0:
         raise EmbeddingsError(f"a temperature must be above 0, not {temperature:g}")
-    if rule not in WEIGHING:
+    field = pooling.needs
+    if field is None:
         return None
-    name = "kappa" if rule == "kappa" else "sigma2"
-    kappa, sigma2 = embeddings.kappa, embeddings.sigma2
-    if name == "kappa" and kappa is not None:
-        return lambda rows: kappa[rows, None].astype(np.float64) ** (1 / temperature)
-    if name == "sigma2" and sigma2 is not None:
-        if embeddings.dim % sigma2.shape[1]:
-            raise EmbeddingsError(f"sigma2 of {sigma2.shape[1]} dimensions does not fit {embeddings.dim}-d embeddings")
-        return lambda rows: inverse_variance(sigma2[rows], rule) ** (1 / temperature)
-    raise EmbeddingsError(
-        f"embeddings of {embeddings.model} have no {name}, which pooling by {rule} needs; "
-        f"embed the images with a model that has a {name} head, or pool by mean"
-    )
+    values: np.ndarray | None = getattr(embeddings, field)
+    if values is None:
+        raise EmbeddingsError(
+            f"embeddings of {embeddings.model} have no {field}, which pooling by {rule} needs; "
+            f"embed the images with a model that has a {field} head, or pool by mean"
+        )
+    columns = values if values.ndim == 2 else values[:, None]
+    if embeddings.dim % columns.shape[1]:
+        raise EmbeddingsError(f"{field} of {columns.shape[1]} dimensions does not fit {embeddings.dim}-d embeddings")
+    return columns
+
+
+def _weights(
+    confidence: np.ndarray | None, rows: np.ndarray, pooling: Pooling, temperature: float
+) -> np.ndarray | None:
+    if confidence is None or pooling.weight is None:
+        return None
+    return pooling.weight(confidence[rows].astype(np.float64)) ** (1 / temperature)
 
 
 def _count(template: np.ndarray, media: np.ndarray | None, rows: int, count: int | None) -> int:
@@ -193,22 +159,9 @@ def _empty(embeddings: "Embeddings", count: int) -> "Embeddings":
 
 def _whole_templates(order: np.ndarray, template: np.ndarray) -> Iterator[np.ndarray]:
     """``order`` in parts of about `_ROWS` rows that cut no template."""
-    ends = np.append(_starts(_labels(template[order]))[1:], len(order))
+    ends = np.append(starts(labels(template[order]))[1:], len(order))
     first = 0
     while first < len(order):
         last = int(ends[np.searchsorted(ends, min(first + _ROWS, len(order)))])
         yield order[first:last]
         first = last
-
-
-def _labels(*keys: np.ndarray) -> np.ndarray:
-    """Groups of sorted rows numbered 0, 1, …: a new one where any key changes."""
-    changes = np.zeros(len(keys[0]), np.int64)
-    for key in keys:
-        changes[1:] |= key[1:] != key[:-1]
-    return np.cumsum(changes)
-
-
-def _starts(group: np.ndarray) -> np.ndarray:
-    """The first row of each group of `_labels`."""
-    return np.searchsorted(group, np.arange(group[-1] + 1 if len(group) else 0))

@@ -179,11 +179,11 @@ def test_pooling_rules(rule, width):
 
 
 def test_rules_at_full_precision():
-    from facepipe.score.pool_sigma2 import VARIANCE
+    from facepipe.score import POOLINGS
 
     sigma2 = RNG.uniform(0.1, 2, (9, 3))
     for rule, slow in SIGMA2.items():
-        got = VARIANCE[rule](sigma2, 1 / sigma2, np.array([0, 2, 3]))
+        got = POOLINGS[rule].variance(sigma2, 1 / sigma2, np.array([0, 2, 3]))
         expected = [[slow(list(sigma2[a:b, k])) for k in range(3)] for a, b in ((0, 2), (2, 3), (3, 9))]
         np.testing.assert_allclose(got, expected, atol=1e-12)
 

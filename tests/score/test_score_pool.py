@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from facepipe.embedding import Embeddings
 from facepipe.errors import EmbeddingsError
-from facepipe.score import MEDIA_WEIGHTS, POOLS, cosine, pool, threshold_at_far
+from facepipe.score import MEDIA_WEIGHTS, POOLINGS, cosine, pool, threshold_at_far
+from facepipe.score.groups import starts
+from facepipe.score.poolings import Pooling
 
 RULES = ("mean", "norm", "max", "kappa", "sigma2", "sigma2-mean")
 WEIGHED = ("kappa", "sigma2", "sigma2-mean")
@@ -239,7 +241,7 @@ def test_templates_without_images():
 
 def test_one_image_keeps_its_direction_kappa_and_variance():
     embeddings = faces(3, k=6)
-    for rule in POOLS:
+    for rule in POOLINGS:
         pooled = pool(embeddings, np.array([2, 0, 1]), rule).take([2, 0, 1])
         lengths = np.linalg.norm(embeddings.mu, axis=1, keepdims=True)
         expected = embeddings.mu if rule == "norm" else embeddings.mu / lengths
@@ -259,7 +261,7 @@ def test_without_kappa_or_sigma2():
 
 def test_what_does_not_fit():
     embeddings, template = faces(), np.zeros(30, int)
-    with pytest.raises(EmbeddingsError, match="'median' is unknown; choose one of mean, norm, max, kappa, sigma2"):
+    with pytest.raises(EmbeddingsError, match="unknown pooling rule 'median'; did you mean 'mean'"):
         pool(embeddings, template, "median")
     with pytest.raises(EmbeddingsError, match="for each of 30"):
         pool(embeddings, template[:-1], "mean")
@@ -275,3 +277,30 @@ def test_what_does_not_fit():
         pool(embeddings, template, "kappa", media_weights="old")
     with pytest.raises(EmbeddingsError, match="temperature must be above 0, not 0"):
         pool(embeddings, template, "kappa", temperature=0)
+
+
+@pytest.fixture
+def smallest():
+    """A rule that another module adds, as a new file in the folder would."""
+
+    def join(mu, scale, weight, inner, outer):
+        return np.minimum.reduceat(mu * scale, starts(outer))
+
+    POOLINGS.add("smallest", Pooling("the smallest value in each dimension", join=join))
+    yield "smallest"
+    POOLINGS.remove("smallest")
+
+
+def test_a_new_rule_is_everywhere(smallest):
+    """In the table, the options with their help and the protocols: nothing else is to be told of it."""
+    from cli_run import run
+
+    from facepipe.protocols.ijb.template_pooling import TemplateRecipe, template_poolings
+
+    embeddings = faces(4)
+    units = embeddings.mu / np.linalg.norm(embeddings.mu, axis=1, keepdims=True)
+    pooled = pool(embeddings, np.array([1, 0, 1, 1]), smallest)
+    np.testing.assert_allclose(pooled.mu, [units[1], units[[0, 2, 3]].min(0)], rtol=1e-6)
+    assert smallest in template_poolings() and TemplateRecipe(smallest).settings()["temperature"] is None
+    for command in ("ytf", "ijb"):
+        assert "smallest: the smallest value in each" in " ".join(run("eval", command, "--help").out.split())

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from facepipe.cli.tables import template_pooling
+
 if TYPE_CHECKING:
     from facepipe.protocols.ijb.template_pooling import TemplateRecipe
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_POOLS = ["media", "mean", "max", "kappa", "sigma2", "sigma2-min", "sigma2-mean"]
-
 
 def template_options(weights: bool) -> Callable[[F], F]:
     """The options; the command gets what they say as ``recipe``.
@@ -37,14 +36,7 @@ def template_options(weights: bool) -> Callable[[F], F]:
 
 def _options(weights: bool) -> list[Callable[[Any], Any]]:
     return [
-        click.option(
-            "--pool",
-            type=click.Choice(_POOLS),
-            default="media",
-            show_default=True,
-            help="media: mean of each photo or video, then their sum; mean: of all faces; kappa (SCF), sigma2 (PFE) "
-            "weigh by confidence.",
-        ),
+        template_pooling,
         click.option(
             "--halves",
             type=click.Choice(["sum", "first", "keep"]),

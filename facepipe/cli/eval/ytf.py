@@ -11,6 +11,7 @@ from facepipe.cli.eval import verification_options as verification
 from facepipe.cli.eval.source_options import SAVE, source_options, source_path
 from facepipe.cli.eval.verification_table import report_verification
 from facepipe.cli.screen import note
+from facepipe.cli.tables import pooling
 
 if TYPE_CHECKING:
     from facepipe.evaluation import Source
@@ -24,13 +25,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="YouTube Faces' splits.txt or meta_and_splits.mat.",
 )
-@click.option(
-    "--pool",
-    type=click.Choice(["mean", "norm", "max", "kappa", "sigma2", "sigma2-min", "sigma2-mean"]),
-    default="mean",
-    show_default=True,
-    help="How the frames of a video become one embedding; kappa and sigma2 weigh them by confidence.",
-)
+@pooling
 @click.option("--frames", type=click.IntRange(1), help="At most so many frames of a video, at equal distances.")
 @verification.verification("insightface")
 @door(SAVE, reads=("paths", "splits"))

@@ -9,12 +9,17 @@ import numpy as np
 from facepipe.embedding import Embeddings
 from facepipe.embedding.halves import HALVES, fold_halves
 from facepipe.errors import DatasetError
+from facepipe.nearest import did_you_mean
 from facepipe.score import unit
-from facepipe.score.pool import MEDIA_WEIGHTS, WEIGHING, pool
-from facepipe.score.pool import POOLS as RULES
+from facepipe.score.pool import MEDIA_WEIGHTS, pool
+from facepipe.score.poolings import POOLINGS, weighing
 
-POOLS = ("media", *(rule for rule in RULES if rule != "norm"))
 _TEMPLATES = 1_024
+
+
+def template_poolings() -> list[str]:
+    """``media``, and the rules of `facepipe.score.POOLINGS` but ``norm``, which a switch stands for here."""
+    return ["media", *(rule for rule in POOLINGS if rule != "norm")]
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,8 @@ class TemplateRecipe:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.pool not in POOLS:
-            raise DatasetError(f"pooling rule {self.pool!r} is unknown; choose one of {', '.join(POOLS)}")
+        if self.pool not in template_poolings():
+            raise DatasetError(f"unknown pooling rule {self.pool!r}; {did_you_mean(self.pool, template_poolings())}")
         if self.halves not in HALVES:
             raise DatasetError(f"halves {self.halves!r} is unknown; choose one of {', '.join(HALVES)}")
         if self.pool == "media" and self.media is False:
@@ -56,10 +61,10 @@ class TemplateRecipe:
             raise DatasetError(f"media weights {self.media_weights!r} are unknown; choose one of {choices}")
         if not self.temperature > 0:
             raise DatasetError(f"a temperature must be above 0, not {self.temperature:g}")
-        if self.pool not in WEIGHING and (self.media_weights, self.temperature) != ("together", 1.0):
+        if self.pool not in weighing() and (self.media_weights, self.temperature) != ("together", 1.0):
             raise DatasetError(
                 f"pooling by {self.pool} has no confidence weights; media weights and temperature are for "
-                f"{', '.join(WEIGHING)}"
+                f"{', '.join(weighing())}"
             )
 
     @property
@@ -80,8 +85,8 @@ class TemplateRecipe:
             "feature_norm": self.feature_norm if self.weighted else None,
             "detector_score": self.detector_score if self.weighted else None,
             "media": self.by_media,
-            "media_weights": self.media_weights if self.pool in WEIGHING and self.by_media else None,
-            "temperature": self.temperature if self.pool in WEIGHING else None,
+            "media_weights": self.media_weights if self.pool in weighing() and self.by_media else None,
+            "temperature": self.temperature if self.pool in weighing() else None,
         }
 
 
