@@ -5,6 +5,7 @@ import io
 import json
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,28 @@ def run(*words: object) -> Outcome:
     texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
     assert "Traceback" not in "".join(texts)
     return Outcome(code, *texts)
+
+
+class _Screen(io.TextIOWrapper):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def on_terminal(do: Callable[[], object], width: int | None) -> Outcome:
+    """What ``do`` writes on a plain terminal of ``width`` columns; into pipes where it is None."""
+    from facepipe.cli.logs import start_logging
+
+    start_logging()
+    kind = io.TextIOWrapper if width is None else _Screen
+    out, err = (kind(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name, value in (("TERM", "dumb"), ("COLUMNS", str(width or 80)), ("LINES", "40")):
+            patch.setenv(name, value)
+        ended = do()
+    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
+    return Outcome(ended.code if isinstance(ended, SystemExit) else 0, *texts)
 
 
 def refused(*words: object, code: int = 2) -> str:

@@ -11,7 +11,8 @@ from facepipe.cli import options, train_options
 from facepipe.cli.ablation_table import ablation_json, show_ablation
 from facepipe.cli.door import Output, door
 from facepipe.cli.eval.verification_table import percent
-from facepipe.cli.screen import note, out, print_json
+from facepipe.cli.screen import note, print_json
+from facepipe.cli.table import Column, show_table
 from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -130,15 +131,17 @@ def _evaluate(benchmark: "Benchmark", row: "Variant", target: Path, device: str)
 
 
 def _list(as_json: bool) -> None:
-    from rich.table import Table
-
     from facepipe.train.ablation import load_ablation, shipped_ablations
 
     plans = {name: load_ablation(name) for name in shipped_ablations()}
     if as_json:
         print_json({name: plan.model_dump() for name, plan in plans.items()})
         return
-    table = Table("ablation", "recipe", "rows", "about")
-    for name, plan in plans.items():
-        table.add_row(name, plan.recipe, ", ".join(row.title for row in plan.rows.values()), plan.about)
-    out().print(table)
+    columns = (Column("ablation"), Column("recipe"), Column("rows", prose=True), Column("about", prose=True, lesser=1))
+    show_table(
+        columns,
+        [
+            (name, plan.recipe, ", ".join(row.title for row in plan.rows.values()), plan.about)
+            for name, plan in plans.items()
+        ],
+    )

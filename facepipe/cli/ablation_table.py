@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facepipe.cli.eval.verification_table import NONE
-from facepipe.cli.screen import note, out
+from facepipe.cli.screen import note
+from facepipe.cli.table import Column, figures, show_table
 
 if TYPE_CHECKING:
     from facepipe.cli.eval.benchmark import Measured
@@ -54,25 +55,14 @@ def show_ablation(
         plan, rows, results: as in `ablation_json`.
         target: the folder that holds the results.
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
-    from rich.table import Table
-
     measured = list(results[rows[0].name])
     columns = list(dict.fromkeys([*plan.columns, *measured]))
-    # Without frames the published columns fit into the 80 characters of a pipe.
-    table = Table(title="accuracy in %", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
-    table.add_column("", no_wrap=True)
-    for name in (*columns, "mean"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = []
     for row in rows:
         found = results[row.name]
         shares = [found[name].accuracy if name in found else None for name in columns]
-        table.add_row(escape(row.row.title), *map(_hundred, (*shares, _mean(found))))
-    console = out()
-    needed = console.measure(table, options=console.options.update(max_width=1000)).maximum
-    console.width = max(needed, console.width)  # lines that run over are of more use than figures cut short
-    console.print(table)
+        table.append((row.row.title, *map(_hundred, (*shares, _mean(found)))))
+    show_table((Column(""), *figures(*columns, "mean")), table, "accuracy in %")
     known = [name for name in measured if results[rows[0].name][name].accuracy is not None]
     if 0 < len(known) < len(columns):
         note(f"mean: of {', '.join(known)}")

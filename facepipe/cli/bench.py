@@ -8,7 +8,8 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.door import door
-from facepipe.cli.screen import note, out, print_json, progress
+from facepipe.cli.screen import note, print_json, progress
+from facepipe.cli.table import Column, figures, show_table
 from facepipe.errors import DatasetError, ModelError
 
 if TYPE_CHECKING:
@@ -90,12 +91,7 @@ def _embedder(model: str | None, precision: str, device: str) -> "Embedder":
 
 
 def _show(rows: list["Row"], about: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    table = Table(title=", ".join(f"{key} {value}" for key, value in about.items()))
-    for column, side in (("stage", "left"), ("who", "left"), ("per second", "right"), ("facepipe is", "right")):
-        table.add_column(column, justify=side)  # type: ignore[arg-type]
-    for row in rows:
-        ratio = "" if row.facepipe_times is None else f"{row.facepipe_times:.2f} ×"
-        table.add_row(row.stage, row.who, f"{row.per_second:.1f}", ratio)
-    out().print(table)
+    columns = (Column("stage"), Column("who"), *figures("per second", "facepipe is"))
+    ratios = ["" if row.facepipe_times is None else f"{row.facepipe_times:.2f} ×" for row in rows]
+    cells = [(row.stage, row.who, f"{row.per_second:.1f}", ratio) for row, ratio in zip(rows, ratios, strict=True)]
+    show_table(columns, cells, ", ".join(f"{key} {value}" for key, value in about.items()))

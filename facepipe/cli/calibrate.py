@@ -11,6 +11,7 @@ from facepipe.cli.door import Output, door
 from facepipe.cli.made import is_card
 from facepipe.cli.screen import note, print_json, progress
 from facepipe.cli.screen import out as screen
+from facepipe.cli.table import Column, figures, show_table
 from facepipe.errors import DatasetError, ModelError
 
 if TYPE_CHECKING:
@@ -202,14 +203,12 @@ def _faces(given: _Faces, embedder: "Embedder", about: str, fars: Any, seed: int
 
 
 def _show(card: "Card", measured: "Calibration") -> None:
-    from rich.table import Table
-
     screen().print(f"{card.name}, flip {measured.flip}: {measured.measured_on}", markup=False, soft_wrap=True)
-    table = Table("score", "strangers", "FAR", "threshold", "TAR")
+    rows = []
     for one in measured.thresholds:
         tar = "" if one.tar is None else f"{100 * one.tar:.2f} %"
-        table.add_row(one.score, one.population, f"{one.far:g}", f"{one.value:.4f}", tar)
-    screen().print(table)
+        rows.append((one.score, one.population, f"{one.far:g}", f"{one.value:.4f}", tar))
+    show_table((Column("score"), Column("strangers"), *figures("FAR", "threshold", "TAR")), rows)
     alike = [one for one in measured.thresholds if one.population == "alike"]
     for one in alike:
         line = f"  alike, {one.score}, FAR {one.far:g}: {one.calibrated_on}"

@@ -10,7 +10,8 @@ from facepipe.cli import options
 from facepipe.cli.door import TABLES, Output, door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
 from facepipe.cli.inputs import Inputs, strict_option
-from facepipe.cli.screen import cell, note, out, print_json, progress
+from facepipe.cli.screen import note, print_json, progress
+from facepipe.cli.table import Column, show_table
 from facepipe.files import locked, match_names
 
 if TYPE_CHECKING:
@@ -111,18 +112,14 @@ def remove(gallery: Path, names: tuple[str, ...], as_json: bool) -> None:
 @door(reads=("gallery",))
 def list_(gallery: Path, as_json: bool) -> None:
     """Who is in a gallery, with how many images."""
-    from rich.table import Table
-
     from facepipe.identification import load_gallery
 
     known = load_gallery(gallery)
     if as_json:
         print_json(_account(gallery, known))
         return
-    table = Table("person", "images")
-    for name, count in zip(known.names, known.counts(), strict=True):
-        table.add_row(cell(name), str(count))
-    out().print(table)
+    columns = Column("person"), Column("images", right=True)
+    show_table(columns, list(zip(known.names, known.counts(), strict=True)))
     click.echo(f"{gallery}: {_counted(known)}, embedded by {known.images.model} (flip {known.images.flip})")
 
 

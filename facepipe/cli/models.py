@@ -8,7 +8,8 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.door import Output, door
-from facepipe.cli.screen import notes, out, print_json
+from facepipe.cli.screen import note, notes, out, print_json
+from facepipe.cli.table import Column, figures, show_table
 from facepipe.errors import ModelError
 
 if TYPE_CHECKING:
@@ -24,15 +25,19 @@ def command(context: click.Context) -> None:
 
 
 @command.command("list")
+@click.option("--backbones", "with_backbones", is_flag=True, help="The networks that 'train' and 'import' know too.")
 @options.as_json
-def list_models(as_json: bool = False) -> None:
-    """All models, the weights of detectors, and the backbones that 'train' and 'import' know."""
+def list_models(with_backbones: bool = False, as_json: bool = False) -> None:
+    """All models, and the weights of detectors, one line each; 'facepipe models show NAME' tells more.
+
+    With --json the backbones are there in any case.
+    """
     from facepipe.backbones import describe, names
     from facepipe.zoo import available, detector_cards, is_cached
 
     statuses = available()
     detectors = [(card, is_cached(card)) for card in detector_cards().values()]
-    backbones = [describe(name) for name in names()]
+    backbones = [describe(name) for name in names()] if as_json or with_backbones else []
     if as_json:
         print_json(
             {
@@ -49,8 +54,11 @@ def list_models(as_json: bool = False) -> None:
         )  # fmt: skip
         return
     _show_models(statuses)
+    click.echo()
     _show_detectors(detectors)
-    _show_backbones(backbones)
+    if with_backbones:
+        click.echo()
+        _show_backbones(backbones)
 
 
 def _status(status: "CardStatus") -> dict[str, Any]:
@@ -62,48 +70,60 @@ def _status(status: "CardStatus") -> dict[str, Any]:
 
 
 def _show_models(statuses: list["CardStatus"]) -> None:
-    from rich.table import Table
-
     from facepipe.zoo import DEFAULT
 
-    table = Table(title="Models")
-    for column in ("name", "at hand", "crop", "embedding", "licence", "what it is"):
-        table.add_column(column, no_wrap=column == "name")
+    columns = (
+        Column("model"),
+        Column("at hand"),
+        Column("crop", lesser=2),
+        Column("embedding", lesser=1),
+        Column("licence", lesser=3),
+        Column("what it is", lesser=4),
+    )
+    rows = []
     for status in statuses:
-        if status.card is None:
-            table.add_row(status.name, "damaged", "", "", "", status.problem)
-            continue
         card = status.card
-        size = "×".join(map(str, card.input.size))
+        if card is None:
+            rows.append((status.name, "damaged", "", "", "", ""))
+            continue
         name = f"{card.name} (default)" if card.name == DEFAULT else card.name
-        table.add_row(
-            name, "yes" if status.cached else "no", f"{size} {card.input.channels}",
-            f"{card.embedding.dim}, flip {card.embedding.flip}", card.source.licence, card.title,
-        )  # fmt: skip
-    out().print(table)
+        crop = f"{'×'.join(map(str, card.input.size))} {card.input.channels}"
+        embedding = f"{card.embedding.dim}, flip {card.embedding.flip}"
+        rows.append((name, _at_hand(status.cached), crop, embedding, card.source.licence, card.title))
+    show_table(columns, rows)
+    for status in statuses:
+        if status.problem:
+            note(f"{status.name}: {status.problem}", style="yellow")
 
 
 def _show_detectors(detectors: "list[tuple[DetectorCard, bool]]") -> None:
-    from rich.table import Table
+    columns = (Column("detector"), Column("at hand"), Column("licence", lesser=1), Column("what it is", lesser=2))
+    rows = [(card.name, _at_hand(cached), card.source.licence, card.title) for card, cached in detectors]
+    show_table(columns, rows)
 
-    table = Table(title="Detectors")
-    for column in ("name", "at hand", "licence", "what it is"):
-        table.add_column(column, no_wrap=column == "name")
-    for card, cached in detectors:
-        table.add_row(card.name, "yes" if cached else "no", card.source.licence, card.title)
-    out().print(table)
+
+def _at_hand(cached: bool) -> str:
+    return "yes" if cached else "no"
 
 
 def _show_backbones(backbones: list[Any]) -> None:
-    from rich.table import Table
-
-    table = Table(title="Backbones")
-    for column in ("name", "crop", "embedding", "parameters", "paper"):
-        table.add_column(column, no_wrap=column != "paper")
-    for info in backbones:
-        size = "×".join(map(str, info.input_size))
-        table.add_row(info.name, size, str(info.embedding_dim), f"{info.parameters / 1e6:.1f} M", info.paper)
-    out().print(table)
+    columns = (
+        Column("backbone"),
+        Column("crop"),
+        *figures("embedding", "parameters"),
+        Column("paper", prose=True, lesser=1),
+    )
+    rows = [
+        (
+            info.name,
+            "×".join(map(str, info.input_size)),
+            info.embedding_dim,
+            f"{info.parameters / 1e6:.1f} M",
+            info.paper,
+        )
+        for info in backbones
+    ]
+    show_table(columns, rows)
 
 
 @command.command("show")
@@ -172,7 +192,8 @@ def pull_model(name: str) -> None:
     card = find_any_card(name)
     console = notes()
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    plain: Any = {"transient": True, "redirect_stdout": False, "disable": not console.is_terminal}
+    with Progress(*columns, console=console, **plain) as bar:
         task = bar.add_task(f"fetching {name}", total=None)
         path = pull(card, lambda done, total: bar.update(task, completed=done, total=total))
     click.echo(f"{name}: {path}")
@@ -196,7 +217,9 @@ def export(model: str, folder: Path, name: str, overwrite: bool) -> None:
 @command.command("import")
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--backbone", help="For a checkpoint without a card: its network, see 'facepipe models list'.")
+@click.option(
+    "--backbone", help="For a checkpoint without a card: its network, see 'facepipe models list --backbones'."
+)
 @click.option(
     "--option",
     "backbone_options",

@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from rich.console import Console
@@ -20,9 +20,11 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from facepipe.cli.beside import lines_above
 from facepipe.cli.logs import LOGGER
 from facepipe.shown import shown
 
+_LONGEST_TITLE = 40
 QUIET_SECONDS = 20.0
 """Where there is no terminal, progress is a line of the log after so many seconds."""
 
@@ -74,10 +76,11 @@ class Rate(ProgressColumn):
 @contextmanager
 def progress(what: str, total: int | None = None) -> Iterator["Advance"]:
     """A bar on stderr with rate and time left, a line every so often where stderr is no terminal; yields `Advance`."""
-    console = notes()
+    console = Console(file=sys.stderr, highlight=False)  # the stream as it is now: others may stand in for it
+    what = shown(what, _LONGEST_TITLE)
     bar = Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         Rate(),
@@ -85,8 +88,10 @@ def progress(what: str, total: int | None = None) -> Iterator["Advance"]:
         console=console,
         transient=True,
         disable=not console.is_terminal,
+        redirect_stdout=False,
+        redirect_stderr=False,
     )
-    with bar:
+    with nullcontext() if bar.disable else lines_above(bar), bar:
         yield Advance(bar, bar.add_task(what, total=total), what, total)
 
 

@@ -11,7 +11,8 @@ from facepipe.cli.face_tools import FaceTools, face_tools
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.made import is_index
 from facepipe.cli.mixed import tell_mixed
-from facepipe.cli.screen import cell, note, out, print_json, say
+from facepipe.cli.screen import note, print_json, say
+from facepipe.cli.table import Column, show_table
 from facepipe.errors import EmbeddingsError, NoFaceError
 from facepipe.files import require_apart
 
@@ -138,13 +139,9 @@ def _found(store: "Store", hits: "Hits", number: int) -> list[dict[str, Any]]:
 
 
 def _show(query: str, found: list[dict[str, Any]], remarks: tuple[str, ...], as_json: bool) -> None:
-    from rich.table import Table
-
     if as_json:
         print_json({"query": query, "hits": found, "remarks": list(remarks)}, indent=None)
         return
     say(query)
-    table = Table("", "score", "path")
-    for place, hit in enumerate(found, 1):
-        table.add_row(str(place), f"{hit['score']:.4f}", cell(hit["path"] or ""))
-    out().print(table)
+    columns = (Column("", right=True), Column("score", right=True), Column("path"))
+    show_table(columns, [(n, f"{hit['score']:.4f}", hit["path"] or "") for n, hit in enumerate(found, 1)])

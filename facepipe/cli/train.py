@@ -9,7 +9,8 @@ import click
 
 from facepipe.cli import options, train_options
 from facepipe.cli.door import Output, door
-from facepipe.cli.screen import note, out, print_json
+from facepipe.cli.screen import note, print_json
+from facepipe.cli.table import Column, show_table
 
 if TYPE_CHECKING:
     from facepipe.train import Recipe
@@ -74,8 +75,6 @@ train = command
 
 
 def _list(as_json: bool) -> None:
-    from rich.table import Table
-
     from facepipe.train import load_recipe, shipped_recipes
 
     recipes = {name: load_recipe(name) for name in shipped_recipes()}
@@ -87,10 +86,8 @@ def _list(as_json: bool) -> None:
             }
         )
         return
-    table = Table("recipe", "network", "loss", "about")
-    for name, recipe in recipes.items():
-        table.add_row(name, _network(recipe), recipe.loss.name, recipe.about)
-    out().print(table)
+    columns = (Column("recipe"), Column("network", lesser=2), Column("loss", lesser=1), Column("about", prose=True))
+    show_table(columns, [(name, _network(one), one.loss.name, one.about) for name, one in recipes.items()])
 
 
 def _network(recipe: "Recipe") -> str:
@@ -101,21 +98,17 @@ def _network(recipe: "Recipe") -> str:
 
 
 def _show(summary: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    table = Table("figure", "value")
+    rows: list[tuple[str, str]] = []
     for name in ("steps", "images", "identities", "unreadable", "samples_per_second", "fisher"):
         if name in summary:
             value = summary[name]
-            table.add_row(name.replace("_", " "), f"{value:.4f}" if name == "fisher" else f"{value:,}")
+            rows.append((name.replace("_", " "), f"{value:.4f}" if name == "fisher" else f"{value:,}"))
     for name, value in summary["evaluation"].items():
-        table.add_row(name.replace("_", " "), f"{100 * value:.2f} %")
+        rows.append((name.replace("_", " "), f"{100 * value:.2f} %"))
     for threshold in summary["thresholds"]:
-        table.add_row(
-            f"{threshold['score']} threshold at FAR {threshold['far']:g}",
-            f"{threshold['value']:.4f} (accepts {100 * threshold['tar']:.1f} %)",
-        )
-    out().print(table)
+        what = f"{threshold['score']} threshold at FAR {threshold['far']:g}"
+        rows.append((what, f"{threshold['value']:.4f} (accepts {100 * threshold['tar']:.1f} %)"))
+    show_table((Column("figure"), Column("value")), rows)
     for line in summary["notes"]:
         note(line)
     note(f"model: --model {summary['run']}")

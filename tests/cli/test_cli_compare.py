@@ -164,7 +164,7 @@ def test_scores_with_uncertainty(photos, sure_model, tmp_path):
 
 
 def test_a_score_that_the_model_has_not(photos, model, sure_model):
-    words = ["compare", photos / "large.png", photos / "small.jpg", "--json"]
+    words = ["compare", photos / "large.png", photos / "small.jpg", "--json", "--precision", "float32"]
     told = refused(*words, "-m", model, "--score", "scf")
     assert "has no kappa head, which --score scf needs; train one with 'facepipe train scf-small'" in told
     assert "has no sigma2 head, which --score mls needs" in refused(*words, "-m", sure_model, "--score", "mls")

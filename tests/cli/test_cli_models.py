@@ -37,8 +37,10 @@ def test_list(cache):
 def test_list_for_people():
     for words in (["models", "list"], ["models"]):
         ended = run(*words)
-        assert ended.code == 0 and "mobilefacenet-casia" in ended.out and "sphereface64" in ended.out
+        assert ended.code == 0 and "mobilefacenet-casia" in ended.out and "sphereface64" not in ended.out
         assert "facepipe-mobilenet (default)" in ended.out and ended.err == ""
+        assert len(ended.out.splitlines()) == 3 + 1 + 1 + 2, "one line a model"
+    assert "sphereface64" in run("models", "list", "--backbones").out
 
 
 def test_show():

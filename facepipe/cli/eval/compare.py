@@ -7,8 +7,9 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.door import door
-from facepipe.cli.eval.verification_table import NONE, percent
-from facepipe.cli.screen import note, out, print_json, progress
+from facepipe.cli.eval.verification_table import NONE, percent, say_missing
+from facepipe.cli.screen import note, print_json, progress, say
+from facepipe.cli.table import Column, figures, show_table
 from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -73,24 +74,19 @@ def _tars(result: "SavedResult") -> dict[float, dict[str, Any]]:
 
 
 def _show_runs(files: tuple[Path, ...], results: list["SavedResult"]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title="Results")
-    for name in ("", *(escape(path.stem) for path in files)):
-        table.add_column(name, justify="right" if name else "left", overflow="fold")
-    table.add_row("protocol", *(result.protocol for result in results))
+    rows = [("protocol", *(result.protocol for result in results))]
     for name in _names([result.figures for result in results]):
-        table.add_row(name, *(_figure(name, result.figures.get(name)) for result in results))
+        rows.append((name, *(_figure(name, result.figures.get(name)) for result in results)))
     for far in dict.fromkeys(far for result in results for far in _tars(result)):
         shares = [_tars(result).get(far, {"tar": None})["tar"] for result in results]
-        table.add_row(f"TAR at FAR {far:g}", *map(percent, shares))
-    table.add_section()
+        rows.append((f"TAR at FAR {far:g}", *map(percent, shares)))
+    differing = []
     for name in dict.fromkeys(name for result in results for name in result.settings):
         values = [result.settings.get(name) for result in results]
         if any(value != values[0] for value in values):
-            table.add_row(name, *(NONE if value is None else _plain(value) for value in values))
-    out().print(table)
+            differing.append((name, *(NONE if value is None else _plain(value) for value in values)))
+    columns = (Column(""), *(Column(path.stem, right=True, prose=True) for path in files))
+    show_table(columns, rows, "Results", differing)
 
 
 def _names(several: list[dict[str, Any]]) -> list[str]:
@@ -118,28 +114,24 @@ def _plain(value: Any) -> str:
 
 
 def _show_test(first: Path, second: Path, test: dict[str, Any], resamples: int) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
     if test["reason"]:
         note(f"{second.stem} against {first.stem}: no paired test, {test['reason']}", style="yellow")
         return
     judged = test["mcnemar"]
     if judged is not None:
-        out().print(
+        say(
             f"right in {first.stem} only: {judged['only_first']} pairs, in {second.stem} only: "
-            f"{judged['only_second']}; McNemar's exact test p = {judged['p']:.3g}",
-            markup=False,
-            soft_wrap=True,
+            f"{judged['only_second']}; McNemar's exact test p = {judged['p']:.3g}"
         )
-    table = Table(title=escape(f"TAR of {second.stem} minus {first.stem}, {resamples} resamples"))
-    for column in ("FAR", "difference", "95 % interval", "p"):
-        table.add_column(column, justify="right")
+    rows = []
     for row in test["tar"]:
         if row["difference"] is None:
-            table.add_row(f"{row['far']:g}", NONE, row["reason"], NONE)
+            rows.append((f"{row['far']:g}", NONE, NONE, NONE))
         else:
             interval = f"{100 * row['low']:+.2f} … {100 * row['high']:+.2f}"
-            table.add_row(f"{row['far']:g}", f"{100 * row['difference']:+.2f}", interval, f"{row['p']:.3g}")
-    if test["tar"]:
-        out().print(table)
+            rows.append((f"{row['far']:g}", f"{100 * row['difference']:+.2f}", interval, f"{row['p']:.3g}"))
+    if rows:
+        title = f"TAR of {second.stem} minus {first.stem}, {resamples} resamples"
+        show_table(figures("FAR", "difference", "95 % interval", "p"), rows, title)
+    missing = [row for row in test["tar"] if row["difference"] is None]
+    say_missing("difference at FAR", [(row["far"], row["reason"]) for row in missing])

@@ -10,7 +10,8 @@ from facepipe.cli.door import PICTURES, PLOTS, Output, door
 from facepipe.cli.eval import verification_options as verification
 from facepipe.cli.eval.source_options import SAVE, source_options, source_path
 from facepipe.cli.mixed import tell_mixed
-from facepipe.cli.screen import note, out, print_json
+from facepipe.cli.screen import note, print_json
+from facepipe.cli.table import Column, figures, show_table
 from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -135,22 +136,18 @@ def _models(result: "RiskResult") -> str:
 
 
 def _show(result: "RiskResult") -> None:
-    from rich.table import Table
-
     shares = [row.rejected for row in next(iter(result.table.values()))]
-    table = Table(title=f"{_models(result)}, {result.pairs} pairs, accuracy in % by {result.settings['score']}")
-    table.add_column("confidence", no_wrap=True)
-    for share in shares:
-        table.add_column(f"-{100 * share:.0f} %", justify="right")
-    for column in ("AUERC", "to 30 %", "of random"):
-        table.add_column(column, justify="right")
+    left_out = [f"-{100 * share:.0f} %" for share in shares]
+    columns = (Column("confidence"), *figures(*left_out, "AUERC", "to 30 %", "of random"))
+    rows = []
     for name, curve in result.curves.items():
         accuracies = [f"{100 * row.accuracy:.2f}" for row in result.table.get(name, ())]
         relative = result.relative_area[name]
         of_random = "" if relative is None else f"{relative:.3f}"
         areas = f"{curve.area:.5f}", f"{curve.area_30:.5f}"
-        table.add_row(name, *(accuracies or [""] * len(shares)), *areas, of_random)
-    out().print(table)
+        rows.append((name, *(accuracies or [""] * len(shares)), *areas, of_random))
+    title = f"{_models(result)}, {result.pairs} pairs, accuracy in % by {result.settings['score']}"
+    show_table(columns, rows, title)
     curve = result.curves["ideal"]
     note("-10 %: with the least certain tenth of the pairs left out, and so on")
     note(f"AUERC: FNMR at threshold {curve.threshold:.4f} (FMR {curve.fmr:g}) over the share of pairs rejected")

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from facepipe.cli.eval.verification_table import NONE, percent
-from facepipe.cli.screen import out
+from facepipe.cli.eval.verification_table import NONE, percent, say_missing
+from facepipe.cli.screen import say
+from facepipe.cli.table import figures, show_table
 
 
 def show_cmc(cmc: Mapping[str, Any], title: str) -> None:
@@ -13,7 +14,7 @@ def show_cmc(cmc: Mapping[str, Any], title: str) -> None:
     for rank, value in cmc.items():
         share, std = (value, None) if value is None or isinstance(value, float) else (value.share, value.std)
         parts.append(f"rank-{rank} {percent(share)}{_deviation(std)}")
-    out().print(f"{title}: {', '.join(parts)}", markup=False, soft_wrap=True)
+    say(f"{title}: {', '.join(parts)}")
 
 
 def show_points(points: Sequence[Any], rate: str, share: str, title: str) -> None:
@@ -25,22 +26,16 @@ def show_points(points: Sequence[Any], rate: str, share: str, title: str) -> Non
         rate, share: names of the fields, in capitals also those of the columns.
         title: of the table.
     """
-    from rich.table import Table
-
-    table = Table(title=title)
     more = [name for name in ("std", "lower") if any(hasattr(point, name) for point in points)]
     interval = any(hasattr(point, "low") for point in points)
     titles = [rate.upper(), share.upper(), *(_TITLES[name] for name in more)]
-    for column in (*titles, *(["95 % interval"] if interval else [])):
-        table.add_column(column, justify="right")
+    rows = []
     for point in points:
         shares = [percent(getattr(point, name)) for name in (share, *more)]
         cells = [f"{getattr(point, rate):g}", *shares]
-        table.add_row(*cells, *([_interval(point)] if interval else []))
-    out().print(table)
-    for point in points:
-        if point.reason:
-            out().print(f"no {share.upper()} at {rate.upper()} {getattr(point, rate):g}: {point.reason}", markup=False)
+        rows.append((*cells, *([_interval(point)] if interval else [])))
+    show_table(figures(*titles, *(["95 % interval"] if interval else [])), rows, title)
+    say_missing(f"{share.upper()} at {rate.upper()}", [(getattr(point, rate), point.reason) for point in points])
 
 
 _TITLES = {"std": "standard deviation", "lower": "mean − std"}

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from facepipe.cli.identify.photos import boxes_of
 from facepipe.cli.process import ENDING, Terminated
-from facepipe.cli.screen import cell, note, out, print_json, progress, say
+from facepipe.cli.screen import note, print_json, progress, say
+from facepipe.cli.table import Column, show_table
 
 if TYPE_CHECKING:
 
@@ -164,14 +165,18 @@ def _place(first: float, last: float | None) -> str:
 
 
 def _show(account: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    table = Table("who", "seen for", "when", "tracks", "best score")
+    columns = (
+        Column("who"),
+        Column("seen for", right=True),
+        Column("tracks", right=True, lesser=1),
+        Column("best score", right=True),
+        Column("when", prose=True),
+    )
+    rows = []
     for name, person in account["people"].items():
         when = ", ".join(f"{_clock(first)}–{_clock(last)}" for first, last in person["intervals"])
-        row = (cell(name), f"{person['seconds']:.1f} s", when, str(person["tracks"]), f"{person['best_score']:.2f}")
-        table.add_row(*row)
-    out().print(table)
+        rows.append((name, f"{person['seconds']:.1f} s", person["tracks"], f"{person['best_score']:.2f}", when))
+    show_table(columns, rows)
     say(f"{account['source']}: {account['frames']} frames, {account['seconds']:.1f} s")
 
 

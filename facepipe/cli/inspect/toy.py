@@ -7,7 +7,8 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.door import PLOTS, Output, door
-from facepipe.cli.screen import note, out, print_json, progress
+from facepipe.cli.screen import note, print_json, progress
+from facepipe.cli.table import Column, figures, show_table
 
 if TYPE_CHECKING:
     from facepipe.train.toy import ToyFeatures
@@ -55,10 +56,11 @@ def _row(toy: "ToyFeatures") -> dict[str, Any]:
 
 
 def _show(found: dict[int, list["ToyFeatures"]]) -> None:
-    from rich.table import Table
-
-    table = Table("loss", "dimensions", "angular Fisher score", "accuracy")
-    for dim, toys in found.items():
-        for toy in toys:
-            table.add_row(toy.loss.title, str(dim), f"{toy.fisher:.4f}", f"{100 * toy.accuracy:.1f} %")
-    out().print(table)
+    show_table(
+        (Column("loss"), *figures("dimensions", "angular Fisher score", "accuracy")),
+        [
+            (toy.loss.title, dim, f"{toy.fisher:.4f}", f"{100 * toy.accuracy:.1f} %")
+            for dim, toys in found.items()
+            for toy in toys
+        ],
+    )

@@ -20,6 +20,7 @@ class TrainingProgress:
             console=console,
             disable=not console.is_terminal,
             transient=True,
+            redirect_stdout=False,
         )
         self._task: TaskID = self._bar.add_task("train", total=total, completed=done, rate="", values="")
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -144,7 +145,8 @@ def _look_up(digests: np.ndarray, kept: np.ndarray, features: np.ndarray) -> np.
 def _progress(console: Console, name: str, total: int) -> "Iterator[_Advance]":
     """A bar where there is a terminal, a line now and then where there is none."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    plain: Any = {"transient": True, "redirect_stdout": False, "disable": not console.is_terminal}
+    with Progress(*columns, console=console, **plain) as bar:
         yield _Advance(bar, console, f"teacher {name}", total)
 
 

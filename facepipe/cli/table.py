@@ -1,0 +1,148 @@
+"""Tables that people read: no name, path or figure is ever cut, whatever the width of the screen.
+
+Frameless, so that a line that is wider than the screen can be read and copied all the same.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from facepipe.cli.screen import note, out
+from facepipe.shown import shown
+
+GAP = 2
+_PROSE = 24
+"""Least width of text that may be broken between words."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        title: its head; may be empty.
+        right: its cells end at the right, as figures do.
+        prose: its cells may be broken between words where the screen is narrow.
+        lesser: where the screen is too narrow, columns are left out, those of the highest number first; those of 0
+            never. What was left out is told on stderr.
+    """
+
+    title: str
+    right: bool = False
+    prose: bool = False
+    lesser: int = 0
+
+
+def figures(*titles: str) -> tuple[Column, ...]:
+    """Columns of figures."""
+    return tuple(Column(title, right=True) for title in titles)
+
+
+def show_table(
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[object]],
+    title: str = "",
+    footer: Iterable[Sequence[object]] = (),
+) -> None:
+    """Print a table on stdout: as wide as it is in a pipe, and on a terminal made to fit where that can be done.
+
+    Args:
+        columns: from left to right.
+        rows: cells, a row as long as ``columns``; what could do harm to a terminal is escaped.
+        title: a line above it.
+        footer: rows below a rule.
+    """
+    screen = out()
+    body, sums = [[_plain(cell) for cell in row] for row in rows], [[_plain(cell) for cell in row] for row in footer]
+    room = screen.width if screen.is_terminal else None
+    chosen = _chosen(columns, [*body, *sums], room)
+    kept = [columns[at] for at in chosen]
+    left = [column.title for at, column in enumerate(columns) if at not in chosen]
+    body, sums = ([[row[at] for at in chosen] for row in part] for part in (body, sums))
+    widths = _widths(kept, [*body, *sums], room)
+    if title:
+        screen.print(Text(_plain(title)), style="bold", soft_wrap=True)
+    if any(column.title for column in kept):
+        screen.print(Text(_line(kept, [column.title for column in kept], widths)), style="bold", soft_wrap=True)
+    _print(kept, body, widths)
+    if sums:
+        wide = sum(widths) + GAP * (len(widths) - 1)
+        screen.print("─" * min(wide, room or wide), soft_wrap=True)
+        _print(kept, sums, widths)
+    if left:
+        note(f"left out, since the screen is {room} columns wide: {', '.join(left)}; --json has all")
+
+
+def _plain(value: object) -> str:
+    text = str(value)
+    return shown(text, 6 * len(text) + 1)
+
+
+def _natural(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(cell_len, (column.title, *(row[at] for row in rows)))) for at, column in enumerate(columns)]
+
+
+def _chosen(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int | None) -> list[int]:
+    """Places of the columns that are shown."""
+    chosen = list(range(len(columns)))
+    natural = _natural(columns, rows)
+    least = [min(wide, _PROSE) if column.prose else wide for column, wide in zip(columns, natural, strict=True)]
+    while room is not None and sum(least[at] + GAP for at in chosen) - GAP > room:
+        droppable = [at for at in chosen if columns[at].lesser]
+        if not droppable:
+            break
+        chosen.remove(max(droppable, key=lambda at: columns[at].lesser))
+    return chosen
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int | None) -> list[int]:
+    """Natural widths; columns of prose share what is too much for the screen."""
+    widths = _natural(columns, rows)
+    over = 0 if room is None else sum(widths) + GAP * (len(widths) - 1) - room
+    while over > 0:
+        wide = [at for at, column in enumerate(columns) if column.prose and widths[at] > _PROSE]
+        if not wide:
+            break
+        widest = max(wide, key=lambda at: widths[at])
+        less = min(over, widths[widest] - _PROSE, max(1, over // len(wide)))
+        widths[widest] -= less
+        over -= less
+    for at, column in enumerate(columns):
+        if column.prose:
+            lines = [line for row in rows for line in _broken(row[at], widths[at])]
+            widths[at] = max(map(cell_len, (column.title, *lines)))
+    return widths
+
+
+def _print(columns: Sequence[Column], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
+    screen = out()
+    for row in rows:
+        cells = [
+            _broken(cell, width) if column.prose else [cell]
+            for column, cell, width in zip(columns, row, widths, strict=True)
+        ]
+        for line in range(max(map(len, cells))):
+            words = [cell[line] if line < len(cell) else "" for cell in cells]
+            screen.print(Text(_line(columns, words, widths)), soft_wrap=True)
+
+
+def _line(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [
+        " " * (width - cell_len(cell)) + cell if column.right else cell + " " * (width - cell_len(cell))
+        for column, cell, width in zip(columns, cells, widths, strict=True)
+    ]
+    return (" " * GAP).join(padded).rstrip()
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """``text`` in lines of at most ``width``, broken between words; a longer word has a line of its own."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and cell_len(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
