@@ -18,7 +18,7 @@ from facepipe.errors import DatasetError, ModelError
 from facepipe.images import read_rgb
 from facepipe.train import RecipeError, Stopped, Trainer, TrainingError, resolve, train
 from facepipe.train.data.blends import LEAST, blends
-from facepipe.train.distributed.ranks import join_ranks
+from facepipe.train.distributed.ranks import Ranks, join_ranks
 from facepipe.train.evaluation.held_out import best_accuracy
 from facepipe.train.recipe.file import load_recipe
 from facepipe.train.run.card import write_model
@@ -28,6 +28,7 @@ from facepipe.train.teacher.targets import Teacher, teacher_targets
 from facepipe.zoo import Source, load
 
 QUIET = Console(quiet=True)
+ALONE = Ranks(0, 1, 1, torch.device("cpu"))
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -65,7 +66,7 @@ def log_of(run):
 
 
 def features(teacher, samples, folder):
-    return features_of(str(teacher), load(teacher).card, samples, folder, "middle", torch.device("cpu"), QUIET)
+    return features_of(str(teacher), load(teacher).card, samples, folder, "middle", ALONE, QUIET)
 
 
 def test_features_are_the_mean_of_both_views_and_are_kept(tmp_path, data, teacher, monkeypatch):

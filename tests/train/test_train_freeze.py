@@ -18,6 +18,7 @@ from facepipe.train import RecipeError, TrainingError, resolve, train
 from facepipe.train.data.augment import NUMBERS, Augment, augment_batch
 from facepipe.train.data.crops import Crops
 from facepipe.train.data.order import uniforms
+from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.recipe.file import load_recipe
 from facepipe.train.run.card import write_model
 from facepipe.train.trunk import keep
@@ -109,6 +110,41 @@ def test_a_damaged_file_is_computed_again(tmp_path):
     assert KeptMaps(tmp_path, 70, 2, (1, 1, 2)).missing() == []
     (tmp_path / "view-1.npy").write_bytes(b"half a head")
     assert KeptMaps(tmp_path, 70, 2, (1, 1, 2)).missing() == [(1, 0), (1, 64)]
+
+
+def test_ranks_of_a_machine_share_the_maps_and_machines_have_a_folder_each_or_one(tmp_path, teacher, monkeypatch):
+    samples = open_samples([write_folders(tmp_path / "faces", identities=15, size=SIZE)])
+    net, begun = mobilenet(0.25), f"teacher.model={teacher.as_posix()}"
+    recipe = str(write_recipe(tmp_path / "tiny.toml"))
+    looked_at = {}
+
+    def maps(cache, rank, local_rank, local_count, count):
+        given = (*(s for s in SETTINGS if "strangers" not in s), begun, f"freeze.until={CUT}", f"freeze.cache={cache}")
+        resolved, _ = resolve(recipe, tmp_path / "run", [tmp_path / "faces"], given, False)
+        crops = Crops(samples, SIZE, memory=10**6, seed=3)
+        done = []
+        kept = keep.keep_maps(
+            resolved, crops, net, Ranks(rank, count, local_count, torch.device("cpu"), local_rank),
+            lambda number, total: done.append((number, total)),
+        )  # fmt: skip
+        looked_at[rank] = done[-1][0] if done else 0
+        return kept
+
+    monkeypatch.setattr(Ranks, "barrier", lambda self: None)  # they are asked one after the other
+    views = load_recipe(recipe).freeze.views
+    alone = maps(tmp_path / "alone", 0, 0, 1, 1)
+    assert looked_at[0] == 75 * views
+    maps(tmp_path / "one", 0, 0, 2, 2)
+    both = maps(tmp_path / "one", 1, 1, 2, 2)
+    assert (looked_at[0], looked_at[1]) == (64 * views, 11 * views)
+    numbers = np.arange(75)
+    for view in range(views):
+        some = np.full_like(numbers, view)
+        assert (both.batch(numbers, some) == alone.batch(numbers, some)).all()
+    maps(tmp_path / "one", 1, 0, 1, 2)  # another machine that sees the folder
+    assert looked_at[1] == 0
+    maps(tmp_path / "two", 1, 0, 1, 2)  # and one that does not
+    assert looked_at[1] == 75 * views
 
 
 def test_a_full_disk_is_said_before_the_work(tmp_path, teacher, strangers, monkeypatch):

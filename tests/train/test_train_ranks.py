@@ -21,6 +21,7 @@ from facepipe.train import resolve, train
 from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.distributed.sharded_loss import ShardedLoss, shard_of
 from facepipe.train.loop.checkpoint import checkpoint_folders
+from facepipe.train.run.prepare import prepare
 
 WORKER = Path(__file__).parents[1] / "ranks_worker.py"
 ALONE = Ranks(0, 1, 1, torch.device("cpu"))
@@ -191,3 +192,30 @@ def test_a_sample_of_all_classes_is_the_whole_softmax():
     first.loss.backward()
     second.loss.backward()
     assert torch.allclose(whole.loss.classes.weight.grad, all_sampled.sampled.weight.grad, atol=1e-6)
+
+
+def _sampled_trainer(tmp_path, *overrides):
+    recipe = str(write_recipe(tmp_path / "tiny.toml"))
+    data = write_folders(tmp_path / "faces", identities=7)
+    more = ("distributed.sample_rate=0.5", "loss.name=cosface", *overrides)
+    resolved, _ = resolve(recipe, tmp_path / "run", [data], more, False)
+    ready = prepare(resolved, ALONE)
+    return ready.trainer, ready.loader.batches(0, 3)
+
+
+def test_a_value_clip_reaches_the_sampled_classes(tmp_path):
+    trainer, batches = _sampled_trainer(
+        tmp_path, "optimiser.clip_value=1e-4", "optimiser.momentum=0", "optimiser.weight_decay=0", "optimiser.lr=1"
+    )
+    before = trainer.loss.classes.weight.detach().clone()
+    trainer.step(0, batches)
+    moved = (trainer.loss.classes.weight.detach() - before).abs().max()
+    assert 0 < float(moved) <= 1.001e-4
+
+
+def test_what_is_no_number_is_seen_in_sampled_classes(tmp_path):
+    trainer, batches = _sampled_trainer(tmp_path)
+    trainer.step(0, batches)
+    assert trainer.finite()
+    trainer.loss.classes.weight.data[3, 0] = torch.nan
+    assert not trainer.finite()

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -20,12 +21,14 @@ class Ranks:
         rank, count: number of this process, and of all.
         local_count: processes on this machine.
         device: what this process computes on.
+        local_rank: number of this process on its machine.
     """
 
     rank: int
     count: int
     local_count: int
     device: torch.device
+    local_rank: int = 0
 
     @property
     def first(self) -> bool:
@@ -45,6 +48,16 @@ class Ranks:
         dist.all_reduce(value, dist.ReduceOp.MAX)
         return bool(value.item())
 
+    def add_up(self, tensor: Tensor) -> Tensor:
+        """The sum over all ranks of tensors of equal shape, on every rank, in place, without a gradient."""
+        if self.count > 1:
+            dist.all_reduce(tensor)
+        return tensor
+
+    def share(self, count: int) -> slice:
+        """This rank's part of ``count`` things: neighbours, as many as another rank has or one less."""
+        return slice(self.rank * count // self.count, (self.rank + 1) * count // self.count)
+
     def gather(self, tensor: Tensor) -> list[Tensor]:
         """The tensors of all ranks, of equal shape, without a gradient."""
         if self.count == 1:
@@ -55,11 +68,16 @@ class Ranks:
 
 
 @contextmanager
-def join_ranks(device: str = "auto") -> Iterator[Ranks]:
+def join_ranks(device: str = "auto", timeout_minutes: float = 120.0) -> Iterator[Ranks]:
     """Join the process group that torchrun announces in the environment; leave it at the end.
 
     With ``cuda`` each process of a machine takes the GPU of its local rank, over NCCL; on a CPU they talk
     over gloo.
+
+    Args:
+        device: what each process computes on.
+        timeout_minutes: how long one may wait for another. NCCL's own ten minutes are less than the first rank takes
+            to evaluate a large set.
 
     Raises:
         DeviceError: the device is not there.
@@ -73,8 +91,9 @@ def join_ranks(device: str = "auto") -> Iterator[Ranks]:
     if chosen.type == "cuda" and device in ("auto", "cuda"):
         chosen = choose_device(f"cuda:{local}")
         torch.cuda.set_device(chosen)
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    patience = timedelta(minutes=timeout_minutes)
+    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=patience)
     try:
-        yield Ranks(dist.get_rank(), count, int(os.environ.get("LOCAL_WORLD_SIZE", count)), chosen)
+        yield Ranks(dist.get_rank(), count, int(os.environ.get("LOCAL_WORLD_SIZE", count)), chosen, local)
     finally:
         dist.destroy_process_group()

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from facepipe.datasets import Samples
@@ -57,9 +56,7 @@ def mean_centres(recipe: Recipe, ready: Prepared) -> Tensor:
     for crops, labels in _batches(ready.crops, trainer.ranks.rank, trainer.ranks.count):
         np.add.at(sums, labels, unit(embedder(crops).mu))
     centres = torch.from_numpy(sums).to(trainer.ranks.device, torch.float32)
-    if trainer.ranks.count > 1:
-        dist.all_reduce(centres)
-    return centres
+    return trainer.ranks.add_up(centres)
 
 
 def _batches(crops: Crops, rank: int, ranks: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -197,7 +197,7 @@ class Trainer:
         if self.ranks.count > 1:
             self._exchange_loss_gradients()
         if self.recipe.optimiser.clip_value:
-            nn.utils.clip_grad_value_(list(self.names), self.recipe.optimiser.clip_value)
+            nn.utils.clip_grad_value_([*self.names, *self._sampled_weight()], self.recipe.optimiser.clip_value)
         if self.recipe.optimiser.clip:
             self._clip(self.recipe.optimiser.clip)
 
@@ -212,7 +212,7 @@ class Trainer:
 
     def _clip(self, largest: float) -> None:
         """Scale all gradients down to a common norm of at most ``largest``, shards of all ranks included."""
-        own = [p.grad for p in self.own_classes if p.grad is not None] + self._sampled_gradient()
+        own = [p.grad for p in (*self.own_classes, *self._sampled_weight()) if p.grad is not None]
         shared = [p.grad for p in self.names if p.grad is not None and p not in set(self.own_classes)]
         squares = _square_sum(own, self.ranks.device)
         if self.ranks.count > 1:
@@ -220,9 +220,10 @@ class Trainer:
         norm = (squares + _square_sum(shared, self.ranks.device)).sqrt()
         torch._foreach_mul_(shared + own, (largest / (norm + 1e-6)).clamp_max(1.0))
 
-    def _sampled_gradient(self) -> list[Tensor]:
+    def _sampled_weight(self) -> list[nn.Parameter]:
+        """The class weights of this step, where only some take part; the optimiser does not know them."""
         sampled = self.criterion.sampled if isinstance(self.criterion, ShardedLoss) else None
-        return [sampled.weight.grad] if sampled is not None and sampled.weight.grad is not None else []
+        return [] if sampled is None else [sampled.weight]
 
     def _step_sampled(self, now: float) -> None:
         if self.velocity is None or not isinstance(self.criterion, ShardedLoss):
@@ -240,8 +241,12 @@ class Trainer:
         return self.sharded and self.ranks.count > 1
 
     def finite(self) -> bool:
-        """Whether all trained weights are numbers."""
-        return bool(torch.stack([parameter.detach().isfinite().all() for parameter in self.names]).all())
+        """Whether all trained weights of all ranks are numbers."""
+        weights = list(self.names)
+        if self.velocity is not None and isinstance(self.loss, ClassificationLoss):
+            weights.append(self.loss.classes.weight)
+        finite = torch.stack([weight.detach().isfinite().all() for weight in weights]).all()
+        return not self.ranks.any(not finite.item())
 
     def best_net(self) -> nn.Module:
         """The network to evaluate and to keep: the average where there is one, then that with the teacher if asked."""

@@ -158,6 +158,8 @@ class Distributed(Section):
 
     shard_classes: bool = True  # each rank keeps its part of the class weights
     sample_rate: Annotated[float, Field(gt=0, le=1)] = 1.0  # share of the classes in a step (PartialFC)
+    # How long ranks wait for one that evaluates or writes alone, before the run ends with an error.
+    timeout_minutes: Annotated[float, Field(gt=0)] = 120.0
 
 
 class Recipe(Section):

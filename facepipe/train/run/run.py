@@ -86,7 +86,7 @@ def train(
         FacepipeError: data, recipe, device or disk are not as they must be; a clear line each.
     """
     recipe = fill_model(recipe)
-    with join_ranks(device) as ranks:
+    with join_ranks(device, recipe.distributed.timeout_minutes) as ranks:
         console = console or Console(stderr=True, quiet=not ranks.first)
         require_folder(recipe, run, resume)
         ranks.barrier()  # none may find what another one has written meanwhile

@@ -1,7 +1,8 @@
 """A teacher's embeddings of training crops, each computed once and kept on disk.
 
 They are kept by the hash of the encoded crop, not by its place, so a run with other identities held out, more
-data or another order finds them again. A stopped job goes on where it was.
+data or another order finds them again. A stopped job goes on where it was. Ranks share the work, and what one of
+them keeps where another cannot see it, on a machine's own disk, they tell each other.
 """
 
 import hashlib
@@ -25,10 +26,14 @@ from facepipe.errors import FacepipeError, ImageError
 from facepipe.files import replacing
 from facepipe.images import read_rgb
 from facepipe.score import unit
+from facepipe.train.distributed.ranks import Ranks
 from facepipe.zoo import Card, load
 
 CHUNK = 512
 """Crops that are in memory at a time, and in a file of the cache."""
+
+_EXCHANGED = 65_536
+"""Rows that ranks tell each other at a time."""
 
 _UNREADABLE = 0
 _SAY_EVERY = 20.0
@@ -40,11 +45,13 @@ def teacher_features(
     samples: Samples,
     folder: Path,
     how: str,
-    device: torch.device,
+    ranks: Ranks,
     console: Console,
     mirror: bool = True,
 ) -> np.ndarray:
     """Unit embedding of each crop, or the mean of it and its mirror image's, float32 N×D; 0 where it is unreadable.
+
+    Every rank calls it, computes its share of what is missing, and gets the same.
 
     Args:
         name: of the teacher, as ``zoo.load`` takes it; loaded only when something is missing.
@@ -52,7 +59,7 @@ def teacher_features(
         samples: the crops.
         folder: where embeddings are kept, of this teacher only; float16.
         how: see ``crops.fit``.
-        device: where the teacher runs.
+        ranks: the processes.
         console: for progress.
         mirror: whether the mirror image counts too, which takes twice the time.
 
@@ -62,19 +69,48 @@ def teacher_features(
         OSError: the folder cannot be written.
     """
     with ThreadPoolExecutor(2) as pool:
-        digests = np.fromiter(pool.map(lambda i: _digest(samples, i), range(len(samples))), np.uint64, len(samples))
+        digests = _digests(samples, ranks, pool)
         kept = _read_parts(folder, card.embedding.dim)
-        wanted, place = np.unique(digests, return_index=True)
-        missing = place[~np.isin(wanted, kept[0]) & (wanted != _UNREADABLE)]
-        if len(missing):
-            with _progress(console, card.name, len(missing)) as advance:
-                teacher = Embedder(load(name, device), flip="concat" if mirror else "none", precision="float32")
-                for first in range(0, len(missing), CHUNK):
-                    chunk = missing[first : first + CHUNK]
+        missing = _missing(digests, kept[0], ranks)
+        mine = missing[ranks.share(len(missing))]
+        if len(mine):
+            with _progress(console, card.name, len(mine)) as advance:
+                teacher = Embedder(load(name, ranks.device), flip="concat" if mirror else "none", precision="float32")
+                for first in range(0, len(mine), CHUNK):
+                    chunk = mine[first : first + CHUNK]
                     _embed(teacher, samples, chunk, digests[chunk], folder, how, pool)
                     advance(len(chunk))
+        if len(missing):
+            ranks.barrier()
             kept = _read_parts(folder, card.embedding.dim)
-    return _look_up(digests, *kept)
+    return _everyones(_look_up(digests, *kept), np.isin(digests, kept[0]), ranks)
+
+
+def _digests(samples: Samples, ranks: Ranks, pool: ThreadPoolExecutor) -> np.ndarray:
+    """Of all crops, uint64 N; each rank reads its share."""
+    digests = np.zeros(len(samples), np.uint64)
+    mine = range(len(samples))[ranks.share(len(samples))]
+    digests[mine.start : mine.stop] = np.fromiter(pool.map(lambda i: _digest(samples, i), mine), np.uint64, len(mine))
+    return ranks.add_up(torch.from_numpy(digests.view(np.int64)).to(ranks.device)).cpu().numpy().view(np.uint64)
+
+
+def _missing(digests: np.ndarray, kept: np.ndarray, ranks: Ranks) -> np.ndarray:
+    """The first crop of each digest that no rank has kept."""
+    wanted, place = np.unique(digests, return_index=True)
+    known = torch.from_numpy(np.isin(wanted, kept).astype(np.int32)).to(ranks.device)
+    return place[(ranks.add_up(known).cpu().numpy() == 0) & (wanted != _UNREADABLE)]
+
+
+def _everyones(features: np.ndarray, known: np.ndarray, ranks: Ranks) -> np.ndarray:
+    """Features N×D of which each rank knows some rows, filled up with what others know; a mean where they differ."""
+    seen = ranks.add_up(torch.from_numpy(known.astype(np.float32)).to(ranks.device)).cpu().numpy()
+    if not ranks.any(bool(((seen > 0) & ~known).any())):
+        return features
+    for first in range(0, len(features), _EXCHANGED):
+        part = slice(first, first + _EXCHANGED)
+        total = ranks.add_up(torch.from_numpy(features[part]).to(ranks.device)).cpu().numpy()
+        features[part] = total / np.maximum(seen[part], 1)[:, None]
+    return features
 
 
 def _digest(samples: Samples, index: int) -> int:

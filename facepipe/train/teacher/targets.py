@@ -1,6 +1,5 @@
 """Learning from a teacher: the recipe's section, and the directions that a student is to reach."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -64,7 +63,7 @@ class Targets:
 def teacher_targets(
     settings: Teacher, samples: Samples, held_out: Samples | None, how: str, ranks: Ranks, console: Console
 ) -> Targets:
-    """What the teacher says of the samples, computed by the first rank where it is not in the cache.
+    """What the teacher says of the samples, computed by all ranks together where it is not in the cache.
 
     A teacher that looks at each augmented crop itself (``same_view``) is asked beforehand only for what is used: all
     samples where they begin the class weights of an identity term, `CENTRE_CROPS` of them where only their mean is
@@ -90,7 +89,7 @@ def teacher_targets(
 
     def of(several: Samples) -> np.ndarray:
         try:
-            return teacher_features(settings.model, card, several, folder, how, ranks.device, console, settings.mirror)
+            return teacher_features(settings.model, card, several, folder, how, ranks, console, settings.mirror)
         except OSError as error:
             reason = error.strerror or error
             raise TrainingError(f"{folder}: cannot be written ({reason}); choose another teacher.cache") from error
@@ -99,8 +98,8 @@ def teacher_targets(
     training = np.zeros((len(samples), card.embedding.dim), np.float32)
     if len(asked):
         chosen = samples if len(asked) == len(samples) else take(samples, asked)
-        training[asked] = _first_rank_first(ranks, lambda: of(chosen))
-    apart = None if held_out is None else _first_rank_first(ranks, lambda: of(held_out))
+        training[asked] = of(chosen)
+    apart = None if held_out is None else of(held_out)
     mean = mean_direction(training) if settings.centre else np.zeros(training.shape[1])
     held_out_targets = None if apart is None else centred(apart, mean)
     return Targets(centred(training, mean), held_out_targets, mean.astype(np.float32), card)
@@ -114,12 +113,6 @@ def _asked(settings: Teacher, count: int) -> np.ndarray:
         return np.zeros(0, np.int64)
     chosen = np.random.Generator(np.random.Philox(key=[0, 0xCE7E])).permutation(count)[:CENTRE_CROPS]
     return np.sort(chosen)
-
-
-def _first_rank_first(ranks: Ranks, make: Callable[[], np.ndarray]) -> np.ndarray:
-    made = make() if ranks.first else None
-    ranks.barrier()
-    return make() if made is None else made
 
 
 def mean_direction(features: np.ndarray) -> np.ndarray:

@@ -76,13 +76,13 @@ class _Progress:
 def keep_maps(
     recipe: Recipe, crops: Crops, net: nn.Module, ranks: Ranks, told: Callable[[int, int], None]
 ) -> KeptMaps:
-    """The maps of all crops behind ``freeze.until``; the first rank computes what is missing.
+    """The maps of all crops behind ``freeze.until``; the ranks of a machine share what is missing.
 
     Args:
         recipe: with ``[freeze]``.
         crops: the samples.
         net: the student as it begins, on the CPU.
-        ranks: the processes, all of one machine or with a common folder.
+        ranks: the processes. Machines with a common folder leave it to the first; others each compute their own.
         told: of the progress.
 
     Raises:
@@ -95,11 +95,17 @@ def keep_maps(
     folder = root / name_of(crops.samples, recipe.augment, crops.seed, layers)
     run = _runner(recipe, below.to(ranks.device), crops, ranks.device)
     shape = run(crops.numbered(np.zeros(1, np.int64), np.zeros(1, np.int64))[0]).shape[1:]
+    first_machine = ranks.rank < ranks.local_count
     try:
-        if ranks.first:
-            _require_room(folder, len(crops.samples) * recipe.freeze.views * 2 * math.prod(shape))
-            fill(_open(folder, crops, recipe, shape), crops, recipe.augment, run, told)
-        ranks.barrier()
+        for turn in (True, False) if ranks.count > ranks.local_count else (True,):
+            if turn == first_machine and ranks.local_rank == 0:
+                _require_room(folder, len(crops.samples) * recipe.freeze.views * 2 * math.prod(shape))
+                _open(folder, crops, recipe, shape)  # makes the files, which the others of this machine find
+            ranks.barrier()
+            if turn == first_machine:
+                kept = _open(folder, crops, recipe, shape)
+                fill(kept, crops, recipe.augment, run, told, ranks.local_rank, ranks.local_count)
+            ranks.barrier()
         return _open(folder, crops, recipe, shape)
     except OSError as error:
         reason = error.strerror or error

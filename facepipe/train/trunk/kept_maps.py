@@ -42,10 +42,10 @@ class KeptMaps:
         opened = [_view_files(folder, view, (count, *shape), chunks) for view in range(views)]
         self.maps, self._done = [maps for maps, _ in opened], [done for _, done in opened]
 
-    def missing(self) -> list[tuple[int, int]]:
-        """View and first crop of each chunk that has not been computed, view by view."""
+    def missing(self, worker: int = 0, workers: int = 1) -> list[tuple[int, int]]:
+        """View and first crop of each chunk that has not been computed and is this worker's, view by view."""
         lacking = [(view, int(chunk)) for view, done in enumerate(self._done) for chunk in np.flatnonzero(done == 0)]
-        return [(view, chunk * CHUNK) for view, chunk in lacking]
+        return [(view, chunk * CHUNK) for view, chunk in lacking if chunk % workers == worker]
 
     def write(self, view: int, first: int, maps: np.ndarray) -> None:
         """Keep the maps of one chunk."""
@@ -64,7 +64,15 @@ class KeptMaps:
         return out
 
 
-def fill(kept: KeptMaps, crops: Crops, augment: Augment, run: Run, told: Callable[[int, int], None]) -> None:
+def fill(
+    kept: KeptMaps,
+    crops: Crops,
+    augment: Augment,
+    run: Run,
+    told: Callable[[int, int], None],
+    worker: int = 0,
+    workers: int = 1,
+) -> None:
     """Compute what is missing.
 
     Args:
@@ -73,8 +81,9 @@ def fill(kept: KeptMaps, crops: Crops, augment: Augment, run: Run, told: Callabl
         augment: of the views from 2 on; each has the numbers that the epoch of its number would have.
         run: the frozen layers.
         told: called after each chunk with the number of maps done and of all that were missing.
+        worker, workers: number of this process and of all that fill the same files, on one machine.
     """
-    missing = kept.missing()
+    missing = kept.missing(worker, workers)
     total = sum(min(CHUNK, kept.count - first) for _, first in missing)
     done = 0
     with ThreadPoolExecutor(1) as pool:
