@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -159,7 +159,7 @@ def _measure(
         tuple(thresholds),
         tuple(probabilities),
         _quantiles(faces),
-        cast(Flip, faces.flip),
+        faces.flip,
         measured_on,
         counts,
         tuple(notes),

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
+from facepipe.cli.choices import deciding_score
 from facepipe.cli.door import PICTURES, Output, door
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.screen import note, print_json
-from facepipe.cli.tables import deciding_score
 from facepipe.cli.verdict import caption, show
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
+from facepipe.cli.choices import flips, table_option
 from facepipe.cli.door import Output, door
 from facepipe.cli.screen import note, notes, out, print_json
 from facepipe.cli.table import Column, figures, show_table
@@ -242,12 +243,8 @@ def export(model: str, folder: Path, name: str, overwrite: bool) -> None:
     "--scale", type=options.Number(0, min_open=True), default=127.5, show_default=True,
     help="What the difference is divided by.",
 )
-@click.option(
-    "--flip",
-    type=click.Choice(["none", "sum", "concat"]),
-    default="none",
-    show_default=True,
-    help="How to join the embeddings of an image and its mirror.",
+@table_option(
+    "--flip", lines=flips, default="none", show_default=True, help="How to join image and mirror."
 )
 @click.option("--overwrite", is_flag=True, help="Replace a card of your own of this name.")
 @door(reads=("file",))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from facepipe.cli.choices import flips, table_option
 from facepipe.cli.screen import note
 from facepipe.errors import FacepipeError
 
@@ -71,9 +72,7 @@ store_precision = click.option(
     show_default=True,
     help="Number format of the embedding network; auto is that of the gallery or store, float32 for a new one.",
 )
-flip = click.option(
-    "--flip", type=click.Choice(["none", "sum", "concat"]), help="How to join image and mirror [default: the card's]."
-)
+flip = table_option("--flip", lines=flips, help="How to join image and mirror [default: the card's].")
 among = click.option(
     "--among",
     type=click.Choice(["random", "alike"]),

@@ -3,15 +3,14 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from facepipe.embedding.embedder import FLIPS, Embedder
 from facepipe.embedding.embeddings import Embeddings, join, require_same_fields, require_same_model
 
 if TYPE_CHECKING:
     from facepipe.embedding.batches import iterate_embeddings, load_embeddings
+    from facepipe.embedding.embedder import Embedder
     from facepipe.embedding.embeddings_file import EmbeddingsWriter, save_embeddings
 
 __all__ = [
-    "FLIPS",
     "Embedder",
     "Embeddings",
     "EmbeddingsWriter",
@@ -24,6 +23,7 @@ __all__ = [
 ]
 
 _FILES = {
+    "Embedder": "embedder",
     "EmbeddingsWriter": "embeddings_file",
     "iterate_embeddings": "batches",
     "load_embeddings": "batches",
@@ -32,7 +32,7 @@ _FILES = {
 
 
 def __getattr__(name: str) -> Any:
-    """What reads and writes files needs Arrow, which a command that compares two faces should not wait for."""
+    """What embeds needs PyTorch, and what reads and writes files Arrow: nobody waits for what they do not use."""
     if name in _FILES:
         return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,9 +12,9 @@ from facepipe.devices import choose_precision, keep_freed_memory, whole_float32
 from facepipe.embedding.embeddings import Embeddings
 from facepipe.embedding.fold import fold_batch_norm
 from facepipe.errors import EmbeddingsError
+from facepipe.flips import FLIPS
 from facepipe.zoo import Model
 
-FLIPS = ("none", "sum", "concat")
 _SMALL_BATCH = 4
 _CPU_BATCH, _GPU_BATCH = 16, 128
 
@@ -40,8 +40,7 @@ class Embedder:
     ) -> None:
         self.model = model
         self.flip = flip or model.card.embedding.flip
-        if self.flip not in FLIPS:
-            raise EmbeddingsError(f"flip rule {self.flip!r} is unknown; choose one of {', '.join(FLIPS)}")
+        self._rule = FLIPS[self.flip]
         self.device: torch.device = model.device
         if self.device.type == "cpu":
             keep_freed_memory()
@@ -70,7 +69,7 @@ class Embedder:
     @property
     def dim(self) -> int:
         """Length of an embedding after flip fusion."""
-        return int(self.model.card.embedding.dim) * (2 if self.flip == "concat" else 1)
+        return int(self.model.card.embedding.dim) * (2 if self._rule.halves else 1)
 
     def __call__(self, crops: np.ndarray) -> Embeddings:
         """Embed aligned crops.
@@ -89,7 +88,7 @@ class Embedder:
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (*self.size, 3):
             wanted = "×".join(map(str, self.size))
             raise EmbeddingsError(f"crops must be uint8 N×{wanted}×3, not {crops.dtype} {crops.shape}")
-        views = [crops] if self.flip == "none" else [crops, crops[:, :, ::-1]]
+        views = [crops, crops[:, :, ::-1]][: self._rule.views]
         mu, sureness = self._run(np.concatenate(views))
         fields = self._fields(sureness) | {"precision": self.precision}
         return Embeddings(self._fused(mu), self.model.identity, self.flip, **fields)
@@ -101,19 +100,13 @@ class Embedder:
         return np.stack([fit(crop, self.size, self.model.card.input.fit) for crop in crops])
 
     def _fused(self, mu: np.ndarray) -> np.ndarray:
-        if self.flip == "none":
-            return mu
-        straight, mirrored = np.split(mu, 2)
-        if self.flip == "sum":
-            return straight + mirrored
-        return np.concatenate([straight, mirrored], axis=1)
+        return mu if self._rule.fuse is None else self._rule.fuse(*np.split(mu, 2))
 
     def _fields(self, sureness: np.ndarray) -> dict[str, Any]:
         """kappa or sigma2 of each crop: the mean of its views, which are two looks at one face."""
         if self._head is None:
             return {}
-        views = 1 if self.flip == "none" else 2
-        mean = sureness.reshape(views, -1, sureness.shape[1]).mean(0)
+        mean = sureness.reshape(self._rule.views, -1, sureness.shape[1]).mean(0)
         value = mean[:, 0] if self._head.kind == "kappa" else mean
         return {self._head.kind: value, "trained_dim": int(self.model.card.embedding.dim)}
 

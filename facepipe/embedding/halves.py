@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from facepipe.embedding.embeddings import Embeddings
 from facepipe.errors import EmbeddingsError
+from facepipe.flips import FLIPS
 
 HALVES = ("sum", "first", "keep")
 
@@ -36,5 +37,5 @@ def fold_halves(embeddings: Embeddings, halves: str) -> Embeddings:
 
 
 def has_halves(flip: str) -> bool:
-    """Whether a flip rule, or that of some member of an ensemble, is ``concat``."""
-    return "concat" in flip.split("+")
+    """Whether image and mirror image stand side by side under a flip rule, or under that of a member of an ensemble."""
+    return any(rule in FLIPS and FLIPS[rule].halves for rule in flip.split("+"))

@@ -1,10 +1,17 @@
-"""Evaluation protocols, one per file."""
+"""Evaluation protocols, one per file.
 
-from facepipe.protocols.result import FoldResult, Result
-from facepipe.protocols.roc import FARS, OperatingPoint, tar_at_far
-from facepipe.protocols.verification.lfw import evaluate_lfw
-from facepipe.protocols.verification.pairs import PairsResult, VerificationResult, evaluate_pairs
-from facepipe.protocols.verification.tenfold import RULES
+What is named here is imported when it is first asked for, so that an option that lists rules does not wait for PyTorch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from facepipe.protocols.result import FoldResult, Result
+    from facepipe.protocols.roc import FARS, OperatingPoint, tar_at_far
+    from facepipe.protocols.verification.lfw import evaluate_lfw
+    from facepipe.protocols.verification.pairs import PairsResult, VerificationResult, evaluate_pairs
+    from facepipe.protocols.verification.tenfold import RULES
 
 __all__ = [
     "FARS",
@@ -18,3 +25,22 @@ __all__ = [
     "evaluate_pairs",
     "tar_at_far",
 ]
+
+_PLACES = {
+    "FARS": "roc",
+    "RULES": "verification.tenfold",
+    "FoldResult": "result",
+    "OperatingPoint": "roc",
+    "PairsResult": "verification.pairs",
+    "Result": "result",
+    "VerificationResult": "verification.pairs",
+    "evaluate_lfw": "verification.lfw",
+    "evaluate_pairs": "verification.pairs",
+    "tar_at_far": "roc",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

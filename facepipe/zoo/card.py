@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -17,8 +18,9 @@ from pydantic import (
 )
 
 from facepipe.errors import ModelError
+from facepipe.flips import FLIPS
 
-Flip = Literal["none", "sum", "concat"]
+Flip = Annotated[str, AfterValidator(FLIPS.checked)]
 TemplateName = Literal["112x96", "112x112", "112x112-cp2tform"]
 """Those of `facepipe.alignment.TEMPLATES`."""
 Population = Literal["random", "alike"]

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from facepipe.embedding import FLIPS, Embedder
+from facepipe.embedding import Embedder
 from facepipe.errors import DeviceError, EmbeddingsError
+from facepipe.flips import FLIPS, FlipRule
 from facepipe.zoo import Card, Model, cached_weights, find_card, import_weights, load
 
 HEIGHT, WIDTH, DIM = 6, 4, 5
@@ -65,7 +66,7 @@ def test_channel_order_and_scaling(channels, mean, scale):
     assert (got.model, got.flip, got.paths) == ("tiny@abababababab/112x96-cp2tform", "none", ())
 
 
-@pytest.mark.parametrize("flip", FLIPS)
+@pytest.mark.parametrize("flip", list(FLIPS))
 def test_flip_fusion(flip):
     crops = crops_of(11)
     straight, mirrored = longhand(crops), longhand(crops[:, :, ::-1])
@@ -94,7 +95,7 @@ def test_any_number_of_crops(count):
     np.testing.assert_allclose(got, longhand(crops).reshape(count, DIM), atol=2e-5)
 
 
-@pytest.mark.parametrize("flip", FLIPS)
+@pytest.mark.parametrize("flip", list(FLIPS))
 def test_no_crops(flip):
     embedder = Embedder(model_of(), flip=flip)
     got = embedder(crops_of(0))
@@ -169,7 +170,7 @@ def test_wrong_crops(crops):
 
 
 def test_wrong_settings():
-    with pytest.raises(EmbeddingsError, match="flip rule 'mean' is unknown; choose one of none, sum, concat"):
+    with pytest.raises(EmbeddingsError, match="unknown flip rule 'mean'; choose one of concat, none, sum"):
         Embedder(model_of(), flip="mean")
     with pytest.raises(DeviceError, match="--precision float16: choose one of"):
         Embedder(model_of(), precision="float16")
@@ -224,3 +225,35 @@ def test_crops_of_the_template_are_made_to_fit_a_smaller_network():
     np.testing.assert_array_equal(embedder(crops).mu, embedder(small).mu)
     with pytest.raises(EmbeddingsError, match="crops must be"):
         embedder(crops[:, :100])
+
+
+@pytest.fixture
+def weighed():
+    """A rule that another module adds, as a new file in the folder would."""
+    FLIPS.add("weighed", FlipRule("the mirror image's embedding halved and added", lambda a, b: a + b / 2))
+    yield "weighed"
+    FLIPS.remove("weighed")
+
+
+def test_a_new_flip_rule_is_everywhere(weighed):
+    """In the table, cards, recipes and the options with their help: nothing else is to be told of it."""
+    from cli_run import run
+
+    from facepipe.train.recipe.file import load_recipe
+    from facepipe.zoo.card import Embedding
+
+    crops = crops_of(3)
+    expected = longhand(crops) + longhand(crops[:, :, ::-1]) / 2
+    got = Embedder(model_of(), flip=weighed, precision="float32")(crops)
+    np.testing.assert_allclose(got.mu, expected, atol=2e-5)
+    assert Embedding(dim=4, flip=weighed).flip == weighed
+    assert load_recipe("arcface-r50", [f"model.flip={weighed}"]).model.flip == weighed
+    for command in ("compare", "models import"):
+        assert "halved and added" in " ".join(run(*command.split(), "--help").out.split())
+
+
+def test_an_unknown_flip_rule_on_a_card_or_in_a_recipe():
+    from facepipe.train.recipe.file import RecipeError, load_recipe
+
+    with pytest.raises(RecipeError, match=r"model\.flip: must be one of concat, none, sum"):
+        load_recipe("arcface-r50", ["model.flip=mean"])

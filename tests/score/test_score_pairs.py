@@ -88,7 +88,7 @@ def negative_distance():
 
 def test_a_new_score_is_everywhere(negative_distance):
     """In the table, the options with their help, protocols, ablations and the API: nothing else is to be told of it."""
-    from facepipe.cli.tables import TableChoice
+    from facepipe.cli.choices import TableChoice
     from facepipe.protocols import evaluate_pairs
     from facepipe.score.pair_scores import deciding_scores, scores_of
     from facepipe.train.ablation import Row

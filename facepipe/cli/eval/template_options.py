@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from facepipe.cli.tables import template_pooling
+from facepipe.cli.choices import template_pooling
 
 if TYPE_CHECKING:
     from facepipe.protocols.ijb.template_pooling import TemplateRecipe

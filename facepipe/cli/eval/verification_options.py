@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from facepipe.cli.tables import score as score
+from facepipe.cli.choices import score as score
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import click
 
 from facepipe.cli import options
+from facepipe.cli.choices import pooling
 from facepipe.cli.door import door
 from facepipe.cli.eval import verification_options as verification
 from facepipe.cli.eval.source_options import SAVE, source_options, source_path
 from facepipe.cli.eval.verification_table import report_verification
 from facepipe.cli.screen import note
-from facepipe.cli.tables import pooling
 
 if TYPE_CHECKING:
     from facepipe.evaluation import Source

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
+from facepipe.cli.choices import deciding_score
 from facepipe.cli.door import Output, door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.made import is_summary
 from facepipe.cli.mixed import tell_mixed
 from facepipe.cli.screen import note
-from facepipe.cli.tables import deciding_score
 from facepipe.errors import DatasetError
 from facepipe.files import require_apart
 

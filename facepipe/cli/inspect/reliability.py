@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from facepipe.cli import options
+from facepipe.cli.choices import deciding_score
 from facepipe.cli.door import PLOTS, Output, door
 from facepipe.cli.screen import note, out, print_json
-from facepipe.cli.tables import deciding_score
 
 
 @click.command("reliability")

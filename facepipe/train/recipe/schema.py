@@ -9,7 +9,7 @@ from facepipe.train.recipe.strangers_section import StrangersSection
 from facepipe.train.recipe.uncertainty_section import Uncertainty
 from facepipe.train.teacher.targets import Teacher
 from facepipe.train.trunk.section import Freeze
-from facepipe.zoo.card import TemplateName
+from facepipe.zoo.card import Flip, TemplateName
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -32,7 +32,7 @@ class Model(Section):
     channels: Literal["rgb", "bgr"] = "rgb"
     mean: float = 127.5
     scale: Annotated[float, Field(gt=0)] = 127.5  # (pixel − mean) / scale
-    flip: Literal["concat", "sum", "none"] = "sum"  # what embedding does with the mirror image
+    flip: Flip = "sum"  # what embedding does with the mirror image
     weights: Literal["float32", "float16"] = "float32"  # number format of matrices in the finished file
     options: dict[str, Any] = {}
 

@@ -80,6 +80,13 @@ def _needs(field: str | None) -> str:
     return "" if field is None else f" (needs a model with a {field} head)"
 
 
+def flips() -> dict[str, str]:
+    """The flip rules, each with what it does."""
+    from facepipe.flips import FLIPS
+
+    return {name: rule.help for name, rule in FLIPS.items()}
+
+
 def _poolings() -> dict[str, str]:
     from facepipe.score.poolings import POOLINGS
 

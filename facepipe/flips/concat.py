@@ -1,0 +1,18 @@
+"""The mirror image's embedding behind the image's, as SphereFace does."""
+
+from typing import TYPE_CHECKING
+
+from facepipe.flips import FLIPS, FlipRule
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def side_by_side(straight: "np.ndarray", mirrored: "np.ndarray") -> "np.ndarray":
+    """N×2D: the image's D numbers, then the mirror image's."""
+    import numpy as np
+
+    return np.concatenate([straight, mirrored], axis=1)
+
+
+FLIPS.add("concat", FlipRule("the mirror image's embedding appended (SphereFace)", side_by_side, halves=True))

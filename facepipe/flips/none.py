@@ -1,0 +1,5 @@
+"""The image alone."""
+
+from facepipe.flips import FLIPS, FlipRule
+
+FLIPS.add("none", FlipRule("the image alone"))
