@@ -18,7 +18,9 @@ from facepipe.datasets.samples.shards import open_shards
 from facepipe.embedding import Embedder, Embeddings, load_embeddings
 from facepipe.embedding import join as join_embeddings
 from facepipe.embedding.identity import remedy, same_model
+from facepipe.embedding.people import people_of
 from facepipe.errors import DatasetError, EmbeddingsError, FacepipeError
+from facepipe.files import Layout, PassedOver
 from facepipe.images import list_images, read_rgb
 from facepipe.pipeline import Cropper, embed_images
 from facepipe.zoo import Card
@@ -46,7 +48,7 @@ class HeldOut:
     seed: int = 0
 
 
-def open_crops(paths: Sequence[Path], held_out: HeldOut | None = None) -> Samples:
+def open_crops(paths: Sequence[Path], held_out: HeldOut | None = None, identity_depth: int = 1) -> Samples:
     """Crops to calibrate on: shards, with or without identities, and what else `open_samples` opens.
 
     Raises:
@@ -57,7 +59,7 @@ def open_crops(paths: Sequence[Path], held_out: HeldOut | None = None) -> Sample
         raise DatasetError(f"{missing[0]}: no such crops; check the path")
     shards, others = shards_and_others(paths)
     parts = [open_shards(shards, labelled=None)] if shards else []
-    parts += [open_samples([path]) for path in others]
+    parts += [open_samples([path], identity_depth=identity_depth) for path in others]
     samples = join(parts)
     return samples if held_out is None else _only(samples, held_out)
 
@@ -138,7 +140,7 @@ def _for(embedder: Embedder, aligner: Aligner, crop: np.ndarray) -> np.ndarray:
 
 
 def faces_of_photos(
-    root: Path, embedder: Embedder, cropper: Cropper, advance: Advance = _silent
+    root: Path, embedder: Embedder, cropper: Cropper, advance: Advance = _silent, identity_depth: int = 1
 ) -> tuple[KnownFaces, list[str]]:
     """Detect and embed the photos of folders, one folder for each person.
 
@@ -147,30 +149,46 @@ def faces_of_photos(
         embedder: of the model.
         cropper: made for it.
         advance: called with the number of photos that are done.
+        identity_depth: which folder stands for the person, see `facepipe.files.identity_of`.
 
     Raises:
         DatasetError: there is no photo in a folder of its person, or no face in any.
     """
-    files = [path for path in list_images(root) if len(path.relative_to(root).parts) > 1]
+    passed, layout = PassedOver(), Layout(identity_depth)
+    owners = {str(path): layout.identity(path.relative_to(root)) for path in list_images(root, passed=passed)}
+    files = [Path(path) for path, owner in owners.items() if owner]
     if not files:
         raise DatasetError(f"{root}: no photos in folders of people; it should hold PERSON/photo.jpg")
     found = join_embeddings(list(embed_images(files, cropper, embedder, progress=advance)))
     if not len(found):
         raise DatasetError(f"{root}: no face found in {len(files)} photos; are they aligned crops? --already-aligned")
-    notes = [f"{len(found.failed)} photos without a usable face left out"] if found.failed else []
-    names = [Path(path).relative_to(root).parts[0] for path in found.paths]
+    strays = len(owners) - len(files)
+    notes = [f"{root}: {layout.remark()}"] if layout.remark() else []
+    notes += [f"{root}: {passed.line()}"] if passed else []
+    notes += [f"{strays} photos that lie in no folder of a person left out"] if strays else []
+    if found.failed:
+        path, reason = found.failed[0]
+        notes.append(f"{len(found.failed)} photos without a usable face left out, such as {path}: {reason}")
+    names = [owners[path] for path in found.paths]
     return known_faces(replace(found, failed=()), names), notes
 
 
-def faces_of_embeddings(path: Path, card: Card) -> KnownFaces:
-    """Faces from a file of ``facepipe embed`` over folders of people, PERSON/photo.
+def faces_of_embeddings(path: Path, card: Card, identity_depth: int = 1) -> tuple[KnownFaces, list[str]]:
+    """Faces from a file of ``facepipe embed`` over folders of people, PERSON/photo, and notes.
 
     Raises:
         EmbeddingsError: it was made by another model, or cannot be read.
     """
     loaded = load_embeddings(path)
     require_made_by(loaded, card, path)
-    return known_faces(loaded, [Path(name).parent.as_posix() for name in loaded.paths])
+    names, remark = people_of(loaded, identity_depth)
+    strays = names.count("")
+    notes = [f"{path}: {remark}"] if remark else []
+    notes += [f"{strays} photos that lie in no folder of a person left out"] if strays else []
+    kept = loaded.take([bool(name) for name in names])
+    if not len(kept):
+        raise DatasetError(f"{path}: no photo in it lies in a folder {identity_depth} deep; see --identity-depth")
+    return known_faces(kept, [name for name in names if name]), notes
 
 
 def require_made_by(embeddings: Embeddings, card: Card, path: Path) -> None:

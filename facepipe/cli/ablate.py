@@ -71,7 +71,7 @@ def command(
     asked = [parse_benchmark(text, plan.columns) for text in benchmarks]
     _require_distinct(ablation, asked)
     target = folder or Path("runs") / Path(ablation).stem
-    rows = variants(plan, recipe, target, paths, train_options.with_seed(overrides, seed))
+    rows = variants(plan, recipe, target, paths, train_options.with_short(overrides, seed))
     finished = {row.name: _is_finished(row) for row in rows}
     results: dict[str, dict[str, Measured]] = {}
     for row in rows:

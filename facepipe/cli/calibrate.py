@@ -1,6 +1,6 @@
 """``facepipe calibrate``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from facepipe.errors import DatasetError, ModelError
 
 if TYPE_CHECKING:
     from facepipe.calibration import Calibration
+    from facepipe.calibration.faces import KnownFaces
     from facepipe.detection import DetectorSettings
     from facepipe.embedding import Embedder
     from facepipe.zoo import Card
@@ -34,6 +35,7 @@ class _Faces:
     detector: Any
     held_out: Any
     one_person: Path | None
+    identity_depth: int
 
 
 @click.command("calibrate")
@@ -60,6 +62,7 @@ class _Faces:
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the recipe, and of choices.")
 @click.option("--one-person", type=click.Path(path_type=Path), help="CSV a,b of images that show one person.")
+@options.identity_depth
 @options.flip
 @options.figure_precision
 @options.device
@@ -79,6 +82,7 @@ def command(
     held_out_images: tuple[str, ...],
     seed: int,
     one_person: Path | None,
+    identity_depth: int,
     flip: str | None,
     precision: str,
     device: str,
@@ -111,7 +115,7 @@ def command(
     listed = len(paths) == 1 and (form or _LISTS.get(paths[0].suffix.lower())) and paths[0].is_file()
     detector = None if already_aligned else create_detector(detection, device)
     kept = HeldOut(held_out, _counts(held_out_images), seed) if held_out or held_out_images else None
-    given = _Faces(paths, images, form, already_aligned, detector, kept, one_person)
+    given = _Faces(paths, images, form, already_aligned, detector, kept, one_person, identity_depth)
     told = about or ", ".join(path.name for path in paths)
     rates = fars or FARS
     measured = _pairs(given, embedder, told, rates) if listed else _faces(given, embedder, told, rates, seed)
@@ -169,7 +173,6 @@ def _pairs(given: _Faces, embedder: "Embedder", about: str, fars: Any) -> "Calib
 
 def _faces(given: _Faces, embedder: "Embedder", about: str, fars: Any, seed: int) -> "Calibration":
     from facepipe.alignment import Aligner
-    from facepipe.calibration import calibrate_faces
     from facepipe.calibration.sources import (
         faces_of_crops,
         faces_of_embeddings,
@@ -185,21 +188,28 @@ def _faces(given: _Faces, embedder: "Embedder", about: str, fars: Any, seed: int
     if is_embeddings(first):
         if more:
             raise DatasetError(f"{more[0]}: give one file of embeddings, or crops")
-        return calibrate_faces(faces_of_embeddings(first, embedder.model.card), about, fars, seed)
+        faces, notes = faces_of_embeddings(first, embedder.model.card, given.identity_depth)
+        return _told(faces, notes, about, fars, seed)
     if is_photos(first) and not given.aligned:
         if more:
             raise DatasetError(f"{more[0]}: give one folder of photos; crops need --already-aligned")
         cropper = Cropper(Aligner(embedder.model.card.input.template), given.detector)
         with progress("embedding") as advance:
-            faces, notes = faces_of_photos(first, embedder, cropper, advance)
+            faces, notes = faces_of_photos(first, embedder, cropper, advance, given.identity_depth)
     else:
-        samples = open_crops(given.paths, given.held_out)
+        samples = open_crops(given.paths, given.held_out, given.identity_depth)
         same = read_one_person(given.one_person) if given.one_person else []
         with progress("embedding", len(samples)) as advance:
             faces, notes = faces_of_crops(samples, embedder, advance, same)
-    for line in notes:
-        note(line, style="yellow")
-    return calibrate_faces(faces, about, fars, seed)
+    return _told(faces, notes, about, fars, seed)
+
+
+def _told(faces: "KnownFaces", notes: list[str], about: str, fars: Any, seed: int) -> "Calibration":
+    """Calibrated, with notes on what of the faces was left out."""
+    from facepipe.calibration import calibrate_faces
+
+    measured = calibrate_faces(faces, about, fars, seed)
+    return replace(measured, notes=(*notes, *measured.notes))
 
 
 def _show(card: "Card", measured: "Calibration") -> None:

@@ -98,7 +98,7 @@ def command(
     files = inputs.images(*paths)
     embedded = failed = 0
     with (
-        nullcontext() if out is None else EmbeddingsWriter(out, identity, flips, dim) as writer,
+        nullcontext() if out is None else EmbeddingsWriter(out, identity, flips, dim, roots=paths) as writer,
         progress("embedding") as advance,
     ):
         for batch in embed_ensemble(files, members, advance, inputs.read, see=lambda i: inputs.see(i.path, i.remarks)):

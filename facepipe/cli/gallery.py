@@ -36,26 +36,32 @@ def command() -> None:
 @_some_images
 @click.argument("gallery", metavar="OUT", type=options.output_path)
 @options.one_face
+@options.identity_depth
 @turning_face_tools
 @strict_option
 @options.as_json
 @door(Output("gallery", TABLES, add_with="facepipe gallery add"), reads=("images",))
 def build(
-    images: tuple[Path, ...], gallery: Path, rule: str, tools: FaceTools, strict: bool, as_json: bool
+    images: tuple[Path, ...],
+    gallery: Path,
+    rule: str,
+    identity_depth: int,
+    tools: FaceTools,
+    strict: bool,
+    as_json: bool,
 ) -> None:
     """Make a gallery of folders with a folder per person, or with single images named after the person.
 
     Images without a face, with several faces, small or doubtful ones, duplicates, and images that look like
-    somebody else are reported.
+    somebody else are reported. Two images of one name are both kept, the second one with a number.
     """
     from facepipe.identification import enrol, save_gallery
 
     inputs = Inputs(strict)
     embedder = tools.embedder()
     with progress("embedding") as advance:
-        made, remarks = enrol(
-            images, tools.cropper(embedder, rule), embedder, advance, passed=inputs.passed, read=inputs.read
-        )
+        cropper = tools.cropper(embedder, rule)
+        made, remarks = enrol(images, cropper, embedder, advance, None, inputs.passed, inputs.read, identity_depth)
     with locked(gallery, note):
         save_gallery(gallery, made)
     _report(gallery, made, [*remarks, *_alike(made, embedder.model.card)], as_json, inputs)
@@ -66,25 +72,36 @@ def build(
 @_some_images
 @click.option("--name", help="To whom all these images belong [default: folders or file names say it].")
 @options.one_face
+@options.identity_depth
 @turning_face_tools
 @strict_option
 @options.as_json
 @door(Output("gallery", TABLES, changes=True), reads=("images",))
 def add(
-    gallery: Path, images: tuple[Path, ...], name: str | None, rule: str, tools: FaceTools, strict: bool, as_json: bool
+    gallery: Path,
+    images: tuple[Path, ...],
+    name: str | None,
+    rule: str,
+    identity_depth: int,
+    tools: FaceTools,
+    strict: bool,
+    as_json: bool,
 ) -> None:
-    """Add people, or more images of people, to a gallery; an image of the same name is replaced."""
+    """Add people, or more images of people, to a gallery.
+
+    The same picture under the same name is replaced; another picture of that name is kept beside it, with a number.
+    """
     from facepipe.identification import change_gallery, enrol, load_gallery, merge
 
     known = load_gallery(gallery)
     inputs = Inputs(strict)
     embedder = tools.embedder_of(gallery, known.images.model, known.images.flip, known.images.making)
     with progress("embedding") as advance:
-        new, remarks = enrol(
-            images, tools.cropper(embedder, rule), embedder, advance, name, inputs.passed, inputs.read
-        )
-    both = change_gallery(gallery, lambda now: merge([now, new]), note)
-    _report(gallery, both, [*remarks, *_alike(both, embedder.model.card, set(new.images.paths))], as_json, inputs)
+        cropper = tools.cropper(embedder, rule)
+        new, remarks = enrol(images, cropper, embedder, advance, name, inputs.passed, inputs.read, identity_depth)
+    both = change_gallery(gallery, lambda now: merge([now, new], remarks.append), note)
+    added = {*new.images.paths, *(remark.path for remark in remarks if remark.kind == "renamed")}
+    _report(gallery, both, [*remarks, *_alike(both, embedder.model.card, added)], as_json, inputs)
 
 
 @command.command("remove")
@@ -108,13 +125,14 @@ def remove(gallery: Path, names: tuple[str, ...], as_json: bool) -> None:
 
 @command.command("list")
 @_gallery
+@options.identity_depth
 @options.as_json
 @door(reads=("gallery",))
-def list_(gallery: Path, as_json: bool) -> None:
+def list_(gallery: Path, identity_depth: int, as_json: bool) -> None:
     """Who is in a gallery, with how many images."""
     from facepipe.identification import load_gallery
 
-    known = load_gallery(gallery)
+    known = load_gallery(gallery, identity_depth, lambda line: note(f"{gallery}: {line}", style="yellow"))
     if as_json:
         print_json(_account(gallery, known))
         return
@@ -129,16 +147,17 @@ def list_(gallery: Path, as_json: bool) -> None:
 @options.as_json
 @door(Output("gallery", TABLES, grows="galleries"), reads=("galleries",))
 def merge_(galleries: tuple[Path, ...], gallery: Path, as_json: bool) -> None:
-    """Put galleries of one model together; people of the same name become one.
+    """Put galleries of one model together; people of the same name become one, and keep all their images.
 
     OUT may be one of them: then the others are added to it.
     """
-    from facepipe.identification import load_gallery, merge, save_gallery
+    from facepipe.identification import Remark, load_gallery, merge, save_gallery
 
     with locked(gallery, note):
-        both = merge([load_gallery(path) for path in galleries])
+        remarks: list[Remark] = []
+        both = merge([load_gallery(path) for path in galleries], remarks.append)
         save_gallery(gallery, both)
-    _report(gallery, both, [], as_json)
+    _report(gallery, both, remarks, as_json)
 
 
 def _alike(gallery: "Gallery", card: "Card", only: set[str] | None = None) -> list["Remark"]:

@@ -106,6 +106,13 @@ dataset_face = _faces(_ONE, "centre")
 already_aligned = click.option(
     "--already-aligned", is_flag=True, help="The images are aligned crops: do not detect, do not align."
 )
+identity_depth = click.option(
+    "--identity-depth",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Which folder below the one that is given stands for the person: 1, the top one; 2, the one in it ...",
+)
 overwrite = click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 output_path = click.Path(path_type=Path)
 some_paths = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))

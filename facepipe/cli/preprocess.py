@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 @click.option(
     "--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP [default: 95, or as the --preset says]."
 )
+@options.identity_depth
 @click.option("--shard", metavar="I/N", help="Do the I-th of N parts, for N machines on one file system.")
 @click.option("--overwrite", is_flag=True, help="Start over instead of resuming what was begun in OUT.")
 @click.option("--from-rec", is_flag=True, help="RAW is a .rec file, or the folder of train.rec: unpack its images.")
@@ -61,6 +62,7 @@ def command(
     detection: "DetectorSettings",
     suffix: str,
     quality: int | None,
+    identity_depth: int,
     shard: str | None,
     overwrite: bool,
     from_rec: bool,
@@ -71,10 +73,10 @@ def command(
 ) -> None:
     """Detect and align every image of a dataset: RAW/identity/image.jpg to OUT/identity/image.jpg.
 
-    Also writes OUT/manifest.parquet, with one row per image (path, size, boxes, landmarks, scores, status,
-    reason), and OUT/skipped.csv with the images that gave no crop. Interrupt it whenever you like: the same
-    command goes on where it stopped. Run it again when images have come, changed or gone: the new and the changed
-    ones are done, and crops and rows of those that have gone are removed.
+    Images may lie at any depth in a person's folder. Also writes OUT/manifest.parquet, with one row per image (path,
+    size, boxes, landmarks, scores, status, reason), and OUT/skipped.csv with the images that gave no crop. Interrupt
+    it whenever you like: the same command goes on where it stopped. Run it again when images have come, changed or
+    gone: the new and the changed ones are done, and crops and rows of those that have gone are removed.
 
     With --from-rec, RAW is MXNet RecordIO as insightface ships it: its images go to OUT/label/number.jpg as they
     are, without detection; OUT/skipped.csv lists records that hold none.
@@ -99,6 +101,7 @@ def command(
         quality or usual.quality,
         _shard(shard),
         strict,
+        identity_depth,
     )
     inputs = Inputs(strict)
     with progress("preprocessing") as advance:
@@ -113,13 +116,16 @@ def command(
     for path, remarks in report.remarks.items():
         inputs.see(path, remarks)
     inputs.tell()
+    if report.layout:
+        note(f"{raw}: {report.layout}", style="yellow")
     if as_json:
         skipped = None if report.skipped is None else str(report.skipped)
         print_json(vars(report) | {"manifest": str(report.manifest), "skipped": skipped})
         inputs.end(_left_out(report))
         return
     counts = ", ".join(f"{count} {status}" for status, count in sorted(report.statuses.items()))
-    click.echo(f"{report.total} images: {counts}; {report.crops} crops in {out}; manifest: {report.manifest}")
+    crops = f"{report.crops} crops of {report.identities} people in {out}"
+    click.echo(f"{report.total} images: {counts}; {crops}; manifest: {report.manifest}")
     if report.skipped is not None:
         click.echo(f"left out, with the reasons: {report.skipped}")
     inputs.end(_left_out(report))

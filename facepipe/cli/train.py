@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     "--allow", is_flag=True, help="With --resume: let --set change the loss, the network, the batch or the data."
 )
 @train_options.seed
+@train_options.identity_depth
 @options.device
 @click.option("--list", "list_recipes", is_flag=True, help="List the recipes that come with facepipe.")
 @options.as_json
@@ -40,6 +41,7 @@ def command(
     resume: bool,
     allow: bool,
     seed: int | None,
+    identity_depth: int | None,
     device: str,
     list_recipes: bool,
     as_json: bool,
@@ -56,7 +58,8 @@ def command(
     from facepipe.train import Stopped, resolve, train
     from facepipe.train.evaluation.pairs import evaluation_of
 
-    resolved, folder = resolve(recipe, run, paths, train_options.with_seed(overrides, seed), resume)
+    words = train_options.with_short(overrides, seed, identity_depth)
+    resolved, folder = resolve(recipe, run, paths, words, resume)
     try:
         summary = train(
             resolved, folder, resume=resume, allow=allow, device=device, evaluation=evaluation_of(resolved)

@@ -27,6 +27,12 @@ overrides = click.option(
 seed = click.option("--seed", type=click.IntRange(min=0), help="Short for --set loop.seed=N.")
 
 
-def with_seed(overrides: tuple[str, ...], seed: int | None) -> tuple[str, ...]:
-    """The overrides, and that of ``--seed`` after them."""
-    return overrides if seed is None else (*overrides, f"loop.seed={seed}")
+identity_depth = click.option(
+    "--identity-depth", type=click.IntRange(1), help="Short for --set data.identity_depth=N."
+)
+
+
+def with_short(overrides: tuple[str, ...], seed: int | None, identity_depth: int | None = None) -> tuple[str, ...]:
+    """The overrides, and those of ``--seed`` and ``--identity-depth`` after them."""
+    short = {"loop.seed": seed, "data.identity_depth": identity_depth}
+    return (*overrides, *(f"{name}={value}" for name, value in short.items() if value is not None))

@@ -19,7 +19,10 @@ LISTS = (".txt", ".lst", ".tsv")
 
 
 def open_samples(
-    paths: Sequence[str | os.PathLike[str]], cut_shards: str = "refuse", exclude: Collection[str] = ()
+    paths: Sequence[str | os.PathLike[str]],
+    cut_shards: str = "refuse",
+    exclude: Collection[str] = (),
+    identity_depth: int = 1,
 ) -> Samples:
     """Open training sources of any kind and join them.
 
@@ -32,6 +35,7 @@ def open_samples(
         paths: of the sources.
         cut_shards: see `open_shards`.
         exclude: names of people who are left out of every source; the notes say whom they matched, and whom not.
+        identity_depth: which folder stands for the person, in folders of images, see `open_folders`.
 
     Raises:
         DatasetError: a path is missing or of no known kind, its source is malformed, or nobody is left.
@@ -39,7 +43,7 @@ def open_samples(
     require_paths(paths)
     shards, others = shards_and_others(paths)
     parts = [open_shards(shards, cut_shards)] if shards else []
-    parts += [_open_one(path) for path in others]
+    parts += [_open_one(path, identity_depth) for path in others]
     return join(parts) if not exclude else _without(parts, exclude)
 
 
@@ -92,14 +96,14 @@ def _shards_of(path: Path) -> list[Path]:
     return [path] if path.suffix.lower() == ".tar" and path.exists() else []
 
 
-def _open_one(path: Path) -> Samples:
+def _open_one(path: Path, identity_depth: int) -> Samples:
     suffix = path.suffix.lower()
     if suffix == ".rec" or (path.is_dir() and (path / "train.rec").exists()):
         return open_recordio(path)
     if suffix == ".parquet" or (path.is_dir() and any(path.glob("*.parquet"))):
         return open_manifest(path)
     if path.is_dir():
-        return open_folders(path)
+        return open_folders(path, identity_depth)
     if suffix in LISTS:
         return open_list(path)
     raise DatasetError(

@@ -42,6 +42,7 @@ class Embeddings:
             embeddings of both were put together; empty where it is not known.
         findings: how the faces were found, see `facepipe.embedding.finding`; several where embeddings of several
             ways were put together; empty where it is not known.
+        roots: files and folders that were embedded, below which the paths lie; empty where it is not known.
     """
 
     mu: np.ndarray
@@ -56,6 +57,7 @@ class Embeddings:
     detection_score: np.ndarray | None = None
     precision: str = ""
     findings: tuple[Finding, ...] = ()
+    roots: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.mu.ndim != 2:
@@ -171,6 +173,7 @@ def join(several: Sequence[Embeddings]) -> Embeddings:
         findings=joined_findings(part.findings for part in several),
         mu=np.concatenate([part.mu for part in several]),
         paths=tuple(path for part in several for path in part.paths),
+        roots=tuple(dict.fromkeys(root for part in several for root in part.roots)),
         detected=np.concatenate([part.detected for part in several]),
         failed=tuple(entry for part in several for entry in part.failed),
         **joined,

@@ -1,6 +1,8 @@
 """The Parquet file that embeddings are kept in."""
 
 import json
+import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -27,8 +29,17 @@ class EmbeddingsWriter:
     how faces were found are in the metadata.
     """
 
-    def __init__(self, path: Path, model: str, flip: str, dim: int, private: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        model: str,
+        flip: str,
+        dim: int,
+        private: bool = False,
+        roots: Sequence[str | os.PathLike[str]] = (),
+    ) -> None:
         self._path, self._private = path, private
+        self._roots = [_utf8(os.fspath(root)) for root in roots]
         self._rows = 0
         # Rows that nobody wrote: what every batch must fit, and the file when there is none.
         self._like = Embeddings(np.zeros((0, dim), np.float32), model, flip)
@@ -87,7 +98,8 @@ class EmbeddingsWriter:
 
     def _open(self, like: Embeddings) -> None:
         self._like, about = like, _about(like)
-        described = about | {"gallery": True} if self._private else about
+        described = about | ({"gallery": True} if self._private else {})
+        described |= {"roots": self._roots} if self._roots else {}
         self._schema = pa.schema(_columns(about), metadata={_META: json.dumps(described).encode()})
         self._file = self._opened.enter_context(
             pq.ParquetWriter(self._temporary, self._schema, compression="zstd", write_page_checksum=True)
@@ -141,7 +153,8 @@ def _utf8(path: str) -> str:
 
 def save_embeddings(path: Path, embeddings: Embeddings, private: bool = False) -> None:
     """Write ``embeddings`` to a Parquet file, which only its owner may read where it is ``private``."""
-    with EmbeddingsWriter(path, embeddings.model, embeddings.flip, embeddings.dim, private) as writer:
+    model, flip, roots = embeddings.model, embeddings.flip, embeddings.roots
+    with EmbeddingsWriter(path, model, flip, embeddings.dim, private, roots) as writer:
         writer.write(embeddings)
 
 
@@ -162,6 +175,7 @@ def embeddings_of(table: pa.Table, about: dict[str, Any], path: Path) -> Embeddi
         trained_dim=about.get("trained_dim", 0),
         precision=about.get("precision", ""),
         findings=tuple(about.get("findings", ())),
+        roots=tuple(map(str, about.get("roots", ()))),
         detection_score=_vector(good, "detection_score", path) if about.get("detection_score") else None,
     )
 

@@ -1,6 +1,7 @@
 """Files: one walk, one writer, one lock, one fingerprint, one comparison of names, one door for outputs."""
 
 from facepipe.files.fingerprint import Changes, Mark, compare_marks, mark_file
+from facepipe.files.identity import Layout, identity_of
 from facepipe.files.lock import locked
 from facepipe.files.names import Matches, canonical, match_names, same_name
 from facepipe.files.outputs import OutputError, require_apart
@@ -12,12 +13,14 @@ __all__ = [
     "SYSTEM_FOLDERS",
     "Changes",
     "FolderError",
+    "Layout",
     "Mark",
     "Matches",
     "OutputError",
     "PassedOver",
     "canonical",
     "compare_marks",
+    "identity_of",
     "locked",
     "mark_file",
     "match_names",

@@ -2,10 +2,11 @@
 
 from facepipe.identification.confidence import confidence, confidence_kind
 from facepipe.identification.decision import Decision, decide, given
-from facepipe.identification.enrol import Remark, alike, enrol
+from facepipe.identification.enrol import alike, enrol
 from facepipe.identification.gallery import UNKNOWN, Gallery, merge, person_of, stored_name, without
 from facepipe.identification.gallery_file import change_gallery, load_gallery, save_gallery
 from facepipe.identification.identifier import Identifier, Identity
+from facepipe.identification.remark import Remark
 from facepipe.identification.strangers import measure
 
 __all__ = [

@@ -1,41 +1,23 @@
 """From a folder of photos to a gallery, with remarks on the images that deserve a second look."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from facepipe.detection.faces import PLAIN
 from facepipe.embedding import Embedder, Embeddings, join
 from facepipe.errors import DatasetError
-from facepipe.files import PassedOver
+from facepipe.files import Layout, PassedOver
 from facepipe.identification.confidence import confidence
-from facepipe.identification.gallery import UNKNOWN, Gallery, merge, stored_name
+from facepipe.identification.gallery import SAME_PICTURE, UNKNOWN, Gallery, apart, merge, stored_name
+from facepipe.identification.remark import Remark
 from facepipe.images import DAMAGED, list_images_by_root
 from facepipe.pipeline import CroppedImage, Cropper, Read, ReadImage, embed_images
 from facepipe.score.search import top_k
 
-_FAINT, _SMALL, _WEAK, _SAME, _NEAR = 0.95, 20.0, 0.5, 0.99, 8
-
-
-@dataclass(frozen=True)
-class Remark:
-    """Something about an image of a gallery that a person should look at.
-
-    Attributes:
-        kind: ``no_face`` (or unreadable; the image is left out), ``several_faces``, ``low_confidence``, ``duplicate``
-            (scores 0.99 or more with an earlier image), ``resembles`` (nearest to an image of somebody else),
-            ``damaged`` (inside; what it shows is not to be trusted), ``picture`` (other remarks of the reader, such as
-            pages that were not read), ``renamed`` (another image had the same name and
-            person), or ``mixed_precision`` and ``mixed_detectors`` of the gallery as a whole.
-        path: ``person/image``.
-        text: one line.
-    """
-
-    kind: str
-    path: str
-    text: str
+_FAINT, _SMALL, _WEAK, _NEAR = 0.95, 20.0, 0.5, 8
 
 
 def enrol(
@@ -46,6 +28,7 @@ def enrol(
     person: str | None = None,
     passed: PassedOver | None = None,
     read: Read | None = None,
+    identity_depth: int = 1,
 ) -> tuple[Gallery, list[Remark]]:
     """Embed a folder per person, or single images named after the person.
 
@@ -57,6 +40,7 @@ def enrol(
         person: to whom all images belong, whatever their folders are called.
         passed: counts what lies below the roots and is left out.
         read: see `facepipe.pipeline.read_batches`.
+        identity_depth: which folder below a root stands for the person, see `facepipe.files.identity_of`.
 
     Returns:
         The gallery, and a `Remark` on each image that was left out, has several faces, or whose face is uncertain.
@@ -66,7 +50,11 @@ def enrol(
         ImageError: a root does not exist or cannot be listed.
     """
     _check_person(person)
-    names, renamed = _stored_paths(list_images_by_root(*roots, passed=passed), person)
+    passed = PassedOver() if passed is None else passed
+    layout = Layout(identity_depth)
+    names, renamed = _stored_paths(list_images_by_root(*roots, passed=passed), person, layout, passed)
+    if person is None and layout.remark():
+        renamed.append(Remark("folders", str(roots[0]), layout.remark()))
     watched = _Watched(cropper, names.__getitem__)
     batches = list(embed_images(names, watched, embedder, watched.name, progress, read))
     if not any(len(batch) for batch in batches):
@@ -83,19 +71,20 @@ def _check_person(name: str | None) -> None:
 
 
 def _stored_paths(
-    found: Iterable[tuple[Path, Path]], person: str | None
+    found: Iterable[tuple[Path, Path]], person: str | None, layout: Layout, passed: PassedOver
 ) -> tuple[dict[Path, str], list[Remark]]:
     """``person/image`` of every file, no two alike, and remarks on those that had to be told apart by a number."""
     names: dict[Path, str] = {}
     taken: set[str] = set()
     remarks = []
     for root, path in found:
-        wanted = stored = _stored_path(path, root, person)
-        number = 1
-        while stored in taken:
-            number += 1
-            parts = PurePosixPath(wanted)
-            stored = str(parts.with_name(f"{parts.stem}_{number}{parts.suffix}"))
+        relative = path.relative_to(root) if path != root else Path(path.name)
+        owner = person or layout.identity(relative)
+        if not owner and len(relative.parts) > 1:
+            passed.add("photo outside the folders of people", path)
+            continue
+        wanted = stored_name(f"{owner or path.stem}/{_image(relative, bool(person) or not owner)}")
+        stored = apart(wanted, taken)
         taken.add(stored)
         names[path] = stored
         _check_person(stored.partition("/")[0])
@@ -104,14 +93,9 @@ def _stored_paths(
     return names, remarks
 
 
-def _stored_path(path: Path, root: Path, person: str | None) -> str:
-    """``person/image``, without what lies above ``root``: a gallery need not tell where it was made."""
-    parts = path.relative_to(root).parts if path != root else (path.name,)
-    if person is not None:
-        owner, image = person, "_".join(parts)
-    else:
-        owner, image = (parts[0], "_".join(parts[1:])) if len(parts) > 1 else (path.stem, path.name)
-    return stored_name(f"{owner}/{image}")
+def _image(relative: Path, whole: bool) -> str:
+    """A name of one part, without what lies above the root: a gallery need not tell where it was made."""
+    return "_".join(relative.parts if whole else relative.parts[1:])
 
 
 class _Watched(Cropper):
@@ -171,7 +155,7 @@ def alike(gallery: Gallery, same: float, rows: np.ndarray | None = None) -> list
     for row, scores, near in zip(asked, hits.scores, hits.rows, strict=True):
         others = near != row
         near, scores = near[others], scores[others]
-        twins = near[(scores >= _SAME) & (near < row)]
+        twins = near[(scores >= SAME_PICTURE) & (near < row)]
         path = images.paths[row]
         if len(twins):
             remarks.append(Remark("duplicate", path, f"the same picture as {images.paths[twins.min()]}"))

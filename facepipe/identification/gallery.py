@@ -1,6 +1,6 @@
 """The gallery: known people, each with the embeddings of one or more images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -11,11 +11,15 @@ from facepipe.embedding import Embeddings, join
 from facepipe.errors import EmbeddingsError
 from facepipe.files import canonical
 from facepipe.identification.confidence import confidence_kind
+from facepipe.identification.remark import Remark
+from facepipe.score.cosine import cosine
 from facepipe.score.pool import pool
 
 UNKNOWN = "unknown"
 """What a face that is nobody of the gallery is called; nobody in a gallery can have this name."""
 POOLING = ("mean", "confidence")
+SAME_PICTURE = 0.99
+"""Cosine from which on two images are one picture."""
 
 
 @dataclass(frozen=True)
@@ -88,17 +92,44 @@ def person_of(path: str) -> str:
     return canonical(name)
 
 
-def merge(galleries: Sequence[Gallery]) -> Gallery:
-    """The people and images of all, a person's images together; of equal paths the later one stays.
+def merge(galleries: Sequence[Gallery], tell: Callable[[Remark], None] = lambda _: None) -> Gallery:
+    """The people and images of all, a person's images together.
+
+    Two images of one path are both kept, the second one with a number in its name; of the same picture under one path
+    the later one stays.
+
+    Args:
+        galleries: of one model.
+        tell: is given a remark on each image that got a number or replaced another.
 
     Raises:
         EmbeddingsError: they were made by different models, or there is none.
     """
     images = join([gallery.images for gallery in galleries])
-    images = images.with_paths([canonical(path) for path in images.paths])
-    last = {path: row for row, path in enumerate(images.paths)}
-    rows = sorted(last.values(), key=lambda row: (person_of(images.paths[row]), row))
-    return Gallery(images.take(np.array(rows, np.int64)))
+    row_of: dict[str, int] = {}
+    for row, path in enumerate(map(canonical, images.paths)):
+        taken = row_of.get(path)
+        if taken is None:
+            row_of[path] = row
+        elif cosine(images.mu[taken : taken + 1], images.mu[row : row + 1])[0] >= SAME_PICTURE:
+            row_of[path] = row
+            tell(Remark("replaced", path, "the same picture was there under this name; the later one stays"))
+        else:
+            other = apart(path, row_of.keys())
+            row_of[other] = row
+            tell(Remark("renamed", other, f"another {path} was there; both are kept"))
+    paths = sorted(row_of, key=lambda path: (person_of(path), row_of[path]))
+    kept = images.take(np.array([row_of[path] for path in paths], np.int64))
+    return Gallery(replace(kept, paths=tuple(paths), roots=()))
+
+
+def apart(path: str, taken: Collection[str]) -> str:
+    """``path``, with a number behind its stem where it is taken."""
+    parts, number, free = PurePosixPath(path), 1, path
+    while free in taken:
+        number += 1
+        free = str(parts.with_name(f"{parts.stem}_{number}{parts.suffix}"))
+    return free
 
 
 def without(gallery: Gallery, what: str) -> Gallery:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from facepipe.embedding import load_embeddings, save_embeddings
+from facepipe.embedding import Embeddings, load_embeddings, save_embeddings
+from facepipe.embedding.people import people_of
 from facepipe.errors import EmbeddingsError
 from facepipe.files import locked
-from facepipe.identification.gallery import Gallery
+from facepipe.identification.gallery import Gallery, apart
 
 
 def save_gallery(path: Path, gallery: Gallery) -> None:
@@ -40,8 +41,13 @@ def change_gallery(
     return changed
 
 
-def load_gallery(path: Path) -> Gallery:
+def load_gallery(path: Path, identity_depth: int = 1, tell: Callable[[str], None] = lambda _: None) -> Gallery:
     """Read a gallery, or any embeddings file with a folder per person.
+
+    Args:
+        path: of the file.
+        identity_depth: which folder stands for the person in an embeddings file, see `facepipe.files.identity_of`.
+        tell: is given a line where folders look as if others stood for the people, or photos lie in none.
 
     Raises:
         EmbeddingsError: missing, damaged, or a path in it has no folder.
@@ -51,7 +57,24 @@ def load_gallery(path: Path) -> Gallery:
     if not path.exists():
         raise EmbeddingsError(f"{path}: no such file; make a gallery with 'facepipe gallery build DIR {path}'")
     try:
-        return Gallery(load_embeddings(path))
+        return _by_person(load_embeddings(path), identity_depth, tell)
     except EmbeddingsError as error:
         raise error if str(error).startswith(f"{path}: ") else EmbeddingsError(f"{path}: {error}") from error
 
+
+def _by_person(images: Embeddings, identity_depth: int, tell: Callable[[str], None]) -> Gallery:
+    """A gallery as it is, and of photos at any depth each under ``person/image``."""
+    if not images.roots and identity_depth == 1 and all(path.count("/") <= 1 for path in images.paths):
+        return Gallery(images)
+    people, remark = people_of(images, identity_depth)
+    kept = images.take([bool(name) for name in people])
+    if not len(kept) and len(images):
+        raise EmbeddingsError(f"no photo in it lies in a folder {identity_depth} deep; see --identity-depth")
+    if len(kept) < len(images):
+        tell(f"{len(images) - len(kept)} photos lie in no folder {identity_depth} deep and are left out")
+    if remark:
+        tell(remark)
+    taken: dict[str, None] = {}
+    for path, name in zip(kept.paths, (name for name in people if name), strict=True):
+        taken[apart(f"{name}/{PurePosixPath(path).name}", taken)] = None
+    return Gallery(replace(kept, paths=tuple(taken), roots=()))

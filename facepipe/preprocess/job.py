@@ -12,7 +12,7 @@ from typing import Any
 from facepipe.alignment import Aligner, template
 from facepipe.detection import DetectorSettings, create_detector
 from facepipe.errors import DatasetError
-from facepipe.files import Changes, OutputError, PassedOver, replacing, require_apart, write_bytes, write_text
+from facepipe.files import Changes, Layout, OutputError, PassedOver, replacing, require_apart, write_bytes, write_text
 from facepipe.files.fingerprint import digest_of_bytes
 from facepipe.images import Picture, encode_rgb, read_encoded, read_image
 from facepipe.pipeline import CroppedImage, Cropper, read_batches
@@ -39,6 +39,7 @@ class Plan:
         suffix, quality: format of the crops, ``.jpg``, ``.png`` or ``.webp``, and its quality from 1 to 100.
         shard: (i, n): do the i-th of n parts, i from 1.
         strict: refuse images that are damaged inside.
+        identity_depth: which folder below ``root`` stands for the person, 1 for the top one.
     """
 
     root: Path
@@ -51,6 +52,7 @@ class Plan:
     quality: int = 95
     shard: tuple[int, int] = (1, 1)
     strict: bool = False
+    identity_depth: int = 1
 
     def settings(self) -> dict[str, Any]:
         """What must be equal for a job to be resumed, as plain JSON values."""
@@ -86,6 +88,8 @@ class Report:
         remarks: image → what should be known of it.
         changes: what became of the images since the run before: counts of new, changed, vanished and touched ones.
         passed_over: reason → count and example of what was not looked at.
+        identities: how many people have a crop.
+        layout: a remark where the folders look as if others stood for the people; or empty.
     """
 
     total: int
@@ -96,6 +100,8 @@ class Report:
     remarks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     changes: dict[str, int] = field(default_factory=dict)
     passed_over: dict[str, Any] = field(default_factory=dict)
+    identities: int = 0
+    layout: str = ""
 
 
 def preprocess(
@@ -167,8 +173,12 @@ def preprocess(
         journal.close()
         now.unlink(missing_ok=True)
     manifest = plan.out / f"manifest{tail}.parquet"
-    write_manifest(manifest, records.all_records(journal), plan.about())
-    return replace(_report(plan, manifest), changes=_counts(changes), passed_over=passed.to_dict())
+    layout = Layout(plan.identity_depth)
+    # The person is no part of the work that was done, so that another depth takes no new work.
+    rows = (row | {"identity": layout.identity(row["path"])} for row in records.all_records(journal))
+    write_manifest(manifest, rows, plan.about())
+    report = replace(_report(plan, manifest), changes=_counts(changes), passed_over=passed.to_dict())
+    return replace(report, layout=layout.remark())
 
 
 def _counts(changes: Changes) -> dict[str, int]:
@@ -295,7 +305,6 @@ def _write_crops(plan: Plan, result: CroppedImage, name: str) -> list[str]:
 def _record(result: CroppedImage, path: str, crops: list[str]) -> dict[str, Any]:
     return {
         "path": path,
-        "identity": Path(path).parent.name,
         "crops": crops,
         "height": result.size[0],
         "width": result.size[1],
@@ -315,6 +324,7 @@ def _report(plan: Plan, manifest: Path) -> Report:
     """Count what the manifest says, and list what was left out."""
     statuses: Counter[str] = Counter()
     crops = 0
+    people: set[str] = set()
     remarks: dict[str, tuple[str, ...]] = {}
     skipped = plan.out / f"skipped{_tail(plan)}.csv"
     with replacing(skipped) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
@@ -323,6 +333,7 @@ def _report(plan: Plan, manifest: Path) -> Report:
         for row in rows_of(manifest):
             statuses[row["status"]] += 1
             crops += len(row["crops"])
+            people.update([row["identity"]] if row["crops"] and row["identity"] else [])
             if row["remarks"]:
                 remarks[row["path"]] = tuple(row["remarks"])
             if not row["crops"]:
@@ -330,4 +341,5 @@ def _report(plan: Plan, manifest: Path) -> Report:
     left_out = sum(statuses[status] for status in ("error", "no_face"))
     if not left_out:
         skipped.unlink()
-    return Report(sum(statuses.values()), dict(statuses), crops, manifest, skipped if left_out else None, remarks)
+    where = skipped if left_out else None
+    return Report(sum(statuses.values()), dict(statuses), crops, manifest, where, remarks, identities=len(people))

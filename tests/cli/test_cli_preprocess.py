@@ -30,6 +30,8 @@ def test_json_and_files(raw, tmp_path):
         "remarks": {},
         "changes": {"new": 0, "changed": 0, "vanished": 0, "touched": 0},
         "passed_over": {},
+        "identities": 2,
+        "layout": "",
     }
     crops = [crop for row in read_manifest(tmp_path) for crop in row["crops"]]
     assert crops == ["A b/1.jpg", "A b/2.jpg", "Ç/1.jpg"]
@@ -42,7 +44,7 @@ def test_for_people_and_again(raw, tmp_path):
     assert first.code == again.code == 0 and first.out == again.out
     summary, skipped = first.out.splitlines()
     manifest = tmp_path / "manifest.parquet"
-    assert summary == f"5 images: 1 error, 1 no_face, 3 ok; 3 crops in {tmp_path}; manifest: {manifest}"
+    assert summary == f"5 images: 1 error, 1 no_face, 3 ok; 3 crops of 2 people in {tmp_path}; manifest: {manifest}"
     assert skipped == f"left out, with the reasons: {tmp_path / 'skipped.csv'}"
     assert (first.err, again.err) == ("", "resuming: 5 of 5 images were done before\n")
     line = refused(*words, "--template", "112x96")

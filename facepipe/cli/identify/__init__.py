@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Search each N-th frame.")
 @click.option("--seconds", type=options.Number(0, min_open=True), help="Stop a video after this much of it.")
 @click.option("--sound/--no-sound", default=True, help="Keep the sound of a video, if ffmpeg is installed.")
+@options.identity_depth
 @turning_face_tools
 @strict_option
 @options.as_json
@@ -74,6 +75,7 @@ def command(
     every: int,
     seconds: float | None,
     sound: bool,
+    identity_depth: int,
     tools: FaceTools,
     strict: bool,
     as_json: bool,
@@ -107,7 +109,7 @@ def command(
         _check_formats(copies.values(), films)
         read = [gallery, *found, *map(Path, videos), *([] if strangers is None else [strangers])]
         require_apart([*copies.values(), *films], read, overwrite)
-    known = load_gallery(gallery)
+    known = load_gallery(gallery, identity_depth, lambda line: note(f"{gallery}: {line}", style="yellow"))
     embedder = tools.embedder_of(gallery, known.images.model, known.images.flip, known.images.making)
     if strangers is not None and threshold is None:
         decision = _measured(strangers, known, fpir, pooling, score, tools.device)

@@ -14,9 +14,10 @@ from facepipe.cli.screen import note, out, print_json
 @click.option("--output", "-o", type=options.output_path, help="Write a histogram of the angles.")
 @click.option("--pairs", type=click.IntRange(min=1), default=100_000, show_default=True, help="Of each kind, at most.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the choice of pairs.")
+@options.identity_depth
 @options.as_json
 @door(Output("output", PLOTS), reads=("embeddings",))
-def command(embeddings: Path, output: Path | None, pairs: int, seed: int, as_json: bool) -> None:
+def command(embeddings: Path, output: Path | None, pairs: int, seed: int, identity_depth: int, as_json: bool) -> None:
     """Show the angles within and between people.
 
     EMBEDDINGS is a file of 'facepipe embed' over folders of people, IDENTITY/image. Reports the angular Fisher
@@ -25,6 +26,7 @@ def command(embeddings: Path, output: Path | None, pairs: int, seed: int, as_jso
     import numpy as np
 
     from facepipe.embedding import load_embeddings
+    from facepipe.embedding.people import people_of
     from facepipe.errors import EmbeddingsError
     from facepipe.losses import angular_fisher_score
     from facepipe.score.angles import pair_angles
@@ -36,13 +38,22 @@ def command(embeddings: Path, output: Path | None, pairs: int, seed: int, as_jso
     loaded = load_embeddings(embeddings)
     if not len(loaded):
         raise EmbeddingsError(f"{embeddings}: holds no embeddings")
-    people = [Path(path).parent.as_posix() for path in loaded.paths]
+    people, remark = people_of(loaded, identity_depth)
+    nobody = sum(not name for name in people)
+    if nobody:
+        loaded, people = loaded.take([bool(name) for name in people]), [name for name in people if name]
+        note(f"{embeddings}: {nobody} photos that lie in no folder {identity_depth} deep left out", style="yellow")
+    if remark:
+        note(f"{embeddings}: {remark}", style="yellow")
+    if not people:
+        raise EmbeddingsError(f"{embeddings}: no photo lies in a folder {identity_depth} deep; see --identity-depth")
     identity = np.unique(people, return_inverse=True)[1].astype(np.int64)
     angles = pair_angles(loaded.mu, identity, pairs, seed)
     answer = {
         "model": loaded.model,
         "images": len(loaded),
         "identities": int(identity.max()) + 1,
+        "without_identity": nobody,
         "fisher": float(angular_fisher_score(loaded.mu, identity)),
         "same_degrees": float(np.median(angles.same)),
         "different_degrees": float(np.median(angles.different)),

@@ -8,12 +8,14 @@ import pyarrow as pa
 
 from facepipe.datasets.samples.samples import Samples, from_names, size_of
 from facepipe.errors import DatasetError, ImageError
-from facepipe.files import SYSTEM_FOLDERS, PassedOver
+from facepipe.files import SYSTEM_FOLDERS, Layout, PassedOver
 from facepipe.images import list_images, read_encoded
 
 
-def open_folders(root: str | os.PathLike[str]) -> Samples:
+def open_folders(root: str | os.PathLike[str], identity_depth: int = 1) -> Samples:
     """Every folder directly under ``root`` is one identity; images may lie at any depth in it.
+
+    With an ``identity_depth`` of 2 the folders below those are the identities, those of one name being one; and so on.
 
     A folder without images is left out, and so are an image that lies beside the folders and what the walk passes
     over (system folders, special files, files reached twice, videos ...); all of it is noted.
@@ -26,24 +28,29 @@ def open_folders(root: str | os.PathLike[str]) -> Samples:
     names: list[str] = []
     files: list[str] = []
     strays = 0
+    layout = Layout(identity_depth)
     try:
         for path in list_images(root, passed=passed):
-            owner = path.relative_to(root).parts[:-1]
+            owner = layout.identity(path.relative_to(root))
             if owner:
-                names.append(owner[0])
+                names.append(owner)
                 files.append(str(path))
             else:
                 strays += 1
     except ImageError as error:
         raise DatasetError(str(error)) from error
     if not files:
-        raise DatasetError(f"{root}: no folder with images in it; it should hold one for each identity")
+        deep = "" if identity_depth == 1 else f" {identity_depth} deep"
+        raise DatasetError(f"{root}: no folder with images{deep} in it; it should hold one for each identity")
     table = pa.array([os.fsencode(name) for name in files], type=pa.large_binary())
 
     def path_of(index: int) -> Path:
         return Path(os.fsdecode(table[index].as_py()))
 
-    notes = _notes(root, _empty(root, set(names)), strays, passed)
+    empty = _empty(root, set(names)) if identity_depth == 1 else []
+    notes = _notes(root, empty, strays, passed)
+    remark = layout.remark()
+    notes += (f"{root}: {remark}",) if remark else ()
     return from_names(
         str(root),
         names,

@@ -59,6 +59,7 @@ class Data(Section):
     about: str = ""  # what the data are, for the card; empty: their paths
     licence: str = ""  # on what terms they may be used, for the card
     exclude: list[str] = []  # names of identities to leave out
+    identity_depth: Positive = 1  # which folder below a path stands for the person; 1: the top one
     min_images: Positive = 2  # identities with fewer are left out
     max_images: Count = 0  # of an identity, those turned far to the side first; 0: all
     turned: Positive = 1  # times that a face turned by more than 35 degrees comes in an epoch; above 1 with [strangers]

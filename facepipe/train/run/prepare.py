@@ -78,7 +78,7 @@ def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Pre
     _use_device(recipe, ranks)
     data, loop = recipe.data, recipe.loop
     share = _share(recipe, ranks)
-    opened = open_samples(data.paths, data.cut_shards, data.exclude)
+    opened = open_samples(data.paths, data.cut_shards, data.exclude, data.identity_depth)
     cut = template(recipe.model.template).identity
     told = [told for path in data.paths if (told := check_cut(Path(path), cut))]
     # In this order, so that a head is judged by people whom its backbone did not see either, whatever min_images says.
