@@ -94,7 +94,7 @@ def test_another_model_is_refused(gallery, people, model, tmp_path):
 def test_an_image_under_a_wrong_name(people, model, tmp_path, monkeypatch):
     """It is told of from the score on at which 'facepipe identify' would give it the other name."""
     # One face everywhere: do not call it a duplicate. The module has the name of its function.
-    monkeypatch.setattr(importlib.import_module("facepipe.identification.enrol"), "_SAME", 2.0)
+    monkeypatch.setattr(importlib.import_module("facepipe.identification.enrol"), "SAME_PICTURE", 2.0)
     remarks = run("gallery", "build", people, tmp_path / "g.parquet", "-m", model, "--json").json["remarks"]
     assert all("of somebody else" in remark["text"] for remark in remarks if remark["kind"] == "resembles")
     assert {remark["path"] for remark in remarks if remark["kind"] == "resembles"} >= {"Cy/Cy.jpg"}
@@ -124,7 +124,7 @@ def test_precision(gallery, people, model, tmp_path, monkeypatch):
     assert told.err.count("embeddings in bfloat16 and float32 are mixed") == 2
     merged = run("gallery", "merge", half, path, "-o", tmp_path / "all.parquet", "--json").json
     assert merged["precision"] == "bfloat16+float32"
-    assert [remark["kind"] for remark in merged["remarks"]] == ["mixed_precision"]
+    assert [remark["kind"] for remark in merged["remarks"]] == ["replaced", "mixed_precision"]
 
 
 def test_how_faces_were_found(gallery, people, model, yunet_weights, tmp_path):

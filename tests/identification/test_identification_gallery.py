@@ -109,11 +109,23 @@ def test_removed_people_are_not_in_the_file(tmp_path):
 
 def test_merge():
     first, second = Gallery(images()), Gallery(images(("ada/x.jpg", "di/1.jpg")))
-    both = merge([first, second])
-    assert both.images.paths == ("ada/y.jpg", "ada/x.jpg", "bo/1.jpg", "bo/2.jpg", "cy/1.jpg", "di/1.jpg")
-    assert (both.images.mu[1] == second.images.mu[0]).all(), "of equal paths the later one stays"
+    told = []
+    both = merge([first, second], told.append)
+    of_both = {"ada/x.jpg", "ada/x_2.jpg", "ada/y.jpg", "bo/1.jpg", "bo/2.jpg", "cy/1.jpg", "di/1.jpg"}
+    assert set(both.images.paths) == of_both and list(both.owners) == sorted(both.owners)
+    row = both.images.row_of()
+    assert (both.images.mu[row["ada/x_2.jpg"]] == second.images.mu[0]).all()
+    assert (both.images.mu[row["ada/x.jpg"]] == first.images.mu[first.images.row_of()["ada/x.jpg"]]).all()
+    assert [(remark.kind, remark.path) for remark in told] == [("renamed", "ada/x_2.jpg")]
     with pytest.raises(EmbeddingsError, match="cannot be compared"):
         merge([first, Gallery(images(model="other@1"))])
+
+
+def test_merging_the_same_pictures_keeps_them_once():
+    first, told = Gallery(images()), []
+    again = merge([first, first], told.append)
+    assert again.images.paths == merge([first]).images.paths
+    assert {remark.kind for remark in told} == {"replaced"} and len(told) == len(first.images)
 
 
 def test_identifier_longhand():

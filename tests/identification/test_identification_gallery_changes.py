@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError, EmbeddingsError
+from facepipe.files import Layout, PassedOver
 from facepipe.identification import Gallery, change_gallery, load_gallery, merge, save_gallery, without
 from facepipe.identification.enrol import _check_person, _stored_paths
 
@@ -130,7 +131,7 @@ def test_merge_into_one_of_them(tmp_path):
 
 def test_files_of_one_name_are_both_kept():
     roots = [Path("a"), Path("b")]
-    names, remarks = _stored_paths([(root, root / "Ada" / "1.jpg") for root in roots], None)
+    names, remarks = _stored_paths([(root, root / "Ada" / "1.jpg") for root in roots], None, Layout(), PassedOver())
     assert list(names.values()) == ["Ada/1.jpg", "Ada/1_2.jpg"]
     assert [(remark.kind, remark.path) for remark in remarks] == [("renamed", "Ada/1_2.jpg")]
 
