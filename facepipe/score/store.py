@@ -63,7 +63,7 @@ def open_store(path: Path) -> Store:
         vectors = np.load(path, mmap_mode="c")
     except FileNotFoundError as error:
         raise EmbeddingsError(f"{path}: no such file; make it with --index from the embeddings file") from error
-    except (OSError, ValueError) as error:
+    except Exception as error:  # NumPy reads the header as Python, so a damaged one raises almost anything
         raise EmbeddingsError(f"{path}: not a readable .npy file; delete it and make it again") from error
     if vectors.dtype != np.float16 or vectors.shape != (len(names), about["dim"]):
         raise EmbeddingsError(f"{path}: does not belong to {names_file(path).name}; delete it and make it again")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facepipe.datasets.mat_file import read_mat
 from facepipe.datasets.pairs.lfw_pairs import Pairs, make_pairs, read_lines
 from facepipe.errors import DatasetError, ImageError
 from facepipe.images import list_images
@@ -84,17 +85,11 @@ def _from_text(path: Path) -> Iterator[tuple[str, str, bool, int]]:
 
 
 def _from_mat(path: Path) -> Iterator[tuple[str, str, bool, int]]:
-    from scipy.io import loadmat
-
+    content = read_mat(path, ("Splits", "video_names"), squeeze=True)
     try:
-        with path.open("rb") as file:
-            content = loadmat(file, variable_names=["Splits", "video_names"], squeeze_me=True)
         splits = np.asarray(content["Splits"], np.int64)
         names = [str(name).replace("\\", "/") for name in content["video_names"]]
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such file; YouTube Faces' is meta_and_splits.mat") from error
-    # What is wrong with a damaged file, loadmat tells in many ways.
-    except Exception as error:
+    except (TypeError, ValueError) as error:
         raise DatasetError(f"{path}: not YouTube Faces' meta_and_splits.mat; fetch it again") from error
     if splits.ndim != 3 or splits.shape[1] != 3 or splits[:, :2].min() < 1 or splits[:, :2].max() > len(names):
         raise DatasetError(f"{path}: its Splits do not fit its video_names; fetch it again")

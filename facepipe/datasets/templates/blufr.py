@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from facepipe.datasets.mat_file import read_mat
 from facepipe.errors import DatasetError
 
 
@@ -53,28 +53,6 @@ def read_blufr(path: Path) -> Blufr:
     if len(person) != len(names):
         raise DatasetError(f"{path}: {len(person)} labels for {len(names)} images")
     return Blufr(names, person, trials)
-
-
-def read_mat(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
-    """Variables of a MATLAB file.
-
-    Raises:
-        DatasetError: missing, no MATLAB file of version 5, or without one of ``names``.
-    """
-    from scipy.io import loadmat
-
-    try:
-        with path.open("rb") as file:
-            found = loadmat(file)
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such file; it belongs to the protocol's lists") from error
-    # The reader raises almost anything on other files.
-    except Exception as error:
-        raise DatasetError(f"{path}: not a MATLAB file that can be read; fetch it again") from error
-    lost = [name for name in names if name not in found]
-    if lost:
-        raise DatasetError(f"{path}: no variable {lost[0]} in it; this is another file")
-    return {name: found[name] for name in names}
 
 
 def indices(values: np.ndarray, count: int, path: Path) -> np.ndarray:

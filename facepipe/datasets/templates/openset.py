@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from facepipe.datasets.templates.blufr import indices, lfw_names, read_mat
+from facepipe.datasets.mat_file import read_mat
+from facepipe.datasets.templates.blufr import indices, lfw_names
 from facepipe.errors import DatasetError
 
 MATED, CLOSED_GALLERY, TRIALS = 596, 4_249, 10
