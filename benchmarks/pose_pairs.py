@@ -1,17 +1,20 @@
 """Frontal against turned faces, from raw photos, with crops cut in one way or several.
 
     python benchmarks/pose_pairs.py PAIRS.csv -m sface -m facepipe-mobilenet [--cut 112x112 --cut 112x112-cp2tform]
+        [--flip sum] [--search once|border|turns]
 
 PAIRS.csv has the columns a, b and same; paths are relative to it, and the folder of a photo is its person. Each photo
-is searched once, so that cuts are compared on the same landmarks; the face nearest the centre is taken, and where there
-is none, the photo's centre. Without --cut each model gets the cut of its card.
+is detected in once, so that cuts are compared on the same landmarks; the face nearest the centre is taken, and where
+there is none, the photo's centre. --search says how far photos in which nothing is found are searched again: not at
+all, in a border, or turned too as 'facepipe compare' does. Without --cut each model gets the cut of its card, without
+--flip its card's rule.
 
 Ten folds by people: people in alphabetical order are dealt to the folds in turn, and a pair belongs to the fold of its
 first person, so that nobody's genuine pairs stand on both sides. The threshold of a fold is SphereFace's rule on the
 cosines of all other folds (the mean of the best thresholds, no mean subtracted).
 
-Prints a table, or with --json one object: accuracy with its standard error (σ/√10), TAR at FAR 1e-2 and 1e-3 over all
-pairs, and the photos without a face.
+Prints a table, or with --json one object: accuracy with its standard error (σ/√10), TAR at FAR 1e-2 and 1e-3, and the
+photos without a face; over all pairs, and over those with a face in both photos where they are fewer.
 """
 
 import argparse
@@ -27,7 +30,7 @@ from facepipe.alignment import TEMPLATES, Aligner, Template
 from facepipe.datasets.pairs.csv import read_pairs_csv
 from facepipe.datasets.pairs.lfw_pairs import Pairs
 from facepipe.datasets.samples.find_image import find_image
-from facepipe.detection import Detector, choose, create_detector
+from facepipe.detection import Detector, choose, create_detector, preset
 from facepipe.embedding import Embedder
 from facepipe.images import read_rgb
 from facepipe.protocols.roc import tar_at_far
@@ -41,6 +44,7 @@ CUTS = TEMPLATES | {
     "112x112-umeyama-1": replace(TEMPLATES["112x112"], points=TEMPLATES["112x112"].points - 1),
 }
 """facepipe's templates, and others to compare them with: the other fit, and the numbers with 1 taken off or not."""
+SEARCHES = {"once": {"border": False}, "border": {}, "turns": {"turns": True}}
 FOLDS, FARS = 10, (1e-2, 1e-3)
 _TOGETHER = 32
 
@@ -93,6 +97,7 @@ def figures(mu: np.ndarray, pairs: Pairs) -> dict[str, Any]:
     accuracies = np.array([fold.accuracy for fold in judge_scores(score, pairs, "sphereface").folds])
     points = tar_at_far(score[pairs.same], score[~pairs.same], FARS)
     return {
+        "pairs": len(pairs),
         "accuracy": float(accuracies.mean()),
         "std_error": float(accuracies.std(ddof=1) / len(accuracies) ** 0.5),
         **{f"tar_{point.far:g}": point.tar for point in points},
@@ -113,20 +118,27 @@ def main() -> None:
     parser.add_argument("pairs", type=Path)
     parser.add_argument("-m", "--model", action="append", required=True)
     parser.add_argument("--cut", action="append", default=[], choices=sorted(CUTS))
+    parser.add_argument("--flip", choices=["none", "sum", "concat"])
+    parser.add_argument("--search", choices=SEARCHES, default="border")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     pairs = by_people(read_pairs_csv(given.pairs))
-    photos = find_faces([find_image(given.pairs.parent, name) for name in pairs.names], create_detector(device="cpu"))
+    detector = create_detector(preset(**SEARCHES[given.search]), "cpu")
+    photos = find_faces([find_image(given.pairs.parent, name) for name in pairs.names], detector)
+    found = np.array([landmarks is not None for landmarks in photos.landmarks])
+    both = found[pairs.left] & found[pairs.right]
     missed = sum(landmarks is None for landmarks in photos.landmarks)
     if not given.json:
         print(f"{len(photos.paths)} photos, {missed} without a face, {len(pairs)} pairs", flush=True)
     results = []
     for model in given.model:
-        embedder = Embedder(load(model, "cpu"), precision="float32")
+        embedder = Embedder(load(model, "cpu"), flip=given.flip, precision="float32")
         for name, cut in cuts_for(embedder, given.cut):
-            results.append({"model": model, "cut": name, **figures(embed(photos, cut, embedder), pairs)})
-            if not given.json:
-                print(_line(results[-1]), flush=True)
+            mu = embed(photos, cut, embedder)
+            for some in [pairs] if both.all() else [pairs, pairs.take(both)]:
+                results.append({"model": model, "cut": name, "flip": embedder.flip, **figures(mu, some)})
+                if not given.json:
+                    print(_line(results[-1]), flush=True)
     if given.json:
         print(json.dumps({"photos": len(photos.paths), "without_a_face": missed, "results": results}, indent=2))
 
@@ -134,7 +146,7 @@ def main() -> None:
 def _line(told: dict[str, Any]) -> str:
     tars = ", ".join(f"TAR at FAR {far:g} {100 * told[f'tar_{far:g}']:.1f} %" for far in FARS)
     accuracy = f"{100 * told['accuracy']:.2f} ± {100 * told['std_error']:.2f} %"
-    return f"{told['model']}, {told['cut']}: {accuracy}, {tars}"
+    return f"{told['model']}, {told['cut']}, flip {told['flip']}, {told['pairs']} pairs: {accuracy}, {tars}"
 
 
 if __name__ == "__main__":

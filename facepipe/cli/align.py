@@ -25,7 +25,7 @@ _MOST_CHECKED = 8
 @options.some_paths
 @click.option("-o", "--out", required=True, type=options.output_path, help="Folder for the crops.")
 @options.crop_template
-@options.faces
+@options.cut_faces
 @options.detection
 @options.device
 @click.option(
@@ -43,7 +43,7 @@ def command(
     paths: tuple[Path, ...],
     out: Path,
     template: str | None,
-    rule: str,
+    rule: str | None,
     detection: "DetectorSettings",
     device: str,
     suffix: str,
@@ -66,6 +66,7 @@ def command(
     from facepipe.preprocess.presets import crop_defaults
 
     usual = crop_defaults(detection)
+    rule = rule or usual.rule or "largest"
     cropper = Cropper(Aligner(template or usual.template), create_detector(detection, device), rule, "drop")
     inputs = Inputs(strict)
     stems = _stems(inputs.images_by_root(*paths), out)

@@ -91,16 +91,24 @@ crop_template = click.option(
 )
 
 
-def _faces(rules: list[str], default: str) -> Callable[[Any], Any]:
+def _faces(rules: list[str], default: str, preset: bool = False) -> Callable[[Any], Any]:
+    """``preset``: the parameter is None where nothing is asked for, and the default gives way to that of a preset."""
+    told = f"  [default: {default}, or as the --preset says]" if preset else ""
     return click.option(
-        "--faces", "rule", type=click.Choice(rules), default=default, show_default=True, help="Which face of several."
+        "--faces",
+        "rule",
+        type=click.Choice(rules),
+        default=None if preset else default,
+        show_default=not preset,
+        help=f"Which face of several.{told}",
     )
 
 
-_ONE = ["centre", "largest", "best"]
+_ONE = ["centre", "largest", "best", "insightface"]
 faces = _faces([*_ONE, "all"], "largest")
 one_face = _faces(_ONE, "largest")
-dataset_faces = _faces([*_ONE, "all"], "centre")
+cut_faces = _faces([*_ONE, "all"], "largest", preset=True)
+dataset_faces = _faces([*_ONE, "all"], "centre", preset=True)
 """Data sets are collected around the face in the middle, and SphereFace takes that one."""
 dataset_face = _faces(_ONE, "centre")
 already_aligned = click.option(

@@ -5,7 +5,7 @@ import numpy as np
 from facepipe.detection.faces import Faces
 from facepipe.errors import FacepipeError
 
-RULES = ("centre", "largest", "best", "all")
+RULES = ("centre", "largest", "best", "insightface", "all")
 
 
 def choose(faces: Faces, rule: str, size: tuple[int, int]) -> np.ndarray:
@@ -16,7 +16,9 @@ def choose(faces: Faces, rule: str, size: tuple[int, int]) -> np.ndarray:
         rule: ``centre`` takes the box whose centre is nearest the image centre, by squared distance
             (SphereFace, face_detect_demo.m); ``largest`` the one of which
             most is visible, see `_visible`; ``best`` the highest score;
-            ``all`` every face, best first. The earlier face wins a tie.
+            ``insightface`` the box whose area, less twice the squared distance of its centre from the image's, is
+            largest (src/align/align_lfw.py of deepinsight/insightface); ``all`` every face, best first. The earlier
+            face wins a tie.
         size: (height, width) of the image in pixels.
 
     Raises:
@@ -36,6 +38,9 @@ def choose(faces: Faces, rule: str, size: tuple[int, int]) -> np.ndarray:
     height, width = size
     # As published, where boxes count from 1 and the image's centre is half its width.
     distance = ((left + right) / 2 + 1 - width / 2) ** 2 + ((top + bottom) / 2 + 1 - height / 2) ** 2
+    if rule == "insightface":
+        area = (right - left) * (bottom - top)
+        return np.array([int((area - 2 * distance).argmax())])
     return np.array([int(distance.argmin())])
 
 

@@ -109,6 +109,22 @@ def test_crops_of_another_cut_are_told_to_a_model(raw, tmp_path):
     assert run(*embed, tmp_path / "new").code == 0
 
 
+def test_a_preset_says_which_face_is_taken(tmp_path, astronaut):
+    """A face in the middle, half as wide as one beside it: insightface's script takes the middle one, `largest` not."""
+    import cv2
+
+    small = cv2.resize(astronaut[40:200, 150:310], (100, 100), interpolation=cv2.INTER_AREA)
+    photo = np.zeros((400, 500, 3), np.uint8)
+    photo[150:250, 200:300] = small
+    photo[0:160, 320:480] = astronaut[40:200, 150:310]
+    write_rgb(tmp_path / "in" / "a.png", photo)
+    asked, taken = {"insightface": ["--preset", "insightface"], "largest": [], "asked": ["--faces", "centre"]}, {}
+    for name, words in asked.items():
+        assert run("align", tmp_path / "in", "-o", tmp_path / name, *words).code == 0
+        taken[name] = read_rgb(tmp_path / name / "a.png").astype(int)
+    assert abs(taken["insightface"] - taken["asked"]).mean() < 10 < abs(taken["largest"] - taken["asked"]).mean()
+
+
 def test_a_preset_says_how_crops_are_cut_and_saved(raw, tmp_path):
     """SphereFace's are 112×96 and of MATLAB's JPEG quality; what is asked for by name goes before."""
     import json
@@ -120,5 +136,5 @@ def test_a_preset_says_how_crops_are_cut_and_saved(raw, tmp_path):
     assert run(*words, tmp_path / "b", "--template", "112x112", "--quality", "90").code == 0
     about = [json.loads(pq.read_schema(tmp_path / k / "manifest.parquet").metadata[b"facepipe"]) for k in "ab"]
     assert [(x["template"], x["quality"]) for x in about] == [("112x96-cp2tform", 75), ("112x112-umeyama", 90)]
-    assert about[0]["detection"]["detector"] == "mtcnn-matlab"
+    assert (about[0]["detection"]["detector"], about[0]["faces"]) == ("mtcnn-matlab", "centre")
     assert read_rgb(tmp_path / "a" / "A b" / "1.jpg").shape == (112, 96, 3)

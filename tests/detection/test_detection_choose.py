@@ -70,7 +70,24 @@ def test_best_and_all_go_by_score():
     assert choose(found, "all", (99, 99)).tolist() == [1, 3, 2, 0]
 
 
-@pytest.mark.parametrize("rule", ["centre", "largest", "best"])
+def test_insightface_weighs_area_against_distance():
+    # Centres 20 and 0 pixels off to the side of an image of 100×100; boxes count from 1 there.
+    wide, middle = (49, 29, 89, 69), (39, 39, 59, 59)
+    assert choose(faces(middle, wide), "insightface", (100, 100)).tolist() == [1]  # 1600 − 2·400 against 400
+    farther = faces(middle, (52, 29, 92, 69))  # 1600 − 2·23² = 542; 3 pixels more and it is 1600 − 2·26² = 248
+    assert choose(farther, "insightface", (100, 100)).tolist() == [1]
+    assert choose(faces(middle, (55, 29, 95, 69)), "insightface", (100, 100)).tolist() == [0]
+    # The rule of its own script, longhand, on boxes that count from 1.
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        corner, side = rng.uniform(0, 200, (6, 2)), rng.uniform(20, 90, (6, 2))
+        boxes = np.concatenate([corner, corner + side], 1).astype(np.float32)
+        x, y = (boxes[:, 0] + boxes[:, 2]) / 2 + 1 - 125, (boxes[:, 1] + boxes[:, 3]) / 2 + 1 - 120
+        expected = int(np.argmax(np.prod(boxes[:, 2:] - boxes[:, :2], 1) - 2 * (x * x + y * y)))
+        assert choose(faces(*boxes.tolist()), "insightface", (240, 250)).tolist() == [expected]
+
+
+@pytest.mark.parametrize("rule", ["centre", "largest", "best", "insightface"])
 def test_the_earlier_face_wins_a_tie(rule):
     found = faces((60, 40, 70, 60), (28, 40, 38, 60), (28, 40, 38, 60))
     assert choose(found, rule, (100, 100)).tolist() == [0]
@@ -86,7 +103,7 @@ def test_choices_are_indices_that_take_accepts():
 
 
 def test_unknown_rule_lists_the_known():
-    with pytest.raises(FacepipeError, match="'biggest' is unknown; choose one of centre, largest, best, all"):
+    with pytest.raises(FacepipeError, match="'biggest' is unknown; choose one of centre, largest, best, insight"):
         choose(Faces.none(), "biggest", (9, 9))
 
 
