@@ -52,6 +52,17 @@ def test_json(results):
     assert run(*words, "--seed", "1").json["against_first"] != told["against_first"]
 
 
+def test_ways_of_finding_faces_are_compared_detail_by_detail(results, tmp_path):
+    told, files = json.loads(results["poor"].read_text()), []
+    for number, ways in enumerate([[{"min_face": 20, "factor": 0.85}], [{"min_face": 12, "factor": 0.85}]]):
+        files.append(tmp_path / f"{number}.json")
+        files[-1].write_text(json.dumps(told | {"settings": told["settings"] | {"findings": ways}}))
+    shown = run("eval", "compare", *files).out
+    assert "findings: min_face" in shown and "factor" not in shown
+    files[1].write_text(json.dumps(told | {"settings": told["settings"] | {"findings": [*ways, {"detector": None}]}}))
+    assert "min_face 12, factor 0.85; detector None" in " ".join(run("eval", "compare", *files).out.split())
+
+
 def test_other_pairs_are_not_tested(results):
     ended = run("eval", "compare", results["poor"], results["short"])
     assert ended.code == 0 and "short against poor: no paired test, the runs are over different lists" in ended.err

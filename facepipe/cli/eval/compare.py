@@ -81,8 +81,9 @@ def _show_runs(files: tuple[Path, ...], results: list["SavedResult"]) -> None:
         shares = [_tars(result).get(far, {"tar": None})["tar"] for result in results]
         rows.append((f"TAR at FAR {far:g}", *map(percent, shares)))
     differing = []
-    for name in dict.fromkeys(name for result in results for name in result.settings):
-        values = [result.settings.get(name) for result in results]
+    settings = [_parted(result.settings) for result in results]
+    for name in dict.fromkeys(name for several in settings for name in several):
+        values = [several.get(name) for several in settings]
         if any(value != values[0] for value in values):
             differing.append((name, *(NONE if value is None else _plain(value) for value in values)))
     columns = (Column(""), *(Column(path.stem, right=True, prose=True) for path in files))
@@ -109,7 +110,18 @@ def _figure(name: str, value: Any) -> str:
     return f"{value:.5f}" if isinstance(value, float) else str(value)
 
 
+def _parted(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings, with each detail of the one way in which faces were found by itself."""
+    findings = settings.get("findings")
+    if not isinstance(findings, list) or len(findings) != 1 or not isinstance(findings[0], dict):
+        return settings
+    details = {f"findings: {name}": value for name, value in findings[0].items()}
+    return {name: value for name, value in settings.items() if name != "findings"} | details
+
+
 def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return "; ".join(map(_plain, value))
     return ", ".join(f"{key} {part}" for key, part in value.items()) if isinstance(value, dict) else str(value)
 
 
