@@ -151,7 +151,17 @@ class Cropper:
         pixels = [image.pixels for image in batch if image.pixels is not None]
         found = iter(self.detector(pixels) if self.detector is not None else [Faces.none()] * len(pixels))
         cropped = [self._crop(image, next(found) if image.pixels is not None else Faces.none()) for image in batch]
-        return [replace(crop, remarks=image.remarks) for crop, image in zip(cropped, batch, strict=True)]
+        return [
+            replace(crop, remarks=(*image.remarks, *self._misfit(crop)))
+            for crop, image in zip(cropped, batch, strict=True)
+        ]
+
+    def _misfit(self, crop: CroppedImage) -> tuple[str, ...]:
+        """A remark on a whole photo that was taken as an aligned crop: what is said of it means little."""
+        (height, width), (high, wide) = crop.size, self.aligner.size
+        if crop.status != "aligned" or (height == high and width >= wide):
+            return ()
+        return (f"taken as an aligned crop and scaled ({height}×{width} pixels; a crop has {high}×{wide})",)
 
     def _crop(self, image: ReadImage, faces: Faces) -> CroppedImage:
         nobody = np.zeros(0, np.int64)

@@ -1,14 +1,15 @@
 """Whether two faces are one person's."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from facepipe.api.face import Face, faces_of
 from facepipe.embedding import Embedder, Embeddings
-from facepipe.errors import ModelError
+from facepipe.errors import ImageError, ModelError
 from facepipe.pipeline import CroppedImage, ReadImage
 from facepipe.protocols.risk.face_confidence import sureness
 from facepipe.protocols.risk.stated_probability import stated_probability
@@ -82,7 +83,8 @@ class Comparison:
         used: which of them was compared, from 1; None for an aligned crop.
         confidences: of each face; empty where the model has no uncertainty head.
         compared_with: the faces behind ``surer_than``; empty where the card has none.
-        images, views: the photos, and all that was found in them.
+        views: all that was found in the photos.
+        images: the photos; None where many were compared, whose pixels nobody keeps.
     """
 
     score: float
@@ -104,8 +106,8 @@ class Comparison:
     used: tuple[int | None, int | None]
     confidences: tuple[FaceConfidence, ...]
     compared_with: str
-    images: tuple[ReadImage, ReadImage] = field(repr=False)
     views: tuple[CroppedImage, CroppedImage] = field(repr=False)
+    images: tuple[ReadImage, ReadImage] | None = field(default=None, repr=False)
 
     def picture(self, caption: str = "", crops: bool = False) -> np.ndarray:
         """Both photos side by side with boxes and landmarks, uint8 H×W×3 RGB.
@@ -116,6 +118,8 @@ class Comparison:
         """
         from facepipe.report.drawing import draw_faces, side_by_side
 
+        if self.images is None:
+            raise ImageError(f"{self.photos[0]}: of many photos no picture is made; compare two")
         panels = []
         for image, view in zip(self.images, self.views, strict=True):
             assert image.pixels is not None
@@ -157,6 +161,24 @@ class Comparison:
         return account
 
 
+@dataclass(frozen=True, eq=False)
+class Comparisons:
+    """Many photos compared.
+
+    Attributes:
+        made: in the order of the photos.
+        failed: photos that could not be compared, each with its reason.
+    """
+
+    made: tuple[Comparison, ...]
+    failed: tuple[tuple[str, str], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: ``comparisons``, and ``failed`` with ``path`` and ``error``."""
+        failed = [{"path": path, "error": reason} for path, reason in self.failed]
+        return {"comparisons": [one.to_dict() for one in self.made], "failed": failed}
+
+
 def verdict(same: bool, chance: float | None) -> str:
     """What is said of two faces, so that threshold and probability do not speak against each other.
 
@@ -184,8 +206,33 @@ def compare_faces(
     Raises:
         ModelError: the model gives no such score, or its card has no threshold for it.
     """
-    threshold, far, among, calibrated_on = _threshold(embedder, decide)
+    return replace(compare_pairs(found, embedder, decide)[0], images=(images[0], images[1]))
+
+
+def compare_pairs(
+    found: Sequence[CroppedImage], embedder: Embedder, decide: Decide, all_pairs: bool = False
+) -> list[Comparison]:
+    """Compare the first crop of the first photo with that of each other, or of all photos with each other.
+
+    Args:
+        found: two photos or more, with a crop each.
+        embedder, decide: as of `compare_faces`.
+        all_pairs: every photo with every later one.
+
+    Raises:
+        ModelError: as `compare_faces`.
+    """
+    _threshold(embedder, decide)
     embeddings = embedder(np.stack([result.crops[0] for result in found]))
+    pairs = combinations(range(len(found)), 2) if all_pairs else ((0, other) for other in range(1, len(found)))
+    return [_compare(found, embeddings, pair, embedder, decide) for pair in pairs]
+
+
+def _compare(
+    found: Sequence[CroppedImage], every: Embeddings, rows: tuple[int, int], embedder: Embedder, decide: Decide
+) -> Comparison:
+    threshold, far, among, calibrated_on = _threshold(embedder, decide)
+    embeddings = every.take(list(rows))
     pair = np.array([0]), np.array([1])
     scores = score_pairs(decide.score, embeddings, *pair)
     value = float(scores[0])
@@ -195,7 +242,7 @@ def compare_faces(
     if curve is not None:
         chance = float(stated_probability(curve, scores, embeddings, *pair, decide.prior)[0])
     section = card.uncertainty
-    one, other = found
+    one, other = (found[row] for row in rows)
     return Comparison(
         score=value,
         kind=decide.score,
@@ -219,7 +266,6 @@ def compare_faces(
         ),
         compared_with=section.measured_on if section is not None and section.quantiles else "",
         views=(one, other),
-        images=(images[0], images[1]),
     )
 
 

@@ -1,6 +1,6 @@
 """A detector and a model that are kept for many photos."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facepipe.alignment import Aligner
-from facepipe.api.comparison import Comparison, Decide, compare_faces, require_score
+from facepipe.api.comparison import (
+    Comparison,
+    Comparisons,
+    Decide,
+    compare_faces,
+    compare_pairs,
+    require_score,
+)
 from facepipe.api.face import Face, PhotoFaces, faces_of
 from facepipe.api.identified import IdentifiedFace, identify_faces, open_gallery
 from facepipe.detection import Detector, DetectorSettings, create_detector, preset
+from facepipe.detection.advice import no_face_advice
 from facepipe.embedding import Embedder
 from facepipe.errors import ImageError, NoFaceError
-from facepipe.images import Photo, read_photo
+from facepipe.images import Photo, RemotePhoto, read_photo
 from facepipe.pipeline import CroppedImage, Cropper, ReadImage
 from facepipe.zoo import DEFAULT, Model, load
 
@@ -113,13 +121,16 @@ class Pipeline:
             for result, own, told in zip(results, faces, remarks, strict=True):
                 yield PhotoFaces(str(result.path), own, told, result.reason if result.status == "error" else "")
 
-    def compare(self, a: Photo, b: Photo, decide: Decide | None = None, bgr: bool = False) -> Comparison:
+    def compare(
+        self, a: Photo, b: Photo, decide: Decide | None = None, bgr: bool = False, strict: bool = False
+    ) -> Comparison:
         """Whether two photos show one person, by the chosen face of each.
 
         Args:
             a, b: photos, as of `detect`.
             decide: score and false-accept rate of the decision; None is cosine at 1 in 1,000.
             bgr: arrays have blue first.
+            strict: refuse photos that are damaged inside.
 
         Raises:
             ImageError: a photo cannot be read.
@@ -127,12 +138,67 @@ class Pipeline:
             ModelError: the model has no such score or no threshold for it.
         """
         # Photos first, so that a wrong path is told before a model is loaded.
-        images = [self._read_one(photo, bgr) for photo in (a, b)]
+        images = [self._read_one(photo, bgr, strict) for photo in (a, b)]
         require_score(self.embedder, (decide or Decide()).score)
-        results = Cropper(self.aligner, self._detector(), self._one_face(), "drop")(images)
+        results = self._cropper(self._one_face())(images)
         for result in results:
-            _require_face(result)
+            if not result.crops:
+                raise NoFaceError(self._no_face(result))
         return compare_faces(images, results, self.embedder, decide or Decide())
+
+    def compare_many(
+        self,
+        photos: Sequence[Photo],
+        decide: Decide | None = None,
+        all_pairs: bool = False,
+        bgr: bool = False,
+        strict: bool = False,
+    ) -> Comparisons:
+        """The first photo against each of the others, by the chosen face of each; the photos' pixels are not kept.
+
+        Args:
+            photos: as of `detect`; two at least.
+            decide: as of `compare`.
+            all_pairs: compare every photo with every other.
+            bgr: arrays have blue first.
+            strict: refuse photos that are damaged inside.
+
+        Returns:
+            What was compared; photos that cannot be read or show no face are in ``failed``.
+
+        Raises:
+            ImageError, NoFaceError: the first photo cannot be used, and not all pairs were asked for; or no two can.
+            ModelError: the model has no such score or no threshold for it.
+        """
+        found: list[CroppedImage] = []
+        failed: list[tuple[str, str]] = []
+        for photo in photos:
+            first = not (found or failed or all_pairs)
+            try:
+                image = self._read_one(photo, bgr, strict)
+            except ImageError as error:
+                if first:
+                    raise
+                name = str(photo) if isinstance(photo, str | Path) else "<photo>"
+                failed.append((name, str(error).removeprefix(f"{name}: ")))
+                continue
+            if not (found or failed):
+                require_score(self.embedder, (decide or Decide()).score)
+            [result] = self._cropper(self._one_face())([image])
+            if result.crops:
+                found.append(result)
+            elif first:
+                raise NoFaceError(self._no_face(result))
+            else:
+                failed.append((str(result.path), result.reason))
+        if len(found) < 2:
+            raise NoFaceError(f"{failed[0][0]}: {failed[0][1]}; fewer than two photos could be compared")
+        made = compare_pairs(found, self.embedder, decide or Decide(), all_pairs)
+        return Comparisons(tuple(made), tuple(failed))
+
+    def _no_face(self, result: CroppedImage) -> str:
+        advice = no_face_advice(self.detection, result.size, self.aligner.size)
+        return f"{result.path}: {result.reason}{advice}"
 
     def identify(
         self, photo: Photo, gallery: "str | Path | Gallery", fpir: float = 0.01, bgr: bool = False
@@ -161,9 +227,9 @@ class Pipeline:
     def _one_face(self) -> str:
         return "largest" if self.faces == "all" else self.faces
 
-    def _read_one(self, photo: Photo, bgr: bool) -> ReadImage:
-        name, picture = read_photo(photo, bgr)
-        return ReadImage(Path(name), picture.pixels, remarks=picture.remarks)
+    def _read_one(self, photo: Photo, bgr: bool, strict: bool = False) -> ReadImage:
+        name, picture = read_photo(photo, bgr, strict=strict)
+        return ReadImage(_named(photo, name), picture.pixels, remarks=picture.remarks)
 
     def _crop_one(self, photo: Photo, bgr: bool, rule: str | None = None) -> CroppedImage:
         return self._cropper(rule)([self._read_one(photo, bgr)])[0]
@@ -173,7 +239,7 @@ class Pipeline:
         for number, photo in enumerate(batch):
             try:
                 name, picture = read_photo(photo, bgr)
-                images.append(ReadImage(Path(name), picture.pixels))
+                images.append(ReadImage(_named(photo, name), picture.pixels))
                 remarks.append(picture.remarks)
             except ImageError as error:
                 name = str(photo) if isinstance(photo, str | Path) else f"<photo {number + 1}>"
@@ -191,8 +257,5 @@ class Pipeline:
         return [tuple(face.with_embedding(embeddings, next(rows)) for face in faces) for faces in groups]
 
 
-def _require_face(result: CroppedImage) -> None:
-    if not result.crops:
-        raise NoFaceError(
-            f"{result.path}: {result.reason}; try --min-face 12 for small faces, or --already-aligned for a face crop"
-        )
+def _named(photo: Photo, name: str) -> Path:
+    return photo if isinstance(photo, RemotePhoto) else Path(name)

@@ -161,7 +161,9 @@ def faces_of_photos(
         raise DatasetError(f"{root}: no photos in folders of people; it should hold PERSON/photo.jpg")
     found = join_embeddings(list(embed_images(files, cropper, embedder, progress=advance)))
     if not len(found):
-        raise DatasetError(f"{root}: no face found in {len(files)} photos; are they aligned crops? --already-aligned")
+        crops = read_rgb(files[0]).shape[:2] == embedder.size
+        advice = "they have the size of crops: if they are aligned, --already-aligned" if crops else "look at them"
+        raise DatasetError(f"{root}: no face found in {len(files)} photos; {advice}")
     strays = len(owners) - len(files)
     notes = [f"{root}: {layout.remark()}"] if layout.remark() else []
     notes += [f"{root}: {passed.line()}"] if passed else []

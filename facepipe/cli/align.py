@@ -1,12 +1,12 @@
 """``facepipe align``."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from facepipe.cli import options
+from facepipe.cli.copies import mirrored
 from facepipe.cli.door import Output, door
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.screen import note, print_json, progress, say
@@ -38,7 +38,7 @@ _MOST_CHECKED = 8
 )
 @strict_option
 @options.as_json
-@door(Output("out"), reads=("paths",))
+@door(Output("out"), reads=("paths",), there=("paths",))
 def command(
     paths: tuple[Path, ...],
     out: Path,
@@ -69,7 +69,7 @@ def command(
     rule = rule or usual.rule or "largest"
     cropper = Cropper(Aligner(template or usual.template), create_detector(detection, device), rule, "drop")
     inputs = Inputs(strict)
-    stems = _stems(inputs.images_by_root(*paths), out)
+    stems = mirrored(inputs.images_by_root(*paths), out)
     many = range(_MOST_CHECKED if rule == "all" else 1)
     require_apart((_crop(stem, n, suffix) for stem in stems.values() for n in many), stems, overwrite)
     count = left_out = written = 0
@@ -91,19 +91,6 @@ def command(
     if not written:
         raise FacepipeError(f"{paths[0]}: no face in {count} image(s); nothing was written")
     inputs.end(left_out)
-
-
-def _stems(found: Iterable[tuple[Path, Path]], out: Path) -> dict[Path, Path]:
-    """Where the crops of each image go, without number and extension, no two alike."""
-    taken: set[Path] = set()
-    stems = {}
-    for root, path in found:
-        stem = out / (path.parent.relative_to(root) if root != path else "") / path.stem
-        while stem in taken:
-            stem = stem.with_name(stem.name + (path.suffix or "_"))
-        taken.add(stem)
-        stems[path] = stem
-    return stems
 
 
 def _crop(stem: Path, number: int, suffix: str) -> Path:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
+from facepipe.cli.copies import mirrored
 from facepipe.cli.door import Output, door
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.screen import note, print_json, progress, say
+from facepipe.errors import ImageError
 from facepipe.files import require_apart
 
 if TYPE_CHECKING:
@@ -23,7 +25,11 @@ if TYPE_CHECKING:
 @options.device
 @strict_option
 @options.as_json
-@click.option("--save", type=options.output_path, help="Folder for copies of the images with the faces drawn in.")
+@click.option(
+    "--save",
+    type=options.output_path,
+    help="Folder for copies of the images with the faces drawn in, under the same sub-folders.",
+)
 @door(Output("save"), reads=("paths",))
 def command(
     paths: tuple[Path, ...],
@@ -49,19 +55,24 @@ def command(
     from facepipe.pipeline import read_batches
 
     inputs = Inputs(strict)
-    files: Iterable[Path] = _files(paths, inputs)
+    missing = [path for path in paths if not path.exists()]
+    if len(missing) == len(paths):
+        raise ImageError(f"{paths[0]}: no such file or folder; check the path")
+    found = _found(paths, missing, inputs)
+    files: Iterable[Path] = (path for _, path in found)
     copies: dict[Path, Path] = {}
     if save is not None:
-        files = list(files)
-        copies = _copies(files, save)
+        listed = list(found)
+        files = [path for _, path in listed]
+        copies = {path: stem.with_name(f"{stem.name}.jpg") for path, stem in mirrored(listed, save).items()}
         require_apart(copies.values(), files, overwrite)
     detector = create_detector(detection, device)
     count = failed = 0
     with progress("detecting") as advance:
         for batch in read_batches(files, read=inputs.read):
-            found = iter(detector([image.pixels for image in batch if image.pixels is not None]))
+            faces_of = iter(detector([image.pixels for image in batch if image.pixels is not None]))
             for image in batch:
-                faces = next(found) if image.pixels is not None else None
+                faces = next(faces_of) if image.pixels is not None else None
                 _show(image, faces, as_json)
                 failed += faces is None
                 inputs.see(image.path, image.remarks, faces is not None)
@@ -81,14 +92,10 @@ def command(
     inputs.end()
 
 
-def _files(paths: tuple[Path, ...], inputs: Inputs) -> Iterator[Path]:
-    """The images; among others, a path that does not exist is told of like a file that cannot be read, and first."""
-    missing = [path for path in paths if not path.exists()]
-    if len(missing) < len(paths):
-        yield from missing
-        yield from inputs.images(*(path for path in paths if path.exists()))
-    else:
-        yield from inputs.images(*paths)
+def _found(paths: tuple[Path, ...], missing: list[Path], inputs: Inputs) -> Iterator[tuple[Path, Path]]:
+    """Root and image; a path that does not exist is told of like a file that cannot be read, and first."""
+    yield from ((path, path) for path in missing)
+    yield from inputs.images_by_root(*(path for path in paths if path not in missing))
 
 
 def _show(image: "ReadImage", faces: "Faces | None", as_json: bool) -> None:
@@ -121,19 +128,6 @@ def _lines(faces: "Faces") -> Iterator[str]:
     for box, score in zip(faces.boxes, faces.scores, strict=True):
         left, top, right, bottom = (f"{value:.1f}" for value in box)
         yield f"  score {score:.4f}  box {left} {top} {right} {bottom}"
-
-
-def _copies(files: list[Path], folder: Path) -> dict[Path, Path]:
-    """A name in ``folder`` for each image, no two alike."""
-    taken: set[Path] = set()
-    copies = {}
-    for file in files:
-        stem = "_".join([*file.parts[-3:-1], file.stem]).lstrip("/._")
-        while (name := folder / f"{stem}.jpg") in taken:
-            stem += file.suffix or "_"
-        taken.add(name)
-        copies[file] = name
-    return copies
 
 
 def _draw(image: "ReadImage", faces: "Faces", name: Path) -> None:

@@ -18,6 +18,16 @@ PLOTS = (".png", ".jpg", ".svg", ".pdf")
 TABLES = (".parquet", ".pq")
 
 
+_ADVICE = {
+    "store": "make it with 'facepipe embed IMAGES -o {path}'",
+    "embeddings": "make it with 'facepipe embed IMAGES -o {path}'",
+    "strangers": "make it with 'facepipe embed IMAGES -o {path}'",
+    "gallery": "make a gallery with 'facepipe gallery build DIR {path}'",
+    "galleries": "make a gallery with 'facepipe gallery build DIR {path}'",
+}
+"""What to do about a file that is missing, by the name of the parameter."""
+
+
 def _nobodys(_: Path) -> bool:
     return False
 
@@ -52,19 +62,20 @@ class Output:
 
 @dataclass(frozen=True)
 class Door:
-    """What a command reads and writes, by the names of its parameters."""
+    """What a command reads and writes, by the names of its parameters; what is in ``there`` must exist."""
 
     reads: tuple[str, ...]
     writes: tuple[Output, ...]
+    there: tuple[str, ...] = ()
 
 
-def door(*writes: Output, reads: tuple[str, ...] = ()) -> Callable[[F], F]:
+def door(*writes: Output, reads: tuple[str, ...] = (), there: tuple[str, ...] = ()) -> Callable[[F], F]:
     """Declare a command's inputs and outputs, and compare them before it runs.
 
     It stands above decorators that put parameters together, so that it sees them as they are given. A command that
     writes files, or has a parameter ``overwrite``, gets the option ``--overwrite`` unless it has one of its own.
     """
-    declared = Door(reads, writes)
+    declared = Door(reads, writes, there)
 
     def decorate(command: F) -> F:
         wants = "overwrite" in signature(command).parameters
@@ -74,6 +85,7 @@ def door(*writes: Output, reads: tuple[str, ...] = ()) -> Callable[[F], F]:
         @wraps(command)
         def wrapped(**words: Any) -> Any:
             overwrite = bool(words.get("overwrite")) if wants else bool(words.pop("overwrite", False))
+            _require_there(declared, words)
             _compare(declared, words, overwrite)
             return command(**words)
 
@@ -82,6 +94,15 @@ def door(*writes: Output, reads: tuple[str, ...] = ()) -> Callable[[F], F]:
         return decorated
 
     return decorate
+
+
+def _require_there(declared: Door, words: dict[str, Any]) -> None:
+    """What is missing is told at once, not after a model was loaded."""
+    for name in declared.there:
+        for path in _paths(words[name]):
+            if not path.exists():
+                advice = _ADVICE.get(name, "check the path").format(path=path)
+                raise FacepipeError(f"{path}: no such file or folder; {advice}")
 
 
 def _compare(declared: Door, words: dict[str, Any], overwrite: bool) -> None:
@@ -110,7 +131,7 @@ def _compare_file(
 
 def _paths(value: Any) -> Iterator[Path]:
     if isinstance(value, str | Path):
-        yield Path(value)
+        yield value if isinstance(value, Path) else Path(value)
     elif value is not None:
         for each in value:
             yield from _paths(each)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @options.detection
 @strict_option
 @options.as_json
-@door(Output("out", TABLES, ours=is_embeddings), Output("sheet", PICTURES), reads=("paths",))
+@door(Output("out", TABLES, ours=is_embeddings), Output("sheet", PICTURES), reads=("paths",), there=("paths",))
 def command(
     paths: tuple[Path, ...],
     out: Path | None,

@@ -10,6 +10,8 @@ from facepipe.cli import options
 from facepipe.cli.door import TABLES, Output, door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
 from facepipe.cli.inputs import Inputs, strict_option
+from facepipe.cli.lazy_group import Group
+from facepipe.cli.photo_type import PHOTO
 from facepipe.cli.screen import note, print_json, progress
 from facepipe.cli.table import Column, show_table
 from facepipe.files import locked, match_names
@@ -20,10 +22,10 @@ if TYPE_CHECKING:
 
 _gallery = click.argument("gallery", type=click.Path(path_type=Path))
 _FPIR = 1e-2
-_some_images = click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+_some_images = click.argument("images", nargs=-1, required=True, type=PHOTO)
 
 
-@click.group("gallery")
+@click.group("gallery", cls=Group)
 def command() -> None:
     """Galleries of known people, for 'facepipe identify'.
 
@@ -40,7 +42,7 @@ def command() -> None:
 @turning_face_tools
 @strict_option
 @options.as_json
-@door(Output("gallery", TABLES, add_with="facepipe gallery add"), reads=("images",))
+@door(Output("gallery", TABLES, add_with="facepipe gallery add"), reads=("images",), there=("images",))
 def build(
     images: tuple[Path, ...],
     gallery: Path,
@@ -76,7 +78,7 @@ def build(
 @turning_face_tools
 @strict_option
 @options.as_json
-@door(Output("gallery", TABLES, changes=True), reads=("images",))
+@door(Output("gallery", TABLES, changes=True), reads=("images",), there=("images",))
 def add(
     gallery: Path,
     images: tuple[Path, ...],

@@ -1,4 +1,4 @@
-"""A group of commands whose modules are imported only when they are asked for.
+"""Groups of commands: one that knows what a mistyped name means, and one that imports its commands when asked for.
 
 PyTorch alone takes longer to import than ``facepipe --help`` may take.
 """
@@ -7,8 +7,28 @@ from importlib import import_module
 
 import click
 
+from facepipe.nearest import nearest
 
-class LazyGroup(click.Group):
+
+class Group(click.Group):
+    """Says which command was meant by a name that is none."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As of click.
+
+        Raises:
+            UsageError: there is no such command; names the nearest.
+        """
+        name = args[0]
+        if ctx.resilient_parsing or self.get_command(ctx, name) is not None or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        meant = nearest(name, self.list_commands(ctx))
+        raise click.UsageError(f"No such command {name!r}." + (f" Did you mean {meant!r}?" if meant else ""), ctx)
+
+
+class LazyGroup(Group):
     """Each command is ``command`` of the module ``facepipe.cli.PREFIX + name``.
 
     Args:

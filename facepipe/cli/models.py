@@ -9,6 +9,7 @@ import click
 from facepipe.cli import options
 from facepipe.cli.choices import flips, table_option
 from facepipe.cli.door import Output, door
+from facepipe.cli.lazy_group import Group
 from facepipe.cli.screen import note, notes, out, print_json
 from facepipe.cli.table import Column, figures, show_table
 from facepipe.errors import ModelError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from facepipe.zoo import AnyCard, Card, CardStatus, DetectorCard, Probability
 
 
-@click.group("models", invoke_without_command=True)
+@click.group("models", cls=Group, invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
     """List, fetch, import and export models."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from facepipe.cli.choices import flips, table_option
+from facepipe.cli.photo_type import PHOTO
 from facepipe.cli.screen import note
 from facepipe.errors import FacepipeError
 
@@ -123,7 +124,7 @@ identity_depth = click.option(
 )
 overwrite = click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 output_path = click.Path(path_type=Path)
-some_paths = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+some_paths = click.argument("paths", nargs=-1, required=True, type=PHOTO)
 
 
 def detection(command: F) -> F:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from facepipe.cli.screen import note, out
+from facepipe.cli.screen import note, out, say
+from facepipe.cli.table import Column, show_table
 from facepipe.shown import shown
 
 WORDS = {
@@ -11,6 +12,9 @@ WORDS = {
     "not shown": "not shown to be the same person",
     "different": "different people",
 }
+_SHORT = {"same": "same person", "doubtful": "doubtful", "not shown": "not shown", "different": "different people"}
+_AMONG = {"random": "at random", "alike": "who are alike"}
+_NAMED = 3  # photos that are named one by one
 CHILDREN = "children were not measured"
 
 
@@ -38,7 +42,7 @@ def show(answer: dict[str, Any]) -> None:
         of = f"face {account['used']} of {account['faces']}" if "used" in account else "taken as an aligned crop"
         if account.get("search", PLAIN) != PLAIN:
             of += f" ({account['search']} search)"
-        screen.print(f"  {shown(account['path'])}: {of}{_sure(account)}", markup=False, soft_wrap=True)
+        screen.print(f"  {_whole(account['path'])}: {of}{_sure(account)}", markup=False, soft_wrap=True)
     for number, account in enumerate(answer["images"], 1):
         if account.get("unsure"):
             warning = f"  face {number} is blurred or turned away: the answer is uncertain"
@@ -48,9 +52,45 @@ def show(answer: dict[str, Any]) -> None:
     _show_rates(answer["false_matches"])
     screen.print(f"  threshold measured on: {answer['calibrated_on']}", markup=False, soft_wrap=True)
     screen.print(f"  model: {answer['model']}", markup=False, soft_wrap=True)
-    crowded = [account["path"] for account in answer["images"] if account["faces"] > 1]
+    _tell_crowds([answer], "choose with --faces, see with --save")
+
+
+def show_many(answers: list[dict[str, Any]], all_pairs: bool) -> None:
+    """Print a line for each comparison, best first, and below what they have in common."""
+    first = answers[0]
+    pair = (Column("first"), Column("second")) if all_pairs else (Column("photo"),)
+    columns = Column("score", right=True), Column("verdict"), Column("probability", right=True, lesser=1), *pair
+    rows = []
+    for answer in sorted(answers, key=lambda one: -one["score"]):
+        names = [account["path"] for account in answer["images"]]
+        chance = _percent(answer["probability"]) if "probability" in answer else "–"
+        verdict = _SHORT[answer["verdict"]]
+        rows.append((f"{answer['score']:.3f}", verdict, chance, *(names if all_pairs else names[1:])))
+    against = "" if all_pairs else f"{first['images'][0]['path']} against {len(answers)} photos"
+    show_table(columns, rows, against)
+    unsure = sum(any(account.get("unsure") for account in answer["images"]) for answer in answers)
+    same = sum(answer["same"] for answer in answers)
+    at = "as given" if first["far"] is None else f"FAR {first['far']:g} among strangers {_AMONG[first['among']]}"
+    say(f"{same} of {len(answers)} pass: {first['kind']} from {first['threshold']:.3f} on, {at}")
+    if first["far"] is not None:
+        say(f"of {len(answers)} strangers so compared, {len(answers) * first['far']:.2g} would pass on average")
+    say(f"threshold measured on: {first['calibrated_on']}")
+    say(f"model: {first['model']}")
+    if unsure:
+        note(f"in {unsure} comparisons a face is blurred or turned away: they are uncertain", style="yellow")
+    _tell_crowds(answers, "choose with --faces")
+
+
+def _tell_crowds(answers: list[dict[str, Any]], advice: str) -> None:
+    accounts = [account for answer in answers for account in answer["images"]]
+    crowded = list(dict.fromkeys(account["path"] for account in accounts if account["faces"] > 1))
     if crowded:
-        note(f"several faces in {', '.join(crowded)}: choose with --faces, see with --save")
+        told = ", ".join(crowded) if len(crowded) <= _NAMED else f"{len(crowded)} photos, such as {crowded[0]}"
+        note(f"several faces in {told}: {advice}")
+
+
+def _whole(path: str) -> str:
+    return shown(path, 6 * len(path) + 1)
 
 
 def _show_rates(measured: dict[str, Any]) -> None:

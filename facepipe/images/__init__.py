@@ -8,6 +8,7 @@ from facepipe.images.listing import list_images, list_images_by_root
 from facepipe.images.photo import Photo, read_photo
 from facepipe.images.pixels import require_pixels
 from facepipe.images.reading import DAMAGED, MAX_PIXELS, Picture, read_encoded, read_image, read_rgb
+from facepipe.images.remote import RemotePhoto, is_web_address
 from facepipe.images.writing import encode_rgb, write_rgb
 
 __all__ = [
@@ -18,7 +19,9 @@ __all__ = [
     "VIDEO_EXTENSIONS",
     "Photo",
     "Picture",
+    "RemotePhoto",
     "encode_rgb",
+    "is_web_address",
     "list_images",
     "list_images_by_root",
     "read_encoded",

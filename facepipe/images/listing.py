@@ -7,6 +7,7 @@ from pathlib import Path
 from facepipe.errors import ImageError
 from facepipe.files import FolderError, PassedOver, walk
 from facepipe.images.formats import EXTENSIONS, KINDS
+from facepipe.images.remote import RemotePhoto
 
 
 def list_images(
@@ -31,7 +32,13 @@ def list_images(
 def list_images_by_root(
     *roots: str | os.PathLike[str], passed: PassedOver | None = None, system: bool = False
 ) -> Iterator[tuple[Path, Path]]:
-    """`list_images`, each image with the root below which it was found."""
+    """`list_images`, each image with the root below which it was found; those that are no files come first."""
+    for root in roots:
+        if isinstance(root, RemotePhoto):
+            yield root, root
+    roots = tuple(root for root in roots if not isinstance(root, RemotePhoto))
+    if not roots:
+        return
     try:
         yield from walk(roots, EXTENSIONS, passed if passed is not None else PassedOver(), KINDS, system)
     except FolderError as error:

@@ -16,13 +16,16 @@ Photo = Union[str, os.PathLike[str], bytes, BinaryIO, "Image", np.ndarray]
 """What every function of the Python API takes for a photo. An array is uint8 H×W×3 RGB."""
 
 
-def read_photo(photo: Photo, bgr: bool = False, max_pixels: int = MAX_PIXELS) -> tuple[str, Picture]:
+def read_photo(
+    photo: Photo, bgr: bool = False, max_pixels: int = MAX_PIXELS, strict: bool = False
+) -> tuple[str, Picture]:
     """The name of a photo and what it shows, as `read_image` gives it.
 
     Args:
         photo: see `Photo`. A Pillow image is turned as its EXIF block says; an array is taken as it is.
         bgr: an array has blue first, as OpenCV reads it.
         max_pixels: larger pictures are refused.
+        strict: as of `read_image`, for photos that are encoded.
 
     Returns:
         The path, or what stands for it: ``<bytes>``, ``<file>``, ``<Pillow image>``, ``<array>``.
@@ -36,13 +39,13 @@ def read_photo(photo: Photo, bgr: bool = False, max_pixels: int = MAX_PIXELS) ->
     if bgr:
         raise ImageError("bgr=True is for arrays; photos of other kinds are read in the right order anyway")
     if isinstance(photo, str | os.PathLike):
-        return os.fspath(photo), read_image(photo, max_pixels)
+        return os.fspath(photo), read_image(photo, max_pixels, strict=strict)
     if isinstance(photo, bytes | bytearray | memoryview):
-        return "<bytes>", read_image(bytes(photo), max_pixels, "<bytes>")
+        return "<bytes>", read_image(bytes(photo), max_pixels, "<bytes>", strict=strict)
     if hasattr(photo, "read"):
         name = getattr(photo, "name", "<file>")
         name = name if isinstance(name, str) else "<file>"
-        return name, read_image(photo.read(), max_pixels, name)
+        return name, read_image(photo.read(), max_pixels, name, strict=strict)
     if hasattr(photo, "getexif"):
         return "<Pillow image>", _of_pillow(photo)
     raise ImageError(f"a photo is a path, bytes, a file, a Pillow image or an array, not {type(photo).__name__}")

@@ -17,6 +17,7 @@ from facepipe.images.depth import eight_bits, eight_bits_of_floats, grey_to_rgb
 from facepipe.images.formats import KINDS, RAW
 from facepipe.images.jpeg import decode_jpeg
 from facepipe.images.png import is_png, without_text
+from facepipe.images.remote import RemotePhoto
 
 MAX_PIXELS = 178_956_970
 """Largest picture that is decoded: where Pillow itself speaks of a decompression bomb."""
@@ -84,7 +85,10 @@ def read_image(
     """
     name = name or ("<bytes>" if isinstance(source, bytes) else os.fspath(source))
     _refuse_raw(Path(name).suffix, name)
-    data = source if isinstance(source, bytes) else read_encoded(Path(source), name)
+    if isinstance(source, RemotePhoto):
+        data = source.read()
+    else:
+        data = source if isinstance(source, bytes) else read_encoded(Path(source), name)
     if not data:
         raise ImageError(f"{name}: the file is empty (0 bytes); fetch or export it again")
     try:

@@ -11,7 +11,7 @@ CHOSEN, OTHER, POINT = (46, 204, 113), (160, 160, 160), (255, 209, 0)
 
 
 def draw_faces(image: np.ndarray, faces: Faces, chosen: Sequence[int] | np.ndarray = ()) -> np.ndarray:
-    """A copy of the image with a box, score and landmarks per face; chosen faces in green, others in grey.
+    """A copy of the image with a box, the detector's score and landmarks per face; chosen ones green, others grey.
 
     Args:
         image: uint8 H×W×3 RGB.
@@ -26,7 +26,7 @@ def draw_faces(image: np.ndarray, faces: Faces, chosen: Sequence[int] | np.ndarr
         colour = CHOSEN if index in chosen else OTHER
         box = faces.boxes[index].tolist()
         pen.rectangle(box, outline=colour, width=width)
-        pen.text((box[0] + width, box[3] + width), f"{faces.scores[index]:.3f}", fill=colour, font=font)
+        pen.text((box[0] + width, box[3] + width), f"detection {faces.scores[index]:.3f}", fill=colour, font=font)
         for x, y in faces.landmarks[index]:
             pen.ellipse((x - width, y - width, x + width, y + width), fill=POINT)
     return np.asarray(picture)

@@ -96,7 +96,7 @@ def test_what_cannot_be_compared_is_one_line_that_names_it(photos, model):
         return refused("compare", photos / "large.png", photos / name, "-m", model, "--json")
 
     assert other("nobody.png").startswith(f"{photos / 'nobody.png'}: no face found; try --min-face 12")
-    assert other("missing.jpg") == f"{photos / 'missing.jpg'}: no such file; check the path"
+    assert other("missing.jpg") == f"{photos / 'missing.jpg'}: no such file or folder; check the path"
     assert other("text.jpg").startswith(f"{photos / 'text.jpg'}: not an image")
     assert other("").startswith(f"{photos}: a folder, not an image")
     assert "unknown model 'nobody'" in refused("compare", photos / "large.png", photos / "small.jpg", "-m", "nobody")

@@ -87,6 +87,7 @@ def test_wrong_usage(words, what):
 
 def test_wrong_values_of_shared_options(tmp_path):
     image = tmp_path / "a.png"
+    image.write_bytes(b"x")
     assert refused("detect", image, "--device", "gpu9") == (
         "--device gpu9: no such device; choose one of auto, cpu, cuda, mps"
     )
@@ -143,7 +144,7 @@ def test_as_a_process(tmp_path):
     assert ended.stderr == f"facepipe: {missing}: no such file or folder; check the path\n"
     with_debug = process("--debug", "compare", str(missing), str(missing))
     assert with_debug.returncode == 1
-    assert "Traceback" in with_debug.stderr and "ImageError" in with_debug.stderr
+    assert "Traceback" in with_debug.stderr and "FacepipeError: " in with_debug.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")

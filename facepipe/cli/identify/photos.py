@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facepipe.cli.copies import mirrored
 from facepipe.cli.inputs import Inputs
 from facepipe.cli.screen import note, print_json, progress, say
 
@@ -76,15 +77,8 @@ def copies_of(found: dict[Path, Path], save: Path) -> dict[Path, Path]:
     """
     if save.suffix:
         return dict.fromkeys(found, save)
-    copies: dict[Path, Path] = {}
-    taken: set[Path] = set()
-    for path, root in found.items():
-        stem = save / (path.with_suffix("").relative_to(root) if root != path else path.stem)
-        while (name := stem.with_name(f"{stem.name}.jpg")) in taken:
-            stem = stem.with_name(stem.name + (path.suffix or "_"))
-        taken.add(name)
-        copies[path] = name
-    return copies
+    stems = mirrored(((root, path) for path, root in found.items()), save)
+    return {path: stem.with_name(f"{stem.name}.jpg") for path, stem in stems.items()}
 
 
 def _save(pixels: "np.ndarray", scene: "Scene", kind: str, path: Path) -> None:

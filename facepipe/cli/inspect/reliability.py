@@ -25,7 +25,7 @@ from facepipe.cli.screen import note, out, print_json
 @click.option("--output", "-o", type=options.output_path, help="Write a plot.")
 @options.model
 @options.as_json
-@door(Output("output", PLOTS), reads=("embeddings", "pairs_file"))
+@door(Output("output", PLOTS), reads=("embeddings", "pairs_file"), there=("embeddings",))
 def command(
     embeddings: Path, pairs_file: Path, form: str, score: str, output: Path | None, model: str | None, as_json: bool
 ) -> None:

@@ -1,0 +1,24 @@
+"""What may help where no face was found: nothing that would turn a photo without a face into a confident answer."""
+
+from facepipe.detection.registry import DETECTORS
+from facepipe.detection.settings import DetectorSettings
+
+
+def no_face_advice(settings: DetectorSettings, size: tuple[int, int], crop_size: tuple[int, int]) -> str:
+    """The end of a message, such as ``; try --turns for a photo on its side``; empty where nothing is left to try.
+
+    Args:
+        settings: of the search.
+        size: (height, width) of the photo in pixels.
+        crop_size: of the model's crops. Only a photo of this very size may be one: any other, taken for a crop, gives
+            an answer that means nothing.
+    """
+    tries = []
+    if not settings.turns:
+        tries.append("--turns for a photo on its side")
+    window = DETECTORS[settings.detector].window
+    if settings.min_face > window:
+        tries.append(f"--min-face {window} for faces of fewer than {settings.min_face:g} pixels")
+    if size == crop_size:
+        tries.append("--already-aligned if this is an aligned crop")
+    return f"; try {', or '.join(tries)}" if tries else ""

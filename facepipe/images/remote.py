@@ -1,0 +1,147 @@
+"""Photos that are no files: at an address of the web, or on standard input. They are read when they are opened."""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from facepipe.errors import ImageError
+
+if TYPE_CHECKING:
+    from requests import Response
+
+MAX_FETCHED = 100 << 20
+"""Bytes of a photo that are fetched, or read from standard input, at most."""
+STDIN = "<stdin>"
+
+_TIMEOUT = (10, 20)  # seconds to connect, and between two pieces
+_LONGEST = 60.0  # seconds in all
+_PIECE = 1 << 16
+_Path: Any = type(Path())
+
+
+class RemotePhoto(_Path):
+    """Stands where a path of a photo does: named after the address, and shown as it.
+
+    Args:
+        address: ``http://…``, ``https://…``, or ``<stdin>``.
+    """
+
+    address = ""
+    data: bytes | None = None
+
+    def __new__(cls, address: str) -> "RemotePhoto":
+        made: RemotePhoto = super().__new__(cls, _file_name(address))
+        made.address = address
+        return made
+
+    def __init__(self, address: str) -> None:
+        if sys.version_info >= (3, 12):
+            super().__init__(_file_name(address))
+
+    def with_segments(self, *parts: str) -> Path:
+        """What is made of its name is a plain path."""
+        return Path(*parts)
+
+    def __str__(self) -> str:
+        return _without_password(self.address) or super().__str__()
+
+    def __fspath__(self) -> str:
+        return str(self)
+
+    def __eq__(self, other: object) -> bool:
+        if self.address:
+            return isinstance(other, RemotePhoto) and self.address == other.address
+        return bool(super().__eq__(other))
+
+    def __hash__(self) -> int:
+        return hash(self.address) if self.address else super().__hash__()
+
+    def exists(self, **_: Any) -> bool:
+        """Whether it is there is known when it is read."""
+        return True
+
+    def is_dir(self, **_: Any) -> bool:
+        """It is no folder."""
+        return False
+
+    def read(self) -> bytes:
+        """The encoded photo; kept, since standard input can be read but once.
+
+        Raises:
+            ImageError: it cannot be fetched, takes too long, or is too large.
+        """
+        if self.data is None:
+            self.data = _read_stdin() if self.address == STDIN else _fetch(self.address)
+        return self.data
+
+
+def is_web_address(text: str) -> bool:
+    """Whether ``text`` is an address of the web."""
+    return text.lower().startswith(("http://", "https://"))
+
+
+def _file_name(address: str) -> str:
+    """Where a file of this address would lie: host and path, without a query."""
+    if address == STDIN:
+        return "stdin"
+    parts = urlsplit(address)
+    return f"{parts.hostname or 'web'}/{unquote(parts.path).strip('/') or 'photo'}".replace("..", "_")
+
+
+def _read_stdin() -> bytes:
+    stream = getattr(sys.stdin, "buffer", None)
+    if stream is None or sys.stdin.isatty():
+        raise ImageError(f"{STDIN}: nothing is sent there; use '-' behind a pipe, such as 'cat a.jpg | facepipe ... -'")
+    data: bytes = stream.read(MAX_FETCHED + 1)
+    if len(data) > MAX_FETCHED:
+        raise ImageError(f"{STDIN}: {_too_large()}")
+    return data
+
+
+def _fetch(address: str) -> bytes:
+    import requests
+
+    until, name = time.monotonic() + _LONGEST, _without_password(address)
+    try:
+        with requests.get(address, stream=True, timeout=_TIMEOUT, headers={"User-Agent": "facepipe"}) as answer:
+            if not answer.ok:
+                raise ImageError(f"{name}: the server answered {answer.status_code} {answer.reason}; check it")
+            return _body(answer, name, until)
+    except (requests.RequestException, UnicodeError) as error:
+        raise ImageError(f"{name}: cannot be fetched ({_why(error)}); save the photo and give the file") from error
+
+
+def _body(answer: "Response", name: str, until: float) -> bytes:
+    if int(answer.headers.get("Content-Length") or 0) > MAX_FETCHED:
+        raise ImageError(f"{name}: {_too_large()}")
+    data = bytearray()
+    for piece in answer.iter_content(_PIECE):
+        data += piece
+        if len(data) > MAX_FETCHED:
+            raise ImageError(f"{name}: {_too_large()}")
+        if time.monotonic() > until:
+            raise ImageError(f"{name}: took longer than {_LONGEST:.0f} s; save the photo and give the file")
+    return bytes(data)
+
+
+def _without_password(address: str) -> str:
+    if not is_web_address(address):
+        return address
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _too_large() -> str:
+    return f"larger than {MAX_FETCHED >> 20} MiB, no photo; save it and scale it down first"
+
+
+def _why(error: Exception) -> str:
+    import requests
+
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return type(error).__name__
