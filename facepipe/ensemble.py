@@ -5,7 +5,8 @@ ensemble of patches in the SphereFace paper (App. H).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,12 @@ from facepipe.embedding.finding import joined_findings
 from facepipe.embedding.halves import fold_halves, has_halves
 from facepipe.embedding.precision import joined_precision
 from facepipe.errors import EmbeddingsError
-from facepipe.pipeline import Cropper, Read, See, embed_batch, read_batches
+from facepipe.pipeline import UNIT, Cropper, Read, ReadImage, See, embed_batch, read_batches
 from facepipe.score import unit
+from facepipe.workers import OnRay
+
+Members = Sequence[tuple[Cropper, Embedder]]
+"""An embedder, and a cropper of its template, for each model; croppers may share a `SameFaces`."""
 
 
 def concatenate(parts: Sequence[Embeddings], halves: str = "keep") -> Embeddings:
@@ -76,7 +81,7 @@ def _flip(flips: Sequence[str]) -> str:
 
 def embed_ensemble(
     paths: Iterable[Path],
-    members: Sequence[tuple[Cropper, Embedder]],
+    members: Members,
     progress: Callable[[int], None] = lambda _: None,
     read: Read | None = None,
     halves: str = "keep",
@@ -86,7 +91,7 @@ def embed_ensemble(
 
     Args:
         paths: of images.
-        members: an embedder, and a cropper of its template; croppers may share a `SameFaces`.
+        members: see `Members`.
         progress: called with the number of images that each batch finished.
         read: see `facepipe.pipeline.read_batches`.
         halves: see `concatenate`.
@@ -97,6 +102,66 @@ def embed_ensemble(
             see(image)
         yield concatenate([embed_batch(batch, cropper, embedder) for cropper, embedder in members], halves)
         progress(len(batch))
+
+
+def embed_ensemble_on(
+    on: OnRay,
+    paths: Iterable[Path],
+    load_members: Callable[[], Members],
+    device: str = "auto",
+    progress: Callable[[int], None] = lambda _: None,
+    read: Read | None = None,
+    halves: str = "keep",
+    see: See = lambda _: None,
+) -> Iterator[Embeddings]:
+    """`embed_ensemble` in units of `UNIT` images by workers: the same batches in the same order.
+
+    Args:
+        on: where.
+        paths: of images, as the workers see them.
+        load_members: called by each worker once.
+        device: of the members.
+        progress: called with the number of images that each unit finished.
+        read, halves: as of `embed_ensemble`.
+        see: is shown every image, without its pixels.
+    """
+    results = on.map(_Unit(load_members, read, halves), _units(paths), device, lambda unit: str(unit[0]))
+    for parts, seen in results:
+        for image in seen:
+            see(image)
+        yield from parts
+        progress(len(seen))
+
+
+def _units(paths: Iterable[Path]) -> Iterator[list[Path]]:
+    remaining = iter(paths)
+    while unit := list(islice(remaining, UNIT)):
+        yield unit
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """Makes what embeds one unit."""
+
+    load_members: Callable[[], Members]
+    read: Read | None
+    halves: str
+
+    def __call__(self) -> Callable[[list[Path]], tuple[list[Embeddings], list[ReadImage]]]:
+        members = self.load_members()
+
+        def work(paths: list[Path]) -> tuple[list[Embeddings], list[ReadImage]]:
+            seen: list[ReadImage] = []
+            parts = embed_ensemble(
+                paths,
+                members,
+                read=self.read,
+                halves=self.halves,
+                see=lambda image: seen.append(replace(image, pixels=None)),
+            )
+            return list(parts), seen
+
+        return work
 
 
 class SameFaces:

@@ -20,6 +20,9 @@ from facepipe.errors import FacepipeError
 from facepipe.images import MAX_PIXELS, Picture, read_image
 
 MISSES = ("drop", "centre")
+UNIT = 256
+"""Images of a unit of work. No batch reaches over two units, so they give the same wherever and whenever they are done."""
+
 _BATCH_IMAGES, _BATCH_PIXELS = 64, 24_000_000
 _AHEAD, _READERS = 8, 2
 
@@ -71,7 +74,7 @@ class CroppedImage:
 def read_batches(
     paths: Iterable[Path], max_images: int = _BATCH_IMAGES, max_pixels: int = MAX_PIXELS, read: Read | None = None
 ) -> Iterator[list[ReadImage]]:
-    """Read images ahead of their use, in order, in batches.
+    """Read images ahead of their use, in order, in batches; one ends after every `UNIT` images.
 
     Args:
         paths: of images; consumed lazily.
@@ -81,10 +84,10 @@ def read_batches(
     """
     batch: list[ReadImage] = []
     pixels = 0
-    for image in _read_ahead(paths, max_pixels, read):
+    for number, image in enumerate(_read_ahead(paths, max_pixels, read), 1):
         batch.append(image)
         pixels += _pixels(image)
-        if len(batch) == max_images or pixels >= _BATCH_PIXELS:
+        if len(batch) == max_images or pixels >= _BATCH_PIXELS or number % UNIT == 0:
             yield batch
             batch, pixels = [], 0
     if batch:

@@ -1,12 +1,13 @@
 """``facepipe embed``."""
 
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from facepipe.cli import options
+from facepipe.cli import options, workers
 from facepipe.cli.door import PICTURES, TABLES, Output, door
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.made import is_embeddings
@@ -15,6 +16,9 @@ from facepipe.errors import FacepipeError
 
 if TYPE_CHECKING:
     from facepipe.detection import DetectorSettings
+    from facepipe.ensemble import Members
+    from facepipe.pipeline import ReadImage
+    from facepipe.workers import OnRay
 
 
 @click.command("embed")
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     help="What the sheet goes by [default: kappa or sigma2, whichever the model has].",
 )
 @options.detection
+@workers.on_workers
 @strict_option
 @options.as_json
 @door(Output("out", TABLES, ours=is_embeddings), Output("sheet", PICTURES), reads=("paths",), there=("paths",))
@@ -56,6 +61,7 @@ def command(
     sheet: Path | None,
     sort: str | None,
     detection: "DetectorSettings",
+    on: "OnRay | None",
     strict: bool,
     as_json: bool,
 ) -> None:
@@ -73,21 +79,15 @@ def command(
         raise click.UsageError("Missing option '-o' / '--out': where to write, unless there is a --sheet.")
     if sort is not None and sheet is None:
         raise click.UsageError("--sort is the order of a --sheet: name its file.")
-    from facepipe.alignment import Aligner
     from facepipe.cli.embed_sheet import Sheet
-    from facepipe.detection import create_detector
     from facepipe.embedding import EmbeddingsWriter
-    from facepipe.ensemble import SameFaces, embed_ensemble, ensemble_of
-    from facepipe.pipeline import Cropper
+    from facepipe.ensemble import embed_ensemble, embed_ensemble_on, ensemble_of
 
-    embedders = [options.make_embedder(model, flip, precision, device) for model in models or [None]]
-    detector = None
-    if not already_aligned:
-        detector = SameFaces(create_detector(detection, device))
-    members = [
-        (Cropper(Aligner(embedder.model.card.input.template), detector, rule, on_miss), embedder)
-        for embedder in embedders
-    ]
+    searched = None if already_aligned else detection
+    load = partial(_members, models, flip, precision, device, searched, rule, on_miss)
+    # On a cluster the device is the workers'; here the models only tell what they are.
+    members = load() if on is None else _members(models, flip, precision, "cpu", searched, rule, on_miss)
+    embedders = [embedder for _, embedder in members]
     if already_aligned:
         for embedder in embedders:
             for folder in paths:
@@ -96,12 +96,20 @@ def command(
     picture = None if sheet is None else Sheet(sheet, sort, members[0][0])
     inputs = Inputs(strict)
     files = inputs.images(*paths)
+
+    def see(image: "ReadImage") -> None:
+        inputs.see(image.path, image.remarks)
+
     embedded = failed = 0
     with (
         nullcontext() if out is None else EmbeddingsWriter(out, identity, flips, dim, roots=paths) as writer,
         progress("embedding") as advance,
     ):
-        for batch in embed_ensemble(files, members, advance, inputs.read, see=lambda i: inputs.see(i.path, i.remarks)):
+        if on is None:
+            batches = embed_ensemble(files, members, advance, inputs.read, see=see)
+        else:
+            batches = embed_ensemble_on(on, files, load, device, advance, inputs.read, see=see)
+        for batch in batches:
             if writer is not None:
                 writer.write(batch)
             if picture is not None:
@@ -123,3 +131,26 @@ def command(
         start = "" if out is None else f"{out}: "
         click.echo(f"{start}{embedded} embeddings of {identity}, {failed} images left out")
     inputs.end(failed)
+
+
+def _members(
+    models: tuple[str, ...],
+    flip: str | None,
+    precision: str,
+    device: str,
+    detection: "DetectorSettings | None",
+    rule: str,
+    on_miss: str,
+) -> "Members":
+    """What embeds, of this process or of a worker; without a detector the images are crops."""
+    from facepipe.alignment import Aligner
+    from facepipe.detection import create_detector
+    from facepipe.ensemble import SameFaces
+    from facepipe.pipeline import Cropper
+
+    embedders = [options.make_embedder(model, flip, precision, device) for model in models or [None]]
+    detector = None if detection is None else SameFaces(create_detector(detection, device))
+    return [
+        (Cropper(Aligner(embedder.model.card.input.template), detector, rule, on_miss), embedder)
+        for embedder in embedders
+    ]

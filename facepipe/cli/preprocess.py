@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from facepipe.cli import options
+from facepipe.cli import options, workers
 from facepipe.cli.door import Output, door
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.screen import note, print_json, progress
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from facepipe.detection import DetectorSettings
     from facepipe.files import Changes
     from facepipe.preprocess import Report
+    from facepipe.workers import OnRay
 
 
 @click.command("preprocess")
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 @click.option("--from-rec", is_flag=True, help="RAW is a .rec file, or the folder of train.rec: unpack its images.")
 @click.option("--frozen", is_flag=True, help="Go on with the images of the first run, whatever came, went or changed.")
 @options.device
+@workers.on_workers
 @strict_option
 @options.as_json
 def command(
@@ -68,6 +70,7 @@ def command(
     from_rec: bool,
     frozen: bool,
     device: str,
+    on: "OnRay | None",
     strict: bool,
     as_json: bool,
 ) -> None:
@@ -112,7 +115,7 @@ def command(
                 note(f"resuming: {done} of {total} images were done before")
                 advance(done)
 
-        report = preprocess(plan, device, overwrite, begun, advance, frozen, inputs.passed, _tell_changes)
+        report = preprocess(plan, device, overwrite, begun, advance, frozen, inputs.passed, _tell_changes, on)
     for path, remarks in report.remarks.items():
         inputs.see(path, remarks)
     inputs.tell()

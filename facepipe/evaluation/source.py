@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from facepipe.detection import Detector, DetectorSettings
     from facepipe.embedding import Embedder, Embeddings
     from facepipe.pipeline import Cropper, Read
+    from facepipe.workers import OnRay
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """What is worked on and how many images it has → within the context, a function to call with how many are done."""
@@ -22,6 +24,10 @@ Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 @contextmanager
 def _silent(what: str, total: int) -> Iterator[Callable[[int], None]]:  # noqa: ARG001
     yield lambda _: None
+
+
+def _unheard(text: str) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Source:
         wrap: makes another cropper of the usual one, such as one that damages.
         rename: gives the crops of such a cropper paths of their own.
         regions: a folder → what opens a part of an image in it by the part's name, where names are not files.
+        on: workers that embed the images; None: this process.
         halves: what becomes of the halves of an ensemble's members, see `facepipe.ensemble.concatenate`.
     """
 
@@ -56,11 +63,12 @@ class Source:
     device: str = "auto"
     detection: "DetectorSettings | None" = None
     progress: Progress = field(default=_silent, repr=False)
-    note: Callable[[str], None] = field(default=lambda _: None, repr=False)
+    note: Callable[[str], None] = field(default=_unheard, repr=False)
     wrap: "Callable[[Cropper], Cropper] | None" = None
     rename: "Callable[[Embeddings], Embeddings] | None" = None
     regions: "Callable[[Path], Read] | None" = None
     halves: str = "keep"
+    on: "OnRay | None" = None
 
     def detector(self) -> "Detector":
         """The detector."""
@@ -151,25 +159,33 @@ class Source:
         self, folder: Path, files: Sequence[Path], models: list[str], what: str, read: "Read | None" = None
     ) -> "Embeddings":
         from facepipe.embedding import join
-        from facepipe.ensemble import embed_ensemble
+        from facepipe.ensemble import embed_ensemble, embed_ensemble_on
 
         if not files:
             raise DatasetError(f"{folder}: no images of {what} in it; check the path")
-        members = self._members(models)
         if self.already_aligned and read is None:
-            for _, embedder in members:
-                self._check_crops(folder, embedder)
-        with self.progress(what, len(files)) as advance:
-            embeddings = join(list(embed_ensemble(files, members, advance, read, self.halves)))
+            self._check_crops(folder, models)
+        if self.on is None:
+            members = self._members(models)
+            with self.progress(what, len(files)) as advance:
+                embeddings = join(list(embed_ensemble(files, members, advance, read, self.halves)))
+        else:
+            # Without what belongs to this process: workers are sent the rest.
+            load = partial(replace(self, progress=_silent, note=_unheard, rename=None, on=None)._members, models)
+            with self.progress(what, len(files)) as advance:
+                parts = embed_ensemble_on(self.on, files, load, self.device, advance, read, self.halves)
+                embeddings = join(list(parts))
         return embeddings if self.rename is None else self.rename(embeddings)
 
-    def _check_crops(self, folder: Path, embedder: "Embedder") -> None:
+    def _check_crops(self, folder: Path, models: list[str]) -> None:
         from facepipe.alignment import template
         from facepipe.datasets.samples.cut import check_cut
+        from facepipe.zoo import DEFAULT, locate
 
-        told = check_cut(folder, template(embedder.model.card.input.template).identity)
-        if told:
-            self.note(told)
+        for model in models or [DEFAULT]:
+            told = check_cut(folder, template(locate(model)[0].input.template).identity)
+            if told:
+                self.note(told)
 
     def _members(self, models: list[str]) -> list[tuple["Cropper", "Embedder"]]:
         from facepipe.ensemble import SameFaces

@@ -6,6 +6,8 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,12 @@ from facepipe.errors import DatasetError
 from facepipe.files import Changes, Layout, OutputError, PassedOver, replacing, require_apart, write_bytes, write_text
 from facepipe.files.fingerprint import digest_of_bytes
 from facepipe.images import Picture, encode_rgb, read_encoded, read_image
-from facepipe.pipeline import CroppedImage, Cropper, read_batches
+from facepipe.pipeline import UNIT, CroppedImage, Cropper, read_batches
 from facepipe.preprocess.journal import Journal, check_settings, same_settings
 from facepipe.preprocess.manifest import rows_of, write_manifest
 from facepipe.preprocess.scan import Listed, length, read_listing, scan, units
 from facepipe.preprocess.update import NOTHING, Records, update
-
-UNIT = 256
-"""Images per unit of work. Units have fixed members, so a resumed job sees the same batches, hence writes the
-same bytes, as one that was never interrupted."""
+from facepipe.workers import OnRay
 
 
 @dataclass(frozen=True)
@@ -113,6 +112,7 @@ def preprocess(
     frozen: bool = False,
     passed: PassedOver | None = None,
     changed: Callable[[Changes], None] = lambda _changes: None,
+    on: OnRay | None = None,
 ) -> Report:
     """Detect and align every image under ``plan.root``.
 
@@ -131,6 +131,7 @@ def preprocess(
             changed are done, and those that have vanished lose their crops and their rows.
         passed: counts what is not looked at.
         changed: called with what is different from the run before, if anything is.
+        on: workers that do the units; they write the crops, so they must see both folders. None: this process.
 
     Raises:
         OutputError: a crop would replace an image, or a file that no earlier job made.
@@ -168,7 +169,7 @@ def preprocess(
             closed = journal.closed()
         if changes or changes.touched:
             changed(changes)
-        _work_off(plan, records, journal, closed, device, begun, advance)
+        _work_off(plan, records, journal, closed, device, begun, advance, on)
     finally:
         journal.close()
         now.unlink(missing_ok=True)
@@ -243,6 +244,7 @@ def _work_off(
     device: str,
     begun: Callable[[int, int], None],
     advance: Callable[[int], None],
+    on: OnRay | None,
 ) -> None:
     part, parts = plan.shard
     total = length(records.to_do)
@@ -251,16 +253,25 @@ def _work_off(
     begun(before + sum(size for _, size in mine), before + sum(size for _, size in mine[:closed]))
     if closed >= len(mine):
         return
-    cropper = _cropper(plan, device)
     own = (unit for number, unit in enumerate(units(records.to_do, UNIT)) if number % parts == part - 1)
-    for number, unit in enumerate(own):
-        if number >= closed:
-            journal.append(_do_unit(plan, cropper, unit, advance))
+    left = islice(own, closed, None)
+    if on is None:
+        work = _worker(plan, device, advance)
+        for unit in left:
+            journal.append(work(unit))
+        return
+    for done in on.map(partial(_worker, plan, device), left, device, lambda unit: str(plan.root / unit[0].path)):
+        journal.append(done)
+        advance(len(done))
 
 
-def _cropper(plan: Plan, device: str) -> Cropper:
+def _worker(
+    plan: Plan, device: str, advance: Callable[[int], None] = lambda _: None
+) -> Callable[[list[Listed]], list[dict[str, Any]]]:
+    """What does one unit: writes its crops and returns its records."""
     detector = None if plan.detection is None else create_detector(plan.detection, device)
-    return Cropper(Aligner(plan.template), detector, plan.rule, plan.on_miss)
+    cropper = Cropper(Aligner(plan.template), detector, plan.rule, plan.on_miss)
+    return lambda unit: _do_unit(plan, cropper, unit, advance)
 
 
 class _Reader:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from facepipe.cli import options
+from facepipe.cli import options, workers
 from facepipe.cli.door import TABLES, Output
 from facepipe.cli.made import is_embeddings
 from facepipe.cli.screen import note, progress
@@ -21,7 +21,7 @@ source_path = click.argument("paths", metavar="PATH...", nargs=-1, required=True
 """PATH: a folder of images, or a file of embeddings; several make an ensemble."""
 SAVE = Output("save", TABLES, ours=is_embeddings)
 """What the options write, for the door."""
-FIELDS = ("paths", "models", "flip", "rule", "already_aligned", "save", "precision", "device", "detection")
+FIELDS = ("paths", "models", "flip", "rule", "already_aligned", "save", "precision", "device", "detection", "on")
 """Parameters of the commands that are the source's."""
 
 
@@ -38,13 +38,17 @@ def source_options(command: F) -> F:
             options.figure_precision,
             options.device,
             options.detection,
+            workers.on_workers,
         ],
     )
 
 
 def crop_options(command: F) -> F:
     """`source_options` for a dataset that holds nothing but aligned crops."""
-    return _with_options(command, [options.models, options.flip, _save, options.figure_precision, options.device])
+    return _with_options(
+        command,
+        [options.models, options.flip, _save, options.figure_precision, options.device, workers.on_workers],
+    )
 
 
 def make_source(given: dict[str, Any]) -> "Source":
