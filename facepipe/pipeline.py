@@ -21,7 +21,7 @@ from facepipe.images import MAX_PIXELS, Picture, read_image
 
 MISSES = ("drop", "centre")
 UNIT = 256
-"""Images of a unit of work. No batch reaches over two units, so they give the same wherever and whenever they are done."""
+"""Images of a unit of work. No batch reaches over two units, so one gives the same wherever and whenever it is done."""
 
 _BATCH_IMAGES, _BATCH_PIXELS = 64, 24_000_000
 _AHEAD, _READERS = 8, 2

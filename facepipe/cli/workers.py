@@ -19,7 +19,7 @@ def on_workers(command: F) -> F:
 
     @wraps(command)
     def wrapped(**words: Any) -> Any:
-        return command(on=_on(words.pop("on"), words.pop("workers")), **words)
+        return command(on=chosen_workers(words), **words)
 
     decorated: Any = wrapped
     for option in (_WORKERS, _ON):
@@ -27,7 +27,13 @@ def on_workers(command: F) -> F:
     return decorated
 
 
-def _on(where: str | None, workers: int | None) -> "OnRay | None":
+def chosen_workers(words: dict[str, Any]) -> "OnRay | None":
+    """Take the parameters of `on_workers` out of a command's.
+
+    Raises:
+        UsageError: they make no sense.
+    """
+    where, workers = words.pop("on"), words.pop("workers")
     if where is None:
         if workers is not None:
             raise click.UsageError("--workers is how many of Ray's: name it with --on ray.")

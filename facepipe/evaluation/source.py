@@ -119,9 +119,9 @@ class Source:
         from facepipe.embedding import load_embeddings
         from facepipe.embedding.identity import lacks_cut
 
-        if self.models or self.flip or self.already_aligned:
+        if self.models or self.flip or self.already_aligned or self.on is not None:
             raise DatasetError(
-                f"{self.paths[0]}: these embeddings are made; --model, --flip and --already-aligned do not apply"
+                f"{self.paths[0]}: these embeddings are made; --model, --flip, --already-aligned and --on do not apply"
             )
         loaded = [load_embeddings(path) for path in self.paths]
         for path, embeddings in zip(self.paths, loaded, strict=True):

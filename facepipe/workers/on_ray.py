@@ -1,9 +1,11 @@
 """Ray: actors on this machine or a cluster that load their tools once and work off units."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -75,11 +77,12 @@ class OnRay:
         actors: list[Any] = []
         try:
             count, options = self._room(ray, device)
-            recipe = ray.put(make)
+            recipe = [ray.put(make)]  # in a list, since Ray would fetch a bare reference for each unit
             threads = int(options["num_cpus"])
             kind = ray.remote(max_restarts=-1, max_task_retries=TRIES, **options)(_Worker)
-            actors = [kind.remote(recipe, threads, str(Path.cwd())) for _ in range(count)]
-            yield from _in_order(ray, actors, units, name, self.note)
+            actors = [kind.remote(threads, str(Path.cwd())) for _ in range(count)]
+            runs = [partial(actor.run.remote, recipe) for actor in actors]
+            yield from _in_order(ray, runs, units, name, self.note)
         finally:
             for actor in actors:
                 with suppress(Exception):  # of a cluster that has gone
@@ -132,51 +135,59 @@ def _connect(ray: Any, address: str) -> bool:
     except Exception as error:  # Ray raises errors of many kinds here
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise WorkerError(f"--on ray: Ray at {where} cannot be reached or started ({reason})") from error
+    _silence(ray)
     return True
+
+
+def _silence(ray: Any) -> None:
+    """Keep Ray from printing on stdout, which is for data, what befalls workers: `OnRay.note` tells it."""
+    ray._private.worker.print_worker_logs = lambda *_, **__: None
 
 
 class _Worker:
     """An actor: loads its tools with the first unit, so that what goes wrong then reaches the caller."""
 
-    def __init__(self, make: Callable[[], Callable[[Any], Any]], threads: int, folder: str) -> None:
+    def __init__(self, threads: int, folder: str) -> None:
         with suppress(OSError):  # a machine that does not see it; paths that are absolute do without
             os.chdir(folder)
-        self._make, self._threads = make, threads
+        self._threads = threads
         self._work: Callable[[Any], Any] | None = None
 
-    def run(self, unit: Any) -> tuple[int, Any]:
+    def run(self, recipe: list[Any], unit: Any) -> tuple[int, Any]:
         """The number of this process, and the result."""
         if self._work is None:
+            self._work = _import_ray().get(recipe[0])()
             _use_threads(self._threads)
-            self._work = self._make()
         return os.getpid(), self._work(unit)
 
 
 def _use_threads(count: int) -> None:
-    import cv2
-    import torch
-
-    torch.set_num_threads(count)
-    cv2.setNumThreads(count)
+    for name, call in (("torch", "set_num_threads"), ("cv2", "setNumThreads")):
+        if name in sys.modules:  # work that has not loaded it does not need it
+            getattr(sys.modules[name], call)(count)
 
 
 def _in_order(
-    ray: Any, actors: list[Any], units: Iterable[A], name: Callable[[A], str], note: Callable[[str], None]
+    ray: Any,
+    runs: Sequence[Callable[[Any], Any]],
+    units: Iterable[A],
+    name: Callable[[A], str],
+    note: Callable[[str], None],
 ) -> Iterator[Any]:
     """Results in the order of the units; bounded numbers of units are at workers and of results are waiting."""
     remaining = enumerate(units)
     at: dict[Any, tuple[int, int, str]] = {}  # future → unit, worker and name
-    load = [0] * len(actors)
+    load = [0] * len(runs)
     lives = _Lives(note)
     done: dict[int, Any] = {}
     given = delivered = 0
     while True:
-        room = min(_QUEUED * len(actors) - len(at), _AHEAD * len(actors) - (given - delivered))
+        room = min(_QUEUED * len(runs) - len(at), _AHEAD * len(runs) - (given - delivered))
         for number, unit in islice(remaining, max(0, room)):
             worker = load.index(min(load))
             load[worker] += 1
             given += 1
-            at[actors[worker].run.remote(unit)] = number, worker, name(unit)
+            at[runs[worker](unit)] = number, worker, name(unit)
         if not at:
             return
         for future in ray.wait(list(at), num_returns=1)[0]:
@@ -199,8 +210,8 @@ def _result(ray: Any, future: Any, called: str) -> tuple[int, Any]:
         raise
     except ray.exceptions.RayError as error:
         raise WorkerError(
-            f"{called}: workers ended {TRIES + 1} times over this and the images after it (out of memory, or a fault in a "
-            "library?); leave the image out, or give workers more memory by asking for fewer"
+            f"{called}: workers died {TRIES + 1} times over this and the images after it (for want of memory, or by a "
+            "fault in a library?); leave the image out, or give each worker more memory with a smaller --workers"
         ) from error
     return int(process), result
 

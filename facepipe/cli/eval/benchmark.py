@@ -17,6 +17,7 @@ from click.core import ParameterSource
 from facepipe.cli import options
 from facepipe.cli.eval import command as eval_group
 from facepipe.cli.eval.source_options import FIELDS, make_source
+from facepipe.cli.workers import chosen_workers
 from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Benchmark:
         words["rule"], faces = words.pop("accuracy_rule"), words.pop("rule", "centre")
         if "preset" in words:
             words["detection"] = options.detector_settings(words)
+        words["on"] = chosen_workers(words)
         given = {name: words.pop(name) for name in FIELDS if name in words and name != "rule"}
         function = getattr(evaluation, self.words[0])
         result: Measured = function(source=make_source(given | {"rule": faces}), **words)
