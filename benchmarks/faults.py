@@ -1,0 +1,200 @@
+"""kill -9 at random moments, and a disk that fills up: is what was there still whole, and does the next run end right?
+
+    python benchmarks/faults.py PHOTOS [--kills 30] [--seed 0] [--only preprocess]
+
+PHOTOS/identity/image.jpg, some thirty photos. Each command (preprocess, embed, train, gallery add) runs once
+undisturbed, then ``--kills`` times, each time killed after a random share of that time. After each kill whatever bears
+a final name must be readable, and the same command, run again, must give what the undisturbed run gave. Then every
+command runs on a disk that is full after so many bytes (RLIMIT_FSIZE): it must end with exit code 2, one line, and the
+old file whole.
+Prints a line of JSON a command.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facepipe.embedding.batches import load_embeddings
+from facepipe.errors import FacepipeError
+from facepipe.identification import load_gallery
+
+TRAIN = (
+    "schedule.length=40", "schedule.unit=steps", "schedule.warmup=0", "loop.batch=16", "loop.checkpoint_every=10",
+    "data.min_images=1", "data.held_out=0", "data.workers=1",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """One command.
+
+    Attributes:
+        words: after ``facepipe``; run in a folder of its own that `prepare` has filled.
+        prepare: lays out what the command finds there.
+        outcome: what the command has made, comparable; raises if that is damaged; None where nothing is there yet.
+    """
+
+    words: tuple[str, ...]
+    prepare: Callable[[Path], None]
+    outcome: Callable[[Path], Any]
+
+
+def crops_of(folder: Path) -> Any:
+    import pyarrow.parquet as pq
+
+    manifest = folder / "crops" / "manifest.parquet"
+    if not manifest.exists():
+        return None
+    rows = pq.read_table(manifest).to_pylist()
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.glob("crops/*/*.jpg"))}
+    return sorted((row["path"], row["status"], str(row["boxes"])) for row in rows), files
+
+
+def embeddings_of(folder: Path) -> Any:
+    path = folder / "faces.parquet"
+    if not path.exists():
+        return None
+    found = load_embeddings(path)
+    order = np.argsort(found.paths)
+    return [found.paths[index] for index in order], found.mu[order].round(4).tolist()
+
+
+def gallery_of(folder: Path) -> Any:
+    gallery = load_gallery(folder / "people.parquet")
+    return sorted(gallery.images.paths)
+
+
+def weights_of(folder: Path) -> Any:
+    path = folder / "run" / "weights.safetensors"
+    return path.read_bytes() if path.exists() else None
+
+
+def facepipe(words: tuple[str, ...], folder: Path, limit: int | None = None) -> subprocess.Popen[str]:
+    def before() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return subprocess.Popen(
+        [sys.executable, "-m", "facepipe", *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True, preexec_fn=before, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def cases(photos: Path, crops: Path, begun: Path) -> dict[str, Case]:
+    def nothing(_: Path) -> None:
+        pass
+
+    def gallery(folder: Path) -> None:
+        shutil.copy(begun, folder / "people.parquet")
+
+    sets = [word for one in TRAIN for word in ("--set", one)]
+    return {
+        "preprocess": Case(("preprocess", str(photos), "crops"), nothing, crops_of),
+        "embed": Case(("embed", str(photos), "-o", "faces.parquet"), nothing, embeddings_of),
+        "train": Case(
+            ("train", "sphereface4-small", "-d", str(crops), "-o", "run", "--device", "cpu", "--resume", *sets),
+            nothing, weights_of,
+        ),
+        "gallery add": Case(("gallery", "add", "people.parquet", str(photos)), gallery, gallery_of),
+    }  # fmt: skip
+
+
+def finished(case: Case, folder: Path) -> tuple[float, Any]:
+    """Seconds and outcome of a run that nobody disturbs."""
+    begin = time.monotonic()
+    process = facepipe(case.words, folder)
+    _, err = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(case.words)}: exit code {process.returncode}: {err[-500:]}")
+    return time.monotonic() - begin, case.outcome(folder)
+
+
+def killed(case: Case, folder: Path, after: float) -> bool:
+    """Whether the command was still running when it was killed."""
+    process = facepipe(case.words, folder)
+    try:
+        process.communicate(timeout=after)
+        return False
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return True
+
+
+def measure(case: Case, kills: int, random: np.random.Generator) -> dict[str, Any]:
+    told: dict[str, Any] = {"kills": 0, "damaged": [], "wrong": [], "leftovers": []}
+    with tempfile.TemporaryDirectory() as name:
+        case.prepare(Path(name))
+        seconds, right = finished(case, Path(name))
+    told["seconds"] = round(seconds, 1)
+    for number in range(kills):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            case.prepare(folder)
+            before = case.outcome(folder)
+            after = seconds * random.uniform(0.15, 1)
+            told["kills"] += killed(case, folder, after)
+            try:
+                if case.outcome(folder) not in (before, right):
+                    told["damaged"].append([number, "partial"])
+                if finished(case, folder)[1] != right:
+                    told["wrong"].append(number)
+            except (FacepipeError, OSError, ValueError) as error:
+                told["damaged"].append([number, str(error)])
+            except SystemExit as error:
+                told["wrong"].append([number, str(error)])
+            left = [path.name for path in folder.rglob(".*") if path.is_file() and "tmp" in path.name]
+            told["leftovers"] += left
+    return told | {"full disk": [full_disk(case, limit) for limit in (0, 200, 3000)]}
+
+
+def full_disk(case: Case, limit: int) -> str:
+    """What a disk does to the command that takes no file larger than ``limit`` bytes."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        case.prepare(folder)
+        before = case.outcome(folder)
+        process = facepipe(case.words, folder, limit)
+        _, err = process.communicate(timeout=600)
+        lines = [line for line in err.splitlines() if line.strip()]
+        kept = case.outcome(folder) == before
+        clear = "Traceback" not in err and process.returncode == 2
+        return "refused, all kept" if clear and kept else f"exit {process.returncode}, kept {kept}: {lines[-1:]}"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("photos", type=Path)
+    options.add_argument("--kills", type=int, default=30)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--only")
+    given = options.parse_args()
+    random = np.random.default_rng(given.seed)
+    photos = given.photos.resolve()
+    with tempfile.TemporaryDirectory() as name:
+        base = Path(name)
+        first = sorted(path for path in photos.iterdir() if path.is_dir())[0]
+        for words in (("preprocess", str(photos), "crops"), ("gallery", "build", str(first), "people.parquet")):
+            if facepipe(words, base).wait():
+                raise SystemExit(f"facepipe {' '.join(words)} failed")
+        for what, case in cases(photos, base / "crops", base / "people.parquet").items():
+            if given.only in (None, what):
+                print(json.dumps({"command": what} | measure(case, given.kills, random)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
