@@ -16,7 +16,7 @@ from facepipe.datasets.pairs.lfw_pairs import read_lfw_pairs
 from facepipe.datasets.samples.find_image import find_image
 from facepipe.detection import create_detector
 from facepipe.embedding import Embedder
-from facepipe.protocols.verification.tenfold import RULES
+from facepipe.protocols.verification.accuracy_rules import ACCURACY_RULES
 from facepipe.zoo import load
 
 
@@ -39,7 +39,7 @@ def main() -> None:
         for name, cut in cuts_for(embedder, given.cut):
             mu = np.zeros((len(pairs.names), embedder.dim), np.float32)
             mu[used] = embed(photos, cut, embedder)
-            accuracies = [100 * fold.accuracy for fold in RULES["sphereface"](mu, pairs).folds]
+            accuracies = [100 * fold.accuracy for fold in ACCURACY_RULES["sphereface"].judge(mu, pairs).folds]
             error = np.std(accuracies, ddof=1) / len(accuracies) ** 0.5
             print(f"{model}, {name}: {np.mean(accuracies):.2f} ± {error:.2f} %", flush=True)
 

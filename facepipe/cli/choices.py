@@ -87,6 +87,13 @@ def flips() -> dict[str, str]:
     return {name: rule.help for name, rule in FLIPS.items()}
 
 
+def accuracy_rules() -> dict[str, str]:
+    """The rules of accuracy over folds, each with what it does."""
+    from facepipe.protocols.verification.accuracy_rules import ACCURACY_RULES
+
+    return {name: rule.help for name, rule in ACCURACY_RULES.items()}
+
+
 def _poolings() -> dict[str, str]:
     from facepipe.score.poolings import POOLINGS
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from facepipe.protocols.result import FoldResult, Result
     from facepipe.protocols.roc import FARS, OperatingPoint, tar_at_far
+    from facepipe.protocols.verification.accuracy_rules import ACCURACY_RULES
     from facepipe.protocols.verification.lfw import evaluate_lfw
     from facepipe.protocols.verification.pairs import PairsResult, VerificationResult, evaluate_pairs
-    from facepipe.protocols.verification.tenfold import RULES
 
 __all__ = [
+    "ACCURACY_RULES",
     "FARS",
-    "RULES",
     "FoldResult",
     "OperatingPoint",
     "PairsResult",
@@ -27,8 +27,8 @@ __all__ = [
 ]
 
 _PLACES = {
+    "ACCURACY_RULES": "verification.accuracy_rules",
     "FARS": "roc",
-    "RULES": "verification.tenfold",
     "FoldResult": "result",
     "OperatingPoint": "roc",
     "PairsResult": "verification.pairs",

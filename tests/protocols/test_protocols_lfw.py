@@ -8,14 +8,20 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
+from facepipe.datasets.pairs.lfw_pairs import Pairs, make_pairs, read_lfw_pairs
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError
-from facepipe.protocols import RULES, FoldResult, evaluate_lfw
-from facepipe.protocols.verification.tenfold import deviation, mean_and_error, squared_distances
+from facepipe.protocols import ACCURACY_RULES, FoldResult, evaluate_lfw
+from facepipe.protocols.verification.accuracy_rules import AccuracyRule
+from facepipe.protocols.verification.tenfold import deviation, fold_by_fold, mean_and_error, squared_distances
 from facepipe.protocols.verification.validation_rate import _threshold, validation_rate
+from facepipe.score import score_pairs
 
 LONGHAND = {"sphereface": longhand.sphereface, "insightface": longhand.insightface, "pfe": longhand.pfe}
+
+
+def judged(rule, mu, pairs):
+    return ACCURACY_RULES[rule].judge(mu, pairs)
 
 
 def pairs_of(left, right, same, fold):
@@ -34,13 +40,13 @@ def cases(draw):
 
 
 def check(rule, mu, pairs, expected):
-    got = RULES[rule](mu, pairs).folds
+    got = judged(rule, mu, pairs).folds
     assert [fold.pairs for fold in got] == [int((pairs.fold == k).sum()) for k in range(len(got))]
     np.testing.assert_allclose([fold.accuracy for fold in got], [accuracy for accuracy, _ in expected], atol=1e-12)
     np.testing.assert_allclose([fold.threshold for fold in got], [threshold for _, threshold in expected], atol=1e-9)
 
 
-@pytest.mark.parametrize("rule", list(RULES))
+@pytest.mark.parametrize("rule", list(ACCURACY_RULES))
 @settings(deadline=None, max_examples=15)
 @given(cases())
 def test_rules_with_scores_on_the_thresholds(rule, case):
@@ -51,7 +57,7 @@ def test_rules_with_scores_on_the_thresholds(rule, case):
     check(rule, mu, pairs, expected)
 
 
-@pytest.mark.parametrize("rule", list(RULES))
+@pytest.mark.parametrize("rule", list(ACCURACY_RULES))
 @settings(deadline=None, max_examples=12)
 @given(case=cases(), dim=st.integers(2, 5))
 def test_rules_with_repeated_scores(rule, case, dim):
@@ -69,10 +75,10 @@ def test_scores_on_the_threshold():
     # SphereFace: the mean of fold 2 is 0, its scores are 1 and −1, so the best thresholds lie around 0.
     mu = np.array([[0.0], [5], [1], [-3]])
     pairs = pairs_of([0, 0, 2, 2], [1, 1, 2, 3], [True, False, True, False], [0, 0, 1, 1])
-    assert RULES["sphereface"](mu, pairs).folds[0] == FoldResult(0.0, 0.0, 2)
+    assert judged("sphereface", mu, pairs).folds[0] == FoldResult(0.0, 0.0, 2)
     # insightface: without genuine pairs, 0 is the first of the best thresholds.
     pairs = pairs_of([0, 0, 1], [0, 0, 3], [True, False, False], [0, 0, 1])
-    assert RULES["insightface"](mu, pairs).folds[0] == FoldResult(0.5, 0.0, 2)
+    assert judged("insightface", mu, pairs).folds[0] == FoldResult(0.5, 0.0, 2)
 
 
 def test_mean_is_of_both_sides_of_the_other_folds_with_repeats():
@@ -81,9 +87,9 @@ def test_mean_is_of_both_sides_of_the_other_folds_with_repeats():
     mu = rng.normal(size=(40, 4))
     pairs = pairs_of(rng.integers(0, 40, 60), rng.integers(0, 40, 60), rng.random(60) < 0.5, np.arange(60) // 6)
     shifted = mu + np.array([5, -3, 2, 9])
-    for a, b in zip(RULES["sphereface"](mu, pairs).folds, RULES["sphereface"](shifted, pairs).folds, strict=True):
+    for a, b in zip(judged("sphereface", mu, pairs).folds, judged("sphereface", shifted, pairs).folds, strict=True):
         assert (a.accuracy, a.threshold) == pytest.approx((b.accuracy, b.threshold), abs=1e-9)
-    assert RULES["insightface"](mu, pairs).folds != RULES["insightface"](shifted, pairs).folds
+    assert judged("insightface", mu, pairs).folds != judged("insightface", shifted, pairs).folds
 
 
 def test_scale_of_features_does_not_matter_to_insightface():
@@ -91,17 +97,17 @@ def test_scale_of_features_does_not_matter_to_insightface():
     mu = rng.normal(size=(40, 4))
     pairs = pairs_of(rng.integers(0, 40, 60), rng.integers(0, 40, 60), rng.random(60) < 0.5, np.arange(60) // 6)
     scaled = mu * rng.uniform(1, 2, (40, 1))
-    assert RULES["insightface"](mu, pairs).folds == RULES["insightface"](scaled, pairs).folds
+    assert judged("insightface", mu, pairs).folds == judged("insightface", scaled, pairs).folds
 
 
-@pytest.mark.parametrize("rule", list(RULES))
+@pytest.mark.parametrize("rule", list(ACCURACY_RULES))
 def test_long_lists_are_scored_in_blocks(rule, monkeypatch):
     rng = np.random.default_rng(5)
     mu = rng.normal(size=(40, 4))
     pairs = pairs_of(rng.integers(0, 40, 60), rng.integers(0, 40, 60), rng.random(60) < 0.5, np.arange(60) // 6)
-    whole = RULES[rule](mu, pairs)
+    whole = judged(rule, mu, pairs)
     monkeypatch.setattr("facepipe.protocols.verification.tenfold._BLOCK", 7)
-    parts = RULES[rule](mu, pairs)
+    parts = judged(rule, mu, pairs)
     assert parts.folds == whole.folds and (parts.right == whole.right).all()
 
 
@@ -169,7 +175,7 @@ def embeddings_of(pairs, undetected=(), **changes):
     return Embeddings(**{**fields, **changes})
 
 
-@pytest.mark.parametrize("rule", list(RULES))
+@pytest.mark.parametrize("rule", list(ACCURACY_RULES))
 def test_evaluate(pairs, rule):
     embeddings = embeddings_of(pairs)
     result = evaluate_lfw(embeddings, pairs, rule)
@@ -245,7 +251,7 @@ def test_windows_paths(pairs):
 
 
 def test_unknown_rule_and_embeddings_that_are_no_numbers(pairs):
-    with pytest.raises(DatasetError, match="rule 'best' is unknown; choose one of sphereface, insightface"):
+    with pytest.raises(DatasetError, match="unknown rule 'best'; choose one of insightface, pfe, sphereface"):
         evaluate_lfw(embeddings_of(pairs), pairs, "best")
     with pytest.raises(DatasetError, match="on_miss 'drop' is unknown; choose one of centre, skip, fail"):
         evaluate_lfw(embeddings_of(pairs), pairs, on_miss="drop")
@@ -253,3 +259,34 @@ def test_unknown_rule_and_embeddings_that_are_no_numbers(pairs):
     mu[-2, 3] = np.nan
     with pytest.raises(DatasetError, match=rf"^{pairs.names[1]}: its embedding is not finite"):
         evaluate_lfw(embeddings_of(pairs, mu=mu), pairs)
+
+
+@pytest.fixture
+def half():
+    """A rule that another module adds, as a new file in the folder would."""
+
+    def judge(score, pairs):
+        return fold_by_fold(pairs, lambda fold: score, lambda *_: 0.5, tie="same")
+
+    def by_cosine(mu, pairs):
+        return judge(score_pairs("cosine", Embeddings(mu, "m@1"), pairs.left, pairs.right), pairs)
+
+    ACCURACY_RULES.add("half", AccuracyRule("the same from 0.5 on", by_cosine, judge))
+    yield "half"
+    ACCURACY_RULES.remove("half")
+
+
+def test_a_new_rule_is_everywhere(half):
+    """In the table, the options with their help and the protocols: nothing else is to be told of it."""
+    from cli_run import run
+
+    angles = np.radians([0, 59, 0, 61, 0, 10, 0, 90])
+    mu = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
+    truth = enumerate([True, True, False, False])
+    pairs = make_pairs([(f"a_{2 * n}", f"a_{2 * n + 1}", same, n // 2) for n, same in truth])
+    embeddings = Embeddings(mu, "m@1", paths=tuple(f"{name}.jpg" for name in pairs.names))
+    result = evaluate_lfw(embeddings, pairs, rule=half)
+    assert [fold.accuracy for fold in result.folds] == [0.5, 0.5] and result.val is None
+    assert result.outcomes.right.tolist() == [True, False, False, True]
+    for command in ("lfw", "ytf", "bin"):
+        assert "half: the same from 0.5 on" in " ".join(run("eval", command, "--help").out.split())

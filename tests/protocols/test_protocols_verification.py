@@ -13,7 +13,7 @@ from lfw_longhand import judged_right
 from facepipe.datasets.pairs.lfw_pairs import Pairs, deal_folds, make_pairs
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError, EmbeddingsError
-from facepipe.protocols import RULES, VerificationResult, evaluate_pairs
+from facepipe.protocols import ACCURACY_RULES, VerificationResult, evaluate_pairs
 from facepipe.protocols.rows import find_rows, without_extension
 from facepipe.protocols.verification.outcomes import Outcomes
 from facepipe.protocols.verification.tenfold import judge_scores
@@ -83,10 +83,10 @@ def test_pfe_thresholds_of_other_scores(seed, kinds):
         assert [(score[i] >= got.threshold) == pairs.same[i] for i in here] == judged.right[here].tolist()
 
 
-@pytest.mark.parametrize("rule", list(RULES))
+@pytest.mark.parametrize("rule", list(ACCURACY_RULES))
 def test_rules_tell_which_pairs_were_right(rule):
     embeddings, pairs = listed()
-    judged = RULES[rule](embeddings.mu, pairs)
+    judged = ACCURACY_RULES[rule].judge(embeddings.mu, pairs)
     for fold, got in enumerate(judged.folds):
         assert got.accuracy == judged.right[pairs.fold == fold].mean()
 

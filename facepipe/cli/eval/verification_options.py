@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from facepipe.cli.choices import accuracy_rules, table_option
 from facepipe.cli.choices import score as score
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,12 +59,11 @@ def verification(rule: str) -> Callable[[F], F]:
 
 def accuracy_rule(default: str) -> Callable[..., Any]:
     """``--rule``, with the default that the protocol's literature has."""
-    return click.option(
+    return table_option(
         "--rule",
         "accuracy_rule",
-        type=click.Choice(["sphereface", "insightface", "pfe"]),
+        lines=accuracy_rules,
         default=default,
         show_default=True,
-        help="sphereface: mean subtraction, fine thresholds; insightface: its verification.py, with VAL at FAR 1e-3; "
-        "pfe: PFE's and ProbFace's, thresholds from genuine scores.",
+        help="How accuracy is counted.",
     )

@@ -11,9 +11,9 @@ from facepipe.errors import DatasetError
 from facepipe.protocols.result import IF_ANY, FoldResult, Result, settings_of
 from facepipe.protocols.roc import FARS, OperatingPoint, area_under_curve, equal_error_rate, tar_at_far
 from facepipe.protocols.rows import find_rows
+from facepipe.protocols.verification.accuracy_rules import ACCURACY_RULES
 from facepipe.protocols.verification.outcomes import Outcomes
 from facepipe.protocols.verification.tenfold import (
-    RULES,
     Judged,
     deviation,
     judge_scores,
@@ -85,7 +85,7 @@ def evaluate_pairs(
     Args:
         embeddings: of the images of ``pairs``, in any order, see `find_rows`.
         pairs: in folds; with a single fold there is no accuracy.
-        rule: ``sphereface``, ``insightface`` or ``pfe``, see `facepipe.protocols.verification.tenfold`. For another
+        rule: ``sphereface``, ``insightface`` or ``pfe``, see `ACCURACY_RULES`. For another
             score than cosine they are `judge_scores`.
         on_miss: what becomes of images without a detected face: ``centre`` uses the embedding of the
             image's centre that stood in for it, ``skip`` leaves their pairs out, ``fail`` is an error.
@@ -97,8 +97,7 @@ def evaluate_pairs(
         DatasetError: unknown rule or on_miss, images are missing, too many are skipped, or embeddings are NaN.
         EmbeddingsError: the embeddings lack what the score needs.
     """
-    if rule not in RULES:
-        raise DatasetError(f"rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
+    counted = ACCURACY_RULES[rule]
     row = find_rows(embeddings, pairs.names)
     _require_finite(embeddings, pairs.names, row)
     kept = without_missed(pairs, embeddings.detected[row], on_miss)
@@ -118,7 +117,7 @@ def evaluate_pairs(
         std_error=error,
         std_dev=None if judged is None else deviation(judged.folds),
         folds=() if judged is None else judged.folds,
-        val=None if judged is None or mu is None or rule != "insightface" else _validation(mu, kept),
+        val=None if judged is None or mu is None or not counted.validation else _validation(mu, kept),
         eer=None if reason else equal_error_rate(genuine, impostor),
         auc=None if reason else area_under_curve(genuine, impostor),
         tar=tar_at_far(genuine, impostor, fars),
@@ -167,7 +166,7 @@ def without_missed(pairs: Pairs, detected: np.ndarray, on_miss: str) -> Pairs:
 
 
 def _judged(mu: np.ndarray | None, scores: np.ndarray, pairs: Pairs, rule: str) -> Judged:
-    return judge_scores(scores, pairs, rule) if mu is None else RULES[rule](mu, pairs)
+    return judge_scores(scores, pairs, rule) if mu is None else ACCURACY_RULES[rule].judge(mu, pairs)
 
 
 def _validation(mu: np.ndarray, pairs: Pairs) -> ValidationRate:

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from facepipe.datasets.pairs.lfw_pairs import Pairs
 from facepipe.errors import DatasetError
 from facepipe.protocols.result import FoldResult
+from facepipe.protocols.verification.accuracy_rules import ACCURACY_RULES
 from facepipe.score import unit
+
+if TYPE_CHECKING:
+    from facepipe.datasets.pairs.lfw_pairs import Pairs
 
 _BLOCK = 65_536
 
@@ -22,113 +25,52 @@ class Judged:
     right: np.ndarray
 
 
-Rule = Callable[[np.ndarray, Pairs], Judged]
 Choose = Callable[[np.ndarray, np.ndarray], float]
 """Scores and truth of the other folds → threshold."""
 Tie = Literal["wrong", "different", "same"]
 """What a score equal to the threshold is judged to be; ``wrong`` is wrong for either class."""
 
 
-def sphereface_rule(mu: np.ndarray, pairs: Pairs) -> Judged:
-    """SphereFace's rule (evaluation.m of wy1iu/sphereface, lines 59-72 and 115-127).
-
-    Per fold: the mean of both sides of all other folds' pairs, repeats included, is subtracted from every
-    feature; then cosine. Thresholds −1 … 1 in steps of 10⁻⁴; of several equally good ones their mean. A
-    score equal to the threshold counts as wrong for either class.
-
-    Args:
-        mu: float N×D, one row per name of ``pairs``.
-        pairs: with at least two folds.
-
-    Raises:
-        DatasetError: a fold has no pairs.
-    """
-    mu = np.asarray(mu, np.float64)
-    steps = np.arange(-10_000, 10_001)
-
-    def scores(fold: int) -> np.ndarray:
-        rest = pairs.take(pairs.fold != fold)
-        mean = mu[np.concatenate([rest.left, rest.right])].mean(0)
-        centred = unit(mu - mean)
-        return _by_blocks(pairs, lambda left, right: np.einsum("nd,nd->n", centred[left], centred[right]))
-
-    def choose(score: np.ndarray, same: np.ndarray) -> float:
-        right = _right_at(score, same, steps / 10_000, tie="wrong")
-        # The mean of whole steps is exact: a mean of 0 is 0, and a score of 0 a tie.
-        return float(steps[right == right.max()].mean()) / 10_000
-
-    return _fold_by_fold(pairs, scores, choose, tie="wrong")
-
-
-def insightface_rule(mu: np.ndarray, pairs: Pairs) -> Judged:
-    """insightface's rule (recognition/arcface_torch/eval/verification.py).
-
-    Squared Euclidean distance of L2-normalised features, no mean subtraction. Thresholds 0 … 4 in steps
-    of 0.01, of several equally good ones the first; a pair is the same when its distance is below it.
-    Thresholds in the result are these distances. Arguments and errors as `sphereface_rule`.
-    """
-    nearness = -squared_distances(mu, pairs)
-    grid = np.arange(0, 4, 0.01)
-
-    def choose(score: np.ndarray, same: np.ndarray) -> float:
-        return -float(grid[_right_at(score, same, -grid, tie="different").argmax()])
-
-    judged = _fold_by_fold(pairs, lambda _: nearness, choose, tie="different")
-    folds = tuple(FoldResult(fold.accuracy, abs(fold.threshold), fold.pairs) for fold in judged.folds)
-    return Judged(folds, judged.right)
-
-
-def pfe_rule(mu: np.ndarray, pairs: Pairs) -> Judged:
-    """The rule of PFE and ProbFace (evaluation/metrics.py of seasonSH/Probabilistic-Face-Embeddings, ``accuracy``).
-
-    Cosine, no mean subtraction. Thresholds are the scores of the other folds' genuine pairs, repeats included; of
-    several equally good ones their mean; a pair is the same when its score is at the threshold or above. Their
-    programs take −L2² of unit vectors, 2cos − 2, which gives the same judgements. Arguments and errors as
-    `sphereface_rule`.
-    """
-    normed = unit(mu)
-    cosines = _by_blocks(pairs, lambda left, right: np.einsum("nd,nd->n", normed[left], normed[right]))
-    return _fold_by_fold(pairs, lambda _: cosines, _genuine_threshold, tie="same")
-
-
-RULES: dict[str, Rule] = {"sphereface": sphereface_rule, "insightface": insightface_rule, "pfe": pfe_rule}
-"""How cosine is judged."""
-
-
-def judge_scores(score: np.ndarray, pairs: Pairs, rule: str) -> Judged:
-    """The rules for a score with another scale than cosine: no mean subtraction, and no fixed thresholds.
-
-    Thresholds are those that the other folds' scores can tell apart: half way between neighbours, just below
-    the lowest and just above the highest. Of several equally good ones ``sphereface`` takes the mean,
-    ``insightface`` the strictest. ``pfe`` is `pfe_rule`, which knows no scale.
+def judge_scores(score: np.ndarray, pairs: "Pairs", rule: str) -> Judged:
+    """A rule of `ACCURACY_RULES` for a score with another scale than cosine: no mean subtraction, no fixed thresholds.
 
     Args:
         score: float64 M, one per pair, higher is more alike.
         pairs: with at least two folds.
-        rule: a name of `RULES`.
+        rule: its name.
+
+    Raises:
+        DatasetError: unknown rule, or a fold has no pairs.
+    """
+    return ACCURACY_RULES[rule].judge_scores(score, pairs)
+
+
+def judge_between(score: np.ndarray, pairs: "Pairs", best: Callable[[np.ndarray], float]) -> Judged:
+    """Judge scores by thresholds that the other folds' scores can tell apart: half way between neighbours, just below
+    the lowest and just above the highest.
+
+    Args:
+        score, pairs: as of `judge_scores`.
+        best: the thresholds that judge most pairs rightly, ascending → the one that is taken.
 
     Raises:
         DatasetError: a fold has no pairs.
     """
-
-    if rule == "pfe":
-        return _fold_by_fold(pairs, lambda _: score, _genuine_threshold, tie="same")
 
     def choose(score: np.ndarray, same: np.ndarray) -> float:
         own = np.unique(score)
         between = own[:-1] + (own[1:] - own[:-1]) / 2
         candidates = np.concatenate([[np.nextafter(own[0], -np.inf)], between, [np.nextafter(own[-1], np.inf)]])
-        right = _right_at(score, same, candidates, tie="wrong")
-        best = candidates[right == right.max()]
-        return float(best.mean() if rule == "sphereface" else best[-1])
+        right = right_at(score, same, candidates, tie="wrong")
+        return best(candidates[right == right.max()])
 
-    return _fold_by_fold(pairs, lambda _: score, choose, tie="wrong")
+    return fold_by_fold(pairs, lambda _: score, choose, tie="wrong")
 
 
-def squared_distances(mu: np.ndarray, pairs: Pairs) -> np.ndarray:
+def squared_distances(mu: np.ndarray, pairs: "Pairs") -> np.ndarray:
     """Squared Euclidean distances of the pairs' unit vectors, float64 M."""
     normed = unit(mu)
-    return _by_blocks(pairs, lambda left, right: np.square(normed[left] - normed[right]).sum(1))
+    return by_blocks(pairs, lambda left, right: np.square(normed[left] - normed[right]).sum(1))
 
 
 def mean_and_error(folds: list[FoldResult] | tuple[FoldResult, ...]) -> tuple[float, float]:
@@ -142,18 +84,18 @@ def deviation(folds: list[FoldResult] | tuple[FoldResult, ...]) -> float:
     return float(np.std([fold.accuracy for fold in folds]))
 
 
-def _genuine_threshold(score: np.ndarray, same: np.ndarray) -> float:
-    """The mean of the genuine scores that judge most pairs rightly; above all scores where there is none."""
-    genuine = np.sort(score[same])
-    if not len(genuine):
-        return float(np.nextafter(score.max(), np.inf))
-    right = _right_at(score, same, genuine, tie="same")
-    best = genuine[right == right.max()]
-    # The mean of equal numbers may differ from them in the last bit, which would judge a tie.
-    return float(best[0] if best[0] == best[-1] else best.mean())
+def fold_by_fold(pairs: "Pairs", scores: Callable[[int], np.ndarray], choose: Choose, tie: Tie) -> Judged:
+    """Judge each fold's pairs at the threshold that the others choose.
 
+    Args:
+        pairs: with at least two folds.
+        scores: number of a fold → float64 M, scores of all pairs for it.
+        choose: the threshold from scores and truth of the other folds.
+        tie: what a score equal to the threshold is judged to be.
 
-def _fold_by_fold(pairs: Pairs, scores: Callable[[int], np.ndarray], choose: Choose, tie: Tie) -> Judged:
+    Raises:
+        DatasetError: a fold has no pairs.
+    """
     folds = []
     right = np.zeros(len(pairs), bool)
     for fold in range(pairs.folds):
@@ -169,7 +111,7 @@ def _fold_by_fold(pairs: Pairs, scores: Callable[[int], np.ndarray], choose: Cho
     return Judged(tuple(folds), right)
 
 
-def _right_at(score: np.ndarray, same: np.ndarray, thresholds: np.ndarray, tie: Tie) -> np.ndarray:
+def right_at(score: np.ndarray, same: np.ndarray, thresholds: np.ndarray, tie: Tie) -> np.ndarray:
     """How many pairs each threshold judges rightly."""
     genuine, impostor = np.sort(score[same]), np.sort(score[~same])
     above = len(genuine) - np.searchsorted(genuine, thresholds, side="left" if tie == "same" else "right")
@@ -177,7 +119,7 @@ def _right_at(score: np.ndarray, same: np.ndarray, thresholds: np.ndarray, tie: 
     return np.asarray(above + below)
 
 
-def _by_blocks(pairs: Pairs, score: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+def by_blocks(pairs: "Pairs", score: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
     """Scores of all pairs, float64 M; in blocks, so that memory does not grow with the list."""
     out = np.empty(len(pairs))
     for first in range(0, len(pairs), _BLOCK):

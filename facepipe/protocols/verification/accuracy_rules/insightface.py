@@ -1,0 +1,45 @@
+"""insightface's rule: distances, coarse thresholds, and VAL at FAR beside."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from facepipe.protocols.result import FoldResult
+from facepipe.protocols.verification.accuracy_rules import ACCURACY_RULES, AccuracyRule
+from facepipe.protocols.verification.tenfold import Judged, fold_by_fold, judge_between, right_at, squared_distances
+
+if TYPE_CHECKING:
+    from facepipe.datasets.pairs.lfw_pairs import Pairs
+
+
+def insightface_rule(mu: np.ndarray, pairs: "Pairs") -> Judged:
+    """insightface's rule (recognition/arcface_torch/eval/verification.py).
+
+    Squared Euclidean distance of L2-normalised features, no mean subtraction. Thresholds 0 … 4 in steps
+    of 0.01, of several equally good ones the first; a pair is the same when its distance is below it.
+    Thresholds in the result are these distances. Arguments and errors as `sphereface_rule`.
+    """
+    nearness = -squared_distances(mu, pairs)
+    grid = np.arange(0, 4, 0.01)
+
+    def choose(score: np.ndarray, same: np.ndarray) -> float:
+        return -float(grid[right_at(score, same, -grid, tie="different").argmax()])
+
+    judged = fold_by_fold(pairs, lambda _: nearness, choose, tie="different")
+    folds = tuple(FoldResult(fold.accuracy, abs(fold.threshold), fold.pairs) for fold in judged.folds)
+    return Judged(folds, judged.right)
+
+
+def _strictest(thresholds: np.ndarray) -> float:
+    return float(thresholds[-1])
+
+
+ACCURACY_RULES.add(
+    "insightface",
+    AccuracyRule(
+        "its verification.py, with VAL at FAR 1e-3",
+        insightface_rule,
+        lambda score, pairs: judge_between(score, pairs, _strictest),
+        validation=True,
+    ),
+)
