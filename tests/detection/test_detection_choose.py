@@ -49,7 +49,7 @@ def test_centre_measures_both_directions():
 
 
 def test_largest_goes_by_area_not_by_width():
-    assert choose(faces((0, 0, 50, 10), (0, 0, 25, 25), (0, 0, 10, 50)), "largest", (99, 99)).tolist() == [1]
+    assert choose(faces((0, 0, 50, 10), (20, 20, 45, 45), (0, 30, 10, 80)), "largest", (99, 99)).tolist() == [1]
 
 
 def test_largest_measures_what_is_visible_and_prefers_whole_faces():
@@ -62,6 +62,18 @@ def test_largest_measures_what_is_visible_and_prefers_whole_faces():
     # One that fills the photo and overflows it is meant all the same.
     assert choose(faces((-10, -10, 105, 105), (5, 5, 24, 24)), "largest", (100, 100)).tolist() == [0]
     assert choose(faces((200, 0, 300, 99), (5, 5, 9, 9)), "largest", (100, 100)).tolist() == [1]
+
+
+def test_largest_passes_over_a_face_between_two():
+    """Hugo_Chavez_0033: two heads side by side, and a larger, less sure box over both that is no face."""
+    left, right, between = (8, 82, 99, 206), (92, 62, 194, 201), (50, 66, 155, 203)
+    found = faces(left, right, between, scores=[0.9999, 0.9998, 0.9918])
+    assert choose(found, "largest", (250, 250)).tolist() == [1]
+    assert choose(found.take([2, 0, 1]), "largest", (250, 250)).tolist() == [2]
+    # A larger face that overlaps little is meant though it is less sure, and of two that overlap much the surer one.
+    beside = faces((90, 62, 177, 185), (147, 50, 244, 185), scores=[1, 0.95])
+    assert choose(beside, "largest", (250, 250)).tolist() == [1]
+    assert choose(faces(left, between, scores=[0.95, 0.99]), "largest", (250, 250)).tolist() == [1]
 
 
 def test_best_and_all_go_by_score():
