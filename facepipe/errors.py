@@ -6,7 +6,13 @@ class FacepipeError(Exception):
 
 
 class ImageError(FacepipeError):
-    """An image file is missing, damaged, foreign or too large."""
+    """An image file is missing, damaged, foreign or too large.
+
+    Attributes:
+        mark: what the file was like when it was read, where that was asked for: a `facepipe.files.Mark`.
+    """
+
+    mark: object = None
 
 
 class NoFaceError(FacepipeError):

@@ -17,6 +17,7 @@ from facepipe.detection import Detector, Faces, choose, settings_of
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.embedding.finding import ALIGNED, Finding
 from facepipe.errors import FacepipeError
+from facepipe.files import UNKNOWN, Mark
 from facepipe.images import MAX_PIXELS, Picture, read_image
 
 MISSES = ("drop", "centre")
@@ -36,13 +37,14 @@ See = Callable[["ReadImage"], None]
 class ReadImage:
     """An image that was read, or why it was not: then ``pixels`` is None and ``reason`` one line.
 
-    ``remarks`` are those of `facepipe.images.Picture`.
+    ``remarks`` are those of `facepipe.images.Picture`, and so is ``mark``, where the reader tells it.
     """
 
     path: Path
     pixels: np.ndarray | None
     reason: str = ""
     remarks: tuple[str, ...] = ()
+    mark: Mark = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -121,10 +123,11 @@ def _read(path: Path, max_pixels: int, read: Read | None) -> ReadImage:
     try:
         picture = (read or read_image)(path, max_pixels)
         if isinstance(picture, Picture):
-            return ReadImage(path, picture.pixels, remarks=picture.remarks)
+            return ReadImage(path, picture.pixels, remarks=picture.remarks, mark=picture.mark)
         return ReadImage(path, picture)
     except FacepipeError as error:
-        return ReadImage(path, None, str(error).removeprefix(f"{path}: "))
+        mark = getattr(error, "mark", None)
+        return ReadImage(path, None, str(error).removeprefix(f"{path}: "), mark=mark or UNKNOWN)
 
 
 class Cropper:

@@ -49,6 +49,7 @@ class Output:
         stands_for: what is written where this is named, if not that itself: files, or folders.
         grows: the parameter of inputs of which the output may be one: they are added to it.
         changes: the file is read, changed and written; it is there.
+        changed_with: the parameter, a flag, with which a file that is there is changed and not replaced.
     """
 
     parameter: str
@@ -58,6 +59,7 @@ class Output:
     stands_for: Callable[[Path], tuple[Path, ...]] = _itself
     grows: str = ""
     changes: bool = False
+    changed_with: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,16 +113,18 @@ def _compare(declared: Door, words: dict[str, Any], overwrite: bool) -> None:
     for output in declared.writes:
         for path in _paths(words[output.parameter]):
             if output.suffixes:
-                outputs += _compare_file(output, path, inputs, list(_paths(words.get(output.grows))), overwrite)
+                growing = list(_paths(words.get(output.grows)))
+                changed = output.changes or bool(words.get(output.changed_with))
+                outputs += _compare_file(output, path, inputs, growing, overwrite, changed)
             elif path.is_dir() or not path.suffix:
                 require_apart([], inputs, folders=output.stands_for(path))
     require_apart(outputs, (), overwrite=True)
 
 
 def _compare_file(
-    output: Output, path: Path, inputs: list[Path], growing: list[Path], overwrite: bool
+    output: Output, path: Path, inputs: list[Path], growing: list[Path], overwrite: bool, changed: bool
 ) -> tuple[Path, ...]:
-    grows = output.changes or any(path.exists() and each.exists() and path.samefile(each) for each in growing)
+    grows = changed or any(path.exists() and each.exists() and path.samefile(each) for each in growing)
     if not output.changes:
         _check_suffix(path, output.suffixes)
     files = output.stands_for(path)

@@ -1,23 +1,24 @@
 """``facepipe embed``."""
 
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from facepipe.cli import options, workers
+from facepipe.cli import again, options, workers
+from facepipe.cli.again import tell_changes
 from facepipe.cli.door import PICTURES, TABLES, Output, door
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.made import is_embeddings
 from facepipe.cli.screen import note, print_json, progress
-from facepipe.errors import FacepipeError
 
 if TYPE_CHECKING:
     from facepipe.detection import DetectorSettings
+    from facepipe.embedding import Embeddings
     from facepipe.ensemble import Members
-    from facepipe.pipeline import ReadImage
+    from facepipe.pipeline import Read, ReadImage, See
     from facepipe.workers import OnRay
 
 
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 @workers.on_workers
 @strict_option
 @options.as_json
+@again.frozen
+@again.verify
 @door(Output("out", TABLES, ours=is_embeddings), Output("sheet", PICTURES), reads=("paths",), there=("paths",))
 def command(
     paths: tuple[Path, ...],
@@ -64,6 +67,9 @@ def command(
     on: "OnRay | None",
     strict: bool,
     as_json: bool,
+    frozen: bool,
+    verify: bool,
+    overwrite: bool,
 ) -> None:
     """Embed images, or all images of folders, into one Parquet file.
 
@@ -71,6 +77,10 @@ def command(
     there are any. The file knows which model made it, and features of two models are never mixed silently;
     several --model make an ensemble, whose embeddings are theirs, each scaled to length 1, side by side.
     Paths are kept as given on the command line.
+
+    Where OUT is there, it is brought up to date: images that are new or have changed are embedded, the rows of those
+    that have vanished are left out, and each is counted. With another model or other options, or with --overwrite, all
+    are embedded anew.
 
     --sheet draws the faces from the one the model is least sure of to the surest; it needs a model with an
     uncertainty head (facepipe train scf-small), or --sort detection_score or norm.
@@ -80,7 +90,7 @@ def command(
     if sort is not None and sheet is None:
         raise click.UsageError("--sort is the order of a --sheet: name its file.")
     from facepipe.cli.embed_sheet import Sheet
-    from facepipe.embedding import EmbeddingsWriter
+    from facepipe.embed_dataset import EmbeddedFile, NothingToEmbed, embed_dataset
     from facepipe.ensemble import embed_ensemble, embed_ensemble_on, ensemble_of
 
     searched = None if already_aligned else detection
@@ -92,45 +102,58 @@ def command(
         for embedder in embedders:
             for folder in paths:
                 options.check_crops(folder, embedder)
-    identity, flips, dim = ensemble_of(embedders)
+    identity = ensemble_of(embedders)[0]
     picture = None if sheet is None else Sheet(sheet, sort, members[0][0])
     inputs = Inputs(strict)
-    files = inputs.images(*paths)
+    settings = {
+        "faces": rule,
+        "on_miss": on_miss,
+        "precision": precision,
+        "detection": None if already_aligned else detection.to_dict(),
+        "strict": strict,
+    }
+
+    def each(batch: "Embeddings") -> None:
+        if picture is not None:
+            picture.add(batch)
+        for path, reason in batch.failed:
+            note(f"{path}: {reason}", style="yellow")
 
     def see(image: "ReadImage") -> None:
         inputs.see(image.path, image.remarks)
 
-    embedded = failed = 0
-    with (
-        nullcontext() if out is None else EmbeddingsWriter(out, identity, flips, dim, roots=paths) as writer,
-        progress("embedding") as advance,
-    ):
-        if on is None:
-            batches = embed_ensemble(files, members, advance, inputs.read, see=see)
-        else:
-            batches = embed_ensemble_on(on, files, load, device, advance, inputs.read, see=see)
-        for batch in batches:
-            if writer is not None:
-                writer.write(batch)
-            if picture is not None:
-                picture.add(batch)
-            embedded += len(batch)
-            failed += len(batch.failed)
-            for path, reason in batch.failed:
-                note(f"{path}: {reason}", style="yellow")
+    file = None if out is None else EmbeddedFile(out, paths, settings, frozen, verify, overwrite, note)
+    goes_on = frozen and out is not None and out.is_file()
+    try:
+        with progress("embedding") as advance:
+
+            def embed(files: "Iterable[Path]", read: "Read", see: "See") -> "Iterator[Embeddings]":
+                if on is None:
+                    return embed_ensemble(files, members, advance, read, see=see)
+                return embed_ensemble_on(on, files, load, device, advance, read, see=see)
+
+            made_of = ensemble_of(embedders)
+            done = embed_dataset(inputs.images(*paths), embed, made_of, file, strict, advance, see, each)
+    except NothingToEmbed as error:
         inputs.tell()
-        if embedded == 0:
-            raise FacepipeError(f"{paths[0]}: nothing to embed ({failed} images without a usable face)")
+        raise NothingToEmbed(f"{paths[0]}: {error}") from error
+    inputs.tell()
+    if goes_on:
+        note(f"{out}: goes on with the images of the run before (--frozen)")
+    elif done.changes is not None:
+        tell_changes(done.changes)
     if picture is not None:
-        note(f"{sheet}: {picture.draw()} of {embedded} faces, by {picture.sort}")
+        note(f"{sheet}: {picture.draw()} of {done.embedded} faces, by {picture.sort}")
     if as_json:
         where = {} if out is None else {"out": str(out)}
         made = {"model": identity, "precision": embedders[0].precision, "findings": [members[0][0].finding]}
-        print_json({**where, **made, "embedded": embedded, "failed": failed} | inputs.to_dict())
+        counts = {"embedded": done.embedded, "failed": done.failed}
+        changes = {} if done.changes is None else {"changes": done.changes.counts()}
+        print_json({**where, **made, **counts, **changes, **inputs.to_dict()})
     else:
         start = "" if out is None else f"{out}: "
-        click.echo(f"{start}{embedded} embeddings of {identity}, {failed} images left out")
-    inputs.end(failed)
+        click.echo(f"{start}{done.embedded} embeddings of {identity}, {done.failed} images left out")
+    inputs.end(done.failed)
 
 
 def _members(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facepipe.cli import options
+from facepipe.cli import again, options
 from facepipe.cli.door import TABLES, Output, door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
 from facepipe.cli.inputs import Inputs, strict_option
@@ -42,7 +42,17 @@ def command() -> None:
 @turning_face_tools
 @strict_option
 @options.as_json
-@door(Output("gallery", TABLES, add_with="facepipe gallery add"), reads=("images",), there=("images",))
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Bring OUT up to date: embed photos that are new or have changed, remove those that have vanished.",
+)
+@again.verify
+@door(
+    Output("gallery", TABLES, add_with="facepipe gallery add", changed_with="update"),
+    reads=("images",),
+    there=("images",),
+)
 def build(
     images: tuple[Path, ...],
     gallery: Path,
@@ -51,22 +61,54 @@ def build(
     tools: FaceTools,
     strict: bool,
     as_json: bool,
+    update: bool,
+    verify: bool,
 ) -> None:
     """Make a gallery of folders with a folder per person, or with single images named after the person.
 
     Images without a face, with several faces, small or doubtful ones, duplicates, and images that look like
-    somebody else are reported. Two images of one name are both kept, the second one with a number.
+    somebody else are reported. Two images of one name are both kept, the second one with a number. With --update, what
+    'gallery add' added stays.
     """
     from facepipe.identification import enrol, save_gallery
 
     inputs = Inputs(strict)
+    if update and gallery.exists():
+        _update(images, gallery, rule, identity_depth, tools, inputs, as_json, verify)
+        return
     embedder = tools.embedder()
     with progress("embedding") as advance:
         cropper = tools.cropper(embedder, rule)
-        made, remarks = enrol(images, cropper, embedder, advance, None, inputs.passed, inputs.read, identity_depth)
+        made, remarks = enrol(
+            images, cropper, embedder, advance, None, inputs.passed, inputs.read, identity_depth, marked=True
+        )
     with locked(gallery, note):
         save_gallery(gallery, made)
     _report(gallery, made, [*remarks, *_alike(made, embedder.model.card)], as_json, inputs)
+
+
+def _update(
+    images: tuple[Path, ...],
+    gallery: Path,
+    rule: str,
+    identity_depth: int,
+    tools: FaceTools,
+    inputs: Inputs,
+    as_json: bool,
+    verify: bool,
+) -> None:
+    from facepipe.identification import load_gallery, update_gallery
+
+    known = load_gallery(gallery).images
+    embedder = tools.embedder_of(gallery, known.model, known.flip, known.making)
+    with progress("embedding") as advance:
+        cropper = tools.cropper(embedder, rule)
+        made, remarks, changes = update_gallery(
+            gallery, images, cropper, embedder, advance, inputs.passed, inputs.read, identity_depth, verify, note
+        )
+    again.tell_changes(changes)
+    close = _alike(made, embedder.model.card, {*changes.new, *changes.changed})
+    _report(gallery, made, [*remarks, *close], as_json, inputs, changes.counts())
 
 
 @command.command("add")
@@ -177,7 +219,12 @@ def _alike(gallery: "Gallery", card: "Card", only: set[str] | None = None) -> li
 
 
 def _report(
-    path: Path, gallery: "Gallery", remarks: list["Remark"], as_json: bool, inputs: Inputs | None = None
+    path: Path,
+    gallery: "Gallery",
+    remarks: list["Remark"],
+    as_json: bool,
+    inputs: Inputs | None = None,
+    changes: dict[str, int] | None = None,
 ) -> None:
     from facepipe.embedding.finding import mixed_detectors
     from facepipe.embedding.precision import mixed_precision
@@ -193,7 +240,8 @@ def _report(
         inputs.tell()
     passed = {} if inputs is None else inputs.passed_over()
     if as_json:
-        print_json(_account(path, gallery) | {"remarks": [vars(remark) for remark in remarks]} | passed)
+        counts = {} if changes is None else {"changes": changes}
+        print_json(_account(path, gallery) | {"remarks": [vars(remark) for remark in remarks]} | passed | counts)
         _end(inputs, remarks)
         return
     for remark in remarks:

@@ -20,10 +20,10 @@ def is_embeddings(path: Path) -> bool:
 
 
 def is_index(path: Path) -> bool:
-    """Whether 'facepipe search' wrote it; a ``.faiss`` file that is there is only read."""
+    """Whether 'facepipe search' wrote it: what it was made of lies beside it."""
     from facepipe.score.store import names_file
 
-    return path.suffix.lower() != ".npy" or names_file(path).is_file()
+    return (path.with_name(f"{path.name}.json") if path.suffix.lower() == ".faiss" else names_file(path)).is_file()
 
 
 def is_summary(path: Path) -> bool:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from facepipe.cli import options, workers
+from facepipe.cli import again, options, workers
+from facepipe.cli.again import tell_changes
 from facepipe.cli.door import Output, door
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.screen import note, print_json, progress
@@ -14,7 +15,6 @@ from facepipe.errors import DatasetError
 
 if TYPE_CHECKING:
     from facepipe.detection import DetectorSettings
-    from facepipe.files import Changes
     from facepipe.preprocess import Report
     from facepipe.workers import OnRay
 
@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 @click.option("--shard", metavar="I/N", help="Do the I-th of N parts, for N machines on one file system.")
 @click.option("--overwrite", is_flag=True, help="Start over instead of resuming what was begun in OUT.")
 @click.option("--from-rec", is_flag=True, help="RAW is a .rec file, or the folder of train.rec: unpack its images.")
-@click.option("--frozen", is_flag=True, help="Go on with the images of the first run, whatever came, went or changed.")
+@again.frozen
+@again.verify
 @options.device
 @workers.on_workers
 @strict_option
@@ -69,6 +70,7 @@ def command(
     overwrite: bool,
     from_rec: bool,
     frozen: bool,
+    verify: bool,
     device: str,
     on: "OnRay | None",
     strict: bool,
@@ -115,7 +117,7 @@ def command(
                 note(f"resuming: {done} of {total} images were done before")
                 advance(done)
 
-        report = preprocess(plan, device, overwrite, begun, advance, frozen, inputs.passed, _tell_changes, on)
+        report = preprocess(plan, device, overwrite, begun, advance, frozen, inputs.passed, tell_changes, on, verify)
     for path, remarks in report.remarks.items():
         inputs.see(path, remarks)
     inputs.tell()
@@ -136,12 +138,6 @@ def command(
 
 def _left_out(report: "Report") -> int:
     return report.statuses.get("error", 0) + report.statuses.get("no_face", 0)
-
-
-def _tell_changes(changes: "Changes") -> None:
-    touched = f"{len(changes.touched)} only touched" if changes.touched else ""
-    parts = [part for part in (changes.line(), touched) if part]
-    note(f"since the last run: {', '.join(parts)}")
 
 
 def _unpack(raw: Path, out: Path, shard: str | None, as_json: bool) -> None:

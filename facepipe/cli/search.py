@@ -48,6 +48,7 @@ def command(
     tools: FaceTools,
     strict: bool,
     as_json: bool,
+    overwrite: bool,
 ) -> None:
     """Find the faces in STORE that are nearest to QUERY, best first.
 
@@ -55,18 +56,20 @@ def command(
     model that made the store, or a file of embeddings. The search is exact: every face of the store is compared,
     and scores are cosines computed in float64. With --json, per query: {"query", "hits": [{"path", "score", "row"}],
     "remarks"}.
+
+    An index is made anew where STORE has changed since; that of another store is replaced with --overwrite only.
     """
     from facepipe.score.search import top_k
     from facepipe.score.store import open_store
 
     if index is not None and index.suffix == ".npy":
-        _make_array(store, index)
+        _make_array(store, index, overwrite)
         store = index
     opened = open_store(store)
     inputs = Inputs(strict)
     asked = _queries(query, store, opened, rule, tools, inputs)
     if index is not None and index.suffix == ".faiss":
-        hits = _approximate(index, opened, asked, k, probes)
+        hits = _approximate(index, store, opened, asked, k, probes, overwrite)
     else:
         hits = top_k(asked.mu, opened.vectors, k, tools.device, opened.unit_rows)
     for number, path in enumerate(asked.paths):
@@ -75,14 +78,18 @@ def command(
     inputs.end()
 
 
-def _make_array(store: Path, index: Path) -> None:
-    from facepipe.score.store import export_store, is_current, names_file
+def _make_array(store: Path, index: Path, overwrite: bool) -> None:
+    from facepipe.score.made_from import require_same_source
+    from facepipe.score.store import export_store, is_current, names_file, read_names
 
     if store.suffix == ".npy":
         raise EmbeddingsError(f"{store}: a memory-mapped store already; leave out --index")
-    if not is_current(index, store):
+    if overwrite or not is_current(index, store):
         if not index.exists():
-            require_apart([names_file(index)], [store])
+            require_apart([names_file(index)], [store], overwrite)
+        elif not overwrite:
+            require_same_source(index, read_names(index)[0]["source"], store)
+            note(f"{store}: has changed since {index.name} was made of it")
         export_store(store, index)
         note(f"{index}: written, {index.stat().st_size / 1e6:.1f} MB")
 
@@ -116,13 +123,28 @@ def _queries(
     return asked
 
 
-def _approximate(index: Path, store: "Store", asked: "Embeddings", k: int, probes: int) -> "Hits":
-    from facepipe.score.approximate import build_approximate, open_approximate, search_approximate
+def _approximate(
+    index: Path, path: Path, store: "Store", asked: "Embeddings", k: int, probes: int, overwrite: bool
+) -> "Hits":
+    from facepipe.score.approximate import (
+        about_file,
+        build_approximate,
+        open_approximate,
+        search_approximate,
+        source_of_index,
+    )
+    from facepipe.score.made_from import is_from, require_same_source
 
-    if index.is_file():
+    source = source_of_index(index)
+    if source is not None and not overwrite and is_from(source, path):
         ready = open_approximate(index, store)
     else:
-        ready = build_approximate(store, index)
+        if source is not None and not overwrite:
+            require_same_source(index, source, path)
+            note(f"{path}: has changed since {index.name} was made of it")
+        elif source is None:
+            require_apart([about_file(index)], [path], overwrite or index.is_file())
+        ready = build_approximate(store, index, path)
         note(f"{index}: written, {index.stat().st_size / 1e6:.1f} MB")
     measured = ", ".join(f"{share:.3f} with {count}" for count, share in ready.recall.items())
     note(f"approximate, with {probes} probes; recall of the ten nearest, by probes: {measured}")

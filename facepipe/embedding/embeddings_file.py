@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,21 @@ import pyarrow.parquet as pq
 
 from facepipe.embedding.embeddings import OPTIONAL, Embeddings, require_same_fields, require_same_model
 from facepipe.embedding.finding import is_finding
+from facepipe.embedding.origin import Origin
 from facepipe.errors import EmbeddingsError
 from facepipe.files import replacing
 
 _META = b"facepipe"
-_FORMAT, _READABLE = 2, (1, 2)  # format 1 knew mu alone
+_ORIGIN = pa.struct(
+    [
+        ("image", pa.string()),
+        ("size", pa.int64()),
+        ("mtime", pa.int64()),
+        ("digest", pa.string()),
+        ("remarks", pa.list_(pa.string())),
+    ]
+)
+_FORMAT, _WITH_ORIGINS, _READABLE = 2, 3, (1, 2, 3)  # format 1 knew mu alone
 
 
 class EmbeddingsWriter:
@@ -25,8 +35,16 @@ class EmbeddingsWriter:
 
     A context manager: the file appears under its name only when the block ends well. Columns: ``path``,
     ``mu`` (float32 list), ``detected``, ``error``, and those of ``kappa``, ``sigma2`` and ``detection_score``
-    that the first batch has; for a failed image they are null. Model, precision and
-    how faces were found are in the metadata.
+    that the first batch has; for a failed image they are null. Model, precision and how faces were found are in the
+    metadata.
+
+    Args:
+        path: of the file.
+        model, flip, dim: of the embeddings.
+        private: only its owner may read it.
+        roots: files and folders that are embedded.
+        made: how the embeddings are made, plain JSON values for the metadata. Then there is a column ``origin`` too:
+            image, size, mtime, digest and remarks.
     """
 
     def __init__(
@@ -37,8 +55,9 @@ class EmbeddingsWriter:
         dim: int,
         private: bool = False,
         roots: Sequence[str | os.PathLike[str]] = (),
+        made: Mapping[str, Any] | None = None,
     ) -> None:
-        self._path, self._private = path, private
+        self._path, self._private, self._made = path, private, made
         self._roots = [_utf8(os.fspath(root)) for root in roots]
         self._rows = 0
         # Rows that nobody wrote: what every batch must fit, and the file when there is none.
@@ -58,8 +77,12 @@ class EmbeddingsWriter:
                 self._open(self._like)
             opened.pop_all().__exit__(*error)
 
-    def write(self, batch: Embeddings) -> None:
+    def write(self, batch: Embeddings, origins: Mapping[str, Origin] | None = None) -> None:
         """Append the rows of ``batch``, then its failed images.
+
+        Args:
+            batch: some rows.
+            origins: path → origin of the row or failure; for a file with origins.
 
         Raises:
             EmbeddingsError: the batch is of another model, has other fields than the first one, or its rows
@@ -84,6 +107,8 @@ class EmbeddingsWriter:
             value = getattr(batch, name)
             if value is not None:
                 columns.append(_lists(value, missing) if value.ndim == 2 else _numbers(value, missing))
+        if self._made is not None:
+            columns.append(_origin_column([(origins or {})[path] for path in paths]))
         self._file.write_table(pa.table(columns, schema=self._schema))
         self._rows += len(paths)
 
@@ -100,6 +125,9 @@ class EmbeddingsWriter:
         self._like, about = like, _about(like)
         described = about | ({"gallery": True} if self._private else {})
         described |= {"roots": self._roots} if self._roots else {}
+        if self._made is not None:
+            about = about | {"origins": True, "format": _WITH_ORIGINS}
+            described = described | about | {"made": dict(self._made)}
         self._schema = pa.schema(_columns(about), metadata={_META: json.dumps(described).encode()})
         self._file = self._opened.enter_context(
             pq.ParquetWriter(self._temporary, self._schema, compression="zstd", write_page_checksum=True)
@@ -132,7 +160,22 @@ def _columns(about: dict[str, Any]) -> list[tuple[str, Any]]:
     kinds = {"kappa": pa.float32(), "detection_score": pa.float32()}
     if about.get("sigma2"):
         kinds["sigma2"] = pa.list_(pa.float32(), about["sigma2"])
-    return columns + [(name, kinds[name]) for name in OPTIONAL if about.get(name)]
+    columns += [(name, kinds[name]) for name in OPTIONAL if about.get(name)]
+    return columns + ([("origin", _ORIGIN)] if about.get("origins") else [])
+
+
+def _origin_column(origins: list[Origin]) -> pa.Array:
+    rows = [
+        {
+            "image": _utf8(one.image),
+            "size": one.mark.size,
+            "mtime": one.mark.mtime,
+            "digest": one.mark.digest,
+            "remarks": list(one.remarks),
+        }
+        for one in origins
+    ]
+    return pa.array(rows, _ORIGIN)
 
 
 def _lists(values: np.ndarray, missing: np.ndarray) -> pa.Array:

@@ -22,6 +22,18 @@ class Mark:
     mtime: int
     digest: str = ""
 
+    def of(self, digest: str) -> "Mark":
+        """The same with these contents."""
+        return Mark(self.size, self.mtime, digest)
+
+    def at(self, mtime: int) -> "Mark":
+        """The same contents with another time."""
+        return Mark(self.size, mtime, self.digest)
+
+
+UNKNOWN = Mark(-1, -1)
+"""Of a file of which nothing is known."""
+
 
 def mark_file(path: Path, digest: bool = False) -> Mark:
     """The mark of a file as it is now.
@@ -69,6 +81,10 @@ class Changes:
         """Whether any result is out of date."""
         return bool(self.new or self.changed or self.vanished)
 
+    def counts(self) -> dict[str, int]:
+        """How many are new, changed, vanished and touched."""
+        return {name: len(getattr(self, name)) for name in ("new", "changed", "vanished", "touched")}
+
     def line(self) -> str:
         """Such as ``3 new, 1 changed, 2 vanished``; empty where nothing is out of date."""
         counts = [(len(self.new), "new"), (len(self.changed), "changed"), (len(self.vanished), "vanished")]
@@ -91,7 +107,7 @@ def compare_marks(
     same: list[str] = []
     groups = {"changed": changed, "touched": touched, "same": same}
     for name in now.keys() & then.keys():
-        groups[_compare(name, then[name], now[name], contents)].append(name)
+        groups[compare_mark(name, then[name], now[name], contents)].append(name)
     return Changes(
         tuple(sorted(now.keys() - then.keys())),
         tuple(sorted(changed)),
@@ -101,7 +117,8 @@ def compare_marks(
     )
 
 
-def _compare(name: str, then: Mark, now: Mark, contents: Callable[[str], str] | None) -> str:
+def compare_mark(name: str, then: Mark, now: Mark, contents: Callable[[str], str] | None = None) -> str:
+    """``same``, ``touched`` or ``changed``, as of `compare_marks`."""
     if then.size != now.size:
         return "changed"
     if then.digest and now.digest:

@@ -8,6 +8,7 @@ from facepipe.identification.gallery_file import change_gallery, load_gallery, s
 from facepipe.identification.identifier import Identifier, Identity
 from facepipe.identification.remark import Remark
 from facepipe.identification.strangers import measure
+from facepipe.identification.update import update_gallery
 
 __all__ = [
     "UNKNOWN",
@@ -29,5 +30,6 @@ __all__ = [
     "person_of",
     "save_gallery",
     "stored_name",
+    "update_gallery",
     "without",
 ]

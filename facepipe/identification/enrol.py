@@ -1,6 +1,6 @@
 """From a folder of photos to a gallery, with remarks on the images that deserve a second look."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 from facepipe.detection.faces import PLAIN
 from facepipe.embedding import Embedder, Embeddings, join
 from facepipe.errors import DatasetError
-from facepipe.files import Layout, PassedOver
+from facepipe.files import Layout, Mark, PassedOver, mark_file
 from facepipe.identification.confidence import confidence
 from facepipe.identification.gallery import SAME_PICTURE, UNKNOWN, Gallery, apart, merge, stored_name
 from facepipe.identification.remark import Remark
@@ -29,6 +29,7 @@ def enrol(
     passed: PassedOver | None = None,
     read: Read | None = None,
     identity_depth: int = 1,
+    marked: bool = False,
 ) -> tuple[Gallery, list[Remark]]:
     """Embed a folder per person, or single images named after the person.
 
@@ -41,6 +42,7 @@ def enrol(
         passed: counts what lies below the roots and is left out.
         read: see `facepipe.pipeline.read_batches`.
         identity_depth: which folder below a root stands for the person, see `facepipe.files.identity_of`.
+        marked: keep what each file is like, so that `update_gallery` sees what has changed.
 
     Returns:
         The gallery, and a `Remark` on each image that was left out, has several faces, or whose face is uncertain.
@@ -50,19 +52,46 @@ def enrol(
         ImageError: a root does not exist or cannot be listed.
     """
     _check_person(person)
-    passed = PassedOver() if passed is None else passed
+    names, told = stored_paths(roots, person, PassedOver() if passed is None else passed, identity_depth)
+    gallery, remarks = enrol_files(names, cropper, embedder, progress, read, marked)
+    if gallery is None:
+        raise DatasetError(f"{roots[0]}: no face in any image of it; it must hold a folder of photos per person")
+    return gallery, [*told, *remarks]
+
+
+def stored_paths(
+    roots: Sequence[Path], person: str | None, passed: PassedOver, identity_depth: int = 1
+) -> tuple[dict[Path, str], list[Remark]]:
+    """``person/image`` of every file below the roots, and remarks on names and folders."""
     layout = Layout(identity_depth)
-    names, renamed = _stored_paths(list_images_by_root(*roots, passed=passed), person, layout, passed)
+    names, remarks = _stored_paths(list_images_by_root(*roots, passed=passed), person, layout, passed)
     if person is None and layout.remark():
-        renamed.append(Remark("folders", str(roots[0]), layout.remark()))
+        remarks.append(Remark("folders", str(roots[0]), layout.remark()))
+    return names, remarks
+
+
+def enrol_files(
+    names: Mapping[Path, str],
+    cropper: Cropper,
+    embedder: Embedder,
+    progress: Callable[[int], None] = lambda _: None,
+    read: Read | None = None,
+    marked: bool = False,
+) -> tuple[Gallery | None, list[Remark]]:
+    """`enrol` for files whose ``person/image`` is known; no gallery where none has a face."""
     watched = _Watched(cropper, names.__getitem__)
     batches = list(embed_images(names, watched, embedder, watched.name, progress, read))
-    if not any(len(batch) for batch in batches):
-        raise DatasetError(f"{roots[0]}: no face in any image of it; it must hold a folder of photos per person")
-    images = join([batch for batch in batches if len(batch)])
     left_out = [Remark("no_face", *failed) for batch in batches for failed in batch.failed]
-    gallery = merge([Gallery(replace(images, failed=()))])
-    return gallery, [*renamed, *left_out, *watched.remarks, *_weak(gallery.images)]
+    if not any(len(batch) for batch in batches):
+        return None, [*left_out, *watched.remarks]
+    images = replace(join([batch for batch in batches if len(batch)]), failed=())
+    marks = _marks_of(names, set(images.paths)) if marked else {}
+    gallery = merge([Gallery(images, marks)])
+    return gallery, [*left_out, *watched.remarks, *_weak(gallery.images)]
+
+
+def _marks_of(names: Mapping[Path, str], embedded: set[str]) -> dict[str, Mark]:
+    return {stored: mark_file(path, digest=True) for path, stored in names.items() if stored in embedded}
 
 
 def _check_person(name: str | None) -> None:

@@ -1,7 +1,7 @@
 """The gallery: known people, each with the embeddings of one or more images."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePosixPath
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from facepipe.embedding import Embeddings, join
 from facepipe.errors import EmbeddingsError
-from facepipe.files import canonical
+from facepipe.files import Mark, canonical
 from facepipe.identification.confidence import confidence_kind
 from facepipe.identification.remark import Remark
 from facepipe.score.cosine import cosine
@@ -31,12 +31,15 @@ class Gallery:
 
     Attributes:
         images: one row per image; the person is the folder in which the image lay.
+        marks: ``person/image`` → what the file was like that it was built from; images that were added otherwise have
+            none.
 
     Raises:
         EmbeddingsError: a row has no path, no folder, or belongs to somebody called ``unknown``.
     """
 
     images: Embeddings
+    marks: Mapping[str, Mark] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.images.paths) != len(self.images):
@@ -120,7 +123,9 @@ def merge(galleries: Sequence[Gallery], tell: Callable[[Remark], None] = lambda 
             tell(Remark("renamed", other, f"another {path} was there; both are kept"))
     paths = sorted(row_of, key=lambda path: (person_of(path), row_of[path]))
     kept = images.take(np.array([row_of[path] for path in paths], np.int64))
-    return Gallery(replace(kept, paths=tuple(paths), roots=()))
+    marks = [gallery.marks.get(path) for gallery in galleries for path in gallery.images.paths]
+    known = {path: mark for path in paths if (mark := marks[row_of[path]]) is not None}
+    return Gallery(replace(kept, paths=tuple(paths), roots=()), known)
 
 
 def apart(path: str, taken: Collection[str]) -> str:
@@ -144,7 +149,8 @@ def without(gallery: Gallery, what: str) -> Gallery:
     keep = [name not in (canonical(path), person_of(path)) for path in gallery.images.paths]
     if all(keep):
         raise EmbeddingsError(f"{what}: no such person or image in the gallery; see 'facepipe gallery list'")
-    return Gallery(replace(gallery.images.take(np.array(keep, bool)), failed=()))
+    left = replace(gallery.images.take(np.array(keep, bool)), failed=())
+    return Gallery(left, {path: gallery.marks[path] for path in left.paths if path in gallery.marks})
 
 
 def stored_name(name: str) -> str:

@@ -1,13 +1,16 @@
 """Galleries as files: embeddings files (Parquet) whose paths are ``person/image``."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from facepipe.embedding import Embeddings, load_embeddings, save_embeddings
+from facepipe.embedding import Embeddings, EmbeddingsWriter, load_embeddings, save_embeddings
+from facepipe.embedding.origin import Origin
+from facepipe.embedding.origins import MadeBefore, has_origins
 from facepipe.embedding.people import people_of
 from facepipe.errors import EmbeddingsError
-from facepipe.files import locked
+from facepipe.files import UNKNOWN, Mark, locked
 from facepipe.identification.gallery import Gallery, apart
 
 
@@ -17,7 +20,21 @@ def save_gallery(path: Path, gallery: Gallery) -> None:
     Images that gave no face are not kept, not even by name. A new file may be read by its owner alone; one that is
     replaced keeps its mode, and a link stays a link.
     """
-    save_embeddings(path, replace(gallery.images, failed=()), private=True)
+    images = replace(gallery.images, failed=())
+    if not gallery.marks:
+        save_embeddings(path, images, private=True)
+        return
+    origins = {row: Origin(row, gallery.marks.get(row, UNKNOWN)) for row in images.paths}
+    with EmbeddingsWriter(path, images.model, images.flip, images.dim, private=True, made={}) as writer:
+        writer.write(images, origins)
+
+
+def _marks(path: Path) -> dict[str, Mark]:
+    if not has_origins(path):
+        return {}
+    with closing(MadeBefore(path)) as file:
+        known = {row: origin.mark for row, origin in file.images.items() if origin.mark != UNKNOWN}
+        return known if file.about.get("gallery") else {}
 
 
 def change_gallery(
@@ -57,7 +74,7 @@ def load_gallery(path: Path, identity_depth: int = 1, tell: Callable[[str], None
     if not path.exists():
         raise EmbeddingsError(f"{path}: no such file; make a gallery with 'facepipe gallery build DIR {path}'")
     try:
-        return _by_person(load_embeddings(path), identity_depth, tell)
+        return replace(_by_person(load_embeddings(path), identity_depth, tell), marks=_marks(path))
     except EmbeddingsError as error:
         raise error if str(error).startswith(f"{path}: ") else EmbeddingsError(f"{path}: {error}") from error
 

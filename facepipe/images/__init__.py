@@ -5,6 +5,7 @@ In memory an image is RGB, uint8, H×W×3, turned the way it is meant to be disp
 
 from facepipe.images.formats import EXTENSIONS, KINDS, VIDEO_EXTENSIONS
 from facepipe.images.listing import list_images, list_images_by_root
+from facepipe.images.marking import read_marked
 from facepipe.images.photo import Photo, read_photo
 from facepipe.images.pixels import require_pixels
 from facepipe.images.reading import DAMAGED, MAX_PIXELS, Picture, read_encoded, read_image, read_rgb
@@ -26,6 +27,7 @@ __all__ = [
     "list_images_by_root",
     "read_encoded",
     "read_image",
+    "read_marked",
     "read_photo",
     "read_rgb",
     "require_pixels",

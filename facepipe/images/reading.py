@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from facepipe.errors import ImageError
+from facepipe.files import UNKNOWN, Mark
 from facepipe.images.depth import eight_bits, eight_bits_of_floats, grey_to_rgb
 from facepipe.images.formats import KINDS, RAW
 from facepipe.images.jpeg import decode_jpeg
@@ -40,11 +41,13 @@ class Picture:
         pixels: uint8 H×W×3 RGB, C-contiguous, writable.
         remarks: what a user should know of it: damage inside, pages that were not read, hardly any light.
         frames: pages, frames or pictures that the file holds.
+        mark: what the file was like, of readers that tell it.
     """
 
     pixels: np.ndarray
     remarks: tuple[str, ...] = ()
     frames: int = 1
+    mark: Mark = UNKNOWN
 
     @property
     def damaged(self) -> bool:

@@ -15,8 +15,7 @@ from facepipe.alignment import Aligner, template
 from facepipe.detection import DetectorSettings, create_detector
 from facepipe.errors import DatasetError
 from facepipe.files import Changes, Layout, OutputError, PassedOver, replacing, require_apart, write_bytes, write_text
-from facepipe.files.fingerprint import digest_of_bytes
-from facepipe.images import Picture, encode_rgb, read_encoded, read_image
+from facepipe.images import encode_rgb, read_marked
 from facepipe.pipeline import UNIT, CroppedImage, Cropper, read_batches
 from facepipe.preprocess.journal import Journal, check_settings, same_settings
 from facepipe.preprocess.manifest import rows_of, write_manifest
@@ -113,6 +112,7 @@ def preprocess(
     passed: PassedOver | None = None,
     changed: Callable[[Changes], None] = lambda _changes: None,
     on: OnRay | None = None,
+    verify: bool = False,
 ) -> Report:
     """Detect and align every image under ``plan.root``.
 
@@ -132,6 +132,7 @@ def preprocess(
         passed: counts what is not looked at.
         changed: called with what is different from the run before, if anything is.
         on: workers that do the units; they write the crops, so they must see both folders. None: this process.
+        verify: compare the contents of all images with those of the run before, not only where size or time differ.
 
     Raises:
         OutputError: a crop would replace an image, or a file that no earlier job made.
@@ -165,7 +166,7 @@ def preprocess(
     try:
         closed = journal.open()
         if ready and not frozen:
-            changes = update(plan.root, plan.out, records, journal, now, parts == 1)
+            changes = update(plan.root, plan.out, records, journal, now, parts == 1, verify)
             closed = journal.closed()
         if changes or changes.touched:
             changed(changes)
@@ -178,12 +179,8 @@ def preprocess(
     # The person is no part of the work that was done, so that another depth takes no new work.
     rows = (row | {"identity": layout.identity(row["path"])} for row in records.all_records(journal))
     write_manifest(manifest, rows, plan.about())
-    report = replace(_report(plan, manifest), changes=_counts(changes), passed_over=passed.to_dict())
+    report = replace(_report(plan, manifest), changes=changes.counts(), passed_over=passed.to_dict())
     return replace(report, layout=layout.remark())
-
-
-def _counts(changes: Changes) -> dict[str, int]:
-    return {name: len(getattr(changes, name)) for name in ("new", "changed", "vanished", "touched")}
 
 
 def _check_crops(plan: Plan, listing: Path, overwrite: bool) -> None:
@@ -274,31 +271,17 @@ def _worker(
     return lambda unit: _do_unit(plan, cropper, unit, advance)
 
 
-class _Reader:
-    """Reads images, and keeps a digest of the bytes of each."""
-
-    def __init__(self, strict: bool) -> None:
-        self.strict = strict
-        self.digests: dict[Path, str] = {}
-
-    def __call__(self, path: Path, max_pixels: int) -> Picture:
-        data = read_encoded(path)
-        self.digests[path] = digest_of_bytes(data)
-        return read_image(data, max_pixels, str(path), strict=self.strict)
-
-
 def _do_unit(
     plan: Plan, cropper: Cropper, unit: list[Listed], advance: Callable[[int], None]
 ) -> list[dict[str, Any]]:
     names = iter(unit)
     records = []
-    reader = _Reader(plan.strict)
     paths = [plan.root / image.path if plan.root.is_dir() else plan.root for image in unit]
-    for batch in read_batches(paths, read=reader):
-        for result in cropper(batch):
+    for batch in read_batches(paths, read=partial(read_marked, strict=plan.strict)):
+        for read, result in zip(batch, cropper(batch), strict=True):
             image = next(names)
             record = _record(result, image.path, _write_crops(plan, result, image.crop))
-            records.append(record | {"mark": [image.mark.size, image.mark.mtime, reader.digests.get(result.path, "")]})
+            records.append(record | {"mark": [image.mark.size, image.mark.mtime, read.mark.digest]})
         advance(len(batch))
     return records
 

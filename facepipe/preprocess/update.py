@@ -54,7 +54,9 @@ class Records:
                 yield records[image.path]
 
 
-def update(root: Path, out: Path, records: Records, journal: Journal, now_file: Path, may: bool) -> Changes:
+def update(
+    root: Path, out: Path, records: Records, journal: Journal, now_file: Path, may: bool, verify: bool = False
+) -> Changes:
     """Bring a job's lists up to date with the images that there are now.
 
     May be cut off anywhere: the next call finds the same changes again.
@@ -64,18 +66,19 @@ def update(root: Path, out: Path, records: Records, journal: Journal, now_file: 
         records: of the job.
         journal: of the job, open.
         now_file: list of the images that there are now; becomes that of the job.
+        verify: compare the contents of all images that were done.
         may: whether the list may change; that of a job in shards may not.
 
     Raises:
         DatasetError: something changed and may not.
     """
-    if filecmp.cmp(records.images, now_file, shallow=False):
+    if not verify and filecmp.cmp(records.images, now_file, shallow=False):
         now_file.unlink()
         return NOTHING
     listed = {image.path: image for image in read_listing(records.images)}
     now = {image.path: image for image in read_listing(now_file)}
     done = {record["path"]: record for record in chain(records.kept_records(), journal.records())}
-    changes = _changes(root, listed, now, done)
+    changes = _changes(root, listed, now, done, verify)
     if not may:
         now_file.unlink()
         if changes:
@@ -103,14 +106,22 @@ def update(root: Path, out: Path, records: Records, journal: Journal, now_file: 
 
 
 def _changes(
-    root: Path, listed: dict[str, Listed], now: dict[str, Listed], done: dict[str, dict[str, Any]]
+    root: Path, listed: dict[str, Listed], now: dict[str, Listed], done: dict[str, dict[str, Any]], verify: bool
 ) -> Changes:
     then = {path: image.mark for path, image in listed.items()}
     then |= {path: Mark(*record["mark"]) for path, record in done.items() if "mark" in record}
     # Older versions kept no marks: what they listed is taken as unchanged.
     then = {path: now[path].mark if mark.size < 0 and path in now else mark for path, mark in then.items()}
     marks = {path: image.mark for path, image in now.items()}
-    found = compare_marks(then, marks, lambda path: digest_of(root / path if root.is_dir() else root))
+
+    def contents(path: str) -> str:
+        return digest_of(root / path if root.is_dir() else root)
+
+    if verify:
+        marks = {
+            path: replace(mark, digest=contents(path)) if path in done else mark for path, mark in marks.items()
+        }
+    found = compare_marks(then, marks, contents)
     # The crop of an image is called otherwise once another one of the same stem lies beside it.
     renamed = {path for path in now.keys() & listed.keys() if now[path].crop != listed[path].crop}
     renamed -= set(found.changed)

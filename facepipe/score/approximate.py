@@ -14,6 +14,7 @@ import numpy as np
 from facepipe.errors import EmbeddingsError, MissingExtraError
 from facepipe.files import replacing, write_text
 from facepipe.score.cosine import cosine, unit
+from facepipe.score.made_from import made_from
 from facepipe.score.search import Hits, top_k
 from facepipe.score.store import Store
 
@@ -34,8 +35,14 @@ class Approximate:
     recall: dict[int, float]
 
 
-def build_approximate(store: Store, path: Path, seed: int = 0) -> Approximate:
+def build_approximate(store: Store, path: Path, source: Path, seed: int = 0) -> Approximate:
     """Make an index of a store, measure its recall, and write it to ``path`` and ``path.json``.
+
+    Args:
+        store: what to index.
+        path: of the index.
+        source: the file that the store was opened from, by which a change is noticed.
+        seed: of what is trained and measured on.
 
     Raises:
         EmbeddingsError: the store is empty.
@@ -59,8 +66,18 @@ def build_approximate(store: Store, path: Path, seed: int = 0) -> Approximate:
         faiss.write_index(index, str(temporary))
     recall = {str(probes): share for probes, share in made.recall.items()}
     about = {"format": _FORMAT, "model": store.model, "flip": store.flip, "rows": count, "recall_at_10": recall}
-    write_text(_about_file(path), json.dumps(about, indent=2) + "\n")
+    about["source"] = made_from(source)
+    write_text(about_file(path), json.dumps(about, indent=2) + "\n")
     return made
+
+
+def source_of_index(path: Path) -> list[Any] | None:
+    """What an index was made from, see `facepipe.score.made_from`; None where there is no index, or an older one."""
+    try:
+        kept = json.loads(about_file(path).read_text(encoding="utf-8"))["source"]
+        return kept if path.is_file() and isinstance(kept, list) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def open_approximate(path: Path, store: Store) -> Approximate:
@@ -72,7 +89,7 @@ def open_approximate(path: Path, store: Store) -> Approximate:
     """
     faiss = _faiss()
     try:
-        about: dict[str, Any] = json.loads(_about_file(path).read_text(encoding="utf-8"))
+        about: dict[str, Any] = json.loads(about_file(path).read_text(encoding="utf-8"))
         index = faiss.read_index(str(path))
         recall = {int(probes): float(share) for probes, share in about["recall_at_10"].items()}
         fits = (about["format"], about["model"], about["flip"]) == (_FORMAT, store.model, store.flip)
@@ -135,7 +152,8 @@ def _rows(store: Store, rows: np.ndarray) -> np.ndarray:
     return np.asarray(vectors if store.unit_rows else unit(vectors), np.float32)
 
 
-def _about_file(path: Path) -> Path:
+def about_file(path: Path) -> Path:
+    """Where lies what is known of an index."""
     return path.with_name(f"{path.name}.json")
 
 

@@ -15,6 +15,7 @@ from facepipe.embedding.making import Making
 from facepipe.errors import EmbeddingsError
 from facepipe.files import replacing
 from facepipe.score.cosine import unit
+from facepipe.score.made_from import is_from, made_from
 
 _META, _FORMAT = b"facepipe-store", 1
 
@@ -122,22 +123,16 @@ def names_file(path: Path) -> Path:
 
 def names_schema(like: Embeddings, source: Path) -> pa.Schema:
     """One column of paths, and in the metadata what they are paths of."""
-    about = {"format": _FORMAT, "model": like.model, "flip": like.flip, "dim": like.dim, "source": stamp(source)}
+    about = {"format": _FORMAT, "model": like.model, "flip": like.flip, "dim": like.dim, "source": made_from(source)}
     about |= {"precision": like.precision, "findings": list(like.findings)}
     return pa.schema([("path", pa.string())], metadata={_META: json.dumps(about).encode()})
-
-
-def stamp(source: Path) -> list[int]:
-    """What tells whether a file has changed: its size in bytes and time of change in nanoseconds."""
-    status = source.stat()
-    return [status.st_size, status.st_mtime_ns]
 
 
 def is_current(path: Path, source: Path) -> bool:
     """Whether ``path`` was made from ``source`` as it is now."""
     if not path.is_file() or not names_file(path).is_file():
         return False
-    return bool(read_names(path)[0]["source"] == stamp(source))
+    return is_from(read_names(path)[0]["source"], source)
 
 
 def read_names(path: Path) -> tuple[dict[str, Any], Sequence[str]]:

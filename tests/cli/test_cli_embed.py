@@ -49,7 +49,7 @@ def test_embed_writes_one_row_per_image(faces, model, tmp_path):
         str(faces / name) for name in ("Ada/Ada_0001.jpg", "Ada/Ada_0002.jpg", "Bo/Bo_0002.jpg")
     )
     assert (embeddings.mu.shape, embeddings.flip, embeddings.model) == ((3, 16), "concat", told["model"])
-    assert pq.read_table(out).column_names == ["path", "mu", "detected", "error", "detection_score"]
+    assert pq.read_table(out).column_names == ["path", "mu", "detected", "error", "detection_score", "origin"]
 
 
 def test_embed_options(faces, model, tmp_path):

@@ -129,9 +129,10 @@ def test_approximate(store, queries, tmp_path):
     assert few.code == 0 and "written" not in few.err and 0 < len(few.lines[0]["hits"]) < 200
     other = tmp_path / "o.parquet"
     save_embeddings(other, load_embeddings(store).take(np.arange(9)))
-    assert "an index of another store" in run("search", queries, other, "--index", index).err
+    assert "an index of another store" in refused("search", queries, other, "--index", index)
+    assert "written" in run("search", queries, other, "--index", index, "--overwrite").err
     index.write_bytes(b"nothing")
-    assert "not a readable index" in run("search", queries, store, "--index", index).err
+    assert "not a readable index" in run("search", queries, other, "--index", index).err
 
 
 def test_a_photo_as_query(tmp_path, astronaut):

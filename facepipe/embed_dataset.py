@@ -1,0 +1,254 @@
+"""Embedding a whole dataset into a file, and bringing the file up to date with the images later."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+
+from facepipe.embedding import Embeddings, EmbeddingsWriter
+from facepipe.embedding.origin import Origin
+from facepipe.embedding.origins import MadeBefore, origins_of
+from facepipe.errors import DatasetError, EmbeddingsError
+from facepipe.files import Changes, mark_file
+from facepipe.files.fingerprint import compare_mark, digest_of
+from facepipe.images import read_marked
+from facepipe.pipeline import Read, ReadImage, See
+
+Embed = Callable[[Iterable[Path], Read, See], Iterator[Embeddings]]
+"""Images, their reader, who is shown each of them → batches of rows, as of `facepipe.ensemble.embed_ensemble`."""
+
+_ROWS = 64
+
+
+class NothingToEmbed(DatasetError):  # noqa: N818
+    """No image gave an embedding; a file that was there stays as it was."""
+
+
+@dataclass(frozen=True)
+class EmbeddedDataset:
+    """What became of the images.
+
+    Attributes:
+        embedded: embeddings in the file.
+        failed: images that gave none.
+        changes: of the images since the run before; None where there was none, or nothing of it could be used.
+    """
+
+    embedded: int
+    failed: int
+    changes: Changes | None
+
+
+@dataclass
+class EmbeddedFile:
+    """A file of embeddings, and how it is to be made or brought up to date.
+
+    Attributes:
+        path: of the Parquet file.
+        roots: files and folders that are embedded.
+        made: how the images become embeddings, plain JSON values: what was made otherwise is made anew.
+        frozen: go on with the images that the file holds, whatever came, went or changed.
+        verify: compare the contents of all images, not only of those with another size or time.
+        overwrite: make all embeddings anew.
+        told: is told what is not taken over, and why.
+    """
+
+    path: Path
+    roots: Sequence[Path]
+    made: Mapping[str, Any]
+    frozen: bool = False
+    verify: bool = False
+    overwrite: bool = False
+    told: Callable[[str], None] = field(default=lambda _: None, repr=False)
+
+
+def embed_dataset(
+    images: Iterable[Path],
+    embed: Embed,
+    made_of: tuple[str, str, int],
+    file: EmbeddedFile | None,
+    strict: bool = False,
+    advance: Callable[[int], None] = lambda _: None,
+    see: See = lambda _: None,
+    each: Callable[[Embeddings], None] = lambda _: None,
+) -> EmbeddedDataset:
+    """Embed images into a file; where the file is there, only those that are new or have changed.
+
+    Of images that have vanished the rows are left out, and the order is that of ``images``. The file is written anew,
+    whole or not at all.
+
+    Args:
+        images: paths.
+        embed: see `Embed`.
+        made_of: model, flip rule and length of the embeddings, as `facepipe.ensemble.ensemble_of` tells them.
+        file: where to, and how; None only passes the rows on.
+        strict: refuse pictures that are damaged inside.
+        advance: called with the number of images that each step finished.
+        see: is shown every image once, those that are taken over without their pixels.
+        each: is given every batch of rows, those that are taken over too.
+
+    Raises:
+        NothingToEmbed: no image gives an embedding; the file stays as it was.
+        DatasetError: a frozen file was made otherwise.
+        EmbeddingsError: the file is damaged.
+    """
+    before = None if file is None else _made_before(file, made_of)
+    with nullcontext() if before is None else closing(before):
+        if file is not None and file.frozen and before is not None:
+            return _frozen(before, see, each)
+        job = _Job(embed, before, file is not None and file.verify, strict, advance, see)
+        embedded = failed = 0
+        with (
+            nullcontext()
+            if file is None
+            else EmbeddingsWriter(file.path, *made_of, roots=file.roots, made=file.made) as writer
+        ):
+            for batch, origins in job.batches(images):
+                if writer is not None:
+                    writer.write(batch, origins)
+                each(batch)
+                embedded += len(batch)
+                failed += len(batch.failed)
+            if not embedded:
+                raise NothingToEmbed(f"nothing to embed ({failed} images without a usable face)")
+        return EmbeddedDataset(embedded, failed, job.changes())
+
+
+def _writer(file: EmbeddedFile, made_of: tuple[str, str, int]) -> EmbeddingsWriter:
+    return EmbeddingsWriter(file.path, *made_of, roots=file.roots, made=file.made)
+
+
+def _made_before(file: EmbeddedFile, made_of: tuple[str, str, int]) -> MadeBefore | None:
+    """What the file holds, if it was made in the same way."""
+    if file.overwrite or not file.path.is_file():
+        return None
+    try:
+        before = MadeBefore(file.path)
+    except EmbeddingsError as error:
+        _not_taken(file, str(error))
+        return None
+    identity, flip, _ = made_of
+    then = before.about
+    other = [name for name in file.made.keys() | before.made.keys() if file.made.get(name) != before.made.get(name)]
+    other += [name for name, now in (("model", identity), ("flip", flip)) if then[name] != now]
+    if not other:
+        return before
+    before.close()
+    _not_taken(file, f"{file.path}: was made with another {', '.join(sorted(other))}")
+    return None
+
+
+def _not_taken(file: EmbeddedFile, why: str) -> None:
+    if file.frozen:
+        raise DatasetError(f"{why}; --frozen cannot go on with it")
+    file.told(f"{why}: all images are embedded anew")
+
+
+def _frozen(before: MadeBefore, see: See, each: Callable[[Embeddings], None]) -> EmbeddedDataset:
+    embedded = failed = 0
+    known = before.images
+    for image, origin in known.items():
+        see(ReadImage(Path(image), None, remarks=origin.remarks))
+    for images in _chunks(iter(known)):
+        rows, _ = before.rows(images)
+        each(rows)
+        embedded += len(rows)
+        failed += len(rows.failed)
+    return EmbeddedDataset(embedded, failed, None)
+
+
+def _chunks(items: Iterator[Any]) -> Iterator[list[Any]]:
+    while chunk := list(islice(items, _ROWS)):
+        yield chunk
+
+
+class _Job:
+    """Decides of each image whether it must be embedded, and counts."""
+
+    def __init__(
+        self,
+        embed: Embed,
+        before: MadeBefore | None,
+        verify: bool,
+        strict: bool,
+        advance: Callable[[int], None],
+        see: See,
+    ) -> None:
+        self.embed, self.before, self.verify = embed, before, verify
+        self.advance, self.see = advance, see
+        self.read = partial(read_marked, strict=strict)
+        self.known = {} if before is None else before.images
+        self.counts: dict[str, list[str]] = {state: [] for state in ("new", "changed", "touched", "same")}
+        self.seen: set[str] = set()
+
+    def batches(self, images: Iterable[Path]) -> Iterator[tuple[Embeddings, dict[str, Origin]]]:
+        """Rows in the order of the images, with the origin of each."""
+        decided = ((path, self._state(path) in ("same", "touched")) for path in images)
+        for kept, group in groupby(decided, key=lambda one: one[1]):
+            paths = (path for path, _ in group)
+            yield from self._taken_over(paths) if kept else self._embedded(paths)
+
+    def changes(self) -> Changes | None:
+        """Against the run before."""
+        if self.before is None:
+            return None
+        vanished = tuple(sorted(self.known.keys() - self.seen))
+        new, changed, touched, same = (tuple(sorted(self.counts[s])) for s in ("new", "changed", "touched", "same"))
+        return Changes(new, changed, vanished, touched, same)
+
+    def _state(self, path: Path) -> str:
+        if self.before is None:
+            return "new"
+        name = _stored(path)
+        self.seen.add(name)
+        state = self._compare(path, self.known.get(name))
+        self.counts[state].append(name)
+        return state
+
+    def _compare(self, path: Path, then: Origin | None) -> str:
+        if then is None:
+            return "new"
+        try:
+            now = mark_file(path, digest=self.verify)
+            # What could not be read then is tried again: it may have become readable without having changed.
+            return compare_mark(str(path), then.mark, now, lambda _: digest_of(path)) if then.mark.digest else "changed"
+        except OSError:
+            return "changed"
+
+    def _taken_over(self, paths: Iterator[Path]) -> Iterator[tuple[Embeddings, dict[str, Origin]]]:
+        assert self.before is not None
+        for chunk in _chunks(paths):
+            rows, origins = self.before.rows([_stored(path) for path in chunk])
+            for path in chunk:
+                self.see(ReadImage(path, None, remarks=self.known[_stored(path)].remarks))
+            yield rows, {row: self._touched(origin) for row, origin in origins.items()}
+            self.advance(len(chunk))
+
+    def _touched(self, origin: Origin) -> Origin:
+        """With today's time, so that the contents need not be compared again."""
+        try:
+            now = mark_file(Path(origin.image))
+        except OSError:
+            return origin
+        return replace(origin, mark=origin.mark.at(now.mtime))
+
+    def _embedded(self, paths: Iterator[Path]) -> Iterator[tuple[Embeddings, dict[str, Origin]]]:
+        read: dict[str, Origin] = {}
+
+        def see(image: ReadImage) -> None:
+            read[str(image.path)] = Origin(str(image.path), image.mark, image.remarks)
+            self.see(image)
+
+        for batch in self.embed(paths, self.read, see):
+            origins = origins_of(batch, read)
+            yield batch, origins
+            for origin in origins.values():
+                read.pop(origin.image, None)
+
+
+def _stored(path: Path) -> str:
+    """How the file writes it: Parquet holds text, which a file name need not be."""
+    return str(path).encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,75 @@
+"""Bringing a gallery up to date with the photos that it was built from."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from facepipe.embedding import Embedder
+from facepipe.errors import DatasetError
+from facepipe.files import Changes, PassedOver, compare_marks, mark_file
+from facepipe.files.fingerprint import digest_of
+from facepipe.identification.enrol import enrol_files, stored_paths
+from facepipe.identification.gallery import Gallery, merge
+from facepipe.identification.gallery_file import change_gallery, load_gallery
+from facepipe.identification.remark import Remark
+from facepipe.pipeline import Cropper, Read
+
+
+def update_gallery(
+    path: Path,
+    roots: Sequence[Path],
+    cropper: Cropper,
+    embedder: Embedder,
+    progress: Callable[[int], None] = lambda _: None,
+    passed: PassedOver | None = None,
+    read: Read | None = None,
+    identity_depth: int = 1,
+    verify: bool = False,
+    waiting: Callable[[str], None] = lambda _: None,
+) -> tuple[Gallery, list[Remark], Changes]:
+    """Embed the photos that are new or have changed, and remove those that have vanished.
+
+    Photos that came into the gallery in another way than `enrol` with marks are not touched.
+
+    Args:
+        path: of the gallery.
+        roots, cropper, embedder, progress, passed, read, identity_depth: as for `enrol`.
+        verify: compare the contents of all photos, not only of those with another size or time.
+        waiting: as for `change_gallery`.
+
+    Returns:
+        The gallery as it was written, remarks on the photos that were embedded, and what had changed. A photo without a
+        face is tried again each time and counts as nothing.
+
+    Raises:
+        DatasetError: there is no photo at all; the gallery stays as it was.
+    """
+    known = load_gallery(path)
+    names, told = stored_paths(roots, None, PassedOver() if passed is None else passed, identity_depth)
+    if not names:
+        raise DatasetError(f"{roots[0]}: no images in it, so nothing is removed; check the path, or remove the gallery")
+    place = {stored: file for file, stored in names.items()}
+    now = {stored: mark_file(file, digest=verify and stored in known.marks) for file, stored in names.items()}
+    changes = compare_marks(known.marks, now, lambda stored: digest_of(place[stored]))
+    todo = {place[stored]: stored for stored in (*changes.new, *changes.changed)}
+    made, remarks = enrol_files(todo, cropper, embedder, progress, read, marked=True)
+    there = set() if made is None else set(made.images.paths)
+    gone = {*changes.vanished, *changes.changed}
+    times = {stored: now[stored] for stored in changes.touched}
+
+    def change(current: Gallery) -> Gallery:
+        left = _without(current, gone, {name: mark.mtime for name, mark in times.items()})
+        return left if made is None else merge([left, made])
+
+    both = change_gallery(path, change, waiting)
+    counted = replace(changes, new=tuple(name for name in changes.new if name in there))
+    return both, [*told, *remarks], counted
+
+
+def _without(gallery: Gallery, gone: set[str], times: dict[str, int]) -> Gallery:
+    keep = np.array([path not in gone for path in gallery.images.paths], bool)
+    left = gallery.images.take(keep)
+    marks = {path: mark.at(times[path]) if path in times else mark for path, mark in gallery.marks.items()}
+    return Gallery(left, {path: mark for path, mark in marks.items() if path not in gone})

@@ -1,0 +1,32 @@
+"""Reading an image together with the fingerprint of its file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from facepipe.errors import ImageError
+from facepipe.files.fingerprint import UNKNOWN, digest_of_bytes, mark_file
+from facepipe.images.reading import Picture, read_encoded, read_image
+
+
+def read_marked(path: Path, max_pixels: int, strict: bool = False) -> Picture:
+    """`read_image` of a file, with the file's size, time and contents in ``mark``.
+
+    Args:
+        path: of the image.
+        max_pixels: larger pictures are refused.
+        strict: refuse pictures that are damaged inside.
+
+    Raises:
+        ImageError: as `read_image`; its ``mark`` says what the file was like.
+    """
+    mark = UNKNOWN
+    try:
+        mark = mark_file(path)  # before the bytes: a change meanwhile is noticed the next time
+        data = read_encoded(path)
+        mark = mark.of(digest_of_bytes(data))
+        return replace(read_image(data, max_pixels, str(path), strict=strict), mark=mark)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ImageError as error:
+        error.mark = mark
+        raise

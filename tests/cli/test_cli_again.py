@@ -1,0 +1,186 @@
+"""Every command that goes on with, or keeps, what it made before: run again after its inputs have changed."""
+
+import os
+import shutil
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from cli_run import refused, run, tiny_model
+
+from facepipe.embedding import load_embeddings
+from facepipe.images import read_rgb, write_rgb
+
+NOTHING = {"new": 0, "changed": 0, "vanished": 0, "touched": 0}
+CHANGES = {
+    "added": {"new": 1},
+    "changed": {"changed": 1},
+    "changed, same size and time": {},
+    "deleted": {"vanished": 1},
+    "renamed": {"new": 1, "vanished": 1},
+    "touched": {"touched": 1},
+    "nothing": {},
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def faces(astronaut):
+    face = cv2.resize(astronaut[:300, 80:380], (150, 150), interpolation=cv2.INTER_AREA)
+    return [np.roll(face, 5 * number, 1) for number in range(5)]
+
+
+@pytest.fixture
+def photos(tmp_path, faces):
+    """Uncompressed, so that all are of one size."""
+    root = tmp_path / "photos"
+    for number, face in enumerate(faces[:4]):
+        write_rgb(root / "AB"[number % 2] / f"{number}.bmp", face)
+    return root
+
+
+def change(root, what, faces):
+    file = root / "A" / "2.bmp"
+    status = file.stat()
+    if what == "added":
+        write_rgb(root / "C" / "9.bmp", faces[4])
+    elif what.startswith("changed"):
+        write_rgb(file, faces[4])
+        later = 0 if "same" in what else 7
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + later))
+    elif what == "deleted":
+        file.unlink()
+    elif what == "renamed":
+        file.rename(root / "A" / "8.bmp")
+    elif what == "touched":
+        os.utime(file, ns=(0, status.st_mtime_ns + 7))
+
+
+def embeddings(path):
+    made = load_embeddings(path)
+    order = np.argsort(made.paths)
+    return [made.paths[row] for row in order], made.mu[order]
+
+
+def check_same(path, fresh):
+    (names, mu), (wanted, right) = embeddings(path), embeddings(fresh)
+    assert names == wanted and np.allclose(mu, right, atol=1e-4)
+
+
+def embed(photos, out, model, *more):
+    return run("embed", photos, "-o", out, "-m", model, "--already-aligned", "--json", *more).json
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_embed(photos, faces, model, tmp_path, what, monkeypatch):
+    out, fresh = tmp_path / "e.parquet", tmp_path / "fresh.parquet"
+    assert "changes" not in embed(photos, out, model)
+    change(photos, what, faces)
+    if "same" in what:
+        assert embed(photos, out, model)["changes"] == NOTHING
+        assert embed(photos, out, model, "--verify")["changes"] == NOTHING | {"changed": 1}
+    else:
+        done = []
+        from facepipe import ensemble
+
+        usual = ensemble.embed_ensemble
+        monkeypatch.setattr(
+            ensemble, "embed_ensemble", lambda files, *a, **b: usual(done.extend(f := [*files]) or f, *a, **b)
+        )
+        told = embed(photos, out, model)["changes"]
+        assert told == NOTHING | CHANGES[what] and len(done) == told["new"] + told["changed"]
+    embed(photos, fresh, model)
+    check_same(out, fresh)
+    assert embed(photos, out, model)["changes"] == NOTHING, "a third time nothing is left"
+
+
+def test_embed_frozen_and_with_other_options(photos, faces, model, tmp_path):
+    out = tmp_path / "e.parquet"
+    embed(photos, out, model)
+    before = out.read_bytes()
+    for what in ("added", "changed", "renamed"):
+        change(photos, what, faces)
+    ended = run("embed", photos, "-o", out, "-m", model, "--already-aligned", "--frozen", "--json")
+    assert ended.json["embedded"] == 4 and "--frozen" in ended.err and out.read_bytes() == before
+    other = ("embed", photos, "-o", out, "-m", model, "--flip", "sum", "--already-aligned")
+    assert "was made with another flip" in refused(*other, "--frozen")
+    ended = run(*other, "--json")
+    assert "was made with another flip: all images are embedded anew" in ended.err and "changes" not in ended.json
+    shutil.rmtree(photos / "A")
+    shutil.rmtree(photos / "B")
+    shutil.rmtree(photos / "C")
+    before = out.read_bytes()
+    assert "nothing to embed" in run(*other).err and out.read_bytes() == before
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_preprocess(photos, faces, tmp_path, what):
+    out, fresh = tmp_path / "crops", tmp_path / "fresh"
+
+    def preprocess(to, *more):
+        return run("preprocess", photos, to, "--already-aligned", "--format", "png", "--json", *more).json
+
+    preprocess(out)
+    change(photos, what, faces)
+    if "same" in what:
+        assert preprocess(out)["changes"] == NOTHING
+        assert preprocess(out, "--verify")["changes"] == NOTHING | {"changed": 1}
+    else:
+        assert preprocess(out)["changes"] == NOTHING | CHANGES[what]
+    preprocess(fresh)
+    crops = [{p.relative_to(to): read_rgb(p).tobytes() for p in to.rglob("*.png")} for to in (out, fresh)]
+    assert crops[0] == crops[1]
+    rows = [pq.read_table(to / "manifest.parquet").to_pylist() for to in (out, fresh)]
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_gallery(photos, faces, model, tmp_path, what):
+    path, fresh = tmp_path / "g.parquet", tmp_path / "fresh.parquet"
+    build = ("gallery", "build", photos, "-m", model, "--json")
+    run(*build, path)
+    write_rgb(tmp_path / "Zoe.png", faces[0])
+    run("gallery", "add", path, tmp_path / "Zoe.png", "-m", model)
+    change(photos, what, faces)
+    told = run(*build, path, "--update").json["changes"]
+    if "same" in what:
+        assert told == NOTHING
+        told = run(*build, path, "--update", "--verify").json["changes"]
+        assert told == NOTHING | {"changed": 1}
+    else:
+        assert told == NOTHING | CHANGES[what]
+    run(*build, fresh)
+    run("gallery", "add", fresh, tmp_path / "Zoe.png", "-m", model)
+    check_same(path, fresh)
+    assert run(*build, path, "--update").json["changes"] == NOTHING
+    shutil.rmtree(photos)
+    photos.mkdir()
+    assert "nothing is removed" in refused("gallery", "build", photos, path, "-m", model, "--update")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".faiss"])
+def test_search(photos, faces, model, tmp_path, suffix):
+    """The store is what changes; the index must follow, and be kept where the store was only touched."""
+    if suffix == ".faiss":
+        pytest.importorskip("faiss")
+    store, index = tmp_path / "e.parquet", tmp_path / f"i{suffix}"
+    embed(photos, store, model)
+    search = ("search", store, store, "-k", 9, "--json", "--probes", 9)
+    assert "written" in run(*search, "--index", index).err
+    os.utime(store, ns=(0, 0))
+    assert "written" not in run(*search, "--index", index).err
+    for what in ("changed", "added", "deleted"):
+        change(photos, what, faces)
+        embed(photos, store, model)
+        ended = run(*search, "--index", index)
+        assert f"{store}: has changed since" in ended.err and "written" in ended.err
+        found, right = ended.lines, run(*search).lines
+        assert [hit["path"] for hit in found[0]["hits"]] == [hit["path"] for hit in right[0]["hits"]]
+    moved = tmp_path / "moved.parquet"
+    store.rename(moved)
+    assert "written" not in run("search", moved, moved, "--index", index).err
