@@ -11,12 +11,14 @@ from train_tiny import crop, encoded, write_folders, write_recipe
 from facepipe import backbones
 from facepipe.datasets import open_samples
 from facepipe.train import TrainingError, load_recipe, resolve, train
+from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.recipe.schema import Augment
 from facepipe.train.run.card import write_model
 from facepipe.train.teacher import features
 from facepipe.train.trunk.kept_maps import name_of
 from facepipe.zoo import Source, load
 
+ALONE = Ranks(0, 1, 1, torch.device("cpu"))
 QUIET = Console(quiet=True)
 CHANGES = ("added", "changed", "deleted", "renamed", "touched", "nothing")
 
@@ -70,7 +72,7 @@ def test_teachers_features(tmp_path, data, what, monkeypatch):
 
     def ask(folder):
         samples = open_samples([data])
-        return features.teacher_features(name, load(name).card, samples, folder, "middle", torch.device("cpu"), QUIET)
+        return features.teacher_features(name, load(name).card, samples, folder, "middle", ALONE, QUIET)
 
     ask(tmp_path / "kept")
     change(data, what)
