@@ -59,4 +59,61 @@ def test_norms_before_a_convolution_stay():
 
 def test_different_widths_are_not_joined():
     odd = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Flatten(), nn.Linear(4, 6), nn.BatchNorm1d(4)).eval()
-    assert norms(fold_batch_norm(odd)) == 1
+    assert norms(fold_batch_norm(odd, (1, 1))) == 1
+
+
+class Crossed(nn.Module):
+    """Two convolutions whose norms are declared in the other's place."""
+
+    input_size = (9, 8)
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.norm2 = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
+        self.conv2, self.norm1 = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        return self.norm2(self.conv2(self.norm1(self.conv1(x))))
+
+
+class Twice(nn.Module):
+    """A convolution whose output the norm does not have for itself."""
+
+    input_size = (9, 8)
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        straight = self.conv(x)
+        return straight + self.norm(straight)
+
+
+@pytest.mark.parametrize("make", [Crossed, Twice])
+@torch.no_grad()
+def test_declared_in_another_order_than_run_nothing_is_folded(make):
+    torch.manual_seed(0)
+    network = make().eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -2, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+    x, before = torch.rand(2, 3, 9, 8), norms(network)
+    expected, state = network(x), list(network.state_dict())
+    folded = fold_batch_norm(network)
+    assert torch.equal(folded(x), expected)
+    assert norms(folded) == before and list(folded.state_dict()) == state
+
+
+def test_what_cannot_be_checked_is_not_folded():
+    layers = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).eval()
+    assert norms(fold_batch_norm(layers)) == 1
+    assert norms(fold_batch_norm(layers, (2, 2))) == 0
+
+
+def test_the_global_generator_is_left_alone():
+    network = trained("sphereface4", (112, 96), {})
+    state = torch.get_rng_state()
+    fold_batch_norm(network)
+    assert torch.equal(torch.get_rng_state(), state)

@@ -19,7 +19,7 @@ def lower(net: nn.Module, until: str) -> nn.Module:
     """
     network, place = _place(net, until)
     layers = nn.Sequential(*list(network.layers().values())[:place])
-    return fold_batch_norm(copy.deepcopy(layers).eval().requires_grad_(False))
+    return fold_batch_norm(copy.deepcopy(layers).eval().requires_grad_(False), network.input_size)
 
 
 class Upper(nn.Module):
