@@ -13,6 +13,7 @@ from cli_run import run
 from PIL import Image
 
 import facepipe
+from facepipe.api.comparison import Decide
 from facepipe.errors import ImageError, NoFaceError
 from facepipe.images import write_rgb
 
@@ -81,6 +82,16 @@ def test_compare_is_what_the_command_line_says(photo, astronaut, tmp_path):
     told = run("compare", photo, mirrored, "--json").json
     assert json.loads(json.dumps(answer.to_dict())) == told
     assert answer.same and answer.verdict == "same" and told["far"] == answer.far == 1e-3
+
+
+def test_a_score_at_the_threshold_is_the_same_person(astronaut):
+    pipeline = facepipe.Pipeline(precision="float32")
+    pair = astronaut, np.ascontiguousarray(astronaut[:, ::-1])
+    score = pipeline.compare(*pair).score
+    at, above = (pipeline.compare(*pair, Decide(threshold=limit)) for limit in (score, np.nextafter(score, 2)))
+    assert at.score == above.score == score
+    assert (at.same, at.verdict) == (True, "same")
+    assert not above.same and above.verdict in ("not shown", "different")
 
 
 def test_embed_many_tells_of_what_cannot_be_read(photo, tmp_path):

@@ -126,9 +126,13 @@ def test_save_writes_both_photos_with_boxes(photos, model, tmp_path):
 
 
 def test_save_to_a_format_that_cannot_be_written(photos, model, tmp_path):
-    line = refused("compare", photos / "large.png", photos / "small.jpg", "-m", model, "--save", tmp_path / "a.xyz")
+    words = "compare", photos / "large.png", photos / "small.jpg", "--save", tmp_path / "a.xyz"
+    line = refused(*words, "-m", model)
     assert "cannot write .xyz; the name must end in .jpg" in line
     assert list(tmp_path.iterdir()) == []
+    # Nothing was done for it: there is no such model.
+    line = refused(*words, "-m", "no-such-model")
+    assert "cannot write .xyz" in line
 
 
 @pytest.fixture(scope="module")

@@ -83,6 +83,21 @@ def test_a_jump_is_followed_by_the_embedding_and_patience_ends():
     assert [track.number for track in tracks] == [2] and [track.number for track in ended] == [1]
 
 
+@pytest.mark.parametrize(("cosine", "number"), [(0.5, 1), (0.49, 2), (0.35, 2)])
+def test_elsewhere_only_a_face_that_is_surely_the_same_goes_on(cosine, number):
+    """0.35 would do in the same place; across the frame it takes what two photos of one person take."""
+    tracker = Tracker(0.3, 0.5)
+    assert numbers(tracker, 0, [0], [A]) == [1]
+    assert numbers(tracker, 0.1, [500], [(cosine, np.sqrt(1 - cosine**2))]) == [number]
+
+
+@pytest.mark.parametrize(("cosine", "number"), [(0.3, 1), (0.29, 2)])
+def test_in_the_same_place_a_face_that_is_not_another_goes_on(cosine, number):
+    tracker = Tracker(0.3, 0.5)
+    assert numbers(tracker, 0, [0], [A]) == [1]
+    assert numbers(tracker, 0.1, [0], [(cosine, np.sqrt(1 - cosine**2))]) == [number]
+
+
 def test_two_alike_faces_in_one_frame_are_two_tracks():
     tracker = Tracker(0.3, 0.5)
     assert sorted(numbers(tracker, 0, [0, 50], [A, A])) == [1, 2]

@@ -204,6 +204,14 @@ def test_identification_closed(made, faces):
     assert result.settings["reading"] == "closed"
 
 
+def test_closed_a_mate_at_the_threshold_is_not_above_it():
+    """The script counts what is strictly above; of two mates one ties with the highest score of another subject."""
+    mu = np.array([[1, 0], [0, 1], [1, 1], [0, 2]], np.float32)
+    gallery, probes = Enrolled(np.array([0, 1]), np.array([7, 8])), Enrolled(np.array([2, 3]), np.array([7, 8]))
+    [point] = evaluate_closed(Embeddings(mu, "m@1"), [gallery], probes, rates=(0.5,)).pooled
+    assert point.threshold == pytest.approx(np.sqrt(0.5)) and point.tpir == 0.5
+
+
 @pytest.mark.parametrize("score", ["cosine", "scf"])
 def test_identification_open(made, faces, score, monkeypatch):
     from facepipe.score.pairs import score_pairs
