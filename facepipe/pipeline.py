@@ -215,7 +215,13 @@ def embed_batch(
     batch: list[ReadImage], cropper: Cropper, embedder: Embedder, name: Callable[[Path], str] = str
 ) -> Embeddings:
     """`embed_images` of one batch."""
-    results = cropper(batch)
+    return embed_results(cropper(batch), cropper.finding, embedder, name)
+
+
+def embed_results(
+    results: list[CroppedImage], finding: Finding, embedder: Embedder, name: Callable[[Path], str] = str
+) -> Embeddings:
+    """Embed what a `Cropper` made of a batch; ``finding`` is the cropper's."""
     crops = [crop for result in results for crop in result.crops]
     stacked = np.stack(crops) if crops else np.zeros((0, *embedder.size, 3), np.uint8)
     return replace(
@@ -228,7 +234,7 @@ def embed_batch(
         detected=np.array([result.status != "centre" for result in results for _ in result.crops], bool),
         failed=tuple((name(result.path), result.reason) for result in results if not result.crops),
         detection_score=np.concatenate([_scores(result) for result in results], dtype=np.float32),
-        findings=(cropper.finding,),
+        findings=(finding,),
     )
 
 

@@ -93,7 +93,7 @@ def compare(a: Photo, b: Photo, decide: Decide | None = None, bgr: bool = False)
 def identify(
     photo: Photo, gallery: str | Path | Gallery, fpir: float = 0.01, bgr: bool = False
 ) -> tuple[IdentifiedFace, ...]:
-    """Every face of a photo with its name in a gallery, or ``unknown``.
+    """Every face of a photo, from left to right, with its name in a gallery, or ``unknown``.
 
     Args:
         photo: as of `detect`.

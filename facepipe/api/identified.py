@@ -58,7 +58,7 @@ def _read(path: Path, _: int) -> Gallery:
 def identify_faces(
     faces: tuple[Face, ...], gallery: Gallery, embedder: Embedder, fpir: float
 ) -> tuple[IdentifiedFace, ...]:
-    """Search a gallery for faces, whose crops are embedded here.
+    """Search a gallery for faces, whose crops are embedded here; from left to right.
 
     Raises:
         EmbeddingsError: the gallery is empty, or was made by another model.
@@ -71,9 +71,10 @@ def identify_faces(
         return ()
     scores = np.array([face.score for face in faces], np.float32)
     embeddings = replace(embedder(np.stack(crops)), detection_score=scores)
-    return tuple(
+    found = [
         IdentifiedFace(
             face.with_embedding(embeddings, row), identity.name, identity.score, identity.nearest, decision.threshold
         )
         for row, (face, identity) in enumerate(zip(faces, identifier(embeddings), strict=True))
-    )
+    ]
+    return tuple(sorted(found, key=lambda one: 0.0 if one.face.box is None else float(one.face.box[0])))

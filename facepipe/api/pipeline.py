@@ -203,7 +203,7 @@ class Pipeline:
     def identify(
         self, photo: Photo, gallery: "str | Path | Gallery", fpir: float = 0.01, bgr: bool = False
     ) -> tuple[IdentifiedFace, ...]:
-        """Every face of a photo with its name in a gallery, or ``unknown``.
+        """Every face of a photo, from left to right, with its name in a gallery, or ``unknown``.
 
         Args:
             photo: as of `detect`.

@@ -11,6 +11,7 @@ from facepipe.cli import options, train_options
 from facepipe.cli.ablation_table import ablation_json, show_ablation
 from facepipe.cli.door import Output, door
 from facepipe.cli.eval.verification_table import percent
+from facepipe.cli.named import ABLATION, RECIPE
 from facepipe.cli.screen import note, print_json
 from facepipe.cli.table import Column, show_table
 from facepipe.errors import DatasetError
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
 
 @click.command("ablate")
-@click.argument("ablation", required=False)
+@click.argument("ablation", required=False, type=ABLATION)
 @click.argument("benchmarks", nargs=-1, metavar="[BENCHMARK]...")
-@click.option("--recipe", help="A recipe by name or path [default: the ablation's].")
+@click.option("--recipe", type=RECIPE, help="A recipe by name or path [default: the ablation's].")
 @train_options.data
 @click.option(
     "--out", "-o", "folder", type=options.output_path, help="Folder of runs and results [default: runs/ABLATION]."

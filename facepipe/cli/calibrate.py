@@ -9,6 +9,7 @@ import click
 from facepipe.cli import options
 from facepipe.cli.door import Output, door
 from facepipe.cli.made import is_card
+from facepipe.cli.named import MODEL
 from facepipe.cli.screen import note, print_json, progress
 from facepipe.cli.screen import out as screen
 from facepipe.cli.table import Column, figures, show_table
@@ -39,7 +40,7 @@ class _Faces:
 
 
 @click.command("calibrate")
-@click.argument("model")
+@click.argument("model", type=MODEL)
 @click.argument("paths", metavar="PAIRS|CROPS...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", "-o", type=options.output_path, help="Card to write [default: the model's own, if it is yours].")
 @click.option("--about", default="", help="What the faces are, for the card [default: the names of PAIRS|CROPS].")

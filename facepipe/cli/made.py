@@ -19,6 +19,15 @@ def is_embeddings(path: Path) -> bool:
         return False
 
 
+def is_store(path: Path) -> bool:
+    """Whether it holds embeddings to search in: Parquet or a NumPy array, by how it begins."""
+    try:
+        with path.open("rb") as file:
+            return file.read(6).startswith((b"PAR1", b"\x93NUMPY"))
+    except OSError:
+        return False
+
+
 def is_index(path: Path) -> bool:
     """Whether 'facepipe search' wrote it: what it was made of lies beside it."""
     from facepipe.score.store import names_file

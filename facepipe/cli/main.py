@@ -10,6 +10,7 @@ import click
 
 from facepipe import __version__
 from facepipe.cli import logs
+from facepipe.cli.interrupted import how_to_go_on
 from facepipe.cli.lazy_group import LazyGroup
 from facepipe.cli.process import Output, Terminated, end_on_signals, open_missing_streams
 from facepipe.errors import FacepipeError
@@ -25,7 +26,8 @@ COMMANDS = {
     "ablate": "Train the rows of a published ablation and print its table.",
     "eval": "Run an evaluation protocol (LFW ...).",
     "calibrate": "Measure a model's thresholds and probabilities on people it does not know, into its card.",
-    "compare": "Say whether two photos show the same person.",
+    "compare": "Say whether two photos show the same person, or which of many do.",
+    "find": "Find the photos in a folder that show the person of a photo.",
     "detect": "Find faces: boxes, scores and landmarks.",
     "align": "Cut aligned crops out of photos.",
     "embed": "Turn photos into embeddings.",
@@ -37,6 +39,7 @@ COMMANDS = {
     "models": "List, fetch, import and export models.",
     "bench": "Measure the throughput of every stage on this machine.",
     "demo": "The main job on two faces that installed packages carry.",
+    "completion": "Print a script that lets bash, zsh or fish complete commands, models and recipes.",
 }
 
 
@@ -101,7 +104,7 @@ def _run(words: list[str], debug: bool) -> int:
         return 2
     except (click.Abort, KeyboardInterrupt) as error:
         ended = error if isinstance(error, Terminated) else error.__cause__
-        _say(str(ended) if isinstance(ended, Terminated) else "interrupted")
+        _say(f"{ended if isinstance(ended, Terminated) else 'interrupted'}; {how_to_go_on(words)}")
         return ended.exit_code if isinstance(ended, Terminated) else 130
     except (FacepipeError, OSError) as error:
         if debug:

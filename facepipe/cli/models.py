@@ -10,6 +10,7 @@ from facepipe.cli import options
 from facepipe.cli.choices import flips, table_option
 from facepipe.cli.door import Output, door
 from facepipe.cli.lazy_group import Group
+from facepipe.cli.named import MODEL, WEIGHTS
 from facepipe.cli.screen import note, notes, out, print_json
 from facepipe.cli.table import Column, figures, show_table
 from facepipe.errors import ModelError
@@ -129,7 +130,7 @@ def _show_backbones(backbones: list[Any]) -> None:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", type=WEIGHTS)
 @options.as_json
 def show(name: str, as_json: bool) -> None:
     """One model's card: how it is fed, where it comes from, its thresholds."""
@@ -184,7 +185,7 @@ def _formula(curve: "Probability") -> str:
 
 
 @command.command("pull")
-@click.argument("name")
+@click.argument("name", type=WEIGHTS)
 def pull_model(name: str) -> None:
     """Download a model's weights into the cache and check their SHA-256."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -202,7 +203,7 @@ def pull_model(name: str) -> None:
 
 
 @command.command("export")
-@click.argument("model")
+@click.argument("model", type=MODEL)
 @click.argument("folder", type=options.output_path)
 @click.option("--name", default="", help="The model's name from now on [default: the one that it has].")
 @door(Output("folder"))
@@ -217,7 +218,7 @@ def export(model: str, folder: Path, name: str, overwrite: bool) -> None:
 
 
 @command.command("import")
-@click.argument("name")
+@click.argument("name", type=WEIGHTS)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--backbone", help="For a checkpoint without a card: its network, see 'facepipe models list --backbones'."

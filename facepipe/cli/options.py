@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from facepipe.cli.choices import flips, table_option
+from facepipe.cli.named import MODEL
 from facepipe.cli.photo_type import PHOTO
 from facepipe.cli.screen import note
 from facepipe.errors import FacepipeError
@@ -41,12 +42,16 @@ COSINE = Number(-1, 1)
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 model = click.option(
-    "--model", "-m", help="Name, card file or run folder; see 'facepipe models list' [default: the model that ships]."
+    "--model",
+    "-m",
+    type=MODEL,
+    help="Name, card file or run folder; see 'facepipe models list' [default: the model that ships].",
 )
 models = click.option(
     "--model",
     "-m",
     "models",
+    type=MODEL,
     multiple=True,
     help="Name, card file or run folder; see 'facepipe models list'. Several: an ensemble "
     "[default: the model that ships].",
@@ -92,16 +97,16 @@ crop_template = click.option(
 )
 
 
+_FACES = (
+    "Which face of several  [default: largest; of the photos of a data set (preprocess, eval), which are collected "
+    "around one person, centre; or as a --preset says]"
+)
+
+
 def _faces(rules: list[str], default: str, preset: bool = False) -> Callable[[Any], Any]:
     """``preset``: the parameter is None where nothing is asked for, and the default gives way to that of a preset."""
-    told = f"  [default: {default}, or as the --preset says]" if preset else ""
     return click.option(
-        "--faces",
-        "rule",
-        type=click.Choice(rules),
-        default=None if preset else default,
-        show_default=not preset,
-        help=f"Which face of several.{told}",
+        "--faces", "rule", type=click.Choice(rules), default=None if preset else default, help=_FACES
     )
 
 

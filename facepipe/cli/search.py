@@ -6,24 +6,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
+from facepipe.cli.decision_words import explained
 from facepipe.cli.door import Output, door
-from facepipe.cli.face_tools import FaceTools, face_tools
+from facepipe.cli.face_tools import FaceTools, turning_face_tools
 from facepipe.cli.inputs import Inputs, strict_option
-from facepipe.cli.made import is_index
+from facepipe.cli.made import is_index, is_store
 from facepipe.cli.mixed import tell_mixed
-from facepipe.cli.screen import note, print_json, say
+from facepipe.cli.photo_type import PHOTO
+from facepipe.cli.query import embed_query, read_query
+from facepipe.cli.screen import note, print_json
 from facepipe.cli.table import Column, show_table
-from facepipe.errors import EmbeddingsError, NoFaceError
+from facepipe.errors import EmbeddingsError
 from facepipe.files import require_apart
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
+    from facepipe.identification.hits import Judge
     from facepipe.score.search import Hits
     from facepipe.score.store import Store
 
 
 @click.command("search")
-@click.argument("query", type=click.Path(path_type=Path))
+@click.argument("query", type=PHOTO)
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("-k", "k", type=click.IntRange(1), default=10, show_default=True, help="How many to find.")
 @click.option(
@@ -33,17 +37,29 @@ if TYPE_CHECKING:
     "array; or .faiss, an approximate index.",
 )
 @click.option("--probes", type=click.IntRange(1), default=16, show_default=True, help="Cells searched in a .faiss.")
+@click.option(
+    "--fpir",
+    type=options.RATE,
+    default=1e-2,
+    show_default=True,
+    help="Share of searches for somebody who is not in the store that may give a match.",
+)
+@options.among
+@click.option("--threshold", type=options.COSINE, help="A match from this score on, instead of at a rate.")
 @options.faces
-@face_tools
+@turning_face_tools
 @strict_option
 @options.as_json
-@door(Output("index", (".npy", ".faiss"), ours=is_index), reads=("query", "store"))
+@door(Output("index", (".npy", ".faiss"), ours=is_index), reads=("query", "store"), there=("query", "store"))
 def command(
     query: Path,
     store: Path,
     k: int,
     index: Path | None,
     probes: int,
+    fpir: float,
+    among: Any,
+    threshold: float | None,
     rule: str,
     tools: FaceTools,
     strict: bool,
@@ -54,14 +70,16 @@ def command(
 
     STORE is what 'facepipe embed' wrote, or the .npy that --index made of it. QUERY is a photo, embedded by the
     model that made the store, or a file of embeddings. The search is exact: every face of the store is compared,
-    and scores are cosines computed in float64. With --json, per query: {"query", "hits": [{"path", "score", "row"}],
-    "remarks"}.
+    and scores are cosines computed in float64. Somebody is always nearest, so each hit has a verdict: a match at the
+    false-positive rate of the whole store, possible where two photos alone would pass, or no match. With --json, per
+    query: {"query", "hits": [{"path", "score", "row", "verdict"}], "remarks", "judge"}.
 
     An index is made anew where STORE has changed since; that of another store is replaced with --overwrite only.
     """
     from facepipe.score.search import top_k
     from facepipe.score.store import open_store
 
+    query, store = _in_order(query, store)
     if index is not None and index.suffix == ".npy":
         _make_array(store, index, overwrite)
         store = index
@@ -72,8 +90,14 @@ def command(
         hits = _approximate(index, store, opened, asked, k, probes, overwrite)
     else:
         hits = top_k(asked.mu, opened.vectors, k, tools.device, opened.unit_rows)
+    judge = _judge(opened, tools, fpir, among, threshold)
     for number, path in enumerate(asked.paths):
-        _show(path, _found(opened, hits, number), inputs.remarks.get(str(query), ()), as_json)
+        found = _found(opened, hits, number, judge)
+        _show(path, found, inputs.remarks.get(str(query), ()), judge, as_json)
+    if judge.decision is None:
+        note(f"no verdicts: {judge.reason}; --threshold gives one", style="yellow")
+    else:
+        note(explained(judge.decision, len(opened), "a match", "faces"))
     inputs.tell()
     inputs.end()
 
@@ -110,17 +134,24 @@ def _queries(
             )
         tell_mixed(query, asked.making, store.making)
         return asked
-    from facepipe.images import read_image
-    from facepipe.pipeline import ReadImage, embed_batch
-
-    picture = read_image(query, strict=inputs.strict)
-    inputs.see(query, picture.remarks)
-    image = ReadImage(query, picture.pixels)
+    image = read_query(query, inputs)
     embedder = tools.embedder_of(path, store.model, store.flip, store.making)
-    asked = embed_batch([image], tools.cropper(embedder, rule), embedder)
-    if not len(asked):
-        raise NoFaceError(f"{query}: {asked.failed[0][1]}; try --min-face 12 for small faces")
-    return asked
+    return embed_query(image, tools.cropper(embedder, rule), embedder)[0]
+
+
+def _judge(store: "Store", tools: FaceTools, fpir: float, among: Any, threshold: float | None) -> "Judge":
+    from facepipe.embedding.identity import same_model
+    from facepipe.errors import ModelError
+    from facepipe.identification.hits import judge_of
+    from facepipe.zoo import locate
+
+    try:
+        card = locate(tools.model or store.model.split("@")[0])[0]
+    except ModelError:
+        card = None
+    if card is not None and not same_model(store.model, card.identity):
+        card = None
+    return judge_of(card, len(store), fpir, store.flip, among, threshold)
 
 
 def _approximate(
@@ -151,19 +182,33 @@ def _approximate(
     return search_approximate(ready, store, asked.mu, k, probes)
 
 
-def _found(store: "Store", hits: "Hits", number: int) -> list[dict[str, Any]]:
+def _found(store: "Store", hits: "Hits", number: int, judge: "Judge") -> list[dict[str, Any]]:
     pairs = zip(hits.rows[number].tolist(), hits.scores[number].tolist(), strict=True)
     return [
-        {"path": store.paths[row] if len(store.paths) else None, "score": score, "row": row}
+        {
+            "path": store.paths[row] if len(store.paths) else None,
+            "score": score,
+            "row": row,
+            "verdict": judge(score),
+        }
         for row, score in pairs
         if row >= 0
     ]
 
 
-def _show(query: str, found: list[dict[str, Any]], remarks: tuple[str, ...], as_json: bool) -> None:
+def _show(query: str, found: list[dict[str, Any]], remarks: tuple[str, ...], judge: "Judge", as_json: bool) -> None:
     if as_json:
-        print_json({"query": query, "hits": found, "remarks": list(remarks)}, indent=None)
+        value = {"query": query, "hits": found, "remarks": list(remarks), "judge": judge.to_dict()}
+        print_json(value, indent=None)
         return
-    say(query)
-    columns = (Column("", right=True), Column("score", right=True), Column("path"))
-    show_table(columns, [(n, f"{hit['score']:.4f}", hit["path"] or "") for n, hit in enumerate(found, 1)])
+    columns = (Column("", right=True), Column("score", right=True), Column("verdict"), Column("path"))
+    rows = [(n, f"{hit['score']:.4f}", hit["verdict"] or "–", hit["path"] or "") for n, hit in enumerate(found, 1)]
+    show_table(columns, rows, query)
+
+
+def _in_order(query: Path, store: Path) -> tuple[Path, Path]:
+    """Query and store, whichever was named first; two files that could both be a store are taken as they come."""
+    if is_store(query) and not is_store(store) and store.is_file():
+        note(f"{query}: holds embeddings, so it is taken as the STORE; QUERY comes first", style="yellow")
+        return store, query
+    return query, store

@@ -9,6 +9,7 @@ import click
 
 from facepipe.cli import options, train_options
 from facepipe.cli.door import Output, door
+from facepipe.cli.named import RECIPE
 from facepipe.cli.screen import note, print_json
 from facepipe.cli.table import Column, show_table
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("train")
-@click.argument("recipe", required=False)
+@click.argument("recipe", required=False, type=RECIPE)
 @train_options.data
 @click.option(
     "--out", "-o", "run", type=options.output_path, help="Folder of the run [default: runs/RECIPE]."

@@ -34,14 +34,15 @@ def identify_photos(
         read: see `read_batches`.
 
     Yields:
-        Each photo with its scene; a photo that cannot be read has a ``reason``, and no pixels.
+        Each photo with its scene, the faces from left to right; a photo that cannot be read has a ``reason``, and no
+        pixels.
     """
     cropper = Cropper(Aligner(embedder.model.card.input.template), detector, "all")
     for batch in read_batches(paths, read=read):
         results = cropper(batch)
         named = iter(_named(results, embedder, identifier))
         for image, result in zip(batch, results, strict=True):
-            faces = tuple(next(named) for _ in result.crops)
+            faces = tuple(sorted((next(named) for _ in result.crops), key=lambda seen: float(seen.box[0])))
             failed = result.reason if result.status == "error" else ""
             yield image, Scene(str(result.path), 0, 0.0, faces, reason=failed)
         progress(len(batch))

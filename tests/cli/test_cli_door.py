@@ -135,12 +135,13 @@ def test_identify_compares_the_copy_that_it_draws(tmp_path, name, kind):
     media = tmp_path / name
     media.write_bytes(b"precious")
     copy = linked(media, kind)
-    told = refused("identify", tmp_path / "g.parquet", media, "--save", copy, "--overwrite")
+    (tmp_path / "g.parquet").write_bytes(b"gallery")
+    told = refused("identify", media, tmp_path / "g.parquet", "--save", copy, "--overwrite")
     assert "would replace the input" in told and media.read_bytes() == b"precious"
     more = tmp_path / "more" / name
     more.parent.mkdir()
     more.write_bytes(b"precious")
-    told = refused("identify", tmp_path / "g.parquet", media, more, "--save", more.parent, "--overwrite")
+    told = refused("identify", media, more, tmp_path / "g.parquet", "--save", more.parent, "--overwrite")
     assert "would" in told and more.read_bytes() == media.read_bytes() == b"precious"
 
 

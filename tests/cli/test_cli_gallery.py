@@ -141,6 +141,6 @@ def test_how_faces_were_found(gallery, people, model, yunet_weights, tmp_path):
     assert "small.parquet: faces found by mtcnn and yunet are mixed" in other.err
     merged = run("gallery", "merge", tmp_path / "small.parquet", path, "-o", tmp_path / "all.parquet", "--json").json
     assert len(merged["findings"]) == 3
-    told = run("identify", path, people / "Cy.jpg", "-m", model, "--detector", "yunet", "--threshold", "0.9")
+    told = run("identify", people / "Cy.jpg", path, "-m", model, "--detector", "yunet", "--threshold", "0.9")
     assert f"{path}: faces found by mtcnn and yunet are mixed" in told.err
-    assert "mixed" not in run("identify", path, people / "Cy.jpg", "-m", model, "--threshold", "0.9").err
+    assert "mixed" not in run("identify", people / "Cy.jpg", path, "-m", model, "--threshold", "0.9").err

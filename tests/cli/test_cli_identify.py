@@ -52,7 +52,7 @@ def media(tmp_path_factory, face):
 
 def test_photos_as_json_lines(gallery, media, model, tmp_path):
     ended = run(
-        "identify", gallery, media / "photos", "-m", model, "--threshold", 0.9, "--json", "--save", tmp_path / "out",
+        "identify", media / "photos", gallery, "-m", model, "--threshold", 0.9, "--json", "--save", tmp_path / "out",
         "--summary", tmp_path / "s.json",
     )  # fmt: skip
     assert ended.code == 0
@@ -77,17 +77,17 @@ def test_photos_as_json_lines(gallery, media, model, tmp_path):
 
 
 def test_photo_for_people(gallery, media, model, tmp_path):
-    ended = run("identify", gallery, media / "photos" / "a.png", "-m", model, "--save", tmp_path / "a.png")
+    ended = run("identify", media / "photos" / "a.png", gallery, "-m", model, "--save", tmp_path / "a.png")
     assert ended.code == 0 and ended.out.startswith(f"{media / 'photos' / 'a.png'}: Ada 1.00")
     assert "FPIR 0.01 over 1 people is FAR 0.01" in ended.err
     assert read_rgb(tmp_path / "a.png").shape == (120, 120, 3)
-    strangers = run("identify", gallery, media / "photos" / "a.png", "-m", model, "--threshold", 1.1)
+    strangers = run("identify", media / "photos" / "a.png", gallery, "-m", model, "--threshold", 1.1)
     assert strangers.out == f"{media / 'photos' / 'a.png'}: unknown 1.00\n"
 
 
 def test_video(gallery, media, model, tmp_path):
     ended = run(
-        "identify", gallery, media / "film.mp4", "-m", model, "--threshold", 0.9, "--json", "--every", 2,
+        "identify", media / "film.mp4", gallery, "-m", model, "--threshold", 0.9, "--json", "--every", 2,
         "--save", tmp_path / "film.mp4", "--summary", tmp_path / "s.json", "--no-sound",
     )  # fmt: skip
     assert ended.code == 0 and f"copy: {tmp_path / 'film.mp4'}" in ended.err
@@ -100,7 +100,7 @@ def test_video(gallery, media, model, tmp_path):
 
 
 def test_video_for_people(gallery, media, model, tmp_path):
-    ended = run("identify", gallery, media / "film.mp4", "-m", model, "--seconds", 0.35, "--save", tmp_path)
+    ended = run("identify", media / "film.mp4", gallery, "-m", model, "--seconds", 0.35, "--save", tmp_path)
     assert ended.code == 0 and "Ada" in ended.out and "4 frames, 0.4 s" in ended.out
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
 
@@ -109,7 +109,7 @@ def test_ctrl_c_leaves_a_playable_copy(gallery, face, model, tmp_path):
     """The signal comes while the video runs; the command ends by itself, with what it read."""
     write_video(tmp_path / "long.mp4", [np.roll(face, 3 * number, 1) for number in range(300)])
     threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-    ended = run("identify", gallery, tmp_path / "long.mp4", "-m", model, "--save", tmp_path / "copy.mp4")
+    ended = run("identify", tmp_path / "long.mp4", gallery, "-m", model, "--save", tmp_path / "copy.mp4")
     assert ended.code == 0 and "ended early, after" in ended.err
     frames = len(list(Video(str(tmp_path / "copy.mp4")).frames()))
     assert 0 < frames < 300 and f"{frames} frames" in ended.out
@@ -121,7 +121,7 @@ def test_what_of_a_video_could_not_be_read_is_told(gallery, face, model, tmp_pat
     data = bytearray(film.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 3000] = bytes(3000)
     film.write_bytes(data)
-    words = ["identify", gallery, film.as_uri(), "-m", model, "--every", 4, "--threshold", 0.9]
+    words = ["identify", film.as_uri(), gallery, "-m", model, "--every", 4, "--threshold", 0.9]
     ended = run(*words, "--json", "--summary", tmp_path / "s.json")
     lost = ended.lines[-1]
     account = json.loads((tmp_path / "s.json").read_text())
@@ -143,31 +143,31 @@ def test_frames_to_go(gallery, media, model, monkeypatch):
         yield lambda _: None
 
     monkeypatch.setattr("facepipe.cli.identify.video.progress", progress)
-    run("identify", gallery, media / "film.mp4", "-m", model, "--seconds", 0.35)
-    run("identify", gallery, media / "film.mp4", "-m", model, "--seconds", 35)
+    run("identify", media / "film.mp4", gallery, "-m", model, "--seconds", 0.35)
+    run("identify", media / "film.mp4", gallery, "-m", model, "--seconds", 35)
     assert totals == [4, 8]
 
 
 @pytest.mark.parametrize("name", ["a.CR2", "a.dng", "a.jxl", "a.psd"])
 def test_no_foreign_photo_is_played_as_a_video(gallery, model, tmp_path, name):
     (tmp_path / name).write_bytes(bytes(99))
-    ended = run("identify", gallery, tmp_path / name, "-m", model)
+    ended = run("identify", tmp_path / name, gallery, "-m", model)
     assert ended.code == 2 and ("convert it to JPEG" in ended.out or "export it as JPEG" in ended.out)
 
 
 def test_photos_and_videos_together(gallery, media, model, tmp_path):
     both = [media / "photos" / "a.png", media / "film.mp4"]
-    ended = run("identify", gallery, *both, "-m", model, "--every", 4, "--save", tmp_path, "--json")
+    ended = run("identify", *both, gallery, "-m", model, "--every", 4, "--save", tmp_path, "--json")
     assert ended.code == 0 and {line["source"] for line in ended.lines} == set(map(str, both))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "film.mp4"]
-    assert "--save must name a folder" in refused("identify", gallery, *both, "-m", model, "--save", tmp_path / "a.mp4")
+    assert "--save must name a folder" in refused("identify", *both, gallery, "-m", model, "--save", tmp_path / "a.mp4")
 
 
 def test_a_broken_video_among_others(gallery, media, model, tmp_path):
     """The others are read, the copies and the summary written; alone it is refused (below)."""
     (tmp_path / "empty.mp4").touch()
     both = [tmp_path / "empty.mp4", media / "film.mp4"]
-    words = ["identify", gallery, *both, "-m", model, "--every", 4, "--json", "--summary", tmp_path / "s.json"]
+    words = ["identify", *both, gallery, "-m", model, "--every", 4, "--json", "--summary", tmp_path / "s.json"]
     ended = run(*words, "--save", tmp_path / "out", "--no-sound")
     assert ended.code == 0 and "empty.mp4: the file is empty (0 bytes)" in ended.err
     assert ended.lines[0]["source"] == str(both[0]) and "is empty" in ended.lines[0]["error"]
@@ -175,13 +175,13 @@ def test_a_broken_video_among_others(gallery, media, model, tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["film.mp4"]
     accounts = json.loads((tmp_path / "s.json").read_text())
     assert "error" in accounts[0] and accounts[1]["frames"] == 8
-    assert run("identify", gallery, both[0], both[0], "-m", model).code == 2
+    assert run("identify", both[0], both[0], gallery, "-m", model).code == 2
 
 
 def test_a_threshold_measured_on_strangers(gallery, media, model, tmp_path):
     """The faces of the photos are themselves the strangers: one of three may be named, and all three are equal."""
     assert run("embed", media / "photos", "-o", tmp_path / "s.parquet", "-m", model, "--faces", "all").code == 0
-    words = ["identify", gallery, media / "photos" / "a.png", "-m", model, "--strangers", tmp_path / "s.parquet"]
+    words = ["identify", media / "photos" / "a.png", gallery, "-m", model, "--strangers", tmp_path / "s.parquet"]
     ended = run(*words, "--fpir", 0.5)
     assert ended.code == 0 and "FPIR 0.5 over 1 people, measured on 3 faces of strangers" in ended.err
     told = refused(*words)
@@ -190,18 +190,18 @@ def test_a_threshold_measured_on_strangers(gallery, media, model, tmp_path):
 
 def test_bad_input_is_one_line(gallery, media, model, tmp_path):
     photo = media / "photos" / "a.png"
-    assert "no such file; make a gallery" in refused("identify", tmp_path / "g.parquet", photo, "-m", model)
-    assert "say where it is with --model" in refused("identify", gallery, photo)
-    told = refused("identify", gallery, photo, "-m", model, "--flip", "none")
+    assert "no such file or folder; make a gallery" in refused("identify", photo, tmp_path / "g.parquet", "-m", model)
+    assert "say where it is with --model" in refused("identify", photo, gallery)
+    told = refused("identify", photo, gallery, "-m", model, "--flip", "none")
     assert "(flip concat), which cannot be compared" in told
-    assert "must lie between 0 and 1" in refused("identify", gallery, photo, "-m", model, "--fpir", 2)
-    assert "too few for FAR 1e-06" in refused("identify", gallery, photo, "-m", model, "--fpir", 1e-6)
-    words = ["identify", gallery, tmp_path / "film.mp4", "-m", model, "--threshold", 1]
+    assert "must lie between 0 and 1" in refused("identify", photo, gallery, "-m", model, "--fpir", 2)
+    assert "too few for FAR 1e-06" in refused("identify", photo, gallery, "-m", model, "--fpir", 1e-6)
+    words = ["identify", tmp_path / "film.mp4", gallery, "-m", model, "--threshold", 1]
     for content, told in ((None, "no such file"), (b"", "the file is empty"), (b"x" * 999, "not a video")):
         if content is not None:
             (tmp_path / "film.mp4").write_bytes(content)
         ended = run(*words)
         assert ended.code == 2 and told in ended.err.splitlines()[-1]
-    ended = run("identify", gallery, media / "film.mp4", "-m", model, "--save", tmp_path / "film.gif")
+    ended = run("identify", media / "film.mp4", gallery, "-m", model, "--save", tmp_path / "film.gif")
     assert ended.code == 2 and "cannot write this kind of video" in ended.err
-    assert run("identify", gallery, media / "photos" / "text.jpg", "-m", model).code == 2
+    assert run("identify", media / "photos" / "text.jpg", gallery, "-m", model).code == 2

@@ -85,7 +85,7 @@ def test_gallery(root, model, tmp_path):
 def test_identify(root, model, tmp_path):
     path = tmp_path / "g.parquet"
     run("gallery", "build", root / "Ada", path, "-m", model)
-    words = ["identify", path, root, "-m", model, "--threshold", 0.5]
+    words = ["identify", root, path, "-m", model, "--threshold", 0.5]
     ended = run(*words, "--json", "--summary", tmp_path / "s.json")
     assert counts(ended.lines[-1]["passed_over"]) == PASSED_FILES and "1 video" in ended.err
     assert run(*words, "--strict").code == 1

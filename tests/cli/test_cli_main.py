@@ -9,6 +9,7 @@ import pytest
 from cli_run import refused, run
 
 from facepipe import __version__
+from facepipe.cli.interrupted import how_to_go_on
 from facepipe.cli.main import COMMANDS, cli
 
 SUBCOMMANDS = [("eval", "lfw"), *(("models", name) for name in ("list", "show", "pull", "import"))]
@@ -127,8 +128,16 @@ def test_a_folder_is_no_output_file(tmp_path):
 
 def test_an_interrupt_ends_with_130(monkeypatch):
     failing(monkeypatch, KeyboardInterrupt())
-    assert run("detect").err.strip().endswith("facepipe: interrupted")
-    assert run("detect").code == 130
+    ended = run("detect")
+    assert ended.err == "facepipe: interrupted; nothing half-written is left; run the same command again\n"
+    assert ended.code == 130
+    for words, how in (
+        (["preprocess", "a", "b"], "goes on where it stopped"),
+        (["find", "a", "b"], "what was embedded is kept"),
+        (["detect", "a", "--save", "b"], "the same command with --overwrite"),
+        (["--log-level", "info", "align", "a", "-o", "b"], "the files that were written are whole"),
+    ):
+        assert how in how_to_go_on(words)
 
 
 def test_a_mistake_of_ours_is_not_hidden(monkeypatch):

@@ -9,9 +9,9 @@ CASES = [
     ["compare", "a.jpg", "b.jpg", "--far", "nan"],
     ["cluster", "s.parquet", "--threshold", "1.1"],
     ["cluster", "s.parquet", "--threshold", "nan"],
-    ["identify", "g.parquet", "a.jpg", "--threshold", "inf"],
-    ["identify", "g.parquet", "a.mp4", "--seconds", "-1"],
-    ["identify", "g.parquet", "a.mp4", "--every", "0"],
+    ["identify", "a.jpg", "g.parquet", "--threshold", "inf"],
+    ["identify", "a.mp4", "g.parquet", "--seconds", "-1"],
+    ["identify", "a.mp4", "g.parquet", "--every", "0"],
     ["detect", "a.jpg", "--min-face", "nan"],
     ["detect", "a.jpg", "--max-pixels", "0"],
 ]

@@ -10,11 +10,13 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.choices import deciding_score
+from facepipe.cli.decision_words import explained
 from facepipe.cli.door import Output, door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
 from facepipe.cli.inputs import Inputs, strict_option
-from facepipe.cli.made import is_summary
+from facepipe.cli.made import is_store, is_summary
 from facepipe.cli.mixed import tell_mixed
+from facepipe.cli.photo_type import PHOTO
 from facepipe.cli.screen import note
 from facepipe.errors import DatasetError
 from facepipe.files import require_apart
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 
 
 @click.command("identify")
-@click.argument("gallery", type=click.Path(path_type=Path))
 @click.argument("media", nargs=-1, required=True)
+@click.argument("gallery", type=click.Path(path_type=Path))
 @click.option(
     "--fpir",
     type=options.Number(),
@@ -60,10 +62,15 @@ if TYPE_CHECKING:
 @turning_face_tools
 @strict_option
 @options.as_json
-@door(Output("save"), Output("summary", (".json",), ours=is_summary), reads=("gallery", "media", "strangers"))
+@door(
+    Output("save"),
+    Output("summary", (".json",), ours=is_summary),
+    reads=("gallery", "media", "strangers"),
+    there=("gallery", "strangers"),
+)
 def command(
-    gallery: Path,
     media: tuple[str, ...],
+    gallery: Path,
     fpir: float,
     among: Any,
     strangers: Path | None,
@@ -83,8 +90,9 @@ def command(
 ) -> None:
     """Say who of a gallery is in photos, folders, videos, streams or before a camera.
 
-    MEDIA is a photo, a folder of photos, a video file, a URL (rtsp, http) or the number of a camera. Every face is
-    named after the best person of the gallery if the score passes the threshold, else it is unknown. The threshold
+    MEDIA is a photo, a folder of photos, a video file, a URL (rtsp, http), the number of a camera, or - for a photo on
+    standard input. Every face is named after the best person of GALLERY, a file of 'facepipe gallery build', if the
+    score passes the threshold, else it is unknown; the people in a photo are listed from left to right. The threshold
     stands for a false-positive rate of the whole gallery: the larger the gallery, the higher. In a video a name is
     decided for a track of faces, not for each frame, and --border and --turns do not apply. Ctrl-C ends a video early
     and leaves a playable copy.
@@ -92,6 +100,7 @@ def command(
     With --json, JSON Lines: one object per face with source, frame, time, track, box, landmarks, name, score,
     runner-up and confidence. Nothing leaves this machine.
     """
+    media, gallery = _in_order(media, gallery)
     from facepipe.cli.identify.photos import copies_of, show_photos
     from facepipe.cli.identify.video import VideoJob, copy_of_video, show_video
     from facepipe.identification import load_gallery
@@ -116,7 +125,7 @@ def command(
     else:
         decision = _decision(embedder, known, fpir, threshold, score, among)
     identifier = _identifier(gallery, known, decision, pooling, score, tools.device)
-    note(_explained(decision, len(known.names)))
+    note(explained(decision, len(known.names)))
     accounts = []
     if photos and not found:
         raise inputs.nothing(photos[0])
@@ -156,13 +165,34 @@ def _sorted(media: tuple[str, ...]) -> tuple[list[Path], list[str]]:
     from facepipe.identification.video import is_url, local_path
     from facepipe.images import EXTENSIONS, KINDS
 
-    names = [local_path(name) for name in media]
+    single = {name: photo for name in media if (photo := _single_photo(name)) is not None}
+    names = [local_path(name) for name in media if name not in single]
     # What is known to be neither photo nor video is told of by the reader of photos.
     still = EXTENSIONS | {extension for extension, kind in KINDS.items() if kind != "video"}
     photos = [not is_url(name) and (Path(name).is_dir() or Path(name).suffix.lower() in still) for name in names]
     videos = [name for name, photo in zip(names, photos, strict=True) if not photo]
     own = {os.path.realpath(name) if Path(name).exists() else name: name for name in videos}
-    return [Path(name) for name, photo in zip(names, photos, strict=True) if photo], list(own.values())
+    local = [Path(name) for name, photo in zip(names, photos, strict=True) if photo]
+    return [*single.values(), *local], list(own.values())
+
+
+def _single_photo(name: str) -> Path | None:
+    """A photo on standard input, or at an address that is named like a photo; else None."""
+    from facepipe.images import EXTENSIONS, RemotePhoto, is_web_address
+
+    if name != "-" and not is_web_address(name):
+        return None
+    photo = PHOTO.convert(name, None, None)
+    wanted = isinstance(photo, RemotePhoto) and (name == "-" or photo.suffix.lower() in EXTENSIONS)
+    return photo if wanted else None
+
+
+def _in_order(media: tuple[str, ...], gallery: Path) -> tuple[tuple[str, ...], Path]:
+    """Media and gallery; the gallery came first once, and is known by its content."""
+    if is_store(Path(media[0])) and not is_store(gallery):
+        note(f"{media[0]}: the gallery is named last: facepipe identify MEDIA... GALLERY", style="yellow")
+        return (*media[1:], str(gallery)), Path(media[0])
+    return media, gallery
 
 
 def _decision(
@@ -210,25 +240,6 @@ def _unreadable(source: str, why: str, as_json: bool) -> dict[str, Any]:
     if as_json:
         print_json(account, indent=None)
     return account
-
-
-def _explained(decision: "Decision", people: int) -> str:
-    if decision.fpir is None:
-        return f"names from a score of {decision.threshold:.3f} on, as given"
-    if decision.far is None:
-        return (
-            f"names from a score of {decision.threshold:.3f} on: FPIR {decision.fpir:g} over {people} people, "
-            f"{decision.how} on {decision.calibrated_on}"
-        )
-    from facepipe.zoo import rates_in_words
-
-    beyond = "; beyond the rates that were measured" if decision.how == "extrapolated" else ""
-    alike = " among people who are alike" if decision.among == "alike" else ""
-    return (
-        f"names from a score of {decision.threshold:.3f} on: FPIR {decision.fpir:g} over {people} people{alike} is FAR "
-        f"{decision.far:.2g} ({decision.how} on {decision.calibrated_on}{beyond}); strangers whom one comparison takes "
-        f"for the same person: {rates_in_words(decision.false_matches)}; children were not measured"
-    )
 
 
 def _write(path: Path, value: object) -> None:

@@ -1,0 +1,49 @@
+"""A photo that is asked about: its faces embedded, and what should be known of them told."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facepipe.cli.inputs import Inputs
+from facepipe.cli.screen import note
+from facepipe.errors import NoFaceError
+
+if TYPE_CHECKING:
+    from facepipe.embedding import Embedder, Embeddings
+    from facepipe.pipeline import Cropper, ReadImage
+
+
+def read_query(query: Path, inputs: Inputs) -> "ReadImage":
+    """The photo, read before anything is loaded.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    from facepipe.images import read_image
+    from facepipe.pipeline import ReadImage
+
+    picture = read_image(query, strict=inputs.strict)
+    inputs.see(query, picture.remarks)
+    return ReadImage(query, picture.pixels)
+
+
+def embed_query(image: "ReadImage", cropper: "Cropper", embedder: "Embedder") -> tuple["Embeddings", int]:
+    """The chosen faces of the photo, and how many it shows; that there are others is told on stderr.
+
+    Raises:
+        NoFaceError: there is none; says what may help.
+    """
+    from facepipe.detection import DetectorSettings
+    from facepipe.detection.advice import no_face_advice
+    from facepipe.pipeline import embed_results
+
+    results = cropper([image])
+    asked = embed_results(results, cropper.finding, embedder)
+    if not len(asked):
+        settings = getattr(cropper.detector, "settings", None)
+        size, crop = results[0].size, embedder.size
+        advice = no_face_advice(settings, size, crop) if isinstance(settings, DetectorSettings) else ""
+        raise NoFaceError(f"{image.path}: {results[0].reason}{advice}")
+    count = len(results[0].faces)
+    if count > len(asked):
+        note(f"{image.path}: {count} faces, of which one is searched; choose with --faces, or take --faces all")
+    return asked, count
