@@ -60,8 +60,8 @@ def bench(
     crops = _crops(Aligner(embedder.model.card.input.template), images, faces)
     rows.append(Row("align", "facepipe", len(images) / (time.perf_counter() - start)))
     advance(len(images))
-    straight = Embedder(embedder.model, "none", _precision(embedder), embedder.batch_size)
-    ours = f"facepipe {_precision(embedder)}"
+    straight = Embedder(embedder.model, "none", embedder.precision, embedder.batch_size)
+    ours = f"facepipe {embedder.precision}"
     embedded, _ = _in_turns("embed", ours, straight, _plain(embedder), crops, advance)
     return rows + embedded
 
@@ -78,9 +78,6 @@ def _plain(embedder: Embedder) -> dict[str, Peer]:
     sizes = (64, embedder.batch_size)
     return {f"plain float32, batch {size}": Peer(plain_forward, embedder.model, size) for size in sizes}
 
-
-def _precision(embedder: Embedder) -> str:
-    return str(embedder.dtype).removeprefix("torch.")
 
 
 def _in_turns(

@@ -9,21 +9,20 @@ time, where `facepipe.detection.cascade` follows facenet-pytorch's form, which i
 - O-Net looks at the mirror image of each face too, and landmarks are the mean of both;
 - overlap counts sides in whole pixels at every stage, and of equal scores the later candidate is kept.
 
-facenet's TensorFlow port, which insightface's LFW was cut with, does the same but for the mirror image.
+facenet's AnyFlow port, which insightface's LFW was cut with, does the same but for the mirror image.
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from facepipe.detection.boxes import moved, placed, square
 from facepipe.detection.cascade import MTCNN
 from facepipe.detection.faces import Faces
 from facepipe.detection.settings import DetectorSettings
-from facepipe.detection.suppress import suppress
 
 _BATCH = 16
 """Candidates per pass of R-Net and O-Net; the last pass is filled up, so that results do not depend on company."""
@@ -37,11 +36,14 @@ class MatlabMTCNN(MTCNN):
     Args:
         settings: see `facepipe.detection.DetectorSettings` and `facepipe.detection.preset`.
         device: ``auto``, ``cpu``, ``cuda`` ...
+        engine: ``torch`` or ``onnx``.
         mirror: whether O-Net looks at mirror images too.
     """
 
-    def __init__(self, settings: DetectorSettings, device: str = "auto", mirror: bool = True) -> None:
-        super().__init__(settings, device)
+    def __init__(
+        self, settings: DetectorSettings, device: str = "auto", engine: str = "torch", mirror: bool = True
+    ) -> None:
+        super().__init__(settings, device, engine)
         self._mirror = mirror
 
     def _search(self, images: list[np.ndarray]) -> list[Faces]:
@@ -50,17 +52,18 @@ class MatlabMTCNN(MTCNN):
     def _search_one(self, pixels: np.ndarray) -> Faces:
         boxes, scores, landmarks = self._output_of(pixels, self._refined(pixels, self._proposed(pixels)))
         # MATLAB's counting from 1 ends here.
-        return Faces((boxes - 1).cpu().numpy(), scores.cpu().numpy(), (landmarks - 1).cpu().numpy())
+        host = self._arrays.host
+        return Faces(host(boxes - 1), host(scores), host(landmarks - 1))
 
-    def _proposed(self, pixels: np.ndarray) -> Tensor:
+    def _proposed(self, pixels: np.ndarray) -> Any:
         found = [self._level(pixels, level, scale) for level, scale in enumerate(self._scales(pixels))]
         if not found:
-            return torch.zeros((0, 4), device=self.device)
-        boxes, scores, offsets, level = (torch.cat(values) for values in zip(*found, strict=True))
-        keep = _kept(boxes, scores, level, 0.5)
-        keep = keep[_kept(boxes[keep], scores[keep], torch.zeros_like(keep), 0.7)]
+            return self._arrays.array(np.zeros((0, 4), np.float32))
+        boxes, scores, offsets, level = (self._arrays.concat(values) for values in zip(*found, strict=True))
+        keep = self._kept(boxes, scores, level, 0.5)
+        keep = keep[self._kept(boxes[keep], scores[keep], keep * 0, 0.7)]
         boxes, offsets = boxes[keep], offsets[keep]
-        return square(moved(boxes, offsets, extra=0)).trunc()
+        return self._arrays.trunc(square(moved(boxes, offsets, extra=0)))
 
     def _scales(self, pixels: np.ndarray) -> list[float]:
         first = 12 / self.settings.min_face
@@ -71,49 +74,60 @@ class MatlabMTCNN(MTCNN):
             left *= self.settings.factor
         return scales
 
-    def _level(self, pixels: np.ndarray, level: int, scale: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _level(self, pixels: np.ndarray, level: int, scale: float) -> tuple[Any, Any, Any, Any]:
         height, width = (math.ceil(side * scale) for side in pixels.shape[:2])
-        probability, offsets = self._pnet(self._input([resized(pixels, height, width)]))
+        arrays = self._arrays
+        probability, offsets = self._stages.pnet(self._input([resized(pixels, height, width)]))
         # MATLAB lists places down one column after the other.
-        column, row = torch.ge(probability[0].T, self.settings.thresholds[0]).nonzero().T
-        corner = torch.stack([column, row], 1).double() * 2
-        boxes = torch.cat([((corner + 1) / scale).floor(), ((corner + 12) / scale).floor()], 1).float()
-        return boxes, probability[0, row, column], offsets[0, :, row, column].T, torch.full_like(row, level)
+        column, row = arrays.where(self.settings.thresholds[0] <= probability[0].T)
+        corner = arrays.float64(arrays.stack([column, row], 1)) * 2
+        corners = [arrays.floor((corner + 1) / scale), arrays.floor((corner + 12) / scale)]
+        boxes = arrays.float32(arrays.concat(corners, 1))
+        return boxes, probability[0, row, column], offsets[0][:, row, column].T, row * 0 + level
 
-    def _refined(self, pixels: np.ndarray, boxes: Tensor) -> Tensor:
-        _, (score, offsets) = self._judged(self._rnet, 24, pixels, boxes)
+    def _refined(self, pixels: np.ndarray, boxes: Any) -> Any:
+        _, (score, offsets) = self._judged(self._stages.rnet, 24, pixels, boxes)
         passed = score > self.settings.thresholds[1]
         boxes, score, offsets = boxes[passed], score[passed], offsets[passed]
-        keep = _kept(boxes, score, torch.zeros(len(boxes), dtype=torch.int64, device=self.device), 0.7)
-        return square(moved(boxes[keep], offsets[keep], extra=1)).trunc()
+        keep = self._kept(boxes, score, self._arrays.arange(len(boxes)) * 0, 0.7)
+        return self._arrays.trunc(square(moved(boxes[keep], offsets[keep], extra=1)))
 
-    def _output_of(self, pixels: np.ndarray, boxes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        crops, (score, offsets, points) = self._judged(self._onet, 48, pixels, boxes)
-        passed = (score > self.settings.thresholds[2]).nonzero()[:, 0]
+    def _output_of(self, pixels: np.ndarray, boxes: Any) -> tuple[Any, Any, Any]:
+        crops, (score, offsets, points) = self._judged(self._stages.onet, 48, pixels, boxes)
+        passed = self._arrays.where(score > self.settings.thresholds[2])[0]
         boxes, score, after = boxes[passed], score[passed], moved(boxes[passed], offsets[passed], extra=1)
-        keep = _kept(after, score, torch.zeros_like(passed), 0.7, over_smaller=True)
-        points = points[passed[keep]].view(-1, 2, 5)
+        keep = self._kept(after, score, passed * 0, 0.7, over_smaller=True)
+        points = points[passed[keep]].reshape(-1, 2, 5)
         if self._mirror:
             mirrored = [crops[index][:, ::-1] for index in passed[keep].tolist()]
-            other = self._run(self._onet, mirrored, 48)[2].view(-1, 2, 5)[:, :, _MIRRORED]
-            points = (points + torch.stack([1 - other[:, 0], other[:, 1]], 1)) / 2
+            other = self._run(self._stages.onet, mirrored, 48)[2].reshape(-1, 2, 5)[:, :, _MIRRORED]
+            points = (points + self._arrays.stack([1 - other[:, 0], other[:, 1]], 1)) / 2
         return after[keep], score[keep], placed(boxes[keep], points)
 
     def _judged(
-        self, network: nn.Module, side: int, pixels: np.ndarray, boxes: Tensor
-    ) -> tuple[list[np.ndarray], list[Tensor]]:
+        self, network: Callable[[Any], Any], side: int, pixels: np.ndarray, boxes: Any
+    ) -> tuple[list[np.ndarray], list[Any]]:
         """The candidates' crops, and what a network says of them."""
-        crops = [cut(pixels, box, side) for box in boxes.long().tolist()]
+        crops = [cut(pixels, box, side) for box in self._arrays.int64(boxes).tolist()]
         return crops, self._run(network, crops, side)
 
-    def _run(self, network: nn.Module, crops: list[np.ndarray], side: int) -> list[Tensor]:
+    def _run(self, network: Callable[[Any], Any], crops: list[np.ndarray], side: int) -> list[Any]:
         filled = crops + [np.zeros((side, side, 3), np.float32)] * (-len(crops) % _BATCH or _BATCH * (not crops))
         parts = [network(self._input(filled[first : first + _BATCH])) for first in range(0, len(filled), _BATCH)]
-        return [torch.cat(values)[: len(crops)] for values in zip(*parts, strict=True)]
+        return [self._arrays.concat(values)[: len(crops)] for values in zip(*parts, strict=True)]
 
-    def _input(self, images: list[np.ndarray]) -> Tensor:
+    def _input(self, images: list[np.ndarray]) -> Any:
         # N×h×w×3 seen as N×3×h×w is channels_last already.
-        return ((torch.from_numpy(np.stack(images)).to(self.device) - 127.5) * 0.0078125).permute(0, 3, 1, 2)
+        x = (self._arrays.array(np.stack(images)) - 127.5) * 0.0078125
+        return x.swapaxes(2, 3).swapaxes(1, 2)
+
+    def _kept(
+        self, boxes: Any, scores: Any, group: Any, threshold: float, over_smaller: bool = False
+    ) -> Any:
+        """`suppress` with sides in whole pixels and the later of equal scores first."""
+        last = self._arrays.flipped(self._arrays.arange(len(boxes)))
+        ends = boxes if over_smaller else boxes + self._arrays.array(np.array([0, 0, 1, 1], np.float32))
+        return last[self._arrays.suppress(ends[last], scores[last], group[last], threshold, over_smaller)]
 
 
 def cut(pixels: np.ndarray, box: list[int], side: int) -> np.ndarray:
@@ -133,10 +147,3 @@ def resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
         shrinks = size[0] < pixels.shape[1] or size[1] < pixels.shape[0]
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return pixels
-
-
-def _kept(boxes: Tensor, scores: Tensor, group: Tensor, threshold: float, over_smaller: bool = False) -> Tensor:
-    """`suppress` with sides in whole pixels and the later of equal scores first."""
-    last = torch.arange(len(boxes) - 1, -1, -1, device=boxes.device)
-    ends = boxes if over_smaller else boxes + boxes.new_tensor([0, 0, 1, 1])
-    return last[suppress(ends[last], scores[last], group[last], threshold, over_smaller)]

@@ -17,38 +17,38 @@ class Kind:
     """One detector.
 
     Attributes:
-        create: settings and the name of a device (``auto``, ``cpu``, ``cuda`` ...) → the detector; it imports what it
-            needs when it is called.
+        create: settings, the name of a device (``auto``, ``cpu``, ``cuda`` ...) and an engine (``torch`` or ``onnx``) →
+            the detector; it imports what it needs when it is called.
         stages: number of thresholds.
         window: the smallest ``min_face`` it can search for, in pixels.
         preset: name of the settings it has where none are named.
     """
 
-    create: "Callable[[DetectorSettings, str], Detector]"
+    create: "Callable[[DetectorSettings, str, str], Detector]"
     stages: int
     window: float
     preset: str
 
 
-def _mtcnn(settings: "DetectorSettings", device: str) -> "Detector":
+def _mtcnn(settings: "DetectorSettings", device: str, engine: str) -> "Detector":
     from facepipe.detection.cascade import MTCNN
 
-    return MTCNN(settings, device)
+    return MTCNN(settings, device, engine)
 
 
-def _mtcnn_matlab(settings: "DetectorSettings", device: str) -> "Detector":
+def _mtcnn_matlab(settings: "DetectorSettings", device: str, engine: str) -> "Detector":
     from facepipe.detection.matlab import MatlabMTCNN
 
-    return MatlabMTCNN(settings, device)
+    return MatlabMTCNN(settings, device, engine)
 
 
-def _mtcnn_tensorflow(settings: "DetectorSettings", device: str) -> "Detector":
+def _mtcnn_tensorflow(settings: "DetectorSettings", device: str, engine: str) -> "Detector":
     from facepipe.detection.matlab import MatlabMTCNN
 
-    return MatlabMTCNN(settings, device, mirror=False)
+    return MatlabMTCNN(settings, device, engine, mirror=False)
 
 
-def _yunet(settings: "DetectorSettings", device: str) -> "Detector":  # noqa: ARG001
+def _yunet(settings: "DetectorSettings", device: str, engine: str) -> "Detector":  # noqa: ARG001
     from facepipe.detection.yunet import YuNet
     from facepipe.weights import detector_weights
 
@@ -63,12 +63,15 @@ DETECTORS = {
 }
 
 
-def create_detector(settings: "DetectorSettings | None" = None, device: str = "auto") -> "Detector":
+def create_detector(
+    settings: "DetectorSettings | None" = None, device: str = "auto", engine: str = "torch"
+) -> "Detector":
     """The detector that the settings describe.
 
     Args:
         settings: None takes the preset ``sphereface``.
         device: ``auto``, ``cpu``, ``cuda`` ...
+        engine: ``torch`` or ``onnx``, see `facepipe.engines.choose_engine`; YuNet runs by OpenCV whatever it is.
 
     Raises:
         DeviceError: there is no such device.
@@ -78,8 +81,9 @@ def create_detector(settings: "DetectorSettings | None" = None, device: str = "a
 
     settings = settings or DetectorSettings()
     kind = DETECTORS[settings.detector]
+    detector = kind.create(settings, device, engine)
     if not (settings.border or settings.turns):
-        return kind.create(settings, device)
+        return detector
     from facepipe.detection.repeated import RepeatedSearch
 
-    return RepeatedSearch(kind.create(settings, device), settings)
+    return RepeatedSearch(detector, settings)

@@ -1,8 +1,7 @@
 """YuNet, a small network that finds faces of all sizes at once, run by OpenCV (Wu et al., Machine Intelligence
 Research 2023)."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -14,6 +13,7 @@ from facepipe.detection.faces import Faces
 from facepipe.detection.limits import check_image, searched_size
 from facepipe.detection.reduce import enlarged, reduced
 from facepipe.detection.settings import DetectorSettings, preset
+from facepipe.engines.opencv_log import quiet_opencv
 from facepipe.errors import ModelError
 
 _SMALLEST = 640
@@ -103,18 +103,7 @@ def _load(weights: Path, threshold: float) -> Any:
     except OSError as error:
         raise ModelError(f"{weights}: cannot read this file ({error.strerror})") from error
     try:
-        with _quiet():
+        with quiet_opencv():
             return cv2.FaceDetectorYN.create("onnx", data, np.zeros(0, np.uint8), (320, 320), threshold, _OVERLAP, 5000)
     except cv2.error as error:
         raise ModelError(f"{weights}: OpenCV {cv2.__version__} cannot load this as YuNet; pull it again") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep OpenCV from writing to stderr that a newer engine of it has no choice of processors."""
-    before = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(before)

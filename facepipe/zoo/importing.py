@@ -125,11 +125,9 @@ def _plain(name: str) -> str:
 
 
 def _onnx_dim(path: Path, input: Input) -> int:
-    import torch
+    from facepipe.zoo.graph_network import GraphNetwork
 
-    from facepipe.zoo.onnx_network import OnnxNetwork
-
-    return OnnxNetwork(path, torch.device("cpu"), input.size).embedding_dim
+    return GraphNetwork(path, input.size).embedding_dim
 
 
 def _torch_dim(

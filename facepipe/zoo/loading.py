@@ -12,12 +12,14 @@ from facepipe.zoo.card_file import read_card
 from facepipe.zoo.catalogue import card_files, find_card
 from facepipe.zoo.checkpoint import find_state_dict, load_weights, read_checkpoint
 from facepipe.zoo.download import by_hand
+from facepipe.zoo.outline import WEIGHTS_KEY, outline_path
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import nn
 
     from facepipe.uncertainty import UncertaintyHead
+    from facepipe.zoo.graph_network import GraphHead
 
 CARD_FILE = "card.toml"
 
@@ -25,7 +27,7 @@ CARD_FILE = "card.toml"
 class Network(Protocol):
     """The call that every network has: N×3×H×W float, normalised as the card says, to N×D float."""
 
-    def __call__(self, x: "Tensor", /) -> Any: ...
+    def __call__(self, x: Any, /) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -34,41 +36,43 @@ class Model:
 
     Attributes:
         card: how to feed the network and how to read what comes out.
-        network: an ``nn.Module`` in evaluation mode, float32, or an ``OnnxNetwork``.
+        network: by PyTorch an ``nn.Module`` in evaluation mode, float32, or an ``OnnxNetwork``; by ONNX a
+            ``GraphNetwork``.
         identity: ``name@`` and the first 12 digits of the weights' SHA-256.
-        device: where the network is.
-        head: the uncertainty head, in evaluation mode, float32; it takes ``network.maps(x)``. None without one.
+        device: where the network is, a torch device; by ONNX ``cpu``.
+        head: the uncertainty head, in evaluation mode, float32; it takes ``network.maps(x)``. None without one. By ONNX
+            what is known of the one in the graph.
+        engine: what runs it: ``torch`` or ``onnx``.
     """
 
     card: Card
     network: Network
     identity: str
-    device: "torch.device"
-    head: "UncertaintyHead | None" = None
+    device: "torch.device | str"
+    head: "UncertaintyHead | GraphHead | None" = None
+    engine: str = "torch"
 
     @property
     def is_onnx(self) -> bool:
-        """Whether ONNX Runtime runs the network: then it has no parameters, and float32 only."""
+        """Whether the weights are an ONNX file: then the network has no parameters, and float32 only."""
         return self.card.weights.format == "onnx"
 
 
-def load(name_or_path: str | Path, device: "str | torch.device" = "cpu") -> Model:
-    """Load a model from the cache, a card file or a run folder. Nothing is downloaded.
+def load(name_or_path: str | Path, device: "str | torch.device" = "cpu", engine: str = "torch") -> Model:
+    """Load a model from the cache, a card file, an ONNX file of ``models export`` or a run folder; nothing is
+    downloaded.
 
     Args:
         name_or_path: a name of ``available()``; the path of a card, with its weights in its folder or in the
-            cache; or a folder with ``card.toml``.
+            cache; a folder with ``card.toml``; or an ONNX file that carries its card.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, ``mps``, or a torch device.
+        engine: ``torch`` or ``onnx``, see `facepipe.engines.choose_engine`.
 
     Raises:
-        ModelError: the model is unknown, not in the cache (the message says how to get it), damaged, or does
-            not fit its card.
+        ModelError: the model is unknown, not in the cache (the message says how to get it), damaged, does
+            not fit its card, or has no graph for the ONNX engine.
         DeviceError: the device is not there.
-        MissingExtraError: an ONNX model, and ONNX Runtime is not installed.
     """
-    from facepipe.devices import choose_device
-
-    chosen = choose_device(str(device))
     card, weights = locate(name_or_path)
     if not is_present(weights):
         raise ModelError(_absent(card, weights))
@@ -78,10 +82,40 @@ def load(name_or_path: str | Path, device: "str | torch.device" = "cpu") -> Mode
             f"{weights}: damaged or replaced: its SHA-256 is {got}, the card of {card.name} says "
             f"{card.weights.sha256}; {_again(card, weights)}"
         )
+    if engine == "onnx":
+        return _by_onnx(card, weights)
+    from facepipe.devices import choose_device
+
+    chosen = choose_device(str(device))
     if card.weights.format == "onnx":
         return Model(card, _onnx(card, weights, chosen), card.identity, chosen)
     backbone, head = _torch(card, weights, chosen)
     return Model(card, backbone, card.identity, chosen, head)
+
+
+def has_graph(name_or_path: str | Path) -> bool:
+    """Whether the ONNX engine can run a model; also where there is no such model, which `load` tells."""
+    try:
+        card, weights = locate(name_or_path)
+    except ModelError:
+        return True
+    return card.weights.format == "onnx" or is_present(outline_path(weights)) or not is_present(weights)
+
+
+def _by_onnx(card: Card, weights: Path) -> Model:
+    from facepipe.zoo.graph_network import GraphNetwork
+
+    path = weights if card.weights.format == "onnx" else outline_path(weights)
+    if not is_present(path):
+        raise ModelError(
+            f"{card.name}: there is no graph beside its weights for --engine onnx; take --engine torch, or write the "
+            f"model with one: 'facepipe models export {card.name} FOLDER'"
+        )
+    network = GraphNetwork(path, card.input.size)
+    if path != weights and network.metadata.get(WEIGHTS_KEY) != card.weights.sha256:
+        raise ModelError(f"{path}: the graph of other weights than those of {card.name}; export the model again")
+    _check_dim(network.embedding_dim, card, weights)
+    return Model(card, network, card.identity, "cpu", network.head, "onnx")
 
 
 def locate(name_or_path: str | Path) -> tuple[Card, Path]:
@@ -130,12 +164,13 @@ def _onnx(card: Card, weights: Path, device: "torch.device") -> Network:
     from facepipe.zoo.onnx_network import OnnxNetwork
 
     network = OnnxNetwork(weights, device, card.input.size)
-    if network.embedding_dim != card.embedding.dim:
-        raise ModelError(
-            f"{weights}: embeds in {network.embedding_dim} numbers, the card of {card.name} says "
-            f"{card.embedding.dim}"
-        )
+    _check_dim(network.embedding_dim, card, weights)
     return network
+
+
+def _check_dim(dim: int, card: Card, weights: Path) -> None:
+    if dim != card.embedding.dim:
+        raise ModelError(f"{weights}: embeds in {dim} numbers, the card of {card.name} says {card.embedding.dim}")
 
 
 def _absent(card: Card, weights: Path) -> str:

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from facepipe.errors import ModelError
-from facepipe.zoo.onnx_graph import attributes, fold_dequantize, free_batch
-from facepipe.zoo.onnx_network import packages, read_graph
+from facepipe.graphs import read_graph
+from facepipe.graphs.batch import free_batch
+from facepipe.graphs.constants import fold_constants
 
 _KINDS: dict[str, tuple[type[nn.Module], ...]] = {
     "Conv": (nn.Conv2d,),
@@ -33,7 +32,6 @@ def fill_from_onnx(network: nn.Module, path: Path) -> None:
         path: of the ONNX file; quantised weights are read as what they stand for.
 
     Raises:
-        MissingExtraError: onnx is not installed.
         ModelError: the file is damaged, or its layers are not those of the network.
     """
     layers = [module for module in network.modules() if isinstance(module, sum(_KINDS.values(), ()))]
@@ -55,26 +53,14 @@ def fill_from_onnx(network: nn.Module, path: Path) -> None:
 
 def _weighted_nodes(path: Path) -> Iterator[tuple[str, list[torch.Tensor], float]]:
     """Kind, weights and epsilon of each layer with weights, in the order of the graph."""
-    onnx, _ = packages()
-    model = read_graph(onnx, path)
-    free_batch(model)
-    fold_dequantize(model)
-    constants = _constants(model)
-    for node in model.graph.node:
-        if node.op_type in _KINDS:
-            own = [torch.tensor(constants[name]) for name in node.input if name in constants]
-            yield node.op_type, own, float(attributes(node).get("epsilon", 1e-5))
-
-
-def _constants(model: Any) -> dict[str, np.ndarray]:
-    """Constants by name, those that the graph only reshapes included."""
-    from onnx import numpy_helper
-
-    constants = {initializer.name: numpy_helper.to_array(initializer) for initializer in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Reshape" and all(name in constants for name in node.input):
-            constants[node.output[0]] = constants[node.input[0]].reshape(constants[node.input[1]])
-    return constants
+    graph = read_graph(path)
+    free_batch(graph)
+    fold_constants(graph)
+    for node in graph.nodes:
+        if node.op in _KINDS:
+            found = [graph.constant(name) for name in node.inputs]
+            own = [torch.tensor(values) for values in found if values is not None]
+            yield node.op, own, float(node.attributes.get("epsilon", 1e-5))
 
 
 def _fill(

@@ -65,9 +65,9 @@ def test_the_published_networks_judge_candidates_across_the_edge(astronaut, dete
     low = np.random.default_rng(0).uniform(-40, 60, (40, 2))
     boxes = torch.tensor(np.concatenate([low, low + np.linspace(20, 95, 40)[:, None]], 1), dtype=torch.float32)
     kept, peer = torch.zeros(len(boxes), dtype=torch.int64), parity.peer(DetectorSettings())
-    tables = build_tables([image], torch.device("cpu"))
+    tables = build_tables([image], detector._arrays)
     wide = torch.tensor(parity.with_border(image, 1.0)).permute(2, 0, 1)[None].float()
-    for ours, theirs, side in ((detector._rnet, peer.rnet, 24), (detector._onet, peer.onet, 48)):
+    for ours, theirs, side in ((detector._stages.rnet, peer.rnet, 24), (detector._stages.onet, peer.onet, 48)):
         _, judged, (probability, *_, last) = detector._judge(ours, side, 16, tables, kept, boxes)
         assert len(judged) > 20
         for box, face, numbers in zip(judged.trunc().int() + border, probability, last, strict=True):
@@ -127,8 +127,8 @@ def test_equal_probabilities_keep_the_candidate_that_the_published_code_keeps(as
 
     detector = MTCNN(device="cpu")
     judged = lambda x: (x.new_ones(len(x)), x.new_zeros(len(x), 4), x.new_zeros(len(x), 10))  # noqa: E731
-    monkeypatch.setattr(detector, "_onet", judged)
-    tables = build_tables([astronaut], torch.device("cpu"))
+    monkeypatch.setattr(detector._stages, "onet", judged)
+    tables = build_tables([astronaut], detector._arrays)
     boxes = torch.tensor([[90.0, 90, 150, 150], [100, 100, 160, 160], [300, 300, 400, 400], [95, 95, 155, 155]])
     _, kept, _, _ = detector._output(tables, torch.zeros(4, dtype=torch.int64), boxes)
     assert kept.tolist() == [boxes[3].tolist(), boxes[2].tolist()]

@@ -167,10 +167,10 @@ def test_settings_are_recorded_whole():
 
 
 def test_a_further_detector_is_a_row(monkeypatch):
-    """Whatever takes settings and a device, and then images, serves every command."""
+    """Whatever takes settings, a device and an engine, and then images, serves every command."""
     asked = []
 
-    def make(settings, device):
+    def make(settings, device, engine):
         asked.append((settings.min_face, device))
         return lambda images: [faces((1, 2, 3, 4)) for _ in images]
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
 from facepipe.detection.resample import build_tables, cut, shrink
+from facepipe.detection.torch_arrays import TorchArrays
 
-CPU = torch.device("cpu")
+CPU = TorchArrays(torch.device("cpu"))
 
 
 def noise(height, width, seed=0):

@@ -10,11 +10,11 @@ from facepipe.errors import DeviceError, MissingExtraError, ModelError
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
+from facepipe.zoo.onnx_graph import dequantize, fold_dequantize, free_batch, split_prelu  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from onnx.reference import ReferenceEvaluator  # noqa: E402
 
 from facepipe.zoo import Input, find_card, import_foreign, load  # noqa: E402
-from facepipe.zoo.onnx_graph import dequantize, fold_dequantize, free_batch, split_prelu  # noqa: E402
 from facepipe.zoo.onnx_layers import OnnxLayers  # noqa: E402
 from facepipe.zoo.onnx_network import OnnxNetwork  # noqa: E402
 

@@ -1,0 +1,72 @@
+"""MTCNN's networks by the ONNX engine."""
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from facepipe.detection.arrays import NumpyArrays
+from facepipe.detection.graphs import onet_graph, pnet_graph, rnet_graph
+from facepipe.detection.stages import A, B
+from facepipe.engines import open_session
+from facepipe.threads import thread_count
+from facepipe.weights import detector_weights
+
+
+class OnnxStages:
+    """See `facepipe.detection.stages.Stages`.
+
+    Raises:
+        ModelError: the file of weights is missing or damaged.
+    """
+
+    filled = False
+    on_cores = True
+
+    def __init__(self) -> None:
+        from safetensors.numpy import load_file
+
+        self.arrays = NumpyArrays()
+        weights = load_file(detector_weights("mtcnn"))
+        # One thread each: images are spread over the cores, and the networks are too small to be.
+        graphs = (make(weights) for make in (pnet_graph, rnet_graph, onet_graph))
+        self._pnet, self._rnet, self._onet = (open_session(graph, 1, "MTCNN") for graph in graphs)
+
+    def pnet(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        probability, offsets = self._pnet(x)
+        return probability[:, 1], offsets
+
+    def rnet(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if not len(x):
+            return np.zeros(0, np.float32), np.zeros((0, 4), np.float32)
+        probability, offsets = self._rnet(x)
+        return probability[:, 1], offsets
+
+    def onet(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        if not len(x):
+            return np.zeros(0, np.float32), np.zeros((0, 4), np.float32), np.zeros((0, 10), np.float32)
+        probability, offsets, points = self._onet(x)
+        return probability[:, 1], offsets, points
+
+    def running(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def cores(self) -> int:
+        return thread_count()
+
+    def spread(self, function: Callable[[A], B], arguments: Iterable[A]) -> list[B]:
+        return list(_pool(thread_count()).map(function, arguments))
+
+
+@cache
+def _pool(size: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(size, thread_name_prefix="facepipe-core")
+
+
+# A forked child inherits the pool but none of its threads.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)

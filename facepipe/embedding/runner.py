@@ -1,0 +1,47 @@
+"""What runs a model's network over crops: the engine under `Embedder`."""
+
+from typing import Protocol
+
+import numpy as np
+
+from facepipe.zoo import Model
+
+
+class Runner(Protocol):
+    """A network, ready.
+
+    Attributes:
+        batch_size: crops per pass.
+    """
+
+    batch_size: int
+
+    @property
+    def precision(self) -> str:
+        """Number format in which it runs, ``float32`` or ``bfloat16``."""
+
+    def __call__(self, crops: np.ndarray, /) -> tuple[np.ndarray, np.ndarray]:
+        """Embed crops.
+
+        Args:
+            crops: uint8 N×h×w×3 in the network's order of colours; N may be 0.
+
+        Returns:
+            float32 N×D, and κ or σ² N×K; K is 0 without a head.
+        """
+        ...
+
+
+def create_runner(model: Model, precision: str, batch_size: int | None) -> Runner:
+    """The runner of the engine with which the model was loaded.
+
+    Raises:
+        DeviceError: unknown precision, or one that the engine does not have.
+    """
+    if model.engine == "onnx":
+        from facepipe.embedding.onnx_runner import OnnxRunner
+
+        return OnnxRunner(model, precision, batch_size)
+    from facepipe.embedding.torch_runner import TorchRunner
+
+    return TorchRunner(model, precision, batch_size)

@@ -1,0 +1,81 @@
+"""Embedding by PyTorch."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from facepipe.devices import choose_precision, keep_freed_memory, whole_float32
+from facepipe.embedding.fold import fold_batch_norm
+from facepipe.zoo import Model
+
+_SMALL_BATCH = 4
+_CPU_BATCH, _GPU_BATCH = 16, 128
+
+
+class TorchRunner:
+    """Runs a model over crops in batches of two fixed sizes, so that no new shape is ever compiled.
+
+    Args:
+        model: see `facepipe.embedding.Embedder`, as for the other arguments.
+    """
+
+    def __init__(self, model: Model, precision: str, batch_size: int | None) -> None:
+        self.model = model
+        self.device = torch.device(model.device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
+        usual = _CPU_BATCH if self.device.type == "cpu" else _GPU_BATCH
+        self.batch_size = max(batch_size or usual, _SMALL_BATCH)
+        native = isinstance(model.network, nn.Module)
+        self.dtype = choose_precision(precision, self.device) if native else torch.float32
+        self.network: Any = _prepared(model.network, self.dtype) if native else model.network
+        # In float32 whatever the backbone runs in: it is small, and its output is a logarithm.
+        self.head: Any = None
+        if isinstance(model.head, nn.Module):
+            self.head = copy.deepcopy(model.head).eval().requires_grad_(False)
+        card = model.card.input
+        self._mean, self._scale = float(card.mean), float(card.scale)
+
+    @property
+    def precision(self) -> str:
+        """As of `facepipe.embedding.runner.Runner`."""
+        return str(self.dtype).removeprefix("torch.")
+
+    @torch.inference_mode()
+    def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As of `facepipe.embedding.runner.Runner`."""
+        mu = np.empty((len(crops), self.model.card.embedding.dim), np.float32)
+        uncertainty = np.empty((len(crops), 0 if self.head is None else self.head.outputs), np.float32)
+        for first in range(0, len(crops), self.batch_size):
+            part = crops[first : first + self.batch_size]
+            size = self.batch_size if len(part) > _SMALL_BATCH else _SMALL_BATCH
+            filled = np.zeros((size, *crops.shape[1:]), np.uint8)
+            filled[: len(part)] = part
+            rows = slice(first, first + len(part))
+            with whole_float32(self.device):
+                mu[rows], uncertainty[rows] = self._pass(self._normalised(filled), len(part))
+        return mu, uncertainty
+
+    def _pass(self, x: Tensor, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The first ``count`` rows of one batch."""
+        if self.head is None:
+            return _array(self.network(x)[:count]), np.empty((count, 0), np.float32)
+        maps = self.network.maps(x)
+        return _array(self.network.head(maps[-1])[:count]), _array(self.head(maps)[:count].exp())
+
+    def _normalised(self, crops: np.ndarray) -> Tensor:
+        # N×h×w×3 seen as N×3×h×w is channels_last already.
+        x = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2)
+        return x.to(torch.float32).sub_(self._mean).div_(self._scale).to(self.dtype)
+
+
+def _prepared(network: Any, dtype: torch.dtype) -> Any:
+    own = fold_batch_norm(copy.deepcopy(network).eval().requires_grad_(False))
+    return own.to(dtype=dtype, memory_format=torch.channels_last)
+
+
+def _array(x: Tensor) -> np.ndarray:
+    return np.asarray(x.float().cpu().numpy())

@@ -1,0 +1,60 @@
+"""The ONNX engine: a graph that is ready to run, by ONNX Runtime where it is installed, by OpenCV's dnn elsewhere."""
+
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+import numpy as np
+
+from facepipe.errors import ModelError
+from facepipe.graphs import Graph
+from facepipe.graphs.batch_norm import fold_batch_norm
+from facepipe.graphs.constants import fold_constants
+
+
+class Session(Protocol):
+    """A network of one input.
+
+    Attributes:
+        library: what runs it, such as ``onnxruntime``.
+    """
+
+    library: str
+
+    def __call__(self, batch: np.ndarray, /) -> list[np.ndarray]:
+        """The graph's outputs, in its order, for a float32 batch N×...; N is at least 1.
+
+        Raises:
+            ModelError: the graph does not run.
+        """
+        ...
+
+
+def open_session(graph: Graph, threads: int | None = None, name: str = "graph", device: Any = "cpu") -> Session:
+    """Prepare a graph and load it.
+
+    Args:
+        graph: float32, with one input; changed in place.
+        threads: that one run may use; None: as many as this process should use.
+        name: of the file or model, for errors.
+        device: ``cpu``, or a torch device where ONNX Runtime is to run on a GPU.
+
+    Raises:
+        ModelError: the graph cannot be loaded.
+        DeviceError: ONNX Runtime does not have the device.
+    """
+    fold_constants(graph)
+    fold_batch_norm(graph)
+    if find_spec("onnxruntime") is not None:
+        from facepipe.engines.onnx_runtime import OnnxRuntimeSession
+
+        return OnnxRuntimeSession(graph, threads, name, device)
+    if str(device) != "cpu":
+        raise ModelError(f"{name}: OpenCV's dnn runs ONNX graphs on the processor only: pip install onnxruntime-gpu")
+    from facepipe.engines.opencv_dnn import OpenCVSession
+
+    return OpenCVSession(graph, name)
+
+
+def first_line(error: Exception) -> str:
+    """What a library says of a graph, short."""
+    return " ".join(str(error).split())[:200]

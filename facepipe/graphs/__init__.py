@@ -1,0 +1,10 @@
+"""ONNX graphs as plain values: read from a file, changed, written, without the package ``onnx``.
+
+The format is Protocol Buffers (https://onnx.ai/onnx/repo-docs/IR.html); what is not needed here is kept as bytes.
+"""
+
+from facepipe.graphs.graph import Graph, Node, Value
+from facepipe.graphs.reading import parse_graph, read_graph
+from facepipe.graphs.writing import graph_bytes
+
+__all__ = ["Graph", "Node", "Value", "graph_bytes", "parse_graph", "read_graph"]

@@ -1,0 +1,99 @@
+"""A graph of layers."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A field that nothing here looks into, as its bytes."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A tensor whose values lie in another file of the graph's folder, for a graph that is written.
+
+    Attributes:
+        kind: ONNX's number of the data type.
+        shape: of the tensor.
+        file: name of the file.
+        offset, length: in bytes.
+    """
+
+    kind: int
+    shape: tuple[int, ...]
+    file: str
+    offset: int
+    length: int
+
+
+@dataclass
+class Node:
+    """One operation.
+
+    Attributes:
+        op: its name in ONNX, such as ``Conv``.
+        inputs, outputs: names of tensors; an input that is left out is empty.
+        attributes: name → int, float, bytes, array, list of ints or floats, or `Raw`.
+        domain: empty for ONNX's own operations.
+    """
+
+    op: str
+    inputs: list[str]
+    outputs: list[str]
+    attributes: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+    domain: str = ""
+
+
+@dataclass
+class Value:
+    """An input or output of the graph.
+
+    Attributes:
+        name: of the tensor.
+        shape: a length, a name for any length, or None where nothing is said, for each axis; None: no shape is given.
+        kind: ONNX's number of the data type; 1 is float32.
+    """
+
+    name: str
+    shape: list[int | str | None] | None
+    kind: int = 1
+
+
+@dataclass
+class Graph:
+    """A network.
+
+    Attributes:
+        nodes: in the order in which they can run.
+        constants: name → array, or `Raw` where NumPy has no such type; `Outside` only in a graph to be written.
+        inputs, outputs: those of a run.
+        opset: domain → version of its operations.
+        metadata: free text by key.
+        ir_version: of the format.
+        rest: functions and the like that nothing here looks into.
+    """
+
+    nodes: list[Node]
+    constants: dict[str, np.ndarray | Raw | Outside]
+    inputs: list[Value]
+    outputs: list[Value]
+    opset: dict[str, int] = field(default_factory=lambda: {"": 17})
+    metadata: dict[str, str] = field(default_factory=dict)
+    ir_version: int = 8
+    rest: list[tuple[int, Raw]] = field(default_factory=list)
+
+    def constant(self, name: str) -> np.ndarray | None:
+        """A constant's values; None where there is none of that name, or none that can be read."""
+        found = self.constants.get(name)
+        return found if isinstance(found, np.ndarray) else None
+
+    def drop_unused(self) -> None:
+        """Forget constants that no node reads and no run gives."""
+        used = {name for node in self.nodes for name in node.inputs} | {value.name for value in self.outputs}
+        self.constants = {name: value for name, value in self.constants.items() if name in used}

@@ -1,0 +1,218 @@
+"""Reading an ONNX file.
+
+Numbers of fields are those of onnx.proto: ModelProto 1 ir_version, 7 graph, 8 opset_import, 14 metadata_props;
+GraphProto 1 node, 5 initializer, 11 input, 12 output; and so on, beside each reader.
+"""
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facepipe.errors import ModelError
+from facepipe.graphs.graph import Graph, Node, Raw, Value
+from facepipe.graphs.tensor_types import TYPES
+from facepipe.graphs.wire import fields, signed, varints
+
+_NOT_KEPT = {13, 14}
+"""Of GraphProto: shapes noted along the way and notes on quantisation, which a change makes wrong."""
+
+
+def read_graph(path: Path) -> Graph:
+    """The graph of a file, with what it keeps in files beside it.
+
+    Raises:
+        ModelError: the file cannot be read or is no ONNX file.
+    """
+    try:
+        return parse_graph(path.read_bytes(), path.parent)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read these weights ({error.strerror or error})") from error
+    except (ValueError, TypeError, OverflowError) as error:  # bytes that are no message, or not this one
+        raise ModelError(f"{path}: damaged, or no ONNX file") from error
+
+
+def parse_graph(data: bytes, folder: Path | None = None) -> Graph:
+    """The graph of a file's bytes.
+
+    Args:
+        data: ModelProto.
+        folder: where the file lies, for tensors that it keeps in others.
+
+    Raises:
+        ValueError: this is no ONNX file, or its end is missing.
+    """
+    graph = Graph([], {}, [], [], {}, {}, 0)
+    for number, value in fields(memoryview(data)):
+        if number == 1:
+            graph.ir_version = _int(value)
+        elif number == 7:
+            _fill(graph, _bytes(value), folder)
+        elif number == 8:
+            found = dict(fields(_bytes(value)))
+            graph.opset[_text(found.get(1))] = _int(found.get(2, 0))
+        elif number == 14:
+            found = dict(fields(_bytes(value)))
+            graph.metadata[_text(found.get(1))] = _text(found.get(2))
+        elif number == 25:
+            graph.rest.append((number, Raw(bytes(_bytes(value)))))
+    if not graph.nodes:
+        raise ValueError("no graph")
+    return graph
+
+
+def _fill(graph: Graph, data: memoryview, folder: Path | None) -> None:
+    for number, value in fields(data):
+        if number == 1:
+            graph.nodes.append(_node(_bytes(value), folder))
+        elif number == 5:
+            name, constant = _tensor(_bytes(value), folder)
+            graph.constants[name] = constant
+        elif number in (11, 12):
+            (graph.inputs if number == 11 else graph.outputs).append(_value(_bytes(value)))
+        elif number == 15:
+            raise ValueError("sparse tensors")
+
+
+def _node(data: memoryview, folder: Path | None) -> Node:
+    """NodeProto: 1 input, 2 output, 3 name, 4 op_type, 5 attribute, 7 domain."""
+    node = Node("", [], [])
+    for number, value in fields(data):
+        if number == 1:
+            node.inputs.append(_text(value))
+        elif number == 2:
+            node.outputs.append(_text(value))
+        elif number == 3:
+            node.name = _text(value)
+        elif number == 4:
+            node.op = _text(value)
+        elif number == 5:
+            name, attribute = _attribute(_bytes(value), folder)
+            node.attributes[name] = attribute
+        elif number == 7:
+            node.domain = _text(value)
+    return node
+
+
+def _attribute(data: memoryview, folder: Path | None) -> tuple[str, Any]:
+    """AttributeProto: 1 name, 2 f, 3 i, 4 s, 5 t, 7 floats, 8 ints, 20 type."""
+    name, found, kind = "", [], 0
+    for number, value in fields(data):
+        if number == 1:
+            name = _text(value)
+        elif number == 20:
+            kind = _int(value)
+        elif number != 13:  # its documentation
+            found.append((number, value))
+    if kind in (6, 7):
+        return name, _numbers(found)
+    if len(found) == 1 and kind in (0, 1, 2, 3, 4):
+        number, value = found[0]
+        if number == 2:
+            return name, struct.unpack("<f", _bytes(value))[0]
+        if number == 3:
+            return name, signed(_int(value))
+        if number == 4:
+            return name, bytes(_bytes(value))
+        if number == 5:
+            return name, _tensor(_bytes(value), folder)[1]
+    if not found and kind in (1, 2, 3):  # zeros may be left out
+        return name, {1: 0.0, 2: 0, 3: b""}[kind]
+    return name, Raw(bytes(data))
+
+
+def _numbers(found: list[tuple[int, Any]]) -> list[Any]:
+    numbers: list[Any] = []
+    for number, value in found:
+        if number == 8:
+            numbers += [signed(value)] if isinstance(value, int) else varints(value)
+        else:
+            numbers += np.frombuffer(_bytes(value), "<f4").tolist()
+    return numbers
+
+
+def _tensor(data: memoryview, folder: Path | None) -> tuple[str, np.ndarray | Raw]:
+    """TensorProto: 1 dims, 2 data_type, 4 float_data, 5 int32_data, 7 int64_data, 8 name, 9 raw_data, 10 double_data,
+    11 uint64_data, 13 external_data."""
+    shape: list[int] = []
+    name, kind = "", 0
+    outside: dict[str, str] = {}
+    parts: list[np.ndarray] = []
+    raw: memoryview | None = None
+    for number, value in fields(data):
+        if number == 1:
+            shape += [value] if isinstance(value, int) else varints(value)
+        elif number == 2:
+            kind = _int(value)
+        elif number == 8:
+            name = _text(value)
+        elif number == 9:
+            raw = _bytes(value)
+        elif number in (4, 10):
+            parts.append(np.frombuffer(_bytes(value), "<f4" if number == 4 else "<f8"))
+        elif number in (5, 7, 11):
+            parts.append(np.array([signed(value)] if isinstance(value, int) else varints(value), np.int64))
+        elif number == 13:
+            found = dict(fields(_bytes(value)))
+            outside[_text(found.get(1))] = _text(found.get(2))
+    dtype = TYPES.get(kind)
+    if dtype is None:
+        return name, Raw(bytes(data))
+    if outside:
+        values = _outside(outside, dtype, int(np.prod(shape, dtype=np.int64)), folder)
+    elif raw is not None:
+        values = np.frombuffer(raw, dtype)
+    else:
+        values = np.concatenate(parts) if parts else np.zeros(0, dtype)
+        values = values.astype("<u2").view("<f2") if kind == 10 else values.astype(dtype)
+    return name, values.reshape(shape)
+
+
+def _outside(place: dict[str, str], dtype: np.dtype, count: int, folder: Path | None) -> np.ndarray:
+    """A tensor that lies in another file, which must be in the folder of the graph."""
+    location = Path(place["location"])
+    if folder is None or location.is_absolute() or ".." in location.parts:
+        raise ValueError("a tensor in a file outside the graph's folder")
+    return np.fromfile(folder / location, dtype, count, offset=int(place.get("offset", "0")))
+
+
+def _value(data: memoryview) -> Value:
+    """ValueInfoProto: 1 name, 2 type; TypeProto: 1 tensor_type; its 1 elem_type, 2 shape; of that 1 dim."""
+    found = dict(fields(data))
+    value = Value(_text(found.get(1)), None, 0)
+    for number, kind in fields(_bytes(found.get(2, memoryview(b"")))):
+        if number != 1:
+            continue
+        for inner, part in fields(_bytes(kind)):
+            if inner == 1:
+                value.kind = _int(part)
+            elif inner == 2:
+                value.shape = [_side(_bytes(side)) for axis, side in fields(_bytes(part)) if axis == 1]
+    return value
+
+
+def _side(data: memoryview) -> int | str | None:
+    """Dimension: 1 dim_value, 2 dim_param."""
+    for number, value in fields(data):
+        if number == 1:
+            return _int(value)
+        if number == 2:
+            return _text(value)
+    return None
+
+
+def _int(value: Any) -> int:
+    if not isinstance(value, int):
+        raise ValueError("not a whole number")
+    return value
+
+
+def _bytes(value: Any) -> memoryview:
+    if not isinstance(value, memoryview):
+        raise ValueError("not bytes")
+    return value
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else bytes(_bytes(value)).decode()

@@ -1,0 +1,111 @@
+"""A model's network by the ONNX engine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facepipe.engines import Session, open_session
+from facepipe.errors import ModelError
+from facepipe.graphs import Graph, read_graph
+from facepipe.graphs.batch import free_batch
+
+EMBEDDING = "embedding"
+HEADS = {"log_kappa": "kappa", "log_sigma2": "sigma2"}
+"""Output of a graph → kind of the uncertainty that it is the logarithm of."""
+
+
+@dataclass(frozen=True)
+class GraphHead:
+    """The uncertainty head of a graph.
+
+    Attributes:
+        kind: ``kappa`` or ``sigma2``.
+        outputs: numbers per face.
+    """
+
+    kind: str
+    outputs: int
+
+
+class GraphNetwork:
+    """float32 N×3×H×W, normalised as the card says → embeddings N×D, and log κ or log σ² N×K where there is a head.
+
+    The graph must have one input N×3×H×W and one output N×D, float32, and may have a second one of `HEADS`. A batch
+    size that the file fixes is freed.
+
+    Args:
+        path: of an ONNX file.
+        input_size: (H, W) of the crops.
+        threads: of a run; None: as many as the process may use.
+        device: ``cpu``, or a torch device on which ONNX Runtime is to run.
+
+    Attributes:
+        embedding_dim: D.
+        head: None without one.
+        metadata: of the file.
+
+    Raises:
+        DeviceError: the device is not one that the installed ONNX Runtime has.
+        ModelError: the file is damaged, or its graph is no embedder of such crops.
+    """
+
+    def __init__(
+        self, path: Path, input_size: tuple[int, int], threads: int | None = None, device: Any = "cpu"
+    ) -> None:
+        self._path, self.input_size = path, input_size
+        graph = read_graph(path)
+        free_batch(graph)
+        self.metadata = graph.metadata
+        kind = _check_ends(graph, path, input_size)
+        self._session: Session = open_session(graph, threads, str(path), device)
+        self.library = self._session.library
+        both = self._check()
+        self.embedding_dim = int(both[0].shape[1])
+        self.head = GraphHead(kind, int(both[1].shape[1])) if kind else None
+
+    def __call__(self, crops: np.ndarray) -> list[np.ndarray]:
+        """The graph's outputs for crops N×3×H×W, N at least 1.
+
+        Raises:
+            ModelError: the crops have another size.
+        """
+        if crops.ndim != 4 or crops.shape[1:] != (3, *self.input_size):
+            shape, (height, width) = "×".join(map(str, crops.shape)), self.input_size
+            raise ModelError(f"{self._path}: crops must be N×3×{height}×{width}, got {shape}")
+        return self._session(crops)
+
+    def _check(self) -> list[np.ndarray]:
+        """The outputs of a run; also that a crop comes out of a batch as it does alone."""
+        noise = np.random.default_rng(0).uniform(0, 255, (2, 3, *self.input_size)).astype(np.float32)
+        single, both = self._session(noise[:1]), self._session(noise)
+        for one, two in zip(single, both, strict=True):
+            if one.ndim != 2 or len(one) != 1:
+                raise ModelError(f"{self._path}: the output must be N×D, one crop gives {one.shape}")
+            tolerance = 1e-3 * float(np.abs(one).max())
+            if len(two) != 2 or not np.allclose(two[0], one[0], rtol=0, atol=tolerance):
+                raise ModelError(
+                    f"{self._path}: this ONNX graph is made for a batch of 1; export it with a dynamic batch axis"
+                )
+        return both
+
+
+def _check_ends(graph: Graph, path: Path, input_size: tuple[int, int]) -> str:
+    """Check input and outputs against what an embedder has; returns the kind of its head, empty without one."""
+    kind = HEADS.get(graph.outputs[1].name, "") if len(graph.outputs) == 2 else ""
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1 + bool(kind):
+        raise ModelError(
+            f"{path}: an embedder has one input and one output, this graph {len(graph.inputs)} and {len(graph.outputs)}"
+        )
+    taken = graph.inputs[0]
+    shape = taken.shape or []
+    wanted = (3, *input_size)
+    if len(shape) != 4 or any(
+        isinstance(side, int) and side not in (0, want) for side, want in zip(shape[1:], wanted, strict=True)
+    ):
+        declared = "×".join(str(side or "?") for side in shape)
+        raise ModelError(f"{path}: the card says N×{'×'.join(map(str, wanted))}, the graph takes {declared}")
+    if taken.kind != 1:
+        raise ModelError(f"{path}: the graph must take float32; export it in that type")
+    return kind
