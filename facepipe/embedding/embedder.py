@@ -12,7 +12,6 @@ from facepipe.flips import FLIPS
 from facepipe.zoo import Model
 
 
-
 class Embedder:
     """Runs a model over crops in batches, by the engine with which it was loaded.
 

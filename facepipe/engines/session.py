@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from facepipe.errors import ModelError
+from facepipe.errors import DeviceError
 from facepipe.graphs import Graph
 from facepipe.graphs.batch_norm import fold_batch_norm
 from facepipe.graphs.constants import fold_constants
@@ -49,7 +49,7 @@ def open_session(graph: Graph, threads: int | None = None, name: str = "graph", 
 
         return OnnxRuntimeSession(graph, threads, name, device)
     if str(device) != "cpu":
-        raise ModelError(f"{name}: OpenCV's dnn runs ONNX graphs on the processor only: pip install onnxruntime-gpu")
+        raise DeviceError(f"{name}: OpenCV's dnn runs ONNX graphs on the processor only: pip install onnxruntime-gpu")
     from facepipe.engines.opencv_dnn import OpenCVSession
 
     return OpenCVSession(graph, name)

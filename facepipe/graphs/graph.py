@@ -94,6 +94,8 @@ class Graph:
         return found if isinstance(found, np.ndarray) else None
 
     def drop_unused(self) -> None:
-        """Forget constants that no node reads and no run gives."""
+        """Forget constants that no node reads and no run gives; all stay where a graph inside may read them."""
+        if any(isinstance(value, Raw) for node in self.nodes for value in node.attributes.values()):
+            return
         used = {name for node in self.nodes for name in node.inputs} | {value.name for value in self.outputs}
         self.constants = {name: value for name, value in self.constants.items() if name in used}

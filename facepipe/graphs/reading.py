@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from facepipe.errors import ModelError
-from facepipe.graphs.graph import Graph, Node, Raw, Value
+from facepipe.graphs.graph import Graph, Node, Outside, Raw, Value
 from facepipe.graphs.tensor_types import TYPES
 from facepipe.graphs.wire import fields, signed, varints
 
@@ -19,17 +19,21 @@ _NOT_KEPT = {13, 14}
 """Of GraphProto: shapes noted along the way and notes on quantisation, which a change makes wrong."""
 
 
-def read_graph(path: Path) -> Graph:
+def read_graph(path: Path, outside: bool = False) -> Graph:
     """The graph of a file, with what it keeps in files beside it.
+
+    Args:
+        path: of the file.
+        outside: leave what lies in files beside it there, as `Outside`.
 
     Raises:
         ModelError: the file cannot be read or is no ONNX file.
     """
     try:
-        return parse_graph(path.read_bytes(), path.parent)
+        return parse_graph(path.read_bytes(), None if outside else path.parent)
     except OSError as error:
         raise ModelError(f"{path}: cannot read these weights ({error.strerror or error})") from error
-    except (ValueError, TypeError, OverflowError) as error:  # bytes that are no message, or not this one
+    except (KeyError, ValueError, TypeError, OverflowError) as error:  # bytes that are no message, or not this one
         raise ModelError(f"{path}: damaged, or no ONNX file") from error
 
 
@@ -38,10 +42,10 @@ def parse_graph(data: bytes, folder: Path | None = None) -> Graph:
 
     Args:
         data: ModelProto.
-        folder: where the file lies, for tensors that it keeps in others.
+        folder: where the file lies, for tensors that it keeps in others; None leaves them there, as `Outside`.
 
     Raises:
-        ValueError: this is no ONNX file, or its end is missing.
+        KeyError, ValueError: this is no ONNX file, or its end is missing.
     """
     graph = Graph([], {}, [], [], {}, {}, 0)
     for number, value in fields(memoryview(data)):
@@ -132,7 +136,7 @@ def _numbers(found: list[tuple[int, Any]]) -> list[Any]:
     return numbers
 
 
-def _tensor(data: memoryview, folder: Path | None) -> tuple[str, np.ndarray | Raw]:
+def _tensor(data: memoryview, folder: Path | None) -> tuple[str, np.ndarray | Raw | Outside]:
     """TensorProto: 1 dims, 2 data_type, 4 float_data, 5 int32_data, 7 int64_data, 8 name, 9 raw_data, 10 double_data,
     11 uint64_data, 13 external_data."""
     shape: list[int] = []
@@ -159,7 +163,10 @@ def _tensor(data: memoryview, folder: Path | None) -> tuple[str, np.ndarray | Ra
     dtype = TYPES.get(kind)
     if dtype is None:
         return name, Raw(bytes(data))
-    if outside:
+    if outside and folder is None:
+        place = int(outside.get("offset", "0")), int(outside["length"])
+        return name, Outside(kind, tuple(shape), outside["location"], *place)
+    if outside and folder is not None:
         values = _outside(outside, dtype, int(np.prod(shape, dtype=np.int64)), folder)
     elif raw is not None:
         values = np.frombuffer(raw, dtype)
@@ -169,10 +176,10 @@ def _tensor(data: memoryview, folder: Path | None) -> tuple[str, np.ndarray | Ra
     return name, values.reshape(shape)
 
 
-def _outside(place: dict[str, str], dtype: np.dtype, count: int, folder: Path | None) -> np.ndarray:
+def _outside(place: dict[str, str], dtype: np.dtype, count: int, folder: Path) -> np.ndarray:
     """A tensor that lies in another file, which must be in the folder of the graph."""
     location = Path(place["location"])
-    if folder is None or location.is_absolute() or ".." in location.parts:
+    if location.is_absolute() or ".." in location.parts:
         raise ValueError("a tensor in a file outside the graph's folder")
     return np.fromfile(folder / location, dtype, count, offset=int(place.get("offset", "0")))
 

@@ -38,7 +38,7 @@ def graph_bytes(graph: Graph, name: str = "facepipe") -> bytes:
 def _node(node: Node) -> Parts:
     parts = [bytes_field(1, name) for name in node.inputs]
     parts += [bytes_field(2, name) for name in node.outputs]
-    parts += [bytes_field(3, node.name), bytes_field(4, node.op)]
+    parts += [bytes_field(number, text) for number, text in ((3, node.name), (4, node.op)) if text]
     for name, value in node.attributes.items():
         parts += message(5, _attribute(name, value))
     return parts + ([bytes_field(7, node.domain)] if node.domain else [])

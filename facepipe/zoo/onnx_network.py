@@ -21,6 +21,7 @@ class OnnxNetwork:
     Attributes:
         embedding_dim: D.
         input_size: (H, W).
+        library: what runs it, ``onnxruntime`` or ``opencv``.
 
     Raises:
         DeviceError: the device is not one that the installed ONNX Runtime has.
@@ -31,7 +32,7 @@ class OnnxNetwork:
         self.input_size = input_size
         self._path = path
         self._network = GraphNetwork(path, input_size, torch.get_num_threads(), device)
-        self.embedding_dim = self._network.embedding_dim
+        self.embedding_dim, self.library = self._network.embedding_dim, self._network.library
 
     def __call__(self, x: Tensor) -> Tensor:
         """Embeddings N×D of crops N×3×H×W, normalised as the card says; not L2-normalised.

@@ -5,9 +5,10 @@ weights beside it.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
-from facepipe.graphs import Graph, Node, graph_bytes
+from facepipe.graphs import Graph, Node, graph_bytes, read_graph
 from facepipe.graphs.graph import Outside
 
 WEIGHTS_KEY = "facepipe.weights"
@@ -21,13 +22,14 @@ def outline_path(weights: Path) -> Path:
     return weights.with_suffix(".onnx")
 
 
-def outline_bytes(graph: Graph, weights: Path, sha256: str) -> bytes:
+def outline_bytes(graph: Graph, weights: Path, sha256: str, file: str = "") -> bytes:
     """An ONNX file of the graph that takes its tensors from ``weights``.
 
     Args:
         graph: whose constants have the names of the file's tensors; changed in place.
         weights: a safetensors file.
         sha256: of that file.
+        file: name under which it will lie beside the graph; empty: its own.
     """
     tensors, start = _tensors(weights)
     casts = []
@@ -37,7 +39,7 @@ def outline_bytes(graph: Graph, weights: Path, sha256: str) -> bytes:
         entry, values = tensors[name], graph.constant(name)
         assert values is not None
         begin, end = entry["data_offsets"]
-        outside = Outside(_KINDS[entry["dtype"]], values.shape, weights.name, start + begin, end - begin)
+        outside = Outside(_KINDS[entry["dtype"]], values.shape, file or weights.name, start + begin, end - begin)
         if outside.kind == _FLOAT32:
             graph.constants[name] = outside
         else:
@@ -46,6 +48,15 @@ def outline_bytes(graph: Graph, weights: Path, sha256: str) -> bytes:
             casts.append(Node("Cast", [f"{name}/stored"], [name], {"to": _FLOAT32}))
     graph.nodes[:0] = casts
     graph.metadata[WEIGHTS_KEY] = sha256
+    return graph_bytes(graph)
+
+
+def moved_outline(path: Path, file: str) -> bytes:
+    """A graph of `outline_bytes` for weights that lie under another name."""
+    graph = read_graph(path, outside=True)
+    for name, values in graph.constants.items():
+        if isinstance(values, Outside):
+            graph.constants[name] = replace(values, file=file)
     return graph_bytes(graph)
 
 

@@ -107,7 +107,7 @@ def test_only_two_batch_sizes_and_no_training():
     embedder = Embedder(model_of(network), flip="none", precision="float32", batch_size=16)
     for count in (1, 5, 8, 9, 15, 16, 23, 30, 48):
         embedder(crops_of(count))
-    seen = embedder._network.seen
+    seen = embedder._runner.network.seen
     sizes = {shape[0] for shape, *_ in seen}
     assert len(sizes) == 2 and max(sizes) == 16
     assert {dtype for _, dtype, *_ in seen} == {torch.float32}
@@ -125,7 +125,7 @@ def test_bfloat16_reaches_the_network():
     embedder = Embedder(model_of(), flip="none", precision="bfloat16")
     crops = crops_of(4)
     got = embedder(crops).mu
-    assert embedder._network.seen[0][1] == torch.bfloat16 and got.dtype == np.float32
+    assert embedder._runner.network.seen[0][1] == torch.bfloat16 and got.dtype == np.float32
     np.testing.assert_allclose(got, longhand(crops), atol=0.3)
 
 

@@ -80,10 +80,10 @@ def test_no_crops_and_no_head():
 def test_the_head_computes_in_float32_whatever_the_backbone():
     model = headed("probface")
     embedder = Embedder(model, precision="bfloat16")
-    assert embedder.dtype == torch.bfloat16
-    assert {weight.dtype for weight in embedder._head.parameters()} == {torch.float32}
+    assert embedder.precision == "bfloat16"
+    assert {weight.dtype for weight in embedder._runner.head.parameters()} == {torch.float32}
     assert embedder(crops_of(3)).sigma2.shape == (3, 1)
-    assert model.head.layers.gamma.requires_grad and not next(embedder._head.parameters()).requires_grad
+    assert model.head.layers.gamma.requires_grad and not next(embedder._runner.head.parameters()).requires_grad
 
 
 def test_a_model_without_head_has_no_uncertainty(tmp_path):

@@ -6,14 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from facepipe.errors import DeviceError, MissingExtraError, ModelError
+from facepipe.errors import DeviceError, ModelError
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
-from facepipe.zoo.onnx_graph import dequantize, fold_dequantize, free_batch, split_prelu  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from onnx.reference import ReferenceEvaluator  # noqa: E402
 
+from facepipe.graphs import graph_bytes, parse_graph  # noqa: E402
+from facepipe.graphs.batch import free_batch  # noqa: E402
+from facepipe.graphs.batch_norm import fold_batch_norm  # noqa: E402
+from facepipe.graphs.constants import fold_constants  # noqa: E402
+from facepipe.graphs.dequantize import dequantize  # noqa: E402
+from facepipe.graphs.prelu import split_prelu  # noqa: E402
 from facepipe.zoo import Input, find_card, import_foreign, load  # noqa: E402
 from facepipe.zoo.onnx_layers import OnnxLayers  # noqa: E402
 from facepipe.zoo.onnx_network import OnnxNetwork  # noqa: E402
@@ -117,14 +122,12 @@ def test_other_layouts_and_types(save, crops):
         network(x.transpose(2, 3))
 
 
-def test_free_batch(crops):
-    model = tiny()
-    free_batch(model)
-    graph = model.graph
-    assert [value.name for value in graph.input] == ["x"]
-    for value in (*graph.input, *graph.output):
-        assert value.type.tensor_type.shape.dim[0].dim_param == "N"
-    assert not graph.value_info
+def test_free_batch():
+    graph = parse_graph(tiny().SerializeToString())
+    free_batch(graph)
+    assert [value.name for value in graph.inputs] == ["x"]
+    assert all(value.shape[0] == "N" for value in (*graph.inputs, *graph.outputs))
+    assert not onnx.load_model_from_string(graph_bytes(graph)).graph.value_info
 
 
 def test_lower_layers_are_those_of_the_reference(save, crops):
@@ -141,16 +144,18 @@ def test_lower_layers_are_those_of_the_reference(save, crops):
         OnnxLayers(save(tiny()), 2, 1)
 
 
-def test_each_step_keeps_what_is_computed(crops):
-    expected = reference(crops[:1])
-    model = tiny()
-    for step in (free_batch, fold_dequantize, split_prelu):
-        step(model)
+@pytest.mark.parametrize("end", ["flatten", "reshape"])
+def test_each_step_keeps_what_is_computed(crops, end):
+    expected = reference(crops[:1], end=end)
+    graph = parse_graph(tiny(end=end).SerializeToString())
+    for step in (free_batch, fold_constants, fold_batch_norm, split_prelu):
+        step(graph)
+        model = onnx.load_model_from_string(graph_bytes(graph))
         got = ReferenceEvaluator(model).run(None, {"x": crops[:1]})[0]
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
-    kinds = [node.op_type for node in model.graph.node]
-    assert "DequantizeLinear" not in kinds and "PRelu" not in kinds
-    onnx.checker.check_model(model)
+        onnx.checker.check_model(model)
+    kinds = [node.op for node in graph.nodes]
+    assert not {"DequantizeLinear", "PRelu", "BatchNormalization"} & set(kinds) and kinds.count("Reshape") <= 1
 
 
 @pytest.mark.parametrize(
@@ -217,12 +222,13 @@ def test_missing_file(tmp_path):
         OnnxNetwork(tmp_path / "no.onnx", CPU, SIZE)
 
 
-@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
-def test_without_the_extra(save, monkeypatch, package):
-    path = save(tiny())
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingExtraError, match=rf"package {package}: pip install 'facepipe\[onnx\]'"):
-        OnnxNetwork(path, CPU, SIZE)
+def test_without_onnx_runtime_opencv_gives_the_same(save, crops, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    network = OnnxNetwork(save(tiny()), CPU, SIZE)
+    assert network.library == "opencv"
+    np.testing.assert_allclose(network(torch.from_numpy(crops)).numpy(), reference(crops), rtol=1e-4, atol=1e-4)
+    with pytest.raises(DeviceError, match="OpenCV's dnn runs ONNX graphs on the processor only"):
+        OnnxNetwork(save(tiny()), torch.device("cuda", 0), SIZE)
 
 
 def test_devices(save, monkeypatch):
