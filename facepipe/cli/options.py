@@ -34,6 +34,10 @@ class Number(click.FloatRange):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
 
+    def _describe_range(self) -> str:
+        """What the help says of the range: nothing where there is none, for which click has "x<=None"."""
+        return "" if self.min is None and self.max is None else super()._describe_range()
+
 
 RATE = Number(0, 1, min_open=True, max_open=True)
 """A share of cases, such as a false-accept rate."""

@@ -21,3 +21,7 @@ CASES = [
 def test_refused(words):
     ended = run(*words)
     assert ended.code == 2 and f"Invalid value for '{words[-2]}'" in ended.err and ended.out == ""
+
+
+def test_help_tells_no_range_where_there_is_none():
+    assert "None" not in run("identify", "--help").out and "0<x<1" in run("eval", "lfw", "--help").out

@@ -1,0 +1,167 @@
+"""Does memory grow with the data? Peak of the whole process tree, for growing sets.
+
+    python benchmarks/memory.py [--only preprocess] [--largest 100000]
+
+Sets are made of noise in mixed sizes (24 to 320 pixels, every hundredth a photo of 3 megapixels), pairs and stores of
+random numbers, a video of grey frames. Prints a line of JSON for each command and size: ``items``, ``seconds``,
+``peak_mb`` and ``baseline_mb``, the peak of the same command on the smallest set.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from facepipe.embedding import Embeddings
+from facepipe.embedding.embeddings_file import save_embeddings
+
+DIM = 128
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def tree(folder: Path, count: int) -> Path:
+    """``count`` images of noise, twenty a person."""
+    random = np.random.default_rng(0)
+    noise = random.integers(0, 256, (2048, 1536, 3)).astype(np.uint8)
+    for number in range(count):
+        person = folder / f"{number // 20:06d}"
+        person.mkdir(parents=True, exist_ok=True)
+        side = 1536 if number % 100 == 99 else int(random.integers(24, 320))
+        corner = int(random.integers(0, 1536 - side + 1))
+        part = noise[corner : corner + side * 4 // 3, corner : corner + side]
+        cv2.imwrite(str(person / f"{number}.jpg"), part, [cv2.IMWRITE_JPEG_QUALITY, 40])
+    return folder
+
+
+def features(folder: Path, count: int) -> Path:
+    folder.mkdir(parents=True)
+    mu = np.random.default_rng(0).normal(size=(count, DIM)).astype(np.float32)
+    paths = tuple(f"{number // 2}/{number}.jpg" for number in range(count))
+    save_embeddings(folder / "faces.parquet", Embeddings(mu, "net@0", paths=paths))
+    return folder / "faces.parquet"
+
+
+def pairs(folder: Path, count: int) -> Path:
+    """A hundredth as many images as pairs, and ``count`` pairs."""
+    images = max(200, count // 100)
+    features(folder, images)
+    random = np.random.default_rng(1)
+    with (folder / "pairs.csv").open("w") as file:
+        file.write("a,b,same,fold\n")
+        for a, b, fold in zip(*random.integers(0, images, (2, count)), np.arange(count) % 10, strict=True):
+            other = a ^ 1 if fold % 2 else b
+            file.write(f"{a // 2}/{a}.jpg,{other // 2}/{other}.jpg,{int(a // 2 == other // 2)},{fold}\n")
+    return folder
+
+
+def film(folder: Path, frames: int) -> Path:
+    folder.mkdir(parents=True)
+    writer = cv2.VideoWriter(str(folder / "film.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 25, (160, 120))
+    for number in range(frames):
+        writer.write(np.full((120, 160, 3), number % 256, np.uint8))
+    writer.release()
+    return folder / "film.mp4"
+
+
+def peak_of(words: list[str], folder: Path) -> tuple[float, float]:
+    """Seconds, and the largest sum of resident memory of the command and all its children, in MB."""
+    begin = time.monotonic()
+    log = folder / "log.txt"
+    with log.open("w") as out:
+        process = subprocess.Popen([sys.executable, "-m", "facepipe", *words], cwd=folder, stdout=out, stderr=out)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, sum(resident(number) for number in family(process.pid)))
+        time.sleep(0.1)
+    if process.returncode not in (0, 1):
+        raise SystemExit(f"facepipe {' '.join(words)}: {log.read_text()[-400:]}")
+    return time.monotonic() - begin, peak / 1e6
+
+
+def family(root: int) -> Iterator[int]:
+    yield root
+    try:
+        for task in Path(f"/proc/{root}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from family(int(child))
+    except OSError:
+        return
+
+
+def resident(process: int) -> int:
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * _PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+Make = Callable[[Path, int], tuple[list[str], int]]
+
+
+def _preprocess(folder: Path, count: int) -> tuple[list[str], int]:
+    return ["preprocess", str(tree(folder / "raw", count)), "crops"], count
+
+
+def _embed(folder: Path, count: int) -> tuple[list[str], int]:
+    return ["embed", str(tree(folder / "raw", count)), "-o", "faces.parquet", "--on-miss", "centre"], count
+
+
+def _pairs(folder: Path, count: int) -> tuple[list[str], int]:
+    pairs(folder / "set", count)
+    return ["eval", "pairs", "set/faces.parquet", "--pairs", "set/pairs.csv", "--json"], count
+
+
+def _search(folder: Path, count: int) -> tuple[list[str], int]:
+    features(folder / "few", 10)
+    return ["search", "few/faces.parquet", str(features(folder / "many", count)), "--json"], count
+
+
+def _video(folder: Path, count: int) -> tuple[list[str], int]:
+    from skimage.data import astronaut
+
+    (folder / "people" / "ann").mkdir(parents=True)
+    cv2.imwrite(str(folder / "people" / "ann" / "1.png"), np.asarray(astronaut())[..., ::-1])
+    words = [sys.executable, "-m", "facepipe", "gallery", "build", "people", "gallery.parquet"]
+    subprocess.run(words, cwd=folder, check=True, capture_output=True)
+    return ["identify", "gallery.parquet", str(film(folder / "film", count)), "--every", "25", "--json"], count
+
+
+CASES: dict[str, tuple[Make, list[int]]] = {
+    "preprocess": (_preprocess, [1_000, 10_000, 100_000]),
+    "embed": (_embed, [1_000, 10_000]),
+    "eval pairs": (_pairs, [20_000, 200_000, 2_000_000]),
+    "search": (_search, [10_000, 100_000, 1_000_000]),
+    "identify a film": (_video, [1_500, 15_000, 90_000]),
+}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--only", choices=CASES)
+    options.add_argument("--largest", type=int, default=2_000_000)
+    given = options.parse_args()
+    for name, (make, sizes) in CASES.items():
+        if given.only not in (None, name):
+            continue
+        baseline: float | None = None
+        for size in sizes:
+            if size > given.largest and baseline is not None:
+                continue
+            with tempfile.TemporaryDirectory() as folder:
+                words, items = make(Path(folder), size)
+                seconds, peak = peak_of(words, Path(folder))
+            baseline = peak if baseline is None else baseline
+            told = {"command": name, "items": items, "seconds": round(seconds, 1), "peak_mb": round(peak)}
+            print(json.dumps(told | {"baseline_mb": round(baseline)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
