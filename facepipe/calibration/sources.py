@@ -208,12 +208,13 @@ def is_embeddings(path: Path) -> bool:
     """Whether a path is a file of embeddings, and not a manifest of crops."""
     if path.suffix.lower() != ".parquet" or not path.is_file():
         return False
-    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from facepipe.files.parquet import DAMAGED
 
     try:
         return "mu" in pq.read_schema(path).names
-    except (OSError, pa.ArrowException):
+    except DAMAGED:
         return False
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 def is_embeddings(path: Path) -> bool:
     """Whether 'facepipe embed' wrote it; a gallery, which only its owner may read, is none."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from facepipe.embedding.embeddings_file import read_about
     from facepipe.errors import EmbeddingsError
+    from facepipe.files.parquet import DAMAGED
 
     try:
         return not read_about(pq.read_schema(path), path).get("gallery", False)
-    except (OSError, pa.ArrowException, EmbeddingsError):
+    except (*DAMAGED, EmbeddingsError):
         return False
 
 

@@ -59,7 +59,7 @@ def stream_columns(
             for batch in reader:
                 rows += len(batch)
                 yield [_array(batch.column(name), path, name) for name in wanted]
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: {_first_line(error)}") from error
     if rows == 0:
         raise DatasetError(f"{path}: no lines in it; fetch it again")

@@ -8,6 +8,8 @@ import resource
 import signal
 from contextlib import contextmanager
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from mutations import damaged
 from targets import TARGETS
@@ -70,6 +72,16 @@ def test_damaged_files(tmp_path, name):
             raise AssertionError(f"{name}, seed {seed}: {type(error).__name__}: {error}") from error
     assert "refused" in seen or name in _OWN_PROCESS
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < _GROWTH
+
+
+@pytest.mark.parametrize("name", ["manifest", "manifest as samples"])
+def test_text_that_is_no_utf_8_is_damage(tmp_path, name):
+    """As seed 526 made it: pyarrow notices only when the text is asked for."""
+    path = TARGETS[name].make(tmp_path)
+    table = pq.read_table(path)
+    broken = pa.array([b"a/\xf2\x28.jpg"] * len(table), pa.binary()).view(pa.string())
+    pq.write_table(table.set_column(table.column_names.index("identity"), "identity", broken), path)
+    assert outcome(TARGETS[name].read, path) == "refused"
 
 
 def test_a_file_that_ends_its_reader_is_refused(tmp_path, monkeypatch):
