@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @options.device
 @click.option("--list", "list_ablations", is_flag=True, help="List the ablations that come with facepipe.")
 @options.as_json
-@door(Output("folder"), reads=("paths",))
+@door(Output("folder"), reads=("paths",), walks=("paths",))
 def command(
     ablation: str | None,
     benchmarks: tuple[str, ...],

@@ -38,7 +38,7 @@ _MOST_CHECKED = 8
 )
 @strict_option
 @options.as_json
-@door(Output("out"), reads=("paths",), there=("paths",))
+@door(Output("out"), reads=("paths",), there=("paths",), walks=("paths",))
 def command(
     paths: tuple[Path, ...],
     out: Path,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @options.device
 @options.detection
 @options.as_json
-@door(reads=("images",), there=("images",))
+@door(reads=("images",), there=("images",), walks=("images",))
 def command(
     images: Path | None,
     count: int,

@@ -70,7 +70,7 @@ class _Faces:
 @options.already_aligned
 @options.detection
 @options.as_json
-@door(Output("out", (".toml",), ours=is_card), reads=("paths", "images", "one_person"))
+@door(Output("out", (".toml",), ours=is_card), reads=("paths", "images", "one_person"), walks=("paths",))
 def command(
     model: str,
     paths: tuple[Path, ...],
@@ -112,8 +112,12 @@ def command(
     if target is None:
         raise ModelError(f"{card.name} ships with facepipe, whose cards are not written to: name a card with -o")
     require_writable(target)
-    embedder = options.make_embedder(model, flip, precision, device)
     listed = len(paths) == 1 and (form or _LISTS.get(paths[0].suffix.lower())) and paths[0].is_file()
+    if images is not None and not listed:
+        raise DatasetError(f"{images}: --images goes with a list of pairs; leave it out")
+    if one_person is not None and (listed or not _are_crops(paths[0], already_aligned)):
+        raise DatasetError(f"{one_person}: --one-person goes with crops; leave it out, or give --already-aligned")
+    embedder = options.make_embedder(model, flip, precision, device)
     detector = None if already_aligned else create_detector(detection, device)
     kept = HeldOut(held_out, _counts(held_out_images), seed) if held_out or held_out_images else None
     given = _Faces(paths, images, form, already_aligned, detector, kept, one_person, identity_depth)
@@ -203,6 +207,12 @@ def _faces(given: _Faces, embedder: "Embedder", about: str, fars: Any, seed: int
         with progress("embedding", len(samples)) as advance:
             faces, notes = faces_of_crops(samples, embedder, advance, same)
     return _told(faces, notes, about, fars, seed)
+
+
+def _are_crops(path: Path, aligned: bool) -> bool:
+    from facepipe.calibration.sources import is_embeddings, is_photos
+
+    return not is_embeddings(path) and (aligned or not is_photos(path))
 
 
 def _told(faces: "KnownFaces", notes: list[str], about: str, fars: Any, seed: int) -> "Calibration":

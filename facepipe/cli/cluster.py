@@ -66,6 +66,8 @@ def command(
     from facepipe.embedding import load_embeddings
     from facepipe.score.cluster import cluster
 
+    if root is not None and not root.is_dir():
+        raise EmbeddingsError(f"{root}: not a folder; name the one to which the photos' paths are relative")
     embeddings = load_embeddings(store)
     if not len(embeddings):
         raise EmbeddingsError(f"{store}: there is no face in this file")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     type=options.output_path,
     help="Folder for copies of the images with the faces drawn in, under the same sub-folders.",
 )
-@door(Output("save"), reads=("paths",))
+@door(Output("save"), reads=("paths",), walks=("paths",))
 def command(
     paths: tuple[Path, ...],
     detection: "DetectorSettings",

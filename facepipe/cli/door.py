@@ -1,5 +1,6 @@
 """What each command reads and writes, declared where it is defined, and compared before any work."""
 
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
@@ -64,20 +65,26 @@ class Output:
 
 @dataclass(frozen=True)
 class Door:
-    """What a command reads and writes, by the names of its parameters; what is in ``there`` must exist."""
+    """What a command reads and writes, by the names of its parameters.
+
+    What is in ``there`` must exist; of what is in ``walks``, all pictures below a folder are read.
+    """
 
     reads: tuple[str, ...]
     writes: tuple[Output, ...]
     there: tuple[str, ...] = ()
+    walks: tuple[str, ...] = ()
 
 
-def door(*writes: Output, reads: tuple[str, ...] = (), there: tuple[str, ...] = ()) -> Callable[[F], F]:
+def door(
+    *writes: Output, reads: tuple[str, ...] = (), there: tuple[str, ...] = (), walks: tuple[str, ...] = ()
+) -> Callable[[F], F]:
     """Declare a command's inputs and outputs, and compare them before it runs.
 
     It stands above decorators that put parameters together, so that it sees them as they are given. A command that
     writes files, or has a parameter ``overwrite``, gets the option ``--overwrite`` unless it has one of its own.
     """
-    declared = Door(reads, writes, there)
+    declared = Door(reads, writes, there, walks)
 
     def decorate(command: F) -> F:
         wants = "overwrite" in signature(command).parameters
@@ -87,6 +94,7 @@ def door(*writes: Output, reads: tuple[str, ...] = (), there: tuple[str, ...] = 
         @wraps(command)
         def wrapped(**words: Any) -> Any:
             overwrite = bool(words.get("overwrite")) if wants else bool(words.pop("overwrite", False))
+            _refuse_what_is_no_file(declared, words)
             _require_there(declared, words)
             _compare(declared, words, overwrite)
             return command(**words)
@@ -102,9 +110,34 @@ def _require_there(declared: Door, words: dict[str, Any]) -> None:
     """What is missing is told at once, not after a model was loaded."""
     for name in declared.there:
         for path in _paths(words[name]):
-            if not path.exists():
+            if not path.exists() and not _no_file(path):
                 advice = _ADVICE.get(name, "check the path").format(path=path)
                 raise FacepipeError(f"{path}: no such file or folder; {advice}")
+
+
+def _refuse_what_is_no_file(declared: Door, words: dict[str, Any]) -> None:
+    """Whoever opens a named pipe waits for ever; those that a shell makes (``<(...)``) have a writer.
+
+    Of several paths that are walked, such a one is passed over.
+    """
+    changed = [output.parameter for output in declared.writes if output.changes]
+    for name in (*declared.reads, *changed):
+        paths = list(_paths(words[name]))
+        wrong = [(path, why) for path in paths if (why := _no_file(path))]
+        if wrong and (name not in declared.walks or len(wrong) == len(paths)):
+            path, why = wrong[0]
+            raise FacepipeError(f"{path}: {why}; name a file or a folder")
+
+
+def _no_file(path: Path) -> str:
+    """Why a path that is there leads to no file and no folder; empty where it may."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return "a link that leads nowhere" if path.is_symlink() else ""
+    if stat.S_ISSOCK(mode) or (stat.S_ISFIFO(mode) and not path.is_relative_to("/dev")):
+        return "a named pipe or a socket, not a regular file"
+    return ""
 
 
 def _compare(declared: Door, words: dict[str, Any], overwrite: bool) -> None:

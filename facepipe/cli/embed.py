@@ -50,7 +50,13 @@ if TYPE_CHECKING:
 @options.as_json
 @again.frozen
 @again.verify
-@door(Output("out", TABLES, ours=is_embeddings), Output("sheet", PICTURES), reads=("paths",), there=("paths",))
+@door(
+    Output("out", TABLES, ours=is_embeddings),
+    Output("sheet", PICTURES),
+    reads=("paths",),
+    there=("paths",),
+    walks=("paths",),
+)
 def command(
     paths: tuple[Path, ...],
     out: Path | None,

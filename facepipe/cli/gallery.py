@@ -52,6 +52,7 @@ def command() -> None:
     Output("gallery", TABLES, add_with="facepipe gallery add", changed_with="update"),
     reads=("images",),
     there=("images",),
+    walks=("images",),
 )
 def build(
     images: tuple[Path, ...],
@@ -120,7 +121,7 @@ def _update(
 @turning_face_tools
 @strict_option
 @options.as_json
-@door(Output("gallery", TABLES, changes=True), reads=("images",), there=("images",))
+@door(Output("gallery", TABLES, changes=True), reads=("images",), there=("images",), walks=("images",))
 def add(
     gallery: Path,
     images: tuple[Path, ...],

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("preprocess")
-@door(Output("out"), reads=("raw",))
+@door(Output("out"), reads=("raw",), walks=("raw",))
 @click.argument("raw", type=click.Path(path_type=Path))
 @click.argument("out", type=options.output_path)
 @options.crop_template
@@ -126,18 +126,21 @@ def command(
     if as_json:
         skipped = None if report.skipped is None else str(report.skipped)
         print_json(vars(report) | {"manifest": str(report.manifest), "skipped": skipped})
-        inputs.end(_left_out(report))
+        _end(report, inputs)
         return
     counts = ", ".join(f"{count} {status}" for status, count in sorted(report.statuses.items()))
     crops = f"{report.crops} crops of {report.identities} people in {out}"
     click.echo(f"{report.total} images: {counts}; {crops}; manifest: {report.manifest}")
     if report.skipped is not None:
         click.echo(f"left out, with the reasons: {report.skipped}")
-    inputs.end(_left_out(report))
+    _end(report, inputs)
 
 
-def _left_out(report: "Report") -> int:
-    return report.statuses.get("error", 0) + report.statuses.get("no_face", 0)
+def _end(report: "Report", inputs: Inputs) -> None:
+    """Exit code 2 where no image could be read; else as `Inputs.end`."""
+    if report.statuses.get("error", 0) == report.total:
+        raise click.exceptions.Exit(2)
+    inputs.end(report.statuses.get("error", 0) + report.statuses.get("no_face", 0))
 
 
 def _unpack(raw: Path, out: Path, shard: str | None, as_json: bool) -> None:

@@ -8,7 +8,9 @@ from facepipe.datasets.templates.megaface_features import read_list, read_noises
 from facepipe.embedding.making import mixed
 from facepipe.errors import DatasetError
 from facepipe.evaluation.source import Source, source_of
+from facepipe.files import PassedOver
 from facepipe.images import list_images
+from facepipe.protocols.megaface.noise import on_list
 from facepipe.protocols.megaface.photos import (
     MegafaceResult,
     Photos,
@@ -61,8 +63,13 @@ def megaface(
     both = source_of(source)
     probes = _photos(both, 0, ending, probe_list)
     distractors = _photos(both, 1, ending, distractor_list)
-    probes = clean_probes(probes, read_noises(probe_noises) if probe_noises else None, noisy_probes)
+    wrong = read_noises(probe_noises) if probe_noises else None
     noises = read_noises(distractor_noises) if distractor_noises else frozenset()
+    for path, names, photos, depth in ((probe_noises, wrong, probes, 1), (distractor_noises, noises, distractors, 3)):
+        if path is not None:
+            count = int(on_list(photos.names, names or (), depth).sum())
+            both.note(f"{path}: {count} of {len(photos.names)} photos are on this list")
+    probes = clean_probes(probes, wrong, noisy_probes)
     if export is not None:
         marked = probe_noises is not None or distractor_noises is not None
         export_features(export.folder, export.algorithm, probes, distractors, noises, marked)
@@ -83,4 +90,11 @@ def _photos(source: Source, number: int, ending: str | None, wanted: Path | None
         return photos_of_features(path, ending, names)
     save = source.save and source.save.with_name(f"{source.save.stem}-{what}{source.save.suffix}")
     own = replace(source, paths=(path,), save=save)
-    return photos_of_embeddings(own.listed(lambda folder: list(list_images(folder)), what), names)
+    passed = PassedOver()
+    embeddings = own.listed(lambda folder: list(list_images(folder, passed=passed)), what)
+    if passed:
+        source.note(f"{path}: {passed.line()}")
+    try:
+        return photos_of_embeddings(embeddings, names)
+    except DatasetError as error:
+        raise DatasetError(f"{wanted}: {error}") from error

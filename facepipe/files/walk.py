@@ -52,7 +52,7 @@ def walk(
     Of a folder the files come first, sorted by name, then its folders in turn. Links are followed; a folder that was
     walked before ends the way there, which ends loops too. Only one folder's names are in memory at a time, beside
     the identities of the folders seen and of those files that have several names. A root that is a file yields
-    itself whatever its extension.
+    itself whatever its extension; of several roots, broken links and special files are passed over.
 
     Args:
         roots: files and folders.
@@ -71,8 +71,13 @@ def walk(
         try:
             mode = root.stat().st_mode
         except OSError as error:
+            if len(roots) > 1 and root.is_symlink():
+                passed.add("broken link", root)
+                continue
             raise FolderError(f"{root}: {_reason(error)}") from error
-        if stat.S_ISDIR(mode):
+        if len(roots) > 1 and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+            passed.add("special file", root)
+        elif stat.S_ISDIR(mode):
             try:
                 os.scandir(root).close()
             except OSError as error:

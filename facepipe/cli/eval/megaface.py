@@ -59,6 +59,7 @@ def _exported(folder: Path) -> tuple[Path, ...]:
     Output("save", TABLES, ours=is_embeddings, stands_for=_saved),
     Output("export", stands_for=_exported),
     reads=("paths", "probe_list", "distractor_list", "probe_noises", "distractor_noises"),
+    walks=("paths",),
 )
 @source_options
 @options.as_json

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     Output("summary", (".json",), ours=is_summary),
     reads=("gallery", "media", "strangers"),
     there=("gallery", "strangers"),
+    walks=("media",),
 )
 def command(
     media: tuple[str, ...],
@@ -106,6 +107,8 @@ def command(
     from facepipe.identification import load_gallery
     from facepipe.identification.video import VideoError
 
+    if strangers is not None and threshold is not None:
+        raise DatasetError(f"{strangers}: --strangers measure a threshold, and --threshold gives one; leave out either")
     photos, videos = _sorted(media)
     several = len(photos) + len(videos) > 1 or any(path.is_dir() for path in photos)
     if several and save is not None and save.suffix:
@@ -120,7 +123,7 @@ def command(
         require_apart([*copies.values(), *films], read, overwrite)
     known = load_gallery(gallery, identity_depth, lambda line: note(f"{gallery}: {line}", style="yellow"))
     embedder = tools.embedder_of(gallery, known.images.model, known.images.flip, known.images.making)
-    if strangers is not None and threshold is None:
+    if strangers is not None:
         decision = _measured(strangers, known, fpir, pooling, score, tools.device)
     else:
         decision = _decision(embedder, known, fpir, threshold, score, among)
