@@ -101,7 +101,8 @@ def test_what_cannot_be_read(tmp_path, good, name, parameter, kind):
     if name == "models import":
         given["name"] = "new"
     line = words(name, given | {parameter: entry}, photo)
-    line = [*line, *ARGUMENTS.get(name, ()), *(() if parameter == "strangers" else NEEDS.get(name, ())), *([photo] if name == "compare" else ())]
+    line += [*ARGUMENTS.get(name, ()), *([photo] if name == "compare" else ())]
+    line += NEEDS.get(name, ()) if parameter != "strangers" else ()
     with time_limit(line):
         ended = run(*line)
     assert ended.code == 2, ended
