@@ -138,7 +138,7 @@ def command(
 
 def _end(report: "Report", inputs: Inputs) -> None:
     """Exit code 2 where no image could be read; else as `Inputs.end`."""
-    if report.statuses.get("error", 0) == report.total:
+    if 0 < report.total == report.statuses.get("error", 0):
         raise click.exceptions.Exit(2)
     inputs.end(report.statuses.get("error", 0) + report.statuses.get("no_face", 0))
 
