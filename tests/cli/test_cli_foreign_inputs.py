@@ -52,6 +52,7 @@ def good(tmp_path_factory, astronaut):
     assert run("gallery", "build", photo.parent.parent, root / "g.parquet", "-m", model).code == 0
     files = dict.fromkeys(STORES, root / "e.parquet") | dict.fromkeys(("gallery", "galleries"), root / "g.parquet")
     files |= {"paths": photo.parent.parent, "raw": photo.parent.parent, "root": photo.parent.parent, "model": model}
+    files |= {"folder": photo.parent.parent, "folders": photo.parent.parent}
     return photo, files
 
 
