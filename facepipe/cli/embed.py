@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command("embed")
 @options.some_paths
-@click.option("-o", "--out", type=options.output_path, help="Parquet file to write; may be left out with --sheet.")
+@click.option("-o", "--out", type=options.stored_output, help="Parquet file to write; may be left out with --sheet.")
 @options.models
 @options.flip
 @options.figure_precision

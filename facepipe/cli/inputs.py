@@ -53,9 +53,13 @@ class Inputs:
 
     def images_by_root(self, *roots: Path) -> Iterator[tuple[Path, Path]]:
         """`images`, each with its root."""
-        from facepipe.images import list_images_by_root
+        from facepipe.images import is_collection, list_images_by_root
 
-        return list_images_by_root(*roots, passed=self.passed)
+        if not any(map(is_collection, roots)):
+            return list_images_by_root(*roots, passed=self.passed)
+        from facepipe.datasets.photos import list_photos_by_root
+
+        return list_photos_by_root(*roots, passed=self.passed)
 
     @property
     def read(self) -> "Callable[[Path, int], np.ndarray | Picture] | None":

@@ -10,7 +10,7 @@ import click
 
 from facepipe.cli.choices import flips, table_option
 from facepipe.cli.named import MODEL
-from facepipe.cli.photo_type import PHOTO
+from facepipe.cli.photo_type import OUTPUT, PHOTO, STORED, STORED_OUTPUT
 from facepipe.cli.screen import note
 from facepipe.errors import FacepipeError
 
@@ -132,7 +132,8 @@ identity_depth = click.option(
     help="Which folder below the one that is given stands for the person: 1, the top one; 2, the one in it ...",
 )
 overwrite = click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
-output_path = click.Path(path_type=Path)
+output_path = OUTPUT
+stored_path, stored_output = STORED, STORED_OUTPUT
 some_paths = click.argument("paths", nargs=-1, required=True, type=PHOTO)
 
 

@@ -7,6 +7,8 @@ from urllib.request import url2pathname
 
 import click
 
+from facepipe.files.stored import as_path, is_stored
+
 
 class PhotoType(click.ParamType):
     """A path, or what stands for one; nothing is read or fetched yet."""
@@ -14,7 +16,7 @@ class PhotoType(click.ParamType):
     name = "photo"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """A path; of ``http(s)://`` and ``-`` a `facepipe.images.RemotePhoto`."""
+        """A path; of ``http(s)://`` and ``-`` a `facepipe.images.RemotePhoto`, of stores a `StoredPath`."""
         if isinstance(value, Path):
             return value
         text = str(value)
@@ -24,7 +26,7 @@ class PhotoType(click.ParamType):
             from facepipe.images.remote import STDIN, RemotePhoto
 
             return RemotePhoto(STDIN if text == "-" else text)
-        return Path(text)
+        return as_path(text)
 
     def _local(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         parts = urlsplit(text)
@@ -33,4 +35,25 @@ class PhotoType(click.ParamType):
         return url2pathname(parts.path)
 
 
+class StoredType(click.Path):
+    """A path, or the address of a file or folder of a store, such as ``s3://bucket/faces``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+        """A path or a `facepipe.files.stored.StoredPath`."""
+        return value if isinstance(value, Path) else as_path(str(value))
+
+
+class OutputType(click.Path):
+    """A path of this machine to write to."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As of `click.Path`; addresses are refused, of which a folder would be made otherwise."""
+        if is_stored(str(value)):
+            self.fail(f"{value}: this can be written on this machine only; give a path.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 PHOTO = PhotoType()
+STORED = StoredType(path_type=Path)
+STORED_OUTPUT = StoredType(path_type=Path)
+OUTPUT = OutputType(path_type=Path)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("preprocess")
 @door(Output("out"), reads=("raw",), walks=("raw",))
-@click.argument("raw", type=click.Path(path_type=Path))
+@click.argument("raw", type=options.stored_path)
 @click.argument("out", type=options.output_path)
 @options.crop_template
 @options.dataset_faces

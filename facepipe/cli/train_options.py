@@ -1,10 +1,11 @@
 """Options that say what is trained, and how otherwise than its recipe; `facepipe.train.recipe.resolve` takes them."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from facepipe.cli.photo_type import STORED
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -13,7 +14,7 @@ data = click.option(
     "-d",
     "paths",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=STORED,
     help="Training data; may be repeated.",
 )
 overrides = click.option(

@@ -14,6 +14,7 @@ from facepipe.datasets.samples.shards import open_shards
 from facepipe.datasets.samples.splits import leave_out
 from facepipe.errors import DatasetError
 from facepipe.files import match_names
+from facepipe.files.stored import StoredPath, as_path
 
 LISTS = (".txt", ".lst", ".tsv")
 
@@ -78,25 +79,29 @@ def require_paths(paths: Sequence[str | os.PathLike[str]]) -> None:
     """
     if not paths:
         raise DatasetError("no training data: name it with --data PATH or as data.paths in the recipe")
-    missing = [path for path in paths if not Path(path).exists()]
+    missing = [path for path in paths if not as_path(path).exists()]
     if missing:
         raise DatasetError(f"{os.fspath(missing[0])}: no such training data; check the path")
 
 
 def shards_and_others(paths: Sequence[str | os.PathLike[str]]) -> tuple[list[Path], list[Path]]:
     """All tar shards that the paths mean, and the paths that mean none, each in order."""
-    found = [(path, _shards_of(path)) for path in map(Path, paths)]
+    found = [(path, _shards_of(path)) for path in map(as_path, paths)]
     return [shard for _, shards in found for shard in shards], [path for path, shards in found if not shards]
 
 
 def _shards_of(path: Path) -> list[Path]:
     """The tar shards that a path means; none when it is of another kind."""
+    if isinstance(path, StoredPath):
+        return [file for file, _ in path.files() if file.suffix.lower() == ".tar"]
     if path.is_dir():
         return sorted(path.glob("*.tar"))
     return [path] if path.suffix.lower() == ".tar" and path.exists() else []
 
 
 def _open_one(path: Path, identity_depth: int) -> Samples:
+    if isinstance(path, StoredPath):
+        raise DatasetError(f"{path}: no tar shards there; training data of other kinds are read from this machine only")
     suffix = path.suffix.lower()
     if suffix == ".rec" or (path.is_dir() and (path / "train.rec").exists()):
         return open_recordio(path)

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
+
+from facepipe.files.stored import StoredPath
 
 
 @contextmanager
@@ -19,6 +21,8 @@ def replacing(
     path: Path, private: bool = False, check: Callable[[Path], None] | None = None
 ) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends well.
+
+    Of a store, the file is written to this machine's folder for temporary files and sent when it is whole.
 
     Where ``path`` is a link, the file that it leads to is replaced and the link stays. A file that was there hands
     on its mode and, where this process may, its owner. When the block raises, or nothing was written, or the check
@@ -33,6 +37,10 @@ def replacing(
     Raises:
         OSError: ``path`` is a folder, or cannot be written.
     """
+    if isinstance(path, StoredPath):
+        with _sending(path, check) as temporary:
+            yield temporary
+        return
     target = _ready(path)
     _remove_leftovers(target.parent)
     temporary = target.with_name(f"{_stem(target)}{os.getpid()}-{secrets.token_hex(4)}.tmp")
@@ -51,12 +59,25 @@ def replacing(
         raise
 
 
+@contextmanager
+def _sending(path: StoredPath, check: Callable[[Path], None] | None) -> Iterator[Path]:
+    with TemporaryDirectory(prefix="facepipe-") as folder:
+        temporary = Path(folder) / path.name
+        yield temporary
+        if check is not None:
+            check(temporary)
+        path.send(temporary)
+
+
 def require_writable(path: Path) -> None:
     """What must be asked before long work: that `replacing` could write ``path`` and make its folder. Makes nothing.
 
     Raises:
         OSError: ``path`` is a folder, or cannot be written.
     """
+    if isinstance(path, StoredPath):
+        path.exists()  # tells where the store cannot be reached; whether it takes files is seen when one is sent
+        return
     folder = _target(path).parent
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent

@@ -10,6 +10,7 @@ from facepipe.images.photo import Photo, read_photo
 from facepipe.images.pixels import require_pixels
 from facepipe.images.reading import DAMAGED, MAX_PIXELS, Picture, read_encoded, read_image, read_rgb
 from facepipe.images.remote import RemotePhoto, is_web_address
+from facepipe.images.stored_photo import Place, StoredPhoto, is_collection
 from facepipe.images.writing import encode_rgb, write_rgb
 
 __all__ = [
@@ -20,8 +21,11 @@ __all__ = [
     "VIDEO_EXTENSIONS",
     "Photo",
     "Picture",
+    "Place",
     "RemotePhoto",
+    "StoredPhoto",
     "encode_rgb",
+    "is_collection",
     "is_web_address",
     "list_images",
     "list_images_by_root",

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from facepipe.errors import ImageError
+from facepipe.files.address_path import AddressPath
 from facepipe.files.fingerprint import UNKNOWN, digest_of_bytes, mark_file
 from facepipe.images.reading import Picture, read_encoded, read_image
 
@@ -21,7 +22,8 @@ def read_marked(path: Path, max_pixels: int, strict: bool = False) -> Picture:
     """
     mark = UNKNOWN
     try:
-        mark = mark_file(path)  # before the bytes: a change meanwhile is noticed the next time
+        if not isinstance(path, AddressPath):
+            mark = mark_file(path)  # before the bytes: a change meanwhile is noticed the next time
         data = read_encoded(path)
         mark = mark.of(digest_of_bytes(data))
         return replace(read_image(data, max_pixels, str(path), strict=strict), mark=mark)

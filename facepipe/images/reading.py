@@ -14,11 +14,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from facepipe.errors import ImageError
 from facepipe.files import UNKNOWN, Mark
+from facepipe.files.address_path import AddressPath
 from facepipe.images.depth import eight_bits, eight_bits_of_floats, grey_to_rgb
 from facepipe.images.formats import KINDS, RAW
 from facepipe.images.jpeg import decode_jpeg
 from facepipe.images.png import is_png, without_text
 from facepipe.images.remote import RemotePhoto
+from facepipe.images.stored_photo import StoredPhoto
 
 MAX_PIXELS = 178_956_970
 """Largest picture that is decoded: where Pillow itself speaks of a decompression bomb."""
@@ -88,10 +90,10 @@ def read_image(
     """
     name = name or ("<bytes>" if isinstance(source, bytes) else os.fspath(source))
     _refuse_raw(Path(name).suffix, name)
-    if isinstance(source, RemotePhoto):
-        data = source.read()
+    if isinstance(source, bytes):
+        data = source
     else:
-        data = source if isinstance(source, bytes) else read_encoded(Path(source), name)
+        data = read_encoded(source if isinstance(source, AddressPath) else Path(source), name)
     if not data:
         raise ImageError(f"{name}: the file is empty (0 bytes); fetch or export it again")
     try:
@@ -183,6 +185,8 @@ def read_encoded(path: Path, name: str = "") -> bytes:
     Raises:
         ImageError: missing, no regular file, too large for a photo, or unreadable; names it ``name``.
     """
+    if isinstance(path, RemotePhoto | StoredPhoto):
+        return path.read()
     name = name or str(path)
     try:
         if path.is_dir():

@@ -2,11 +2,11 @@
 
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from facepipe.errors import ImageError
+from facepipe.files.address_path import AddressPath
 
 if TYPE_CHECKING:
     from requests import Response
@@ -18,53 +18,30 @@ STDIN = "<stdin>"
 _TIMEOUT = (10, 20)  # seconds to connect, and between two pieces
 _LONGEST = 60.0  # seconds in all
 _PIECE = 1 << 16
-_Path: Any = type(Path())
 
 
-class RemotePhoto(_Path):
+class RemotePhoto(AddressPath):
     """Stands where a path of a photo does: named after the address, and shown as it.
 
     Args:
         address: ``http://…``, ``https://…``, or ``<stdin>``.
     """
 
-    address = ""
     data: bytes | None = None
 
     def __new__(cls, address: str) -> "RemotePhoto":
-        made: RemotePhoto = super().__new__(cls, _file_name(address))
-        made.address = address
+        made = super().__new__(cls, address, _file_name(address))
+        assert isinstance(made, RemotePhoto)
         return made
 
     def __init__(self, address: str) -> None:
-        if sys.version_info >= (3, 12):
-            super().__init__(_file_name(address))
-
-    def with_segments(self, *parts: str) -> Path:
-        """What is made of its name is a plain path."""
-        return Path(*parts)
+        super().__init__(address, _file_name(address))
 
     def __str__(self) -> str:
         return _without_password(self.address) or super().__str__()
 
-    def __fspath__(self) -> str:
-        return str(self)
-
-    def __eq__(self, other: object) -> bool:
-        if self.address:
-            return isinstance(other, RemotePhoto) and self.address == other.address
-        return bool(super().__eq__(other))
-
-    def __hash__(self) -> int:
-        return hash(self.address) if self.address else super().__hash__()
-
-    def exists(self, **_: Any) -> bool:
-        """Whether it is there is known when it is read."""
-        return True
-
-    def is_dir(self, **_: Any) -> bool:
-        """It is no folder."""
-        return False
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RemotePhoto, (self.address,), {"data": self.data}
 
     def read(self) -> bytes:
         """The encoded photo; kept, since standard input can be read but once.

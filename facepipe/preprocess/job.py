@@ -15,7 +15,8 @@ from facepipe.alignment import Aligner, template
 from facepipe.detection import DetectorSettings, create_detector
 from facepipe.errors import DatasetError
 from facepipe.files import Changes, Layout, OutputError, PassedOver, replacing, require_apart, write_bytes, write_text
-from facepipe.images import encode_rgb, read_marked
+from facepipe.files.stored import StoredPath
+from facepipe.images import encode_rgb, is_collection, read_marked
 from facepipe.pipeline import UNIT, CroppedImage, Cropper, read_batches
 from facepipe.preprocess.journal import Journal, check_settings, same_settings
 from facepipe.preprocess.manifest import rows_of, write_manifest
@@ -57,7 +58,7 @@ class Plan:
         # Jobs of before this option have no entry, and were not strict.
         strict = {"strict": True} if self.strict else {}
         return strict | {
-            "root": str(self.root.resolve()),
+            "root": str(self.root) if isinstance(self.root, StoredPath) else str(self.root.resolve()),
             "template": template(self.template).identity,
             "faces": self.rule,
             "on_miss": self.on_miss,
@@ -142,7 +143,7 @@ def preprocess(
     part, parts = plan.shard
     if not 1 <= part <= parts:
         raise DatasetError(f"shard {part}/{parts}: must be i/n with i from 1 to n")
-    if plan.root.resolve().is_relative_to(plan.out.resolve()):
+    if not is_collection(plan.root) and plan.root.resolve().is_relative_to(plan.out.resolve()):
         raise DatasetError(f"{plan.out}: crops must not go where the raw images are or above; name another folder")
     work = plan.out / ".facepipe"
     if overwrite:
@@ -257,7 +258,7 @@ def _work_off(
         for unit in left:
             journal.append(work(unit))
         return
-    for done in on.map(partial(_worker, plan, device), left, device, lambda unit: str(plan.root / unit[0].path)):
+    for done in on.map(partial(_worker, plan, device), left, device, lambda unit: str(unit[0].photo(plan.root))):
         journal.append(done)
         advance(len(done))
 
@@ -276,7 +277,7 @@ def _do_unit(
 ) -> list[dict[str, Any]]:
     names = iter(unit)
     records = []
-    paths = [plan.root / image.path if plan.root.is_dir() else plan.root for image in unit]
+    paths = [image.photo(plan.root) for image in unit]
     for batch in read_batches(paths, read=partial(read_marked, strict=plan.strict)):
         for read, result in zip(batch, cropper(batch), strict=True):
             image = next(names)

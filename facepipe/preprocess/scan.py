@@ -2,14 +2,16 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass
 from itertools import groupby, islice
 from pathlib import Path
 
+from facepipe.datasets.photos import list_collection
+from facepipe.datasets.photos.parquet_rows import Row
 from facepipe.errors import DatasetError
 from facepipe.files import Mark, PassedOver, mark_file, replacing
-from facepipe.images import list_images
+from facepipe.images import Place, StoredPhoto, is_collection, list_images
 
 _UNKNOWN = Mark(-1, -1)
 
@@ -22,21 +24,34 @@ class Listed:
         path: relative to the raw folder.
         crop: name of its crop, relative to the output folder, without extension.
         mark: its size and time when it was listed; of negative size where an older version made the list.
+        place: where its bytes lie, of a photo that is no file of its own.
     """
 
     path: str
     crop: str
     mark: Mark
+    place: Place | Row | None = None
+
+    def photo(self, root: Path) -> Path:
+        """The photo below the raw folder, or in what else was given as such."""
+        if self.place is not None:
+            return StoredPhoto(str(root), self.path, self.place)
+        return root / self.path if root.is_dir() else root
+
+    def to_line(self) -> str:
+        """A line of the list."""
+        place = () if self.place is None else (astuple(self.place), type(self.place) is Row)
+        return json.dumps([self.path, self.crop, self.mark.size, self.mark.mtime, *place]) + "\n"
 
 
 def scan(root: Path, out: Path, listing: Path, passed: PassedOver | None = None) -> int:
-    """Write the list of images under ``root`` to ``listing``, one JSON line [path, crop, size, mtime] each.
+    """Write the list of images under ``root`` to ``listing``, a line of JSON each.
 
     The crop name is the path without its extension; where two would have the same, the extension stays in the
     crop name, so that no crop overwrites another. Images under ``out`` are left aside.
 
     Args:
-        root: the raw images.
+        root: the raw images: a folder, or a collection as `facepipe.datasets.photos` knows them.
         out: where the crops go.
         listing: file to write.
         passed: counts what is left out.
@@ -51,20 +66,28 @@ def scan(root: Path, out: Path, listing: Path, passed: PassedOver | None = None)
     inside = out.resolve()
     passed = PassedOver() if passed is None else passed
     with replacing(listing) as temporary, temporary.open("w", encoding="ascii") as file:
-        for folder, group in groupby(list_images(root, passed=passed), key=lambda path: path.parent):
-            if folder.resolve().is_relative_to(inside):
-                continue
+        photos: Iterable[Path] = (
+            list_collection(root, passed) if is_collection(root) else list_images(root, passed=passed)
+        )
+        for folder, group in groupby(photos, key=lambda path: path.parent):
             paths = list(group)
+            if not isinstance(paths[0], StoredPhoto) and folder.resolve().is_relative_to(inside):
+                continue
             for path, name in zip(paths, crop_names(paths), strict=True):
-                relative = path.relative_to(root) if root.is_dir() else Path(path.name)
-                mark = mark_file(path)
-                crop = str(relative.with_name(name))
-                file.write(json.dumps([str(relative), crop, mark.size, mark.mtime]) + "\n")
+                file.write(_listed(root, path, name).to_line())
             count += len(paths)
         if count == 0:
             instead = f" ({passed.line()})" if passed else ""
             raise DatasetError(f"{root}: no images in it{instead}; the layout is dataset/identity/image.jpg")
     return count
+
+
+def _listed(root: Path, path: Path, name: str) -> Listed:
+    if isinstance(path, StoredPhoto):
+        crop = str(Path(path.inside).with_name(name))
+        return Listed(path.inside, crop, Mark(getattr(path.place, "size", 0), 0), path.place)
+    relative = path.relative_to(root) if root.is_dir() else Path(path.name)
+    return Listed(str(relative), str(relative.with_name(name)), mark_file(path))
 
 
 def crop_names(paths: Sequence[Path]) -> list[str]:
@@ -83,8 +106,10 @@ def read_listing(listing: Path) -> Iterator[Listed]:
     """The listed images in order."""
     with listing.open(encoding="ascii") as file:
         for line in file:
-            path, crop, *mark = json.loads(line)
-            yield Listed(path, crop, Mark(*mark) if mark else _UNKNOWN)
+            path, crop, *rest = json.loads(line)
+            mark = Mark(*rest[:2]) if rest else _UNKNOWN
+            place = (Row if rest[3] else Place)(*rest[2]) if rest[2:] else None
+            yield Listed(path, crop, mark, place)
 
 
 def units(listing: Path, size: int) -> Iterator[list[Listed]]:

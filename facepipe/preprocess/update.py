@@ -11,7 +11,8 @@ from typing import Any
 
 from facepipe.errors import DatasetError
 from facepipe.files import Changes, Mark, compare_marks, replacing
-from facepipe.files.fingerprint import digest_of
+from facepipe.files.fingerprint import digest_of, digest_of_bytes
+from facepipe.images import StoredPhoto
 from facepipe.preprocess.journal import Journal
 from facepipe.preprocess.scan import Listed, read_listing
 
@@ -99,8 +100,7 @@ def update(
     with replacing(records.todo) as temporary, temporary.open("w", encoding="ascii") as file:
         for image in now.values():
             if image.path not in kept:
-                mark = image.mark
-                file.write(json.dumps([image.path, image.crop, mark.size, mark.mtime]) + "\n")
+                file.write(image.to_line())
     now_file.replace(records.images)
     return changes
 
@@ -115,7 +115,7 @@ def _changes(
     marks = {path: image.mark for path, image in now.items()}
 
     def contents(path: str) -> str:
-        return digest_of(root / path if root.is_dir() else root)
+        return _digest(now[path].photo(root))
 
     if verify:
         marks = {
@@ -131,6 +131,10 @@ def _changes(
         same=tuple(path for path in found.same if path not in renamed),
         touched=tuple(path for path in found.touched if path not in renamed),
     )
+
+
+def _digest(photo: Path) -> str:
+    return digest_of_bytes(photo.read()) if isinstance(photo, StoredPhoto) else digest_of(photo)
 
 
 def _with_mark(record: dict[str, Any], mark: Mark) -> dict[str, Any]:

@@ -33,7 +33,8 @@ def test_every_command_declares_all_that_it_reads_and_writes(name):
     paths = {parameter.name: parameter for parameter in ALL[name].params if isinstance(parameter.type, click.Path)}
     assert paths.keys() <= {*door.reads, *(output.parameter for output in door.writes)}
     written = {output.parameter for output in door.writes if not output.changes}
-    assert {key for key, parameter in paths.items() if parameter.type is options.output_path} == written
+    for_outputs = (options.output_path, options.stored_output)
+    assert {key for key, parameter in paths.items() if parameter.type in for_outputs} == written
 
 
 def test_the_tables_are_not_empty():

@@ -59,7 +59,7 @@ def make_source(given: dict[str, Any]) -> "Source":
     return Source(**words, progress=progress, note=lambda text: note(text, style="yellow"))
 
 
-_save = click.option("--save", type=options.output_path, help="Keep the embeddings in this Parquet file.")
+_save = click.option("--save", type=options.stored_output, help="Keep the embeddings in this Parquet file.")
 
 
 def _with_options(command: F, wanted: list[Callable[[Any], Any]]) -> F:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from facepipe.errors import DatasetError
+from facepipe.files.stored import StoredPath
 
 METADATA = b"facepipe"
 """Key of a manifest's metadata under which the settings of the job stand as JSON, the cut as ``template``."""
@@ -47,6 +48,8 @@ def check_cut(path: Path, wanted: str) -> str:
 
 def _manifests(path: Path) -> list[Path]:
     """The manifests that the crops at ``path`` belong to: there, or up to two folders above."""
+    if isinstance(path, StoredPath):  # manifests lie beside crops on this machine
+        return []
     if path.suffix == ".parquet":
         return [path]
     for folder in (path, *path.absolute().parents[:2]):

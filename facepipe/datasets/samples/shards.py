@@ -19,13 +19,14 @@ from facepipe.datasets.samples.samples import NOBODY, Samples
 from facepipe.datasets.samples.shard_groups import NOWHERE, Label, Labelled, ShardGroups, Span, is_foreign, is_image
 from facepipe.datasets.samples.spans import Spans
 from facepipe.errors import DatasetError
+from facepipe.files.stored import StoredPath, as_path
 
 BLOCK = 512
 LABELS = (".json", ".cls")
 MAX_LABEL_BYTES = 1 << 20
 
 
-class _Index:
+class Index:
     """Where the samples of all shards lie."""
 
     def __init__(self, labelled: bool | None) -> None:
@@ -39,6 +40,9 @@ class _Index:
         self.numbers: dict[str, int] = {}
         self.unlabelled = 0
         self.foreign = 0
+
+    def name(self, member: tarfile.TarInfo) -> None:
+        """Called with each image before it is added; samples need no names."""
 
     def add(self, shard: int, found: Iterable[Labelled]) -> None:
         for image, label in found:
@@ -69,12 +73,12 @@ def open_shards(
     Raises:
         DatasetError: a shard cannot be read, is compressed, ends in the middle, or holds no labelled image.
     """
-    files = sorted(Path(path) for path in paths)
-    where = str(files[0].parent if len(files) > 1 else files[0])
-    index = _Index(labelled)
+    files = sorted(as_path(path) for path in paths)
+    where = os.path.dirname(files[0]) if len(files) > 1 else str(files[0])  # noqa: PTH120, of an address too
+    index = Index(labelled)
     notes = []
     for number, file in enumerate(files):
-        problem = _scan(file, number, index)
+        problem = scan_shard(file, number, index)
         if problem and cut != "use":
             raise DatasetError(f"{problem}; fetch it again, or set data.cut_shards = 'use' to go on without")
         if problem:
@@ -90,7 +94,7 @@ def open_shards(
     return _samples(where, files, index, tuple(notes))
 
 
-def _samples(where: str, files: list[Path], index: _Index, notes: tuple[str, ...]) -> Samples:
+def _samples(where: str, files: list[Path], index: Index, notes: tuple[str, ...]) -> Samples:
     columns = index.shard, index.offset, index.size, index.beside, index.beside_size
     shard, offset, size, beside, beside_size = map(np.array, columns)
     identities = sorted(index.numbers)
@@ -112,7 +116,7 @@ def _samples(where: str, files: list[Path], index: _Index, notes: tuple[str, ...
     return Samples(where, labels, identities, read, key, notes, about)
 
 
-def _scan(file: Path, number: int, index: _Index) -> str:
+def scan_shard(file: Path, number: int, index: Index) -> str:
     """Add the samples of one shard; returns what is wrong with its end, or nothing."""
     try:
         with file.open("rb") as stream:
@@ -124,8 +128,8 @@ def _scan(file: Path, number: int, index: _Index) -> str:
         raise DatasetError(f"{file}: cannot be read ({error.strerror or error})") from error
 
 
-def _scan_members(file: Path, stream: BinaryIO, number: int, index: _Index) -> str:
-    size, end = file.stat().st_size, 0
+def _scan_members(file: Path, stream: BinaryIO, number: int, index: Index) -> str:
+    size, end = file.size() if isinstance(file, StoredPath) else file.stat().st_size, 0
     groups = ShardGroups(index.labelled is True)
     try:
         with tarfile.open(fileobj=stream, mode="r:") as tar:
@@ -150,13 +154,14 @@ def _scan_members(file: Path, stream: BinaryIO, number: int, index: _Index) -> s
 
 
 def _member(
-    stream: BinaryIO, member: tarfile.TarInfo, groups: ShardGroups, index: _Index
+    stream: BinaryIO, member: tarfile.TarInfo, groups: ShardGroups, index: Index
 ) -> Iterator[Labelled]:
     """What is complete once this member is known."""
     suffix = PurePosixPath(member.name).suffix.lower()
     if not member.isfile() or is_foreign(member):
         index.foreign += member.isfile()
     elif is_image(member):
+        index.name(member)
         yield from groups.image(member)
     elif suffix in LABELS and member.size <= MAX_LABEL_BYTES:
         about = Span(member.offset_data, member.size) if suffix == ".json" else NOWHERE

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from facepipe.files.stored import is_stored
 from facepipe.train.heads.centres import centres_file
 from facepipe.train.heads.frozen import fill_model
 from facepipe.train.recipe.file import RecipeError, differences, load_recipe
@@ -63,4 +64,4 @@ def _with_paths(recipe: Recipe, paths: Sequence[Path]) -> Recipe:
 
 
 def _absolute(paths: Sequence[str]) -> list[str]:
-    return [str(Path(path).expanduser().absolute()) for path in paths]
+    return [path if is_stored(path) else str(Path(path).expanduser().absolute()) for path in paths]

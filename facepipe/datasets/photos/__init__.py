@@ -1,0 +1,5 @@
+"""Photos that are no files of their own: in stores, tar shards and Parquet files."""
+
+from facepipe.datasets.photos.listing import list_collection, list_photos_by_root
+
+__all__ = ["list_collection", "list_photos_by_root"]

@@ -1,0 +1,119 @@
+"""The photos of a Parquet file: one encoded image a row, as data sets of Hugging Face and `preprocess` have them."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from facepipe.errors import DatasetError
+from facepipe.files import PassedOver
+from facepipe.files.stored import as_path
+from facepipe.images import StoredPhoto
+
+IMAGE = "image"
+"""The column: bytes, or a struct of ``bytes`` and ``path``."""
+_NAMES, _PEOPLE = ("path", "file_name", "key"), ("identity", "label", "name")
+_GROUPS = 2
+
+
+@dataclass(frozen=True)
+class Row:
+    """Where the bytes of a photo lie: in row ``row`` of row group ``group``."""
+
+    file: str
+    group: int
+    row: int
+
+    def read(self) -> bytes:
+        """The bytes.
+
+        Raises:
+            DatasetError: the row holds none.
+        """
+        value = _kept.column(self.file, self.group)[self.row].as_py()
+        data = value.get("bytes") if isinstance(value, dict) else value
+        if not data:
+            raise DatasetError(f"no bytes in row {self.row} of row group {self.group}")
+        return bytes(data)
+
+
+class _Kept:
+    """The row groups that were read last, since a whole one has to be read for one row."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._columns: OrderedDict[tuple[str, int], Any] = OrderedDict()
+
+    def column(self, file: str, group: int) -> Any:
+        """The images of a row group."""
+        with self._lock:
+            if (file, group) not in self._columns:
+                while len(self._columns) >= _GROUPS:
+                    self._columns.popitem(last=False)
+                with _opened(file) as table:
+                    self._columns[file, group] = table.read_row_group(group, columns=[IMAGE])[IMAGE]
+            return self._columns[file, group]
+
+
+_kept = _Kept()
+
+
+def parquet_photos(file: Path, root: Path, front: str, passed: PassedOver) -> Iterator[StoredPhoto]:
+    """The photos in the order of the rows, each in the folder of its identity, if there is such a column.
+
+    A row's name is that in its image or in the column ``path``, else its number; the person that in ``identity``,
+    ``label`` or ``name``, else the folder of its path.
+
+    Args:
+        file: the Parquet file, here or in a store.
+        root: what was given.
+        front: of the name of each photo.
+        passed: counts rows without an image.
+
+    Raises:
+        DatasetError: no such file, or one without images.
+    """
+    with _opened(str(file)) as table:
+        schema = table.schema_arrow
+        if IMAGE not in schema.names:
+            raise DatasetError(
+                f"{file}: no column {IMAGE!r} with encoded images; instead of a manifest, name the folder of its crops"
+            )
+        wanted = [name for name in (*_NAMES, *_PEOPLE) if name in schema.names]
+        of_struct = pa.types.is_struct(schema.field(IMAGE).type)
+        leaf = f"{IMAGE}.path" if of_struct else ""
+        number = 0
+        for group in range(table.num_row_groups):
+            columns = [*wanted, leaf] if leaf else wanted
+            rows = table.read_row_group(group, columns=columns).to_pylist() if columns else None
+            for row in range(table.metadata.row_group(group).num_rows):
+                inside = _inside({} if rows is None else rows[row], number, front)
+                yield StoredPhoto(str(root), inside, Row(str(file), group, row))
+                number += 1
+    if not number:
+        passed.add("table without rows", file)
+
+
+def _inside(row: dict[str, Any], number: int, front: str) -> str:
+    """A path of its own for a row: ``person/front-number-name``."""
+    image = row.get(IMAGE)
+    given = image.get("path") if isinstance(image, dict) else None
+    path = PurePosixPath(str(given or next((row[name] for name in _NAMES if row.get(name)), "")) or ".")
+    person = next((str(row[name]) for name in _PEOPLE if row.get(name) not in (None, "")), "")
+    folder = [person.replace("/", "_")] if person else [part for part in path.parent.parts if part not in ("/", "..")]
+    return "/".join([*folder, f"{front}{number:06d}{f'-{path.name}' if path.name else '.jpg'}"])
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[pq.ParquetFile]:
+    try:
+        with as_path(file).open("rb") as stream, pq.ParquetFile(stream) as table:
+            yield table
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"{file}: not a readable Parquet file ({str(error).splitlines()[0][:120]})") from error
