@@ -22,7 +22,7 @@ class _Entry(NamedTuple):
     paper: str
 
 
-BACKBONES: Registry[_Entry] = Registry("backbone", "facepipe.backbones")
+BACKBONES: Registry[_Entry] = Registry("backbone", "facepipe.backbones", folders=("facepipe.backbones",))
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def register(
 
 
 def names() -> list[str]:
-    """The names that ``create`` knows, in order of registration."""
+    """The names that ``create`` knows, in alphabetical order, numbers by their size."""
     return BACKBONES.names()
 
 

@@ -27,7 +27,8 @@ class _Entry(NamedTuple):
     trains: Trains = "embedding"
 
 
-LOSSES: Registry[_Entry] = Registry("loss", "facepipe.losses")
+_FOLDERS = "facepipe.losses.classification", "facepipe.losses.metric", "facepipe.losses.uncertainty"
+LOSSES: Registry[_Entry] = Registry("loss", "facepipe.losses", folders=_FOLDERS)
 
 
 @dataclass(frozen=True)

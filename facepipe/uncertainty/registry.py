@@ -19,7 +19,7 @@ class _Entry(NamedTuple):
     paper: str
 
 
-HEADS: Registry[_Entry] = Registry("uncertainty head", "facepipe.uncertainty_heads")
+HEADS: Registry[_Entry] = Registry("uncertainty head", "facepipe.uncertainty_heads", folders=("facepipe.uncertainty",))
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def register(*, kind: Kind, paper: str) -> Callable[[Build], Build]:
 
 
 def names() -> list[str]:
-    """The names that ``create`` knows, in order of registration."""
+    """The names that ``create`` knows, in alphabetical order."""
     return HEADS.names()
 
 

@@ -233,7 +233,7 @@ def test_batches_do_not_mix_in_evaluation():
     ("name", "options", "message"),
     [
         ("compct", {}, "unknown uncertainty head 'compct'; did you mean 'compact'"),
-        ("zzz", {}, "choose one of compact, paper, conv"),
+        ("zzz", {}, "choose one of compact, conv, paper"),
         ("compact", {"hiden": 3}, "has no option 'hiden'; did you mean 'hidden'"),
         ("compact", {"hidden": 2.5}, "option hidden=2.5: Input should be a valid integer"),
         ("compact", {"stages": 1}, "option stages=1: Input should be a valid boolean"),
