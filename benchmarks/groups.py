@@ -31,7 +31,7 @@ from facepipe.alignment import Aligner
 from facepipe.calibration.groups import age_of, group_of
 from facepipe.calibration.sources import HeldOut, open_crops, read_one_person
 from facepipe.datasets import Samples
-from facepipe.datasets.damage import KINDS, apply, damage_of
+from facepipe.datasets.damage import DAMAGE_KINDS, apply, damage_of
 from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
 from facepipe.datasets.samples.digest import image_digest
 from facepipe.embedding import Embedder, Embeddings, join, load_embeddings, save_embeddings
@@ -130,7 +130,7 @@ def by_damage(make: Maker, lfw: Embeddings, root: Path, pairs: Pairs) -> dict[st
     files = {path.relative_to(root).with_suffix("").as_posix(): path for path in list_images(root)}
     used = sorted(set(pairs.right.tolist()))
     found = {"none": evaluate_lfw(lfw, pairs).accuracy}
-    for kind in KINDS:
+    for kind in DAMAGE_KINDS:
         names = [f"{pairs.names[k]}#{kind}" for k in used]
 
         def damaged(i: int, kind: str = kind) -> np.ndarray:

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from facepipe.datasets.damage import KINDS, LEVELS, Damage, apply, damage_of
+from facepipe.datasets.damage import DAMAGE_KINDS, LEVELS, Damage, apply, damage_of
 from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
 from facepipe.embedding import Embeddings, join
 from facepipe.images import read_rgb
@@ -113,7 +113,7 @@ def _correlations(heads: Heads, folder: Path, names: list[str]) -> list[dict[str
     crops = [_crop(folder, name) for name in names]
     clean = _kappa(heads, crops)
     figures: list[dict[str, float]] = [{} for _ in heads.models]
-    for kind in KINDS:
+    for kind in DAMAGE_KINDS:
         kappa = [clean]
         for level in range(1, LEVELS + 1):
             kappa.append(_kappa(heads, [apply(crop, Damage(kind, level, n)) for n, crop in enumerate(crops)]))

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from facepipe.alignment import Aligner
-from facepipe.detection import Detector, Faces, choose, settings_of
+from facepipe.detection import Detector, Faces, choose, detector_settings_of
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.embedding.finding import ALIGNED, Finding
 from facepipe.errors import FacepipeError
-from facepipe.files import UNKNOWN, Mark
+from facepipe.files import UNMARKED, Mark
 from facepipe.images import MAX_PIXELS, Picture, read_image
 
 MISSES = ("drop", "centre")
@@ -44,7 +44,7 @@ class ReadImage:
     pixels: np.ndarray | None
     reason: str = ""
     remarks: tuple[str, ...] = ()
-    mark: Mark = UNKNOWN
+    mark: Mark = UNMARKED
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _read(path: Path, max_pixels: int, read: Read | None) -> ReadImage:
         return ReadImage(path, picture)
     except FacepipeError as error:
         mark = getattr(error, "mark", None)
-        return ReadImage(path, None, str(error).removeprefix(f"{path}: "), mark=mark or UNKNOWN)
+        return ReadImage(path, None, str(error).removeprefix(f"{path}: "), mark=mark or UNMARKED)
 
 
 class Cropper:
@@ -150,7 +150,7 @@ class Cropper:
         """How it finds faces, as embeddings record it."""
         if self.detector is None:
             return ALIGNED
-        return settings_of(self.detector) | {"faces": self.rule}
+        return detector_settings_of(self.detector) | {"faces": self.rule}
 
     def __call__(self, batch: list[ReadImage]) -> list[CroppedImage]:
         """One `CroppedImage` per image, in order."""

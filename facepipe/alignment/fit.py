@@ -5,7 +5,7 @@ import numpy as np
 
 from facepipe.errors import ImageError
 
-FITS = ("middle", "resize")
+CROP_FITS = ("middle", "resize")
 
 
 def fit(crop: np.ndarray, size: tuple[int, int], how: str = "middle") -> np.ndarray:

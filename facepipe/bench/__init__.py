@@ -1,5 +1,5 @@
 """Throughput of every stage, and of peers on the same images in the same run."""
 
-from facepipe.bench.stages import Row, bench
+from facepipe.bench.stages import StageRow, bench
 
-__all__ = ["Row", "bench"]
+__all__ = ["StageRow", "bench"]

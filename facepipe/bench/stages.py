@@ -19,7 +19,7 @@ _PART = 64
 
 
 @dataclass(frozen=True)
-class Row:
+class StageRow:
     """One stage: its throughput; for a peer also how many times that facepipe's is."""
 
     stage: str
@@ -34,7 +34,7 @@ def bench(
     settings: DetectorSettings,
     device: str,
     advance: Callable[[int], None] = lambda _count: None,
-) -> list[Row]:
+) -> list[StageRow]:
     """Measure reading, detection, alignment and embedding over the given images.
 
     Args:
@@ -49,7 +49,7 @@ def bench(
     """
     start = time.perf_counter()
     images = [read_rgb(path) for path in paths]
-    rows = [Row("read", "facepipe", len(images) / (time.perf_counter() - start))]
+    rows = [StageRow("read", "facepipe", len(images) / (time.perf_counter() - start))]
     advance(len(images))
     detector = create_detector(settings, device)
     peers = _facenet(images, settings, device)
@@ -58,7 +58,7 @@ def bench(
     faces = [each for part in found for each in part]
     start = time.perf_counter()
     crops = _crops(Aligner(embedder.model.card.input.template), images, faces)
-    rows.append(Row("align", "facepipe", len(images) / (time.perf_counter() - start)))
+    rows.append(StageRow("align", "facepipe", len(images) / (time.perf_counter() - start)))
     advance(len(images))
     straight = Embedder(embedder.model, "none", embedder.precision, embedder.batch_size)
     ours = f"facepipe {embedder.precision}"
@@ -82,7 +82,7 @@ def _plain(embedder: Embedder) -> dict[str, Peer]:
 
 def _in_turns(
     stage: str, who: str, ours: Callable[[Any], Any], peers: dict[str, Peer], items: Any, advance: Callable[[int], None]
-) -> tuple[list[Row], list[Any]]:
+) -> tuple[list[StageRow], list[Any]]:
     """All over the same parts, one after the other, after a part to warm up; and our results."""
     ours(items[:_PART])
     for peer in peers.values():
@@ -99,8 +99,8 @@ def _in_turns(
         advance(len(part))
     for peer in peers.values():
         peer.close()
-    rows = [Row(stage, who, len(items) / spent)]
-    rows += [Row(stage, name, len(items) / seconds, seconds / spent) for name, seconds in peer_spent.items()]
+    rows = [StageRow(stage, who, len(items) / spent)]
+    rows += [StageRow(stage, name, len(items) / seconds, seconds / spent) for name, seconds in peer_spent.items()]
     return rows, results
 
 

@@ -19,7 +19,7 @@ from facepipe.score import fit_logistic, score_pairs
 from facepipe.score.pair_scores import scores_of
 from facepipe.zoo import Flip, Probability, Threshold
 
-FARS = (1e-2, 1e-3, 1e-4, 1e-5)
+CALIBRATED_FARS = (1e-2, 1e-3, 1e-4, 1e-5)
 LOOSE = (1e-1,)
 """Asked of people alike too, so that a card tells how many of them pass the thresholds of people at random."""
 _QUANTILES = 21
@@ -66,7 +66,7 @@ class Calibration:
 
 
 def calibrate_faces(
-    faces: KnownFaces, about: str, fars: Sequence[float] = FARS, seed: int = 0
+    faces: KnownFaces, about: str, fars: Sequence[float] = CALIBRATED_FARS, seed: int = 0
 ) -> Calibration:
     """Calibrate on faces: genuine pairs within each named person, impostor pairs among all people.
 
@@ -98,7 +98,7 @@ def calibrate_faces(
 
 
 def calibrate_pairs(
-    embeddings: Embeddings, pairs: Pairs, about: str, fars: Sequence[float] = FARS
+    embeddings: Embeddings, pairs: Pairs, about: str, fars: Sequence[float] = CALIBRATED_FARS
 ) -> Calibration:
     """Calibrate on a list of pairs of both kinds.
 

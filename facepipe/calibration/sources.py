@@ -13,10 +13,10 @@ from facepipe.datasets import Samples, hold_out, hold_out_images, open_samples, 
 from facepipe.datasets.open_samples import shards_and_others
 from facepipe.datasets.pairs.lfw_pairs import read_lines
 from facepipe.datasets.samples.digest import image_digest
-from facepipe.datasets.samples.samples import NOBODY, join
+from facepipe.datasets.samples.samples import NOBODY, join_samples
 from facepipe.datasets.samples.shards import open_shards
 from facepipe.embedding import Embedder, Embeddings, load_embeddings
-from facepipe.embedding import join as join_embeddings
+from facepipe.embedding import join_samples as join_embeddings
 from facepipe.embedding.identity import remedy, same_model
 from facepipe.embedding.people import people_of
 from facepipe.errors import DatasetError, EmbeddingsError, FacepipeError
@@ -60,7 +60,7 @@ def open_crops(paths: Sequence[Path], held_out: HeldOut | None = None, identity_
     shards, others = shards_and_others(paths)
     parts = [open_shards(shards, labelled=None)] if shards else []
     parts += [open_samples([path], identity_depth=identity_depth) for path in others]
-    samples = join(parts)
+    samples = join_samples(parts)
     return samples if held_out is None else _only(samples, held_out)
 
 
@@ -74,7 +74,7 @@ def _only(samples: Samples, held_out: HeldOut) -> Samples:
     if not named.all():
         strangers = take(samples, np.flatnonzero(~named))
         parts.append(hold_out_images(strangers, held_out.images or {}, held_out.seed)[1] or strangers)
-    return join(parts)
+    return join_samples(parts)
 
 
 def faces_of_crops(
@@ -210,11 +210,11 @@ def is_embeddings(path: Path) -> bool:
         return False
     import pyarrow.parquet as pq
 
-    from facepipe.files.parquet import DAMAGED
+    from facepipe.files.parquet import DAMAGED_PARQUET
 
     try:
         return "mu" in pq.read_schema(path).names
-    except DAMAGED:
+    except DAMAGED_PARQUET:
         return False
 
 

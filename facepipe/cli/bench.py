@@ -13,7 +13,7 @@ from facepipe.cli.table import Column, figures, show_table
 from facepipe.errors import DatasetError, ModelError
 
 if TYPE_CHECKING:
-    from facepipe.bench import Row
+    from facepipe.bench import StageRow
     from facepipe.detection import DetectorSettings
     from facepipe.embedding import Embedder
 
@@ -90,7 +90,7 @@ def _embedder(model: str | None, precision: str, device: str) -> "Embedder":
     return Embedder(Model(card, network.to(where), "untrained", where), precision=precision)
 
 
-def _show(rows: list["Row"], about: dict[str, Any]) -> None:
+def _show(rows: list["StageRow"], about: dict[str, Any]) -> None:
     columns = (Column("stage"), Column("who"), *figures("per second", "facepipe is"))
     ratios = ["" if row.facepipe_times is None else f"{row.facepipe_times:.2f} ×" for row in rows]
     cells = [(row.stage, row.who, f"{row.per_second:.1f}", ratio) for row, ratio in zip(rows, ratios, strict=True)]

@@ -101,7 +101,7 @@ def command(
     Thresholds are given for strangers at random and, where age and sex stand beside the crops in their JSON (origin
     and source too, if known), for strangers who are alike: adults of one sex and origin, the worst group of them.
     """
-    from facepipe.calibration import FARS, calibrated_card
+    from facepipe.calibration import CALIBRATED_FARS, calibrated_card
     from facepipe.calibration.sources import HeldOut
     from facepipe.detection import create_detector
     from facepipe.files import require_writable
@@ -122,7 +122,7 @@ def command(
     kept = HeldOut(held_out, _counts(held_out_images), seed) if held_out or held_out_images else None
     given = _Faces(paths, images, form, already_aligned, detector, kept, one_person, identity_depth)
     told = about or ", ".join(path.name for path in paths)
-    rates = fars or FARS
+    rates = fars or CALIBRATED_FARS
     measured = _pairs(given, embedder, told, rates) if listed else _faces(given, embedder, told, rates, seed)
     save_card(calibrated_card(card, measured), target)
     if as_json:

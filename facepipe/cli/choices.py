@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-Names = Callable[[], Iterable[str]]
+NameSource = Callable[[], Iterable[str]]
 
 
 class TableChoice(click.ParamType):
@@ -14,7 +14,7 @@ class TableChoice(click.ParamType):
 
     name = "choice"
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: NameSource) -> None:
         self._names = names
 
     @cached_property

@@ -53,10 +53,10 @@ class Sheet:
 
         from facepipe.images import write_rgb
         from facepipe.report.contact_sheet import contact_sheet
-        from facepipe.report.face_sheet import spread
+        from facepipe.report.face_sheet import evenly_by_rank
 
         values = np.concatenate(self._values)
-        chosen = spread(-values, FACES)
+        chosen = evenly_by_rank(-values, FACES)
         crops = [self._crop(self._names[row]) for row in chosen]
         write_rgb(self.path, contact_sheet(crops, np.abs(values[chosen]).tolist(), str(self.sort)))
         return len(chosen)

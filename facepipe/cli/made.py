@@ -11,11 +11,11 @@ def is_embeddings(path: Path) -> bool:
 
     from facepipe.embedding.embeddings_file import read_about
     from facepipe.errors import EmbeddingsError
-    from facepipe.files.parquet import DAMAGED
+    from facepipe.files.parquet import DAMAGED_PARQUET
 
     try:
         return not read_about(pq.read_schema(path), path).get("gallery", False)
-    except (*DAMAGED, EmbeddingsError):
+    except (*DAMAGED_PARQUET, EmbeddingsError):
         return False
 
 

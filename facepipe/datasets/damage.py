@@ -49,7 +49,7 @@ def damage_of(name: str, seed: int = 0, protocol: str = "standard") -> Damage:
     if protocol not in DAMAGES:
         raise DatasetError(f"damage protocol {protocol!r} is unknown; choose one of {', '.join(DAMAGES)}")
     digest = hashlib.sha256(f"{protocol}\n{seed}\n{name}".encode("utf-8", "surrogateescape")).digest()
-    kind = KINDS[int.from_bytes(digest[:4], "big") % len(KINDS)]
+    kind = DAMAGE_KINDS[int.from_bytes(digest[:4], "big") % len(DAMAGE_KINDS)]
     level = 1 + int.from_bytes(digest[4:8], "big") % LEVELS
     return Damage(kind, level, int.from_bytes(digest[8:16], "big"))
 
@@ -113,4 +113,4 @@ _KINDS: dict[str, Callable[[np.ndarray, int, np.random.Generator], np.ndarray]] 
     "noise": _noise,
     "jpeg": _jpeg,
 }
-KINDS = tuple(_KINDS)
+DAMAGE_KINDS = tuple(_KINDS)

@@ -9,7 +9,7 @@ from facepipe.datasets.samples.folders import open_folders
 from facepipe.datasets.samples.list_file import open_list
 from facepipe.datasets.samples.manifest import open_manifest
 from facepipe.datasets.samples.recordio import open_recordio
-from facepipe.datasets.samples.samples import Samples, join
+from facepipe.datasets.samples.samples import Samples, join_samples
 from facepipe.datasets.samples.shards import open_shards
 from facepipe.datasets.samples.splits import leave_out
 from facepipe.errors import DatasetError
@@ -45,7 +45,7 @@ def open_samples(
     shards, others = shards_and_others(paths)
     parts = [open_shards(shards, cut_shards)] if shards else []
     parts += [_open_one(path, identity_depth) for path in others]
-    return join(parts) if not exclude else _without(parts, exclude)
+    return join_samples(parts) if not exclude else _without(parts, exclude)
 
 
 def _without(parts: Sequence[Samples], exclude: Collection[str]) -> Samples:
@@ -67,7 +67,7 @@ def _without(parts: Sequence[Samples], exclude: Collection[str]) -> Samples:
     other = sorted({name for match in matches for name in match.other_form})
     if other:
         notes.append(f"data.exclude: found in another form of Unicode: {', '.join(other[:5])}")
-    joined = join(kept)
+    joined = join_samples(kept)
     return replace(joined, notes=(*joined.notes, *notes))
 
 

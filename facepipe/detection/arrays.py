@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from facepipe.detection.suppress_numpy import suppress
+from facepipe.detection.suppress_numpy import suppress_on_arrays
 
 
 class Arrays(Protocol):
@@ -80,7 +80,7 @@ class NumpyArrays:
     floor: Callable[..., np.ndarray] = staticmethod(np.floor)
     trunc: Callable[..., np.ndarray] = staticmethod(np.trunc)
     arange: Callable[..., np.ndarray] = staticmethod(np.arange)
-    suppress: Callable[..., np.ndarray] = staticmethod(suppress)
+    suppress: Callable[..., np.ndarray] = staticmethod(suppress_on_arrays)
 
     def array(self, values: np.ndarray) -> np.ndarray:
         return values

@@ -6,7 +6,7 @@ from facepipe.detection.faces import Faces
 from facepipe.errors import FacepipeError
 
 _SHARED = 0.4
-RULES = ("centre", "largest", "best", "insightface", "all")
+FACE_RULES = ("centre", "largest", "best", "insightface", "all")
 
 
 def choose(faces: Faces, rule: str, size: tuple[int, int]) -> np.ndarray:
@@ -25,8 +25,8 @@ def choose(faces: Faces, rule: str, size: tuple[int, int]) -> np.ndarray:
     Raises:
         FacepipeError: the rule is unknown.
     """
-    if rule not in RULES:
-        raise FacepipeError(f"face rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
+    if rule not in FACE_RULES:
+        raise FacepipeError(f"face rule {rule!r} is unknown; choose one of {', '.join(FACE_RULES)}")
     if len(faces) == 0:
         return np.zeros(0, np.int64)
     if rule == "all":

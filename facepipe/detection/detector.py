@@ -20,7 +20,7 @@ class Detector(Protocol):
         ...
 
 
-def settings_of(detector: Detector) -> dict[str, Any]:
+def detector_settings_of(detector: Detector) -> dict[str, Any]:
     """A detector's settings as plain JSON values, for the record beside what was found.
 
     Args:

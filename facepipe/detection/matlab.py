@@ -108,7 +108,7 @@ class MatlabMTCNN(MTCNN):
         self, network: Callable[[Any], Any], side: int, pixels: np.ndarray, boxes: Any
     ) -> tuple[list[np.ndarray], list[Any]]:
         """The candidates' crops, and what a network says of them."""
-        crops = [cut(pixels, box, side) for box in self._arrays.int64(boxes).tolist()]
+        crops = [cut_resized(pixels, box, side) for box in self._arrays.int64(boxes).tolist()]
         return crops, self._run(network, crops, side)
 
     def _run(self, network: Callable[[Any], Any], crops: list[np.ndarray], side: int) -> list[Any]:
@@ -130,7 +130,7 @@ class MatlabMTCNN(MTCNN):
         return last[self._arrays.suppress(ends[last], scores[last], group[last], threshold, over_smaller)]
 
 
-def cut(pixels: np.ndarray, box: list[int], side: int) -> np.ndarray:
+def cut_resized(pixels: np.ndarray, box: list[int], side: int) -> np.ndarray:
     """What lies under a box that counts pixels from 1 and includes its last ones, resized; black beyond the image."""
     left, top, right, bottom = box
     whole = np.zeros((max(bottom - top + 1, 1), max(right - left + 1, 1), 3), np.float32)

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def suppress(
+def suppress_on_arrays(
     boxes: np.ndarray, scores: np.ndarray, group: np.ndarray, threshold: float, over_smaller: bool = False
 ) -> np.ndarray:
     """Indices of the boxes that survive greedy suppression inside their group; see `facepipe.detection.suppress`."""

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from facepipe.embedding.embeddings import Embeddings, join
 from facepipe.embedding.embeddings_file import embeddings_of, read_about
 from facepipe.errors import EmbeddingsError
-from facepipe.files.parquet import DAMAGED
+from facepipe.files.parquet import DAMAGED_PARQUET
 
 _PAGES, _ROWS = 1 << 20, 16_384
 
@@ -61,5 +61,5 @@ def iterate_embeddings(path: Path, rows: int = 65_536) -> Iterator[Embeddings]:
                 yield embeddings_of(pa.Table.from_batches([batch]), about, path)
     except FileNotFoundError as error:
         raise EmbeddingsError(f"{path}: no such file; make it with 'facepipe embed IMAGES -o {path}'") from error
-    except DAMAGED as error:
+    except DAMAGED_PARQUET as error:
         raise EmbeddingsError(f"{path}: not a readable embeddings file; make it again") from error

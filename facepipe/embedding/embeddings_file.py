@@ -16,7 +16,7 @@ from facepipe.embedding.finding import is_finding
 from facepipe.embedding.origin import Origin
 from facepipe.errors import EmbeddingsError
 from facepipe.files import replacing
-from facepipe.files.parquet import DAMAGED
+from facepipe.files.parquet import DAMAGED_PARQUET
 
 _META = b"facepipe"
 _ORIGIN = pa.struct(
@@ -117,7 +117,7 @@ class EmbeddingsWriter:
         """The file is closed: does it hold what was written?"""
         try:
             rows = pq.ParquetFile(temporary).metadata.num_rows
-        except DAMAGED as error:
+        except DAMAGED_PARQUET as error:
             raise EmbeddingsError(f"{self._path}: could not be written whole ({error}); is the disk full?") from error
         if rows != self._rows:
             raise EmbeddingsError(f"{self._path}: {rows} of {self._rows} rows were written; is the disk full?")

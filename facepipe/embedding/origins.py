@@ -13,7 +13,7 @@ from facepipe.embedding.embeddings_file import embeddings_of, read_about
 from facepipe.embedding.origin import Origin
 from facepipe.errors import EmbeddingsError
 from facepipe.files import Mark
-from facepipe.files.parquet import DAMAGED
+from facepipe.files.parquet import DAMAGED_PARQUET
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class MadeBefore:
             if not self.about.get("origins"):
                 raise EmbeddingsError(f"{path}: does not say what its images were like")
             self._places = dict(self._read_places())
-        except DAMAGED as error:
+        except DAMAGED_PARQUET as error:
             raise EmbeddingsError(f"{path}: not a readable embeddings file; make it again") from error
         self.made: dict[str, Any] = self.about.get("made", {})
         self._group: tuple[int, Any] = -1, None
@@ -79,7 +79,7 @@ class MadeBefore:
         if self._group[0] != number:
             try:
                 self._group = number, self._file.read_row_group(number)
-            except DAMAGED as error:
+            except DAMAGED_PARQUET as error:
                 raise EmbeddingsError(f"{self._path}: not a readable embeddings file; make it again") from error
         return self._group[1]
 
@@ -102,7 +102,7 @@ def has_origins(path: Path) -> bool:
     """
     try:
         return bool(read_about(pq.read_schema(path), path).get("origins"))
-    except DAMAGED as error:
+    except DAMAGED_PARQUET as error:
         raise EmbeddingsError(f"{path}: not a readable embeddings file; make it again") from error
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-UNKNOWN = "unknown"
+UNRECORDED = "unknown"
 """Stands for files of before precision was recorded, where they are joined with others."""
 
 
 def joined_precision(several: Iterable[str]) -> str:
     """The record of rows that are put together; empty where no part has one."""
-    kinds = {kind for one in several for kind in (one or UNKNOWN).split("+")}
-    return "" if kinds == {UNKNOWN} else "+".join(sorted(kinds))
+    kinds = {kind for one in several for kind in (one or UNRECORDED).split("+")}
+    return "" if kinds == {UNRECORDED} else "+".join(sorted(kinds))
 
 
 def mixed_precision(*several: str) -> str:
@@ -17,7 +17,7 @@ def mixed_precision(*several: str) -> str:
 
     Rows of which nothing is known are passed over.
     """
-    kinds = {kind for one in several for kind in one.split("+")} - {"", UNKNOWN}
+    kinds = {kind for one in several for kind in one.split("+")} - {"", UNRECORDED}
     if len(kinds) < 2:
         return ""
     return (

@@ -7,7 +7,7 @@ import numpy as np
 
 from facepipe.errors import DeviceError
 from facepipe.graphs import Graph
-from facepipe.graphs.batch_norm import fold_batch_norm
+from facepipe.graphs.batch_norm import fold_norms
 from facepipe.graphs.constants import fold_constants
 
 
@@ -43,7 +43,7 @@ def open_session(graph: Graph, threads: int | None = None, name: str = "graph", 
         DeviceError: ONNX Runtime does not have the device.
     """
     fold_constants(graph)
-    fold_batch_norm(graph)
+    fold_norms(graph)
     if find_spec("onnxruntime") is not None:
         from facepipe.engines.onnx_runtime import OnnxRuntimeSession
 

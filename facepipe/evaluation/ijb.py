@@ -46,7 +46,7 @@ def ijb(
         subset: ``B`` or ``C``.
         task: ``1:1`` or ``1:N``.
         lists: the folder with ``meta`` in it, where the source is embeddings or crops.
-        rule: of 1:1, see `facepipe.protocols.ijb.verification.RULES`.
+        rule: of 1:1, see `facepipe.protocols.ijb.verification.IJB_RULES`.
         reading: of 1:N: ``open`` or ``closed``, see `facepipe.protocols.ijb.identification`.
         recipe: how faces become templates; None: as figures are published.
         score: see `facepipe.score.score_pairs`.

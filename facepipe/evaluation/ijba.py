@@ -23,7 +23,7 @@ def ijba(
     *,
     task: str = "verify",
     rule: str = "exact",
-    recipe: TemplateRecipe = protocol.PLAIN,
+    recipe: TemplateRecipe = protocol.IJBA_RECIPE,
     score: str = "cosine",
     fars: Sequence[float] = (),
 ) -> protocol.IjbaVerifyResult | protocol.IjbaSearchResult:
@@ -36,7 +36,7 @@ def ijba(
         source: images or embeddings; several paths make an ensemble.
         lists: the folder with IJB-A_11_sets and IJB-A_1N_sets in it, or one of these.
         task: ``verify`` or ``search``.
-        rule: of ``verify``, see `facepipe.protocols.ijb.ijba.RULES`.
+        rule: of ``verify``, see `facepipe.protocols.ijb.ijba.IJBA_RULES`.
         recipe: how faces become templates.
         score: see `facepipe.score.score_pairs`.
         fars: of ``verify``; none stands for 1e-1 … 1e-3.
@@ -53,7 +53,7 @@ def ijba(
         splits = [lists_of.read_verify_split(number, path) for number, path in found]
         boxed = boxed_source(images, (split.faces for split in splits))
         embeddings = boxed.embeddings(protocol.verify_names(splits), "IJB-A")
-        rates = fars or protocol.FARS
+        rates = fars or protocol.IJBA_FARS
         return protocol.evaluate_ijba_verify(embeddings, splits, recipe, score, rule, rates, settings)
     searches = [lists_of.read_search_split(number, path) for number, path in found]
     faces = (faces for split in searches for faces in (split.gallery, split.probes))

@@ -1,6 +1,6 @@
 """Files: one walk, one writer, one lock, one fingerprint, one comparison of names, one door for outputs."""
 
-from facepipe.files.fingerprint import UNKNOWN, Changes, Mark, compare_marks, mark_file
+from facepipe.files.fingerprint import UNMARKED, Changes, Mark, compare_marks, mark_file
 from facepipe.files.identity import Layout, identity_of
 from facepipe.files.lock import locked
 from facepipe.files.names import Matches, canonical, match_names, same_name
@@ -11,7 +11,7 @@ from facepipe.files.writing import replacing, require_writable, write_bytes, wri
 
 __all__ = [
     "SYSTEM_FOLDERS",
-    "UNKNOWN",
+    "UNMARKED",
     "Changes",
     "FolderError",
     "Layout",

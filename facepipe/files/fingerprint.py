@@ -31,7 +31,7 @@ class Mark:
         return Mark(self.size, mtime, self.digest)
 
 
-UNKNOWN = Mark(-1, -1)
+UNMARKED = Mark(-1, -1)
 """Of a file of which nothing is known."""
 
 

@@ -2,5 +2,5 @@
 
 import pyarrow as pa
 
-DAMAGED = (OSError, ValueError, pa.ArrowException)
+DAMAGED_PARQUET = (OSError, ValueError, pa.ArrowException)
 """pyarrow's own errors, and ValueError: of text that is no UTF-8, of numbers that make no sense."""

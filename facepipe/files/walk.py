@@ -21,7 +21,7 @@ SYSTEM_FOLDERS = frozenset(
 )  # fmt: skip
 """Folders that systems make for themselves: bins, thumbnails, snapshots. Compared without regard to case."""
 
-Node = tuple[int, int]
+FileNode = tuple[int, int]
 
 
 class FolderError(FacepipeError):
@@ -34,8 +34,8 @@ class _State:
     kinds: Mapping[str, str]
     system: bool
     passed: PassedOver
-    folders: set[Node] = field(default_factory=set)
-    files: set[Node] = field(default_factory=set)
+    folders: set[FileNode] = field(default_factory=set)
+    files: set[FileNode] = field(default_factory=set)
 
 
 def walk(

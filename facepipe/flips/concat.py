@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def side_by_side(straight: "np.ndarray", mirrored: "np.ndarray") -> "np.ndarray":
+def image_then_mirror(straight: "np.ndarray", mirrored: "np.ndarray") -> "np.ndarray":
     """N×2D: the image's D numbers, then the mirror image's."""
     import numpy as np
 
     return np.concatenate([straight, mirrored], axis=1)
 
 
-FLIPS.add("concat", FlipRule("the mirror image's embedding appended (SphereFace)", side_by_side, halves=True))
+FLIPS.add("concat", FlipRule("the mirror image's embedding appended (SphereFace)", image_then_mirror, halves=True))

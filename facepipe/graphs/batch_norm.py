@@ -5,7 +5,7 @@ import numpy as np
 from facepipe.graphs.graph import Graph, Node
 
 
-def fold_batch_norm(graph: Graph) -> None:
+def fold_norms(graph: Graph) -> None:
     """Change, in place, layers with constant weights whose output only a batch norm reads; rounding aside the same."""
     makers = {node.outputs[0]: node for node in graph.nodes}
     readers: dict[str, int] = {}

@@ -10,7 +10,7 @@ from facepipe.embedding.origin import Origin
 from facepipe.embedding.origins import MadeBefore, has_origins
 from facepipe.embedding.people import people_of
 from facepipe.errors import EmbeddingsError
-from facepipe.files import UNKNOWN, Mark, locked
+from facepipe.files import UNMARKED, Mark, locked
 from facepipe.identification.gallery import Gallery, apart
 
 
@@ -24,7 +24,7 @@ def save_gallery(path: Path, gallery: Gallery) -> None:
     if not gallery.marks:
         save_embeddings(path, images, private=True)
         return
-    origins = {row: Origin(row, gallery.marks.get(row, UNKNOWN)) for row in images.paths}
+    origins = {row: Origin(row, gallery.marks.get(row, UNMARKED)) for row in images.paths}
     with EmbeddingsWriter(path, images.model, images.flip, images.dim, private=True, made={}) as writer:
         writer.write(images, origins)
 
@@ -33,7 +33,7 @@ def _marks(path: Path) -> dict[str, Mark]:
     if not has_origins(path):
         return {}
     with closing(MadeBefore(path)) as file:
-        known = {row: origin.mark for row, origin in file.images.items() if origin.mark != UNKNOWN}
+        known = {row: origin.mark for row, origin in file.images.items() if origin.mark != UNMARKED}
         return known if file.about.get("gallery") else {}
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from facepipe.identification.scene import Scene, Seen
 
 
-def between(before: Scene, after: Scene | None, frame: int, time: float) -> Scene:
+def interpolated(before: Scene, after: Scene | None, frame: int, time: float) -> Scene:
     """The scene of a frame between two that were searched.
 
     A face that both have moves in a straight line from one place to the other; one that only the earlier has stays

@@ -12,7 +12,7 @@ from facepipe.alignment import Aligner
 from facepipe.detection import Detector, Faces
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.identification.confidence import confidence
-from facepipe.identification.interpolate import between
+from facepipe.identification.interpolate import interpolated
 from facepipe.identification.photos import embed_faces
 from facepipe.identification.prefetch import ahead
 from facepipe.identification.scene import Scene, Seen
@@ -146,7 +146,7 @@ class VideoFaces:
             return now.frame, self._before
         following = next((other for other in held if other.searched), None)
         after = None if following is None else self._scene(following)
-        return now.frame, between(self._before, after, now.frame.number, now.frame.time)
+        return now.frame, interpolated(self._before, after, now.frame.number, now.frame.time)
 
     def _scene(self, tracked: _Tracked) -> Scene:
         found = tracked.found

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from facepipe.errors import ImageError
 from facepipe.files.address_path import AddressPath
-from facepipe.files.fingerprint import UNKNOWN, digest_of_bytes, mark_file
+from facepipe.files.fingerprint import UNMARKED, digest_of_bytes, mark_file
 from facepipe.images.reading import Picture, read_encoded, read_image
 
 
@@ -20,7 +20,7 @@ def read_marked(path: Path, max_pixels: int, strict: bool = False) -> Picture:
     Raises:
         ImageError: as `read_image`; its ``mark`` says what the file was like.
     """
-    mark = UNKNOWN
+    mark = UNMARKED
     try:
         if not isinstance(path, AddressPath):
             mark = mark_file(path)  # before the bytes: a change meanwhile is noticed the next time

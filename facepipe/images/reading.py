@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from facepipe.errors import ImageError
-from facepipe.files import UNKNOWN, Mark
+from facepipe.files import UNMARKED, Mark
 from facepipe.files.address_path import AddressPath
 from facepipe.images.depth import eight_bits, eight_bits_of_floats, grey_to_rgb
 from facepipe.images.formats import KINDS, RAW
@@ -49,7 +49,7 @@ class Picture:
     pixels: np.ndarray
     remarks: tuple[str, ...] = ()
     frames: int = 1
-    mark: Mark = UNKNOWN
+    mark: Mark = UNMARKED
 
     @property
     def damaged(self) -> bool:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from facepipe.datasets.samples.cut import METADATA
 from facepipe.errors import DatasetError
 from facepipe.files import replacing
-from facepipe.files.parquet import DAMAGED
+from facepipe.files.parquet import DAMAGED_PARQUET
 
 _FLOATS = pa.list_(pa.float32())
 SCHEMA = pa.schema(
@@ -88,5 +88,5 @@ def rows_of(file: Path) -> Iterator[dict[str, Any]]:
     try:
         for batch in pq.ParquetFile(file).iter_batches(_ROWS):
             yield from batch.to_pylist()
-    except DAMAGED as error:
+    except DAMAGED_PARQUET as error:
         raise DatasetError(f"{file}: damaged; run 'facepipe preprocess' again to write it anew") from error

@@ -21,7 +21,7 @@ class Strip:
     captions: Sequence[str]
 
 
-def spread(values: np.ndarray, count: int) -> np.ndarray:
+def evenly_by_rank(values: np.ndarray, count: int) -> np.ndarray:
     """Indices of up to ``count`` values, evenly spread over their ranks from the lowest to the highest, int64."""
     order = np.argsort(values, kind="stable")
     return order[np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(np.int64))]

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from facepipe.report.letters import lettered
 
-NOBODY = (150, 150, 150)
+STRANGER_COLOUR = (150, 150, 150)
 _POINT = (255, 209, 0)
 _Rectangle = tuple[float, ...]
 
@@ -37,7 +37,7 @@ class NamedBox:
 def colour_of(name: str | None) -> tuple[int, int, int]:
     """A person's own colour, the same in every picture on every machine; grey for nobody."""
     if name is None:
-        return NOBODY
+        return STRANGER_COLOUR
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
     hue, tone = int.from_bytes(digest[:2], "big") / 65536, digest[2] / 255
     red, green, blue = colorsys.hsv_to_rgb(hue, 0.62 + 0.3 * tone, 0.95)

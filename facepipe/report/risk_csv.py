@@ -9,7 +9,7 @@ from facepipe.protocols.risk.error_reject import ErrorReject
 from facepipe.protocols.risk.risk_controlled import RiskResult
 from facepipe.protocols.risk.table import RiskRow
 
-COLUMNS = ("confidence", "rejected", "kept", "fnmr", "fmr", "accuracy", "std_error")
+RISK_COLUMNS = ("confidence", "rejected", "kept", "fnmr", "fmr", "accuracy", "std_error")
 
 
 def write_risk_csv(path: Path, result: RiskResult) -> None:
@@ -21,7 +21,7 @@ def write_risk_csv(path: Path, result: RiskResult) -> None:
     """
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(COLUMNS)
+        table.writerow(RISK_COLUMNS)
         for name, curve in result.curves.items():
             table.writerows(_lines(name, curve, result.table.get(name, ())))
 

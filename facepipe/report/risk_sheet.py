@@ -12,7 +12,7 @@ from facepipe.images import write_rgb
 from facepipe.pipeline import Cropper, read_batches
 from facepipe.protocols.risk.damaged import DamagedCropper, is_copy, original
 from facepipe.protocols.risk.uncertainty import uncertainty
-from facepipe.report.face_sheet import Strip, draw_sheet, spread
+from facepipe.report.face_sheet import Strip, draw_sheet, evenly_by_rank
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -44,7 +44,7 @@ def write_sheet(
     strips = []
     for title, among in (("as they are", ~copies), ("damaged", copies)):
         rows = np.flatnonzero(among)
-        chosen = rows[spread(values[rows], _FACES)] if len(rows) else rows
+        chosen = rows[evenly_by_rank(values[rows], _FACES)] if len(rows) else rows
         faces = [_crop(embeddings.paths[row], cropper, damage, bool(copies[row])) for row in chosen]
         captions = [f"{abs(values[row]):.3g}" for row in chosen]
         strips.append(Strip(f"{title}, by {confidence}: surest left", faces, captions))

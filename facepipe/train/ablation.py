@@ -15,7 +15,7 @@ from facepipe.train.recipe.schema import Recipe, Section
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
 
-class Row(Section):
+class AblationRow(Section):
     """A row of the table."""
 
     title: str
@@ -31,7 +31,7 @@ class Ablation(Section):
     recipe: str
     # Benchmark → name of insightface's .bin file. Further benchmarks may be asked for.
     columns: Annotated[dict[str, str], Field(default_factory=dict)]
-    rows: Annotated[dict[Name, Row], Field(min_length=1)]
+    rows: Annotated[dict[Name, AblationRow], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Variant:
     """
 
     name: str
-    row: Row
+    row: AblationRow
     recipe: Recipe
     run: Path
 

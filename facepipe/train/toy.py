@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from facepipe import losses
 from facepipe.errors import MissingExtraError
 
-CLASSES = 10
+DIGITS = 10
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ToyLoss:
 
 # λ falls faster than in the paper, as the runs are shorter, and not to 0: in the plane, classes would merge.
 _FAST = (("gamma", 0.5), ("lambda_min", 1.0))
-LOSSES = (
+TOY_LOSSES = (
     ToyLoss("softmax", "softmax"),
     ToyLoss("m = 1", "a_softmax", (("m", 1),)),
     *(ToyLoss(f"m = {m}", "a_softmax", (("m", m), *_FAST)) for m in (2, 3, 4)),
@@ -59,7 +59,7 @@ def train_toy(loss: ToyLoss, dim: int, seed: int = 0, steps: int = 1000) -> ToyF
     """Train a small network on nine tenths of the digits, and embed the rest.
 
     Args:
-        loss: one of `LOSSES`.
+        loss: one of `TOY_LOSSES`.
         dim: length of the features, 2 or 3.
         seed: of weights and order.
         steps: of 128 digits each.
@@ -74,12 +74,12 @@ def train_toy(loss: ToyLoss, dim: int, seed: int = 0, steps: int = 1000) -> ToyF
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = _network(dim)
-        criterion = losses.create(loss.name, dim, CLASSES, **dict(loss.options))
+        criterion = losses.create(loss.name, dim, DIGITS, **dict(loss.options))
         _train(network, criterion, images[held_out:], labels[held_out:], steps)
     with torch.inference_mode():
         every = network.eval()(images)
     features = every[:held_out]
-    means = torch.stack([every[held_out:][labels[held_out:] == digit].mean(0) for digit in range(CLASSES)])
+    means = torch.stack([every[held_out:][labels[held_out:] == digit].mean(0) for digit in range(DIGITS)])
     cosine = nn.functional.normalize(features) @ nn.functional.normalize(means).T
     right = (cosine.argmax(1) == labels[:held_out]).float().mean()
     score = losses.angular_fisher_score(features, labels[:held_out])

@@ -1,12 +1,12 @@
 """Heads that estimate how reliable an embedding is: κ (SCF) or σ² (PFE, ProbFace); ``create(name, ...)`` builds one."""
 
 from facepipe.uncertainty import compact, conv, paper, pfe, probface
-from facepipe.uncertainty.head import Kind, UncertaintyHead
+from facepipe.uncertainty.head import HeadKind, UncertaintyHead
 from facepipe.uncertainty.registry import HeadInfo, create, describe, names
 
 __all__ = [
     "HeadInfo",
-    "Kind",
+    "HeadKind",
     "UncertaintyHead",
     "compact",
     "conv",

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from facepipe.errors import ModelError
 
-Kind = Literal["kappa", "sigma2"]
+HeadKind = Literal["kappa", "sigma2"]
 FLOOR = 1e-6
 CEILING = 1e8
 """Largest κ. A head trained at too high a rate recovers from there; without it e^out would overflow beyond 88."""
@@ -24,7 +24,7 @@ class UncertaintyHead(nn.Module):
         feature_shape: (C, h, w) of the backbone's last feature map.
     """
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[HeadKind]
 
     def __init__(self, feature_shape: tuple[int, int, int], outputs: int = 1) -> None:
         super().__init__()

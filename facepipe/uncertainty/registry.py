@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from facepipe.errors import ModelError
 from facepipe.option_schema import OptionSchema
 from facepipe.registry import Registry
-from facepipe.uncertainty.head import Kind, UncertaintyHead
+from facepipe.uncertainty.head import HeadKind, UncertaintyHead
 
 Build = Callable[..., UncertaintyHead]
 
@@ -15,7 +15,7 @@ Build = Callable[..., UncertaintyHead]
 class _Entry(NamedTuple):
     build: Build
     options: OptionSchema
-    kind: Kind
+    kind: HeadKind
     paper: str
 
 
@@ -27,12 +27,12 @@ class HeadInfo:
     """What is known of a head before it is made."""
 
     name: str
-    kind: Kind
+    kind: HeadKind
     paper: str
     options: dict[str, Any]  # name → default
 
 
-def register(*, kind: Kind, paper: str) -> Callable[[Build], Build]:
+def register(*, kind: HeadKind, paper: str) -> Callable[[Build], Build]:
     """Enter ``build(feature_shape, embedding_dim, stage_channels, *, option=default, ...)`` under its own name."""
 
     def enter(build: Build) -> Build:

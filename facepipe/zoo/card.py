@@ -148,7 +148,7 @@ class Probability(_Part):
         return self
 
 
-class Source(_Part):
+class CardSource(_Part):
     """Where the model comes from and on what terms."""
 
     training_data: str = ""
@@ -175,7 +175,7 @@ class DetectorCard(_Part):
     name: Annotated[str, Field(pattern=f"^{CARD_NAME}$")]
     title: str
     weights: Weights
-    source: Source = Source()
+    source: CardSource = CardSource()
 
 
 class Card(_Part):
@@ -191,7 +191,7 @@ class Card(_Part):
     weights: Weights
     thresholds: Annotated[tuple[Threshold, ...], Strict(False)] = ()
     probabilities: Annotated[tuple[Probability, ...], Strict(False)] = ()
-    source: Source = Source()
+    source: CardSource = CardSource()
     use: Use = Use()
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from facepipe.errors import ModelError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-State = dict[str, "Tensor"]
+StateDict = dict[str, "Tensor"]
 
 _KEYS = ("state_dict", "net_state_dict", "model_state_dict", "model", "backbone", "network", "net")
 _SHOWN = 5
@@ -44,7 +44,7 @@ def read_checkpoint(path: Path, form: Literal["torch", "safetensors"]) -> Any:
         raise ModelError(f"{path}: damaged, or no {kind}") from error
 
 
-def find_state_dict(loaded: Any, path: Path, key: str | None = None) -> tuple[str, State]:
+def find_state_dict(loaded: Any, path: Path, key: str | None = None) -> tuple[str, StateDict]:
     """The state dict in a checkpoint, and its key, empty at the top level.
 
     Args:
@@ -67,7 +67,7 @@ def find_state_dict(loaded: Any, path: Path, key: str | None = None) -> tuple[st
     raise ModelError(f"{path}: no state dict in it; the file holds {where}")
 
 
-def load_weights(network: "nn.Module", state: State, path: Path) -> None:
+def load_weights(network: "nn.Module", state: StateDict, path: Path) -> None:
     """Load a state dict into a network, strictly and as float32; prefixes of wrappers are dropped.
 
     The network may be on torch's meta device: its tensors become those of the state dict.
@@ -98,7 +98,7 @@ def load_weights(network: "nn.Module", state: State, path: Path) -> None:
     network.float()
 
 
-def without_prefix(state: State, expected: set[str]) -> State:
+def without_prefix(state: StateDict, expected: set[str]) -> StateDict:
     """Drop leading name parts that all tensors share and the network lacks, such as ``module.``."""
     own = {name.split(".")[0] for name in expected}
     while state:

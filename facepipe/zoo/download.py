@@ -13,7 +13,7 @@ from facepipe.zoo.card import AnyCard
 if TYPE_CHECKING:
     from requests import Response
 
-Progress = Callable[[int, int | None], None]
+Received = Callable[[int, int | None], None]
 
 _TIMEOUT = (10, 30)  # seconds to connect, and between two chunks
 _CHUNK = 1 << 14  # the most that a broken connection loses of what was received
@@ -24,7 +24,7 @@ class _BrokenOffError(Exception):
     """The connection ended before the file did; the next try goes on from there."""
 
 
-def pull(card: AnyCard, progress: Progress | None = None) -> Path:
+def pull(card: AnyCard, progress: Received | None = None) -> Path:
     """Download a model's weights into the cache, unless they are there already.
 
     What an interrupted download left is kept and continued, now or in a later call. A file with another
@@ -74,7 +74,7 @@ def by_hand(card: AnyCard) -> str:
     return f"'facepipe models import {card.name} FILE'{url}"
 
 
-def _fetch(card: AnyCard, handle: IO[bytes], part: Path, progress: Progress | None) -> str:
+def _fetch(card: AnyCard, handle: IO[bytes], part: Path, progress: Received | None) -> str:
     """Bring the part file to the length the server says; its SHA-256."""
     reason = ""
     for _ in range(_TRIES):
@@ -97,7 +97,7 @@ def _fetch(card: AnyCard, handle: IO[bytes], part: Path, progress: Progress | No
     )
 
 
-def _receive(card: AnyCard, handle: IO[bytes], progress: Progress | None) -> bool:
+def _receive(card: AnyCard, handle: IO[bytes], progress: Received | None) -> bool:
     """One request, appended to ``handle``; whether it continued what was there."""
     from requests import RequestException, get
 

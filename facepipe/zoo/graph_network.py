@@ -12,7 +12,7 @@ from facepipe.graphs import Graph, read_graph
 from facepipe.graphs.batch import free_batch
 
 EMBEDDING = "embedding"
-HEADS = {"log_kappa": "kappa", "log_sigma2": "sigma2"}
+HEAD_OUTPUTS = {"log_kappa": "kappa", "log_sigma2": "sigma2"}
 """Output of a graph → kind of the uncertainty that it is the logarithm of."""
 
 
@@ -32,8 +32,8 @@ class GraphHead:
 class GraphNetwork:
     """float32 N×3×H×W, normalised as the card says → embeddings N×D, and log κ or log σ² N×K where there is a head.
 
-    The graph must have one input N×3×H×W and one output N×D, float32, and may have a second one of `HEADS`. A batch
-    size that the file fixes is freed.
+    The graph must have one input N×3×H×W and one output N×D, float32, and may have a second one of `HEAD_OUTPUTS`. A
+    batch size that the file fixes is freed.
 
     Args:
         path: of an ONNX file.
@@ -93,7 +93,7 @@ class GraphNetwork:
 
 def _check_ends(graph: Graph, path: Path, input_size: tuple[int, int]) -> str:
     """Check input and outputs against what an embedder has; returns the kind of its head, empty without one."""
-    kind = HEADS.get(graph.outputs[1].name, "") if len(graph.outputs) == 2 else ""
+    kind = HEAD_OUTPUTS.get(graph.outputs[1].name, "") if len(graph.outputs) == 2 else ""
     if len(graph.inputs) != 1 or len(graph.outputs) != 1 + bool(kind):
         raise ModelError(
             f"{path}: an embedder has one input and one output, this graph {len(graph.inputs)} and {len(graph.outputs)}"

@@ -10,10 +10,10 @@ from facepipe.files import replacing
 from facepipe.shipped import shipped
 from facepipe.weights import sha256_of
 from facepipe.zoo.cache import cached_weights, user_cards, writing_to_cache
-from facepipe.zoo.card import CARD_NAME, AnyCard, Card, Embedding, Flip, Input, Scalar, Source, Weights
+from facepipe.zoo.card import CARD_NAME, AnyCard, Card, CardSource, Embedding, Flip, Input, Scalar, Weights
 from facepipe.zoo.card_file import save_card
 from facepipe.zoo.catalogue import card_files, is_shipped
-from facepipe.zoo.checkpoint import State, find_state_dict, load_weights, read_checkpoint, without_prefix
+from facepipe.zoo.checkpoint import StateDict, find_state_dict, load_weights, read_checkpoint, without_prefix
 
 if TYPE_CHECKING:
     from facepipe.backbones import Backbone
@@ -53,7 +53,7 @@ def import_foreign(
     embedding_dim: int | None = None,
     backbone_options: dict[str, Scalar] | None = None,
     title: str = "",
-    source: Source | None = None,
+    source: CardSource | None = None,
     replace: bool = False,
 ) -> Card:
     """Add a checkpoint that no shipped card describes: its weights and a card for it go into the cache.
@@ -102,7 +102,7 @@ def import_foreign(
         weights=Weights(
             file=_plain(path.name), format=form, key=key, sha256=digest, size_bytes=path.stat().st_size
         ),
-        source=source or Source(),
+        source=source or CardSource(),
     )
     import_weights(card, path)
     with writing_to_cache():
@@ -155,7 +155,7 @@ def _network(backbone: str, input: Input, dim: int | None, options: dict[str, Sc
         return create(backbone, input_size=input.size, embedding_dim=dim, **options)
 
 
-def _found_dim(network: "Backbone", state: State) -> int | None:
+def _found_dim(network: "Backbone", state: StateDict) -> int | None:
     """Every network here ends in a tensor with one number per embedding entry."""
     expected = network.state_dict()
     last = [name for name, tensor in expected.items() if tensor.ndim][-1]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from facepipe.errors import ModelError
 from facepipe.graphs import Graph
-from facepipe.zoo.graph_network import EMBEDDING, HEADS
+from facepipe.zoo.graph_network import EMBEDDING, HEAD_OUTPUTS
 from facepipe.zoo.loading import Model
 from facepipe.zoo.torch_graph import graph_of
 
@@ -38,5 +38,5 @@ def model_graph(model: Model) -> Graph:
     example = torch.zeros(2, 3, *model.card.input.size)
     if not isinstance(model.head, nn.Module):
         return graph_of(model.network, example, [EMBEDDING])
-    names = {kind: name for name, kind in HEADS.items()}
+    names = {kind: name for name, kind in HEAD_OUTPUTS.items()}
     return graph_of(_Both(model.network, model.head), example, [EMBEDDING, names[model.head.kind]])

@@ -7,7 +7,7 @@ from PIL import Image
 
 from facepipe.embedding import Embeddings, load_embeddings, save_embeddings
 from facepipe.losses import angular_fisher_score
-from facepipe.train.toy import LOSSES, train_toy
+from facepipe.train.toy import TOY_LOSSES, train_toy
 from facepipe.zoo import Probability, read_card, save_card
 
 
@@ -43,13 +43,13 @@ def test_toy_picture(tmp_path):
     picture = tmp_path / "toy.png"
     done = run("inspect", "toy", "-o", str(picture), "--steps", "2", "--json")
     rows = done.json
-    assert [(row["loss"], row["dim"]) for row in rows] == [(loss.title, dim) for dim in (2, 3) for loss in LOSSES]
+    assert [(row["loss"], row["dim"]) for row in rows] == [(loss.title, dim) for dim in (2, 3) for loss in TOY_LOSSES]
     assert Image.open(picture).size[0] > 1000
 
 
 @pytest.mark.slow
 def test_toy_learns_and_repeats():
-    first, second = (train_toy(LOSSES[1], 3, seed=1, steps=150) for _ in range(2))
+    first, second = (train_toy(TOY_LOSSES[1], 3, seed=1, steps=150) for _ in range(2))
     assert first.accuracy > 0.8
     np.testing.assert_array_equal(first.features, second.features)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facepipe.datasets.damage import KINDS, LEVELS, Damage, apply, damage_of
+from facepipe.datasets.damage import DAMAGE_KINDS, LEVELS, Damage, apply, damage_of
 from facepipe.errors import DatasetError
 
 NAMES = [f"Person_{i}/Person_{i}_{j:04d}" for i in range(500) for j in (1, 2)]
@@ -25,7 +25,7 @@ def difference(a, b):
     return np.abs(a.astype(float) - b).mean()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DAMAGE_KINDS)
 @pytest.mark.parametrize("level", range(1, LEVELS + 1))
 def test_every_fault(crop, kind, level):
     before = crop.copy()
@@ -36,14 +36,14 @@ def test_every_fault(crop, kind, level):
     assert difference(got, crop) > 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DAMAGE_KINDS)
 def test_levels_go_from_slight_to_ruinous(crop, kind):
     far = [difference(apply(crop, Damage(kind, level, 3)), crop) for level in range(1, LEVELS + 1)]
     assert far == sorted(far) and far[-1] > 1.5 * far[0]
 
 
 def test_only_noise_and_the_place_of_the_bar_are_random(crop):
-    for kind in KINDS:
+    for kind in DAMAGE_KINDS:
         same = (apply(crop, Damage(kind, 3, 1)) == apply(crop, Damage(kind, 3, 2))).all()
         assert same == (kind not in ("noise", "occlude"))
 
@@ -52,7 +52,7 @@ def test_fault_longhand():
     digest = hashlib.sha256(b"standard\n5\nAnn_Lee/Ann_Lee_0001").digest()
     number = int.from_bytes(digest, "big")
     assert damage_of("Ann_Lee/Ann_Lee_0001", 5) == Damage(
-        KINDS[(number >> 224) % 6], 1 + (number >> 192) % 2**32 % 5, (number >> 128) % 2**64
+        DAMAGE_KINDS[(number >> 224) % 6], 1 + (number >> 192) % 2**32 % 5, (number >> 128) % 2**64
     )
 
 
@@ -66,7 +66,7 @@ def test_golden():
 def test_names_and_seeds_spread_over_kinds_and_levels():
     faults = [damage_of(name) for name in NAMES]
     kinds, levels = Counter(f.kind for f in faults), Counter(f.level for f in faults)
-    assert set(kinds) == set(KINDS) and min(kinds.values()) > 120
+    assert set(kinds) == set(DAMAGE_KINDS) and min(kinds.values()) > 120
     assert set(levels) == set(range(1, LEVELS + 1)) and min(levels.values()) > 150
     assert len({f.seed for f in faults}) == len(NAMES)
     assert sum(a != b for a, b in zip(faults, (damage_of(name, 1) for name in NAMES), strict=True)) == len(NAMES)

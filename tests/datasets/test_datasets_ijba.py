@@ -7,7 +7,7 @@ from facepipe.datasets.templates.ijba import (
     VERIFY,
     face_name,
     find_splits,
-    read_faces,
+    read_ijba_faces,
     read_search_split,
     read_verify_split,
 )
@@ -53,7 +53,7 @@ def test_the_real_split(shared):
     assert (len(split.faces.face), len(split.faces.names), len(split.faces.ids)) == (17_997, 8_868, 1_970)
     assert (len(split.left), int(split.same.sum())) == (11_787, 1_803)
     assert np.isfinite(split.faces.boxes).all() and len(np.unique(split.faces.subject)) == 167
-    train = read_faces(shared / "data" / "ijba_split1" / "train_1.csv")
+    train = read_ijba_faces(shared / "data" / "ijba_split1" / "train_1.csv")
     assert len(train.face) == 16_910 and len(np.unique(train.subject)) == 332
     assert not np.isin(train.subject, split.faces.subject).any()
 

@@ -14,7 +14,7 @@ from facepipe.datasets import (
     fingerprint,
     hold_out,
     hold_out_images,
-    join,
+    join_samples,
     leave_out,
     open_samples,
     open_unlabelled,
@@ -204,7 +204,7 @@ def test_what_is_written_beside_an_image_stays_with_it(tmp_path):
         ("x", encoded(crop(1, 0)), {"identity": "p", "yaw": 3}), ("y", encoded(crop(2, 0)), {"identity": "q"}),
     ])])  # fmt: skip
     folders = sized(tmp_path, [1])
-    everything = add_unlabelled(join([named, folders]), strangers(tmp_path / "s.tar", range(3)))
+    everything = add_unlabelled(join_samples([named, folders]), strangers(tmp_path / "s.tar", range(3)))
     told = [dict(everything.about(i)) for i in range(len(everything))]
     assert told[:3] == [{"identity": "p", "yaw": 3}, {"identity": "q"}, {}]
     assert [one["age"] for one in told[3:]] == [20, 21, 22]
@@ -222,5 +222,5 @@ def test_leave_out_by_name(tmp_path):
 
 def test_fingerprint_tells_other_data(tmp_path):
     samples = sized(tmp_path, [2, 2, 2])
-    others = take(samples, np.arange(5)), join([samples, samples])
+    others = take(samples, np.arange(5)), join_samples([samples, samples])
     assert len({fingerprint(data) for data in (samples, *others)}) == 3

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from facepipe.detection import DETECTORS, PRESETS, RULES, DetectorSettings, Faces, choose, create_detector, preset
+from facepipe.detection import DETECTORS, FACE_RULES, PRESETS, DetectorSettings, Faces, choose, create_detector, preset
 from facepipe.detection.registry import Kind
 from facepipe.detection.workers import _pool, map_on_cores
 from facepipe.errors import DeviceError, FacepipeError
@@ -21,7 +21,7 @@ def faces(*boxes, scores=None):
     return Faces(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32), landmarks)
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", FACE_RULES)
 def test_no_face_is_no_choice(rule):
     chosen = choose(Faces.none(), rule, (100, 100))
     assert chosen.shape == (0,) and chosen.dtype == np.int64

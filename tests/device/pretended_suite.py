@@ -23,7 +23,7 @@ from facepipe.train import resolve
 from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.loop.trainer import Trainer
 from facepipe.train.run.card import write_model
-from facepipe.zoo import Source, load
+from facepipe.zoo import CardSource, load
 
 DIM, CLASSES, COUNT = 8, 5, 6
 LABELS = torch.tensor([0, 0, 1, 1, 2, 4])
@@ -321,7 +321,7 @@ def test_detector_waits_no_more_for_many_photos_of_one_size_than_for_few(monkeyp
 def test_embedder_waits_once_a_pass(tmp_path, flip):
     recipe, _ = resolve(str(write_recipe(tmp_path / "tiny.toml")), tmp_path / "run", [tmp_path], (), False)
     net = backbones.create("sphereface4", input_size=(SIDE, SIDE), embedding_dim=DIM, width=0.125).eval()
-    write_model(tmp_path / "model", net, recipe, [], Source())
+    write_model(tmp_path / "model", net, recipe, [], CardSource())
     model = load(tmp_path / "model")
     crops = np.stack([crop(person, 0) for person in range(40)])
     with watched("embedder", waits=("copy to the host",)) as watch:

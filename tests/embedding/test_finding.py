@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facepipe.alignment import Aligner
-from facepipe.detection import Faces, create_detector, preset, settings_of
+from facepipe.detection import Faces, create_detector, detector_settings_of, preset
 from facepipe.embedding import Embeddings, join, load_embeddings, save_embeddings
 from facepipe.embedding.finding import ALIGNED, joined_findings, mixed_detectors
 from facepipe.embedding.making import Making, mixed
@@ -17,7 +17,7 @@ from facepipe.ensemble import SameFaces, concatenate
 from facepipe.errors import EmbeddingsError
 from facepipe.pipeline import Cropper
 from facepipe.protocols.landmark_crops import LandmarkCropper
-from facepipe.protocols.result import settings_of as result_settings
+from facepipe.protocols.result import settings_of
 from facepipe.score.store import export_store, open_store
 
 USUAL = preset().to_dict() | {"faces": "centre"}
@@ -46,7 +46,7 @@ def test_put_together(parts, joined, told):
     embeddings = [some(*part) for part in parts]
     assert join(embeddings).findings == concatenate(embeddings).findings == tuple(joined)
     assert bool(mixed(*(one.making for one in embeddings))) == bool(mixed(join(embeddings).making)) == told
-    settings = result_settings(join(embeddings))
+    settings = settings_of(join(embeddings))
     assert settings["findings"] == (joined or None) and ("remark" in settings) == told
     assert Making.recorded(settings) == join(embeddings).making
 
@@ -72,7 +72,7 @@ def test_what_a_cropper_records():
         assert Cropper(aligner, found, "largest").finding == settings.to_dict() | {"faces": "largest"}
     assert Cropper(aligner, None).finding == ALIGNED
     assert LandmarkCropper(aligner, {}).finding == {"detector": "listed landmarks"}
-    assert settings_of(lambda images: [Faces.none() for _ in images]) == {"detector": "function"}
+    assert detector_settings_of(lambda images: [Faces.none() for _ in images]) == {"detector": "function"}
 
 
 def test_files_and_stores_keep_it(tmp_path):
@@ -90,7 +90,7 @@ def test_files_of_before_and_of_others(tmp_path, monkeypatch):
     monkeypatch.setattr(embeddings_file, "_about", lambda a: {k: v for k, v in about(a).items() if k != "findings"})
     save_embeddings(tmp_path / "old.parquet", some(USUAL))
     old = load_embeddings(tmp_path / "old.parquet")
-    assert old.findings == () and result_settings(old)["findings"] is None
+    assert old.findings == () and settings_of(old)["findings"] is None
     assert replace(old, findings=(USUAL,)).take([0]).findings == (USUAL,)
     for wrong in ("mtcnn", [["mtcnn"]], [{"detector": 3}], 7):
         monkeypatch.setattr(embeddings_file, "_about", lambda a, w=wrong: about(a) | {"findings": w})

@@ -70,10 +70,10 @@ def _model(folder: Path) -> Path:
 
     from facepipe.train import resolve
     from facepipe.train.run.card import write_model
-    from facepipe.zoo import Source
+    from facepipe.zoo import CardSource
 
     recipe, _ = resolve(str(write_recipe(folder / "tiny.toml")), folder / "run", [folder], (), False)
-    write_model(folder / "model", _network(), recipe, [], Source())
+    write_model(folder / "model", _network(), recipe, [], CardSource())
     return folder / "model"
 
 

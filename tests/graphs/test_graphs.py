@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from facepipe.errors import ModelError  # noqa: E402
 from facepipe.graphs import Graph, Node, Value, graph_bytes, parse_graph, read_graph  # noqa: E402
-from facepipe.graphs.batch_norm import fold_batch_norm  # noqa: E402
+from facepipe.graphs.batch_norm import fold_norms  # noqa: E402
 
 KINDS = ["f4", "u1", "i1", "u2", "i2", "i4", "i8", "?", "f2", "f8", "u4", "u8"]
 
@@ -117,5 +117,5 @@ def test_batch_norm_stays_where_another_reads_its_input():
         Node("Add", ["c", "n"], ["y"]),
     ]
     graph = Graph(nodes, constants, [Value("x", ["N", 3, 2, 2])], [Value("y", None)])
-    fold_batch_norm(graph)
+    fold_norms(graph)
     assert [node.op for node in graph.nodes] == ["Conv", "BatchNormalization", "Add"]

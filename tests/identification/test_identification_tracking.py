@@ -9,7 +9,7 @@ from moving_squares import MODEL, ColourEmbedder, find_squares, frame, gallery, 
 from facepipe.embedding import Embeddings
 from facepipe.identification import UNKNOWN, Identifier, Identity
 from facepipe.identification import given as decided
-from facepipe.identification.interpolate import between
+from facepipe.identification.interpolate import interpolated
 from facepipe.identification.scene import Scene, Seen, records
 from facepipe.identification.summary import PhotoSummary, video_summary
 from facepipe.identification.track_names import Appearance, TrackNames
@@ -216,11 +216,11 @@ def seen(track, left, name="ada"):
 
 def test_between_two_scenes():
     before, after = Scene("v", 0, 0.0, (seen(1, 0), seen(2, 50))), Scene("v", 4, 0.4, (seen(1, 40), seen(3, 90)))
-    early, late = between(before, after, 1, 0.1), between(before, after, 3, 0.3)
+    early, late = interpolated(before, after, 1, 0.1), interpolated(before, after, 3, 0.3)
     assert [(face.track, round(float(face.box[0]), 3)) for face in early.faces] == [(1, 10), (2, 50)]
     assert [(face.track, round(float(face.box[0]), 3)) for face in late.faces] == [(1, 30), (3, 90)]
     assert early.faces[0].landmarks[0, 0] == pytest.approx(10) and (early.frame, early.looked) == (1, False)
-    assert [face.track for face in between(before, None, 9, 0.9).faces] == [1, 2]
+    assert [face.track for face in interpolated(before, None, 9, 0.9).faces] == [1, 2]
 
 
 def test_records():

@@ -16,7 +16,7 @@ from facepipe.images import write_rgb
 from facepipe.pipeline import Cropper, read_batches
 from facepipe.protocols.risk.damaged import DamagedCropper, mix_damaged, name_copies, original, require_copies
 from facepipe.protocols.risk.error_reject import error_reject
-from facepipe.protocols.risk.risk_controlled import available, evaluate_risk
+from facepipe.protocols.risk.risk_controlled import available_confidences, evaluate_risk
 from facepipe.protocols.risk.table import risk_table
 from facepipe.protocols.risk.uncertainty import CONFIDENCES, pair_uncertainty, uncertainty
 from facepipe.score import cosine
@@ -77,7 +77,7 @@ def test_what_is_missing_is_said():
         uncertainty("kappa", e)
     with pytest.raises(EmbeddingsError, match="no face was detected in any image"):
         uncertainty("detection_score", embeddings(detection_score=np.full(40, np.nan, np.float32)))
-    assert available(bare) == ("norm", "random") and available(embeddings()) == CONFIDENCES
+    assert available_confidences(bare) == ("norm", "random") and available_confidences(embeddings()) == CONFIDENCES
 
 
 def pairs_of(count=40, number=400, folds=10):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facepipe.errors import DatasetError, FacepipeError
-from facepipe.protocols.risk.error_reject import SHARES, area, error_reject, ideal_uncertainty
+from facepipe.protocols.risk.error_reject import CURVE_SHARES, area, error_reject, ideal_uncertainty
 from facepipe.protocols.risk.table import cuts, risk_table
 from facepipe.score import threshold_at_far
 
@@ -167,7 +167,7 @@ def test_where_no_genuine_pair_is_left_the_last_rate_goes_on():
 
 
 def test_default_shares_and_area():
-    assert len(SHARES) == 100 and SHARES[:2] == (0.0, 0.01) and SHARES[-1] == 0.99
+    assert len(CURVE_SHARES) == 100 and CURVE_SHARES[:2] == (0.0, 0.01) and CURVE_SHARES[-1] == 0.99
     assert area([0.0, 0.5, 1.0], [1.0, 0.5, 0.0], 1.0) == pytest.approx(0.5)
     assert area([0.0, 0.5, 1.0], [1.0, 0.5, 0.0], 0.5) == pytest.approx(0.375)
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facepipe.report.names import NOBODY, NamedBox, colour_of, draw_names
+from facepipe.report.names import STRANGER_COLOUR, NamedBox, colour_of, draw_names
 
 BLANK = np.full((200, 300, 3), 40, np.uint8)
 
@@ -19,7 +19,7 @@ def is_colour(image, name):
 
 def test_colours_belong_to_names():
     assert colour_of("ada") == colour_of("ada") != colour_of("bo")
-    assert colour_of(None) == NOBODY
+    assert colour_of(None) == STRANGER_COLOUR
     assert len({colour_of(f"person {number}") for number in range(100)}) > 90
     assert min(max(colour_of(name)) for name in "abcdef") > 200, "bright enough to be seen"
 

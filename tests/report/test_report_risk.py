@@ -6,7 +6,7 @@ import pytest
 from facepipe.errors import DatasetError, MissingExtraError
 from facepipe.protocols.risk.error_reject import error_reject
 from facepipe.report import figure_file, risk_plot
-from facepipe.report.face_sheet import Strip, draw_sheet, spread
+from facepipe.report.face_sheet import Strip, draw_sheet, evenly_by_rank
 
 
 def curves():
@@ -37,9 +37,9 @@ def test_what_a_plot_needs(tmp_path, monkeypatch):
 
 def test_spread_over_ranks():
     values = np.array([5.0, 1, 4, 2, 3])
-    assert spread(values, 3).tolist() == [1, 4, 0]
-    assert spread(values, 9).tolist() == [1, 3, 4, 2, 0]
-    assert spread(values[:0], 3).tolist() == []
+    assert evenly_by_rank(values, 3).tolist() == [1, 4, 0]
+    assert evenly_by_rank(values, 9).tolist() == [1, 3, 4, 2, 0]
+    assert evenly_by_rank(values[:0], 3).tolist() == []
 
 
 def test_sheet():

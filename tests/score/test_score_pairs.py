@@ -91,13 +91,13 @@ def test_a_new_score_is_everywhere(negative_distance):
     from facepipe.cli.choices import TableChoice
     from facepipe.protocols import evaluate_pairs
     from facepipe.score.pair_scores import deciding_scores, scores_of
-    from facepipe.train.ablation import Row
+    from facepipe.train.ablation import AblationRow
 
     embeddings = faces(8)
     cosines = score_pairs("cosine", embeddings, [0, 2], [1, 3])
     np.testing.assert_allclose(score_pairs(negative_distance, embeddings, [0, 2], [1, 3]), -np.sqrt(2 - 2 * cosines))
     assert negative_distance in deciding_scores() and negative_distance in scores_of(embeddings)
-    assert Row(title="x", score=negative_distance).score == negative_distance
+    assert AblationRow(title="x", score=negative_distance).score == negative_distance
     assert TableChoice(deciding_scores).convert(negative_distance, None, None) == negative_distance
     for command in ("compare", "identify", "eval lfw"):
         assert "minus the distance of the unit vectors" in " ".join(run(*command.split(), "--help").out.split())
@@ -110,7 +110,7 @@ def test_a_new_score_is_everywhere(negative_distance):
 def test_an_ablation_cannot_judge_by_an_unknown_score():
     from pydantic import ValidationError
 
-    from facepipe.train.ablation import Row
+    from facepipe.train.ablation import AblationRow
 
     with pytest.raises(ValidationError, match="score\n  Value error, must be one of cosine, mls, mls-attention, scf"):
-        Row(title="x", score="l2")
+        AblationRow(title="x", score="l2")

@@ -16,7 +16,7 @@ from facepipe.train.recipe.schema import Augment
 from facepipe.train.run.card import write_model
 from facepipe.train.teacher import features
 from facepipe.train.trunk.kept_maps import name_of
-from facepipe.zoo import Source, load
+from facepipe.zoo import CardSource, load
 
 ALONE = Ranks(0, 1, 1, torch.device("cpu"))
 QUIET = Console(quiet=True)
@@ -67,7 +67,7 @@ def test_teachers_features(tmp_path, data, what, monkeypatch):
     torch.manual_seed(3)
     model = load_recipe(recipe := str(write_recipe(tmp_path / "teacher.toml"))).model
     net = backbones.create(model.backbone, input_size=model.input_size, embedding_dim=8, **model.options)
-    write_model(tmp_path / "teacher", net, load_recipe(recipe), [], Source(licence="CC0"))
+    write_model(tmp_path / "teacher", net, load_recipe(recipe), [], CardSource(licence="CC0"))
     name = str(tmp_path / "teacher")
 
     def ask(folder):

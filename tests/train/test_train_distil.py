@@ -17,7 +17,7 @@ from facepipe.embedding import Embedder
 from facepipe.errors import DatasetError, ModelError
 from facepipe.images import read_rgb
 from facepipe.train import RecipeError, Stopped, Trainer, TrainingError, resolve, train
-from facepipe.train.data.blends import LEAST, blends
+from facepipe.train.data.blends import FAINTEST, blends
 from facepipe.train.distributed.ranks import Ranks, join_ranks
 from facepipe.train.evaluation.held_out import best_accuracy
 from facepipe.train.recipe.file import load_recipe
@@ -25,7 +25,7 @@ from facepipe.train.run.card import write_model
 from facepipe.train.teacher import features as teacher_features
 from facepipe.train.teacher.features import teacher_features as features_of
 from facepipe.train.teacher.targets import Teacher, teacher_targets
-from facepipe.zoo import Source, load
+from facepipe.zoo import CardSource, load
 
 QUIET = Console(quiet=True)
 ALONE = Ranks(0, 1, 1, torch.device("cpu"))
@@ -46,7 +46,7 @@ def teacher(tmp_path):
     recipe = load_recipe(str(write_recipe(tmp_path / "teacher.toml")))
     model = recipe.model
     net = backbones.create(model.backbone, input_size=model.input_size, embedding_dim=8, **model.options)
-    write_model(tmp_path / "teacher", net, recipe, [], Source(licence="CC0"))
+    write_model(tmp_path / "teacher", net, recipe, [], CardSource(licence="CC0"))
     return tmp_path / "teacher"
 
 
@@ -191,7 +191,7 @@ def test_blends_mix_two_crops_and_are_always_the_same(data):
                 share = ((pixels - b) * (a - b)).sum() / span
                 fits.append((abs(share * a + (1 - share) * b - pixels).max(), share))
         error, share = min(fits)
-        assert error < 0.8 and LEAST - 0.01 < share < 1 - LEAST + 0.01
+        assert error < 0.8 and FAINTEST - 0.01 < share < 1 - FAINTEST + 0.01
 
 
 def test_unlabelled_sources(tmp_path, data):

@@ -14,7 +14,7 @@ from facepipe.train import load_recipe
 from facepipe.train.evaluation.calibrate import calibrate, pair_scores
 from facepipe.train.evaluation.pairs import PairsEvaluation
 from facepipe.train.run.card import write_model
-from facepipe.zoo import Source, load
+from facepipe.zoo import CardSource, load
 
 SIZE = (112, 96)
 
@@ -56,7 +56,7 @@ def test_the_figure_is_that_of_the_saved_model(lfw):
     settings = recipe(lfw)
     net = network()
     figures = PairsEvaluation(settings, torch.device("cpu"))(net)
-    write_model(lfw / "run", net, settings, [], Source())
+    write_model(lfw / "run", net, settings, [], CardSource())
     pairs = read_lfw_pairs(lfw / "pairs.txt")
     crops = np.stack([crop(int(name[1]), int(name[-4:]), SIZE) for name in pairs.names])
     embedded = Embedder(load(lfw / "run"), precision="float32")(crops)

@@ -24,7 +24,7 @@ from facepipe.train.run.card import write_model
 from facepipe.train.trunk import keep
 from facepipe.train.trunk.cut import Upper, as_map, lower
 from facepipe.train.trunk.kept_maps import KeptMaps, fill
-from facepipe.zoo import Source
+from facepipe.zoo import CardSource
 
 CUT = "blocks.11.depthwise"
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def teacher(tmp_path):
     recipe = load_recipe(str(write_recipe(tmp_path / "teacher.toml")))
     model = recipe.model.model_copy(update={"backbone": "mobilenet", "options": {"width": 0.25}, "input_size": SIZE})
-    write_model(tmp_path / "teacher", mobilenet(0.25), recipe.model_copy(update={"model": model}), [], Source())
+    write_model(tmp_path / "teacher", mobilenet(0.25), recipe.model_copy(update={"model": model}), [], CardSource())
     return tmp_path / "teacher"
 
 

@@ -16,7 +16,7 @@ from train_tiny import crop, encoded, write_recipe, write_shard
 from facepipe.embedding import Embedder
 from facepipe.train.recipe.file import load_recipe
 from facepipe.train.run.card import write_model
-from facepipe.zoo import Source, load
+from facepipe.zoo import CardSource, load
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def test_make_model_makes_a_model_and_goes_on_where_it_stopped(tmp_path, monkeyp
     monkeypatch.setenv("FACEPIPE_CACHE", str(tmp_path / "cache"))
     recipe = load_recipe(str(write_recipe(tmp_path / "teacher.toml")))
     model = recipe.model.model_copy(update={"backbone": "mobilenet", "options": {"width": 0.25}, "input_size": SIZE})
-    write_model(tmp_path / "teacher", mobilenet(0.25), recipe.model_copy(update={"model": model}), [], Source())
+    write_model(tmp_path / "teacher", mobilenet(0.25), recipe.model_copy(update={"model": model}), [], CardSource())
     for folder in ("crops", "more"):
         (tmp_path / folder).mkdir()
     people = [(f"{p}-{i}", encoded(crop(p, i, SIZE)), {"identity": str(p), "yaw": 40 * (i == 0)})

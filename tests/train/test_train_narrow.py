@@ -15,7 +15,7 @@ from facepipe.train.recipe.file import load_recipe
 from facepipe.train.run.card import write_model
 from facepipe.train.teacher.narrow import _refit, narrow
 from facepipe.train.trunk.cut import lower
-from facepipe.zoo import Source, find_card, import_weights, load
+from facepipe.zoo import CardSource, find_card, import_weights, load
 from facepipe.zoo.onnx_layers import OnnxLayers
 from facepipe.zoo.onnx_weights import fill_from_onnx
 
@@ -131,7 +131,7 @@ def test_other_networks_are_refused(sface):
 def teacher(tmp_path):
     recipe = load_recipe(str(write_recipe(tmp_path / "teacher.toml")))
     model = recipe.model.model_copy(update={"backbone": "mobilenet", "options": {"width": 0.5}, "input_size": SIZE})
-    write_model(tmp_path / "teacher", mobilenet(0.5), recipe.model_copy(update={"model": model}), [], Source())
+    write_model(tmp_path / "teacher", mobilenet(0.5), recipe.model_copy(update={"model": model}), [], CardSource())
     return tmp_path / "teacher"
 
 

@@ -11,7 +11,7 @@ from facepipe.embedding import Embedder
 from facepipe.losses import Distillation
 from facepipe.train import RecipeError
 from facepipe.train.data.loader import to_network
-from facepipe.train.recipe.schema import Model
+from facepipe.train.recipe.schema import ModelSection
 from facepipe.train.teacher.same_view import SameView
 from facepipe.zoo import load
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])
 def test_says_what_the_embedder_says_however_the_student_is_fed(tmp_path, channels):
     model = load(tiny_model(tmp_path / "tiny"))
-    student = Model(backbone="sphereface4", input_size=(112, 96), channels=channels, mean=100.0, scale=50.0)
+    student = ModelSection(backbone="sphereface4", input_size=(112, 96), channels=channels, mean=100.0, scale=50.0)
     crops = np.random.default_rng(0).integers(0, 256, (3, 112, 96, 3), np.uint8)
     mean = torch.linspace(-0.1, 0.1, 8)
     told = SameView(model, student, mean)(to_network(crops, torch.device("cpu"), 100.0, 50.0, channels))
@@ -32,7 +32,7 @@ def test_says_what_the_embedder_says_however_the_student_is_fed(tmp_path, channe
 
 
 def test_another_size_is_refused(tmp_path):
-    student = Model(backbone="sphereface4", input_size=(112, 112))
+    student = ModelSection(backbone="sphereface4", input_size=(112, 112))
     with pytest.raises(RecipeError, match="crops of 112×96 and 112×112"):
         SameView(load(tiny_model(tmp_path / "tiny")), student, torch.zeros(8))
 

@@ -13,8 +13,8 @@ from facepipe.errors import DeviceError, ModelError
 from facepipe.zoo import (
     DEFAULT,
     Card,
+    CardSource,
     Input,
-    Source,
     Uncertainty,
     available,
     cached_weights,
@@ -236,7 +236,7 @@ def test_import_foreign_checkpoint(checkpoint, net, cache):
         input=INPUT,
         flip="sum",
         backbone_options=OPTIONS,
-        source=Source(licence="MIT"),
+        source=CardSource(licence="MIT"),
     )
     assert (card.embedding.dim, card.weights.key, card.title) == (6, "state_dict", "epoch_7.pt")
     assert card.weights.size_bytes == checkpoint.stat().st_size

@@ -15,7 +15,7 @@ from onnx.reference import ReferenceEvaluator  # noqa: E402
 
 from facepipe.graphs import graph_bytes, parse_graph  # noqa: E402
 from facepipe.graphs.batch import free_batch  # noqa: E402
-from facepipe.graphs.batch_norm import fold_batch_norm  # noqa: E402
+from facepipe.graphs.batch_norm import fold_norms  # noqa: E402
 from facepipe.graphs.constants import fold_constants  # noqa: E402
 from facepipe.graphs.dequantize import dequantize  # noqa: E402
 from facepipe.graphs.prelu import split_prelu  # noqa: E402
@@ -148,7 +148,7 @@ def test_lower_layers_are_those_of_the_reference(save, crops):
 def test_each_step_keeps_what_is_computed(crops, end):
     expected = reference(crops[:1], end=end)
     graph = parse_graph(tiny(end=end).SerializeToString())
-    for step in (free_batch, fold_constants, fold_batch_norm, split_prelu):
+    for step in (free_batch, fold_constants, fold_norms, split_prelu):
         step(graph)
         model = onnx.load_model_from_string(graph_bytes(graph))
         got = ReferenceEvaluator(model).run(None, {"x": crops[:1]})[0]

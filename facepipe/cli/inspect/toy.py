@@ -29,12 +29,12 @@ def command(output: Path, seed: int, steps: int, as_json: bool) -> None:
     """
     from facepipe.report.figure_file import require_plot
     from facepipe.report.toy_plot import plot_toy
-    from facepipe.train.toy import LOSSES, train_toy
+    from facepipe.train.toy import TOY_LOSSES, train_toy
 
     require_plot(output)
     found: dict[int, list[ToyFeatures]] = {2: [], 3: []}
-    with progress("runs", 2 * len(LOSSES)) as advance:
-        for loss in LOSSES:
+    with progress("runs", 2 * len(TOY_LOSSES)) as advance:
+        for loss in TOY_LOSSES:
             for dim, toys in found.items():
                 toys.append(train_toy(loss, dim, seed, steps))
                 advance(1)

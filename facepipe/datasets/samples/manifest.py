@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from facepipe.datasets.samples.samples import Samples, from_names, size_of
 from facepipe.errors import DatasetError
-from facepipe.files.parquet import DAMAGED
+from facepipe.files.parquet import DAMAGED_PARQUET
 from facepipe.images import read_encoded
 
 COLUMNS = ("crops", "identity")
@@ -61,6 +61,6 @@ def _read(path: Path) -> pa.Table:
         table = pq.read_table(files, columns=list(COLUMNS))
         table.validate(full=True)  # text that is no UTF-8 would be noticed when it is used, which is too late
         return table
-    except DAMAGED as error:
+    except DAMAGED_PARQUET as error:
         reason = str(error).splitlines()[0][:120]
         raise DatasetError(f"{path}: not a Parquet manifest ({reason}); write it again") from error

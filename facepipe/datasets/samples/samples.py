@@ -69,7 +69,7 @@ def take(samples: Samples, positions: np.ndarray) -> Samples:
     )
 
 
-def join(parts: Sequence[Samples]) -> Samples:
+def join_samples(parts: Sequence[Samples]) -> Samples:
     """All samples of several sources. Identities of different sources count as different people.
 
     Two sources that number people from 0 would otherwise be merged by accident; a name that occurs twice

@@ -93,7 +93,7 @@ def read_verify_split(number: int, folder: Path) -> VerifySplit:
     Raises:
         DatasetError: missing or malformed, or a comparison of an unknown template.
     """
-    faces = read_faces(folder / f"verify_metadata_{number}.csv")
+    faces = read_ijba_faces(folder / f"verify_metadata_{number}.csv")
     path = folder / f"verify_comparisons_{number}.csv"
     left, right = read_columns(path, {0: "int64", 1: "int64"}, delimiter=",")
     return VerifySplit(number, faces, _rows(faces.ids, left, path), _rows(faces.ids, right, path))
@@ -106,10 +106,10 @@ def read_search_split(number: int, folder: Path) -> SearchSplit:
         DatasetError: missing or malformed.
     """
     gallery, probes = folder / f"search_gallery_{number}.csv", folder / f"search_probe_{number}.csv"
-    return SearchSplit(number, read_faces(gallery), read_faces(probes))
+    return SearchSplit(number, read_ijba_faces(gallery), read_ijba_faces(probes))
 
 
-def read_faces(path: Path) -> TemplateFaces:
+def read_ijba_faces(path: Path) -> TemplateFaces:
     """Read a list of faces with its header.
 
     Raises:

@@ -8,7 +8,7 @@ from facepipe.losses.classification.angle import safe_sqrt, unit_rows
 from facepipe.losses.classification.softmax import softmax as softmax_loss
 from facepipe.losses.joint import JointLoss
 from facepipe.losses.loss import Loss, LossOutput, check_batch, outside_autocast, widen
-from facepipe.losses.metric.distance import squared_distances
+from facepipe.losses.metric.distance import all_squared_distances
 from facepipe.losses.registry import register
 
 
@@ -30,7 +30,7 @@ class Contrastive(Loss):
         with outside_autocast(features):
             points = unit_rows(features)[0] if self.normalised else features
             first, second = torch.triu_indices(len(points), len(points), 1, device=points.device)
-            squared = squared_distances(points)[first, second]
+            squared = all_squared_distances(points)[first, second]
         genuine = labels[first] == labels[second]
         distance = safe_sqrt(squared)
         gap = (self.m - distance).clamp_min(0)

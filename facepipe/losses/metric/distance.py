@@ -3,7 +3,7 @@
 from torch import Tensor
 
 
-def squared_distances(features: Tensor) -> Tensor:
+def all_squared_distances(features: Tensor) -> Tensor:
     """‖x_i − x_j‖² = ‖x_i‖² + ‖x_j‖² − 2x_iᵀx_j, N×N, of features N×D; never negative, rounding or not."""
     gram = features @ features.T
     squares = gram.diagonal()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from facepipe.losses.classification.angle import unit_rows
 from facepipe.losses.loss import Loss, LossOutput, check_batch, outside_autocast, widen
-from facepipe.losses.metric.distance import squared_distances
+from facepipe.losses.metric.distance import all_squared_distances
 from facepipe.losses.registry import register
 
 Mining = Literal["semi_hard", "all"]
@@ -49,7 +49,7 @@ class Triplet(Loss):
         check_batch(features, labels, self.embedding_dim, None)
         features = widen(features)
         with outside_autocast(features):
-            distances = squared_distances(unit_rows(features)[0])
+            distances = all_squared_distances(unit_rows(features)[0])
         same = labels[:, None] == labels[None, :]
         pairs = same & ~same.all(1, keepdim=True)
         anchor, positive = pairs.fill_diagonal_(False).nonzero(as_tuple=True)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from facepipe.errors import ModelError
 from facepipe.losses.loss import outside_autocast
-from facepipe.losses.uncertainty.uncertain_batch import check_uncertain, genuine_pairs, mean_or_zero
+from facepipe.losses.uncertainty.uncertain_batch import check_uncertain, mean_or_zero, pairs_of_one_class
 
 
 def mls_sum_loss(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ def fast_mls_loss(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
     if log_sigma2.shape[1] != 1:
         raise ModelError(f"FastMLS takes one σ² for a face, not {log_sigma2.shape[1]}; use mls_sum_loss")
     with outside_autocast(mu):
-        first, second = genuine_pairs(labels)
+        first, second = pairs_of_one_class(labels)
         squared = (mu[first] - mu[second]).square().sum(1)
         log_total = log_sigma2[first, 0].logaddexp(log_sigma2[second, 0])
         return mean_or_zero(squared * (-log_total).exp() + log_total)
@@ -75,7 +75,7 @@ def _terms(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
     """Δ²/s + log s of the P genuine pairs, P×D."""
     mu, log_sigma2 = check_uncertain(mu, log_sigma2, labels)
     with outside_autocast(mu):
-        first, second = genuine_pairs(labels)
+        first, second = pairs_of_one_class(labels)
         # log(σ_i² + σ_j²) from the logarithms: no σ² is too small for it.
         log_total = log_sigma2[first].logaddexp(log_sigma2[second])
         return (mu[first] - mu[second]).square() * (-log_total).exp() + log_total

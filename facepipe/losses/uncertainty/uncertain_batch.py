@@ -29,7 +29,7 @@ def check_uncertain(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> tuple[Ten
     return widen(mu), widen(log_sigma2)
 
 
-def genuine_pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
+def pairs_of_one_class(labels: Tensor) -> tuple[Tensor, Tensor]:
     """Indices i < j, P each, of all pairs of one identity in a batch; P may be 0."""
     first, second = torch.triu_indices(len(labels), len(labels), 1, device=labels.device)
     genuine = labels[first] == labels[second]

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from facepipe.losses.loss import outside_autocast
-from facepipe.losses.metric.distance import squared_distances
+from facepipe.losses.metric.distance import all_squared_distances
 from facepipe.losses.metric.triplet import semi_hard_negatives
 from facepipe.losses.uncertainty.uncertain_batch import check_uncertain, mean_or_zero
 
@@ -45,7 +45,7 @@ def uncertainty_distance(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tens
     mu, log_sigma2 = check_uncertain(mu, log_sigma2, labels)
     with outside_autocast(mu):
         if log_sigma2.shape[1] == 1:
-            return squared_distances(mu) * (-log_sigma2.logaddexp(log_sigma2.T)).exp()
+            return all_squared_distances(mu) * (-log_sigma2.logaddexp(log_sigma2.T)).exp()
         log_total = log_sigma2[:, None].logaddexp(log_sigma2[None])
         return ((mu[:, None] - mu[None]).square() * (-log_total).exp()).sum(2)
 

@@ -14,7 +14,7 @@ from facepipe.protocols.identification.trials import (
     MeanShare,
     MeanTar,
     MeanTpir,
-    SearchTrial,
+    TrialFigures,
     mean_shares,
     mean_tar,
     mean_tpir,
@@ -25,9 +25,9 @@ from facepipe.protocols.roc import OperatingPoint
 from facepipe.protocols.rows import find_rows
 from facepipe.protocols.score_blocks import score_blocks
 
-FARS = (1e-2, 1e-3, 1e-4)
-FPIRS = (1e-1, 1e-2, 1e-3)
-RANKS = (1, 5, 10)
+BLUFR_FARS = (1e-2, 1e-3, 1e-4)
+BLUFR_FPIRS = (1e-1, 1e-2, 1e-3)
+BLUFR_RANKS = (1, 5, 10)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class BlufrTrial:
     genuine: int
     impostor: int
     tar: tuple[OperatingPoint, ...]
-    search: SearchTrial = field(metadata=FLAT)
+    search: TrialFigures = field(metadata=FLAT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +76,8 @@ def evaluate_blufr(
     embeddings: Embeddings,
     lists: Blufr,
     score: str = "cosine",
-    fars: Sequence[float] = FARS,
-    fpirs: Sequence[float] = FPIRS,
+    fars: Sequence[float] = BLUFR_FARS,
+    fpirs: Sequence[float] = BLUFR_FPIRS,
     settings: dict[str, Any] | None = None,
 ) -> BlufrResult:
     """VR at FAR over all pairs of a trial's test images, and DIR at rank 1 and FAR over its probes.
@@ -103,7 +103,7 @@ def evaluate_blufr(
     trials = tuple(
         _verify(
             own, lists.person, trial.test, score, fars,
-            search_trial(own, lists.person, trial.gallery, trial.probe, score, RANKS, fpirs),
+            search_trial(own, lists.person, trial.gallery, trial.probe, score, BLUFR_RANKS, fpirs),
         )
         for trial in lists.trials
     )  # fmt: skip
@@ -128,7 +128,7 @@ def _verify(
     test: np.ndarray,
     score: str,
     fars: Sequence[float],
-    found: SearchTrial,
+    found: TrialFigures,
 ) -> BlufrTrial:
     """VR of all pairs of the test images: the genuine ones are kept, of the impostors the highest."""
     pairs = len(test) * (len(test) - 1) // 2

@@ -9,7 +9,7 @@ from facepipe.embedding import Embeddings
 from facepipe.protocols.identification.trials import (
     MeanShare,
     MeanTpir,
-    SearchTrial,
+    TrialFigures,
     mean_shares,
     mean_tpir,
     search_trial,
@@ -17,8 +17,8 @@ from facepipe.protocols.identification.trials import (
 from facepipe.protocols.result import Result, settings_of
 from facepipe.protocols.rows import find_rows
 
-FPIRS = (1e-2, 1e-3, 1e-4)
-RANKS = (1, 5, 10)
+OPENSET_FPIRS = (1e-2, 1e-3, 1e-4)
+OPENSET_RANKS = (1, 5, 10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,14 +27,14 @@ class OpenSetResult(Result):
 
     dir: tuple[MeanTpir, ...]
     cmc: dict[str, MeanShare]
-    trials: tuple[SearchTrial, ...]
+    trials: tuple[TrialFigures, ...]
 
 
 def evaluate_openset(
     embeddings: Embeddings,
     lists: OpenSetLists,
     score: str = "cosine",
-    fpirs: Sequence[float] = FPIRS,
+    fpirs: Sequence[float] = OPENSET_FPIRS,
     settings: dict[str, Any] | None = None,
 ) -> OpenSetResult:
     """DIR at rank 1 and FAR, and the CMC of the mated probes: mean and standard deviation (n − 1) over the trials.
@@ -52,7 +52,8 @@ def evaluate_openset(
     """
     own = embeddings.take(find_rows(embeddings, lists.names))
     trials = tuple(
-        search_trial(own, lists.person, trial.gallery, trial.probe, score, RANKS, fpirs) for trial in lists.trials
+        search_trial(own, lists.person, trial.gallery, trial.probe, score, OPENSET_RANKS, fpirs)
+        for trial in lists.trials
     )
     more = {"score": score, "closed": lists.closed, "lists": lists.origin}
     return OpenSetResult(

@@ -13,7 +13,7 @@ from facepipe.protocols.score_blocks import score_blocks
 
 
 @dataclass(frozen=True)
-class SearchTrial:
+class TrialFigures:
     """One trial: how many images are in the gallery, and what searching it gave."""
 
     gallery: int
@@ -59,7 +59,7 @@ def search_trial(
     score: str,
     ranks: Sequence[int],
     fpirs: Sequence[float],
-) -> SearchTrial:
+) -> TrialFigures:
     """Counts, CMC and DIR at FAR of one trial.
 
     Args:
@@ -71,7 +71,7 @@ def search_trial(
         fpirs: false-accept rates.
     """
     blocks = score_blocks(score, embeddings, probe, gallery)
-    return SearchTrial(len(gallery), search_figures(search(blocks, person[gallery], person[probe]), ranks, fpirs))
+    return TrialFigures(len(gallery), search_figures(search(blocks, person[gallery], person[probe]), ranks, fpirs))
 
 
 def mean_tar(tables: Sequence[Sequence[OperatingPoint]], ddof: int = 0) -> tuple[MeanTar, ...]:

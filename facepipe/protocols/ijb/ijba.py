@@ -18,12 +18,12 @@ from facepipe.protocols.rows import find_rows
 from facepipe.protocols.score_blocks import score_blocks
 from facepipe.score.pairs import score_pairs
 
-FARS = (1e-1, 1e-2, 1e-3)
-FPIRS = (1e-1, 1e-2)
-RULES = {"exact": tar_at_far, "rounded": tar_at_rounded_far}
+IJBA_FARS = (1e-1, 1e-2, 1e-3)
+IJBA_FPIRS = (1e-1, 1e-2)
+IJBA_RULES = {"exact": tar_at_far, "rounded": tar_at_rounded_far}
 """The threshold is the k-th highest impostor score, accept at or above it. ``exact``: k = ⌊FAR·N⌋, and where scores tie
 the number above it, so that no more than k pass. ``rounded``: k = round(FAR·N), as in the programs of PFE."""
-PLAIN = TemplateRecipe(feature_norm=False, detector_score=False)
+IJBA_RECIPE = TemplateRecipe(feature_norm=False, detector_score=False)
 """Mean of unit features inside each photo or video, then over them."""
 
 
@@ -76,10 +76,10 @@ def search_names(splits: Iterable[SearchSplit]) -> list[str]:
 def evaluate_ijba_verify(
     embeddings: Embeddings,
     splits: Sequence[VerifySplit],
-    recipe: TemplateRecipe = PLAIN,
+    recipe: TemplateRecipe = IJBA_RECIPE,
     score: str = "cosine",
     rule: str = "exact",
-    fars: Sequence[float] = FARS,
+    fars: Sequence[float] = IJBA_FARS,
     settings: dict[str, Any] | None = None,
 ) -> IjbaVerifyResult:
     """TAR at FAR: mean and standard deviation (over n, as PFE prints it) over the splits, and each split's table.
@@ -89,7 +89,7 @@ def evaluate_ijba_verify(
         splits: one or more.
         recipe: how faces become templates; detector scores are those of the embeddings.
         score: see `facepipe.score.pairs.score_pairs`.
-        rule: ``exact`` or ``rounded``, see `RULES`.
+        rule: ``exact`` or ``rounded``, see `IJBA_RULES`.
         fars: false-accept rates.
         settings: to be kept in the result.
 
@@ -97,13 +97,13 @@ def evaluate_ijba_verify(
         DatasetError: unknown rule, a face is missing, or an embedding is not finite.
         EmbeddingsError: the embeddings lack what the score or the pooling rule needs.
     """
-    if rule not in RULES:
-        raise DatasetError(f"rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
+    if rule not in IJBA_RULES:
+        raise DatasetError(f"rule {rule!r} is unknown; choose one of {', '.join(IJBA_RULES)}")
     found = []
     for split in splits:
         templates = _templates(embeddings, split.faces, recipe)
         scores, same = score_pairs(score, templates, split.left, split.right), split.same
-        points = RULES[rule](scores[same], scores[~same], fars)
+        points = IJBA_RULES[rule](scores[same], scores[~same], fars)
         found.append(VerifyFigures(split.number, int(same.sum()), int((~same).sum()), points))
     more = recipe.settings() | (settings or {})
     return IjbaVerifyResult(
@@ -117,10 +117,10 @@ def evaluate_ijba_verify(
 def evaluate_ijba_search(
     embeddings: Embeddings,
     splits: Sequence[SearchSplit],
-    recipe: TemplateRecipe = PLAIN,
+    recipe: TemplateRecipe = IJBA_RECIPE,
     score: str = "cosine",
     ranks: Sequence[int] = RANKS,
-    fpirs: Sequence[float] = FPIRS,
+    fpirs: Sequence[float] = IJBA_FPIRS,
     settings: dict[str, Any] | None = None,
 ) -> IjbaSearchResult:
     """CMC of the mated probes and TPIR at FPIR (rank 1): mean and standard deviation over the splits.

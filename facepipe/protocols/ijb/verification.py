@@ -22,7 +22,7 @@ from facepipe.protocols.roc import (
 from facepipe.protocols.verification.outcomes import MOST_SCORES, Outcomes
 from facepipe.score.pairs import score_pairs
 
-RULES = {"exact": tar_at_far, "nearest": tar_at_nearest_fpr}
+IJB_RULES = {"exact": tar_at_far, "nearest": tar_at_nearest_fpr}
 """``exact``: the k-th highest impostor score is the threshold, k = ⌊FAR·N⌋, accept at or above it; where scores tie,
 the number above it, so that no more than k pass (`facepipe.score.threshold_at_far`).
 ``nearest``: the point of the ROC curve with the nearest FPR, as insightface's ``ijb_11.py`` prints it."""
@@ -81,7 +81,7 @@ def evaluate_ijb_verification(
         templates: from `ijb_templates`.
         pairs: rows of ``templates``.
         score: ``cosine``, ``scf`` or ``mls``, see `facepipe.score.pairs.score_pairs`.
-        rule: ``exact`` or ``nearest``, see `RULES`.
+        rule: ``exact`` or ``nearest``, see `IJB_RULES`.
         fars: false-accept rates.
         settings: to be kept in the result.
 
@@ -90,8 +90,8 @@ def evaluate_ijb_verification(
         EmbeddingsError: the templates lack what the score needs.
         FacepipeError: a score is NaN.
     """
-    if rule not in RULES:
-        raise DatasetError(f"rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
+    if rule not in IJB_RULES:
+        raise DatasetError(f"rule {rule!r} is unknown; choose one of {', '.join(IJB_RULES)}")
     scores = score_pairs(score, templates, pairs.left, pairs.right)
     genuine, impostor = scores[pairs.same], scores[~pairs.same]
     outcomes = Outcomes(pairs.same, None, scores.astype(np.float32)) if len(pairs) <= MOST_SCORES else None
@@ -103,7 +103,7 @@ def evaluate_ijb_verification(
         protocol="ijb-1:1",
         settings=settings_of(templates, score=score, rule=rule, **(settings or {})),
         outcomes=outcomes,
-        tar=RULES[rule](genuine, impostor, fars),
+        tar=IJB_RULES[rule](genuine, impostor, fars),
         eer=equal_error_rate(genuine, impostor),
         auc=area_under_curve(genuine, impostor),
         templates=len(templates),

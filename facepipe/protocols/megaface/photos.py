@@ -15,7 +15,7 @@ from facepipe.embedding.identity import remedy, same_model
 from facepipe.embedding.precision import joined_precision
 from facepipe.errors import DatasetError
 from facepipe.protocols.megaface.noise import on_list, people, replace_noisy_probes
-from facepipe.protocols.megaface.protocol import FARS, RANKS, MegafaceFigures, megaface_figures
+from facepipe.protocols.megaface.protocol import MEGAFACE_FARS, MEGAFACE_RANKS, MegafaceFigures, megaface_figures
 from facepipe.protocols.result import FLAT, Result, settings_of
 from facepipe.protocols.roc import OperatingPoint
 from facepipe.protocols.rows import find_rows, without_extension
@@ -145,8 +145,8 @@ def evaluate_megaface(
     distractors: Photos,
     noises: Collection[str] = (),
     sizes: Sequence[int] = (),
-    fars: Sequence[float] = FARS,
-    ranks: Sequence[int] = RANKS,
+    fars: Sequence[float] = MEGAFACE_FARS,
+    ranks: Sequence[int] = MEGAFACE_RANKS,
     settings: dict[str, Any] | None = None,
     score: str = "cosine",
 ) -> MegafaceResult:

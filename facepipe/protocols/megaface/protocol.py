@@ -18,8 +18,8 @@ from facepipe.protocols.roc import OperatingPoint
 from facepipe.protocols.score_blocks import DECIMALS, score_blocks
 from facepipe.score.pairs import score_pairs
 
-FARS = (1e-4, 1e-5, 1e-6)
-RANKS = (1, 10)
+MEGAFACE_FARS = (1e-4, 1e-5, 1e-6)
+MEGAFACE_RANKS = (1, 10)
 _COLUMNS = 4_096
 
 
@@ -54,8 +54,8 @@ def megaface_figures(
     person: np.ndarray,
     distractors: Iterable[tuple[Embeddings, np.ndarray]],
     sizes: Sequence[int],
-    ranks: Sequence[int] = RANKS,
-    fars: Sequence[float] = FARS,
+    ranks: Sequence[int] = MEGAFACE_RANKS,
+    fars: Sequence[float] = MEGAFACE_FARS,
     score: str = "cosine",
 ) -> MegafaceFigures:
     """Rank-1 and TAR at FAR with the first of the distractors, for each of several numbers of them.

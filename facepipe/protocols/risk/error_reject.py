@@ -10,7 +10,7 @@ from facepipe.errors import DatasetError
 from facepipe.protocols.risk.table import cuts
 from facepipe.score import threshold_at_far
 
-SHARES = tuple(hundredth / 100 for hundredth in range(100))
+CURVE_SHARES = tuple(hundredth / 100 for hundredth in range(100))
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def error_reject(
     same: np.ndarray,
     uncertainty: np.ndarray,
     fmr: float = 1e-3,
-    shares: Sequence[float] = SHARES,
+    shares: Sequence[float] = CURVE_SHARES,
 ) -> ErrorReject:
     """FNMR over the rejected share, at the threshold that has ``fmr`` when nothing is rejected.
 

@@ -66,7 +66,7 @@ def evaluate_risk(
         EmbeddingsError: the embeddings lack a confidence or what the score needs.
     """
     rows = embeddings.take(find_rows(embeddings, pairs.names))
-    names = tuple(confidences) or available(rows)
+    names = tuple(confidences) or available_confidences(rows)
     scores = _scores(score, rows, pairs)
     doubts = {name: _of_pairs(name, rows, pairs, pair_rule, seed) for name in dict.fromkeys(names)}
     table = {name: risk_table(scores, pairs.same, doubt, shares) for name, doubt in doubts.items()}
@@ -86,7 +86,7 @@ def evaluate_risk(
     )
 
 
-def available(embeddings: Embeddings) -> tuple[str, ...]:
+def available_confidences(embeddings: Embeddings) -> tuple[str, ...]:
     """The confidences that these embeddings have."""
     scores = embeddings.detection_score
     absent = {

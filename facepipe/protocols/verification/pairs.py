@@ -26,7 +26,7 @@ from facepipe.score.pairs import score_pairs
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
 
-MISSES = ("centre", "skip", "fail")
+ON_MISS = ("centre", "skip", "fail")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +150,8 @@ def without_missed(pairs: Pairs, detected: np.ndarray, on_miss: str) -> Pairs:
     Raises:
         DatasetError: ``fail`` and a face was missed, ``skip`` and a fold became empty, or an unknown word.
     """
-    if on_miss not in MISSES:
-        raise DatasetError(f"on_miss {on_miss!r} is unknown; choose one of {', '.join(MISSES)}")
+    if on_miss not in ON_MISS:
+        raise DatasetError(f"on_miss {on_miss!r} is unknown; choose one of {', '.join(ON_MISS)}")
     undetected = int((~detected).sum())
     if undetected and on_miss == "fail":
         first = pairs.names[int((~detected).argmax())]

@@ -11,7 +11,7 @@ from facepipe.errors import EmbeddingsError
 from facepipe.registry import Registry
 from facepipe.score.groups import means, starts, sums
 
-Weight = Callable[[np.ndarray], np.ndarray]
+WeightOf = Callable[[np.ndarray], np.ndarray]
 """κ or σ² of images, float64 n×K → their weights n×K, before any temperature."""
 Join = Callable[[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None, np.ndarray], np.ndarray]
 Variance = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -67,7 +67,7 @@ class Pooling:
 
     help: str
     needs: Literal["kappa", "sigma2"] | None = None
-    weight: Weight | None = None
+    weight: WeightOf | None = None
     unit: bool = True
     join: Join = weighted_means
     variance: Variance = posterior

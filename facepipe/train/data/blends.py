@@ -13,19 +13,19 @@ from facepipe.errors import ImageError
 from facepipe.images import encode_rgb, read_rgb
 from facepipe.train.data.fill_outside import fill_outside
 
-LEAST = 0.25
+FAINTEST = 0.25
 """Share of the fainter of the two faces."""
 
 
 def blends(samples: Samples, count: int, seed: int) -> Samples:
     """``count`` blends of ``samples``, with no label; black outsides are filled first.
 
-    Blend k is of sample k mod N and of another, drawn at random, with shares between ``LEAST`` and 1 − ``LEAST``.
+    Blend k is of sample k mod N and of another, drawn at random, with shares between ``FAINTEST`` and 1 − ``FAINTEST``.
     """
     generator = np.random.Generator(np.random.Philox(key=[seed, 0xB1E7D]))
     first = np.arange(count) % len(samples)
     second = (first + generator.integers(1, max(len(samples), 2), count)) % len(samples)
-    share = generator.uniform(LEAST, 1 - LEAST, count)
+    share = generator.uniform(FAINTEST, 1 - FAINTEST, count)
 
     def read(index: int) -> bytes:
         a, b = (_filled(samples, int(which[index])) for which in (first, second))

@@ -11,12 +11,12 @@ from facepipe.score import Logistic, fit_logistic, threshold_at_far, unit
 LARGEST = 4000
 """Crops that are compared, all with all: eight million pairs."""
 
-Embed = Callable[[np.ndarray], np.ndarray]
+EmbedCrops = Callable[[np.ndarray], np.ndarray]
 """uint8 N×H×W×3 RGB crops → float N×D embeddings."""
 
 
 @dataclass(frozen=True)
-class Threshold:
+class MeasuredThreshold:
     """A pair is accepted at ``value`` or above.
 
     Attributes:
@@ -48,14 +48,14 @@ def pair_scores(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray,
 
 def calibrate(
     embeddings: np.ndarray, labels: np.ndarray, fars: list[float]
-) -> tuple[list[Threshold], list[str]]:
+) -> tuple[list[MeasuredThreshold], list[str]]:
     """Thresholds at the false-accept rates that the pairs can tell, and a note on each that they cannot."""
     return thresholds_at(*pair_scores(embeddings, labels), fars)
 
 
 def thresholds_at(
     genuine: np.ndarray, impostor: np.ndarray, fars: list[float], score: str = "cosine"
-) -> tuple[list[Threshold], list[str]]:
+) -> tuple[list[MeasuredThreshold], list[str]]:
     """As `calibrate`, from the scores of genuine and impostor pairs."""
     thresholds, notes = [], []
     for far in fars:
@@ -65,7 +65,7 @@ def thresholds_at(
             notes.append(f"no threshold: {error}; raise data.held_out")
             continue
         tar = float((genuine >= value).mean()) if len(genuine) else 0.0
-        thresholds.append(Threshold(far, value, tar, score))
+        thresholds.append(MeasuredThreshold(far, value, tar, score))
     return thresholds, notes
 
 

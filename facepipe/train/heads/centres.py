@@ -17,7 +17,7 @@ from facepipe.train.data.crops import Crops
 from facepipe.train.recipe.file import RecipeError
 from facepipe.train.recipe.schema import Recipe
 from facepipe.train.run.card import as_model
-from facepipe.train.run.folder import CLASSES, IDENTITIES
+from facepipe.train.run.folder import CLASSES_FILE, IDENTITIES
 from facepipe.train.run.prepare import Prepared
 from facepipe.zoo import locate
 from facepipe.zoo.checkpoint import read_checkpoint
@@ -104,7 +104,8 @@ def centres_file(recipe: Recipe) -> Path:
         ModelError: there is no such backbone.
     """
     settings = recipe.uncertainty
-    path = Path(settings.centres_file) if settings.centres_file else locate(settings.backbone)[1].with_name(CLASSES)
+    own = settings.centres_file
+    path = Path(own) if own else locate(settings.backbone)[1].with_name(CLASSES_FILE)
     if not path.is_file():
         raise RecipeError(
             f"{path}: no such file of class centres; name one with uncertainty.centres_file, or use "

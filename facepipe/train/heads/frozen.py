@@ -11,7 +11,7 @@ from facepipe.backbones import Backbone
 from facepipe.embedding.fold import fold_batch_norm
 from facepipe.losses import head_features
 from facepipe.train.recipe.file import RecipeError
-from facepipe.train.recipe.schema import Model, Recipe
+from facepipe.train.recipe.schema import ModelSection, Recipe
 from facepipe.uncertainty import UncertaintyHead
 from facepipe.zoo import Card, load, locate
 from facepipe.zoo import Uncertainty as CardUncertainty
@@ -89,7 +89,7 @@ def fill_model(recipe: Recipe) -> Recipe:
             f"model.{others[0]} = {given[others[0]]!r}: the card of {card.name} says {of_card[others[0]]!r}; "
             "leave [model] out"
         )
-    model = Model.model_validate(of_card | own)
+    model = ModelSection.model_validate(of_card | own)
     where = {name: _absolute(getattr(settings, name)) for name in ("backbone", "centres_file")}
     data = recipe.data
     if "fit" not in data.model_fields_set:

@@ -7,11 +7,10 @@ import numpy as np
 from facepipe.embedding import Embeddings
 from facepipe.protocols.risk.uncertainty import uncertainty
 from facepipe.score import Logistic, score_pairs
-from facepipe.train.evaluation.calibrate import Threshold, curve_of, thresholds_at
+from facepipe.train.evaluation.calibrate import MeasuredThreshold, curve_of, thresholds_at
 from facepipe.train.heads.frozen import backbone_card, of_card
 from facepipe.train.recipe.schema import Recipe
-from facepipe.zoo import Card, Probability, Uncertainty
-from facepipe.zoo import Threshold as CardThreshold
+from facepipe.zoo import Card, Probability, Threshold, Uncertainty
 
 _LARGEST = 2000  # crops compared, all with all: two million pairs, whose scores are dearer than cosines
 _QUANTILES = 21
@@ -29,7 +28,7 @@ class Reference:
     """
 
     uncertainty: Uncertainty
-    thresholds: list[Threshold]
+    thresholds: list[MeasuredThreshold]
     curve: tuple[str, Logistic | None]
     notes: list[str]
 
@@ -54,7 +53,7 @@ def reference(recipe: Recipe, embeddings: Embeddings, labels: np.ndarray, measur
     return Reference(section, thresholds, (score, curve), notes + more)
 
 
-def kept_thresholds(recipe: Recipe) -> list[CardThreshold]:
+def kept_thresholds(recipe: Recipe) -> list[Threshold]:
     """Those of the backbone's card for cosines, which a head leaves as they are; none if the backbone is trained."""
     card = _unchanged(recipe)
     return [] if card is None else [threshold for threshold in card.thresholds if threshold.score == "cosine"]

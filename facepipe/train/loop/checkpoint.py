@@ -19,7 +19,7 @@ from facepipe.errors import FacepipeError
 from facepipe.train.distributed.ranks import Ranks
 
 STATE = "state.safetensors"
-CLASSES = "classes"
+CLASSES_FOLDER = "classes"
 KEPT = 2
 
 
@@ -82,7 +82,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, ranks: Ranks) -> Path:
                 save_sharded,  # slow to import, and needed by several ranks only
             )
 
-            save_sharded(temporary / CLASSES, checkpoint.sharded, checkpoint.classes, ranks)
+            save_sharded(temporary / CLASSES_FOLDER, checkpoint.sharded, checkpoint.classes, ranks)
         except Exception as error:  # torch wraps what a rank met in an error of its own
             failure = _reason(error)
         _all_or_none(failure, run, checkpoint.step, ranks)
@@ -176,8 +176,8 @@ def _load(
             )
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     classes = int(values.get("classes", 0))
-    if (folder / CLASSES).is_dir():
+    if (folder / CLASSES_FOLDER).is_dir():
         from facepipe.train.distributed.sharded_tensors import load_sharded
 
-        tensors |= load_sharded(folder / CLASSES, sharded, classes, ranks)
+        tensors |= load_sharded(folder / CLASSES_FOLDER, sharded, classes, ranks)
     return Checkpoint(int(values.pop("step")), tensors, values, sharded, classes)

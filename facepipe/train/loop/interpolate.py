@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 @torch.no_grad()
-def between(net: nn.Module, begun: Mapping[str, Tensor], share: float) -> nn.Module:
+def interpolate_weights(net: nn.Module, begun: Mapping[str, Tensor], share: float) -> nn.Module:
     """A copy of ``net`` with weights share·begun + (1 − share)·net.
 
     A network that was trained on from a good one loses a little of what the good one knew and was not asked for; on the

@@ -9,7 +9,7 @@ from facepipe.losses import ClassificationLoss
 from facepipe.train.heads.frozen import HeadNet
 from facepipe.train.loop.checkpoint import Checkpoint, TrainingError
 from facepipe.train.loop.optimiser import optimiser_tensors, restore_optimiser
-from facepipe.train.loop.trainer import CLASSES, Trainer
+from facepipe.train.loop.trainer import CLASS_PREFIX, Trainer
 
 _VELOCITY = "loss.classes.weight.momentum_buffer"
 
@@ -40,7 +40,7 @@ def _spread(trainer: Trainer, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Those of ``tensors`` whose rows are classes, where each rank holds its own."""
     if not trainer.spread:
         return {}
-    prefixes = (f"loss.{CLASSES}", f"optimiser.loss.{CLASSES}")
+    prefixes = (f"loss.{CLASS_PREFIX}", f"optimiser.loss.{CLASS_PREFIX}")
     return {name: value for name, value in tensors.items() if name.startswith(prefixes) and value.ndim}
 
 
@@ -48,7 +48,7 @@ def room_for_classes(trainer: Trainer) -> dict[str, Tensor]:
     """Tensors for ``load_checkpoint`` to fill with this rank's rows of the class weights and their state."""
     if not trainer.spread:
         return {}
-    rows = {f"loss.{n}": v for n, v in trainer.loss.state_dict().items() if n.startswith(CLASSES)}
+    rows = {f"loss.{n}": v for n, v in trainer.loss.state_dict().items() if n.startswith(CLASS_PREFIX)}
     kept = ("momentum_buffer", "exp_avg", "exp_avg_sq")
     states = {f"optimiser.{name}.{key}": value for name, value in rows.items() for key in kept}
     return {name: torch.zeros_like(value) for name, value in (rows | states).items()}

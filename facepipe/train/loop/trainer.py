@@ -17,7 +17,7 @@ from facepipe.train.data.loader import to_network
 from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.distributed.sharded_loss import ShardedLoss
 from facepipe.train.loop.checkpoint import TrainingError
-from facepipe.train.loop.interpolate import between
+from facepipe.train.loop.interpolate import interpolate_weights
 from facepipe.train.loop.moving_average import Average
 from facepipe.train.loop.optimiser import (
     carry_velocity,
@@ -33,7 +33,7 @@ Batches = Iterator[tuple[np.ndarray, np.ndarray]]
 Evaluation = Callable[[nn.Module], dict[str, float]]
 """A network in evaluation mode → named figures, such as ``{"lfw": 0.992}``."""
 
-CLASSES = "classes."
+CLASS_PREFIX = "classes."
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Trainer:
             self.velocity = torch.zeros_like(self.loss.classes.weight)
         self.names = trained_parameters(self.net, self.loss, apart)
         # Class weights that no other rank holds: their gradients are whole as they are.
-        of_classes = [p for p, name in self.names.items() if name.startswith(f"loss.{CLASSES}")]
+        of_classes = [p for p, name in self.names.items() if name.startswith(f"loss.{CLASS_PREFIX}")]
         self.own_classes = of_classes if self.sharded else []
         self.optimiser = create_optimiser(self.recipe.optimiser, self.net, self.names)
 
@@ -251,7 +251,7 @@ class Trainer:
     def best_net(self) -> nn.Module:
         """The network to evaluate and to keep: the average where there is one, then that with the teacher if asked."""
         net = self.net if self.average is None else self.average.net
-        return net if self.begun is None else between(net, self.begun, self.recipe.teacher.keep)
+        return net if self.begun is None else interpolate_weights(net, self.begun, self.recipe.teacher.keep)
 
 
 def _square_sum(tensors: list[Tensor], device: torch.device) -> Tensor:

@@ -6,12 +6,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from facepipe.train.data.augment import Augment
 from facepipe.train.recipe.strangers_section import StrangersSection
-from facepipe.train.recipe.uncertainty_section import Uncertainty
+from facepipe.train.recipe.uncertainty_section import UncertaintySection
 from facepipe.train.teacher.targets import Teacher
 from facepipe.train.trunk.section import Freeze
 from facepipe.zoo.card import Flip, TemplateName
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -22,7 +22,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Model(Section):
+class ModelSection(Section):
     """The network and how crops are fed to it; goes into the model card."""
 
     backbone: str = ""  # empty with [uncertainty] alone: all of this is then that of its backbone
@@ -37,7 +37,7 @@ class Model(Section):
     options: dict[str, Any] = {}
 
 
-class Loss(BaseModel):
+class LossSection(BaseModel):
     """The loss by name; further fields are its options, such as ``m``, ``s``, ``lambda_min``."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -71,7 +71,7 @@ class Data(Section):
     workers: Count = 0  # threads; 0: as many as cores, up to four
     ahead: Positive = 4  # batches
     cut_shards: Literal["refuse", "use"] = "refuse"
-    max_corrupt: Share = 0.1  # share of samples that may be unreadable
+    max_corrupt: Fraction = 0.1  # share of samples that may be unreadable
 
 
 class Optimiser(Section):
@@ -81,7 +81,7 @@ class Optimiser(Section):
     lr: Annotated[float, Field(gt=0)] = 0.1
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     nesterov: bool = False
-    betas: tuple[Share, Share] = (0.9, 0.999)
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     # sphereface: multipliers of the Caffe files; no-norm: no decay of biases and norms; all: one group
     groups: Literal["sphereface", "no-norm", "all"] = "all"
@@ -167,8 +167,8 @@ class Recipe(Section):
     """A whole recipe, with its defaults filled in."""
 
     about: str = ""
-    model: Model = Model()
-    loss: Loss
+    model: ModelSection = ModelSection()
+    loss: LossSection
     data: Data = Data()
     augment: Augment = Augment()
     optimiser: Optimiser = Optimiser()
@@ -178,7 +178,7 @@ class Recipe(Section):
     teacher: Teacher = Teacher()
     freeze: Freeze = Freeze()
     strangers: StrangersSection = StrangersSection()
-    uncertainty: Uncertainty = Uncertainty()
+    uncertainty: UncertaintySection = UncertaintySection()
     distributed: Distributed = Distributed()
     history: list[str] = []  # what resumed runs changed, and from which step on; written by facepipe
 

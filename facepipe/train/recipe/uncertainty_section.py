@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 
-class Uncertainty(BaseModel):
+class UncertaintySection(BaseModel):
     """A head on a backbone that is trained already. ``[model]`` is then that of the backbone's card.
 
     The loss stands in ``[loss]``: ``scf`` for heads that give κ, ``pfe`` or ``probface`` for those that give σ².

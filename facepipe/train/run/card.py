@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from facepipe.files import write_bytes
 from facepipe.train.heads.frozen import of_card, parts
 from facepipe.train.recipe.schema import Recipe
-from facepipe.zoo import Card, Model, Probability, Source, Threshold, Uncertainty, save_card
+from facepipe.zoo import Card, CardSource, Model, Probability, Threshold, Uncertainty, save_card
 
 WEIGHTS = "weights.safetensors"
 CARD = "card.toml"
@@ -23,7 +23,7 @@ _UNSAVED = "0" * 64
 def as_model(net: nn.Module, recipe: Recipe, device: torch.device) -> Model:
     """The network, a head included, as a model to embed with while it is trained; nothing is copied or written."""
     backbone, head = parts(net)
-    card = _card("training", recipe, _UNSAVED, [], Source(), None if head is None else of_card(recipe))
+    card = _card("training", recipe, _UNSAVED, [], CardSource(), None if head is None else of_card(recipe))
     return Model(card=card, network=backbone, identity=card.identity, device=device, head=head)
 
 
@@ -32,7 +32,7 @@ def write_model(
     net: nn.Module,
     recipe: Recipe,
     thresholds: Sequence[Threshold],
-    source: Source,
+    source: CardSource,
     uncertainty: Uncertainty | None = None,
     probabilities: Sequence[Probability] = (),
 ) -> Card:
@@ -67,7 +67,7 @@ def _card(
     recipe: Recipe,
     sha256: str,
     thresholds: Sequence[Threshold],
-    source: Source,
+    source: CardSource,
     uncertainty: Uncertainty | None,
     probabilities: Sequence[Probability] = (),
 ) -> Card:

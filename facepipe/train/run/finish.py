@@ -14,17 +14,16 @@ from facepipe.files import replacing, write_text
 from facepipe.losses import ClassificationLoss, Distillation, angular_fisher_score
 from facepipe.score import Logistic
 from facepipe.train.data.crops import Crops
-from facepipe.train.evaluation.calibrate import Threshold, curve_of, pair_scores, subset, thresholds_at
+from facepipe.train.evaluation.calibrate import MeasuredThreshold, curve_of, pair_scores, subset, thresholds_at
 from facepipe.train.heads.frozen import backbone_card, head_note
 from facepipe.train.heads.reference import kept_probabilities, kept_thresholds, reference
 from facepipe.train.loop.checkpoint import TrainingError
 from facepipe.train.loop.trainer import Trainer
 from facepipe.train.recipe.schema import Recipe
 from facepipe.train.run.card import as_model, write_model
-from facepipe.train.run.folder import CLASSES, IDENTITIES
+from facepipe.train.run.folder import CLASSES_FILE, IDENTITIES
 from facepipe.train.run.prepare import Prepared
-from facepipe.zoo import Card, Probability, Source, Uncertainty
-from facepipe.zoo import Threshold as CardThreshold
+from facepipe.zoo import Card, CardSource, Probability, Threshold, Uncertainty
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Validation:
         notes: on what could not be measured.
     """
 
-    thresholds: list[Threshold]
+    thresholds: list[MeasuredThreshold]
     curves: dict[str, Logistic | None]
     uncertainty: Uncertainty | None
     figures: dict[str, Any]
@@ -67,7 +66,7 @@ def finish(recipe: Recipe, run: Path, ready: Prepared, figures: dict[str, float]
     try:
         write_model(run, trainer.best_net(), recipe, thresholds, _source(recipe, ready), found.uncertainty, curves)
         if centres is not None:
-            with replacing(run / CLASSES) as temporary:
+            with replacing(run / CLASSES_FILE) as temporary:
                 save_file({"weight": centres.contiguous().cpu()}, temporary)
         write_text(run / IDENTITIES, "".join(f"{name}\n" for name in samples.identities))
     except (OSError, SafetensorError) as error:
@@ -79,11 +78,11 @@ def finish(recipe: Recipe, run: Path, ready: Prepared, figures: dict[str, float]
     return {"evaluation": figures, **found.figures, "thresholds": measured, "notes": found.notes}
 
 
-def _of_card(recipe: Recipe, found: Validation) -> list[CardThreshold]:
+def _of_card(recipe: Recipe, found: Validation) -> list[Threshold]:
     """Thresholds measured here, but for those that the card of a backbone brings along."""
     kept = kept_thresholds(recipe)
     measured = [
-        CardThreshold(far=one.far, value=one.value, score=one.score, calibrated_on=_measured_on(found.figures))
+        Threshold(far=one.far, value=one.value, score=one.score, calibrated_on=_measured_on(found.figures))
         for one in found.thresholds
         if not kept or one.score != "cosine"
     ]
@@ -105,7 +104,7 @@ def _measured_on(figures: dict[str, Any]) -> str:
     return "{held_out_images} crops of {held_out} identities held out of training".format_map(figures)
 
 
-def _source(recipe: Recipe, ready: Prepared) -> Source:
+def _source(recipe: Recipe, ready: Prepared) -> CardSource:
     """What the card says of the data and, where there is one, of the teacher; and on what terms each is."""
     data, labels = recipe.data, ready.samples.labels
     named = int((labels >= 0).sum())
@@ -121,7 +120,7 @@ def _source(recipe: Recipe, ready: Prepared) -> Source:
         base = backbone_card(recipe)
         notes = f"{head_note(base)}; {notes}"
         licence = _with_licence(licence, "backbone", base)
-    return Source(training_data=about, licence=licence, notes=notes)
+    return CardSource(training_data=about, licence=licence, notes=notes)
 
 
 def _with_licence(licence: str, role: str, card: Card) -> str:

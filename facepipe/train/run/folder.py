@@ -12,7 +12,7 @@ from facepipe.train.run.card import CARD, WEIGHTS
 
 RECIPE = "recipe.toml"
 IDENTITIES = "identities.txt"
-CLASSES = "classes.safetensors"
+CLASSES_FILE = "classes.safetensors"
 
 
 def require_folder(recipe: Recipe, run: Path, resume: bool) -> None:
@@ -31,7 +31,7 @@ def require_folder(recipe: Recipe, run: Path, resume: bool) -> None:
         raise TrainingError(
             f"{run}: holds a run already ({kept[0].name}); go on with --resume, or choose another --out"
         )
-    there = [name for name in (RECIPE, LOG, WEIGHTS, CARD, CLASSES, IDENTITIES) if (run / name).exists()]
+    there = [name for name in (RECIPE, LOG, WEIGHTS, CARD, CLASSES_FILE, IDENTITIES) if (run / name).exists()]
     if there and (CARD in there or not (_was_begun(run / LOG) or _is_same(recipe, run / RECIPE))):
         raise TrainingError(f"{run / there[0]}: is there already; choose another folder with --out")
 

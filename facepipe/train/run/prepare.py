@@ -27,7 +27,7 @@ from facepipe.train.heads.frozen import check_loss, head_net
 from facepipe.train.loop.schedule import total_steps
 from facepipe.train.loop.trainer import Trainer
 from facepipe.train.recipe.file import RecipeError
-from facepipe.train.recipe.schema import Model, Recipe
+from facepipe.train.recipe.schema import ModelSection, Recipe
 from facepipe.train.teacher.distil import ask_teacher, create_loss, with_more
 from facepipe.train.teacher.targets import Targets
 from facepipe.train.trunk.cut import Upper
@@ -168,7 +168,7 @@ def _share(recipe: Recipe, ranks: Ranks) -> Share:
     return Share(own, micro_batches, ranks.rank, ranks.count)
 
 
-def _normalises_batches(model: Model) -> bool:
+def _normalises_batches(model: ModelSection) -> bool:
     try:
         with torch.device("meta"):
             net = _backbone(model)
@@ -218,7 +218,7 @@ def _trainer(
     return trainer
 
 
-def _backbone(model: Model) -> nn.Module:
+def _backbone(model: ModelSection) -> nn.Module:
     return backbones.create(
         model.backbone, input_size=model.input_size, embedding_dim=model.embedding_dim, **model.options
     )

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from facepipe.embedding.fold import fold_batch_norm
 from facepipe.losses.classification.angle import unit_rows
 from facepipe.train.recipe.file import RecipeError
-from facepipe.train.recipe.schema import Model as Student
+from facepipe.train.recipe.schema import ModelSection
 from facepipe.zoo import Model
 
 
@@ -25,7 +25,7 @@ class SameView:
         RecipeError: the teacher takes crops of another size.
     """
 
-    def __init__(self, teacher: Model, student: Student, mean: Tensor) -> None:
+    def __init__(self, teacher: Model, student: ModelSection, mean: Tensor) -> None:
         card = teacher.card.input
         if tuple(card.size) != tuple(student.input_size):
             sizes = " and ".join("×".join(map(str, size)) for size in (card.size, student.input_size))

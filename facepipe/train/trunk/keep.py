@@ -25,7 +25,7 @@ from facepipe.train.recipe.schema import Recipe
 from facepipe.train.teacher.first_weights import begin_as_teacher
 from facepipe.train.teacher.targets import Targets, centred, mean_direction
 from facepipe.train.trunk.cut import Upper, as_map, lower
-from facepipe.train.trunk.kept_maps import MIRRORED, PLAIN, KeptMaps, Run, fill, name_of
+from facepipe.train.trunk.kept_maps import MIRRORED, STRAIGHT, KeptMaps, Run, fill, name_of
 from facepipe.zoo import cache_folder, locate
 from facepipe.zoo.onnx_layers import OnnxLayers
 
@@ -139,7 +139,7 @@ def begun_targets(recipe: Recipe, kept: KeptMaps, net: nn.Module, device: torch.
     targets = np.zeros((kept.count, recipe.model.embedding_dim), np.float32)
     for first in range(0, kept.count, _BATCH):
         part = np.arange(first, min(first + _BATCH, kept.count))
-        views = [kept.batch(part, np.full_like(part, view)) for view in (PLAIN, MIRRORED)]
+        views = [kept.batch(part, np.full_like(part, view)) for view in (STRAIGHT, MIRRORED)]
         told = [unit(above(as_map(maps).to(device)).cpu().numpy()) for maps in views]
         targets[part] = unit(np.sum(told, axis=0))
     targets[kept.unreadable()] = 0

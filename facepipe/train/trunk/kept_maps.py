@@ -12,10 +12,10 @@ from facepipe.train.data.augment import NUMBERS, Augment, augment_batch
 from facepipe.train.data.crops import Crops
 from facepipe.train.data.order import uniforms
 
-CHUNK = 64
+MAPS_AT_ONCE = 64
 """Crops that are computed at a time; a stopped job goes on after the last whole chunk."""
 
-PLAIN, MIRRORED = 0, 1
+STRAIGHT, MIRRORED = 0, 1
 """The views that are not augmented."""
 
 Run = Callable[[np.ndarray], np.ndarray]
@@ -38,23 +38,23 @@ class KeptMaps:
     def __init__(self, folder: Path, count: int, views: int, shape: tuple[int, int, int]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.count, self.views, self.shape = count, views, shape
-        chunks = -(-count // CHUNK)
+        chunks = -(-count // MAPS_AT_ONCE)
         opened = [_view_files(folder, view, (count, *shape), chunks) for view in range(views)]
         self.maps, self._done = [maps for maps, _ in opened], [done for _, done in opened]
 
     def missing(self, worker: int = 0, workers: int = 1) -> list[tuple[int, int]]:
         """View and first crop of each chunk that has not been computed and is this worker's, view by view."""
         lacking = [(view, int(chunk)) for view, done in enumerate(self._done) for chunk in np.flatnonzero(done == 0)]
-        return [(view, chunk * CHUNK) for view, chunk in lacking if chunk % workers == worker]
+        return [(view, chunk * MAPS_AT_ONCE) for view, chunk in lacking if chunk % workers == worker]
 
     def write(self, view: int, first: int, maps: np.ndarray) -> None:
         """Keep the maps of one chunk."""
         self.maps[view][first : first + len(maps)] = maps
-        self._done[view][first // CHUNK] = 1
+        self._done[view][first // MAPS_AT_ONCE] = 1
 
     def unreadable(self) -> np.ndarray:
         """Which crops could not be read, bool N; their maps are no numbers."""
-        return np.asarray(np.isnan(self.maps[PLAIN][:, 0, 0, 0]))
+        return np.asarray(np.isnan(self.maps[STRAIGHT][:, 0, 0, 0]))
 
     def batch(self, indices: np.ndarray, views: np.ndarray) -> np.ndarray:
         """Maps float16 n×h×w×C of crops ``indices``, each in its view."""
@@ -84,7 +84,7 @@ def fill(
         worker, workers: number of this process and of all that fill the same files, on one machine.
     """
     missing = kept.missing(worker, workers)
-    total = sum(min(CHUNK, kept.count - first) for _, first in missing)
+    total = sum(min(MAPS_AT_ONCE, kept.count - first) for _, first in missing)
     done = 0
     with ThreadPoolExecutor(1) as pool:
         waiting = [pool.submit(_view, crops, augment, *place) for place in missing[:1]]
@@ -100,12 +100,12 @@ def fill(
 
 def _view(crops: Crops, augment: Augment, view: int, first: int) -> tuple[np.ndarray, np.ndarray]:
     """Pixels of a chunk, and which of them could be read; another crop stands in for the rest."""
-    indices = np.arange(first, min(first + CHUNK, len(crops.samples)))
+    indices = np.arange(first, min(first + MAPS_AT_ONCE, len(crops.samples)))
     epochs = np.full_like(indices, view)
     pixels, used = crops.numbered(indices, np.zeros_like(indices))
     if view == MIRRORED:
         pixels = np.ascontiguousarray(pixels[:, :, ::-1])
-    elif view != PLAIN:
+    elif view != STRAIGHT:
         augment_batch(pixels, uniforms(crops.seed, epochs, indices, NUMBERS), augment)
     return pixels, used == indices
 

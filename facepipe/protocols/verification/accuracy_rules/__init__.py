@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from facepipe.datasets.pairs.lfw_pairs import Pairs
     from facepipe.protocols.verification.tenfold import Judged
 
-Judge = Callable[["np.ndarray", "Pairs"], "Judged"]
+JudgePairs = Callable[["np.ndarray", "Pairs"], "Judged"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class AccuracyRule:
     """
 
     help: str
-    judge: Judge
-    judge_scores: Judge
+    judge: JudgePairs
+    judge_scores: JudgePairs
     validation: bool = False
 
 
