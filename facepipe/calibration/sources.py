@@ -10,8 +10,8 @@ import numpy as np
 from facepipe.alignment import Aligner, fit
 from facepipe.calibration.faces import KnownFaces, known_faces
 from facepipe.datasets import Samples, hold_out, hold_out_images, open_samples, take
+from facepipe.datasets.lines import read_text
 from facepipe.datasets.open_samples import shards_and_others
-from facepipe.datasets.pairs.lfw_pairs import read_lines
 from facepipe.datasets.samples.digest import image_digest
 from facepipe.datasets.samples.samples import NOBODY, join_samples
 from facepipe.datasets.samples.shards import open_shards
@@ -232,7 +232,8 @@ def read_one_person(path: Path) -> list[tuple[str, str]]:
     Raises:
         DatasetError: the file is missing or malformed; names the line.
     """
-    table = csv.DictReader(read_lines(path, "it holds pairs of images that show one person: a,b"))
+    text = read_text(path, "it holds pairs of images that show one person: a,b")
+    table = csv.DictReader(text.splitlines())
     pairs = []
     for row in table:
         a, b = (row.get("a") or "").strip(), (row.get("b") or "").strip()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from facepipe.embedding import Embedder
     from facepipe.zoo import Card
 
-_LISTS = {".csv": "csv", ".txt": "lfw"}
+_LISTS = (".csv", ".txt", ".tsv")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class _Faces:
 
     paths: tuple[Path, ...]
     images: Path | None
-    form: str | None
+    form: str
     aligned: bool
     detector: Any
     held_out: Any
@@ -52,7 +52,14 @@ class _Faces:
     help="False-accept rate of a threshold; may be repeated [default: 1e-2 1e-3 1e-4 1e-5].",
 )
 @click.option("--images", type=click.Path(path_type=Path), help="Photos of a list of pairs [default: beside it].")
-@click.option("--format", "form", type=click.Choice(["csv", "lfw", "two-lines"]), help="Of a list of pairs.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["auto", "csv", "lfw", "two-lines", "lines"]),
+    default="auto",
+    show_default=True,
+    help="Of a list of pairs, as for 'facepipe eval pairs'.",
+)
 @click.option("--held-out", type=click.IntRange(min=0), default=0, help="People that data.held_out kept from training.")
 @click.option(
     "--held-out-images",
@@ -78,7 +85,7 @@ def command(
     about: str,
     fars: tuple[float, ...],
     images: Path | None,
-    form: str | None,
+    form: str,
     held_out: int,
     held_out_images: tuple[str, ...],
     seed: int,
@@ -112,7 +119,8 @@ def command(
     if target is None:
         raise ModelError(f"{card.name} ships with facepipe, whose cards are not written to: name a card with -o")
     require_writable(target)
-    listed = len(paths) == 1 and (form or _LISTS.get(paths[0].suffix.lower())) and paths[0].is_file()
+    named = form != "auto" or paths[0].suffix.lower() in _LISTS
+    listed = len(paths) == 1 and named and paths[0].is_file()
     if images is not None and not listed:
         raise DatasetError(f"{images}: --images goes with a list of pairs; leave it out")
     if one_person is not None and (listed or not _are_crops(paths[0], already_aligned)):
@@ -163,7 +171,7 @@ def _pairs(given: _Faces, embedder: "Embedder", about: str, fars: Any) -> "Calib
     from facepipe.pipeline import Cropper, embed_images
 
     path = given.paths[0]
-    pairs = read_pairs(path, given.form or _LISTS[path.suffix.lower()])
+    pairs = read_pairs(path, given.form)
     folder = given.images or path.parent
     if folder.is_file():
         embeddings = load_embeddings(folder)

@@ -40,6 +40,7 @@ def stream_columns(
     import pyarrow as pa
     from pyarrow import csv
 
+    delimiter = _delimiter(path, delimiter)
     names = _names(path, delimiter, header)
     wanted = [_name(key, names, path) for key in kinds]
     types = {"text": pa.string(), "int32": pa.int32(), "int64": pa.int64(), "float32": pa.float32()}
@@ -65,15 +66,30 @@ def stream_columns(
         raise DatasetError(f"{path}: no lines in it; fetch it again")
 
 
-def _names(path: Path, delimiter: str, header: bool) -> list[str]:
-    """Names of the columns: those of the header, or their numbers."""
+def _delimiter(path: Path, usual: str) -> str:
+    """Tabs or commas where the first line has nothing else between its columns."""
+    words = _first(path)
+    return usual if usual in words else next((other for other in "\t,;" if other in words), usual)
+
+
+def _first(path: Path) -> str:
+    """The first line.
+
+    Raises:
+        DatasetError: there is no such file, or it is no text.
+    """
     try:
         with path.open("rb") as file:
-            words = file.readline().decode("utf-8").strip("\ufeff\r\n").split(delimiter)
+            return file.readline().decode("utf-8").strip("\ufeff\r\n")
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: no such file; it belongs to the dataset's lists") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: not a readable text file") from error
+
+
+def _names(path: Path, delimiter: str, header: bool) -> list[str]:
+    """Names of the columns: those of the header, or their numbers."""
+    words = _first(path).split(delimiter)
     if header:
         return [word.strip() or f"#{number}" for number, word in enumerate(words)]
     return [f"#{number}" for number in range(len(words))]

@@ -1,9 +1,10 @@
 """Celebrities in Frontal-Profile."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from facepipe.datasets.pairs.cfp import cfp_images, read_cfp_pairs
+from facepipe.datasets.pairs.cfp import cfp_folder, cfp_images, read_cfp_pairs
 from facepipe.errors import DatasetError
 from facepipe.evaluation.source import Source, source_of
 from facepipe.protocols import FARS, VerificationResult, evaluate_pairs
@@ -31,8 +32,8 @@ def cfp(
     Raises:
         FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
     """
-    images = source_of(source)
-    folder = images.paths[0] / "Protocol" if protocol is None else Path(protocol)
+    images = replace(source_of(source), on_miss=on_miss)
+    folder = cfp_folder(images.paths[0]) / "Protocol" if protocol is None else Path(protocol)
     if protocol is None and not folder.is_dir():
         raise DatasetError(f"{images.paths[0]}: has no folder Protocol; name CFP's with --protocol")
     listed = read_cfp_pairs(folder, part)

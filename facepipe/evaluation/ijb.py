@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from facepipe.datasets.lines import without_extension
 from facepipe.datasets.samples.digest import files_digest
 from facepipe.datasets.templates.ijb import IjbFolder, find_ijb, read_enrolment, read_faces, read_template_pairs
 from facepipe.datasets.templates.template_rows import TemplateRows
@@ -24,7 +25,7 @@ from facepipe.protocols.ijb.identification import (
 )
 from facepipe.protocols.ijb.template_pooling import TemplateRecipe
 from facepipe.protocols.ijb.verification import TemplatesResult, evaluate_ijb_verification, ijb_templates
-from facepipe.protocols.rows import find_rows, without_extension
+from facepipe.protocols.rows import find_rows
 
 
 def ijb(

@@ -1,6 +1,7 @@
 """Labeled Faces in the Wild, view 2."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from facepipe.datasets.pairs.lfw_pairs import read_lfw_pairs
@@ -31,5 +32,6 @@ def lfw(
     Raises:
         FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
     """
-    embeddings, listed = embeddings_of_pairs(source_of(source), read_lfw_pairs(Path(pairs)), "LFW", damage)
+    images = replace(source_of(source), on_miss=on_miss)
+    embeddings, listed = embeddings_of_pairs(images, read_lfw_pairs(Path(pairs)), "LFW", damage)
     return with_damage(evaluate_lfw(embeddings, listed, rule, on_miss, score, fars or FARS), damage)

@@ -1,6 +1,7 @@
 """Any list of pairs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from facepipe.datasets.pairs.any_pairs import read_pairs
@@ -13,7 +14,7 @@ def pairs(
     source: Source | Path | str | Sequence[Path | str],
     pairs: Path | str,
     *,
-    form: str = "csv",
+    form: str = "auto",
     rule: str = "insightface",
     score: str = "cosine",
     on_miss: str = "centre",
@@ -33,5 +34,6 @@ def pairs(
     Raises:
         FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
     """
-    embeddings, listed = embeddings_of_pairs(source_of(source), read_pairs(Path(pairs), form), "pairs", damage)
+    images = replace(source_of(source), on_miss=on_miss)
+    embeddings, listed = embeddings_of_pairs(images, read_pairs(Path(pairs), form), "pairs", damage)
     return with_damage(evaluate_pairs(embeddings, listed, rule, on_miss, score, fars or FARS), damage)

@@ -50,6 +50,8 @@ class Source:
         rename: gives the crops of such a cropper paths of their own.
         regions: a folder → what opens a part of an image in it by the part's name, where names are not files.
         on: workers that embed the images; None: this process.
+        on_miss: what a protocol does without an image, where it can do without one: with ``skip`` images that are not
+            there or cannot be read are in ``failed`` of the embeddings, with their reason.
         halves: what becomes of the halves of an ensemble's members, see `facepipe.ensemble.concatenate`.
     """
 
@@ -67,6 +69,7 @@ class Source:
     wrap: "Callable[[Cropper], Cropper] | None" = None
     rename: "Callable[[Embeddings], Embeddings] | None" = None
     regions: "Callable[[Path], Read] | None" = None
+    on_miss: str = ""
     halves: str = "keep"
     on: "OnRay | None" = None
 
@@ -130,16 +133,23 @@ class Source:
         return loaded
 
     def _embed(self, names: Sequence[str], what: str, read: "Read | None") -> list["Embeddings"]:
-        from facepipe.datasets.samples.find_image import find_image
-
         if read is not None:
             return [self._run(Path(), [Path(name) for name in names], list(self.models), what, read)]
         if self.regions is not None:
             parts = [Path(name) for name in names]
             return [self._run(path, parts, models, what, self.regions(path)) for path, models in self._runs()]
-        return [
-            self._run(path, [find_image(path, name) for name in names], models, what) for path, models in self._runs()
-        ]
+        return [self._named(path, names, models, what) for path, models in self._runs()]
+
+    def _named(self, folder: Path, names: Sequence[str], models: list[str], what: str) -> "Embeddings":
+        from facepipe.datasets.samples.find_image import find_images
+
+        files, missing = find_images(folder, names)
+        if missing and self.on_miss != "skip":
+            instead = "; --on-miss skip leaves their pairs out" if self.on_miss else ""
+            told = f"{len(missing)} of the {len(names)} images of the list are not there"
+            raise DatasetError(f"{folder / missing[0]}.jpg: no such image ({told}){instead}")
+        embeddings = self._run(folder, files, models, what)
+        return replace(embeddings, failed=(*embeddings.failed, *((name, "no such image") for name in missing)))
 
     def _runs(self) -> list[tuple[Path, list[str]]]:
         """Folders with the models for each: all for a single folder, else one each."""
@@ -213,6 +223,7 @@ class Source:
         from facepipe.ensemble import concatenate
 
         if len(parts) > 1 and names is not None:
+            names = self._in_all(parts, names)
             taken = [part.take(self._rows(part, number, names)) for number, part in enumerate(parts)]
             parts = [part.with_paths(taken[0].paths) for part in taken]
         embeddings = concatenate(parts, self.halves)
@@ -222,6 +233,15 @@ class Source:
         if self.save is not None:
             save_embeddings(self.save, embeddings)
         return embeddings
+
+    def _in_all(self, parts: list["Embeddings"], names: Sequence[str]) -> Sequence[str]:
+        """The names that all parts have, where the protocol can do without the others."""
+        from facepipe.protocols.rows import find_rows
+
+        if self.on_miss != "skip":
+            return names
+        there = [find_rows(part, names, leave=True) >= 0 for part in parts]
+        return [name for name, *found in zip(names, *there, strict=True) if all(found)]
 
     def _rows(self, part: "Embeddings", number: int, names: Sequence[str]) -> "np.ndarray":
         """`find_rows`, whose error says of which of several files or folders."""

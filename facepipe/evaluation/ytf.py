@@ -36,5 +36,8 @@ def ytf(
         FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
     """
     listed = read_ytf_pairs(Path(splits))
-    embeddings = source_of(source).listed(lambda folder: list_frames(folder, listed.names, frames), "YouTube Faces")
+    leave = on_miss == "skip"
+    embeddings = source_of(source).listed(
+        lambda folder: list_frames(folder, listed.names, frames, leave), "YouTube Faces"
+    )
     return evaluate_ytf(embeddings, listed, pool, rule, on_miss, score, fars or FARS, frames)

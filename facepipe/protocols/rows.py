@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from facepipe.datasets.lines import without_extension
 from facepipe.errors import DatasetError
-from facepipe.images import EXTENSIONS
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
 
 
-def find_rows(embeddings: "Embeddings", names: Sequence[str]) -> np.ndarray:
+def find_rows(embeddings: "Embeddings", names: Sequence[str], leave: bool = False) -> np.ndarray:
     """The row of each name, int64.
 
     A name fits a path that ends in it, the path's extension and second faces (``#1``) aside; so it does not
@@ -21,9 +21,10 @@ def find_rows(embeddings: "Embeddings", names: Sequence[str]) -> np.ndarray:
     Args:
         embeddings: with paths.
         names: paths without extension, such as ``Ann_Lee/Ann_Lee_0001``; of any depth.
+        leave: whether a name may be missing; its row is then −1.
 
     Raises:
-        DatasetError: a name is missing, or two paths end in it.
+        DatasetError: a name is missing, all are, or two paths end in it.
     """
     depths = sorted({name.count("/") + 1 for name in names})
     paths = [without_extension(path) for path in embeddings.paths]
@@ -34,28 +35,22 @@ def find_rows(embeddings: "Embeddings", names: Sequence[str]) -> np.ndarray:
             if paths[rows.setdefault(tail, row)] != path:
                 twice.add(tail)
     missing = [name for name in names if name not in rows]
-    if missing:
+    if missing and (not leave or len(missing) == len(names)):
         raise DatasetError(
-            f"{missing[0]}: {_reason(embeddings, missing[0])} ({len(missing)} of {len(names)} images are missing)"
+            f"{missing[0]}: {reason_of(embeddings, missing[0])} ({len(missing)} of {len(names)} images are missing)"
         )
     for name in names if twice else ():
         if name in twice:
             raise DatasetError(f"{name}: two of the embedded images end in this name; embed one folder of the dataset")
-    return np.array([rows[name] for name in names], np.int64)
-
-
-def without_extension(path: str) -> str:
-    """A path with ``/`` and without the extension of an image; other dots are part of the name."""
-    path = path.replace("\\", "/")
-    stem, dot, extension = path.rpartition(".")
-    return stem if dot and f".{extension.lower()}" in EXTENSIONS else path
+    return np.array([rows.get(name, -1) for name in names], np.int64)
 
 
 def _tail(path: str, depth: int) -> str:
     return "/".join(path.split("/")[-depth:])
 
 
-def _reason(embeddings: "Embeddings", name: str) -> str:
+def reason_of(embeddings: "Embeddings", name: str) -> str:
+    """Why a name has no row."""
     for path, text in embeddings.failed:
         if _tail(without_extension(path), name.count("/") + 1) == name:
             return text

@@ -1,6 +1,7 @@
 """``facepipe eval risk``."""
 
 import csv
+import importlib
 import json
 
 import cv2
@@ -108,10 +109,21 @@ def test_errors_are_one_line(words, tmp_path, data):
     assert "have no kappa" in refused(*words, "--confidence", "kappa")
     assert "cannot write .gif; the name must end in .png" in refused(*words, "--plot", tmp_path / "a.gif")
     assert "--fmr" in run(*words[:-1], 1.5).err
-    assert "cannot be measured on 30 impostor pairs" in refused(*words[:-2])
+    assert "30 pairs of different people" in refused(*words[:-2])
     plain = tmp_path / "plain.parquet"
     run(*words, "--save", plain)
     pairs = root / "pairs.txt"
     line = refused("eval", "risk", plain, "--pairs", pairs, "--damage", "standard")
     assert line.startswith(f"{plain}: no damaged copies in it")
     assert "needs the images" in refused("eval", "risk", plain, "--pairs", pairs, "--sheet", tmp_path / "s.jpg")
+
+
+def test_too_few_impostors_are_told_before_the_work(words, monkeypatch, tmp_path):
+    """No image is looked at, and the least rate that can be had is said."""
+    risk = importlib.import_module("facepipe.evaluation.risk")  # the package has a function of its name
+    monkeypatch.setattr(risk, "embeddings_of_pairs", lambda *_: pytest.fail("worked first"))
+    told = refused(*words[:-1], 1e-3)
+    assert "pairs.txt: 30 pairs of different people, and a false-match rate of 0.001 takes 1000; --fmr 0.034 is the least" in told
+    assert "60 pairs of different people" in refused(*words[:-1], 1e-3, "--damage", "standard")
+    (tmp_path / "pairs.csv").write_text("a,b,same\np,q,0\n")
+    assert "no pairs of one person" in refused(*words[:4], tmp_path / "pairs.csv", *words[5:])

@@ -123,6 +123,49 @@ def test_other_forms_of_lists(crops, models, tmp_path):
     assert (told["pairs"], len(told["folds"])) == (24, 10) and [p["far"] for p in told["tar"]] == [0.2]
 
 
+@pytest.fixture
+def troubled(crops, tmp_path):
+    """The crops, one of them missing, one cut off, one empty."""
+    folder = shutil.copytree(crops, tmp_path / "troubled")
+    (folder / "p0" / "0.png").unlink()
+    whole = (folder / "p1" / "1.png").read_bytes()
+    (folder / "p1" / "1.png").write_bytes(whole[: len(whole) // 3])
+    (folder / "p2" / "2.png").write_bytes(b"")
+    return folder
+
+
+def test_skip_does_without_images_that_cannot_be_read(troubled, listed, models, tmp_path):
+    words = ["--pairs", listed, "--on-miss", "skip"]
+    made = ["-m", models[0], "--already-aligned"]
+    told = run("eval", "pairs", troubled, *words, *made, "--save", tmp_path / "e.parquet", "--json").json
+    rows = listed.read_text().splitlines()[1:]
+    bad = {"p0/0.png", "p1/1.png", "p2/2.png"}
+    left = [row for row in rows if not bad & set(row.split(",")[:2])]
+    assert (told["unreadable"], told["pairs"], told["skipped_pairs"]) == (3, len(left), len(rows) - len(left))
+    assert told["why_unreadable"] == "p0/0: no such image" and told["images"] == 24 and told["undetected"] == 0
+    assert run("eval", "pairs", tmp_path / "e.parquet", *words, "--json").json == told, "and from what was saved"
+    shown = run("eval", "pairs", troubled, *words, *made)
+    assert "3 of 24 images are missing or could not be read, such as p0/0: no such image" in shown.err
+    assert f"{len(rows) - len(left)} of {len(rows)} pairs were left out" in shown.err
+    # What remains is what a list of the pairs that are left gives.
+    (tmp_path / "left.csv").write_text("\n".join(["a,b,same,fold", *left]))
+    same = run("eval", "pairs", troubled, "--pairs", tmp_path / "left.csv", *made, "--json").json
+    assert [fold["accuracy"] for fold in same["folds"]] == [fold["accuracy"] for fold in told["folds"]]
+    both = run("eval", "pairs", troubled, *words, "-m", models[0], "-m", models[1], "--already-aligned", "--json").json
+    assert both["skipped_pairs"] == told["skipped_pairs"]
+
+
+@pytest.mark.parametrize("how", ["centre", "fail"])
+def test_without_skip_a_missing_image_is_told_before_the_work(troubled, listed, models, how):
+    words = ["--pairs", listed, "-m", models[0], "--already-aligned", "--on-miss", how]
+    error = refused("eval", "pairs", troubled, *words)
+    assert "p0/0.jpg: no such image (1 of the 24 images of the list are not there)" in error
+    assert "--on-miss skip leaves their pairs out" in error
+    shutil.rmtree(troubled / "p3")
+    assert "(5 of the 24 images" in refused("eval", "pairs", troubled, *words)
+    assert "nor any other of the 24" in refused("eval", "pairs", models[0], *words)
+
+
 def test_for_people(crops, listed, models):
     ended = run("eval", "pairs", crops, "--pairs", listed, "-m", models[0], "--already-aligned", "--rule", "sphereface")
     assert ended.code == 0
@@ -314,6 +357,15 @@ def test_ytf(ytf, models, tmp_path):
     assert "0 of 8 videos had no detected face" in ended.err and "32 frames used" in ended.err
     both = run("eval", "ytf", ytf, *words, *crops, "-m", models[1]).json
     assert "+other@" in both["settings"]["model"]
+
+
+def test_ytf_skip_does_without_videos(ytf, models, tmp_path):
+    folder = shutil.copytree(ytf, tmp_path / "ytf")
+    shutil.rmtree(folder / "frame_images_DB" / "P0" / "0")
+    words = ["--splits", folder / "splits.txt", "-m", models[0], "--already-aligned"]
+    assert "P0/0: no frames of this video" in refused("eval", "ytf", folder, *words)
+    told = run("eval", "ytf", folder, *words, "--on-miss", "skip", "--json").json
+    assert (told["unreadable"], told["skipped_pairs"], told["pairs"], told["videos"]) == (1, 4, 12, 8)
 
 
 def test_results_hold_no_nan(crops, listed, models):

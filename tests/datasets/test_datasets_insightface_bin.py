@@ -35,6 +35,12 @@ def python2(images, same):
         ([np.frombuffer(image, np.uint8) for image in IMAGES[:4]], [True, False]),
         (IMAGES[:4], [np.bool_(True), np.bool_(False)]),
         (IMAGES[:4], [1, 0]),
+        (IMAGES[:4], np.array([True, False])),
+        (IMAGES[:4], np.array([1, 0])),
+        (IMAGES[:4], np.array([[1], [0]], ">i4")),
+        (IMAGES[:4], np.array([1, 0], np.float32)),
+        (IMAGES[:4], [np.int64(1), np.int64(0)]),
+        (IMAGES[:4], np.array([1, 0], np.uint8)),
     ],
 )
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
@@ -116,6 +122,9 @@ def test_no_code_is_run(tmp_path, protocol):
         ((b"ab", [True]), "two lists"),
         ((["a", "b"], [True]), "an image is no bytes"),
         ((IMAGES[:2], ["yes"]), "neither true nor false"),
+        ((IMAGES[:2], np.array([2])), "neither true nor false"),
+        ((IMAGES[:2], np.array([True, False])), "2 images for 2 pairs"),
+        ((IMAGES[:2], np.array(["yes"])), "another type than bytes and numbers"),
         (([np.zeros(3)] * 2, [True]), "another type than bytes"),
         (([np.array([b"a", None])] * 2, [True]), "another type than bytes"),
     ],

@@ -65,7 +65,7 @@ def test_cfp_images_lie_below_data_or_in_the_folder(tmp_path):
     [
         ("Pair_list_P.txt", "one ../a/b/c.jpg", "Pair_list_P.txt, line 1: must be 'NUMBER PATH'"),
         ("Pair_list_F.txt", "1 01.jpg", "Pair_list_F.txt, line 1: a path like"),
-        ("Split/FP/02/diff.txt", "1;2", "diff.txt, line 1: must be 'NUMBER,NUMBER'"),
+        ("Split/FP/02/diff.txt", "1:2", "diff.txt, line 1: must be 'NUMBER,NUMBER'"),
         ("Split/FP/01/same.txt", "9,1", "same.txt, line 1: image 9 is in no"),
         ("Split/FP/01/same.txt", "1,5", "same.txt, line 1: image 5 is in no"),
     ],
@@ -78,9 +78,9 @@ def test_damaged_cfp(cfp, file, line, match):
 
 def test_missing_cfp(cfp, tmp_path):
     (cfp / "Split" / "FF" / "02" / "diff.txt").unlink()
-    with pytest.raises(DatasetError, match=r"02/diff\.txt: no such pairs file"):
+    with pytest.raises(DatasetError, match=r"02/diff\.txt: no such list"):
         read_cfp_pairs(cfp, "FF")
-    with pytest.raises(DatasetError, match=r"Pair_list_F\.txt: no such pairs file"):
+    with pytest.raises(DatasetError, match=r"Pair_list_F\.txt: no such list"):
         read_cfp_pairs(tmp_path, "FF")
     (tmp_path / "new").mkdir()
     for name in ("Pair_list_F.txt", "Pair_list_P.txt"):

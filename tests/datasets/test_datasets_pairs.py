@@ -47,7 +47,7 @@ def test_lfw_pairs(shared):
     [
         (lambda lines: [], "line 1: must hold the number of folds"),
         (lambda lines: ["ten 300", *lines[1:]], "line 1: must hold the number of folds"),
-        (lambda lines: ["2", *lines[1:]], "line 1: must hold"),
+        (lambda lines: ["2", *lines[1:]], "line 1: has no number of folds; this is a list of view 1"),
         (lambda lines: ["1 4", *lines[1:]], "line 1: needs at least two folds"),
         (lambda lines: ["2 0", *lines[1:]], "line 1: needs at least two folds and one pair"),
         (lambda lines: lines[:-1], "ends at line 8, but its header promises 8 pairs"),
@@ -56,10 +56,11 @@ def test_lfw_pairs(shared):
         (lambda lines: ["2 1", *lines[1:]], "line 6: more pairs|line 3: genuine and impostor"),
         (lambda lines: [*lines[:4], "Bo one Cy_D 1", *lines[5:]], "line 5: 'one' or '1' is no image number"),
         (lambda lines: [*lines[:4], "Bo 1 Cy_D -1", *lines[5:]], "line 5: '1' or '-1' is no image number"),
-        (lambda lines: [*lines[:2], "Bo 0 1", *lines[3:]], "line 3: must be 'name i j'"),
-        (lambda lines: [*lines[:2], "Bo x 1", *lines[3:]], "line 3: must be 'name i j'"),
+        (lambda lines: [*lines[:2], "Bo 0 1", *lines[3:]], "line 3: '0' or '1' is no image number, in 'Bo 0 1'"),
+        (lambda lines: [*lines[:2], "Bo x 1", *lines[3:]], "line 3: 'x' or '1' is no image number"),
         (lambda lines: [*lines[:2], "Bo 1", *lines[3:]], "line 3: must be 'name i j'"),
-        (lambda lines: [*lines[:2], "", *lines[3:]], "line 3: must be 'name i j'"),
+        (lambda lines: [*lines[:2], "", *lines[3:]], "ends at line 9, but .* 8 pairs, and 7 are there"),
+        (lambda lines: [*lines[:3], "Ann 1 Ann 2", *lines[4:]], "line 4: two people of one name, 'Ann'"),
         (lambda lines: [*lines[:2], "Bo 1 2 3 4", *lines[3:]], "line 3: must be 'name i j'"),
         (lambda lines: [*lines[:2], lines[3], lines[2], *lines[4:]], "line 3: genuine and impostor pairs are out of"),
     ],
@@ -72,7 +73,7 @@ def test_malformed_pairs_file(tmp_path, change, match):
 
 
 def test_pairs_file_that_cannot_be_read(tmp_path):
-    with pytest.raises(DatasetError, match=r"gone\.txt: no such pairs file"):
+    with pytest.raises(DatasetError, match=r"gone\.txt: no such list"):
         read_lfw_pairs(tmp_path / "gone.txt")
     with pytest.raises(DatasetError, match="not a readable text file"):
         read_lfw_pairs(tmp_path)

@@ -67,7 +67,7 @@ def test_list_files(tmp_path, text, identities, labels):
     ("text", "message"),
     [
         ("a.png 1\nb.png -2\n", r"list.txt, line 2: label -2 is out of range; numbers start at 0"),
-        ("a.png 1\nb.png\n", r"list.txt, line 2: expected 'IMAGE LABEL', found 'b.png'"),
+        ("a.png 1\nb.png\n", r"list.txt, line 2: must be 'IMAGE LABEL', not 'b.png'"),
         ("\n", r"list.txt: no labelled image in it"),
     ],
 )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("pairs")
 @source_path
-@verification.pairs_list("csv")
+@verification.pairs_list
 @verification.verification("insightface")
 @verification.damage
 @door(SAVE, reads=("paths", "pairs"))

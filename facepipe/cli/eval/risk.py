@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command("risk")
 @source_path
-@verification.pairs_list("lfw")
+@verification.pairs_list
 @click.option(
     "--confidence",
     "confidences",

@@ -16,7 +16,8 @@ on_miss = click.option(
     type=click.Choice(["centre", "skip", "fail"]),
     default="centre",
     show_default=True,
-    help="An image without a detected face: use its centre, skip its pairs, or stop.",
+    help="An image without a detected face: use its centre, skip its pairs, or stop. skip does without images that are "
+    "missing or cannot be read, too.",
 )
 fars = click.option(
     "--far",
@@ -28,24 +29,21 @@ fars = click.option(
 damage = click.option("--damage", type=click.Choice(["standard"]), help="Mix in damaged copies of the images.")
 
 
-def pairs_list(default: str) -> Callable[[F], F]:
+def pairs_list(command: F) -> F:
     """``--pairs`` and ``--format``; the command gets them as ``pairs`` and ``form``."""
-
-    def decorate(command: F) -> F:
-        form = click.option(
-            "--format",
-            "form",
-            type=click.Choice(["csv", "lfw", "two-lines"]),
-            default=default,
-            show_default=True,
-            help="csv: columns a,b,same[,fold]; lfw: LFW's pairs.txt; two-lines: CALFW's and CPLFW's lists.",
-        )
-        pairs = click.option(
-            "--pairs", "pairs", required=True, type=click.Path(path_type=Path), help="The list: see --format."
-        )
-        return pairs(form(command))
-
-    return decorate
+    form = click.option(
+        "--format",
+        "form",
+        type=click.Choice(["auto", "csv", "lfw", "two-lines", "lines"]),
+        default="auto",
+        show_default=True,
+        help="csv: columns a,b,same[,fold] under headings; lfw: LFW's pairs.txt; two-lines: CALFW's and CPLFW's "
+        "lists; lines: IMAGE IMAGE 1; auto: by the first line.",
+    )
+    pairs = click.option(
+        "--pairs", "pairs", required=True, type=click.Path(path_type=Path), help="The list: see --format."
+    )
+    return pairs(form(command))
 
 
 def verification(rule: str) -> Callable[[F], F]:

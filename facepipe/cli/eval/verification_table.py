@@ -39,6 +39,11 @@ def show_verification(result: "VerificationResult | VideosResult", title: str) -
     count = f"{result.videos} videos" if isinstance(result, VideosResult) else f"{result.images} images"
     missed = f"{result.undetected} of {count} had no detected face{used}"
     note(missed)
+    if result.unreadable:
+        told = f"{result.unreadable} of {count} are missing or could not be read, such as {result.why_unreadable}"
+        note(told, style="yellow")
+    if result.skipped_pairs:
+        note(f"{result.skipped_pairs} of {result.pairs + result.skipped_pairs} pairs were left out", style="yellow")
     if result.accuracy is not None:
         say(_quotation(result, title, missed))
 
@@ -54,6 +59,7 @@ def _quotation(result: "VerificationResult | VideosResult", title: str, missed: 
         f"model {settings['model']}, flip {settings['flip']}",
         *([settings["precision"]] if settings.get("precision") else []),
         *([missed] if result.undetected else []),
+        *([f"{result.skipped_pairs} pairs left out"] if result.skipped_pairs else []),
     ]
     return f"{title}: {100 * (result.accuracy or 0):.2f} ± {error} % ({'; '.join(parts)})"
 

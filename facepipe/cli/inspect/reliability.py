@@ -16,8 +16,8 @@ from facepipe.cli.screen import note, out, print_json
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["lfw", "csv", "two-lines"]),
-    default="lfw",
+    type=click.Choice(["auto", "csv", "lfw", "two-lines", "lines"]),
+    default="auto",
     show_default=True,
     help="Of the list, as for 'facepipe eval pairs'.",
 )

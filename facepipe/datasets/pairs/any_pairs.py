@@ -2,21 +2,60 @@
 
 from pathlib import Path
 
+from facepipe.datasets.lines import Line, is_image, read_lines, whole
 from facepipe.datasets.pairs.csv import read_pairs_csv
 from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
+from facepipe.datasets.pairs.line_pairs import read_line_pairs
 from facepipe.datasets.pairs.two_line_pairs import read_two_line_pairs
+from facepipe.errors import DatasetError
 
-_READERS = {"csv": read_pairs_csv, "lfw": read_lfw_pairs, "two-lines": read_two_line_pairs}
+_READERS = {
+    "csv": read_pairs_csv,
+    "lfw": read_lfw_pairs,
+    "two-lines": read_two_line_pairs,
+    "lines": read_line_pairs,
+}
+FORMS = ("auto", *_READERS)
 
 
-def read_pairs(path: Path, form: str) -> Pairs:
+def read_pairs(path: Path, form: str = "auto") -> Pairs:
     """The pairs of a list.
 
     Args:
         path: of the list.
-        form: ``csv`` (a user's own), ``lfw`` (LFW's pairs.txt) or ``two-lines`` (CALFW, CPLFW).
+        form: ``csv`` (a user's own, with headings), ``lfw`` (LFW's pairs.txt), ``two-lines`` (CALFW, CPLFW), ``lines``
+            (two images and 1 or 0 in a line), or ``auto``: by the first line.
 
     Raises:
-        DatasetError: the file is missing or malformed.
+        DatasetError: the file is missing or malformed, or its first line tells no form.
     """
-    return _READERS[form](path)
+    return _READERS[form_of(path) if form == "auto" else form](path)
+
+
+def form_of(path: Path) -> str:
+    """The form of a list by its first line.
+
+    Raises:
+        DatasetError: the file is missing or empty, or the line tells no form; says what would.
+    """
+    lines = read_lines(path, "name a list of pairs")
+    if not lines:
+        raise DatasetError(f"{path}: no pairs in it")
+    words = [word.casefold() for word in lines[0].words(commas=True)]
+    if {"a", "b", "same"} <= set(words):
+        return "csv"
+    if words[:2] == ["name", "imagenum1"] or (len(words) == 2 and None not in map(whole, words)):
+        return "lfw"
+    if _is_half(lines[0]):
+        return "two-lines"
+    if len(words) == 3:
+        return "lines"
+    raise lines[0].wrong(
+        "'a,b,same' (a CSV with headings), '10 300' (LFW), 'NAME.jpg NUMBER' (CALFW) or 'IMAGE IMAGE 1'; "
+        "or say what it is with --format"
+    )
+
+
+def _is_half(line: Line) -> bool:
+    words = line.text.rsplit(None, 1)
+    return len(words) == 2 and is_image(words[0]) and whole(words[1]) is not None and len(line.words()) == 2

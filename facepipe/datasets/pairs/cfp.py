@@ -3,27 +3,35 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from facepipe.datasets.pairs.lfw_pairs import Pairs, make_pairs, read_lines
+from facepipe.datasets.lines import Line, image_path, read_lines, whole
+from facepipe.datasets.pairs.lfw_pairs import Pairs, Row, make_pairs
 from facepipe.errors import DatasetError
 
 PARTS = ("FF", "FP")
-_LISTS = {"FF": ("Pair_list_F.txt", "Pair_list_F.txt"), "FP": ("Pair_list_F.txt", "Pair_list_P.txt")}
+_LISTS = {"FF": ("F", "F"), "FP": ("F", "P")}
+_NAMES = ("Pair_list_{}.txt", "image_list_{}.txt")
 _DEPTH = 3
 
 
 def cfp_images(root: Path) -> Path:
-    """Where the people's folders lie: ``Data/Images`` below ``root``, or ``root`` itself."""
-    inside = root / "Data" / "Images"
+    """Where the people's folders lie: ``Data/Images`` or ``Images`` below ``root``, or ``root`` itself."""
+    places = (cfp_folder(root) / "Data" / "Images", root / "Images")
+    return next((place for place in places if place.is_dir()), root)
+
+
+def cfp_folder(root: Path) -> Path:
+    """The folder with ``Data`` and ``Protocol``: ``root``, or ``cfp-dataset`` in it, as the archive unpacks."""
+    inside = root / "cfp-dataset"
     return inside if inside.is_dir() else root
 
 
 def read_cfp_pairs(protocol: Path, part: str) -> Pairs:
     """Read CFP's protocol folder.
 
-    ``Pair_list_F.txt`` and ``Pair_list_P.txt`` number the frontal and the profile images (``1
-    ../Data/Images/001/frontal/01.jpg``); ``Split/FF/01/same.txt`` and ``diff.txt`` hold pairs of those numbers
-    (``a,b``), ten folders each for ``FF`` and ``FP``. In FP the first number is of a frontal image, the second
-    of a profile image.
+    ``Pair_list_F.txt`` and ``Pair_list_P.txt`` (of some copies ``image_list_F.txt`` and ``image_list_P.txt``; in the
+    folder or in ``Split``) number the frontal and the profile images (``1 ../Data/Images/001/frontal/01.jpg``);
+    ``Split/FF/01/same.txt`` and ``diff.txt`` hold pairs of those numbers (``a,b``), ten folders each for ``FF`` and
+    ``FP``. In FP the first number is of a frontal image, the second of a profile image.
 
     Args:
         protocol: the folder ``Protocol``.
@@ -37,46 +45,49 @@ def read_cfp_pairs(protocol: Path, part: str) -> Pairs:
     """
     if part not in PARTS:
         raise DatasetError(f"CFP has no part {part!r}; choose one of {', '.join(PARTS)}")
-    first, second = (_images(protocol / name) for name in _LISTS[part])
+    first, second = (_images(_list_of(protocol, letter)) for letter in _LISTS[part])
     folder = protocol / "Split" / part
     folds = sorted(path for path in folder.glob("*") if path.is_dir())
     if len(folds) < 2:
         raise DatasetError(f"{folder}: no folders of splits in it; it should hold 01 to 10, each with same.txt")
 
-    def rows() -> Iterator[tuple[str, str, bool, int]]:
+    def rows() -> Iterator[Row]:
         for number, fold in enumerate(folds):
             for name, same in (("same.txt", True), ("diff.txt", False)):
-                for a, b in _numbers(fold / name, first, second):
-                    yield a, b, same, number
+                for a, b, line in _numbers(fold / name, first, second):
+                    yield Row(a, b, same, number, line)
 
     return make_pairs(rows())
 
 
+def _list_of(protocol: Path, letter: str) -> Path:
+    """The list of the frontal (F) or profile (P) images, under the names that it has in copies of CFP."""
+    names = [name.format(letter) for name in _NAMES]
+    places = [folder / name for folder in (protocol, protocol / "Split") for name in names]
+    return next((place for place in places if place.is_file()), places[0])
+
+
 def _images(path: Path) -> dict[int, str]:
-    images = {}
-    for number, line in enumerate(read_lines(path, "CFP's folder Protocol holds it"), 1):
-        if not line.strip():
-            continue
-        try:
-            index, image = line.split(maxsplit=1)
-            key = int(index)
-        except ValueError as error:
-            raise DatasetError(f"{path}, line {number}: must be 'NUMBER PATH', not {line[:60]!r}") from error
-        parts = image.strip().replace("\\", "/").rpartition(".")[0].split("/")
+    images: dict[int, str] = {}
+    for line in read_lines(path, f"CFP's folder Protocol holds it, or {path.name.replace('Pair', 'image')}"):
+        words = line.text.split(None, 1)
+        key = whole(words[0].rstrip(",;"))
+        if len(words) != 2 or key is None:
+            raise line.wrong("'NUMBER PATH'")
+        parts = image_path(words[1]).rpartition(".")[0].split("/")
         if len(parts) < _DEPTH:
-            raise DatasetError(f"{path}, line {number}: a path like 001/frontal/01.jpg is missing")
-        images[key] = "/".join(parts[-_DEPTH:])
+            raise DatasetError(f"{line.where}: a path like 001/frontal/01.jpg is missing in {line.text[:60]!r}")
+        if images.setdefault(key, "/".join(parts[-_DEPTH:])) != "/".join(parts[-_DEPTH:]):
+            raise DatasetError(f"{line.where}: number {key} has another image before; fetch the list again")
     return images
 
 
-def _numbers(path: Path, first: dict[int, str], second: dict[int, str]) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(read_lines(path, "each split of CFP holds same.txt and diff.txt"), 1):
-        if not line.strip():
-            continue
-        try:
-            a, b = (int(word) for word in line.split(","))
-        except ValueError as error:
-            raise DatasetError(f"{path}, line {number}: must be 'NUMBER,NUMBER', not {line[:60]!r}") from error
+def _numbers(path: Path, first: dict[int, str], second: dict[int, str]) -> Iterator[tuple[str, str, Line]]:
+    for line in read_lines(path, "each split of CFP holds same.txt and diff.txt"):
+        words = line.words(commas=True)
+        a, b = (whole(word) for word in words) if len(words) == 2 else (None, None)
+        if a is None or b is None:
+            raise line.wrong("'NUMBER,NUMBER'")
         if a not in first or b not in second:
-            raise DatasetError(f"{path}, line {number}: image {a if a not in first else b} is in no Pair_list file")
-        yield first[a], second[b]
+            raise DatasetError(f"{line.where}: image {a if a not in first else b} is in no Pair_list file")
+        yield first[a], second[b], line

@@ -1,16 +1,20 @@
 """The user's own list of pairs: a CSV file."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from facepipe.datasets.pairs.lfw_pairs import Pairs, deal_folds, make_pairs, read_lines
+from facepipe.datasets.lines import Line, image_path, read_lines, whole, without_extension
+from facepipe.datasets.pairs.lfw_pairs import Pairs, Row, deal_folds, make_pairs
 from facepipe.errors import DatasetError
-from facepipe.images import EXTENSIONS
 
-_TRUTH = {"1": True, "true": True, "yes": True, "same": True, "0": False, "false": False, "no": False, "diff": False}
+_TRUTH = {
+    "1": True, "true": True, "yes": True, "same": True,
+    "0": False, "false": False, "no": False, "diff": False,
+    "different": False,
+}  # fmt: skip
 _MOST_FOLDS = 10_000
 
 
@@ -18,56 +22,80 @@ def read_pairs_csv(path: Path) -> Pairs:
     """Read ``a,b,same`` or ``a,b,same,fold``, with these names in the first line, in any order.
 
     ``a`` and ``b`` are paths relative to the images, with or without extension; ``same`` is 1 or 0 (true, yes,
-    same; false, no, diff); ``fold`` a whole number, counted from 0 or 1. Other columns are passed over.
-    Without ``fold`` the pairs are dealt into ten folds by `deal_folds`.
+    same; false, no, diff); ``fold`` a whole number, counted from 0 or 1. Other columns are passed over. Columns are
+    divided by commas, semicolons or tabs. Without ``fold`` the pairs are dealt into ten folds by `deal_folds`.
 
     Raises:
-        DatasetError: missing or malformed, a fold without pairs, or two images that differ by extension only;
-            names the file and the line.
+        DatasetError: missing or malformed, a fold without pairs, two images that differ by extension only, or a pair
+            that stands there as one person's and as two people's; names the file and the line.
     """
     lines = read_lines(path, "a pairs list is a CSV with the columns a, b, same and perhaps fold")
-    table = csv.DictReader(lines, skipinitialspace=True)
-    columns = table.fieldnames or []
+    if not lines:
+        raise DatasetError(f"{path}: no pairs in it")
+    divider = max(",;\t", key=lines[0].text.count)
+    table = [_cells(line, divider) for line in lines]
+    columns = [name.casefold() for name in table[0]]
     lost = [name for name in ("a", "b", "same") if name not in columns]
     if lost:
-        raise DatasetError(f"{path}, line 1: no column {lost[0]!r}; the first line must be a,b,same or a,b,same,fold")
-    pairs = make_pairs(_rows(table, path, "fold" in columns))
+        told = "the first line must be a,b,same or a,b,same,fold; a list without headings is --format lines"
+        raise DatasetError(f"{lines[0].where}: no column {lost[0]!r} in {lines[0].text[:60]!r}; {told}")
+    folds = "fold" in columns
+    pairs = make_pairs(_rows(lines[1:], table[1:], columns, folds))
     if not len(pairs):
         raise DatasetError(f"{path}: no pairs in it")
-    if "fold" not in columns:
+    if not folds:
         return Pairs(pairs.names, pairs.left, pairs.right, pairs.same, deal_folds(pairs.same))
     return _from_zero(pairs, path)
 
 
-def _rows(table: "csv.DictReader[str]", path: Path, folds: bool) -> Iterator[tuple[str, str, bool, int]]:
+def _cells(line: Line, divider: str) -> list[str]:
+    row = next(csv.reader([line.text], delimiter=divider, skipinitialspace=True), [])
+    return [cell.strip() for cell in row]
+
+
+def _rows(lines: Sequence[Line], table: Sequence[Sequence[str]], columns: list[str], folds: bool) -> Iterator[Row]:
     originals: dict[str, str] = {}
-    for row in table:
-        where = f"{path}, line {table.line_num}"
-        same = _TRUTH.get((row["same"] or "").strip().lower())
+    for line, cells in zip(lines, table, strict=True):
+        row = dict(zip(columns, cells, strict=False))
+        same = truth(row.get("same", ""))
         if same is None:
-            raise DatasetError(f"{where}: same must be 1 or 0, not {row['same']!r}")
-        a, b = (_name(row[side] or "", originals, where) for side in ("a", "b"))
-        yield a, b, same, _fold(row["fold"] or "", where) if folds else 0
+            raise DatasetError(f"{line.where}: same must be 1 or 0, not {row.get('same', '')!r}, in {line.text[:60]!r}")
+        a, b = (listed_name(row.get(side, ""), originals, line.where) for side in ("a", "b"))
+        yield Row(a, b, same, _fold(row.get("fold", ""), line.where) if folds else 0, line)
 
 
-def _name(path: str, originals: dict[str, str], where: str) -> str:
-    path = path.strip().replace("\\", "/").removeprefix("./")
+def truth(text: str) -> bool | None:
+    """Whether a word of a list says that two images are of one person; None where it says neither."""
+    number = whole(text)
+    return _TRUTH.get(text.strip().strip("\"'").casefold() if number is None else str(number))
+
+
+def listed_name(text: str, originals: dict[str, str], where: str) -> str:
+    """The name of an image of a list, without extension.
+
+    Args:
+        text: as the list has it.
+        originals: name → path of those before, to which this one is added.
+        where: file and line, for the error.
+
+    Raises:
+        DatasetError: empty, outside of the images' folder, or different from another one by extension only.
+    """
+    path = image_path(text)
     if not path:
         raise DatasetError(f"{where}: a path is empty")
     if path.startswith("/") or ".." in PurePosixPath(path).parts:
         raise DatasetError(f"{where}: {path} must be relative to the folder of images")
-    stem, dot, extension = path.rpartition(".")
-    name = stem if dot and f".{extension.lower()}" in EXTENSIONS else path
-    if originals.setdefault(name, path) != path:
+    name = without_extension(path)
+    if originals.setdefault(name, path).casefold() != path.casefold():
         raise DatasetError(f"{where}: {path} and {originals[name]} differ by extension only; rename one")
     return name
 
 
 def _fold(text: str, where: str) -> int:
-    try:
-        fold = int(text)
-    except ValueError as error:
-        raise DatasetError(f"{where}: fold must be a whole number, not {text!r}") from error
+    fold = whole(text)
+    if fold is None:
+        raise DatasetError(f"{where}: fold must be a whole number, not {text!r}")
     if not 0 <= fold <= _MOST_FOLDS:
         raise DatasetError(f"{where}: fold {fold} is out of range; count folds from 0 or 1")
     return fold

@@ -12,6 +12,9 @@ from facepipe.datasets.pairs.lfw_pairs import Pairs, make_pairs
 from facepipe.errors import DatasetError
 
 _FOLDS = 10
+_BYTES = ("u1", "|u1")
+_NUMBERS = frozenset((*_BYTES, "b1", "i1", "i2", "i4", "i8", "u2", "u4", "u8", "f2", "f4", "f8"))
+_LONG = {"uint8": "u1", "bool": "b1"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ def read_bin(path: Path) -> BinSet:
     Images 2i and 2i + 1 are pair i. Folds are those of scikit-learn's ``KFold`` without shuffling, as
     verification.py uses it: contiguous, the first ones longer by one where they do not come out even; with
     fewer than ten pairs, one pair each. The pickle may hold bytes, lists, truth values and arrays of bytes;
-    anything else is refused, so no code in it is run.
+    arrays of numbers, which some
+    writers made of the truth values; anything else is refused, so no code in it is run.
 
     Raises:
         DatasetError: missing, damaged, or something other than such a pickle.
@@ -63,17 +67,20 @@ def _parts(loaded: Any, path: Path) -> tuple[list[bytes], np.ndarray]:
     if not isinstance(loaded, tuple | list) or len(loaded) != 2:
         raise wrong("it should hold images and truth values")
     images, same = loaded
+    same = same.values() if isinstance(same, _Array) else same
     if not isinstance(images, tuple | list) or not isinstance(same, tuple | list) or not len(same):
         raise wrong("it should hold two lists")
     if len(images) != 2 * len(same):
         raise wrong(f"{len(images)} images for {len(same)} pairs")
+    if any(isinstance(image, _Array) and image.kind not in _BYTES for image in images):
+        raise wrong("an image is an array of another type than bytes")
     encoded = [image.content if isinstance(image, _Array) else image for image in images]
     if not all(isinstance(image, bytes) for image in encoded):
         raise wrong("an image is no bytes")
-    truth = [value.content if isinstance(value, _Array) else value for value in same]
-    if not all(value in (True, False, b"\0", b"\1") for value in truth):
+    truth = [value.values() if isinstance(value, _Array) else [value] for value in same]
+    if not all(len(value) == 1 and value[0] in (True, False) for value in truth):
         raise wrong("a truth value is neither true nor false")
-    return encoded, np.array([value in (True, b"\1") for value in truth], bool)
+    return encoded, np.array([bool(value[0]) for value in truth], bool)
 
 
 def _contiguous(count: int) -> np.ndarray:
@@ -84,32 +91,52 @@ def _contiguous(count: int) -> np.ndarray:
 
 
 class _Array:
-    """Stands in for a NumPy array or scalar of bytes: keeps its content, makes no array."""
+    """Stands in for a NumPy array or scalar of numbers: keeps its content, makes no array."""
 
     content = b""
+    kind = "u1"
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.content = bytes(state[-1])
+        self.kind, self.content = _kind(state[-3]), bytes(state[-1])
+
+    def values(self) -> list[Any]:
+        """The numbers, whatever the array's shape."""
+        return list(np.frombuffer(self.content, self.kind).tolist())
 
 
 class _Type:
-    """Stands in for a NumPy dtype: only single bytes and truth values are known."""
+    """Stands in for a NumPy dtype: truth values and numbers are known, nothing else.
+
+    Attributes:
+        kind: as NumPy writes it, such as ``<i8``.
+    """
 
     def __init__(self, name: Any, *_: Any) -> None:
-        if (name.decode() if isinstance(name, bytes) else name) not in ("u1", "b1", "|u1", "|b1", "uint8", "bool"):
-            raise pickle.UnpicklingError("an array of another type than bytes")
+        text = name.decode() if isinstance(name, bytes) else str(name)
+        self.kind = _LONG.get(text, text)
+        if self.kind.lstrip("|<>=") not in _NUMBERS:
+            raise pickle.UnpicklingError("an array of another type than bytes and numbers")
 
     def __setstate__(self, state: Any) -> None:
-        """Byte order and such, which single bytes do not have."""
+        """The second entry is the byte order."""
+        order = state[1].decode() if isinstance(state[1], bytes) else state[1]
+        if order in ("<", ">"):
+            self.kind = order + self.kind.lstrip("|<>=")
+
+
+def _kind(made: Any) -> str:
+    if not isinstance(made, _Type):
+        raise pickle.UnpicklingError("an array without a type")
+    return made.kind
 
 
 def _array(*_: Any) -> _Array:
     return _Array()
 
 
-def _scalar(_type: _Type, content: bytes) -> _Array:
+def _scalar(type_: _Type, content: bytes) -> _Array:
     made = _Array()
-    made.content = content
+    made.kind, made.content = _kind(type_), bytes(content)
     return made
 
 

@@ -4,10 +4,14 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from facepipe.datasets.lines import Line, read_lines, whole
 from facepipe.errors import DatasetError
+
+_FOLDS = 10
 
 
 @dataclass(frozen=True)
@@ -48,12 +52,46 @@ class Pairs:
         return digest.hexdigest()[:16]
 
 
-def make_pairs(rows: Iterable[tuple[str, str, bool, int]]) -> Pairs:
-    """`Pairs` of (name, name, same, fold); names are numbered in the order in which they appear."""
+class Row(NamedTuple):
+    """A pair as a list has it: two names without extension, whether they are of one person, fold from 0, its line."""
+
+    a: str
+    b: str
+    same: bool
+    fold: int
+    line: Line | None = None
+
+
+def make_pairs(rows: Iterable[Row | tuple[str, str, bool, int]]) -> Pairs:
+    """`Pairs` of (name, name, same, fold); names are numbered in the order in which they appear.
+
+    Raises:
+        DatasetError: a pair of a list with lines stands there as one person's and as two people's.
+    """
     index: dict[str, int] = {}
-    numbers = [(index.setdefault(a, len(index)), index.setdefault(b, len(index)), same, f) for a, b, same, f in rows]
+    numbers = []
+    known: dict[tuple[int, int], Row] = {}
+    for row in map(Row._make, ((*row, None)[:5] for row in rows)):
+        left, right = index.setdefault(row.a, len(index)), index.setdefault(row.b, len(index))
+        numbers.append((left, right, row.same, row.fold))
+        if row.line is not None:
+            _require_consistent(row, known.setdefault((min(left, right), max(left, right)), row))
     table = np.array(numbers, np.int64).reshape(-1, 4)
     return Pairs(tuple(index), table[:, 0], table[:, 1], table[:, 2].astype(bool), table[:, 3])
+
+
+def _require_consistent(row: Row, before: Row) -> None:
+    if row.line is None or before.line is None:
+        return
+    if row.a == row.b and not row.same:
+        raise DatasetError(f"{row.line.where}: {row.a} with itself, as two people; correct or remove the line")
+    if row.same != before.same:
+        told = f"{row.a} and {row.b} are {_people(row.same)} here, and {_people(before.same)} in {before.line.where}"
+        raise DatasetError(f"{row.line.where}: {told}; remove one of the two")
+
+
+def _people(same: bool) -> str:
+    return "one person" if same else "two people"
 
 
 def deal_folds(same: np.ndarray, folds: int = 10) -> np.ndarray:
@@ -70,69 +108,64 @@ def deal_folds(same: np.ndarray, folds: int = 10) -> np.ndarray:
     return fold
 
 
-def read_lines(path: Path, what: str) -> list[str]:
-    """The lines of a list; ``what`` says in the error which file was wanted.
-
-    Raises:
-        DatasetError: the file is missing or no text.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such pairs file; {what}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: not a readable text file") from error
-
-
 def read_lfw_pairs(path: Path) -> Pairs:
-    """Read LFW's ``pairs.txt`` (view 2).
+    """Read LFW's ``pairs.txt`` (view 2), or ``pairs.csv`` as Kaggle has it.
 
     The header gives folds and pairs per half; each fold lists its genuine pairs ``name i j``, then its
-    impostor pairs ``name i name j``. Image i of a person is ``name/name_%04d``.
+    impostor pairs ``name i name j``, with tabs, blanks or commas between them. Image i of a person is
+    ``name/name_%04d``. The CSV has headings instead, and ten folds.
 
     Raises:
-        DatasetError: missing or malformed; names the file and the line.
+        DatasetError: missing, malformed or contradictory; names the file and the line.
     """
     lines = read_lines(path, "LFW's is pairs.txt of view 2")
     folds, half = _header(lines, path)
-    if len(lines) - 1 < 2 * half * folds:
-        raise DatasetError(f"{path}: ends at line {len(lines)}, but its header promises {2 * half * folds} pairs")
-    if any(line.strip() for line in lines[1 + 2 * half * folds :]):
-        raise DatasetError(f"{path}, line {2 + 2 * half * folds}: more pairs than the header promises")
+    count = 2 * half * folds
+    if len(lines) - 1 < count:
+        where = f"{path}: ends at line {lines[-1].number}"
+        raise DatasetError(f"{where}, but its header promises {count} pairs, and {len(lines) - 1} are there")
+    if len(lines) - 1 > count:
+        raise DatasetError(f"{lines[1 + count].where}: more pairs than the header promises")
     rows = []
-    for number in range(2 * half * folds):
-        names, same = _pair(lines[number + 1].split(), path, number + 2)
+    for number, line in enumerate(lines[1:]):
+        names, same = _pair(line)
         if same != (number % (2 * half) < half):
-            raise DatasetError(f"{path}, line {number + 2}: genuine and impostor pairs are out of order")
-        rows.append((*names, same, number // (2 * half)))
+            raise DatasetError(f"{line.where}: genuine and impostor pairs are out of order")
+        rows.append(Row(*names, same, number // (2 * half), line))
     return make_pairs(rows)
 
 
-def _header(lines: list[str], path: Path) -> tuple[int, int]:
-    try:
-        folds, half = (int(word) for word in lines[0].split())
-    except (IndexError, ValueError) as error:
-        raise DatasetError(f"{path}, line 1: must hold the number of folds and of pairs, as '10 300'") from error
+def _header(lines: list[Line], path: Path) -> tuple[int, int]:
+    words = lines[0].words(commas=True) if lines else []
+    counts = [whole(word) for word in words]
+    if words[:2] == ["name", "imagenum1"]:
+        if (len(lines) - 1) % (2 * _FOLDS) or len(lines) == 1:
+            raise DatasetError(f"{path}: {len(lines) - 1} pairs, which make no {_FOLDS} equal folds")
+        return _FOLDS, (len(lines) - 1) // (2 * _FOLDS)
+    if len(counts) == 1 and counts[0] is not None:
+        raise DatasetError(f"{path}, line 1: has no number of folds; this is a list of view 1, and view 2 is wanted")
+    if len(counts) != 2 or counts[0] is None or counts[1] is None:
+        raise DatasetError(f"{path}, line 1: must hold the number of folds and of pairs, as '10 300'")
+    folds, half = counts[0], counts[1]
     if folds < 2 or half < 1:
         raise DatasetError(f"{path}, line 1: needs at least two folds and one pair, not {folds} and {half}")
     return folds, half
 
 
-def _pair(words: list[str], path: Path, line: int) -> tuple[tuple[str, str], bool]:
-    try:
-        if len(words) == 3:
-            name, first, second = words
-            return (_image(name, first), _image(name, second)), True
-        name, first, other, second = words
-    except ValueError as error:
-        raise DatasetError(f"{path}, line {line}: must be 'name i j' or 'name i name j'") from error
-    try:
-        return (_image(name, first), _image(other, second)), False
-    except ValueError as error:
-        raise DatasetError(f"{path}, line {line}: {first!r} or {second!r} is no image number") from error
+def _pair(line: Line) -> tuple[tuple[str, str], bool]:
+    words = line.words(commas=True)
+    while words and not words[-1]:  # Kaggle's rows of three end in a comma
+        words.pop()
+    if len(words) not in (3, 4):
+        raise line.wrong("'name i j' or 'name i name j'")
+    numbers = [whole(word) for word in (words[1], words[-1])]
+    first, second = numbers
+    if first is None or second is None or min(first, second) < 1:
+        raise DatasetError(f"{line.where}: {words[1]!r} or {words[-1]!r} is no image number, in {line.text!r}")
+    if len(words) == 4 and words[0] == words[2]:
+        raise DatasetError(f"{line.where}: two people of one name, {words[0]!r}; a genuine pair is 'name i j'")
+    return (_image(words[0], first), _image(words[-2] if len(words) == 4 else words[0], second)), len(words) == 3
 
 
-def _image(name: str, number: str) -> str:
-    if int(number) < 1:
-        raise ValueError(number)
-    return f"{name}/{name}_{int(number):04d}"
+def _image(name: str, number: int) -> str:
+    return f"{name}/{name}_{number:04d}"

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from facepipe.datasets.pairs.lfw_pairs import Pairs, deal_folds, make_pairs, read_lines
+from facepipe.datasets.lines import Line, image_path, read_lines, whole
+from facepipe.datasets.pairs.lfw_pairs import Pairs, Row, deal_folds, make_pairs
 from facepipe.errors import DatasetError
 
 _FOLDS = 10
@@ -18,18 +19,26 @@ def read_two_line_pairs(path: Path) -> Pairs:
     Raises:
         DatasetError: missing or malformed; names the file and the line.
     """
-    lines = [line.split() for line in read_lines(path, "CALFW's is pairs_CALFW.txt, CPLFW's pairs_CPLFW.txt")]
-    while lines and not lines[-1]:
-        lines.pop()
+    lines = read_lines(path, "CALFW's is pairs_CALFW.txt, CPLFW's pairs_CPLFW.txt")
     if len(lines) % 2 or not lines:
         raise DatasetError(f"{path}: {len(lines)} lines; two lines make a pair")
     rows = []
-    for number, (words, others) in enumerate(zip(lines[::2], lines[1::2], strict=True)):
-        if len(words) != 2 or len(others) != 2 or words[1] != others[1] or not words[1].isdigit():
-            raise DatasetError(f"{path}, line {2 * number + 1}: must be 'NAME.jpg NUMBER' twice with one number")
-        rows.append((_stem(words[0]), _stem(others[0]), words[1] != "0", 0))
+    for line, other in zip(lines[::2], lines[1::2], strict=True):
+        (name, number), (second, again) = _words(line), _words(other)
+        if number is None or number < 0 or number != again:
+            raise DatasetError(
+                f"{line.where}: must be 'NAME.jpg NUMBER' twice with one number, not {line.text[:60]!r} and "
+                f"{other.text[:60]!r}"
+            )
+        rows.append(Row(_stem(name), _stem(second), number != 0, 0, line))
     pairs = make_pairs(rows)
     return Pairs(pairs.names, pairs.left, pairs.right, pairs.same, deal_folds(pairs.same, _FOLDS))
+
+
+def _words(line: Line) -> tuple[str, int | None]:
+    """The image, in whose name blanks may be, and the number behind it."""
+    words = line.text.rsplit(None, 1)
+    return (image_path(words[0]), whole(words[1])) if len(words) == 2 else (line.text, None)
 
 
 def _stem(name: str) -> str:

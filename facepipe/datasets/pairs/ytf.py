@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from facepipe.datasets.lines import image_path, read_lines, whole
 from facepipe.datasets.mat_file import read_mat
-from facepipe.datasets.pairs.lfw_pairs import Pairs, make_pairs, read_lines
+from facepipe.datasets.pairs.lfw_pairs import Pairs, Row, make_pairs
 from facepipe.errors import DatasetError, ImageError
 from facepipe.images import list_images
 
@@ -32,18 +33,22 @@ def read_ytf_pairs(path: Path) -> Pairs:
     return pairs
 
 
-def list_frames(root: Path, videos: Sequence[str], most: int | None = None) -> list[Path]:
+def list_frames(root: Path, videos: Sequence[str], most: int | None = None, leave: bool = False) -> list[Path]:
     """The frames of the videos, video by video.
 
     Args:
-        root: ``frame_images_DB`` or ``aligned_images_DB``, or their parent folder.
+        root: ``frame_images_DB`` or ``aligned_images_DB``, or a folder in which one of them lies, such as
+            ``YouTubeFaces`` or what holds that.
         videos: such as ``Ann_Lee/3``.
         most: of more frames than this, so many are taken at equal distances.
+        leave: whether a video may have no frames.
 
     Raises:
-        DatasetError: a video has no frames.
+        DatasetError: a video has no frames, or none has.
     """
-    inside = [root / name for name in ("aligned_images_DB", "frame_images_DB") if (root / name).is_dir()]
+    names = "aligned_images_DB", "frame_images_DB"
+    places = [root, *sorted(path for path in root.iterdir() if path.is_dir() and path.name.startswith("YouTubeFaces"))]
+    inside = [place / name for place in places for name in names if (place / name).is_dir()]
     if len(inside) > 1:
         raise DatasetError(f"{root}: holds whole and aligned frames; name {inside[0].name} or {inside[1].name} in it")
     folder = inside[0] if inside else root
@@ -53,9 +58,11 @@ def list_frames(root: Path, videos: Sequence[str], most: int | None = None) -> l
             found = sorted(list_images(folder / video), key=frame_number)
         except ImageError:
             found = []
-        if not found:
+        if not found and not leave:
             raise DatasetError(f"{folder / video}: no frames of this video; the folder must hold all of the splits")
         frames += found if most is None else spread(found, most)
+    if not frames:
+        raise DatasetError(f"{folder}: no frames of any of the {len(videos)} videos; the folder must hold those")
     return frames
 
 
@@ -72,16 +79,18 @@ def frame_number(path: Path) -> tuple[int, str]:
     return int(digits) if digits.isdigit() else -1, path.name
 
 
-def _from_text(path: Path) -> Iterator[tuple[str, str, bool, int]]:
-    for number, line in enumerate(read_lines(path, "YouTube Faces' is splits.txt or meta_and_splits.mat"), 1):
-        words = [word.strip() for word in line.split(",")]
-        if not line.strip() or (number == 1 and not words[0].isdigit()):
+def _from_text(path: Path) -> Iterator[Row]:
+    for line in read_lines(path, "YouTube Faces' is splits.txt or meta_and_splits.mat"):
+        words = [image_path(word) for word in line.words(commas=True)]
+        split = whole(words[0])
+        if line.number == 1 and split is None:
             continue
         videos = [place for place, word in enumerate(words) if "/" in word]
         after = words[videos[-1] + 1 :] if videos else []
-        if len(videos) != 2 or not words[0].isdigit() or int(words[0]) < 1 or not after or after[0] not in ("0", "1"):
-            raise DatasetError(f"{path}, line {number}: must be 'split, pair, NAME/VIDEO, NAME/VIDEO, same'")
-        yield words[videos[0]], words[videos[1]], after[0] == "1", int(words[0]) - 1
+        same = whole(after[0]) if after else None
+        if len(videos) != 2 or split is None or split < 1 or same not in (0, 1):
+            raise line.wrong("'split, pair, NAME/VIDEO, NAME/VIDEO, same'")
+        yield Row(words[videos[0]], words[videos[1]], same == 1, split - 1, line)
 
 
 def _from_mat(path: Path) -> Iterator[tuple[str, str, bool, int]]:

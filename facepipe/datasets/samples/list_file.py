@@ -1,79 +1,122 @@
 """A text file with one image and its label per line, as SphereFace's get_list.m and mxnet's im2rec write."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from facepipe.datasets.lines import Line, image_path, is_image, read_lines, whole, without_headings
+from facepipe.datasets.samples.find_image import as_written
 from facepipe.datasets.samples.samples import Samples, from_names, size_of
 from facepipe.errors import DatasetError
 from facepipe.images import read_encoded
 
+_LOOKED_AT, _TRIED = 100, 3
+_WANTED = "'IMAGE LABEL'"
+
 
 def open_list(path: str | os.PathLike[str]) -> Samples:
-    """Lines ``IMAGE LABEL`` (tab, else the last blank divides) or mxnet's ``NUMBER<tab>LABEL<tab>IMAGE``.
+    """Lines ``IMAGE LABEL`` (tab, comma, else the last blank divides), or of three columns and more.
 
-    A relative image path counts from the folder of the list. A label is a name or a number; numbers need
-    not be gapless. Empty lines and lines that begin with ``#`` are skipped.
+    Those are mxnet's ``NUMBER<tab>LABEL<tab>IMAGE`` and insightface's ``NUMBER<tab>IMAGE<tab>LABEL`` with or without
+    box and landmarks behind it. A list of nothing but paths with folders, as VGGFace2 has it, takes the folder of an
+    image for its label. A relative image path counts from the folder of the list. A label is a name or a number;
+    numbers need not be gapless. Empty lines, lines that begin with ``#`` and a first line of headings are skipped.
 
     Raises:
-        DatasetError: a line has no label, or a numeric label is negative; names the line.
+        DatasetError: a line has no label, a numeric label is negative, or none of the first images is there; names the
+            line and what it holds.
     """
     path = Path(path)
-    images: list[str] = []
-    names: list[str] = []
-    try:
-        with path.open(encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip() and not line.startswith("#"):
-                    image, name = _split(line.strip(), f"{path}, line {number}")
-                    images.append(image)
-                    names.append(name)
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path}: not UTF-8 text; a list has one 'IMAGE LABEL' per line") from error
-    table = pa.array(images, type=pa.large_string())
+    lines = [line for line in read_lines(path, "a list has one 'IMAGE LABEL' per line") if line.text[0] != "#"]
+    kept, note = without_headings(lines, [_has_image(line) for line in lines[:2]])
+    form = _form(kept)
+    rows = [form(line) for line in kept]
+    images, names = [image for image, _ in rows], [name for _, name in rows]
     root = path.parent
+    _require_some(root, kept, images)
+    table = pa.array(images, type=pa.large_string())
 
-    def read(index: int) -> bytes:
-        return read_encoded(Path(root, table[index].as_py()))
+    def place(index: int) -> Path:
+        return as_written(root / table[index].as_py())
 
     samples = from_names(
         str(path),
         names,
-        read,
+        lambda index: read_encoded(place(index)),
         lambda index: str(root / table[index].as_py()),
-        size=lambda index: size_of(root / table[index].as_py()),
+        (note,) if note else (),
+        size=lambda index: size_of(place(index)),
     )
     return _in_numeric_order(samples)
 
 
-def _split(line: str, where: str) -> tuple[str, str]:
-    parts = line.split("\t")
-    if len(parts) == 3 and parts[0].isdigit():
-        image, name = parts[2], _whole(parts[1])
-    elif len(parts) == 2:
-        image, name = parts
-    elif len(parts) == 1 and len(line.rsplit(None, 1)) == 2:
-        image, name = line.rsplit(None, 1)
+def _form(lines: Sequence[Line]) -> Callable[[Line], tuple[str, str]]:
+    """How the lines of a list are read: by folders where all of the first ones are nothing but paths."""
+    some = lines[:_LOOKED_AT]
+    bare = [is_image(line.text) and "/" in image_path(line.text) and len(line.words(commas=True)) == 1 for line in some]
+    return _by_folder if bare and all(bare) else _labelled
+
+
+def _by_folder(line: Line) -> tuple[str, str]:
+    image = image_path(line.text)
+    if len(line.words(commas=True)) != 1 or "/" not in image:
+        raise line.wrong("'FOLDER/IMAGE', as the lines before")
+    return image, image.split("/")[-2]
+
+
+def _labelled(line: Line) -> tuple[str, str]:
+    words = line.words()
+    if len(words) >= 3 and whole(words[0]) is not None and "\t" in line.text:
+        image, name = _numbered(line, words)
+    elif "\t" in line.text and len(words) == 2:
+        image, name = words
     else:
-        raise DatasetError(f"{where}: expected 'IMAGE LABEL', found {line[:60]!r}")
-    name = name.strip()
-    if name.startswith("-") and name[1:].isdigit():
-        raise DatasetError(f"{where}: label {name} is out of range; numbers start at 0")
-    if not name or not image:
-        raise DatasetError(f"{where}: expected 'IMAGE LABEL', found {line[:60]!r}")
-    return image, name
+        image, name = _divided(line)
+    number = whole(name)
+    if number is not None and number < 0:
+        raise DatasetError(f"{line.where}: label {name} is out of range; numbers start at 0")
+    if not image or not name:
+        raise line.wrong(_WANTED)
+    return image_path(image), name if number is None else str(number)
 
 
-def _whole(label: str) -> str:
-    """im2rec writes labels as floats, such as 3.000000."""
-    try:
-        return str(int(float(label))) if float(label).is_integer() else label
-    except ValueError:
-        return label
+def _divided(line: Line) -> tuple[str, str]:
+    """Of one comma or semicolon, or the last blank."""
+    for divider in ",;":
+        words = line.text.rsplit(divider, 1)
+        if len(words) == 2 and is_image(words[0]):
+            return words[0].strip(), words[1].strip()
+    words = line.text.rsplit(None, 1)
+    if "\t" in line.text or len(words) != 2:
+        raise line.wrong(_WANTED)
+    return words[0], words[1]
+
+
+def _numbered(line: Line, words: list[str]) -> tuple[str, str]:
+    """mxnet's order or insightface's, told apart by which column is the image's."""
+    if is_image(words[1]) and not (len(words) == 3 and is_image(words[2])):
+        return words[1], words[2]
+    if len(words) == 3 and whole(words[1]) is not None and not is_image(words[1]):
+        return words[2], words[1]
+    raise line.wrong("'NUMBER LABEL IMAGE' or 'NUMBER IMAGE LABEL' with tabs, the image with its extension")
+
+
+def _has_image(line: Line) -> bool:
+    """Whether any column could name an image."""
+    return is_image(line.text) or any(is_image(word) for word in (*line.words(), *line.words(commas=True)))
+
+
+def _require_some(root: Path, lines: Sequence[Line], images: Sequence[str]) -> None:
+    """Of a list whose images lie elsewhere, the first ones tell it."""
+    first = [as_written(root / image) for image in images[:_TRIED]]
+    if first and not any(place.exists() for place in first):
+        raise DatasetError(
+            f"{lines[0].where}: {first[0]}: no such image, nor are the {len(first) - 1} behind it; a relative path "
+            "counts from the folder of the list"
+        )
 
 
 def _in_numeric_order(samples: Samples) -> Samples:

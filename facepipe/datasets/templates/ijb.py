@@ -104,15 +104,18 @@ class IjbFolder:
 
 
 def find_ijb(root: Path, subset: str) -> IjbFolder:
-    """The folder of a subset: ``root`` itself, or ``IJBB`` or ``IJBC`` in it.
+    """The folder of a subset: ``root`` itself, or ``IJBB`` or ``IJBC`` in it or in a folder of it (``IJB_release``).
 
     Raises:
         DatasetError: no metadata there; says what is expected and where it comes from.
     """
     if subset not in SUBSETS:
         raise DatasetError(f"IJB-{subset} is unknown; choose B or C")
-    for folder in (root, root / f"IJB{subset}"):
-        if (folder / "meta").is_dir():
+    names = f"IJB{subset}", f"IJB-{subset}", f"ijb{subset.lower()}"
+    outer = [root, *sorted(path for path in root.glob("*") if path.is_dir())] if root.is_dir() else []
+    for folder in (root, *(place / name for place in outer for name in names)):
+        # Both subsets go round in one folder, each with lists of its own.
+        if (folder / "meta" / f"ijb{subset.lower()}_face_tid_mid.txt").is_file():
             return IjbFolder(subset, folder)
     raise DatasetError(
         f"{root}: no folder 'meta' with ijb{subset.lower()}_face_tid_mid.txt in it; "

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facepipe.datasets.lines import image_path, read_lines, read_text
 from facepipe.errors import DatasetError
 from facepipe.files import write_bytes
 
@@ -97,6 +98,9 @@ def with_noise(features: np.ndarray, noisy: np.ndarray) -> np.ndarray:
     return np.concatenate([np.asarray(features, np.float32), extra], axis=1)
 
 
+_WANTED = "name a list of the MegaFace kit, or one photo a line"
+
+
 def list_features(root: Path, ending: str) -> list[str]:
     """Names of all photos with a feature file under ``root``, sorted.
 
@@ -115,10 +119,10 @@ def read_list(path: Path) -> list[str]:
     Raises:
         DatasetError: missing, malformed or empty.
     """
-    text = _text(path)
+    text = read_text(path, _WANTED)
     try:
         names = json.loads(text)["path"] if text.lstrip().startswith("{") else text.split("\n")
-        found = [str(name).strip() for name in names]
+        found = [image_path(str(name)) for name in names]
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"{path}: not a list of the MegaFace kit: it has no 'path'") from error
     if not any(found):
@@ -132,15 +136,5 @@ def read_noises(path: Path) -> frozenset[str]:
     Raises:
         DatasetError: missing or not a text file.
     """
-    lines = (line.strip() for line in _text(path).split("\n"))
-    columns = (line.split("\t") for line in lines if line and not line.startswith("#"))
-    return frozenset(words[1] if len(words) > 1 else words[0] for words in columns)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such list") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: not a readable text file") from error
+    lines = (line.text.split("\t") for line in read_lines(path, _WANTED) if line.text[0] != "#")
+    return frozenset(image_path(words[1] if len(words) > 1 else words[0]) for words in lines)

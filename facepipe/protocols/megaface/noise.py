@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from facepipe.datasets.lines import without_extension
 from facepipe.errors import DatasetError
-from facepipe.protocols.rows import without_extension
 from facepipe.score import unit
 
 

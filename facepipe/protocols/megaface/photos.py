@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from facepipe.datasets.lines import without_extension
 from facepipe.datasets.samples.digest import names_digest
 from facepipe.datasets.templates import megaface_features as files
 from facepipe.embedding import Embeddings, join
@@ -18,7 +19,7 @@ from facepipe.protocols.megaface.noise import on_list, people, replace_noisy_pro
 from facepipe.protocols.megaface.protocol import MEGAFACE_FARS, MEGAFACE_RANKS, MegafaceFigures, megaface_figures
 from facepipe.protocols.result import FLAT, Result, settings_of
 from facepipe.protocols.roc import OperatingPoint
-from facepipe.protocols.rows import find_rows, without_extension
+from facepipe.protocols.rows import find_rows
 from facepipe.score import unit
 
 _LOOKED_AT = 64

@@ -10,7 +10,7 @@ from facepipe.datasets.pairs.lfw_pairs import Pairs
 from facepipe.errors import DatasetError
 from facepipe.protocols.result import IF_ANY, FoldResult, Result, settings_of
 from facepipe.protocols.roc import FARS, OperatingPoint, area_under_curve, equal_error_rate, tar_at_far
-from facepipe.protocols.rows import find_rows
+from facepipe.protocols.rows import find_rows, reason_of
 from facepipe.protocols.verification.accuracy_rules import ACCURACY_RULES
 from facepipe.protocols.verification.outcomes import Outcomes
 from facepipe.protocols.verification.tenfold import (
@@ -41,6 +41,9 @@ class PairsResult(Result):
         eer, auc: equal error rate and area under the curve, of all pairs together without mean subtraction.
         tar: TAR at each false-accept rate, likewise.
         pairs, genuine, impostor: counts of what was judged.
+        unreadable: images that are missing or could not be read; their pairs were left out.
+        why_unreadable: the first of them, with the reason.
+        skipped_pairs: pairs that were left out, for a missed face too.
     """
 
     accuracy: float | None
@@ -54,6 +57,9 @@ class PairsResult(Result):
     pairs: int
     genuine: int
     impostor: int
+    unreadable: int = field(default=0, metadata=IF_ANY)
+    why_unreadable: str = field(default="", metadata=IF_ANY)
+    skipped_pairs: int = field(default=0, metadata=IF_ANY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +94,8 @@ def evaluate_pairs(
         rule: ``sphereface``, ``insightface`` or ``pfe``, see `ACCURACY_RULES`. For another
             score than cosine they are `judge_scores`.
         on_miss: what becomes of images without a detected face: ``centre`` uses the embedding of the
-            image's centre that stood in for it, ``skip`` leaves their pairs out, ``fail`` is an error.
+            image's centre that stood in for it, ``skip`` leaves their pairs out, those of images that are missing
+            or cannot be read too, ``fail`` is an error.
         score: ``cosine``, ``scf`` or ``mls``, see `score_pairs`.
         fars: of the TAR table.
         protocol: what the result is called.
@@ -98,9 +105,10 @@ def evaluate_pairs(
         EmbeddingsError: the embeddings lack what the score needs.
     """
     counted = ACCURACY_RULES[rule]
-    row = find_rows(embeddings, pairs.names)
+    row = find_rows(embeddings, pairs.names, leave=on_miss == "skip")
+    there = row >= 0
     _require_finite(embeddings, pairs.names, row)
-    kept = without_missed(pairs, embeddings.detected[row], on_miss)
+    kept = without_missed(pairs, embeddings.detected[row] & there, on_miss)
     scores = score_pairs(score, embeddings, row[kept.left], row[kept.right])
     reason = why_silent(scores, kept.same)
     why_no_accuracy = reason or ("a single fold" if kept.folds < 2 else "")
@@ -125,9 +133,16 @@ def evaluate_pairs(
         genuine=len(genuine),
         impostor=len(impostor),
         images=len(pairs.names),
-        undetected=int((~embeddings.detected[row]).sum()),
+        undetected=int((~embeddings.detected[row] & there).sum()),
+        unreadable=int((~there).sum()),
+        why_unreadable="" if there.all() else _first_reason(embeddings, pairs.names[int(there.argmin())]),
+        skipped_pairs=len(pairs) - len(kept),
         reasons={name: why for name, why in reasons.items() if why},
     )
+
+
+def _first_reason(embeddings: "Embeddings", name: str) -> str:
+    return f"{name}: {reason_of(embeddings, name)}"
 
 
 def why_silent(scores: np.ndarray, same: np.ndarray) -> str:
@@ -161,7 +176,7 @@ def without_missed(pairs: Pairs, detected: np.ndarray, on_miss: str) -> Pairs:
     kept = pairs.take(detected[pairs.left] & detected[pairs.right])
     for fold in range(pairs.folds):
         if not (kept.fold == fold).any():
-            raise DatasetError(f"fold {fold + 1} has no pairs left without missed faces; use --on-miss centre")
+            raise DatasetError(f"fold {fold + 1} has no pairs left without them; use --on-miss centre")
     return kept
 
 
@@ -174,7 +189,7 @@ def _validation(mu: np.ndarray, pairs: Pairs) -> ValidationRate:
 
 
 def _require_finite(embeddings: "Embeddings", names: Sequence[str], row: np.ndarray) -> None:
-    finite = np.isfinite(embeddings.mu).all(1)[row]
+    finite = np.isfinite(embeddings.mu).all(1)[row] | (row < 0)
     if not finite.all():
         first = names[int((~finite).argmax())]
         raise DatasetError(f"{first}: its embedding is not finite; check the model {embeddings.model}, embed again")

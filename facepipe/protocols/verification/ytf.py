@@ -68,13 +68,15 @@ def evaluate_ytf(
     """
     number = {name: index for index, name in enumerate(pairs.names)}
     video = np.array([number.get(_video(path), -1) for path in frames.paths], np.int64)
-    _require_all(video, pairs)
+    if on_miss != "skip":
+        _require_all(video, pairs)
     if most is not None:
         video = np.where(_spread(frames.paths, video, most), video, -1)
     used = _used(video, frames.detected, len(pairs.names))
-    pooled = pool(frames.take(used), video[used], pooling, count=len(pairs.names))
+    there, place = np.unique(video[used], return_inverse=True)
+    pooled = pool(frames.take(used), place, pooling, count=len(there))
     # A folder of videos may have a dot in its name, so that the names need an extension to lose.
-    pooled = pooled.with_paths([f"{name}.jpg" for name in pairs.names])
+    pooled = pooled.with_paths([f"{pairs.names[index]}.jpg" for index in there])
     result = evaluate_pairs(pooled, pairs, rule, on_miss, score, fars, protocol="ytf")
     own = dict(vars(result))
     own |= {"settings": result.settings | {"pool": pooling, "most_frames": most}, "videos": own.pop("images")}

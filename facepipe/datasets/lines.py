@@ -1,0 +1,124 @@
+"""Lists as people have them: the one reader under all that are lines of text.
+
+It is tolerant about form (a mark at the beginning, UTF-16 of spreadsheets, line ends, tabs or blanks, empty lines,
+backslashes, numbers that pandas wrote as 1.0) and leaves the meaning to those who call it: what a line cannot mean is
+an error that names the line and shows its text.
+"""
+
+import codecs
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facepipe.errors import DatasetError
+from facepipe.images import EXTENSIONS
+
+_SHOWN = 60
+_ENDS = re.compile(r"\r\n|\r|\n")  # and not what else Python takes for line ends: names may hold it
+_UTF16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line that is not empty.
+
+    Attributes:
+        path: of the file.
+        number: counted from 1, empty lines included.
+        text: without blanks at both ends.
+    """
+
+    path: Path
+    number: int
+    text: str
+
+    @property
+    def where(self) -> str:
+        """``FILE, line N``, as errors begin."""
+        return f"{self.path}, line {self.number}"
+
+    def wrong(self, wanted: str) -> DatasetError:
+        """The error of a line that means nothing: ``wanted`` is what it must be."""
+        return DatasetError(f"{self.where}: must be {wanted}, not {self.text[:_SHOWN]!r}")
+
+    def words(self, commas: bool = False) -> list[str]:
+        """Its columns: between tabs where it has any (names may then hold blanks), else between blanks.
+
+        Args:
+            commas: whether commas and semicolons divide too, where it has no tab.
+        """
+        if "\t" in self.text:
+            return [word.strip() for word in self.text.split("\t")]
+        for divider in ",;" if commas else "":
+            if divider in self.text:
+                return [word.strip() for word in self.text.split(divider)]
+        return self.text.split()
+
+
+def read_text(path: Path, what: str) -> str:
+    """The text of a list, without a mark at its beginning.
+
+    Args:
+        path: of the file.
+        what: said in the error of a file that is not there: which one was wanted.
+
+    Raises:
+        DatasetError: the file is missing or no text.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: no such list; {what}") from error
+    except OSError as error:
+        raise DatasetError(f"{path}: not a readable text file") from error
+    try:
+        return data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path}: not a readable text file; a list is UTF-8 text") from error
+
+
+def read_lines(path: Path, what: str) -> list[Line]:
+    """The lines that are not empty; arguments and errors as `read_text`."""
+    lines = (text.strip() for text in _ENDS.split(read_text(path, what)))
+    return [Line(path, number, text) for number, text in enumerate(lines, 1) if text]
+
+
+def whole(text: str) -> int | None:
+    """A whole number, whatever program wrote it (``3``, ``3.0``, ``3.000000``); None where it is none."""
+    text = text.strip().strip("\"'")
+    match = re.fullmatch(r"([+-]?[0-9]+)(?:\.0*)?", text)
+    return int(match[1]) if match else None
+
+
+def image_path(text: str) -> str:
+    """A path of a list with ``/`` between its parts, without quotes and ``./`` around it."""
+    path = re.sub(r"/+", "/", text.strip().strip("\"'").replace("\\", "/"))
+    while path.startswith("./"):
+        path = path[2:]
+    return path
+
+
+def is_image(text: str) -> bool:
+    """Whether a word ends as the name of an image does."""
+    return Path(image_path(text)).suffix.lower() in EXTENSIONS
+
+
+def without_extension(path: str) -> str:
+    """A path with ``/`` and without the extension of an image; other dots are part of the name."""
+    path = path.replace("\\", "/")
+    stem, dot, extension = path.rpartition(".")
+    return stem if dot and f".{extension.lower()}" in EXTENSIONS else path
+
+
+def without_headings(lines: Sequence[Line], is_data: "Sequence[bool]") -> tuple[Sequence[Line], str]:
+    """The lines without a first one that holds headings, and a note on it.
+
+    Args:
+        lines: of the list.
+        is_data: whether each of the first two lines could be data; headings are what could not while the next line
+            could.
+    """
+    if len(lines) > 1 and not is_data[0] and is_data[1]:
+        return lines[1:], f"{lines[0].where}: {lines[0].text[:_SHOWN]!r} taken for headings"
+    return lines, ""
