@@ -113,7 +113,7 @@ def test_errors_are_one_line(words, tmp_path, data):
     plain = tmp_path / "plain.parquet"
     run(*words, "--save", plain)
     pairs = root / "pairs.txt"
-    line = refused("eval", "risk", plain, "--pairs", pairs, "--damage", "standard")
+    line = refused("eval", "risk", plain, "--pairs", pairs, "--damage", "standard", "--fmr", 0.1)
     assert line.startswith(f"{plain}: no damaged copies in it")
     assert "needs the images" in refused("eval", "risk", plain, "--pairs", pairs, "--sheet", tmp_path / "s.jpg")
 
