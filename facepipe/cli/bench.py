@@ -11,6 +11,7 @@ from facepipe.cli.door import door
 from facepipe.cli.screen import note, print_json, progress
 from facepipe.cli.table import Column, figures, show_table
 from facepipe.errors import DatasetError, ModelError
+from facepipe.files import PassedOver
 
 if TYPE_CHECKING:
     from facepipe.bench import StageRow
@@ -51,9 +52,12 @@ def command(
     from facepipe.devices import choose_device
     from facepipe.images import list_images
 
-    paths = list(islice(list_images(images), count)) if images else _portraits(min(count, 256))
+    passed = PassedOver()
+    paths = list(islice(list_images(images, passed=passed), count)) if images else _portraits(min(count, 256))
     if not paths:
         raise DatasetError(f"{images}: no images in it; name a folder of photos")
+    if passed:
+        note(passed.line())
     embedder = _embedder(model, precision, device)
     chosen = str(choose_device(device))
     with progress("measuring", 4 * len(paths)) as advance:
