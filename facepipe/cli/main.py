@@ -19,6 +19,8 @@ from facepipe.shown import shown
 LONGEST_LINE = 1000
 """Characters of an error that are shown at most: a screenful."""
 
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
 # Command and line of help.
 COMMANDS = {
     "preprocess": "Detect and align a whole dataset; can be interrupted and resumed.",
@@ -123,7 +125,7 @@ def _code_of(end: SystemExit) -> int:
 def _line(error: Exception) -> str:
     if isinstance(error, OSError):
         where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
-        advice = "; free some space and run the same command again" if error.errno == errno.ENOSPC else ""
+        advice = "; free some space and run the same command again" if error.errno in _NO_ROOM else ""
         return f"{where}{error.strerror or error}{advice}"
     return str(error)
 

@@ -54,8 +54,10 @@ def replacing(
             check(temporary)
         _hand_on_mode(target, temporary, private)
         temporary.replace(target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            error.filename = str(path)
         raise
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from facepipe.errors import EmbeddingsError, MissingExtraError
-from facepipe.files import replacing, write_text
+from facepipe.files import replacing
 from facepipe.score.cosine import cosine, unit
 from facepipe.score.made_from import made_from
 from facepipe.score.search import Hits, top_k
@@ -62,12 +62,22 @@ def build_approximate(store: Store, path: Path, source: Path, seed: int = 0) -> 
     for first in range(0, count, _ROWS):
         index.add(_rows(store, np.arange(first, min(first + _ROWS, count))))
     made = Approximate(index, _measured(index, store, rng))
-    with replacing(path) as temporary:
-        faiss.write_index(index, str(temporary))
     recall = {str(probes): share for probes, share in made.recall.items()}
     about = {"format": _FORMAT, "model": store.model, "flip": store.flip, "rows": count, "recall_at_10": recall}
     about["source"] = made_from(source)
-    write_text(about_file(path), json.dumps(about, indent=2) + "\n")
+
+    def check(temporary: Path) -> None:  # faiss does not tell of a disk that is full when it closes the file
+        try:
+            whole = faiss.read_index(str(temporary)).ntotal == count
+        except RuntimeError:
+            whole = False
+        if not whole:
+            raise EmbeddingsError(f"{path}: could not be written whole; is the disk full?")
+
+    with replacing(about_file(path)) as words, replacing(path, check=check) as temporary:
+        words.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        faiss.write_index(index, str(temporary))
+        about_file(path).unlink(missing_ok=True)  # what stands there fits no new index, which gets its name first
     return made
 
 

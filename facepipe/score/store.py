@@ -87,9 +87,9 @@ def export_store(source: Path, out: Path) -> None:
     Raises:
         EmbeddingsError: the file is missing or damaged.
     """
-    names_file(out).unlink(missing_ok=True)  # what stands there fits no new array
-    with replacing(out) as vectors, replacing(names_file(out)) as names:
+    with replacing(names_file(out)) as names, replacing(out) as vectors:
         _export(source, vectors, names)
+        names_file(out).unlink(missing_ok=True)  # what stands there fits no new array, which gets its name first
 
 
 def _export(source: Path, vectors: Path, names: Path) -> None:
