@@ -16,7 +16,7 @@ from facepipe.datasets.samples.digest import image_digest
 from facepipe.datasets.samples.samples import NOBODY, join_samples
 from facepipe.datasets.samples.shards import open_shards
 from facepipe.embedding import Embedder, Embeddings, load_embeddings
-from facepipe.embedding import join_samples as join_embeddings
+from facepipe.embedding import join as join_embeddings
 from facepipe.embedding.identity import remedy, same_model
 from facepipe.embedding.people import people_of
 from facepipe.errors import DatasetError, EmbeddingsError, FacepipeError
