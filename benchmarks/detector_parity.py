@@ -153,7 +153,7 @@ def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(description="Compare facepipe's detector with facenet-pytorch's MTCNN.")
     parser.add_argument("folder", type=Path, help="folder of photos, such as LFW's")
-    parser.add_argument("--preset", choices=PRESETS, default="sphereface")
+    parser.add_argument("--preset", choices=list(PRESETS), default="sphereface")
     parser.add_argument("--limit", type=int, help="look at this many images, spread evenly")
     parser.add_argument("--batch", type=int, default=1, help="images that facenet-pytorch sees together")
     parser.add_argument("--border", type=float, default=0.0, help="share of the longer side that is added in black")

@@ -80,6 +80,20 @@ def _needs(field: str | None) -> str:
     return "" if field is None else f" (needs a model with a {field} head)"
 
 
+def detectors() -> dict[str, str]:
+    """The detectors, each with what it is."""
+    from facepipe.detection.detectors import DETECTORS
+
+    return {name: kind.help for name, kind in DETECTORS.items()}
+
+
+def presets() -> dict[str, str]:
+    """The presets of detectors, each with what it is."""
+    from facepipe.detection.detectors import PRESETS
+
+    return {name: preset.help for name, preset in PRESETS.items()}
+
+
 def flips() -> dict[str, str]:
     """The flip rules, each with what it does."""
     from facepipe.flips import FLIPS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from facepipe.cli.choices import flips, table_option
+from facepipe.cli.choices import detectors, flips, presets, table_option
 from facepipe.cli.named import MODEL
 from facepipe.cli.photo_type import OUTPUT, PHOTO, STORED, STORED_OUTPUT
 from facepipe.cli.screen import note
@@ -183,20 +183,12 @@ def detector_settings(words: dict[str, Any]) -> "DetectorSettings":
 
 
 _DETECTION = [
-    click.option(
-        "--detector",
-        type=click.Choice(["mtcnn", "mtcnn-matlab", "mtcnn-tensorflow", "yunet"]),
-        help="mtcnn-matlab and mtcnn-tensorflow are MTCNN in other arithmetic, see --preset; yunet needs "
-        "'facepipe models pull yunet'.  [default: mtcnn]",
-    ),
-    click.option(
+    table_option("--detector", lines=detectors, help="How faces are searched [default: mtcnn]."),
+    table_option(
         "--preset",
-        type=click.Choice(["sphereface", "fast", "mtcnn-demo", "sphereface-matlab", "insightface", "yunet"]),
-        help="sphereface: MTCNN, minimum face 20, factor 0.85, thresholds 0.6 0.7 0.9; fast: factor 0.709; "
-        "mtcnn-demo: that and thresholds 0.6 0.7 0.7. sphereface-matlab: sphereface's numbers with the arithmetic of "
-        "MTCNN's MATLAB code, slower; insightface: with that of facenet's TensorFlow port. With these two, preprocess "
-        "and align also cut and save crops as their authors do. yunet: minimum face 10, threshold 0.8.  "
-        "[default: sphereface, or the detector's]",
+        lines=presets,
+        help="Settings of a detector [default: sphereface, or the detector's]. With sphereface-matlab and insightface "
+        "preprocess and align also cut and save crops as their authors do.",
     ),
     click.option("--min-score", type=Number(), help="Least score of a face: the last threshold."),
     click.option("--min-face", type=Number(), help="Smallest face in pixels."),

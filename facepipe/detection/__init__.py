@@ -1,10 +1,11 @@
 """Face detection: images in, `Faces` out."""
 
 from facepipe.detection.choose import FACE_RULES, choose
+from facepipe.detection.create import create_detector
 from facepipe.detection.detector import Detector, detector_settings_of
+from facepipe.detection.detectors import DETECTORS, PRESETS
 from facepipe.detection.faces import Faces
-from facepipe.detection.registry import DETECTORS, create_detector
-from facepipe.detection.settings import PRESETS, DetectorSettings, preset
+from facepipe.detection.settings import DetectorSettings, preset
 
 __all__ = [
     "DETECTORS",

@@ -1,6 +1,6 @@
 """What may help where no face was found: nothing that would turn a photo without a face into a confident answer."""
 
-from facepipe.detection.registry import DETECTORS
+from facepipe.detection.detectors import DETECTORS
 from facepipe.detection.settings import DetectorSettings
 
 

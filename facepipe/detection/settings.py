@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from facepipe.detection.registry import DETECTORS
+from facepipe.detection.detectors import DETECTORS, PRESETS
 from facepipe.errors import FacepipeError
 
 
@@ -36,8 +36,6 @@ class DetectorSettings:
     sure: float = 0.99
 
     def __post_init__(self) -> None:
-        if self.detector not in DETECTORS:
-            raise FacepipeError(f"detector {self.detector!r} is unknown; choose one of {', '.join(DETECTORS)}")
         kind = DETECTORS[self.detector]
         if not self.min_face >= kind.window:
             raise FacepipeError(
@@ -64,27 +62,10 @@ class DetectorSettings:
         return asdict(self) | {"thresholds": list(self.thresholds)}
 
 
-PRESETS = {
-    "sphereface": DetectorSettings(),
-    "fast": DetectorSettings(factor=0.709),
-    "mtcnn-demo": DetectorSettings(factor=0.709, thresholds=(0.6, 0.7, 0.7)),
-    "sphereface-matlab": DetectorSettings("mtcnn-matlab", border=False),
-    "insightface": DetectorSettings("mtcnn-tensorflow", border=False),
-    "yunet": DetectorSettings("yunet", min_face=10, factor=0.25, thresholds=(0.8,), sure=0.9),
-}
-"""``sphereface``: the numbers of face_detect_demo.m of wy1iu/sphereface. ``fast``: with the factor of MTCNN's own demo.
-``mtcnn-demo``: all numbers of that demo (MTCNNv1/demo.m). ``sphereface-matlab``: SphereFace's numbers, MATLAB's
-arithmetic. ``insightface``: src/align/align_lfw.py of deepinsight/insightface, which has the same numbers and facenet's
-TensorFlow port of MTCNN; how the faces of its training data were found is not published to that detail.
-``yunet``: see `facepipe.detection.yunet`."""
-
-
 def preset(name: str = "sphereface", **changes: Any) -> DetectorSettings:
     """Settings by name, with the given fields changed where the value is not None.
 
     Raises:
         FacepipeError: unknown preset or a value out of range.
     """
-    if name not in PRESETS:
-        raise FacepipeError(f"detector preset {name!r} is unknown; choose one of {', '.join(PRESETS)}")
-    return replace(PRESETS[name], **{field: value for field, value in changes.items() if value is not None})
+    return replace(PRESETS[name].settings, **{field: value for field, value in changes.items() if value is not None})

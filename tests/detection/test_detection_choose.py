@@ -7,9 +7,10 @@ import threading
 import numpy as np
 import pytest
 import torch
+from cli_run import run
 
 from facepipe.detection import DETECTORS, FACE_RULES, PRESETS, DetectorSettings, Faces, choose, create_detector, preset
-from facepipe.detection.registry import Kind
+from facepipe.detection.detectors import DetectorKind, Preset
 from facepipe.detection.workers import _pool, map_on_cores
 from facepipe.errors import DeviceError, FacepipeError
 
@@ -128,10 +129,10 @@ def test_moved_faces():
 
 
 def test_presets():
-    assert PRESETS["sphereface"] == DetectorSettings() == DetectorSettings("mtcnn", 20, 0.85, (0.6, 0.7, 0.9))
-    assert PRESETS["fast"] == DetectorSettings(factor=0.709)
+    assert PRESETS["sphereface"].settings == DetectorSettings() == DetectorSettings("mtcnn", 20, 0.85, (0.6, 0.7, 0.9))
+    assert PRESETS["fast"].settings == DetectorSettings(factor=0.709)
     assert preset("fast", min_face=40, factor=None, thresholds=None) == DetectorSettings(min_face=40, factor=0.709)
-    with pytest.raises(FacepipeError, match="'slow' is unknown; choose one of sphereface, fast"):
+    with pytest.raises(FacepipeError, match="unknown detector preset 'slow'; choose one of fast, insightface"):
         preset("slow")
 
 
@@ -147,7 +148,7 @@ def test_presets():
         ({"thresholds": (0.6, 0.7, 1.0)}, "mtcnn takes 3"),
         ({"thresholds": (-0.1, 0.7, 0.9)}, "mtcnn takes 3"),
         ({"max_pixels": 0}, "limit of 0 pixels must be at least 1"),
-        ({"detector": "viola"}, "detector 'viola' is unknown; choose one of mtcnn"),
+        ({"detector": "viola"}, "unknown detector 'viola'; choose one of mtcnn"),
     ],
 )
 def test_settings_out_of_range_name_the_value(bad, message):
@@ -166,20 +167,34 @@ def test_settings_are_recorded_whole():
     assert (told["detector"], told["min_face"], told["thresholds"]) == ("mtcnn", 31, [0.6, 0.7, 0.9])
 
 
-def test_a_further_detector_is_a_row(monkeypatch):
-    """Whatever takes settings, a device and an engine, and then images, serves every command."""
+@pytest.fixture
+def one():
+    """A detector that another module adds, as a new file in the folder would, and what it was made of."""
     asked = []
 
     def make(settings, device, engine):
         asked.append((settings.min_face, device))
         return lambda images: [faces((1, 2, 3, 4)) for _ in images]
 
-    monkeypatch.setitem(DETECTORS, "one", Kind(make, stages=1, window=5, preset="one"))
-    detector = create_detector(DetectorSettings("one", min_face=6, thresholds=(0.5,)), "cpu")
-    assert asked == [(6, "cpu")]
+    DETECTORS.add("one", DetectorKind("finds one face anywhere", make, stages=1, window=5, preset="one"))
+    PRESETS.add("one", Preset("minimum face 6", DetectorSettings("one", min_face=6, thresholds=(0.5,))))
+    yield asked
+    DETECTORS.remove("one")
+    PRESETS.remove("one")
+
+
+def test_a_new_detector_is_everywhere(one):
+    """In the tables, and in the options of every command that detects with their help."""
+    detector = create_detector(preset("one"), "cpu")
+    assert one == [(6, "cpu")]
     assert detector([np.zeros((9, 9, 3), np.uint8)])[0].boxes.tolist() == [[1, 2, 3, 4]]
     with pytest.raises(FacepipeError, match="one takes 1"):
         DetectorSettings("one", thresholds=(0.5, 0.6))
+    for command in ("detect", "compare", "preprocess", "eval lfw"):
+        told = " ".join(run(*command.split(), "--help").out.split())
+        assert "one: finds one face anywhere" in told and "one: minimum face 6" in told
+    with pytest.raises(FacepipeError, match="detector 'one' exists already"):
+        DETECTORS.add("one", DETECTORS["mtcnn"])
 
 
 def test_a_device_that_is_not_there():
