@@ -8,7 +8,7 @@ from itertools import groupby, islice
 from pathlib import Path
 
 from facepipe.datasets.photos import list_collection
-from facepipe.datasets.photos.parquet_rows import Row
+from facepipe.datasets.photos.parquet_rows import PhotoRow
 from facepipe.errors import DatasetError
 from facepipe.files import Mark, PassedOver, mark_file, replacing
 from facepipe.images import Place, StoredPhoto, is_collection, list_images
@@ -30,7 +30,7 @@ class Listed:
     path: str
     crop: str
     mark: Mark
-    place: Place | Row | None = None
+    place: Place | PhotoRow | None = None
 
     def photo(self, root: Path) -> Path:
         """The photo below the raw folder, or in what else was given as such."""
@@ -40,7 +40,7 @@ class Listed:
 
     def to_line(self) -> str:
         """A line of the list."""
-        place = () if self.place is None else (astuple(self.place), type(self.place) is Row)
+        place = () if self.place is None else (astuple(self.place), type(self.place) is PhotoRow)
         return json.dumps([self.path, self.crop, self.mark.size, self.mark.mtime, *place]) + "\n"
 
 
@@ -108,7 +108,7 @@ def read_listing(listing: Path) -> Iterator[Listed]:
         for line in file:
             path, crop, *rest = json.loads(line)
             mark = Mark(*rest[:2]) if rest else _UNKNOWN
-            place = (Row if rest[3] else Place)(*rest[2]) if rest[2:] else None
+            place = (PhotoRow if rest[3] else Place)(*rest[2]) if rest[2:] else None
             yield Listed(path, crop, mark, place)
 
 

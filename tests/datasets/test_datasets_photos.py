@@ -14,7 +14,7 @@ from train_tiny import add, crop, encoded, write_folders, write_shard
 
 from facepipe.datasets import open_samples
 from facepipe.datasets.photos import list_photos_by_root
-from facepipe.datasets.photos.parquet_rows import Row
+from facepipe.datasets.photos.parquet_rows import PhotoRow
 from facepipe.embedding import load_embeddings
 from facepipe.errors import DatasetError, ImageError, MissingExtraError
 from facepipe.files import PassedOver, replacing
@@ -213,7 +213,7 @@ def test_faults_are_one_line(tmp_path, memory, folder):
     with pytest.raises(ImageError, match="ends in the middle"):
         StoredPhoto("s.tar", "a.png", Place(str(shard), 0, 10**6)).read()
     with pytest.raises(ImageError, match=r"t\.parquet/a\.png: cannot be read"):
-        StoredPhoto("t.parquet", "a.png", Row(str(tmp_path / "gone.parquet"), 0, 0)).read()
+        StoredPhoto("t.parquet", "a.png", PhotoRow(str(tmp_path / "gone.parquet"), 0, 0)).read()
 
 
 def test_a_store_without_its_package_names_the_extra(monkeypatch):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facepipe.datasets.lines import Line, image_path, read_lines, whole
-from facepipe.datasets.pairs.lfw_pairs import Pairs, Row, make_pairs
+from facepipe.datasets.pairs.lfw_pairs import PairRow, Pairs, make_pairs
 from facepipe.errors import DatasetError
 
 PARTS = ("FF", "FP")
@@ -51,11 +51,11 @@ def read_cfp_pairs(protocol: Path, part: str) -> Pairs:
     if len(folds) < 2:
         raise DatasetError(f"{folder}: no folders of splits in it; it should hold 01 to 10, each with same.txt")
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[PairRow]:
         for number, fold in enumerate(folds):
             for name, same in (("same.txt", True), ("diff.txt", False)):
                 for a, b, line in _numbers(fold / name, first, second):
-                    yield Row(a, b, same, number, line)
+                    yield PairRow(a, b, same, number, line)
 
     return make_pairs(rows())
 

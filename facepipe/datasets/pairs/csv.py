@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from facepipe.datasets.lines import Line, image_path, read_lines, whole, without_extension
-from facepipe.datasets.pairs.lfw_pairs import Pairs, Row, deal_folds, make_pairs
+from facepipe.datasets.pairs.lfw_pairs import PairRow, Pairs, deal_folds, make_pairs
 from facepipe.errors import DatasetError
 
 _TRUTH = {
@@ -53,7 +53,7 @@ def _cells(line: Line, divider: str) -> list[str]:
     return [cell.strip() for cell in row]
 
 
-def _rows(lines: Sequence[Line], table: Sequence[Sequence[str]], columns: list[str], folds: bool) -> Iterator[Row]:
+def _rows(lines: Sequence[Line], table: Sequence[Sequence[str]], columns: list[str], folds: bool) -> Iterator[PairRow]:
     originals: dict[str, str] = {}
     for line, cells in zip(lines, table, strict=True):
         row = dict(zip(columns, cells, strict=False))
@@ -61,7 +61,7 @@ def _rows(lines: Sequence[Line], table: Sequence[Sequence[str]], columns: list[s
         if same is None:
             raise DatasetError(f"{line.where}: same must be 1 or 0, not {row.get('same', '')!r}, in {line.text[:60]!r}")
         a, b = (listed_name(row.get(side, ""), originals, line.where) for side in ("a", "b"))
-        yield Row(a, b, same, _fold(row.get("fold", ""), line.where) if folds else 0, line)
+        yield PairRow(a, b, same, _fold(row.get("fold", ""), line.where) if folds else 0, line)
 
 
 def truth(text: str) -> bool | None:

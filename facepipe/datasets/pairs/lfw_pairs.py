@@ -52,7 +52,7 @@ class Pairs:
         return digest.hexdigest()[:16]
 
 
-class Row(NamedTuple):
+class PairRow(NamedTuple):
     """A pair as a list has it: two names without extension, whether they are of one person, fold from 0, its line."""
 
     a: str
@@ -62,7 +62,7 @@ class Row(NamedTuple):
     line: Line | None = None
 
 
-def make_pairs(rows: Iterable[Row | tuple[str, str, bool, int]]) -> Pairs:
+def make_pairs(rows: Iterable[PairRow | tuple[str, str, bool, int]]) -> Pairs:
     """`Pairs` of (name, name, same, fold); names are numbered in the order in which they appear.
 
     Raises:
@@ -70,8 +70,8 @@ def make_pairs(rows: Iterable[Row | tuple[str, str, bool, int]]) -> Pairs:
     """
     index: dict[str, int] = {}
     numbers = []
-    known: dict[tuple[int, int], Row] = {}
-    for row in map(Row._make, ((*row, None)[:5] for row in rows)):
+    known: dict[tuple[int, int], PairRow] = {}
+    for row in map(PairRow._make, ((*row, None)[:5] for row in rows)):
         left, right = index.setdefault(row.a, len(index)), index.setdefault(row.b, len(index))
         numbers.append((left, right, row.same, row.fold))
         if row.line is not None:
@@ -80,7 +80,7 @@ def make_pairs(rows: Iterable[Row | tuple[str, str, bool, int]]) -> Pairs:
     return Pairs(tuple(index), table[:, 0], table[:, 1], table[:, 2].astype(bool), table[:, 3])
 
 
-def _require_consistent(row: Row, before: Row) -> None:
+def _require_consistent(row: PairRow, before: PairRow) -> None:
     if row.line is None or before.line is None:
         return
     if row.a == row.b and not row.same:
@@ -131,7 +131,7 @@ def read_lfw_pairs(path: Path) -> Pairs:
         names, same = _pair(line)
         if same != (number % (2 * half) < half):
             raise DatasetError(f"{line.where}: genuine and impostor pairs are out of order")
-        rows.append(Row(*names, same, number // (2 * half), line))
+        rows.append(PairRow(*names, same, number // (2 * half), line))
     return make_pairs(rows)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from facepipe.datasets.lines import Line, is_image, read_lines, without_headings
 from facepipe.datasets.pairs.csv import listed_name, truth
-from facepipe.datasets.pairs.lfw_pairs import Pairs, Row, deal_folds, make_pairs
+from facepipe.datasets.pairs.lfw_pairs import PairRow, Pairs, deal_folds, make_pairs
 from facepipe.errors import DatasetError
 
 _WANTED = "'IMAGE IMAGE 1' or '1 IMAGE IMAGE', the number 1 for one person and 0 for two"
@@ -33,7 +33,7 @@ def read_line_pairs(path: Path) -> Pairs:
             raise line.wrong(_WANTED)
         del words[first]
         a, b = (listed_name(word, originals, line.where) for word in words)
-        rows.append(Row(a, b, same, 0, line))
+        rows.append(PairRow(a, b, same, 0, line))
     pairs = make_pairs(rows)
     return Pairs(pairs.names, pairs.left, pairs.right, pairs.same, deal_folds(pairs.same))
 

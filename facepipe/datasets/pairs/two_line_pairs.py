@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from facepipe.datasets.lines import Line, image_path, read_lines, whole
-from facepipe.datasets.pairs.lfw_pairs import Pairs, Row, deal_folds, make_pairs
+from facepipe.datasets.pairs.lfw_pairs import PairRow, Pairs, deal_folds, make_pairs
 from facepipe.errors import DatasetError
 
 _FOLDS = 10
@@ -30,7 +30,7 @@ def read_two_line_pairs(path: Path) -> Pairs:
                 f"{line.where}: must be 'NAME.jpg NUMBER' twice with one number, not {line.text[:60]!r} and "
                 f"{other.text[:60]!r}"
             )
-        rows.append(Row(_stem(name), _stem(second), number != 0, 0, line))
+        rows.append(PairRow(_stem(name), _stem(second), number != 0, 0, line))
     pairs = make_pairs(rows)
     return Pairs(pairs.names, pairs.left, pairs.right, pairs.same, deal_folds(pairs.same, _FOLDS))
 

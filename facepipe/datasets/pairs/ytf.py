@@ -7,7 +7,7 @@ import numpy as np
 
 from facepipe.datasets.lines import image_path, read_lines, whole
 from facepipe.datasets.mat_file import read_mat
-from facepipe.datasets.pairs.lfw_pairs import Pairs, Row, make_pairs
+from facepipe.datasets.pairs.lfw_pairs import PairRow, Pairs, make_pairs
 from facepipe.errors import DatasetError, ImageError
 from facepipe.images import list_images
 
@@ -79,7 +79,7 @@ def frame_number(path: Path) -> tuple[int, str]:
     return int(digits) if digits.isdigit() else -1, path.name
 
 
-def _from_text(path: Path) -> Iterator[Row]:
+def _from_text(path: Path) -> Iterator[PairRow]:
     for line in read_lines(path, "YouTube Faces' is splits.txt or meta_and_splits.mat"):
         words = [image_path(word) for word in line.words(commas=True)]
         split = whole(words[0])
@@ -90,7 +90,7 @@ def _from_text(path: Path) -> Iterator[Row]:
         same = whole(after[0]) if after else None
         if len(videos) != 2 or split is None or split < 1 or same not in (0, 1):
             raise line.wrong("'split, pair, NAME/VIDEO, NAME/VIDEO, same'")
-        yield Row(words[videos[0]], words[videos[1]], same == 1, split - 1, line)
+        yield PairRow(words[videos[0]], words[videos[1]], same == 1, split - 1, line)
 
 
 def _from_mat(path: Path) -> Iterator[tuple[str, str, bool, int]]:

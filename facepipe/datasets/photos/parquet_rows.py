@@ -23,7 +23,7 @@ _GROUPS = 2
 
 
 @dataclass(frozen=True)
-class Row:
+class PhotoRow:
     """Where the bytes of a photo lie: in row ``row`` of row group ``group``."""
 
     file: str
@@ -94,7 +94,7 @@ def parquet_photos(file: Path, root: Path, front: str, passed: PassedOver) -> It
             rows = table.read_row_group(group, columns=columns).to_pylist() if columns else None
             for row in range(table.metadata.row_group(group).num_rows):
                 inside = _inside({} if rows is None else rows[row], number, front)
-                yield StoredPhoto(str(root), inside, Row(str(file), group, row))
+                yield StoredPhoto(str(root), inside, PhotoRow(str(file), group, row))
                 number += 1
     if not number:
         passed.add("table without rows", file)

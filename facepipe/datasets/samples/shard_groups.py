@@ -123,7 +123,7 @@ def key_of(member: tarfile.TarInfo) -> str:
     return f"{folder}/{name.split('.', 1)[0]}"
 
 
-def is_image(member: tarfile.TarInfo) -> bool:
+def is_image_member(member: tarfile.TarInfo) -> bool:
     """Whether a member is a picture, by its extension."""
     return PurePosixPath(member.name).suffix.lower() in EXTENSIONS
 

@@ -16,7 +16,15 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from facepipe.datasets.samples.samples import NOBODY, Samples
-from facepipe.datasets.samples.shard_groups import NOWHERE, Label, Labelled, ShardGroups, Span, is_foreign, is_image
+from facepipe.datasets.samples.shard_groups import (
+    NOWHERE,
+    Label,
+    Labelled,
+    ShardGroups,
+    Span,
+    is_foreign,
+    is_image_member,
+)
 from facepipe.datasets.samples.spans import Spans
 from facepipe.errors import DatasetError
 from facepipe.files.stored import StoredPath, as_path
@@ -160,7 +168,7 @@ def _member(
     suffix = PurePosixPath(member.name).suffix.lower()
     if not member.isfile() or is_foreign(member):
         index.foreign += member.isfile()
-    elif is_image(member):
+    elif is_image_member(member):
         index.name(member)
         yield from groups.image(member)
     elif suffix in LABELS and member.size <= MAX_LABEL_BYTES:
