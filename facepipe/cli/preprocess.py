@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command("preprocess")
 @door(Output("out"), reads=("raw",), walks=("raw",))
 @click.argument("raw", type=options.stored_path)
-@click.argument("out", type=options.output_path)
+@click.argument("out", type=options.stored_output)
 @options.crop_template
 @options.dataset_faces
 @click.option(
@@ -46,6 +46,12 @@ if TYPE_CHECKING:
     "--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP [default: 95, or as the --preset says]."
 )
 @options.identity_depth
+@click.option(
+    "--pack",
+    type=click.Choice(["tar", "parquet"]),
+    help="Write the crops to tar shards (WebDataset) or Parquet files of many; OUT may then be the address of a store.",
+)
+@click.option("--pack-size", type=click.IntRange(1), help="Images of a pack  [default: 4096].")
 @click.option("--shard", metavar="I/N", help="Do the I-th of N parts, for N machines on one file system.")
 @click.option("--overwrite", is_flag=True, help="Start over instead of resuming what was begun in OUT.")
 @click.option("--from-rec", is_flag=True, help="RAW is a .rec file, or the folder of train.rec: unpack its images.")
@@ -66,6 +72,8 @@ def command(
     suffix: str,
     quality: int | None,
     identity_depth: int,
+    pack: str | None,
+    pack_size: int | None,
     shard: str | None,
     overwrite: bool,
     from_rec: bool,
@@ -83,6 +91,10 @@ def command(
     it whenever you like: the same command goes on where it stopped. Run it again when images have come, changed or
     gone: the new and the changed ones are done, and crops and rows of those that have gone are removed.
 
+    RAW may also be a tar shard, a Parquet file of images, or an address such as s3://bucket/photos (docs/scale.md).
+    With --pack the crops go to OUT/crops-000000.tar (or .parquet) and so on, each whole or not there; OUT may then be
+    an address too. A packed job does not take up images that come later: start it over with --overwrite.
+
     With --from-rec, RAW is MXNet RecordIO as insightface ships it: its images go to OUT/label/number.jpg as they
     are, without detection; OUT/skipped.csv lists records that hold none.
     Of the options, only --shard and --json apply then.
@@ -90,6 +102,8 @@ def command(
     if from_rec:
         _unpack(raw, out, shard, as_json)
         return
+    if pack_size is not None and pack is None:
+        raise click.UsageError("--pack-size is that of a --pack: say tar or parquet.")
     from facepipe.preprocess import Plan, preprocess
     from facepipe.preprocess.presets import crop_defaults
 
@@ -107,6 +121,8 @@ def command(
         _shard(shard),
         strict,
         identity_depth,
+        pack or "",
+        pack_size or 4096,
     )
     inputs = Inputs(strict)
     with progress("preprocessing") as advance:

@@ -110,7 +110,7 @@ class StoredPath(AddressPath):
             files.makedirs(files._parent(path), exist_ok=True)
             files.put_file(str(file), path)
 
-    def remove(self) -> None:
+    def unlink(self, **_: Any) -> None:
         """Take the file away, if it is there."""
         with _telling(self.address):
             files, path = _store(self.address)

@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,14 +15,17 @@ from typing import Any
 from facepipe.alignment import Aligner, template
 from facepipe.detection import DetectorSettings, create_detector
 from facepipe.errors import DatasetError
-from facepipe.files import Changes, Layout, OutputError, PassedOver, replacing, require_apart, write_bytes, write_text
+from facepipe.files import Changes, Layout, OutputError, PassedOver, identity_of, replacing, require_apart, write_text
+from facepipe.files.fingerprint import digest_of_bytes
 from facepipe.files.stored import StoredPath
 from facepipe.images import encode_rgb, is_collection, read_marked
 from facepipe.pipeline import UNIT, CroppedImage, Cropper, read_batches
 from facepipe.preprocess.journal import Journal, check_settings, same_settings
 from facepipe.preprocess.manifest import rows_of, write_manifest
+from facepipe.preprocess.packs import Crops, open_crops, pack_name, packs_in
 from facepipe.preprocess.scan import Listed, length, read_listing, scan, units
 from facepipe.preprocess.update import NOTHING, Records, update
+from facepipe.weights import cache_folder
 from facepipe.workers import OnRay
 
 
@@ -39,6 +43,8 @@ class Plan:
         shard: (i, n): do the i-th of n parts, i from 1.
         strict: refuse images that are damaged inside.
         identity_depth: which folder below ``root`` stands for the person, 1 for the top one.
+        pack: ``tar`` or ``parquet``: crops go to files of many, see `facepipe.preprocess.packs`; empty: one file each.
+        pack_size: images of a pack.
     """
 
     root: Path
@@ -52,12 +58,28 @@ class Plan:
     shard: tuple[int, int] = (1, 1)
     strict: bool = False
     identity_depth: int = 1
+    pack: str = ""
+    pack_size: int = 4096
+
+    @property
+    def unit(self) -> int:
+        """Images of a unit of work."""
+        return self.pack_size if self.pack else UNIT
+
+    @property
+    def work(self) -> Path:
+        """The folder of the job's records: in ``out``, for a store in the cache of this machine."""
+        if isinstance(self.out, StoredPath):
+            return cache_folder() / "jobs" / digest_of_bytes(str(self.out).encode())
+        return self.out / ".facepipe"
 
     def settings(self) -> dict[str, Any]:
         """What must be equal for a job to be resumed, as plain JSON values."""
         # Jobs of before this option have no entry, and were not strict.
         strict = {"strict": True} if self.strict else {}
-        return strict | {
+        # A pack holds the person too.
+        packed = {"pack": self.pack, "pack_size": self.pack_size, "identity_depth": self.identity_depth}
+        return strict | (packed if self.pack else {}) | {
             "root": str(self.root) if isinstance(self.root, StoredPath) else str(self.root.resolve()),
             "template": template(self.template).identity,
             "faces": self.rule,
@@ -117,9 +139,9 @@ def preprocess(
 ) -> Report:
     """Detect and align every image under ``plan.root``.
 
-    Writes ``out/identity/image.jpg``, and at the end ``out/manifest.parquet`` (see `manifest.SCHEMA`) and,
-    when images were left out, ``out/skipped.csv``. Can be killed at any moment and called again: finished
-    units of 256 images are not done again, and the outcome is the same to the byte.
+    Writes ``out/identity/image.jpg``, or ``out/crops-000000.tar`` and so on, and at the end ``out/manifest.parquet``
+    (see `manifest.SCHEMA`) and, when images were left out, ``out/skipped.csv``. Can be killed at any moment and called
+    again: finished units of 256 images, or packs, are not done again, and the outcome is the same to the byte.
 
     Args:
         plan: what to do.
@@ -145,13 +167,15 @@ def preprocess(
         raise DatasetError(f"shard {part}/{parts}: must be i/n with i from 1 to n")
     if not is_collection(plan.root) and plan.root.resolve().is_relative_to(plan.out.resolve()):
         raise DatasetError(f"{plan.out}: crops must not go where the raw images are or above; name another folder")
-    work = plan.out / ".facepipe"
+    if isinstance(plan.out, StoredPath) and not plan.pack:
+        raise DatasetError(f"{plan.out}: crops go to a store in packs only; say --pack tar or --pack parquet")
+    work = plan.work
     if overwrite:
         _forget(plan, work)
     passed = PassedOver() if passed is None else passed
     tail = _tail(plan)
     records = Records(*(work / f"{name}{tail}.jsonl" for name in ("images", "todo", "kept")))
-    begun_before = check_settings(work / "settings.json", plan.settings())
+    begun_before = check_settings(work / "settings.json", plan.settings(), plan.out)
     ready = begun_before and records.images.exists()
     now = work / f"images{tail}.new.jsonl"
     if not ready:
@@ -166,8 +190,10 @@ def preprocess(
     changes = NOTHING
     try:
         closed = journal.open()
+        if plan.pack:
+            _require_packs(plan, closed)
         if ready and not frozen:
-            changes = update(plan.root, plan.out, records, journal, now, parts == 1, verify)
+            changes = update(plan.root, plan.out, records, journal, now, parts == 1 and not plan.pack, verify)
             closed = journal.closed()
         if changes or changes.touched:
             changed(changes)
@@ -176,16 +202,22 @@ def preprocess(
         journal.close()
         now.unlink(missing_ok=True)
     manifest = plan.out / f"manifest{tail}.parquet"
+    written = work / manifest.name if isinstance(manifest, StoredPath) else manifest
     layout = Layout(plan.identity_depth)
     # The person is no part of the work that was done, so that another depth takes no new work.
     rows = (row | {"identity": layout.identity(row["path"])} for row in records.all_records(journal))
-    write_manifest(manifest, rows, plan.about())
-    report = replace(_report(plan, manifest), changes=changes.counts(), passed_over=passed.to_dict())
+    write_manifest(written, rows, plan.about())
+    if isinstance(manifest, StoredPath):
+        manifest.send(written)
+    report = replace(_report(plan, written), manifest=manifest, changes=changes.counts(), passed_over=passed.to_dict())
     return replace(report, layout=layout.remark())
 
 
 def _check_crops(plan: Plan, listing: Path, overwrite: bool) -> None:
     """A first run finds no crops; what is there under their names is somebody else's."""
+    if plan.pack:
+        _check_packs(plan, listing, overwrite)
+        return
     tail = "_0" if plan.rule == "all" else ""
     crops = (plan.out / f"{image.crop}{tail}{plan.suffix}" for image in read_listing(listing))
     there = [crop for crop in crops if crop.exists() or crop.is_symlink()]
@@ -197,6 +229,32 @@ def _check_crops(plan: Plan, listing: Path, overwrite: bool) -> None:
     except OutputError:
         listing.unlink()
         raise
+
+
+def _check_packs(plan: Plan, listing: Path, overwrite: bool) -> None:
+    part, parts = plan.shard
+    mine = {pack_name(plan.pack, unit) for unit in range(part - 1, -(-length(listing) // plan.unit), parts)}
+    there = [pack for pack in packs_in(plan.out) if parts == 1 or pack.name in mine]
+    if there and not overwrite:
+        listing.unlink()
+        raise OutputError(
+            f"{there[0]}: is there already, and no job is known here that made it; choose another folder, or replace "
+            "what is there with --overwrite"
+        )
+    for pack in there:
+        pack.unlink()
+
+
+def _require_packs(plan: Plan, closed: int) -> None:
+    """Refuse to take for done what is no longer there."""
+    part, parts = plan.shard
+    there = {pack.name for pack in packs_in(plan.out)} if closed else set()
+    missing = [name for unit in range(closed) if (name := pack_name(plan.pack, part - 1 + unit * parts)) not in there]
+    if missing:
+        raise DatasetError(
+            f"{plan.out}: {len(missing)} of {closed} packs that this job wrote are gone ({missing[0]}); put them back, "
+            "or start over with --overwrite"
+        )
 
 
 def _forget(plan: Plan, work: Path) -> None:
@@ -224,7 +282,9 @@ def _remove_records(plan: Plan, work: Path, alone: bool) -> None:
     else:
         shutil.rmtree(work, ignore_errors=True)
         # Those of another number of shards would be taken for this job's.
-        records = [*plan.out.glob("manifest*.parquet"), *plan.out.glob("skipped*.csv")]
+        stored = [file for file, _ in plan.out.files()] if isinstance(plan.out, StoredPath) else [*plan.out.glob("*.*")]
+        ours = ("manifest*.parquet", "skipped*.csv")
+        records = [path for path in stored if any(fnmatch(path.name, pattern) for pattern in ours)]
     for record in records:
         record.unlink(missing_ok=True)
 
@@ -247,33 +307,37 @@ def _work_off(
     part, parts = plan.shard
     total = length(records.to_do)
     before = sum(1 for _ in records.kept_records())
-    mine = [(first, min(UNIT, total - first)) for first in range(0, total, UNIT)][part - 1 :: parts]
+    mine = [(first, min(plan.unit, total - first)) for first in range(0, total, plan.unit)][part - 1 :: parts]
     begun(before + sum(size for _, size in mine), before + sum(size for _, size in mine[:closed]))
     if closed >= len(mine):
         return
-    own = (unit for number, unit in enumerate(units(records.to_do, UNIT)) if number % parts == part - 1)
-    left = islice(own, closed, None)
+    left = islice(enumerate(units(records.to_do, plan.unit)), part - 1 + closed * parts, None, parts)
     if on is None:
         work = _worker(plan, device, advance)
         for unit in left:
             journal.append(work(unit))
         return
-    for done in on.map(partial(_worker, plan, device), left, device, lambda unit: str(unit[0].photo(plan.root))):
+    for done in on.map(partial(_worker, plan, device), left, device, lambda unit: str(unit[1][0].photo(plan.root))):
         journal.append(done)
         advance(len(done))
 
 
 def _worker(
     plan: Plan, device: str, advance: Callable[[int], None] = lambda _: None
-) -> Callable[[list[Listed]], list[dict[str, Any]]]:
-    """What does one unit: writes its crops and returns its records."""
+) -> Callable[[tuple[int, list[Listed]]], list[dict[str, Any]]]:
+    """What does one unit, of which it is given number and images: writes its crops and returns its records."""
     detector = None if plan.detection is None else create_detector(plan.detection, device)
     cropper = Cropper(Aligner(plan.template), detector, plan.rule, plan.on_miss)
-    return lambda unit: _do_unit(plan, cropper, unit, advance)
+
+    def work(unit: tuple[int, list[Listed]]) -> list[dict[str, Any]]:
+        with open_crops(plan.out, plan.pack, unit[0]) as crops:
+            return _do_unit(plan, cropper, unit[1], crops, advance)
+
+    return work
 
 
 def _do_unit(
-    plan: Plan, cropper: Cropper, unit: list[Listed], advance: Callable[[int], None]
+    plan: Plan, cropper: Cropper, unit: list[Listed], crops: Crops, advance: Callable[[int], None]
 ) -> list[dict[str, Any]]:
     names = iter(unit)
     records = []
@@ -281,20 +345,31 @@ def _do_unit(
     for batch in read_batches(paths, read=partial(read_marked, strict=plan.strict)):
         for read, result in zip(batch, cropper(batch), strict=True):
             image = next(names)
-            record = _record(result, image.path, _write_crops(plan, result, image.crop))
+            record = _record(result, image.path, _write_crops(plan, result, image, crops))
             records.append(record | {"mark": [image.mark.size, image.mark.mtime, read.mark.digest]})
         advance(len(batch))
     return records
 
 
-def _write_crops(plan: Plan, result: CroppedImage, name: str) -> list[str]:
+def _write_crops(plan: Plan, result: CroppedImage, image: Listed, crops: Crops) -> list[str]:
     written = []
+    known: dict[str, Any] = {"identity": identity_of(image.path, plan.identity_depth), "path": image.path}
     for number, crop in enumerate(result.crops):
         tail = f"_{number}" if plan.rule == "all" else ""
-        relative = f"{name}{tail}{plan.suffix}"
-        write_bytes(plan.out / relative, encode_rgb(crop, plan.suffix, plan.quality))
-        written.append(relative)
+        about = known | (_face(result, number) if len(result.chosen) else {})
+        encoded = encode_rgb(crop, plan.suffix, plan.quality)
+        written.append(crops.add(f"{image.crop}{tail}{plan.suffix}", encoded, about))
     return written
+
+
+def _face(result: CroppedImage, number: int) -> dict[str, Any]:
+    index = result.chosen[number]
+    faces = result.faces
+    return {
+        "box": faces.boxes[index].tolist(),
+        "landmarks": faces.landmarks[index].tolist(),
+        "score": float(faces.scores[index]),
+    }
 
 
 def _record(result: CroppedImage, path: str, crops: list[str]) -> dict[str, Any]:

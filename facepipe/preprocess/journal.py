@@ -113,7 +113,7 @@ def same_settings(path: Path, settings: dict[str, Any]) -> bool:
         return False
 
 
-def check_settings(path: Path, settings: dict[str, Any]) -> bool:
+def check_settings(path: Path, settings: dict[str, Any], out: Path | None = None) -> bool:
     """Whether a job with these very settings was begun here before.
 
     Raises:
@@ -130,7 +130,7 @@ def check_settings(path: Path, settings: dict[str, Any]) -> bool:
     for key in settings:
         if before.get(key) != settings[key]:
             raise DatasetError(
-                f"{path.parent.parent}: begun with {key} {before.get(key)!r}, now {settings[key]!r}; "
+                f"{out or path.parent.parent}: begun with {key} {before.get(key)!r}, now {settings[key]!r}; "
                 f"use the same settings to resume, another folder, or --overwrite to start over"
             )
     return True

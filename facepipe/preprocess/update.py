@@ -84,8 +84,8 @@ def update(
         now_file.unlink()
         if changes:
             raise DatasetError(
-                f"{root}: {changes.line()} since this job was begun in shards; go on without them with --frozen, or "
-                "start all shards over with --overwrite"
+                f"{root}: {changes.line()} since this job was begun in shards or packs; go on without them with "
+                "--frozen, or start all of it over with --overwrite"
             )
         return NOTHING
     stay = [path for path in (*changes.same, *changes.touched) if path in done]

@@ -18,7 +18,7 @@ import pytest
 from facepipe.detection import preset
 from facepipe.errors import DatasetError
 from facepipe.images import write_rgb
-from facepipe.preprocess import Plan, job, preprocess, read_manifest
+from facepipe.preprocess import Plan, job, packs, preprocess, read_manifest
 from facepipe.preprocess.journal import Journal
 
 IMAGES, UNIT = 42, 4
@@ -174,20 +174,20 @@ def test_a_journal_torn_anywhere(raw, undisturbed, tmp_path, share):
 
 
 def test_no_room_for_a_crop(raw, undisturbed, tmp_path, monkeypatch):
-    real, left = job.write_bytes, iter(range(10))
+    real, left = packs.write_bytes, iter(range(10))
 
     def write(path, data):
         if next(left, None) is None:
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         real(path, data)
 
-    monkeypatch.setattr(job, "write_bytes", write)
+    monkeypatch.setattr(packs, "write_bytes", write)
     with pytest.raises(OSError, match="No space left"):
         preprocess(plan(raw, tmp_path), "cpu")
     units, crops = closed(tmp_path)
     assert 0 < units < IMAGES // UNIT and len(crops) <= 10
     assert not (tmp_path / "manifest.parquet").exists()
-    monkeypatch.setattr(job, "write_bytes", real)
+    monkeypatch.setattr(packs, "write_bytes", real)
     preprocess(plan(raw, tmp_path), "cpu")
     assert outcome(tmp_path) == undisturbed[1]
 

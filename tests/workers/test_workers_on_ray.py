@@ -187,9 +187,10 @@ def _killed_once(worker, mark, plan, device):
     work = worker(plan, device)
 
     def dying(unit):
-        if "person1" in unit[0].path and not mark.exists():
+        number, images = unit
+        if "person1" in images[0].path and not mark.exists():
             mark.touch()
-            work(unit[:2])
+            work((number, images[:2]))
             os.kill(os.getpid(), signal.SIGKILL)
         return work(unit)
 

@@ -40,7 +40,8 @@ def list_collection(root: Path, passed: PassedOver) -> Iterator[StoredPhoto]:
     """
     files = _files(root)
     shards = [file for file, _ in files if file.suffix.lower() == SHARD]
-    tables = [file for file, _ in files if file.suffix.lower() == TABLE]
+    tables = [file for file, _ in files if file.suffix.lower() == TABLE and not _is_manifest(file)]
+    tables = [] if shards else tables
     if not shards and not tables:
         yield from _images(root, files, passed)
         return
@@ -52,6 +53,10 @@ def list_collection(root: Path, passed: PassedOver) -> Iterator[StoredPhoto]:
     for file in tables:
         yield from parquet_photos(file, root, _front(file, tables), passed)
     _count_others(files, {*shards, *tables}, passed)
+
+
+def _is_manifest(file: Path) -> bool:
+    return file.name.startswith("manifest")
 
 
 def _front(file: Path, files: Sequence[Path]) -> str:
