@@ -3,18 +3,22 @@
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from typing import TypeVar
 
 import torch
 
 from facepipe.errors import DeviceError
 from facepipe.threads import limited, thread_count
 
+A = TypeVar("A")
+B = TypeVar("B")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 # Of malloc.h; the largest threshold that glibc takes for mapping.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _KEPT = -1, -3, 1 << 30
+NO_ROOM = "the GPU's memory does not suffice"
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -102,6 +106,23 @@ def _cpu_flag(flag: str) -> bool:
             return any(line.startswith("flags") and flag in line.split() for line in lines)
     except OSError:
         return False
+
+
+def in_halves(function: Callable[[list[A]], list[B]], items: list[A]) -> list[B]:
+    """``function(items)``; where a GPU's memory does not suffice, of the first half, then of the second, and so on.
+
+    Raises:
+        DeviceError: it does not suffice for a single one.
+    """
+    try:
+        return function(items)
+    except torch.OutOfMemoryError as error:
+        if len(items) <= 1:
+            raise DeviceError(f"{NO_ROOM}; use --device cpu, or free the GPU of other programs") from error
+    # Outside of the except block, whose error holds what the failed attempt has on the GPU.
+    torch.cuda.empty_cache()
+    middle = len(items) // 2
+    return in_halves(function, items[:middle]) + in_halves(function, items[middle:])
 
 
 @cache

@@ -60,7 +60,7 @@ class MTCNN:
         groups = [by_size[first : first + together] for first in range(0, len(by_size), together)]
         tasks = [[images[index] for index in group] for group in groups]
         spread = on_cores and (len(tasks) > 1 or self._stages.filled)
-        found = self._stages.spread(self._find, tasks) if spread else [self._find(task) for task in tasks]
+        found = self._stages.spread(self._find, tasks) if spread else self._stages.in_turn(self._find, tasks)
         faces = [Faces.none()] * len(images)
         for group, results in zip(groups, found, strict=True):
             for index, result in zip(group, results, strict=True):

@@ -58,6 +58,9 @@ class OnnxStages:
     def cores(self) -> int:
         return thread_count()
 
+    def in_turn(self, function: Callable[[list[A]], list[B]], arguments: list[list[A]]) -> list[list[B]]:
+        return [function(argument) for argument in arguments]
+
     def spread(self, function: Callable[[A], B], arguments: Iterable[A]) -> list[B]:
         return list(_pool(thread_count()).map(function, arguments))
 

@@ -40,6 +40,9 @@ class Stages(Protocol):
     def cores(self) -> int:
         """How many may search at once."""
 
+    def in_turn(self, function: Callable[[list[A]], list[B]], arguments: list[list[A]], /) -> list[list[B]]:
+        """``[function(a) for a in arguments]``; in smaller parts where a GPU's memory does not suffice."""
+
     def spread(self, function: Callable[[A], B], arguments: Iterable[A], /) -> list[B]:
         """``[function(a) for a in arguments]``, on as many cores."""
 

@@ -9,7 +9,7 @@ from facepipe.detection.networks import load_networks
 from facepipe.detection.stages import A, B
 from facepipe.detection.torch_arrays import TorchArrays
 from facepipe.detection.workers import map_on_cores
-from facepipe.devices import choose_device, keep_freed_memory, whole_float32
+from facepipe.devices import choose_device, in_halves, keep_freed_memory, whole_float32
 
 
 class TorchStages:
@@ -37,6 +37,9 @@ class TorchStages:
 
     def cores(self) -> int:
         return torch.get_num_threads()
+
+    def in_turn(self, function: Callable[[list[A]], list[B]], arguments: list[list[A]]) -> list[list[B]]:
+        return [in_halves(function, argument) for argument in arguments]
 
     def spread(self, function: Callable[[A], B], arguments: Iterable[A]) -> list[B]:
         return map_on_cores(function, arguments)

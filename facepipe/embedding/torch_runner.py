@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facepipe.devices import choose_precision, keep_freed_memory, whole_float32
+from facepipe.devices import NO_ROOM, choose_precision, keep_freed_memory, whole_float32
 from facepipe.embedding.fold import fold_batch_norm
+from facepipe.errors import DeviceError
 from facepipe.zoo import Model
 
 _SMALL_BATCH = 4
@@ -49,15 +50,26 @@ class TorchRunner:
         """As of `facepipe.embedding.runner.Runner`."""
         mu = np.empty((len(crops), self.model.card.embedding.dim), np.float32)
         uncertainty = np.empty((len(crops), 0 if self.head is None else self.head.outputs), np.float32)
-        for first in range(0, len(crops), self.batch_size):
+        first = 0
+        while first < len(crops):
             part = crops[first : first + self.batch_size]
-            size = self.batch_size if len(part) > _SMALL_BATCH else _SMALL_BATCH
-            filled = np.zeros((size, *crops.shape[1:]), np.uint8)
-            filled[: len(part)] = part
             rows = slice(first, first + len(part))
-            with whole_float32(self.device):
-                mu[rows], uncertainty[rows] = self._pass(self._normalised(filled), len(part))
+            try:
+                mu[rows], uncertainty[rows] = self._batch(part)
+            except torch.OutOfMemoryError as error:
+                if self.batch_size <= _SMALL_BATCH:
+                    raise DeviceError(f"{NO_ROOM}; use --device cpu, or free the GPU of other programs") from error
+                self.batch_size = max(self.batch_size // 2, _SMALL_BATCH)  # and so for all that follow
+                continue
+            first = rows.stop
         return mu, uncertainty
+
+    def _batch(self, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        size = self.batch_size if len(part) > _SMALL_BATCH else _SMALL_BATCH
+        filled = np.zeros((size, *part.shape[1:]), np.uint8)
+        filled[: len(part)] = part
+        with whole_float32(self.device):
+            return self._pass(self._normalised(filled), len(part))
 
     def _pass(self, x: Tensor, count: int) -> tuple[np.ndarray, np.ndarray]:
         """The first ``count`` rows of one batch."""

@@ -257,3 +257,25 @@ def test_an_unknown_flip_rule_on_a_card_or_in_a_recipe():
 
     with pytest.raises(RecipeError, match=r"model\.flip: must be one of concat, none, sum"):
         load_recipe("arcface-r50", ["model.flip=mean"])
+
+
+class Narrow(Linear):
+    """A network on a GPU that has room for so many crops at once."""
+
+    def __init__(self, room):
+        super().__init__()
+        self.room = room
+
+    def forward(self, x):
+        if len(x) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        return super().forward(x)
+
+
+def test_too_little_memory_makes_smaller_batches():
+    crops = crops_of(50)
+    embedder = Embedder(model_of(Narrow(5)), flip="none", precision="float32", batch_size=32)
+    np.testing.assert_allclose(embedder(crops).mu, longhand(crops), atol=1e-3)
+    assert embedder.batch_size == 4
+    with pytest.raises(DeviceError, match="GPU's memory does not suffice; use --device cpu"):
+        Embedder(model_of(Narrow(3)), precision="float32")(crops)

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from facepipe import devices
-from facepipe.devices import choose_device, choose_precision, figure_precision, has_native_bfloat16, whole_float32
+from facepipe.devices import (
+    choose_device,
+    choose_precision,
+    figure_precision,
+    has_native_bfloat16,
+    in_halves,
+    whole_float32,
+)
 from facepipe.errors import DeviceError
 
 
@@ -132,3 +139,22 @@ def test_float32_on_a_gpu_is_whole():
         assert [switch.allow_tf32 for switch in switches] == [False, False]
         raise ValueError("inside")
     assert [switch.allow_tf32 for switch in switches] == before
+
+
+def test_halves_where_memory_does_not_suffice():
+    tried = []
+
+    def double(items):
+        tried.append(len(items))
+        if len(items) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return [2 * item for item in items]
+
+    assert in_halves(double, list(range(10))) == list(range(0, 20, 2))
+    assert tried == [10, 5, 2, 3, 5, 2, 3]
+
+    def never(items):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(DeviceError, match="memory does not suffice"):
+        in_halves(never, [1, 2])

@@ -25,6 +25,7 @@ from facepipe.embedding import Embedder
 from facepipe.errors import DatasetError, MissingExtraError
 from facepipe.train import RecipeError, Stopped, TrainingError, resolve, train
 from facepipe.train.loop import checkpoint as checkpoints
+from facepipe.train.loop.trainer import Trainer
 from facepipe.zoo import load
 
 QUIET = Console(quiet=True)
@@ -378,3 +379,12 @@ def test_a_loss_that_is_none_is_not_kept(tmp_path, data, monkeypatch):
     with pytest.raises(TrainingError, match="not a number any more at step 2;"):
         begin(tmp_path, data, "loop.checkpoint_every=2", "loop.log_every=100")
     assert checkpoints.checkpoint_folders(tmp_path / "run") == []
+
+
+def test_too_little_memory_says_what_to_change(tmp_path, data, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(Trainer, "_forward", full)
+    with pytest.raises(TrainingError, match=r"for loop\.batch = 8: halve it and double loop\.accumulate = 1"):
+        begin(tmp_path, data)

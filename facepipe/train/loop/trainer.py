@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from facepipe.devices import choose_precision
+from facepipe.devices import NO_ROOM, choose_precision
 from facepipe.losses import ClassificationLoss, Loss, LossOutput
 from facepipe.train.data.loader import to_network
 from facepipe.train.distributed.ranks import Ranks
@@ -134,7 +134,19 @@ class Trainer:
         Args:
             number: steps done before, so 0 for the first.
             batches: gives this rank's micro-batches, in order.
+
+        Raises:
+            TrainingError: the GPU's memory does not suffice, or torch.compile failed.
         """
+        try:
+            return self._step(number, batches)
+        except torch.OutOfMemoryError as error:
+            batch, parts = self.recipe.loop.batch, self.recipe.loop.accumulate
+            raise TrainingError(
+                f"{NO_ROOM} for loop.batch = {batch}: halve it and double loop.accumulate = {parts}"
+            ) from error
+
+    def _step(self, number: int, batches: Batches) -> StepResult:
         now = rate(self.recipe.schedule, number, self.steps_per_epoch)
         self._set_rate(number, now)
         micro_batches = self.recipe.loop.accumulate
