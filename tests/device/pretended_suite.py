@@ -16,7 +16,7 @@ from train_tiny import SIDE, crop, write_recipe
 
 from facepipe import backbones, losses, uncertainty, vmf
 from facepipe.backbones.registry import BACKBONES
-from facepipe.detection import cascade, preset
+from facepipe.detection import cascade, preset, torch_stages
 from facepipe.embedding import Embedder
 from facepipe.score import search
 from facepipe.train import resolve
@@ -289,7 +289,7 @@ def faces_photo(side=160):
 
 
 def detect(monkeypatch, device, images, name="sphereface"):
-    monkeypatch.setattr(cascade, "choose_device", lambda _: device)
+    monkeypatch.setattr(torch_stages, "choose_device", lambda _: device)
     return cascade.MTCNN(preset(name))(images)
 
 
