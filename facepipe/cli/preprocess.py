@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 )
 @click.option("--pack-size", type=click.IntRange(1), help="Images of a pack  [default: 4096].")
 @click.option("--shard", metavar="I/N", help="Do the I-th of N parts, for N machines on one file system.")
+@click.option("--merge", is_flag=True, help="Put the manifests of all shards together, once they are done.")
 @click.option("--overwrite", is_flag=True, help="Start over instead of resuming what was begun in OUT.")
 @click.option("--from-rec", is_flag=True, help="RAW is a .rec file, or the folder of train.rec: unpack its images.")
 @again.frozen
@@ -75,6 +76,7 @@ def command(
     pack: str | None,
     pack_size: int | None,
     shard: str | None,
+    merge: bool,
     overwrite: bool,
     from_rec: bool,
     frozen: bool,
@@ -99,6 +101,12 @@ def command(
     are, without detection; OUT/skipped.csv lists records that hold none.
     Of the options, only --shard and --json apply then.
     """
+    if merge:
+        from facepipe.preprocess import merge_shards
+
+        _require_alone(out, "--merge, which puts manifests together", ("raw", "out", "merge", "as_json", "strict"))
+        _tell(merge_shards(out), out, Inputs(strict), as_json)
+        return
     if from_rec:
         _unpack(raw, out, shard, as_json)
         return
@@ -139,6 +147,10 @@ def command(
     inputs.tell()
     if report.layout:
         note(f"{raw}: {report.layout}", style="yellow")
+    _tell(report, out, inputs, as_json)
+
+
+def _tell(report: "Report", out: Path, inputs: Inputs, as_json: bool) -> None:
     if as_json:
         skipped = None if report.skipped is None else str(report.skipped)
         print_json(vars(report) | {"manifest": str(report.manifest), "skipped": skipped})
@@ -162,12 +174,7 @@ def _end(report: "Report", inputs: Inputs) -> None:
 def _unpack(raw: Path, out: Path, shard: str | None, as_json: bool) -> None:
     from facepipe.preprocess import unpack_records
 
-    context = click.get_current_context()
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        chosen = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if chosen and name not in ("raw", "out", "from_rec", "shard", "as_json"):
-            raise DatasetError(f"{raw}: {parameter.opts[0]} does not apply to --from-rec, which copies images")
+    _require_alone(raw, "--from-rec, which copies images", ("raw", "out", "from_rec", "shard", "as_json"))
     with progress("unpacking") as advance:
         done = unpack_records(raw, out, _shard(shard), advance.total, advance)
     if as_json:
@@ -180,6 +187,15 @@ def _unpack(raw: Path, out: Path, shard: str | None, as_json: bool) -> None:
     )
     if done.skipped_list is not None:
         click.echo(f"left out, with the reasons: {done.skipped_list}")
+
+
+def _require_alone(path: Path, what: str, known: tuple[str, ...]) -> None:
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        chosen = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if chosen and name not in known:
+            raise DatasetError(f"{path}: {parameter.opts[0]} does not apply to {what}")
 
 
 def _shard(text: str | None) -> tuple[int, int]:

@@ -1,9 +1,7 @@
 """The job itself: units of images through the pipeline, crops on disk, a journal, a manifest at the end."""
 
-import csv
 import json
 import shutil
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
@@ -15,14 +13,15 @@ from typing import Any
 from facepipe.alignment import Aligner, template
 from facepipe.detection import DetectorSettings, create_detector
 from facepipe.errors import DatasetError
-from facepipe.files import Changes, Layout, OutputError, PassedOver, identity_of, replacing, require_apart, write_text
-from facepipe.files.fingerprint import digest_of_bytes
+from facepipe.files import Changes, Layout, OutputError, PassedOver, identity_of, require_apart, write_text
+from facepipe.files.fingerprint import digest_of, digest_of_bytes
 from facepipe.files.stored import StoredPath
 from facepipe.images import encode_rgb, is_collection, read_marked
 from facepipe.pipeline import UNIT, CroppedImage, Cropper, read_batches
 from facepipe.preprocess.journal import Journal, check_settings, same_settings
-from facepipe.preprocess.manifest import rows_of, write_manifest
+from facepipe.preprocess.manifest import MERGED, write_manifest
 from facepipe.preprocess.packs import Crops, open_crops, pack_name, packs_in
+from facepipe.preprocess.report import Report, report_of
 from facepipe.preprocess.scan import Listed, length, read_listing, scan, units
 from facepipe.preprocess.update import NOTHING, Records, update
 from facepipe.weights import cache_folder
@@ -94,35 +93,6 @@ class Plan:
         """What the manifest records of how the crops were made; images taken as crops have no ``template``."""
         kept = {name: value for name, value in self.settings().items() if name not in ("root", "shards")}
         return kept if self.detection is not None else kept | {"template": None}
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a finished job did: images by status, and where its records lie.
-
-    Attributes:
-        total: images.
-        statuses: status → how many.
-        crops: how many were written, now or before.
-        manifest: the Parquet file.
-        skipped: list of what gave no crop, or None.
-        remarks: image → what should be known of it.
-        changes: what became of the images since the run before: counts of new, changed, vanished and touched ones.
-        passed_over: reason → count and example of what was not looked at.
-        identities: how many people have a crop.
-        layout: a remark where the folders look as if others stood for the people; or empty.
-    """
-
-    total: int
-    statuses: dict[str, int]
-    crops: int
-    manifest: Path
-    skipped: Path | None
-    remarks: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    changes: dict[str, int] = field(default_factory=dict)
-    passed_over: dict[str, Any] = field(default_factory=dict)
-    identities: int = 0
-    layout: str = ""
 
 
 def preprocess(
@@ -206,11 +176,20 @@ def preprocess(
     layout = Layout(plan.identity_depth)
     # The person is no part of the work that was done, so that another depth takes no new work.
     rows = (row | {"identity": layout.identity(row["path"])} for row in records.all_records(journal))
-    write_manifest(written, rows, plan.about())
+    about = plan.about()
+    if parts > 1:
+        about |= {"unit": plan.unit, "list": digest_of(records.images)}  # `merge` compares
+        (plan.out / MERGED).unlink(missing_ok=True)
+    write_manifest(written, rows, about)
     if isinstance(manifest, StoredPath):
         manifest.send(written)
-    report = replace(_report(plan, written), manifest=manifest, changes=changes.counts(), passed_over=passed.to_dict())
-    return replace(report, layout=layout.remark())
+    return replace(
+        report_of(written, plan.out / f"skipped{tail}.csv"),
+        manifest=manifest,
+        changes=changes.counts(),
+        passed_over=passed.to_dict(),
+        layout=layout.remark(),
+    )
 
 
 def _check_crops(plan: Plan, listing: Path, overwrite: bool) -> None:
@@ -388,28 +367,3 @@ def _record(result: CroppedImage, path: str, crops: list[str]) -> dict[str, Any]
         "reason": result.reason,
         "remarks": list(result.remarks),
     }
-
-
-def _report(plan: Plan, manifest: Path) -> Report:
-    """Count what the manifest says, and list what was left out."""
-    statuses: Counter[str] = Counter()
-    crops = 0
-    people: set[str] = set()
-    remarks: dict[str, tuple[str, ...]] = {}
-    skipped = plan.out / f"skipped{_tail(plan)}.csv"
-    with replacing(skipped) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["path", "status", "reason"])
-        for row in rows_of(manifest):
-            statuses[row["status"]] += 1
-            crops += len(row["crops"])
-            people.update([row["identity"]] if row["crops"] and row["identity"] else [])
-            if row["remarks"]:
-                remarks[row["path"]] = tuple(row["remarks"])
-            if not row["crops"]:
-                table.writerow([row["path"], row["status"], row["reason"]])
-    left_out = sum(statuses[status] for status in ("error", "no_face"))
-    if not left_out:
-        skipped.unlink()
-    where = skipped if left_out else None
-    return Report(sum(statuses.values()), dict(statuses), crops, manifest, where, remarks, identities=len(people))

@@ -38,6 +38,8 @@ no_face or error. ``boxes``, ``landmarks`` and ``scores`` hold all faces, ``chos
 which search found them, see `facepipe.detection.Faces`; ``remarks`` say
 what should be known of the image, see `facepipe.images.Picture`."""
 _ROWS = 10_000
+MERGED = "manifest.parquet"
+"""Name of a manifest of all images."""
 
 
 def write_manifest(path: Path, records: Iterable[dict[str, Any]], about: dict[str, Any]) -> None:
@@ -79,6 +81,19 @@ def read_manifest(folder: Path) -> Iterator[dict[str, Any]]:
         yield from rows_of(file)
 
 
+def about_of(file: Path) -> tuple[dict[str, Any], int]:
+    """How the crops of a manifest were made, and how many rows it has.
+
+    Raises:
+        DatasetError: it is damaged.
+    """
+    try:
+        with file.open("rb") as stream, pq.ParquetFile(stream) as table:
+            return json.loads((table.schema_arrow.metadata or {})[METADATA]), int(table.metadata.num_rows)
+    except (*DAMAGED_PARQUET, KeyError) as error:
+        raise DatasetError(f"{file}: damaged; run 'facepipe preprocess' again to write it anew") from error
+
+
 def rows_of(file: Path) -> Iterator[dict[str, Any]]:
     """The rows of one manifest file, a few thousand in memory at a time.
 
@@ -86,7 +101,8 @@ def rows_of(file: Path) -> Iterator[dict[str, Any]]:
         DatasetError: it is damaged.
     """
     try:
-        for batch in pq.ParquetFile(file).iter_batches(_ROWS):
-            yield from batch.to_pylist()
+        with file.open("rb") as stream, pq.ParquetFile(stream) as table:
+            for batch in table.iter_batches(_ROWS):
+                yield from batch.to_pylist()
     except DAMAGED_PARQUET as error:
         raise DatasetError(f"{file}: damaged; run 'facepipe preprocess' again to write it anew") from error

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tarfile
 
 import fsspec
@@ -18,8 +19,8 @@ from facepipe.detection import DetectorSettings
 from facepipe.errors import DatasetError
 from facepipe.files import OutputError, PassedOver
 from facepipe.files.stored import as_path
-from facepipe.preprocess import Plan, preprocess
-from facepipe.preprocess.manifest import rows_of
+from facepipe.preprocess import Plan, merge_shards, preprocess
+from facepipe.preprocess.manifest import about_of, rows_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -120,6 +121,45 @@ def test_shards_of_a_job_make_the_packs_of_one(folder, tmp_path):
         preprocess(plan(folder, tmp_path / "parts", pack="tar", shard=(part, 2)), "cpu")
     for path in (tmp_path / "alone").glob("crops-*"):
         assert (tmp_path / "parts" / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_merged_shards_are_the_job_of_one_row_for_row(folder, tmp_path, memory, stored):
+    alone = preprocess(plan(folder, tmp_path / "alone", pack="tar"), "cpu")
+    where = as_path("memory://parts") if stored else tmp_path / "parts"
+    for part in (3, 1):
+        preprocess(plan(folder, where, pack="tar", shard=(part, 3)), "cpu")
+    with pytest.raises(DatasetError, match=r"1 of 3 shards are not done \(2\)"):
+        merge_shards(where)
+    preprocess(plan(folder, where, pack="tar", shard=(2, 3)), "cpu")
+    report = merge_shards(where)
+    assert list(rows_of(report.manifest)) == list(rows_of(alone.manifest))
+    assert about_of(report.manifest) == about_of(alone.manifest)
+    assert (report.total, report.statuses, report.crops) == (alone.total, alone.statuses, alone.crops)
+    assert report.skipped.read_bytes() == alone.skipped.read_bytes()
+    left = {str(path).rpartition("/")[2] for path in (memory.store if stored else where.glob("*.*"))}
+    assert not any("-of-" in name for name in left) and "manifest.parquet" in left
+    with pytest.raises(DatasetError, match="no manifests of shards"):
+        merge_shards(where)
+    # A shard that is run again leaves no two manifests of its images.
+    preprocess(plan(folder, where, pack="tar", shard=(2, 3)), "cpu")
+    assert not (where / "manifest.parquet").exists()
+    done = run("preprocess", folder, str(where), "--merge")
+    assert done.code == 2 and "2 of 3 shards are not done (1, 3)" in done.err
+
+
+def test_shards_of_different_lists_or_settings_are_not_merged(folder, tmp_path):
+    out = tmp_path / "parts"
+    preprocess(plan(folder, out, shard=(1, 2)), "cpu")
+    preprocess(plan(folder, tmp_path / "other", shard=(2, 2), quality=80), "cpu")
+    shutil.copy(tmp_path / "other" / "manifest-00002-of-00002.parquet", out)
+    with pytest.raises(DatasetError, match=r"00002-of-00002\.parquet: made with another quality"):
+        merge_shards(out)
+    (folder / "person00" / "new.png").write_bytes(encoded(crop(0, 9, (112, 112))))
+    preprocess(plan(folder, tmp_path / "later", shard=(2, 2)), "cpu")
+    shutil.copy(tmp_path / "later" / "manifest-00002-of-00002.parquet", out)
+    with pytest.raises(DatasetError, match="made with another list of images"):
+        merge_shards(out)
 
 
 def test_packs_go_to_a_store(folder, tmp_path, memory):

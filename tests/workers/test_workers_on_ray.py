@@ -20,6 +20,7 @@ from facepipe.errors import DatasetError, MissingExtraError
 from facepipe.evaluation import Source
 from facepipe.pipeline import Cropper
 from facepipe.preprocess import Plan, job, preprocess
+from facepipe.preprocess.manifest import rows_of
 from facepipe.workers import OnRay, WorkerError, on_ray
 from facepipe.zoo import DEFAULT, load
 
@@ -178,7 +179,7 @@ def test_preprocessing_writes_the_same_bytes_though_a_worker_is_killed(photos, t
     assert others == crops and len(crops) == 10
     assert report.statuses == alone.statuses == {"ok": 10, "no_face": 1, "error": 1}
     assert sum(counted) == 12
-    manifest = [job.rows_of(tmp_path / name / "manifest.parquet") for name in ("alone", "rayed")]
+    manifest = [rows_of(tmp_path / name / "manifest.parquet") for name in ("alone", "rayed")]
     assert list(manifest[0]) == list(manifest[1])
 
 

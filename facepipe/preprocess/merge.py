@@ -1,0 +1,90 @@
+"""The manifests of a job in shards put together, once all are there."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from facepipe.errors import DatasetError
+from facepipe.files.stored import StoredPath
+from facepipe.preprocess.manifest import MERGED, about_of, rows_of, write_manifest
+from facepipe.preprocess.report import Report, report_of
+
+_NAME = re.compile(r"(manifest|skipped)-(\d{5})-of-(\d{5})\.(parquet|csv)")
+_SHOWN = 5
+
+
+def merge_shards(out: Path) -> Report:
+    """Write ``manifest.parquet`` and ``skipped.csv`` of a whole job, row for row as without shards; drop the shards'.
+
+    Args:
+        out: the folder of the crops, of a store too.
+
+    Raises:
+        DatasetError: there are no shards, one is missing, or they are of different jobs or lists of images.
+    """
+    files = [file for file, _ in out.files()] if isinstance(out, StoredPath) else [*out.glob("*-of-*")]
+    parts = [(file, match) for file in files if (match := _NAME.fullmatch(file.name))]
+    manifests = _all_there(out, {int(m[2]): (file, int(m[3])) for file, m in parts if m[1] == "manifest"})
+    told = [about_of(file) for file in manifests]
+    about = dict(told[0][0])
+    for file, (other, _) in zip(manifests, told, strict=True):
+        differ = [key for key in about.keys() | other.keys() if about.get(key) != other.get(key)]
+        if differ:
+            raise DatasetError(
+                f"{file}: made with another {_named(differ[0])} than {manifests[0].name}; run that shard again with "
+                "the settings of the others"
+            )
+    unit = int(about.pop("unit", 256))
+    about.pop("list", "")
+    _check_counts(manifests, [rows for _, rows in told], unit)
+    with TemporaryDirectory(prefix="facepipe-") as folder:
+        merged = Path(folder) / MERGED if isinstance(out, StoredPath) else out / MERGED
+        write_manifest(merged, _interleaved(manifests, unit), about)
+        if isinstance(out, StoredPath):
+            (out / MERGED).send(merged)
+        report = replace(report_of(merged, out / "skipped.csv"), manifest=out / MERGED)
+    for file, _ in parts:
+        file.unlink()
+    return report
+
+
+def _all_there(out: Path, found: dict[int, tuple[Path, int]]) -> list[Path]:
+    totals = {total for _, total in found.values()}
+    if not found:
+        raise DatasetError(f"{out}: no manifests of shards; 'facepipe preprocess RAW OUT --shard I/N' writes them")
+    if len(totals) > 1:
+        numbers = " and ".join(map(str, sorted(totals)))
+        raise DatasetError(f"{out}: manifests of jobs in {numbers} shards; start one of them over with --overwrite")
+    total = totals.pop()
+    missing = [str(number) for number in range(1, total + 1) if number not in found]
+    if missing:
+        which = ", ".join(missing[:_SHOWN]) + (" ..." if len(missing) > _SHOWN else "")
+        raise DatasetError(f"{out}: {len(missing)} of {total} shards are not done ({which}); run them, then merge")
+    return [found[number][0] for number in range(1, total + 1)]
+
+
+def _check_counts(manifests: list[Path], rows: list[int], unit: int) -> None:
+    """Units are dealt out in turn, so the total tells how many images each shard must have."""
+    total = sum(rows)
+    sizes = [min(unit, total - first) for first in range(0, total, unit)]
+    for number, (file, count) in enumerate(zip(manifests, rows, strict=True)):
+        if count != sum(sizes[number :: len(manifests)]):
+            raise DatasetError(f"{file}: {count} images do not go with {total} of all shards; run the shard again")
+
+
+def _interleaved(manifests: list[Path], unit: int) -> Iterator[dict[str, Any]]:
+    rows = [rows_of(file) for file in manifests]
+    while True:
+        for each in rows:
+            part = list(islice(each, unit))
+            yield from part
+            if len(part) < unit:
+                return
+
+
+def _named(key: str) -> str:
+    return {"list": "list of images", "faces": "rule of which face"}.get(key, key)
