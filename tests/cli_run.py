@@ -66,11 +66,35 @@ def on_terminal(do: Callable[[], object], width: int | None) -> Outcome:
     kind = io.TextIOWrapper if width is None else _Screen
     out, err = (kind(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        for name, value in (("TERM", "dumb"), ("COLUMNS", str(width or 80)), ("LINES", "40")):
-            patch.setenv(name, value)
-        ended = do()
-    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
-    return Outcome(ended.code if isinstance(ended, SystemExit) else 0, *texts)
+        _plain_terminal(patch, width or 80)
+        do()
+    return Outcome(0, *(stream.buffer.getvalue().decode() for stream in (out, err)))
+
+
+def shown_on_terminal(width: int, *words: object) -> Outcome:
+    """`run` on a plain terminal of ``width`` columns; what goes to stdout and stderr is together in ``out``."""
+    from facepipe.cli.main import main
+
+    screen = _Screen(io.BytesIO(), "utf-8", write_through=True)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        warnings.catch_warnings(),
+        redirect_stdout(screen),
+        redirect_stderr(screen),
+    ):
+        _plain_terminal(patch, width)
+        patch.setattr(sys, "argv", ["facepipe", *map(str, words)])
+        patch.setattr("facepipe.cli.screen.QUIET_SECONDS", float("inf"))
+        with pytest.raises(SystemExit) as end:
+            main()
+    told = screen.buffer.getvalue().decode()
+    assert "Traceback" not in told
+    return Outcome(int(end.value.code or 0), told, "")
+
+
+def _plain_terminal(patch: pytest.MonkeyPatch, width: int) -> None:
+    for name, value in (("TERM", "dumb"), ("COLUMNS", str(width)), ("LINES", "40")):
+        patch.setenv(name, value)
 
 
 def refused(*words: object, code: int = 2) -> str:

@@ -8,7 +8,7 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.door import door
-from facepipe.cli.screen import note, print_json, progress
+from facepipe.cli.screen import note, print_json, progress, say
 from facepipe.cli.table import Column, figures, show_table
 from facepipe.errors import DatasetError, ModelError
 from facepipe.files import PassedOver
@@ -98,4 +98,7 @@ def _show(rows: list["StageRow"], about: dict[str, Any]) -> None:
     columns = (Column("stage"), Column("who"), *figures("per second", "facepipe is"))
     ratios = ["" if row.facepipe_times is None else f"{row.facepipe_times:.2f} ×" for row in rows]
     cells = [(row.stage, row.who, f"{row.per_second:.1f}", ratio) for row, ratio in zip(rows, ratios, strict=True)]
-    show_table(columns, cells, ", ".join(f"{key} {value}" for key, value in about.items()))
+    show_table(columns, cells)
+    detection = ", ".join(f"{key} {value}" for key, value in about["detection"].items())
+    for key, value in (about | {"detection": detection}).items():
+        say(f"{key}: {value}")

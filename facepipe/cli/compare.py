@@ -141,5 +141,5 @@ def _many(answers: "Comparisons", all_pairs: bool, inputs: Inputs, as_json: bool
     else:
         show_many([answer.to_dict() for answer in answers.made], all_pairs)
     if answers.failed:
-        note(f"{len(answers.failed)} of the photos could not be compared")
+        note(f"{len(answers.failed)} photo{'s' * (len(answers.failed) > 1)} could not be compared")
     return all(answer.same for answer in answers.made)

@@ -195,7 +195,8 @@ def pull_model(name: str) -> None:
     card = find_any_card(name)
     console = notes()
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    plain: Any = {"transient": True, "redirect_stdout": False, "disable": not console.is_terminal}
+    hidden = not console.is_terminal or console.is_dumb_terminal
+    plain: Any = {"transient": True, "redirect_stdout": False, "disable": hidden}
     with Progress(*columns, console=console, **plain) as bar:
         task = bar.add_task(f"fetching {name}", total=None)
         path = pull(card, lambda done, total: bar.update(task, completed=done, total=total))

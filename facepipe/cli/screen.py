@@ -87,7 +87,7 @@ def progress(what: str, total: int | None = None) -> Iterator["Advance"]:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not console.is_terminal or console.is_dumb_terminal,
         redirect_stdout=False,
         redirect_stderr=False,
     )

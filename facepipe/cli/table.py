@@ -64,6 +64,8 @@ def show_table(
     widths = _widths(kept, [*body, *sums], room)
     if title:
         screen.print(Text(_plain(title)), style="bold", soft_wrap=True)
+    if not body and not sums:
+        return
     if any(column.title for column in kept):
         screen.print(Text(_line(kept, [column.title for column in kept], widths)), style="bold", soft_wrap=True)
     _print(kept, body, widths)
@@ -89,6 +91,8 @@ def _chosen(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int 
     chosen = list(range(len(columns)))
     natural = _natural(columns, rows)
     least = [min(wide, _PROSE) if column.prose else wide for column, wide in zip(columns, natural, strict=True)]
+    if room is not None and sum(least[at] + GAP for at in chosen if not columns[at].lesser) - GAP > room:
+        least[-1] = 0  # it runs over whatever else is left out, and need not cost other columns their place
     while room is not None and sum(least[at] + GAP for at in chosen) - GAP > room:
         droppable = [at for at in chosen if columns[at].lesser]
         if not droppable:
@@ -112,7 +116,7 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int 
     for at, column in enumerate(columns):
         if column.prose:
             lines = [line for row in rows for line in _broken(row[at], widths[at])]
-            widths[at] = max(map(cell_len, (column.title, *lines)))
+            widths[at] = min(widths[at], max(map(cell_len, (column.title, *lines))))
     return widths
 
 

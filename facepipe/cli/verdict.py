@@ -74,7 +74,7 @@ def show_many(answers: list[dict[str, Any]], all_pairs: bool) -> None:
     say(f"{same} of {len(answers)} pass: {first['kind']} from {first['threshold']:.3f} on, {at}")
     if first["far"] is not None:
         say(f"of {len(answers)} strangers so compared, {len(answers) * first['far']:.2g} would pass on average")
-    say(f"threshold measured on: {first['calibrated_on']}")
+        say(f"threshold measured on: {first['calibrated_on']}")
     say(f"model: {first['model']}")
     if unsure:
         note(f"in {unsure} comparisons a face is blurred or turned away: they are uncertain", style="yellow")

@@ -138,7 +138,8 @@ def _models(result: "RiskResult") -> str:
 def _show(result: "RiskResult") -> None:
     shares = [row.rejected for row in next(iter(result.table.values()))]
     left_out = [f"-{100 * share:.0f} %" for share in shares]
-    columns = (Column("confidence"), *figures(*left_out, "AUERC", "to 30 %", "of random"))
+    areas_of = Column("to 30 %", right=True, lesser=2), Column("of random", right=True, lesser=1)
+    columns = (Column("confidence"), *figures(*left_out, "AUERC"), *areas_of)
     rows = []
     for name, curve in result.curves.items():
         accuracies = [f"{100 * row.accuracy:.2f}" for row in result.table.get(name, ())]

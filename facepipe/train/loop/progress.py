@@ -18,7 +18,7 @@ class TrainingProgress:
             TextColumn("{task.fields[values]}"),
             TimeRemainingColumn(),
             console=console,
-            disable=not console.is_terminal,
+            disable=not console.is_terminal or console.is_dumb_terminal,
             transient=True,
             redirect_stdout=False,
         )
