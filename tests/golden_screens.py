@@ -148,7 +148,7 @@ def _stand_ins(patch: pytest.MonkeyPatch, width: int) -> None:
     """In place of what takes long or needs a network."""
     from requests import ConnectionError as Unreachable
 
-    from facepipe.bench import Row
+    from facepipe.bench import StageRow
 
     def get(*_: object, **__: object) -> None:
         raise Unreachable("no route")
@@ -161,7 +161,7 @@ def _stand_ins(patch: pytest.MonkeyPatch, width: int) -> None:
     patch.setattr("facepipe.report.toy_plot.plot_toy", lambda *_: None)
     for protocol in ("openset", "blufr"):  # each file is read in a process of its own
         patch.setattr(f"facepipe.datasets.templates.{protocol}.read_mat", _read_once)
-    rows = [Row("detect", "facepipe", 71.2, None), Row("detect", "facenet-pytorch", 22.1, 3.22)]
+    rows = [StageRow("detect", "facepipe", 71.2, None), StageRow("detect", "facenet-pytorch", 22.1, 3.22)]
     patch.setattr("facepipe.bench.bench", lambda *_: rows)
 
 
