@@ -14,7 +14,7 @@ from facepipe.embedding.origins import MadeBefore, origins_of
 from facepipe.errors import DatasetError, EmbeddingsError
 from facepipe.files import Changes, mark_file
 from facepipe.files.fingerprint import compare_mark, digest_of
-from facepipe.images import read_marked
+from facepipe.images import file_and_page, read_marked
 from facepipe.pipeline import Read, ReadImage, See
 
 Embed = Callable[[Iterable[Path], Read, See], Iterator[Embeddings]]
@@ -212,9 +212,10 @@ class _Job:
         if then is None:
             return "new"
         try:
-            now = mark_file(path, digest=self.verify)
+            file, _ = file_and_page(path)
+            now = mark_file(file, digest=self.verify)
             # What could not be read then is tried again: it may have become readable without having changed.
-            return compare_mark(str(path), then.mark, now, lambda _: digest_of(path)) if then.mark.digest else "changed"
+            return compare_mark(str(path), then.mark, now, lambda _: digest_of(file)) if then.mark.digest else "changed"
         except OSError:
             return "changed"
 
@@ -230,7 +231,7 @@ class _Job:
     def _touched(self, origin: Origin) -> Origin:
         """With today's time, so that the contents need not be compared again."""
         try:
-            now = mark_file(Path(origin.image))
+            now = mark_file(file_and_page(Path(origin.image))[0])
         except OSError:
             return origin
         return replace(origin, mark=origin.mark.at(now.mtime))

@@ -8,7 +8,7 @@ import click
 from facepipe.cli import options
 from facepipe.cli.copies import mirrored
 from facepipe.cli.door import Output, door
-from facepipe.cli.inputs import Inputs, strict_option
+from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.screen import note, print_json, progress, say
 from facepipe.errors import FacepipeError
 from facepipe.files import require_apart
@@ -37,6 +37,7 @@ _MOST_CHECKED = 8
     help="Format of the crops.",
 )
 @strict_option
+@pages_option
 @options.as_json
 @door(Output("out"), reads=("paths",), there=("paths",), walks=("paths",))
 def command(
@@ -48,6 +49,7 @@ def command(
     device: str,
     suffix: str,
     strict: bool,
+    pages: str,
     as_json: bool,
     overwrite: bool,
 ) -> None:
@@ -68,7 +70,7 @@ def command(
     usual = crop_defaults(detection)
     rule = rule or usual.rule or "largest"
     cropper = Cropper(Aligner(template or usual.template), create_detector(detection, device), rule, "drop")
-    inputs = Inputs(strict)
+    inputs = Inputs(strict, pages)
     stems = mirrored(inputs.images_by_root(*paths), out)
     many = range(_MOST_CHECKED if rule == "all" else 1)
     require_apart((_crop(stem, n, suffix) for stem in stems.values() for n in many), stems, overwrite)

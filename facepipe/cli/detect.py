@@ -9,7 +9,7 @@ import click
 from facepipe.cli import options
 from facepipe.cli.copies import mirrored
 from facepipe.cli.door import Output, door
-from facepipe.cli.inputs import Inputs, strict_option
+from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.screen import note, print_json, progress, say
 from facepipe.errors import ImageError
 from facepipe.files import require_apart
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @options.detection
 @options.device
 @strict_option
+@pages_option
 @options.as_json
 @click.option(
     "--save",
@@ -36,6 +37,7 @@ def command(
     detection: "DetectorSettings",
     device: str,
     strict: bool,
+    pages: str,
     as_json: bool,
     save: Path | None,
     overwrite: bool,
@@ -52,10 +54,11 @@ def command(
     Exit code 2 when no image could be read.
     """
     from facepipe.detection import create_detector
+    from facepipe.images import is_there
     from facepipe.pipeline import read_batches
 
-    inputs = Inputs(strict)
-    missing = [path for path in paths if not path.exists()]
+    inputs = Inputs(strict, pages)
+    missing = [path for path in paths if not is_there(path)]
     if len(missing) == len(paths):
         raise ImageError(f"{paths[0]}: no such file or folder; check the path")
     found = _found(paths, missing, inputs)

@@ -108,9 +108,11 @@ def door(
 
 def _require_there(declared: Door, words: dict[str, Any]) -> None:
     """What is missing is told at once, not after a model was loaded."""
+    from facepipe.images import is_there
+
     for name in declared.there:
         for path in _paths(words[name]):
-            if not path.exists() and not _no_file(path):
+            if not is_there(path) and not _no_file(path):
                 advice = _ADVICE.get(name, "check the path").format(path=path)
                 raise FacepipeError(f"{path}: no such file or folder; {advice}")
 

@@ -10,7 +10,7 @@ import click
 from facepipe.cli import again, options, workers
 from facepipe.cli.again import tell_changes
 from facepipe.cli.door import PICTURES, TABLES, Output, door
-from facepipe.cli.inputs import Inputs, strict_option
+from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.made import is_embeddings
 from facepipe.cli.screen import note, print_json, progress
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 @options.detection
 @workers.on_workers
 @strict_option
+@pages_option
 @options.as_json
 @again.frozen
 @again.verify
@@ -72,6 +73,7 @@ def command(
     detection: "DetectorSettings",
     on: "OnRay | None",
     strict: bool,
+    pages: str,
     as_json: bool,
     frozen: bool,
     verify: bool,
@@ -110,7 +112,7 @@ def command(
                 options.check_crops(folder, embedder)
     identity = ensemble_of(embedders)[0]
     picture = None if sheet is None else Sheet(sheet, sort, members[0][0])
-    inputs = Inputs(strict)
+    inputs = Inputs(strict, pages)
     settings = {
         "faces": rule,
         "on_miss": on_miss,

@@ -63,10 +63,11 @@ class Sheet:
 
     def _crop(self, name: str) -> "np.ndarray":
         """The face called ``name``: a path, and for all but the first face of an image # and its number."""
+        from facepipe.images import file_and_page
         from facepipe.pipeline import read_batches
 
         path, number = Path(name), 0
-        if not path.is_file():
+        if not file_and_page(path)[0].is_file():
             start, _, end = name.rpartition("#")
             path, number = Path(start), int(end)
         image = self.cropper(next(read_batches([path])))[0]

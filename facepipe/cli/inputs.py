@@ -23,6 +23,14 @@ strict_option = click.option(
     help="Take no picture that is damaged inside, and exit with 1 where anything was left out or could not be read.",
 )
 
+pages_option = click.option(
+    "--pages",
+    type=click.Choice(["first", "all"]),
+    default="first",
+    show_default=True,
+    help="Of a file with several pages, frames or pictures read the first, or all; the others are called FILE@2 ...",
+)
+
 _EXPECTED = frozenset({"system folder", "other file", "file reached twice", "folder reached twice"})
 """Reasons to pass over what nobody would have counted."""
 _PAGES = re.compile(r"(page|frame|picture) \d+ of (\d+) read")
@@ -33,6 +41,7 @@ class Inputs:
 
     Args:
         strict: pictures damaged inside are refused, and whatever was left out gives exit code 1.
+        pages: ``first`` page, frame or picture of a file, or ``all``, each as an image of its own.
 
     Attributes:
         passed: what the walk left out.
@@ -40,8 +49,8 @@ class Inputs:
         unreadable: how many could not be read.
     """
 
-    def __init__(self, strict: bool = False) -> None:
-        self.strict = strict
+    def __init__(self, strict: bool = False, pages: str = "first") -> None:
+        self.strict, self.pages = strict, pages
         self.passed = PassedOver()
         self.remarks: dict[str, tuple[str, ...]] = {}
         self.unreadable = 0
@@ -53,6 +62,14 @@ class Inputs:
 
     def images_by_root(self, *roots: Path) -> Iterator[tuple[Path, Path]]:
         """`images`, each with its root."""
+        found = self._files_by_root(*roots)
+        if self.pages == "first":
+            return found
+        from facepipe.images import each_page
+
+        return ((root if path != root else page, page) for root, path in found for page in each_page(path))
+
+    def _files_by_root(self, *roots: Path) -> Iterator[tuple[Path, Path]]:
         from facepipe.images import is_collection, list_images_by_root
 
         if not any(map(is_collection, roots)):
@@ -72,6 +89,8 @@ class Inputs:
 
     def see(self, path: object, remarks: tuple[str, ...] = (), readable: bool = True) -> None:
         """Take note of a picture."""
+        if self.pages == "all":
+            remarks = tuple(remark for remark in remarks if not _PAGES.match(remark))
         if remarks:
             self.remarks[str(path)] = remarks
         self.unreadable += not readable

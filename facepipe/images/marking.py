@@ -6,6 +6,7 @@ from pathlib import Path
 from facepipe.errors import ImageError
 from facepipe.files.address_path import AddressPath
 from facepipe.files.fingerprint import UNMARKED, digest_of_bytes, mark_file
+from facepipe.images.page_name import file_and_page
 from facepipe.images.reading import Picture, read_encoded, read_image
 
 
@@ -22,11 +23,12 @@ def read_marked(path: Path, max_pixels: int, strict: bool = False) -> Picture:
     """
     mark = UNMARKED
     try:
-        if not isinstance(path, AddressPath):
-            mark = mark_file(path)  # before the bytes: a change meanwhile is noticed the next time
-        data = read_encoded(path)
+        file, page = file_and_page(path)
+        if not isinstance(file, AddressPath):
+            mark = mark_file(file)  # before the bytes: a change meanwhile is noticed the next time
+        data = read_encoded(file, str(path))
         mark = mark.of(digest_of_bytes(data))
-        return replace(read_image(data, max_pixels, str(path), strict=strict), mark=mark)
+        return replace(read_image(data, max_pixels, str(path), page, strict), mark=mark)
     except OSError as error:
         raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ImageError as error:

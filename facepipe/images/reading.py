@@ -18,6 +18,7 @@ from facepipe.files.address_path import AddressPath
 from facepipe.images.depth import eight_bits, eight_bits_of_floats, grey_to_rgb
 from facepipe.images.formats import KINDS, RAW
 from facepipe.images.jpeg import decode_jpeg
+from facepipe.images.page_name import file_and_page
 from facepipe.images.png import is_png, without_text
 from facepipe.images.remote import RemotePhoto
 from facepipe.images.stored_photo import StoredPhoto
@@ -76,7 +77,7 @@ def read_image(
     """Read any image file as RGB.
 
     Grey, palette, CMYK and 16-bit pictures are converted, transparency is laid over white, EXIF orientation is
-    applied, and of several pages or frames one is taken.
+    applied, and of several pages or frames one is taken: the first, or the second of a path ``FILE@2``, and so on.
 
     Args:
         source: a path, or the encoded bytes of an image.
@@ -93,7 +94,8 @@ def read_image(
     if isinstance(source, bytes):
         data = source
     else:
-        data = read_encoded(source if isinstance(source, AddressPath) else Path(source), name)
+        path, page = file_and_page(source if isinstance(source, AddressPath) else Path(source))
+        data, frame = read_encoded(path, name), frame or page
     if not data:
         raise ImageError(f"{name}: the file is empty (0 bytes); fetch or export it again")
     try:
@@ -124,8 +126,7 @@ def _refuse_raw(extension: str, name: str) -> None:
 def _decode(data: bytes, max_pixels: int, name: str, frame: int) -> Picture:
     if data.startswith(_JPEG_XL):
         raise ImageError(f"{name}: JPEG XL, which facepipe cannot read; convert it to JPEG or PNG")
-    if data[4:8] == b"ftyp":
-        _know_heif()
+    know_heif(data)
     if is_png(data):
         data = without_text(data)
     with Image.open(io.BytesIO(data)) as picture:
@@ -143,11 +144,12 @@ def _decode(data: bytes, max_pixels: int, name: str, frame: int) -> Picture:
     return Picture(pixels, tuple(remark for remark in remarks if remark), frames)
 
 
-def _know_heif() -> None:
+def know_heif(data: bytes) -> None:
     """HEIC and HEIF are opened by a plugin of Pillow's, which is loaded when the first of them is met."""
-    import pillow_heif
+    if data[4:8] == b"ftyp":
+        import pillow_heif
 
-    pillow_heif.register_heif_opener(thumbnails=False)
+        pillow_heif.register_heif_opener(thumbnails=False)
 
 
 def _pages_remark(form: str, frame: int, frames: int) -> str:

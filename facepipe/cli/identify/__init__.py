@@ -13,7 +13,7 @@ from facepipe.cli.choices import deciding_score
 from facepipe.cli.decision_words import explained
 from facepipe.cli.door import Output, door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
-from facepipe.cli.inputs import Inputs, strict_option
+from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.made import is_store, is_summary
 from facepipe.cli.mixed import tell_mixed
 from facepipe.cli.photo_type import PHOTO
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 @options.identity_depth
 @turning_face_tools
 @strict_option
+@pages_option
 @options.as_json
 @door(
     Output("save"),
@@ -86,6 +87,7 @@ def command(
     identity_depth: int,
     tools: FaceTools,
     strict: bool,
+    pages: str,
     as_json: bool,
     overwrite: bool,
 ) -> None:
@@ -113,7 +115,7 @@ def command(
     several = len(photos) + len(videos) > 1 or any(path.is_dir() for path in photos)
     if several and save is not None and save.suffix:
         raise DatasetError(f"{save}: for several media --save must name a folder")
-    inputs = Inputs(strict)
+    inputs = Inputs(strict, pages)
     found = {path: root for root, path in inputs.images_by_root(*photos)} if photos else {}
     copies = {} if save is None else copies_of(found, save)
     if save is not None:

@@ -1,0 +1,74 @@
+"""Pages of a scan, frames of an animation and pictures of an MPO: the first is read and the others told, or all are."""
+
+import cv2
+import numpy as np
+import pytest
+from cli_run import refused, run, tiny_model
+from PIL import Image
+
+from facepipe.embedding import load_embeddings
+from facepipe.images import read_rgb, write_rgb
+
+
+@pytest.fixture(scope="module")
+def faces(astronaut):
+    face = cv2.resize(astronaut[:300, 80:380], (150, 150), interpolation=cv2.INTER_AREA)
+    return [np.roll(face, 9 * number, 1) for number in range(3)]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+FORMS = {"scan.tif": {}, "moving.gif": {}, "moving.webp": {"lossless": True}, "moving.png": {}, "pair.mpo": {}}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory, faces):
+    root = tmp_path_factory.mktemp("pages")
+    for name, options in FORMS.items():
+        first, *others = map(Image.fromarray, faces)
+        first.save(root / name, save_all=True, append_images=others, **options)
+    write_rgb(root / "plain.png", faces[0])
+    return root
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_each_page_is_an_image(root, faces, name):
+    for number, face in enumerate(faces):
+        told = read_rgb(root / (f"{name}@{number + 1}" if number else name))
+        assert np.abs(told.astype(int) - face).mean() < (20 if name.endswith((".gif", ".mpo")) else 1)
+    assert "has 3 page(s) or frame(s), none of number 4" in run("detect", root / f"{name}@4").err
+
+
+def test_detect(root):
+    ended = run("detect", root, "--json")
+    assert len(ended.lines) == 6 and "of several pages or frames, of which one was read" in ended.err
+    assert run("detect", root, "--strict").code == 1
+    all_of_them = run("detect", root, "--json", "--pages", "all", "--strict")
+    names = [line["path"].removeprefix(f"{root}/") for line in all_of_them.lines]
+    assert len(names) == 16 and {"scan.tif", "scan.tif@2", "scan.tif@3", "plain.png"} <= set(names)
+    assert all_of_them.code == 0 and "page" not in all_of_them.err
+    assert all(len(line["faces"]) == 1 for line in all_of_them.lines)
+
+
+def test_other_commands(root, model, tmp_path):
+    out = tmp_path / "e.parquet"
+    words = ["embed", root / "scan.tif", "-o", out, "-m", model, "--pages", "all", "--json"]
+    assert run(*words).json["embedded"] == 3
+    assert [path.rpartition("/")[2] for path in load_embeddings(out).paths] == ["scan.tif", "scan.tif@2", "scan.tif@3"]
+    assert run(*words).json["changes"] == {"new": 0, "changed": 0, "vanished": 0, "touched": 0}
+    run("align", root / "scan.tif", "-o", tmp_path / "crops", "--pages", "all")
+    assert len(list((tmp_path / "crops").iterdir())) == 3
+    told = run("compare", root / "scan.tif@1", root / "scan.tif@3", "-m", model, "--threshold", 0.5, "--json")
+    assert told.code == 0
+    sheet = tmp_path / "s.jpg"
+    assert run("embed", root / "scan.tif", "--sheet", sheet, "--sort", "norm", "-m", model, "--pages", "all").code == 0
+
+
+def test_a_file_of_that_very_name_comes_first(root, tmp_path, faces):
+    write_rgb(tmp_path / "a.png", faces[0])
+    (tmp_path / "a.png@2").write_bytes((root / "plain.png").read_bytes())
+    assert np.array_equal(read_rgb(tmp_path / "a.png@2"), read_rgb(root / "plain.png"))
+    assert "no such file" in refused("detect", tmp_path / "b.png@2")
