@@ -67,6 +67,16 @@ def test_other_commands(root, model, tmp_path):
     assert run("embed", root / "scan.tif", "--sheet", sheet, "--sort", "norm", "-m", model, "--pages", "all").code == 0
 
 
+def test_identify(root, model, tmp_path):
+    assert run("gallery", "build", root / "plain.png", tmp_path / "g.parquet", "-m", model).code == 0
+    words = ["identify", root / "scan.tif", tmp_path / "g.parquet", "-m", model, "--threshold", 0.5, "--json"]
+    assert [line["source"].rpartition("/")[2] for line in run(*words, "--pages", "all").lines] == [
+        "scan.tif", "scan.tif@2", "scan.tif@3"
+    ]  # fmt: skip
+    words[1] = root / "scan.tif@2"
+    assert len(run(*words).lines) == 1
+
+
 def test_a_file_of_that_very_name_comes_first(root, tmp_path, faces):
     write_rgb(tmp_path / "a.png", faces[0])
     (tmp_path / "a.png@2").write_bytes((root / "plain.png").read_bytes())

@@ -174,11 +174,18 @@ def _sorted(media: tuple[str, ...]) -> tuple[list[Path], list[str]]:
     names = [local_path(name) for name in media if name not in single]
     # What is known to be neither photo nor video is told of by the reader of photos.
     still = EXTENSIONS | {extension for extension, kind in KINDS.items() if kind != "video"}
-    photos = [not is_url(name) and (Path(name).is_dir() or Path(name).suffix.lower() in still) for name in names]
+    photos = [not is_url(name) and (Path(name).is_dir() or _suffix(name) in still) for name in names]
     videos = [name for name, photo in zip(names, photos, strict=True) if not photo]
     own = {os.path.realpath(name) if Path(name).exists() else name: name for name in videos}
     local = [Path(name) for name, photo in zip(names, photos, strict=True) if photo]
     return [*single.values(), *local], list(own.values())
+
+
+def _suffix(name: str) -> str:
+    """The extension of a file, or of that which holds a page."""
+    from facepipe.images import file_and_page
+
+    return file_and_page(Path(name))[0].suffix.lower()
 
 
 def _single_photo(name: str) -> Path | None:
