@@ -95,7 +95,7 @@ class Distillation(Loss):
         sums.index_add_(0, self.classes_of[known], self.targets[known])
         return unit_rows(sums)[0]
 
-    def centres(self) -> Tensor | None:
+    def class_rows(self) -> Tensor | None:
         """One direction for each class, C×D: the class weights where they are learnt, else the mean targets; None where
         the targets come from ``ask`` alone."""
         if self.identity is not None:

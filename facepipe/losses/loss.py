@@ -1,12 +1,15 @@
 """The base class of all losses: features and labels in, one number and a few logged values out."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from facepipe.errors import DatasetError, ModelError
+
+if TYPE_CHECKING:
+    from facepipe.losses.classification.class_weights import ClassWeights
 
 
 class LossOutput(NamedTuple):
@@ -26,7 +29,31 @@ class Loss(nn.Module, ABC):
 
     A loss computes in float32 whatever the features' dtype, and outside autocast; call ``backward()``
     outside it too, as torch asks.
+
+    Attributes:
+        published: logged values that carry the names of the original program, under which TensorBoard shows them.
+        takes_centres: whether the mean embeddings of the classes are to be given to ``set_centres`` before training.
+        shardable: whether the classes can be spread over ranks; see
+            `facepipe.losses.classification.classifier.ClassificationLoss`.
     """
+
+    published: ClassVar[tuple[str, ...]] = ()
+    takes_centres: ClassVar[bool] = False
+    shardable: bool = False
+
+    @property
+    def class_weights(self) -> "ClassWeights | None":
+        """The weights of which each class has a row of its own that is trained; None where there are none."""
+        return None
+
+    def class_rows(self) -> Tensor | None:
+        """A vector for each class of this rank, C×D, detached, to be kept beside a finished model; None without."""
+        own = self.class_weights
+        return None if own is None else own.weight.detach()
+
+    def set_centres(self, centres: Tensor) -> None:  # noqa: ARG002
+        """Take the mean embeddings of the classes, float32 C×D, where ``takes_centres``; others ignore them."""
+        return
 
     def show_crops(self, crops: Tensor) -> None:  # noqa: ARG002
         """Called before each batch with its crops N×3×H×W, normalised as for the network; most losses need features

@@ -20,7 +20,7 @@ from facepipe.images import encode_rgb, is_collection, read_marked
 from facepipe.pipeline import UNIT, CroppedImage, Cropper, read_batches
 from facepipe.preprocess.journal import Journal, check_settings, same_settings
 from facepipe.preprocess.manifest import MERGED, write_manifest
-from facepipe.preprocess.packs import Crops, open_crops, pack_name, packs_in
+from facepipe.preprocess.packs import PackedCrops, open_packs, pack_name, packs_in
 from facepipe.preprocess.report import Report, report_of
 from facepipe.preprocess.scan import Listed, length, read_listing, scan, units
 from facepipe.preprocess.update import NOTHING, Records, update
@@ -309,14 +309,14 @@ def _worker(
     cropper = Cropper(Aligner(plan.template), detector, plan.rule, plan.on_miss)
 
     def work(unit: tuple[int, list[Listed]]) -> list[dict[str, Any]]:
-        with open_crops(plan.out, plan.pack, unit[0]) as crops:
+        with open_packs(plan.out, plan.pack, unit[0]) as crops:
             return _do_unit(plan, cropper, unit[1], crops, advance)
 
     return work
 
 
 def _do_unit(
-    plan: Plan, cropper: Cropper, unit: list[Listed], crops: Crops, advance: Callable[[int], None]
+    plan: Plan, cropper: Cropper, unit: list[Listed], crops: PackedCrops, advance: Callable[[int], None]
 ) -> list[dict[str, Any]]:
     names = iter(unit)
     records = []
@@ -330,7 +330,7 @@ def _do_unit(
     return records
 
 
-def _write_crops(plan: Plan, result: CroppedImage, image: Listed, crops: Crops) -> list[str]:
+def _write_crops(plan: Plan, result: CroppedImage, image: Listed, crops: PackedCrops) -> list[str]:
     written = []
     known: dict[str, Any] = {"identity": identity_of(image.path, plan.identity_depth), "path": image.path}
     for number, crop in enumerate(result.crops):

@@ -30,7 +30,7 @@ _SCHEMA = pa.schema(
 )
 
 
-class Crops(Protocol):
+class PackedCrops(Protocol):
     """Takes the crops of one unit."""
 
     def add(self, name: str, data: bytes, about: dict[str, Any]) -> str:
@@ -93,7 +93,7 @@ def pack_name(kind: str, number: int) -> str:
 
 
 @contextmanager
-def open_crops(out: Path, kind: str, number: int) -> Iterator[Crops]:
+def open_packs(out: Path, kind: str, number: int) -> Iterator[PackedCrops]:
     """Take the crops of a unit; a pack appears under its name when the block ends well.
 
     Args:

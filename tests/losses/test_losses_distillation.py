@@ -95,8 +95,8 @@ def test_class_weights_begin_at_the_mean_targets_and_stand_for_the_classes():
     unit = longhand.unit(np.where(TARGETS == 0, 1e-30, TARGETS)) * TARGETS.any(1)[:, None]
     means = longhand.unit(np.stack([unit[c == CLASSES].sum(0) for c in range(C)]))
     assert loss.identity.classes.weight.detach().numpy() == pytest.approx(means, abs=1e-6)
-    assert torch.equal(loss.centres(), loss.identity.classes.weight.detach())
-    assert made().centres().numpy() == pytest.approx(means, abs=1e-6)
+    assert torch.equal(loss.class_rows(), loss.identity.classes.weight.detach())
+    assert made().class_rows().numpy() == pytest.approx(means, abs=1e-6)
 
 
 def test_targets_stay_out_of_checkpoints():

@@ -158,3 +158,17 @@ def test_the_official_floor_has_a_right_gradient_in_the_whole_loss():
     assert torch.autograd.gradcheck(
         lambda x, log: loss(losses.head_features(x, log), labels, 1).loss, (mu, log_kappa)
     )
+
+
+def test_every_loss_says_what_it_has():
+    """Training asks the loss itself, whatever it is: for class weights, for a row of each class, for centres."""
+    for kind in ("embedding", "kappa", "sigma2"):
+        for name in losses.names(kind):
+            loss = losses.create(name, DIM, CLASSES)
+            rows, weights = loss.class_rows(), loss.class_weights
+            assert (rows is None) == (weights is None) and loss.takes_centres == (name == "scf"), name
+            if weights is not None:
+                assert torch.equal(rows, weights.weight) and not rows.requires_grad and rows.shape == (CLASSES, DIM)
+            assert weights is not None or not loss.shardable
+            loss.set_centres(torch.ones(CLASSES, DIM))
+            assert all(isinstance(name, str) for name in loss.published)

@@ -56,6 +56,11 @@ class ClassificationLoss(Loss):
         self.penalty = penalty
         self.shardable = shardable
 
+    @property
+    def class_weights(self) -> ClassWeights:
+        """``classes``."""
+        return self.classes
+
     def keep_shard(self, first: int, stop: int) -> None:
         """Keep only classes first … stop−1 on this rank (before the optimiser is made).
 

@@ -29,6 +29,7 @@ class SCFLoss(UncertaintyLoss):
         "neg_dim_scalar_times_log_kappa",
         "log_iv_kappa",
     )
+    takes_centres = True
     centres: Tensor
 
     def __init__(self, embedding_dim: int, num_classes: int, radius: float, official_floor: bool) -> None:

@@ -1,7 +1,6 @@
 """What the losses of uncertainty heads have in common: a unit embedding and the head's output in one row."""
 
 from abc import abstractmethod
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -17,13 +16,7 @@ def head_features(mu: Tensor, output: Tensor) -> Tensor:
 
 
 class UncertaintyLoss(Loss):
-    """A loss whose features are those of `head_features`.
-
-    Attributes:
-        published: logged values that carry the names of the original program, under which TensorBoard shows them.
-    """
-
-    published: ClassVar[tuple[str, ...]] = ()
+    """A loss whose features are those of `head_features`."""
 
     def __init__(self, embedding_dim: int, num_classes: int) -> None:
         super().__init__()

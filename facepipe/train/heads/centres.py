@@ -11,7 +11,6 @@ from torch import Tensor
 
 from facepipe.datasets import Samples
 from facepipe.embedding import Embedder
-from facepipe.losses import SCFLoss
 from facepipe.score import unit
 from facepipe.train.data.crops import Crops
 from facepipe.train.recipe.file import RecipeError
@@ -26,7 +25,7 @@ _BATCH = 256
 
 
 def set_centres(recipe: Recipe, ready: Prepared, say: Callable[[str], None]) -> None:
-    """Give the loss its centres, if it is SCF; a resumed run has them in its checkpoint.
+    """Give the loss its centres, if it takes some; a resumed run has them in its checkpoint.
 
     Args:
         recipe: says where they come from.
@@ -38,7 +37,7 @@ def set_centres(recipe: Recipe, ready: Prepared, say: Callable[[str], None]) -> 
         ModelError: it cannot be read.
     """
     loss = ready.trainer.loss
-    if not isinstance(loss, SCFLoss):
+    if not loss.takes_centres:
         return
     if recipe.uncertainty.centres == "checkpoint":
         loss.set_centres(read_centres(recipe, ready.samples))

@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from facepipe.losses import ClassificationLoss
 from facepipe.train.heads.frozen import HeadNet
 from facepipe.train.loop.checkpoint import Checkpoint, TrainingError
 from facepipe.train.loop.optimiser import optimiser_tensors, restore_optimiser
@@ -33,7 +32,8 @@ def take_state(trainer: Trainer, step: int, values: dict[str, Any]) -> Checkpoin
 
 
 def _classes(trainer: Trainer) -> int:
-    return trainer.loss.classes.total if isinstance(trainer.loss, ClassificationLoss) else 0
+    weights = trainer.loss.class_weights
+    return 0 if weights is None else weights.total
 
 
 def _spread(trainer: Trainer, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -93,10 +93,9 @@ def _require_same_backbone(net: nn.Module, checkpoint: Checkpoint) -> None:
 
 def _own_rows(trainer: Trainer, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """This rank's rows where the checkpoint holds whole class weights and the run shares them out."""
-    if not trainer.spread:
+    classes = trainer.loss.class_weights
+    if not trainer.spread or classes is None:
         return tensors
-    assert isinstance(trainer.loss, ClassificationLoss)
-    classes = trainer.loss.classes
     rows = slice(classes.first, classes.first + len(classes.weight))
     whole = {name: t for name, t in _spread(trainer, tensors).items() if len(t) == classes.total}
     return tensors | {name: tensor[rows] for name, tensor in whole.items()}

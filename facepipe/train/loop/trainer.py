@@ -92,7 +92,7 @@ class Trainer:
 
     def _criterion(self) -> Callable[[Tensor, Tensor, int], LossOutput]:
         settings = self.recipe.distributed
-        able = isinstance(self.loss, ClassificationLoss) and self.loss.shardable
+        able = self.loss.shardable
         if settings.sample_rate < 1 and not (able and settings.shard_classes):
             raise TrainingError(
                 f"distributed.sample_rate = {settings.sample_rate} needs shard_classes = true and a "
@@ -110,9 +110,10 @@ class Trainer:
         apart: list[nn.Parameter] = []
         self.velocity: Tensor | None = None
         if sampled:
-            assert isinstance(self.loss, ClassificationLoss)
-            apart = [self.loss.classes.weight]
-            self.velocity = torch.zeros_like(self.loss.classes.weight)
+            weights = self.loss.class_weights
+            assert weights is not None  # as `_criterion` makes sure
+            apart = [weights.weight]
+            self.velocity = torch.zeros_like(weights.weight)
         self.names = trained_parameters(self.net, self.loss, apart)
         # Class weights that no other rank holds: their gradients are whole as they are.
         of_classes = [p for p, name in self.names.items() if name.startswith(f"loss.{CLASS_PREFIX}")]
@@ -255,8 +256,9 @@ class Trainer:
     def finite(self) -> bool:
         """Whether all trained weights of all ranks are numbers."""
         weights = list(self.names)
-        if self.velocity is not None and isinstance(self.loss, ClassificationLoss):
-            weights.append(self.loss.classes.weight)
+        of_classes = self.loss.class_weights
+        if self.velocity is not None and of_classes is not None:
+            weights.append(of_classes.weight)
         finite = torch.stack([weight.detach().isfinite().all() for weight in weights]).all()
         return not self.ranks.any(not finite.item())
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from facepipe.datasets import Samples
 from facepipe.embedding import Embedder
 from facepipe.files import replacing, write_text
-from facepipe.losses import ClassificationLoss, Distillation, angular_fisher_score
+from facepipe.losses import angular_fisher_score
 from facepipe.score import Logistic
 from facepipe.train.data.crops import Crops
 from facepipe.train.evaluation.calibrate import MeasuredThreshold, curve_of, pair_scores, subset, thresholds_at
@@ -129,17 +129,12 @@ def _with_licence(licence: str, role: str, card: Card) -> str:
 
 
 def _class_weights(trainer: Trainer) -> Tensor | None:
-    if isinstance(trainer.loss, Distillation):
-        return trainer.loss.centres()
-    if not isinstance(trainer.loss, ClassificationLoss):
-        return None
-    classes = trainer.loss.classes
-    weight = classes.weight.detach()
-    if not trainer.spread:
-        return weight
+    rows, weights = trainer.loss.class_rows(), trainer.loss.class_weights
+    if rows is None or weights is None or not trainer.spread:
+        return rows
     from facepipe.train.distributed.sharded_tensors import whole_rows
 
-    return whole_rows(weight, classes.total, trainer.ranks)
+    return whole_rows(rows, weights.total, trainer.ranks)
 
 
 def _validate(recipe: Recipe, trainer: Trainer, held_out: Samples | None) -> Validation:

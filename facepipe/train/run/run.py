@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from facepipe.losses import UncertaintyLoss
 from facepipe.train.distributed.ranks import Ranks, join_ranks
 from facepipe.train.evaluation.held_out import HeldOutEvaluation
 from facepipe.train.heads.centres import set_centres
@@ -142,9 +141,7 @@ class _Run:
             return summary
 
     def _log(self, first: int) -> Log:
-        loss = self.ready.trainer.loss
-        published = loss.published if isinstance(loss, UncertaintyLoss) else ()
-        return Log(self.run, self.recipe.loop.tensorboard, first, published)
+        return Log(self.run, self.recipe.loop.tensorboard, first, self.ready.trainer.loss.published)
 
     def _begin(self) -> int:
         self._save_recipe()
