@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import TypeVar
-
-import torch
+from typing import TYPE_CHECKING, TypeVar
 
 from facepipe.errors import DeviceError
+from facepipe.installed import require_torch
 from facepipe.threads import limited, thread_count
+
+if TYPE_CHECKING:
+    import torch
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -22,12 +24,16 @@ NO_ROOM = "the GPU's memory does not suffice"
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
-def choose_device(name: str = "auto") -> torch.device:
+def choose_device(name: str = "auto") -> "torch.device":
     """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` into a device that exists.
 
     Raises:
         DeviceError: the device is unknown or not on this machine.
+        MissingExtraError: PyTorch is not installed.
     """
+    require_torch(f"--device {name}")
+    import torch
+
     _prepare_torch()
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -44,7 +50,9 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
-def _require_cuda(name: str, device: torch.device) -> None:
+def _require_cuda(name: str, device: "torch.device") -> None:
+    import torch
+
     if not torch.cuda.is_available():
         built = "this PyTorch has no CUDA" if torch.version.cuda is None else "no usable GPU or driver"
         raise DeviceError(f"--device {name}: {built}; use --device cpu, or install a CUDA build of torch")
@@ -53,12 +61,14 @@ def _require_cuda(name: str, device: torch.device) -> None:
         raise DeviceError(f"--device {name}: this machine has only {count} CUDA device(s), numbered from 0")
 
 
-def choose_precision(name: str, device: torch.device) -> torch.dtype:
+def choose_precision(name: str, device: "torch.device") -> "torch.dtype":
     """Turn ``auto``, ``float32`` or ``bfloat16`` into a dtype; ``auto`` is bfloat16 where it runs natively.
 
     Raises:
         DeviceError: the name is unknown.
     """
+    import torch
+
     if name == "float32":
         return torch.float32
     if name == "bfloat16":
@@ -74,11 +84,13 @@ def figure_precision(name: str) -> str:
 
 
 @contextmanager
-def whole_float32(device: torch.device) -> Iterator[None]:
+def whole_float32(device: "torch.device") -> Iterator[None]:
     """Keep float32 convolutions and products on a GPU from running in TF32, whose ten bits only some GPUs have.
 
     PyTorch allows it in convolutions unless told otherwise. On other devices nothing is changed.
     """
+    import torch
+
     if device.type != "cuda":
         yield
         return
@@ -91,8 +103,10 @@ def whole_float32(device: torch.device) -> Iterator[None]:
         convolutions.allow_tf32, products.allow_tf32 = before
 
 
-def has_native_bfloat16(device: torch.device) -> bool:
+def has_native_bfloat16(device: "torch.device") -> bool:
     """Whether bfloat16 runs in hardware on the device; where it is emulated, it is slower than float32."""
+    import torch
+
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
@@ -114,6 +128,8 @@ def in_halves(function: Callable[[list[A]], list[B]], items: list[A]) -> list[B]
     Raises:
         DeviceError: it does not suffice for a single one.
     """
+    import torch
+
     try:
         return function(items)
     except torch.OutOfMemoryError as error:
@@ -147,6 +163,8 @@ def _prepare_torch() -> None:
 
     Imported before facepipe, PyTorch has taken a thread for each core that it sees.
     """
+    import torch
+
     if limited() and torch.get_num_threads() > thread_count():
         torch.set_num_threads(thread_count())
     if hasattr(os, "register_at_fork"):

@@ -14,12 +14,14 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from pkgutil import iter_modules
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from facepipe.errors import FacepipeError, ModelError
 from facepipe.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Entry = TypeVar("Entry")
 
@@ -121,7 +123,7 @@ class Registry(Generic[Entry]):
             self._entries = dict(sorted(self._entries.items(), key=lambda entry: _with_numbers(entry[0])))
         self._folders = ()
 
-    def _load(self, point: EntryPoint) -> None:
+    def _load(self, point: "EntryPoint") -> None:
         where = f"{self.what} {point.name!r} of package {_package(point)}"
         try:
             point.load()
@@ -131,7 +133,9 @@ class Registry(Generic[Entry]):
             raise self._error(f"{where} is not registered by {point.value}; mend or uninstall the package")
 
     @cached_property
-    def _installed(self) -> dict[str, EntryPoint]:
+    def _installed(self) -> "dict[str, EntryPoint]":
+        from importlib.metadata import entry_points
+
         found: dict[str, EntryPoint] = {}
         for point in entry_points(group=self.group):
             taken = point.name in self._entries or point.name in self._aliases
@@ -148,5 +152,5 @@ def _with_numbers(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def _package(point: EntryPoint) -> str:
+def _package(point: "EntryPoint") -> str:
     return "unknown" if point.dist is None else str(point.dist.name)

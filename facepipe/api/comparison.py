@@ -77,6 +77,7 @@ class Comparison:
         prior: probability before looking.
         probability_fitted_on: the pairs of the curve; empty without one.
         model: ``name@`` and digits of the weights' SHA-256.
+        engine: what ran the networks, ``torch`` or ``onnx``.
         photos: the two names.
         faces: the two faces that were compared.
         counts: how many faces each photo shows.
@@ -100,6 +101,7 @@ class Comparison:
     prior: float
     probability_fitted_on: str
     model: str
+    engine: str
     photos: tuple[str, str]
     faces: tuple[Face, Face]
     counts: tuple[int, int]
@@ -143,7 +145,7 @@ class Comparison:
         if self.probability is not None:
             values |= {"probability": self.probability, "prior": self.prior}
             values["probability_fitted_on"] = self.probability_fitted_on
-        values["model"] = self.model
+        values |= {"model": self.model, "engine": self.engine}
         values["images"] = [self._account(number) for number in range(2)]
         if self.compared_with:
             values["sureness_compared_with"] = self.compared_with
@@ -257,6 +259,7 @@ def _compare(
         prior=decide.prior,
         probability_fitted_on="" if curve is None else curve.fitted_on,
         model=embedder.model.identity,
+        engine=embedder.engine,
         photos=(str(one.path), str(other.path)),
         faces=(_face(one, embeddings, 0), _face(other, embeddings, 1)),
         counts=(len(one.faces), len(other.faces)),

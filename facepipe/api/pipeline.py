@@ -18,16 +18,16 @@ from facepipe.api.comparison import (
     require_score,
 )
 from facepipe.api.face import Face, PhotoFaces, faces_of
-from facepipe.api.identified import IdentifiedFace, identify_faces, open_gallery
 from facepipe.detection import Detector, DetectorSettings, create_detector, preset
 from facepipe.detection.advice import no_face_advice
 from facepipe.embedding import Embedder
 from facepipe.errors import ImageError, NoFaceError
 from facepipe.images import Photo, RemotePhoto, read_photo
 from facepipe.pipeline import CroppedImage, Cropper, ReadImage
-from facepipe.zoo import DEFAULT, Model, load
+from facepipe.zoo import DEFAULT, Model, engine_for, load
 
 if TYPE_CHECKING:
+    from facepipe.api.identified import IdentifiedFace
     from facepipe.identification import Gallery
 
 _TOGETHER = 16
@@ -47,6 +47,8 @@ class Pipeline:
     Args:
         model: a name of ``facepipe models list``, a card file, a run folder, or what `facepipe.load` gave.
         device: ``auto``, ``cpu``, ``cuda`` ...
+        engine: ``torch``, ``onnx`` or ``auto``: ONNX on the processor for as long as PyTorch is not loaded, see
+            `facepipe.engines.choose_engine`. A model that is loaded already brings its own.
         detection: settings, or the name of a preset; None is that of SphereFace, with photos turned where no face is
             found otherwise.
         faces: which of several: ``largest``, ``centre``, ``best`` or ``all``.
@@ -60,27 +62,35 @@ class Pipeline:
         model: str | Path | Model = DEFAULT,
         *,
         device: str = "auto",
+        engine: str = "auto",
         detection: DetectorSettings | str | None = None,
         faces: str = "largest",
         flip: str | None = None,
         precision: str = "auto",
         already_aligned: bool = False,
     ) -> None:
-        self._model, self.device = model, device
+        self._model, self.device, self._engine = model, device, engine
         if detection is None:
             detection = preset(turns=True)
         self.detection = preset(detection) if isinstance(detection, str) else detection
         self.faces, self.flip, self.precision, self.already_aligned = faces, flip, precision, already_aligned
 
     @cached_property
+    def engine(self) -> str:
+        """What runs the networks: ``torch`` or ``onnx``."""
+        if isinstance(self._model, Model):
+            return self._model.engine
+        return engine_for([self._model], self._engine, device=self.device, photos=1, precision=self.precision)
+
+    @cached_property
     def detector(self) -> Detector:
         """The detector."""
-        return create_detector(self.detection, self.device)
+        return create_detector(self.detection, self.device, self.engine)
 
     @cached_property
     def embedder(self) -> Embedder:
         """The model, ready to embed crops."""
-        model = self._model if isinstance(self._model, Model) else load(self._model, self.device)
+        model = self._model if isinstance(self._model, Model) else load(self._model, self.device, self.engine)
         return Embedder(model, flip=self.flip, precision=self.precision)
 
     @cached_property
@@ -202,7 +212,7 @@ class Pipeline:
 
     def identify(
         self, photo: Photo, gallery: "str | Path | Gallery", fpir: float = 0.01, bgr: bool = False
-    ) -> tuple[IdentifiedFace, ...]:
+    ) -> "tuple[IdentifiedFace, ...]":
         """Every face of a photo, from left to right, with its name in a gallery, or ``unknown``.
 
         Args:
@@ -215,6 +225,9 @@ class Pipeline:
             ImageError: the photo cannot be read.
             EmbeddingsError: the gallery cannot be read, is empty, or was made by another model.
         """
+        # Galleries need Arrow, which a comparison should not wait for.
+        from facepipe.api.identified import identify_faces, open_gallery
+
         result = self._crop_one(photo, bgr, "all")
         return identify_faces(faces_of(result), open_gallery(gallery), self.embedder, fpir)
 

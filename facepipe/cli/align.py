@@ -28,6 +28,7 @@ _MOST_CHECKED = 8
 @options.cut_faces
 @options.detection
 @options.device
+@options.engine
 @click.option(
     "--format",
     "suffix",
@@ -47,6 +48,7 @@ def command(
     rule: str | None,
     detection: "DetectorSettings",
     device: str,
+    engine: str,
     suffix: str,
     strict: bool,
     pages: str,
@@ -58,18 +60,20 @@ def command(
     A crop is named after its image (a second face gets _1, and so on; the image's extension stays in where
     another crop has the name) and lies under the same sub-folders. For whole datasets use
     'facepipe preprocess', which can be resumed and keeps a manifest.
-    With --json one line per image: {"path", "crops", "status", "reason", "remarks"}, and at the end {"passed_over"}
-    where anything was.
+    With --json one line per image: {"path", "engine", "crops", "status", "reason", "remarks"}, and at the end
+    {"passed_over"} where anything was.
     """
     from facepipe.alignment import Aligner
     from facepipe.detection import create_detector
+    from facepipe.engines import choose_engine
     from facepipe.images import write_rgb
     from facepipe.pipeline import Cropper, read_batches
     from facepipe.preprocess.presets import crop_defaults
 
     usual = crop_defaults(detection)
+    chosen = choose_engine(engine, device=device, photos=options.count_photos(paths))
     rule = rule or usual.rule or "largest"
-    cropper = Cropper(Aligner(template or usual.template), create_detector(detection, device), rule, "drop")
+    cropper = Cropper(Aligner(template or usual.template), create_detector(detection, device, chosen), rule, "drop")
     inputs = Inputs(strict, pages)
     stems = mirrored(inputs.images_by_root(*paths), out)
     many = range(_MOST_CHECKED if rule == "all" else 1)
@@ -84,7 +88,7 @@ def command(
                 written += len(crops)
                 left_out += not crops
                 inputs.see(result.path, result.remarks)
-                _show(result, crops, as_json)
+                _show(result, crops, chosen, as_json)
             count += len(batch)
             advance(len(batch))
     inputs.tell()
@@ -99,9 +103,9 @@ def _crop(stem: Path, number: int, suffix: str) -> Path:
     return stem.with_name(f"{stem.name}_{number}.{suffix}" if number else f"{stem.name}.{suffix}")
 
 
-def _show(result: "CroppedImage", crops: list[Path], as_json: bool) -> None:
+def _show(result: "CroppedImage", crops: list[Path], engine: str, as_json: bool) -> None:
     if as_json:
-        record = {"path": str(result.path), "crops": list(map(str, crops)), "status": result.status}
+        record = {"path": str(result.path), "engine": engine, "crops": list(map(str, crops)), "status": result.status}
         print_json(record | {"reason": result.reason, "remarks": list(result.remarks)}, indent=None)
     elif result.reason:
         note(f"{result.path}: {result.reason}", style="yellow")

@@ -117,7 +117,7 @@ def _sheets(
     from facepipe.images import write_rgb
     from facepipe.report.face_sheet import Strip, draw_sheet
 
-    missing, detector = 0, tools.detector()
+    missing, detector = 0, tools.detector(options.chosen_engine(tools.engine, tools.device, []))
     # Second faces are there only when all were embedded, best first.
     rule = "all" if any(_place(path)[1] for path in embeddings.paths) else rule
     with progress("contact sheets", int(groups.max()) + 1) as advance:

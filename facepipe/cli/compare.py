@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @options.flip
 @options.precision
 @options.device
+@options.engine
 @options.one_face
 @options.already_aligned
 @options.turning_detection
@@ -58,6 +59,7 @@ def command(
     flip: str | None,
     precision: str,
     device: str,
+    engine: str,
     rule: str,
     already_aligned: bool,
     detection: "DetectorSettings",
@@ -93,6 +95,7 @@ def command(
     pipeline = Pipeline(
         model or DEFAULT,
         device=device,
+        engine=engine,
         detection=detection,
         faces=rule,
         flip=flip,

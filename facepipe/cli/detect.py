@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @options.some_paths
 @options.detection
 @options.device
+@options.engine
 @strict_option
 @pages_option
 @options.as_json
@@ -36,6 +37,7 @@ def command(
     paths: tuple[Path, ...],
     detection: "DetectorSettings",
     device: str,
+    engine: str,
     strict: bool,
     pages: str,
     as_json: bool,
@@ -45,15 +47,16 @@ def command(
     """Find the faces in images, or in all images of folders.
 
     One line per image: its faces with box, score and five landmarks, best first; an image that cannot be
-    read gets a line with the reason. With --json the lines are JSON: {"path", "search", "faces": [{"box", "score",
-    "landmarks"}], "remarks"} or {"path", "error"}, and at the end {"passed_over"} where anything was; "search" is
-    plain, or says which further search found the faces: border, turned-90 (against the clock), border-turned-90 and so
-    on. Boxes are left, top, right, bottom, landmarks x, y; both are pixels of the upright image, counted from 0 with
+    read gets a line with the reason. With --json the lines are JSON: {"path", "engine", "search", "faces": [{"box",
+    "score", "landmarks"}], "remarks"} or {"path", "error"}, and at the end {"passed_over"} where anything was; "search"
+    is plain, or says which further search found the faces: border, turned-90 (against the clock), border-turned-90 and
+    so on. Boxes are left, top, right, bottom, landmarks x, y; both are pixels of the upright image, counted from 0 with
     pixel centres at integers.
 
     Exit code 2 when no image could be read.
     """
     from facepipe.detection import create_detector
+    from facepipe.engines import choose_engine
     from facepipe.images import is_there
     from facepipe.pipeline import read_batches
 
@@ -69,14 +72,15 @@ def command(
         files = [path for _, path in listed]
         copies = {path: stem.with_name(f"{stem.name}.jpg") for path, stem in mirrored(listed, save).items()}
         require_apart(copies.values(), files, overwrite)
-    detector = create_detector(detection, device)
+    chosen = choose_engine(engine, device=device, photos=options.count_photos(paths))
+    detector = create_detector(detection, device, chosen)
     count = failed = 0
     with progress("detecting") as advance:
         for batch in read_batches(files, read=inputs.read):
             faces_of = iter(detector([image.pixels for image in batch if image.pixels is not None]))
             for image in batch:
                 faces = next(faces_of) if image.pixels is not None else None
-                _show(image, faces, as_json)
+                _show(image, faces, chosen, as_json)
                 failed += faces is None
                 inputs.see(image.path, image.remarks, faces is not None)
                 if image.path in copies and faces is not None:
@@ -101,11 +105,11 @@ def _found(paths: tuple[Path, ...], missing: list[Path], inputs: Inputs) -> Iter
     yield from inputs.images_by_root(*(path for path in paths if path not in missing))
 
 
-def _show(image: "ReadImage", faces: "Faces | None", as_json: bool) -> None:
+def _show(image: "ReadImage", faces: "Faces | None", engine: str, as_json: bool) -> None:
     from facepipe.detection.faces import PLAIN
 
     if as_json:
-        print_json(_record(image, faces), indent=None)
+        print_json(_record(image, faces, engine), indent=None)
     elif faces is None:
         note(f"{image.path}: {image.reason}", style="red")
     else:
@@ -115,12 +119,13 @@ def _show(image: "ReadImage", faces: "Faces | None", as_json: bool) -> None:
             click.echo(line)
 
 
-def _record(image: "ReadImage", faces: "Faces | None") -> dict[str, Any]:
+def _record(image: "ReadImage", faces: "Faces | None", engine: str) -> dict[str, Any]:
     if faces is None:
         return {"path": str(image.path), "error": image.reason}
     columns = zip(faces.boxes.tolist(), faces.scores.tolist(), faces.landmarks.tolist(), strict=True)
     return {
         "path": str(image.path),
+        "engine": engine,
         "search": faces.search,
         "faces": [{"box": box, "score": score, "landmarks": points} for box, score, points in columns],
         "remarks": list(image.remarks),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @options.flip
 @options.figure_precision
 @options.device
+@options.engine
 @options.faces
 @options.already_aligned
 @click.option(
@@ -65,6 +66,7 @@ def command(
     flip: str | None,
     precision: str,
     device: str,
+    engine: str,
     rule: str,
     already_aligned: bool,
     on_miss: str,
@@ -102,9 +104,12 @@ def command(
     from facepipe.ensemble import embed_ensemble, embed_ensemble_on, ensemble_of
 
     searched = None if already_aligned else detection
-    load = partial(_members, models, flip, precision, device, searched, rule, on_miss)
+    named: list[str | None] = [*models] or [None]
+    photos = options.count_photos(paths) if on is None else None
+    chosen = options.chosen_engine(engine, device, named, photos, precision)
+    load = partial(_members, named, flip, precision, device, chosen, searched, rule, on_miss)
     # On a cluster the device is the workers'; here the models only tell what they are.
-    members = load() if on is None else _members(models, flip, precision, "cpu", searched, rule, on_miss)
+    members = load() if on is None else _members(named, flip, precision, "cpu", chosen, searched, rule, on_miss)
     embedders = [embedder for _, embedder in members]
     if already_aligned:
         for embedder in embedders:
@@ -154,7 +159,8 @@ def command(
         note(f"{sheet}: {picture.draw()} of {done.embedded} faces, by {picture.sort}")
     if as_json:
         where = {} if out is None else {"out": str(out)}
-        made = {"model": identity, "precision": embedders[0].precision, "findings": [members[0][0].finding]}
+        made: dict[str, Any] = {"model": identity, "engine": chosen, "precision": embedders[0].precision}
+        made |= {"findings": [members[0][0].finding]}
         counts = {"embedded": done.embedded, "failed": done.failed}
         changes = {} if done.changes is None else {"changes": done.changes.counts()}
         print_json({**where, **made, **counts, **changes, **inputs.to_dict()})
@@ -165,10 +171,11 @@ def command(
 
 
 def _members(
-    models: tuple[str, ...],
+    models: list[str | None],
     flip: str | None,
     precision: str,
     device: str,
+    engine: str,
     detection: "DetectorSettings | None",
     rule: str,
     on_miss: str,
@@ -179,8 +186,8 @@ def _members(
     from facepipe.ensemble import SameFaces
     from facepipe.pipeline import Cropper
 
-    embedders = [options.make_embedder(model, flip, precision, device) for model in models or [None]]
-    detector = None if detection is None else SameFaces(create_detector(detection, device))
+    embedders = [options.make_embedder(model, flip, precision, device, engine) for model in models]
+    detector = None if detection is None else SameFaces(create_detector(detection, device, engine))
     return [
         (Cropper(Aligner(embedder.model.card.input.template), detector, rule, on_miss), embedder)
         for embedder in embedders

@@ -27,27 +27,38 @@ class FaceTools:
     flip: str | None
     precision: str
     device: str
+    engine: str
     detection: "DetectorSettings"
 
-    def detector(self) -> "Detector":
-        """The detector that the options describe."""
+    def detector(self, engine: str) -> "Detector":
+        """The detector that the options describe, by the engine of the embedder."""
         from facepipe.detection import create_detector
 
-        return create_detector(self.detection, self.device)
+        return create_detector(self.detection, self.device, engine)
 
-    def frame_detector(self) -> "Detector":
+    def frame_detector(self, engine: str) -> "Detector":
         """The same for the frames of a video, of which many show nobody: each is searched once."""
         from facepipe.detection import create_detector
 
-        return create_detector(replace(self.detection, border=False, turns=False), self.device)
+        return create_detector(replace(self.detection, border=False, turns=False), self.device, engine)
 
-    def embedder(self) -> "Embedder":
-        """The embedder that the options describe; what it makes is compared for years, by default in float32."""
+    def embedder(self, photos: int | None) -> "Embedder":
+        """The embedder that the options describe; what it makes is compared for years, by default in float32.
+
+        Args:
+            photos: how many there are, for ``--engine auto``; None: many, or nobody knows.
+        """
         from facepipe.devices import figure_precision
 
-        return options.make_embedder(self.model, self.flip, figure_precision(self.precision), self.device)
+        return self._made(self.model, self.flip, figure_precision(self.precision), photos)
 
-    def embedder_of(self, path: Path, model: str, flip: str, making: "Making") -> "Embedder":
+    def _made(self, model: str | None, flip: str | None, precision: str, photos: int | None) -> "Embedder":
+        engine = options.chosen_engine(self.engine, self.device, [model], photos, precision)
+        return options.make_embedder(model, flip, precision, self.device, engine)
+
+    def embedder_of(
+        self, path: Path, model: str, flip: str, making: "Making", photos: int | None
+    ) -> "Embedder":
         """The embedder that made a file. With ``--precision auto`` it runs in the file's number format.
 
         Args:
@@ -55,6 +66,7 @@ class FaceTools:
             model: identity of the model that made it.
             flip: its flip rule.
             making: how else it was made; another precision or detector is told on stderr.
+            photos: as of `embedder`.
 
         Raises:
             EmbeddingsError: ``--model`` or ``--flip`` say another one.
@@ -68,7 +80,7 @@ class FaceTools:
         try:
             name = self.model or model.split("@")[0]
             wanted = precision if self.precision == "auto" and precision in PRECISIONS else self.precision
-            made = options.make_embedder(name, self.flip or flip, figure_precision(wanted), self.device)
+            made = self._made(name, self.flip or flip, figure_precision(wanted), photos)
         except ModelError as error:
             if self.model is not None:
                 raise
@@ -86,7 +98,7 @@ class FaceTools:
         from facepipe.alignment import Aligner
         from facepipe.pipeline import Cropper
 
-        return Cropper(Aligner(embedder.model.card.input.template), self.detector(), rule)
+        return Cropper(Aligner(embedder.model.card.input.template), self.detector(embedder.engine), rule)
 
 
 def face_tools(command: F) -> F:
@@ -106,6 +118,6 @@ def _with_tools(command: F, detection: Callable[[Any], Any]) -> F:
         return command(tools=FaceTools(**given), **words)
 
     decorated: Any = wrapped
-    for option in (detection, options.device, options.store_precision, options.flip, options.model):
+    for option in (detection, options.engine, options.device, options.store_precision, options.flip, options.model):
         decorated = option(decorated)
     return decorated

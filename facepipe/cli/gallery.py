@@ -77,7 +77,7 @@ def build(
     if update and gallery.exists():
         _update(images, gallery, rule, identity_depth, tools, inputs, as_json, verify)
         return
-    embedder = tools.embedder()
+    embedder = tools.embedder(options.count_photos(images))
     with progress("embedding") as advance:
         cropper = tools.cropper(embedder, rule)
         made, remarks = enrol(
@@ -101,7 +101,7 @@ def _update(
     from facepipe.identification import load_gallery, update_gallery
 
     known = load_gallery(gallery).images
-    embedder = tools.embedder_of(gallery, known.model, known.flip, known.making)
+    embedder = tools.embedder_of(gallery, known.model, known.flip, known.making, options.count_photos(images))
     with progress("embedding") as advance:
         cropper = tools.cropper(embedder, rule)
         made, remarks, changes = update_gallery(
@@ -140,7 +140,8 @@ def add(
 
     known = load_gallery(gallery)
     inputs = Inputs(strict)
-    embedder = tools.embedder_of(gallery, known.images.model, known.images.flip, known.images.making)
+    photos, made = options.count_photos(images), known.images
+    embedder = tools.embedder_of(gallery, made.model, made.flip, made.making, photos)
     with progress("embedding") as advance:
         cropper = tools.cropper(embedder, rule)
         new, remarks = enrol(images, cropper, embedder, advance, name, inputs.passed, inputs.read, identity_depth)

@@ -135,7 +135,7 @@ def _queries(
         tell_mixed(query, asked.making, store.making)
         return asked
     image = read_query(query, inputs)
-    embedder = tools.embedder_of(path, store.model, store.flip, store.making)
+    embedder = tools.embedder_of(path, store.model, store.flip, store.making, 1)
     return embed_query(image, tools.cropper(embedder, rule), embedder)[0]
 
 

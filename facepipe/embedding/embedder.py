@@ -22,7 +22,7 @@ class Embedder:
         precision: ``auto``, ``float32`` or ``bfloat16``; ``auto`` follows the hardware, and figures with it. The ONNX
             engine has float32 only.
         batch_size: crops per pass; by PyTorch the last pass is filled up to this size, or to 4. None takes by PyTorch
-            16 on a CPU, whose cache then holds the activations, and 128 elsewhere; by ONNX 8.
+            16 on a CPU, whose cache then holds the activations, and 128 elsewhere; by ONNX 1.
 
     Raises:
         EmbeddingsError: unknown flip rule.

@@ -3,8 +3,7 @@
 Nothing here imports PyTorch.
 """
 
-from facepipe.engines.choice import ENGINES, FEW_PHOTOS, choose_engine, has_torch, require_torch
+from facepipe.engines.choice import ENGINES, FEW_PHOTOS, choose_engine
 from facepipe.engines.session import Session, open_session
 
-__all__ = ["ENGINES", "FEW_PHOTOS", "Session", "choose_engine",
-    "has_torch", "open_session", "require_torch"]
+__all__ = ["ENGINES", "FEW_PHOTOS", "Session", "choose_engine", "open_session"]

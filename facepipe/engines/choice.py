@@ -1,9 +1,9 @@
 """Which engine runs the networks."""
 
 import sys
-from importlib.util import find_spec
 
-from facepipe.errors import DeviceError, FacepipeError, MissingExtraError
+from facepipe.errors import DeviceError, FacepipeError
+from facepipe.installed import has_torch, require_torch
 
 ENGINES = ("auto", "torch", "onnx")
 FEW_PHOTOS = 200
@@ -29,32 +29,18 @@ def choose_engine(name: str = "auto", *, device: str = "auto", photos: int | Non
     light = device in ("auto", "cpu") and precision != "bfloat16"
     if name == "onnx":
         if not light:
-            what = f"--device {device}" if device not in ("auto", "cpu") else f"--precision {precision}"
-            raise DeviceError(f"--engine onnx runs on the processor in float32, not with {what}; use --engine torch")
+            given = _given(device, precision)
+            raise DeviceError(f"--engine onnx runs on the processor in float32, not with {given}; use --engine torch")
         return "onnx"
     if name == "auto" and light and (not has_torch() or (_few(photos) and "torch" not in sys.modules)):
         return "onnx"
-    require_torch("--engine torch" if name == "torch" else f"--device {device}")
+    require_torch("--engine torch" if name == "torch" else _given(device, precision))
     return "torch"
-
-
-def has_torch() -> bool:
-    """Whether PyTorch is installed; does not load it."""
-    return find_spec("torch") is not None
-
-
-def require_torch(what: str) -> None:
-    """Refuse what needs PyTorch where it is not installed.
-
-    Args:
-        what: needs it, as the message begins.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    if not has_torch():
-        raise MissingExtraError(f"{what} needs PyTorch, which is not installed: pip install 'torch>=2.6'")
 
 
 def _few(photos: int | None) -> bool:
     return photos is not None and photos <= FEW_PHOTOS
+
+
+def _given(device: str, precision: str) -> str:
+    return f"--device {device}" if device not in ("auto", "cpu") else f"--precision {precision}"

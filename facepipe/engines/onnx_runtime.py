@@ -33,6 +33,10 @@ class OnnxRuntimeSession:
         options.intra_op_num_threads = threads or thread_count()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # Its arena keeps the most that any run took, for shapes that may not come again.
+        options.enable_cpu_mem_arena = False
+        # It would keep large matrices twice, for products that are as fast without.
+        options.add_session_config_entry("session.disable_prepacking", "1")
         # Its idle threads would otherwise spin, against others when detecting and embedding take turns.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         data, self._lent = _lent(onnxruntime, graph, options)

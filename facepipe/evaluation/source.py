@@ -43,6 +43,7 @@ class Source:
         faces: which face of several, see `facepipe.detection.choose`.
         already_aligned: whether the images are aligned crops.
         save: Parquet file in which the embeddings are kept.
+        engine: what runs the networks: ``torch``, ``onnx``, or ``auto``, which is PyTorch where that is installed.
         precision, device: of the network, see `facepipe.embedding.Embedder` and `facepipe.devices`.
         detection: the detector; None takes the usual one.
         progress, note: told of what is done, and of what people should know.
@@ -63,6 +64,7 @@ class Source:
     save: Path | None = None
     precision: str = "auto"
     device: str = "auto"
+    engine: str = "auto"
     detection: "DetectorSettings | None" = None
     progress: Progress = field(default=_silent, repr=False)
     note: Callable[[str], None] = field(default=_unheard, repr=False)
@@ -77,7 +79,13 @@ class Source:
         """The detector."""
         from facepipe.detection import create_detector
 
-        return create_detector(self.detection, self.device)
+        return create_detector(self.detection, self.device, self.chosen_engine())
+
+    def chosen_engine(self) -> str:
+        """``torch`` or ``onnx``."""
+        from facepipe.zoo import DEFAULT, engine_for
+
+        return engine_for(self.models or [DEFAULT], self.engine, device=self.device, precision=self.precision)
 
     @property
     def has_embeddings(self) -> bool:
@@ -212,7 +220,8 @@ class Source:
         from facepipe.pipeline import Cropper
         from facepipe.zoo import DEFAULT, load
 
-        embedder = Embedder(load(model or DEFAULT, self.device), flip=self.flip, precision=self.precision)
+        loaded = load(model or DEFAULT, self.device, self.chosen_engine())
+        embedder = Embedder(loaded, flip=self.flip, precision=self.precision)
         cropper = Cropper(Aligner(embedder.model.card.input.template), detector, self.faces, "centre")
         return cropper if self.wrap is None else self.wrap(cropper), embedder
 

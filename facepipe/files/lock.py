@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 _PATIENCE = 2.0
 
 
@@ -23,6 +21,8 @@ def locked(path: Path, waiting: Callable[[str], None] = lambda _: None) -> Itera
     Raises:
         OSError: the lock's file cannot be made.
     """
+    from filelock import FileLock, Timeout  # it brings asyncio, which a command that locks nothing does without
+
     real = path.resolve()
     real.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(str(real.with_name(f".{real.name[:48]}.lock")))

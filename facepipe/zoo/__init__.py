@@ -24,6 +24,7 @@ from facepipe.zoo.card_file import read_card, save_card
 from facepipe.zoo.catalogue import DEFAULT, CardStatus, available, find_card
 from facepipe.zoo.detectors import detector_cards, find_any_card
 from facepipe.zoo.download import pull
+from facepipe.zoo.engine import engine_for
 from facepipe.zoo.exporting import export_model
 from facepipe.zoo.importing import import_foreign, import_weights
 from facepipe.zoo.loading import CARD_FILE, Model, Network, load, locate
@@ -53,6 +54,7 @@ __all__ = [
     "cache_folder",
     "cached_weights",
     "detector_cards",
+    "engine_for",
     "export_model",
     "find_any_card",
     "find_card",

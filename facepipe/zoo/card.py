@@ -30,7 +30,7 @@ CARD_NAME = r"[a-z0-9][a-z0-9._-]*"
 
 class _Part(BaseModel):
     # Strict, so that a number in quotes is an error and not a number; TOML's lists stand for tuples.
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class Input(_Part):

@@ -8,7 +8,7 @@ import numpy as np
 
 from facepipe.engines import Session, open_session
 from facepipe.errors import ModelError
-from facepipe.graphs import Graph, read_graph
+from facepipe.graphs import Graph, Value, read_graph
 from facepipe.graphs.batch import free_batch
 
 EMBEDDING = "embedding"
@@ -40,6 +40,7 @@ class GraphNetwork:
         input_size: (H, W) of the crops.
         threads: of a run; None: as many as the process may use.
         device: ``cpu``, or a torch device on which ONNX Runtime is to run.
+        tried: whether it is tried out that the graph runs, and takes any batch; a graph of facepipe's own does.
 
     Attributes:
         embedding_dim: D.
@@ -52,7 +53,12 @@ class GraphNetwork:
     """
 
     def __init__(
-        self, path: Path, input_size: tuple[int, int], threads: int | None = None, device: Any = "cpu"
+        self,
+        path: Path,
+        input_size: tuple[int, int],
+        threads: int | None = None,
+        device: Any = "cpu",
+        tried: bool = True,
     ) -> None:
         self._path, self.input_size = path, input_size
         graph = read_graph(path)
@@ -61,9 +67,9 @@ class GraphNetwork:
         kind = _check_ends(graph, path, input_size)
         self._session: Session = open_session(graph, threads, str(path), device)
         self.library = self._session.library
-        both = self._check()
-        self.embedding_dim = int(both[0].shape[1])
-        self.head = GraphHead(kind, int(both[1].shape[1])) if kind else None
+        dims = [values.shape[1] for values in self._check()] if tried else [_length(value) for value in graph.outputs]
+        self.embedding_dim = dims[0]
+        self.head = GraphHead(kind, dims[1]) if kind else None
 
     def __call__(self, crops: np.ndarray) -> list[np.ndarray]:
         """The graph's outputs for crops N×3×H×W, N at least 1.
@@ -89,6 +95,11 @@ class GraphNetwork:
                     f"{self._path}: this ONNX graph is made for a batch of 1; export it with a dynamic batch axis"
                 )
         return both
+
+
+def _length(output: Value) -> int:
+    length = (output.shape or [None])[-1]
+    return length if isinstance(length, int) else 0
 
 
 def _check_ends(graph: Graph, path: Path, input_size: tuple[int, int]) -> str:

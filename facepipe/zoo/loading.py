@@ -111,7 +111,7 @@ def _by_onnx(card: Card, weights: Path) -> Model:
             f"{card.name}: there is no graph beside its weights for --engine onnx; take --engine torch, or write the "
             f"model with one: 'facepipe models export {card.name} FOLDER'"
         )
-    network = GraphNetwork(path, card.input.size)
+    network = GraphNetwork(path, card.input.size, tried=path == weights)
     if path != weights and network.metadata.get(WEIGHTS_KEY) != card.weights.sha256:
         raise ModelError(f"{path}: the graph of other weights than those of {card.name}; export the model again")
     _check_dim(network.embedding_dim, card, weights)

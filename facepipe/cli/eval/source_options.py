@@ -21,7 +21,9 @@ source_path = click.argument("paths", metavar="PATH...", nargs=-1, required=True
 """PATH: a folder of images, or a file of embeddings; several make an ensemble."""
 SAVE = Output("save", TABLES, ours=is_embeddings)
 """What the options write, for the door."""
-FIELDS = ("paths", "models", "flip", "rule", "already_aligned", "save", "precision", "device", "detection", "on")
+FIELDS = (
+    "paths", "models", "flip", "rule", "already_aligned", "save", "precision", "device", "engine", "detection", "on",
+)  # fmt: skip
 """Parameters of the commands that are the source's."""
 
 
@@ -37,6 +39,7 @@ def source_options(command: F) -> F:
             _save,
             options.figure_precision,
             options.device,
+            options.engine,
             options.detection,
             workers.on_workers,
         ],
@@ -45,10 +48,8 @@ def source_options(command: F) -> F:
 
 def crop_options(command: F) -> F:
     """`source_options` for a dataset that holds nothing but aligned crops."""
-    return _with_options(
-        command,
-        [options.models, options.flip, _save, options.figure_precision, options.device, workers.on_workers],
-    )
+    where = [options.device, options.engine, workers.on_workers]
+    return _with_options(command, [options.models, options.flip, _save, options.figure_precision, *where])
 
 
 def make_source(given: dict[str, Any]) -> "Source":

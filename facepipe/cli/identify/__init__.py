@@ -106,6 +106,7 @@ def command(
     media, gallery = _in_order(media, gallery)
     from facepipe.cli.identify.photos import copies_of, show_photos
     from facepipe.cli.identify.video import VideoJob, copy_of_video, show_video
+    from facepipe.engines import FEW_PHOTOS
     from facepipe.identification import load_gallery
     from facepipe.identification.video import VideoError
 
@@ -124,7 +125,10 @@ def command(
         read = [gallery, *found, *map(Path, videos), *([] if strangers is None else [strangers])]
         require_apart([*copies.values(), *films], read, overwrite)
     known = load_gallery(gallery, identity_depth, lambda line: note(f"{gallery}: {line}", style="yellow"))
-    embedder = tools.embedder_of(gallery, known.images.model, known.images.flip, known.images.making)
+    # A video has as many pictures as a data set.
+    count = None if videos or len(found) > FEW_PHOTOS else len(found)
+    made = known.images
+    embedder = tools.embedder_of(gallery, made.model, made.flip, made.making, count)
     if strangers is not None:
         decision = _measured(strangers, known, fpir, pooling, score, tools.device)
     else:
@@ -135,8 +139,9 @@ def command(
     if photos and not found:
         raise inputs.nothing(photos[0])
     if photos:
-        accounts.append(show_photos(list(found), tools.detector(), embedder, identifier, copies, inputs, as_json))
-    detector = tools.frame_detector() if videos else None
+        finder = tools.detector(embedder.engine)
+        accounts.append(show_photos(list(found), finder, embedder, identifier, copies, inputs, as_json))
+    detector = tools.frame_detector(embedder.engine) if videos else None
     for source in videos:
         assert detector is not None
         job = VideoJob(source, save, several, every, seconds, sound, as_json)
@@ -148,7 +153,7 @@ def command(
             accounts.append(_unreadable(source, str(error), as_json))
             inputs.see(source, readable=False)
     if summary is not None:
-        accounts = [account | {"decision": asdict(decision)} for account in accounts]
+        accounts = [account | {"engine": embedder.engine, "decision": asdict(decision)} for account in accounts]
         _write(summary, accounts[0] if len(accounts) == 1 else accounts)
     if videos and all("error" in account for account in accounts):
         raise click.exceptions.Exit(2)
