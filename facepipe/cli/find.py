@@ -78,7 +78,7 @@ def command(
     photos = list(inputs.images(folder))
     if not photos:
         raise inputs.nothing(folder)
-    embedder = tools.embedder()
+    embedder = tools.embedder(len(photos) + 1)
     cropper = tools.cropper(embedder, rule)
     asked, _ = embed_query(image, cropper, embedder)
     stored = _stored(folder, photos, tools, embedder, inputs)

@@ -113,6 +113,12 @@ def _run(words: list[str], debug: bool) -> int:
             raise
         _say(_line(error))
         return 2
+    except ModuleNotFoundError as error:
+        # Where a command needs PyTorch deep inside, and facepipe was installed without it.
+        if debug or error.name is None or error.name.split(".")[0] not in ("torch", "torchvision"):
+            raise
+        _say(f"{' '.join(words[:1])} needs PyTorch, which is not installed: pip install 'torch>=2.6'")
+        return 2
 
 
 def _code_of(end: SystemExit) -> int:

@@ -25,7 +25,8 @@ class TorchRunner:
 
     def __init__(self, model: Model, precision: str, batch_size: int | None) -> None:
         self.model = model
-        self.device = torch.device(model.device)
+        assert not isinstance(model.device, str)
+        self.device = model.device
         if self.device.type == "cpu":
             keep_freed_memory()
         usual = _CPU_BATCH if self.device.type == "cpu" else _GPU_BATCH

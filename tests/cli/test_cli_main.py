@@ -7,6 +7,7 @@ import sys
 import click
 import pytest
 from cli_run import refused, run
+from PIL import Image
 
 from facepipe import __version__
 from facepipe.cli.interrupted import how_to_go_on
@@ -62,6 +63,59 @@ def test_help_and_version_import_no_torch():
         words = line.split()
         ended = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True)
         assert (ended.returncode, ended.stderr) == (0, ""), words
+
+
+IMPORTED = {
+    "compare A B --engine torch": {"torch"},
+    "compare A B": set(),
+    "compare A B --save both.png --json": set(),
+    "detect A --json": set(),
+    "align A -o crops": set(),
+    "embed A -o e.parquet": {"pyarrow"},
+    "gallery build A B g.parquet": {"pyarrow"},
+    "identify g.parquet A --json": {"pyarrow", "scipy"},
+    "search A e.parquet": {"pyarrow"},
+    "gallery list g.parquet": {"pyarrow"},
+    "models show facepipe-mobilenet": set(),
+}
+"""Command → which of the slow libraries it imports; each makes what the next ones need."""
+
+
+@pytest.mark.slow
+def test_no_command_imports_what_it_does_not_use(astronaut, tmp_path):
+    """All but the first run as where PyTorch is not installed, and so do what they do without it."""
+    Image.fromarray(astronaut).save(tmp_path / "A.png")
+    Image.fromarray(astronaut[:300, 60:360]).save(tmp_path / "B.png")
+    script = (
+        "import sys\n"
+        "from facepipe.cli.main import main\n"
+        "if '--engine' not in sys.argv: sys.modules['torch'] = None\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n"
+        "    slow = {'torch', 'skimage', 'scipy', 'pyarrow', 'sklearn', 'pandas', 'matplotlib', 'onnx', 'requests'}\n"
+        "    print(*sorted(name for name in slow if sys.modules.get(name)), file=sys.stderr)\n"
+        "    sys.exit(end.code)\n"
+    )
+    for line, expected in IMPORTED.items():
+        words = [{"A": "A.png", "B": "B.png"}.get(word, word) for word in line.split()]
+        ended = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, cwd=tmp_path)
+        assert ended.returncode == 0, (line, ended.stderr)
+        assert set(ended.stderr.splitlines()[-1].split()) == expected, line
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["train scf-small -d .", "compare A B --engine torch", "detect A --device cuda", "bench", "models list",
+     "compare A B --score scf"],
+)  # fmt: skip
+def test_without_pytorch_one_line_says_so(line, astronaut, tmp_path):
+    Image.fromarray(astronaut[:200, 120:320]).save(tmp_path / "A", "PNG")
+    Image.fromarray(astronaut[:200, 120:320]).save(tmp_path / "B", "PNG")
+    script = "import sys; sys.modules['torch'] = None; from facepipe.cli.main import main; main()"
+    words = line.split()
+    ended = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, cwd=tmp_path)
+    assert ended.returncode == 2 and "needs PyTorch, which is not installed: pip install" in ended.stderr, ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_version():

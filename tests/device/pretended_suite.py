@@ -18,7 +18,7 @@ from facepipe import backbones, losses, uncertainty, vmf
 from facepipe.backbones.registry import BACKBONES
 from facepipe.detection import cascade, preset, torch_stages
 from facepipe.embedding import Embedder
-from facepipe.score import search
+from facepipe.score import candidates_torch, search
 from facepipe.train import resolve
 from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.loop.trainer import Trainer
@@ -337,7 +337,7 @@ def test_search_finds_the_same_rows(monkeypatch):
     random = np.random.default_rng(0)
     queries, store = random.normal(size=(3, 16)), random.normal(size=(500, 16)).astype(np.float32)
     expected = search.top_k(queries, store, 5)
-    monkeypatch.setattr(search, "choose_device", lambda _: DEVICE)
+    monkeypatch.setattr(candidates_torch, "choose_device", lambda _: DEVICE)
     with watched("search", waits=("copy to the host", "is_nonzero")):
         found = search.top_k(queries, store, 5)
     np.testing.assert_array_equal(found.rows, expected.rows)

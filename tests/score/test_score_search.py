@@ -7,10 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facepipe.errors import EmbeddingsError
-from facepipe.score import cosine, search, unit
-from facepipe.score.search import top_k
+from facepipe.score import candidates_numpy, candidates_torch, cosine, search, unit
 
-COARSE = [torch.float32, torch.bfloat16]
+COARSE = [torch.float32, torch.bfloat16, "numpy"]
+
+
+def top_k(queries, store, k, coarse=None, **given):
+    """`search.top_k`; with ``numpy`` as where PyTorch is not loaded."""
+    if coarse != "numpy":
+        return search.top_k(queries, store, k, coarse=coarse, **given)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "has_torch", lambda: False)
+        return search.top_k(queries, store, k, **given)
 
 
 def longhand(queries, store, k):
@@ -24,12 +32,13 @@ def longhand(queries, store, k):
 def small_blocks(monkeypatch):
     """So that a few hundred rows are many blocks, groups and rounds."""
     monkeypatch.setattr(search, "_QUERIES", 3)
-    monkeypatch.setattr(search, "_ROWS", 60)
-    monkeypatch.setattr(search, "_SCORES", 400)
-    monkeypatch.setattr(search, "_HALF_ROWS", 300)
-    monkeypatch.setattr(search, "_GROUP", 4)
+    monkeypatch.setattr(candidates_torch, "_ROWS", 60)
+    monkeypatch.setattr(candidates_numpy, "_ROWS", 60)
+    monkeypatch.setattr(candidates_torch, "_SCORES", 400)
+    monkeypatch.setattr(candidates_torch, "_HALF_ROWS", 300)
+    monkeypatch.setattr(candidates_torch, "_GROUP", 4)
     monkeypatch.setattr(search, "_PAIRS", 7)
-    monkeypatch.setattr(search, "_SPARE", {torch.float32: 2, torch.float16: 2, torch.bfloat16: 4})
+    monkeypatch.setattr(search, "_SPARE", {"float32": 2, "float16": 2, "bfloat16": 4})
 
 
 @pytest.mark.parametrize("coarse", COARSE)
@@ -75,10 +84,11 @@ def test_of_equal_rows_the_lower_ones_come_first(seed, rows, dim, kinds, k, coar
     different[0] = 0
     store, queries = different[rng.integers(kinds, size=rows)], rng.normal(size=(3, dim))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "_ROWS", 50)
-        patch.setattr(search, "_SCORES", 300)
-        patch.setattr(search, "_GROUP", 4)
-        patch.setattr(search, "_SPARE", {torch.float32: 2, torch.float16: 2, torch.bfloat16: 4})
+        patch.setattr(candidates_torch, "_ROWS", 50)
+        patch.setattr(candidates_numpy, "_ROWS", 50)
+        patch.setattr(candidates_torch, "_SCORES", 300)
+        patch.setattr(candidates_torch, "_GROUP", 4)
+        patch.setattr(search, "_SPARE", {"float32": 2, "float16": 2, "bfloat16": 4})
         hits = top_k(queries, store, k, coarse=coarse)
     scores, expected = longhand(queries, store, k)
     assert (hits.rows == expected).all() and (hits.scores == scores).all()
@@ -111,9 +121,9 @@ def test_one_query_on_float16_rows_as_they_are(seed, rows, kinds, k):
     different = unit(np.ones(6) + rng.normal(scale=0.02, size=(kinds, 6))).astype(np.float16)
     store, query = different[rng.integers(kinds, size=rows)], rng.normal(size=(1, 6))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "_HALF_ROWS", 100)
-        patch.setattr(search, "_GROUP", 4)
-        patch.setattr(search, "_SPARE", {torch.float16: 2})
+        patch.setattr(candidates_torch, "_HALF_ROWS", 100)
+        patch.setattr(candidates_torch, "_GROUP", 4)
+        patch.setattr(search, "_SPARE", {"float16": 2})
         hits = top_k(query, store, k, unit_rows=True)
     scores, expected = longhand(query, store, k)
     assert (hits.rows == expected).all() and (hits.scores == scores).all()
@@ -148,6 +158,8 @@ def test_damaged_numbers_are_refused(bad, rows, in_store):
         top_k(queries, store, 2)
     with pytest.raises(EmbeddingsError, match="finite numbers"):
         top_k(queries[1:], store.astype(np.float16), 2, unit_rows=True)
+    with pytest.raises(EmbeddingsError, match="finite numbers"):
+        top_k(queries, store, 2, "numpy")
 
 
 def test_shapes_that_do_not_fit():
