@@ -35,7 +35,8 @@ def photos(tmp_path_factory, astronaut):
 def test_json(photos, model):
     answer = run("compare", photos / "large.png", photos / "small.jpg", "-m", model, "--json").json
     assert set(answer) == {"score", "kind", "same", "verdict", "threshold", "far", "among", "calibrated_on",
-                           "false_matches", "model", "images"}  # fmt: skip
+                           "false_matches", "model", "engine", "images"}  # fmt: skip
+    assert answer["engine"] == "torch"  # its weights have no graph beside them
     assert answer["verdict"] == ("same" if answer["same"] else "not shown") and answer["among"] == "random"
     assert answer["false_matches"] == {
         "random": {"rate": 1e-3, "bound": "", "measured_on": "nothing"}, "alike": None
