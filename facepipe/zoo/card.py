@@ -202,8 +202,6 @@ class Card(_Part):
             raise ValueError("field backbone is missing: it names the network that the weights fit")
         if self.weights.key and self.weights.format != "torch":
             raise ValueError("field weights.key is for torch checkpoints only")
-        if self.uncertainty and self.weights.format == "onnx":
-            raise ValueError("an uncertainty head needs the feature map of a backbone, which ONNX weights do not give")
         return self
 
     @property

@@ -76,7 +76,8 @@ def load(name_or_path: str | Path, device: "str | torch.device" = "cpu", engine:
     card, weights = locate(name_or_path)
     if not is_present(weights):
         raise ModelError(_absent(card, weights))
-    got = sha256_of(weights)
+    # An ONNX file that carries its card cannot say its own SHA-256.
+    got = card.weights.sha256 if weights == Path(name_or_path) else sha256_of(weights)
     if got != card.weights.sha256:
         raise ModelError(
             f"{weights}: damaged or replaced: its SHA-256 is {got}, the card of {card.name} says "
@@ -84,6 +85,9 @@ def load(name_or_path: str | Path, device: "str | torch.device" = "cpu", engine:
         )
     if engine == "onnx":
         return _by_onnx(card, weights)
+    if card.weights.format == "onnx" and card.uncertainty is not None:
+        # PyTorch sees embeddings alone in such a file.
+        return _by_onnx(card, weights, str(device))
     from facepipe.devices import choose_device
 
     chosen = choose_device(str(device))
@@ -102,7 +106,7 @@ def has_graph(name_or_path: str | Path) -> bool:
     return card.weights.format == "onnx" or is_present(outline_path(weights)) or not is_present(weights)
 
 
-def _by_onnx(card: Card, weights: Path) -> Model:
+def _by_onnx(card: Card, weights: Path, device: str = "cpu") -> Model:
     from facepipe.zoo.graph_network import GraphNetwork
 
     path = weights if card.weights.format == "onnx" else outline_path(weights)
@@ -111,10 +115,12 @@ def _by_onnx(card: Card, weights: Path) -> Model:
             f"{card.name}: there is no graph beside its weights for --engine onnx; take --engine torch, or write the "
             f"model with one: 'facepipe models export {card.name} FOLDER'"
         )
-    network = GraphNetwork(path, card.input.size, tried=path == weights)
+    network = GraphNetwork(path, card.input.size, device="cpu" if device == "auto" else device, tried=path == weights)
     if path != weights and network.metadata.get(WEIGHTS_KEY) != card.weights.sha256:
         raise ModelError(f"{path}: the graph of other weights than those of {card.name}; export the model again")
     _check_dim(network.embedding_dim, card, weights)
+    if (network.head is None) != (card.uncertainty is None):
+        raise ModelError(f"{path}: the card of {card.name} and its graph do not agree on an uncertainty head")
     return Model(card, network, card.identity, "cpu", network.head, "onnx")
 
 
@@ -126,6 +132,10 @@ def locate(name_or_path: str | Path) -> tuple[Card, Path]:
     """
     path = Path(name_or_path)
     name = str(name_or_path)
+    if path.suffix == ".onnx" and name not in card_files():
+        from facepipe.zoo.onnx_card import card_of
+
+        return card_of(path), path
     if name not in card_files() and (path.suffix == ".toml" or path.is_dir() or len(path.parts) > 1):
         file = path / CARD_FILE if path.is_dir() else path
         if path.suffix != ".toml" and not path.is_dir():

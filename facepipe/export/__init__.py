@@ -1,0 +1,8 @@
+"""Models out of facepipe: as ONNX files with their cards, and a whole pipeline for a product."""
+
+from facepipe.export.mtcnn import export_mtcnn
+from facepipe.export.onnx import OnnxExport, export_onnx
+from facepipe.export.pipeline import export_pipeline
+from facepipe.graphs.compact import NUMBERS
+
+__all__ = ["NUMBERS", "OnnxExport", "export_mtcnn", "export_onnx", "export_pipeline"]

@@ -1,0 +1,85 @@
+"""A whole pipeline for a product: four ONNX files, their settings, and one module over NumPy and OpenCV."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from facepipe.alignment import template
+from facepipe.detection import DetectorSettings, preset
+from facepipe.errors import ModelError
+from facepipe.export.mtcnn import NETWORKS, export_mtcnn
+from facepipe.export.onnx import OnnxExport, export_onnx
+from facepipe.files import require_apart, write_text
+from facepipe.graphs import read_graph
+from facepipe.zoo import Card
+from facepipe.zoo.catalogue import DEFAULT
+from facepipe.zoo.detectors import detector_cards
+from facepipe.zoo.onnx_card import card_of
+
+_MODULE = Path(__file__).with_name("face_pipeline.py")
+
+
+def export_pipeline(
+    name_or_path: str | Path = DEFAULT,
+    folder: Path = Path("pipeline"),
+    numbers: str = "float32",
+    detection: DetectorSettings | None = None,
+    overwrite: bool = False,
+) -> OnnxExport:
+    """Write detector, embedder, settings and ``face_pipeline.py``, which needs NumPy and OpenCV alone.
+
+    Args:
+        name_or_path: of the model, as `facepipe.load` takes it.
+        folder: where to; made if it is not there.
+        numbers: as of `export_onnx`.
+        detection: how faces are searched; None: as ``facepipe compare`` does. MTCNN alone.
+        overwrite: replace files that are there.
+
+    Raises:
+        ModelError: as of `export_onnx`, or another detector than MTCNN is asked for.
+        OutputError: a file is there already.
+    """
+    detection = detection or preset(turns=True)
+    if detection.detector != "mtcnn":
+        raise ModelError(f"detector {detection.detector}: a pipeline is exported with mtcnn only")
+    files = [folder / name for name in ("embedder.onnx", "pipeline.json", _MODULE.name)]
+    require_apart([*files, *(folder / f"{name}.onnx" for name in NETWORKS)], [], overwrite)
+    made = export_onnx(name_or_path, files[0], whole=True, numbers=numbers, overwrite=overwrite)
+    networks = {path.stem: _outputs(path) for path in export_mtcnn(folder, overwrite)}
+    networks["embedder"] = _outputs(files[0])
+    settings = _settings(card_of(files[0]), networks, detection)
+    write_text(files[1], json.dumps(settings, indent=2) + "\n")
+    write_text(files[2], _MODULE.read_text(encoding="utf-8"))
+    return made
+
+
+def _outputs(path: Path) -> list[str]:
+    return [value.name for value in read_graph(path).outputs]
+
+
+def _settings(card: Card, networks: dict[str, list[str]], detection: DetectorSettings) -> dict[str, Any]:
+    cut = template(card.input.template)
+    height, width = card.input.size
+    if (height, width) != (cut.height, cut.width):
+        raise ModelError(f"{card.name}: its crops are no template's, which a pipeline does not cut")
+    return {
+        "model": card.name,
+        "identity": card.identity,
+        "outputs": networks["embedder"],
+        "networks": networks,
+        "detector": detection.to_dict(),
+        "template": {
+            "height": height,
+            "width": width,
+            "points": cut.points.tolist(),
+            "fit": cut.fit,
+            "landmark_shift": cut.landmark_shift,
+        },
+        "thresholds": [
+            {"far": one.far, "value": one.value, "calibrated_on": one.calibrated_on} for one in card.thresholds_of()
+        ],
+        "licences": {
+            "embedder": card.source.model_dump(),
+            "mtcnn": detector_cards()["mtcnn"].source.model_dump(),
+        },
+    }
