@@ -21,7 +21,7 @@ import numpy as np
 
 
 @dataclass
-class Face:
+class FoundFace:
     """One face: box (left, top, right, bottom), score 0 to 1, landmarks 5×2, and once embedded the embedding and κ."""
 
     box: np.ndarray
@@ -59,7 +59,7 @@ class FacePipeline:
         score = self.cosine(faces[0], faces[1])
         return {"same": score >= threshold, "score": score, "threshold": threshold, "far": far, "faces": faces}
 
-    def largest(self, image: np.ndarray) -> Face:
+    def largest(self, image: np.ndarray) -> FoundFace:
         """The face that is largest, embedded."""
         faces = self.detect(image)
         if not faces:
@@ -72,12 +72,12 @@ class FacePipeline:
         return self.embed(image, [face])[0]
 
     @staticmethod
-    def cosine(a: Face, b: Face) -> float:
+    def cosine(a: FoundFace, b: FoundFace) -> float:
         """The score of two embedded faces."""
         x, y = (np.asarray(face.embedding, np.float64) for face in (a, b))
         return float(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)))
 
-    def embed(self, image: np.ndarray, faces: "list[Face]") -> "list[Face]":
+    def embed(self, image: np.ndarray, faces: "list[FoundFace]") -> "list[FoundFace]":
         """The same faces with embeddings (not of unit length) and, where the model has it, κ."""
         for face in faces:
             crop = self.align(image, face.landmarks)[..., ::-1].astype(np.float32)
@@ -109,7 +109,7 @@ class FacePipeline:
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         return cv2.warpAffine(image, matrix, (cut["width"], cut["height"]), flags=flags)
 
-    def detect(self, image: np.ndarray) -> "list[Face]":
+    def detect(self, image: np.ndarray) -> "list[FoundFace]":
         """All faces, best first; where none is found, in a black border and turned too, as the settings say."""
         rgb, how = np.ascontiguousarray(image[..., ::-1]), self.settings["detector"]
         faces = self._find(rgb)
@@ -125,12 +125,12 @@ class FacePipeline:
             faces = self._best(rgb, [(k, True) for k in (1, 2, 3)])
         return faces
 
-    def _best(self, image: np.ndarray, views: "list[tuple[int, bool]]") -> "list[Face]":
+    def _best(self, image: np.ndarray, views: "list[tuple[int, bool]]") -> "list[FoundFace]":
         """Of the views of an image (quarter turns, in a border or not) the faces of the one with the best face."""
         each = [self._view(image, *view) for view in views]
         return max(each, key=lambda faces: faces[0].score if faces else 0.0, default=[])
 
-    def _view(self, image: np.ndarray, turns: int, bordered: bool) -> "list[Face]":
+    def _view(self, image: np.ndarray, turns: int, bordered: bool) -> "list[FoundFace]":
         side, scale, full = 0, np.ones(2), image.shape
         if bordered:
             ratio = min(1.0, 256 / min(full[:2]))
@@ -150,7 +150,7 @@ class FacePipeline:
             face.landmarks = points[2:]
         return faces
 
-    def _find(self, image: np.ndarray) -> "list[Face]":
+    def _find(self, image: np.ndarray) -> "list[FoundFace]":
         """MTCNN (Zhang et al., 2016) on uint8 RGB: P-Net on a pyramid, then R-Net and O-Net on its candidates."""
         height, width = image.shape[:2]
         ratio = min(1.0, (self.settings["detector"]["max_pixels"] / (height * width)) ** 0.5)
@@ -162,7 +162,7 @@ class FacePipeline:
         order = np.argsort(-scores, kind="stable")
         corners = (boxes.reshape(-1, 2, 2) - 1) * across + (across - 1) / 2
         landmarks = (landmarks - 1) * across + (across - 1) / 2
-        return [Face(corners[n].reshape(4), float(scores[n]), landmarks[n]) for n in order]
+        return [FoundFace(corners[n].reshape(4), float(scores[n]), landmarks[n]) for n in order]
 
     def _proposed(self, table: np.ndarray, size: "tuple[int, int]") -> np.ndarray:
         how = self.settings["detector"]

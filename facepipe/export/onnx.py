@@ -13,8 +13,8 @@ from facepipe.export.take_in import take_in
 from facepipe.files import require_apart, write_bytes
 from facepipe.graphs import Graph, graph_bytes, read_graph
 from facepipe.graphs.batch import free_batch
-from facepipe.graphs.compact import compact
 from facepipe.graphs.constants import fold_constants
+from facepipe.graphs.stored import store_weights
 from facepipe.weights import is_present
 from facepipe.zoo import Card, load, locate
 from facepipe.zoo.onnx_card import as_onnx_card, card_metadata
@@ -70,7 +70,7 @@ def export_onnx(
         file: to write.
         name: the model's name in the file; empty keeps its own, with ``numbers`` where that is not float32.
         whole: put colour order, scaling and the card's flip rule inside, so that it takes RGB pixels from 0 to 255.
-        numbers: format in which weights are stored, of `NUMBERS`; they are computed with in float32. float16 halves
+        numbers: format in which weights are stored, of `STORED_AS`; they are computed with in float32. float16 halves
             the file, int8 (one scale for each output of a layer) quarters it.
         overwrite: replace a file that is there; that of the model itself never is.
 
@@ -87,7 +87,7 @@ def export_onnx(
     card = as_onnx_card(card, file, name or (card.name if numbers == "float32" else f"{card.name}-{numbers}"))
     if whole:
         card = take_in(graph, card)
-    compact(graph, numbers)
+    store_weights(graph, numbers)
     graph.metadata = card_metadata(card)
     data = graph_bytes(graph)
     difference, cosine = _compared(name_or_path, data)

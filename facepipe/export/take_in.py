@@ -5,7 +5,7 @@ import numpy as np
 from facepipe.errors import ModelError
 from facepipe.graphs import Graph, Node
 from facepipe.zoo import Card, Embedding
-from facepipe.zoo.graph_network import HEADS
+from facepipe.zoo.graph_network import HEAD_OUTPUTS
 
 
 def take_in(graph: Graph, card: Card) -> Card:
@@ -64,7 +64,7 @@ def _join(graph: Graph, flip: str) -> None:
         name = output.name
         for node in graph.nodes:
             node.outputs = [f"{name}/views" if made == name else made for made in node.outputs]
-        uncertain = name in HEADS
+        uncertain = name in HEAD_OUTPUTS
         both = f"{name}/views"
         if uncertain:  # the mean of κ or σ², of which this is the logarithm
             graph.nodes.append(Node("Exp", [both], [f"{both}/exp"]))

@@ -188,9 +188,3 @@ def test_the_place_of_a_kappa_among_those_of_the_reference(write):
 def test_a_reference_that_is_none(write, quantiles):
     with pytest.raises(ModelError, match=r"tiny\.toml: field uncertainty\.quantiles"):
         read_card(write(TEXT + f'[uncertainty]\nhead = "compact"\nquantiles = {quantiles}\n'))
-
-
-def test_onnx_has_no_map_for_a_head(write):
-    text = TEXT.replace('backbone = "sphereface4"\n[backbone_options]\nwidth = 0.125\n', "")
-    with pytest.raises(ModelError, match="needs the feature map of a backbone, which ONNX weights do not give"):
-        read_card(write(text.replace('format = "torch"', 'format = "onnx"') + HEAD))

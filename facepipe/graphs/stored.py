@@ -5,14 +5,14 @@ import numpy as np
 from facepipe.errors import ModelError
 from facepipe.graphs.graph import Graph, Node
 
-NUMBERS = ("float32", "float16", "int8")
+STORED_AS = ("float32", "float16", "int8")
 _SMALLEST = 1024
 """Numbers of a tensor from which it is worth it."""
 _FLOAT32 = 1
 _LAYERS = ("Conv", "Gemm")
 
 
-def compact(graph: Graph, numbers: str) -> None:
+def store_weights(graph: Graph, numbers: str) -> None:
     """Store the weights of convolutions and dense layers in another format, in place.
 
     Args:
@@ -23,8 +23,8 @@ def compact(graph: Graph, numbers: str) -> None:
     Raises:
         ModelError: unknown format.
     """
-    if numbers not in NUMBERS:
-        raise ModelError(f"weights in {numbers}: choose one of {', '.join(NUMBERS)}")
+    if numbers not in STORED_AS:
+        raise ModelError(f"weights in {numbers}: choose one of {', '.join(STORED_AS)}")
     if numbers == "float32":
         return
     unpacking = []
