@@ -35,7 +35,7 @@ def cfp(
     images = replace(source_of(source), on_miss=on_miss)
     folder = cfp_folder(images.paths[0]) / "Protocol" if protocol is None else Path(protocol)
     if protocol is None and not folder.is_dir():
-        raise DatasetError(f"{images.paths[0]}: has no folder Protocol; name CFP's with --protocol")
+        raise DatasetError(f"{images.paths[0]}: has no folder Protocol; give CFP's as protocol")
     listed = read_cfp_pairs(folder, part)
     embeddings = images.below(cfp_images).embeddings(listed.names, "CFP")
     return evaluate_pairs(embeddings, listed, rule, on_miss, score, fars or FARS, f"cfp-{part.lower()}")

@@ -33,7 +33,7 @@ def embeddings_of_pairs(
     if damage is None:
         return source.embeddings(pairs.names, what), pairs
     if len(source.paths) > 1:
-        raise DatasetError("--damage takes one PATH; several --model over one folder make an ensemble too")
+        raise DatasetError("damage takes one path; several models over one folder make an ensemble too")
     return _damaged(source, pairs.names, what, damage, scored), mix_damaged(pairs, damage)
 
 

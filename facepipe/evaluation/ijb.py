@@ -58,7 +58,7 @@ def ijb(
     """
     images, recipe = source_of(source), recipe or TemplateRecipe()
     if lists is None and images.has_embeddings:
-        raise DatasetError(f"{images.paths[0]}: embeddings hold no lists; name the folder with 'meta' by --lists")
+        raise DatasetError(f"{images.paths[0]}: embeddings hold no lists; give the folder with 'meta' as lists")
     folder = find_ijb(images.paths[0] if lists is None else Path(lists), subset)
     faces = read_faces(folder)
     if lists is None and not images.already_aligned:

@@ -86,7 +86,7 @@ def _photos(source: Source, number: int, ending: str | None, wanted: Path | None
     names = read_list(wanted) if wanted else None
     if ending is not None:
         if source.models or source.flip or source.already_aligned or source.save:
-            raise DatasetError(f"{path}: with --ending features are read; --model, --flip, --save do not apply")
+            raise DatasetError(f"{path}: with an ending features are read; model, flip rule and save do not apply")
         return photos_of_features(path, ending, names)
     save = source.save and source.save.with_name(f"{source.save.stem}-{what}{source.save.suffix}")
     own = replace(source, paths=(path,), save=save)

@@ -132,7 +132,7 @@ class Source:
 
         if self.models or self.flip or self.already_aligned or self.on is not None:
             raise DatasetError(
-                f"{self.paths[0]}: these embeddings are made; --model, --flip, --already-aligned and --on do not apply"
+                f"{self.paths[0]}: these embeddings are made; model, flip rule, aligned crops and workers do not apply"
             )
         loaded = [load_embeddings(path) for path in self.paths]
         for path, embeddings in zip(self.paths, loaded, strict=True):
@@ -153,7 +153,7 @@ class Source:
 
         files, missing = find_images(folder, names)
         if missing and self.on_miss != "skip":
-            instead = "; --on-miss skip leaves their pairs out" if self.on_miss else ""
+            instead = "; on_miss skip leaves their pairs out" if self.on_miss else ""
             told = f"{len(missing)} of the {len(names)} images of the list are not there"
             raise DatasetError(f"{folder / missing[0]}.jpg: no such image ({told}){instead}")
         embeddings = self._run(folder, files, models, what)

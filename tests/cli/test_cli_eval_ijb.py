@@ -123,7 +123,7 @@ def test_1_n(ijb, reading):
 
 def test_ijb_refuses(ijb, tmp_path):
     parquet = ijb.root / "faces.parquet"
-    assert "embeddings hold no lists; name the folder with 'meta' by --lists" in refused("eval", "ijb", parquet)
+    assert "embeddings hold no lists; give the folder with 'meta' as lists" in refused("eval", "ijb", parquet)
     assert "no folder 'meta'" in refused("eval", "ijb", ijb.root, "--subset", "B")
     assert "have no kappa" in refused("eval", "ijb", parquet, "--lists", ijb.root, "--pool", "kappa")
     assert "have no sigma2" in refused("eval", "ijb", parquet, "--lists", ijb.root, "--score", "mls")
@@ -230,7 +230,7 @@ def test_megaface_and_its_files(tmp_path):
     shown = run(*words, "--size", 20)
     assert shown.code == 0 and "20 distractors, 1 of them noise" in shown.out.replace("\n", " ")
     assert "fewer than the 50 asked for" in run(*words, "--size", 50).err
-    assert "--model, --flip, --save do not apply" in refused(*kit, "--flip", "sum")
+    assert "model, flip rule and save do not apply" in refused(*kit, "--flip", "sum")
 
 
 def test_megaface_noisy_probes(tmp_path):

@@ -124,7 +124,7 @@ def test_too_few_impostors_are_told_before_the_work(words, monkeypatch, tmp_path
     monkeypatch.setattr(risk, "embeddings_of_pairs", lambda *_: pytest.fail("worked first"))
     told = refused(*words[:-1], 1e-3)
     assert "pairs.txt: 30 pairs of different people, and a false-match rate of 0.001 takes 1000" in told
-    assert told.endswith("; --fmr 0.034 is the least")
+    assert told.endswith("; an fmr of 0.034 is the least")
     assert "60 pairs of different people" in refused(*words[:-1], 1e-3, "--damage", "standard")
     (tmp_path / "pairs.csv").write_text("a,b,same\np,q,0\n")
     assert "no pairs of one person" in refused(*words[:4], tmp_path / "pairs.csv", *words[5:])

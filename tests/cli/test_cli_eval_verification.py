@@ -97,7 +97,7 @@ def test_damage_of_an_ensemble(crops, listed, models, tmp_path):
     words = ["--pairs", listed, "--damage", "standard", "--already-aligned", "-m", models[0]]
     told = run("eval", "pairs", crops, *words, "-m", models[1], "--json").json
     assert told["pairs"] == 96 and "tiny@" in told["settings"]["model"] and "other@" in told["settings"]["model"]
-    assert "--damage takes one PATH" in refused("eval", "pairs", crops, crops, *words)
+    assert "damage takes one path" in refused("eval", "pairs", crops, crops, *words)
 
 
 def test_damage_of_embeddings_without_copies(crops, listed, models, tmp_path):
@@ -160,7 +160,7 @@ def test_without_skip_a_missing_image_is_told_before_the_work(troubled, listed, 
     words = ["--pairs", listed, "-m", models[0], "--already-aligned", "--on-miss", how]
     error = refused("eval", "pairs", troubled, *words)
     assert "p0/0.jpg: no such image (1 of the 24 images of the list are not there)" in error
-    assert "--on-miss skip leaves their pairs out" in error
+    assert "on_miss skip leaves their pairs out" in error
     shutil.rmtree(troubled / "p3")
     assert "(5 of the 24 images" in refused("eval", "pairs", troubled, *words)
     assert "nor any other of the 24" in refused("eval", "pairs", models[0], *words)

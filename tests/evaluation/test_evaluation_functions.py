@@ -1,0 +1,78 @@
+"""``facepipe.evaluate`` from Python: without the command line, the figures that the command line prints."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from eval_cases import write_cases
+from test_evaluation_golden import GOLDEN, assert_alike
+
+import facepipe
+from facepipe import evaluate
+from facepipe.protocols.ijb.template_pooling import TemplateRecipe
+
+PLAIN = {"feature_norm": False, "detector_score": False}
+CALLS = {
+    "lfw": lambda at: evaluate.lfw(at("pairs/faces.parquet"), at("pairs/pairs.txt")),
+    "lfw-skip": lambda at: evaluate.lfw(
+        at("pairs/faces.parquet"), at("pairs/pairs.txt"), on_miss="skip", rule="insightface", fars=[0.1]
+    ),
+    "pairs-mls": lambda at: evaluate.pairs(
+        at("pairs/faces.parquet"), at("pairs/pairs.csv"), score="mls", rule="sphereface"
+    ),
+    "pairs-ensemble": lambda at: evaluate.pairs(
+        [at("pairs/faces.parquet"), at("pairs/damaged.parquet")], str(at("pairs/pairs.csv"))
+    ),
+    "risk": lambda at: evaluate.risk(at("pairs/faces.parquet"), at("pairs/pairs.txt"), fmr=0.1),
+    "cfp-ff": lambda at: evaluate.cfp(at("cfp/faces.parquet"), at("cfp"), part="FF", score="scf"),
+    "bin": lambda at: evaluate.bin(at("bin/agedb_30.bin"), at("bin/faces.parquet")),
+    "ytf-sigma2": lambda at: evaluate.ytf(
+        at("ytf/faces.parquet"), at("ytf/splits.txt"), pool="sigma2", frames=2, score="mls"
+    ),
+    "ijb": lambda at: evaluate.ijb(at("ijb/faces.parquet"), lists=at("ijb")),
+    "ijb-open": lambda at: evaluate.ijb(at("ijb/faces.parquet"), lists=at("ijb"), task="1:N"),
+    "ijb-closed": lambda at: evaluate.ijb(
+        at("ijb/faces.parquet"), lists=at("ijb"), task="1:N", reading="closed",
+        recipe=TemplateRecipe("mean", detector_score=False),
+    ),
+    "ijba-rounded": lambda at: evaluate.ijba(
+        at("ijba/faces.parquet"), at("ijba"), rule="rounded", recipe=TemplateRecipe("sigma2", **PLAIN), score="mls"
+    ),
+    "ijba-search": lambda at: evaluate.ijba(at("ijba/faces.parquet"), at("ijba"), task="search"),
+    "megaface": lambda at: evaluate.megaface(
+        [at("megaface/probes.parquet"), at("megaface/distractors.parquet")],
+        distractor_noises=at("megaface/noise.txt"),
+    ),
+    "blufr": lambda at: evaluate.blufr(at("blufr/faces.parquet"), at("blufr/lists.mat")),
+    "openset-closed": lambda at: evaluate.openset(at("openset/faces.parquet"), at("openset"), closed=True, score="scf"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("evaluate")
+    write_cases(root)
+    return root
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_function_gives_what_the_command_prints(name, root):
+    result = CALLS[name](root.__truediv__)
+    got = json.loads(json.dumps(result.to_dict()))
+    wanted = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))["json"]
+    got["settings"].pop("versions")
+    if name.startswith(("blufr", "openset")):
+        del got["settings"]["data"], wanted["settings"]["data"]  # of files that hold their date
+    assert_alike(got, wanted, name)
+
+
+def test_every_protocol_is_called_here():
+    assert {name.partition("-")[0] for name in CALLS} == set(evaluate.__all__) - {"Source"}
+
+
+def test_nothing_in_the_room_speaks_of_the_command_line():
+    """It is a library: what a function takes is called as in Python."""
+    room = Path(facepipe.__file__).parent / "evaluation"
+    for path in room.glob("*.py"):
+        assert not re.findall(r"--[a-z][a-z-]+", path.read_text(encoding="utf-8")), path.name
