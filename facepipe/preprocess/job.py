@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from functools import partial
@@ -26,6 +27,9 @@ from facepipe.preprocess.scan import Listed, length, read_listing, scan, units
 from facepipe.preprocess.update import NOTHING, Records, update
 from facepipe.weights import cache_folder
 from facepipe.workers import OnRay
+
+STEP_SECONDS = 5.0
+"""After so long, at the end of a batch, what is done of a unit is kept: no more is lost when the job is cut off."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,8 @@ def preprocess(
 
     Writes ``out/identity/image.jpg``, or ``out/crops-000000.tar`` and so on, and at the end ``out/manifest.parquet``
     (see `manifest.SCHEMA`) and, when images were left out, ``out/skipped.csv``. Can be killed at any moment and called
-    again: finished units of 256 images, or packs, are not done again, and the outcome is the same to the byte.
+    again: what was finished is not done again, but for the last five seconds or the last batch of 64 (or the last pack),
+    and the outcome is the same to the byte.
 
     Args:
         plan: what to do.
@@ -287,47 +292,72 @@ def _work_off(
     total = length(records.to_do)
     before = sum(1 for _ in records.kept_records())
     mine = [(first, min(plan.unit, total - first)) for first in range(0, total, plan.unit)][part - 1 :: parts]
-    begun(before + sum(size for _, size in mine), before + sum(size for _, size in mine[:closed]))
+    if on is not None:
+        journal.drop_begun()  # workers do whole units
+    begun(before + sum(size for _, size in mine), before + sum(size for _, size in mine[:closed]) + journal.begun())
     if closed >= len(mine):
         return
     left = islice(enumerate(units(records.to_do, plan.unit)), part - 1 + closed * parts, None, parts)
     if on is None:
-        work = _worker(plan, device, advance)
-        for unit in left:
-            journal.append(work(unit))
+        _work_here(plan, left, journal, device, advance)
         return
     for done in on.map(partial(_worker, plan, device), left, device, lambda unit: str(unit[1][0].photo(plan.root))):
         journal.append(done)
         advance(len(done))
 
 
-def _worker(
-    plan: Plan, device: str, advance: Callable[[int], None] = lambda _: None
-) -> Callable[[tuple[int, list[Listed]]], list[dict[str, Any]]]:
-    """What does one unit, of which it is given number and images: writes its crops and returns its records."""
+def _work_here(
+    plan: Plan,
+    left: Iterator[tuple[int, list[Listed]]],
+    journal: Journal,
+    device: str,
+    advance: Callable[[int], None],
+) -> None:
+    """Unit by unit in this process; of a unit of single files every few seconds what is done so far is kept."""
+    cropper = _cropper(plan, device)
+    skip = journal.begun()
+    for number, unit in left:
+        done: list[dict[str, Any]] = []
+        kept = time.monotonic()
+        with open_packs(plan.out, plan.pack, number) as crops:
+            # What is done ends with a batch, so that what follows is cut into the same batches as without a break.
+            for records in _records(plan, cropper, unit[skip:], crops):
+                done += records
+                if not plan.pack and time.monotonic() - kept >= STEP_SECONDS:
+                    journal.append(done, closes=False)
+                    done, kept = [], time.monotonic()
+                advance(len(records))
+        journal.append(done)
+        skip = 0
+
+
+def _cropper(plan: Plan, device: str) -> Cropper:
     detector = None if plan.detection is None else create_detector(plan.detection, device)
-    cropper = Cropper(Aligner(plan.template), detector, plan.rule, plan.on_miss)
+    return Cropper(Aligner(plan.template), detector, plan.rule, plan.on_miss)
+
+
+def _worker(plan: Plan, device: str) -> Callable[[tuple[int, list[Listed]]], list[dict[str, Any]]]:
+    """What does one unit, of which it is given number and images: writes its crops and returns its records."""
+    cropper = _cropper(plan, device)
 
     def work(unit: tuple[int, list[Listed]]) -> list[dict[str, Any]]:
         with open_packs(plan.out, plan.pack, unit[0]) as crops:
-            return _do_unit(plan, cropper, unit[1], crops, advance)
+            return [record for records in _records(plan, cropper, unit[1], crops) for record in records]
 
     return work
 
 
-def _do_unit(
-    plan: Plan, cropper: Cropper, unit: list[Listed], crops: PackedCrops, advance: Callable[[int], None]
-) -> list[dict[str, Any]]:
+def _records(plan: Plan, cropper: Cropper, unit: list[Listed], crops: PackedCrops) -> Iterator[list[dict[str, Any]]]:
+    """The records of each batch, whose crops are written."""
     names = iter(unit)
-    records = []
     paths = [image.photo(plan.root) for image in unit]
     for batch in read_batches(paths, read=partial(read_marked, strict=plan.strict)):
+        records = []
         for read, result in zip(batch, cropper(batch), strict=True):
             image = next(names)
             record = _record(result, image.path, _write_crops(plan, result, image, crops))
             records.append(record | {"mark": [image.mark.size, image.mark.mtime, read.mark.digest]})
-        advance(len(batch))
-    return records
+        yield records
 
 
 def _write_crops(plan: Plan, result: CroppedImage, image: Listed, crops: PackedCrops) -> list[str]:

@@ -8,14 +8,15 @@ from typing import Any
 
 from facepipe.errors import DatasetError
 
-_CLOSED = b'{"closed":true}\n'
+_CLOSED, _PART = b'{"closed":true}\n', b'{"part":true}\n'
 
 
 class Journal:
-    """One line of JSON per image, and after every unit of images a line that closes it.
+    """One line of JSON per image, after every unit of images a line that closes it, and within a unit lines that keep
+    what is done so far.
 
-    Lines behind the last closed unit belong to work that was cut off: `open` removes them. A unit is
-    closed only when its crops are on disk, so a closed unit never has to be done again.
+    Lines behind the last of these belong to work that was cut off: `open` removes them. A line is written only when the
+    crops before it are on disk, so that they never have to be made again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,9 +34,23 @@ class Journal:
         # Without a buffer: what a full disk refused must not be written later, when the file is closed.
         self._file = self.path.open("ab", buffering=0)
         self._lock()
-        closed, self._end = self._closed()
+        closed, self._end, _ = self._closed()
         self._file.truncate(self._end)
         return closed
+
+    def begun(self) -> int:
+        """Images of the unit after the closed ones that are done."""
+        return self._closed()[2]
+
+    def drop_begun(self) -> None:
+        """Forget what is done of the unit after the closed ones; the file must be open."""
+        end = position = 0
+        with self.path.open("rb") as file:
+            for line in file:
+                position += len(line)
+                end = position if line == _CLOSED else end
+        self._file.truncate(end)
+        self._end = end
 
     def _lock(self) -> None:
         try:
@@ -59,13 +74,13 @@ class Journal:
         self._file.truncate(0)
         self._end = 0
 
-    def append(self, records: list[dict[str, Any]]) -> None:
-        """Append one unit's records and close the unit; it is on disk when this returns.
+    def append(self, records: list[dict[str, Any]], closes: bool = True) -> None:
+        """Append records and close their unit, or keep them as a part of it; they are on disk when this returns.
 
-        A unit that cannot be written whole, on a full disk say, leaves no trace.
+        What cannot be written whole, on a full disk say, leaves no trace.
         """
         lines = [json.dumps(record, separators=(",", ":")) for record in records]
-        data = "".join(line + "\n" for line in lines).encode("ascii") + _CLOSED
+        data = "".join(line + "\n" for line in lines).encode("ascii") + (_CLOSED if closes else _PART)
         rest = memoryview(data)
         try:
             while rest:
@@ -77,32 +92,36 @@ class Journal:
         self._end += len(data)
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """The records of all closed units, in order."""
-        _, end = self._closed()
+        """The records of all closed units and of what is done of the next, in order."""
+        _, end, _ = self._closed()
         if end == 0:
             return
         with self.path.open("rb") as file:
             while file.tell() < end:
                 record = json.loads(file.readline())
-                if "closed" not in record:
+                if "closed" not in record and "part" not in record:
                     yield record
 
     def closed(self) -> int:
         """Number of closed units."""
         return self._closed()[0]
 
-    def _closed(self) -> tuple[int, int]:
-        """Number of closed units and the position behind the last of them."""
-        closed = end = 0
+    def _closed(self) -> tuple[int, int, int]:
+        """Number of closed units, the position behind what is done, and how many images of the next unit that are."""
+        closed = end = begun = 0
         if not self.path.exists():
-            return closed, end
-        position = 0
+            return closed, end, begun
+        position = images = 0
         with self.path.open("rb") as file:
             for line in file:
                 position += len(line)
                 if line == _CLOSED:
-                    closed, end = closed + 1, position
-        return closed, end
+                    closed, end, begun, images = closed + 1, position, 0, 0
+                elif line == _PART:
+                    end, begun = position, images
+                else:
+                    images += 1
+        return closed, end, begun
 
 
 def same_settings(path: Path, settings: dict[str, Any]) -> bool:

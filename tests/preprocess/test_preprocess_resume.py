@@ -71,6 +71,8 @@ def closed(out):
     units, crops, pending = 0, [], []
     for line in journal(out).read_bytes().split(b"\n")[:-1] if journal(out).exists() else []:
         record = json.loads(line)
+        if "part" in record:
+            continue
         if "closed" in record:
             units, crops, pending = units + 1, crops + pending, []
         else:
@@ -279,3 +281,51 @@ def test_journal_alone(tmp_path):
     second.close()
     assert [record["path"] for record in second.records()] == ["é\udce9", "b", "c"]
     assert b"lost" not in path.read_bytes() and path.read_bytes().count(b"closed") == 3
+
+
+def test_steps_of_time_within_a_unit(raw, undisturbed, tmp_path, monkeypatch):
+    """Cut off in the midst of a unit, a job goes on behind the last batch that was kept, and ends all the same."""
+    from functools import partial
+
+    from facepipe.pipeline import read_batches
+
+    monkeypatch.setattr(job, "UNIT", IMAGES)
+    monkeypatch.setattr(job, "read_batches", partial(read_batches, max_images=UNIT))
+    monkeypatch.setattr(job, "STEP_SECONDS", 0.0)
+    done = []
+
+    def advance(count):
+        done.append(count)
+        if len(done) in (3, 5):
+            raise KeyboardInterrupt
+
+    counts = []
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            preprocess(plan(raw, tmp_path), "cpu", begun=lambda *both: counts.append(both), advance=advance)
+    preprocess(plan(raw, tmp_path), "cpu", begun=lambda *both: counts.append(both), advance=advance)
+    assert counts == [(IMAGES, 0), (IMAGES, 3 * UNIT), (IMAGES, 5 * UNIT)]
+    assert sum(done) == IMAGES, "no image was done twice"
+    assert outcome(tmp_path) == undisturbed[1]
+    assert closed(tmp_path)[0] == 1
+
+
+def test_what_is_kept_of_a_unit(tmp_path):
+    first = Journal(tmp_path / "journal.jsonl")
+    assert (first.open(), first.begun()) == (0, 0)
+    first.append([{"path": "a"}])
+    first.append([{"path": "b"}, {"path": "c"}], closes=False)
+    first.append([{"path": "d"}], closes=False)
+    assert first.begun() == 3
+    first.close()
+    with first.path.open("ab") as file:
+        file.write(b'{"path":"e"}\n{"pa')
+    again = Journal(tmp_path / "journal.jsonl")
+    assert (again.open(), again.begun()) == (1, 3)
+    assert [record["path"] for record in again.records()] == ["a", "b", "c", "d"]
+    again.append([{"path": "e"}])
+    assert (again.closed(), again.begun()) == (2, 0)
+    again.append([{"path": "f"}], closes=False)
+    again.drop_begun()
+    assert [record["path"] for record in again.records()] == ["a", "b", "c", "d", "e"] and again.begun() == 0
+    again.close()
