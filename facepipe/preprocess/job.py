@@ -115,8 +115,8 @@ def preprocess(
 
     Writes ``out/identity/image.jpg``, or ``out/crops-000000.tar`` and so on, and at the end ``out/manifest.parquet``
     (see `manifest.SCHEMA`) and, when images were left out, ``out/skipped.csv``. Can be killed at any moment and called
-    again: what was finished is not done again, but for the last five seconds or the last batch of 64 (or the last pack),
-    and the outcome is the same to the byte.
+    again: what was finished is not done again, but for the last five seconds or the last batch of 64 (or the last
+    pack), and the outcome is the same to the byte.
 
     Args:
         plan: what to do.
