@@ -26,7 +26,7 @@ from facepipe.datasets.samples.find_image import find_image
 from facepipe.detection import Faces, choose, create_detector, preset
 from facepipe.embedding import Embedder
 from facepipe.images import read_rgb
-from facepipe.protocols.verification.tenfold import RULES
+from facepipe.protocols.verification.accuracy_rules import ACCURACY_RULES
 from facepipe.zoo import load
 
 _TOGETHER = 32
@@ -155,7 +155,7 @@ def main() -> None:
         found = embeddings(framed, Embedder(load(model, "cpu"), precision="float32"))
         before = 0.0
         for name, mu in found.items():
-            accuracies = [100 * fold.accuracy for fold in RULES["sphereface"](mu, pairs).folds]
+            accuracies = [100 * fold.accuracy for fold in ACCURACY_RULES["sphereface"].judge(mu, pairs).folds]
             mean, error = np.mean(accuracies), np.std(accuracies, ddof=1) / len(accuracies) ** 0.5
             beside = "" if name == "centre" else f", {mean - before:+.2f}"
             before = float(mean) if name == "centre" else before
