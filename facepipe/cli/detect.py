@@ -50,8 +50,8 @@ def command(
     read gets a line with the reason. With --json the lines are JSON: {"path", "engine", "search", "faces": [{"box",
     "score", "landmarks"}], "remarks"} or {"path", "error"}, and at the end {"passed_over"} where anything was; "search"
     is plain, or says which further search found the faces: border, turned-90 (against the clock), border-turned-90 and
-    so on. Boxes are left, top, right, bottom, landmarks x, y; both are pixels of the upright image, counted from 0 with
-    pixel centres at integers.
+    so on, or lenient-border. Boxes are left, top, right, bottom, landmarks x, y; both are pixels of the upright image,
+    counted from 0 with pixel centres at integers.
 
     Exit code 2 when no image could be read.
     """

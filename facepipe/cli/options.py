@@ -188,6 +188,8 @@ def detector_settings(words: dict[str, Any]) -> "DetectorSettings":
     settings = settings_of(preset or DETECTORS[detector or "mtcnn"].preset, **changes)
     if detector not in (None, settings.detector):
         raise FacepipeError(f"--preset {preset} is one of {settings.detector}; leave it out with --detector {detector}")
+    if min_score is None and changes["thresholds"] is not None:
+        min_score = settings.thresholds[-1]
     return settings if min_score is None else settings.with_least_score(min_score)
 
 
@@ -199,7 +201,7 @@ _DETECTION = [
         help="Settings of a detector [default: sphereface, or the detector's]. With sphereface-matlab and insightface "
         "preprocess and align also cut and save crops as their authors do.",
     ),
-    click.option("--min-score", type=Number(), help="Least score of a face: the last threshold."),
+    click.option("--min-score", type=Number(), help="Least score of a face, in every search: the last threshold."),
     click.option("--min-face", type=Number(), help="Smallest face in pixels."),
     click.option("--factor", type=Number(), help="Ratio of neighbouring pyramid levels."),
     click.option(
@@ -213,7 +215,8 @@ _DETECTION = [
     click.option(
         "--border/--no-border",
         default=None,
-        help="Search a photo in which nothing was found once more in a black border, for faces that fill it "
+        help="Search a photo in which nothing was found once more in a black border, for faces that fill it, the last "
+        "time with a threshold of 0.7 unless --min-score or --thresholds say another "
         "[default: yes, but not with the presets that are their authors' to the letter].",
     ),
 ]

@@ -1,5 +1,6 @@
 """From settings to a detector."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from facepipe.detection.detectors import DETECTORS
@@ -32,4 +33,6 @@ def create_detector(
         return detector
     from facepipe.detection.repeated import RepeatedSearch
 
-    return RepeatedSearch(detector, settings)
+    last = settings.for_last_search()
+    lenient = None if last is None else partial(kind.create, last, device, engine)
+    return RepeatedSearch(detector, settings, lenient)

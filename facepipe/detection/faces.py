@@ -19,7 +19,8 @@ class Faces:
         landmarks: float32 N×5×2, (x, y) of left eye, right eye, nose tip, left and right mouth corner,
             left and right as the viewer of an upright face sees them.
         search: which search found them: ``plain``; ``border``, in a black border; ``turned-90``, ``turned-180``,
-            ``turned-270``, after a turn by so many degrees against the clock; or ``border-turned-90`` and so on.
+            ``turned-270``, after a turn by so many degrees against the clock; ``border-turned-90`` and so on; or
+            ``lenient-border``, in a border and with a lower threshold.
     """
 
     boxes: np.ndarray

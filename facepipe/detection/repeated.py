@@ -1,12 +1,13 @@
-"""Further searches of images in which nothing was found: in a black border, and turned.
+"""Further searches of images in which nothing was found: in a black border, turned, and less strictly.
 
 A face that fills or overflows the photo has no place in P-Net's windows, which lie inside the image; in a border it
-has. A photo that lost its EXIF orientation lies on its side. Images with a face cost nothing more, or with turns those
-with a sure face.
+has. A photo that lost its EXIF orientation lies on its side. A face without chin and forehead scores lower. Images with
+a face cost nothing more, or with turns those with a sure face.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -27,13 +28,21 @@ class RepeatedSearch:
     """A detector that searches images without a face again, see `DetectorSettings`.
 
     Args:
-        detector: for every search.
+        detector: for every search but the last.
         settings: whose ``border`` and ``turns`` say which further searches there are, and ``sure`` when a photo need
             not be turned.
+        lenient: makes the detector of the last search, in a border; None: there is none.
     """
 
-    def __init__(self, detector: Detector, settings: DetectorSettings) -> None:
-        self._detector, self.settings = detector, settings
+    def __init__(
+        self, detector: Detector, settings: DetectorSettings, lenient: Callable[[], Detector] | None = None
+    ) -> None:
+        self._detector, self.settings, self._make_lenient = detector, settings, lenient
+
+    @cached_property
+    def _lenient(self) -> Detector:
+        assert self._make_lenient is not None
+        return self._make_lenient()
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Faces]:
         """As `Detector`; ``Faces.search`` says which search found them."""
@@ -44,7 +53,7 @@ class RepeatedSearch:
             for number, faces in self._again(images, doubtful, _TURNED):
                 if _best(faces) >= sure:
                     found[number] = faces
-        for views in _rounds(self.settings):
+        for views in _rounds(self.settings) + [[_LAST]] * (self._make_lenient is not None):
             missing = [number for number, faces in enumerate(found) if len(faces) == 0]
             for number, faces in self._again(images, missing, views):
                 if len(faces):
@@ -64,7 +73,7 @@ class RepeatedSearch:
         return [max(faces, key=_best) for faces in zip(*each, strict=True)]
 
     def _search(self, images: list[np.ndarray], view: "_View") -> list[Faces]:
-        found = self._detector([view.of(image) for image in images])
+        found = (self._lenient if view.lenient else self._detector)([view.of(image) for image in images])
         return [view.back(faces, image) for faces, image in zip(found, images, strict=True)]
 
 
@@ -81,16 +90,17 @@ def _rounds(settings: DetectorSettings) -> "list[list[_View]]":
 
 @dataclass(frozen=True)
 class _View:
-    """An image turned by quarter turns against the clock, in a black border or not."""
+    """An image turned by quarter turns against the clock, in a black border or not, and how strictly it is searched."""
 
     turns: int
     bordered: bool
+    lenient: bool = False
 
     @property
     def name(self) -> str:
         """As in ``Faces.search``."""
-        words = ["border"] * self.bordered + [f"turned-{90 * self.turns}"] * (self.turns > 0)
-        return "-".join(words) or PLAIN
+        words = ["lenient"] * self.lenient + ["border"] * self.bordered
+        return "-".join(words + [f"turned-{90 * self.turns}"] * (self.turns > 0)) or PLAIN
 
     def of(self, image: np.ndarray) -> np.ndarray:
         """The image seen so."""
@@ -110,6 +120,7 @@ class _View:
 
 
 _TURNED = [_View(k, False) for k in (1, 2, 3)]
+_LAST = _View(0, True, lenient=True)
 
 
 def _reduced(image: np.ndarray) -> tuple[int, int]:

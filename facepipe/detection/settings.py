@@ -20,6 +20,8 @@ class DetectorSettings:
             the smallest face that is found grows with the reduction.
         border: whether an image in which nothing was found is searched once more inside a black border, for faces
             that fill the photo or reach beyond it.
+        lenient: last threshold of a last search in such a border, of images in which all others found nothing; None:
+            there is none, nor where ``border`` is false.
         turns: whether an image in which nothing was found, or no sure face, is searched turned by 90, 180 and 270
             degrees; there, too, a doubtful face gives way only to a sure one.
         sure: score from which a face is sure. Faces on their side may be found as they lie, with landmarks that are all
@@ -32,6 +34,7 @@ class DetectorSettings:
     thresholds: tuple[float, ...] = (0.6, 0.7, 0.9)
     max_pixels: int = 16_000_000
     border: bool = True
+    lenient: float | None = 0.7
     turns: bool = False
     sure: float = 0.99
 
@@ -48,14 +51,22 @@ class DetectorSettings:
             raise FacepipeError(
                 f"thresholds {given}: {self.detector} takes {kind.stages}, each from 0 up to, not including, 1"
             )
+        if self.lenient is not None and not 0 <= self.lenient < 1:
+            raise FacepipeError(f"{self.lenient}, the lenient threshold, must be 0 or more and less than 1")
         if not 0 <= self.sure <= 1:
             raise FacepipeError(f"{self.sure}, the score of a sure face, must lie between 0 and 1")
         if not self.max_pixels >= 1:
             raise FacepipeError(f"the limit of {self.max_pixels} pixels must be at least 1")
 
     def with_least_score(self, score: float) -> "DetectorSettings":
-        """The same with another last threshold, which is what a face's score has to exceed."""
-        return replace(self, thresholds=(*self.thresholds[:-1], score))
+        """The same with another last threshold, which a face's score has to exceed in every search."""
+        return replace(self, thresholds=(*self.thresholds[:-1], score), lenient=None)
+
+    def for_last_search(self) -> "DetectorSettings | None":
+        """Those of the lenient search; None where there is none, or would be no more lenient."""
+        if not self.border or self.lenient is None or self.lenient >= self.thresholds[-1]:
+            return None
+        return self.with_least_score(self.lenient)
 
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain JSON values."""

@@ -56,6 +56,40 @@ def test_what_is_found_in_a_view_comes_back_to_its_place(shape, turns, bordered)
         assert view.back(found, single).boxes.tolist() == [[x, y, x, y]]
 
 
+def test_the_last_search_is_in_a_border_and_lenient():
+    """Only photos in which nothing was found come to it, and only they make its detector."""
+    made, seen = [], []
+
+    def lenient():
+        made.append(1)
+        return finder(lambda image: 0.75, seen)
+
+    photos = [marked((30, 40), 3, 4), np.zeros((30, 40, 3), np.uint8)]
+    strict = finder(lambda image: float(image.any()) - 0.05)
+    one, other = RepeatedSearch(strict, DetectorSettings(), lenient)([photos[0], photos[0]])
+    assert not made and {one.search, other.search} == {"plain"}
+    one, other = RepeatedSearch(strict, DetectorSettings(), lenient)(photos)
+    assert (one.search, other.search, len(made), seen) == ("plain", "lenient-border", 1, [(70, 80)])
+    assert RepeatedSearch(strict, DetectorSettings())(photos)[1].search == "plain"
+
+
+@pytest.mark.parametrize(
+    "settings, last",
+    [
+        (DetectorSettings(), (0.6, 0.7, 0.7)),
+        (DetectorSettings(lenient=0.5), (0.6, 0.7, 0.5)),
+        (DetectorSettings(border=False), None),
+        (DetectorSettings(lenient=None), None),
+        (preset("mtcnn-demo"), None),
+        (DetectorSettings().with_least_score(0.95), None),
+        (preset("yunet"), None),
+    ],
+)
+def test_what_the_last_search_asks_for(settings, last):
+    found = settings.for_last_search()
+    assert (found and found.thresholds) == last
+
+
 def test_boxes_stay_upright():
     view, image = _View(1, False), np.zeros((40, 60, 3), np.uint8)
     box = np.array([[5, 10, 8, 30]], np.float32)
@@ -86,6 +120,11 @@ def test_how_sure_is_the_detectors_own(settings):
         seen, scores = [], {(30, 40): upright, (40, 30): lying}
         detector = RepeatedSearch(finder(lambda image, of=scores: of[image.shape[:2]], seen), settings)
         assert detector([photo])[0].search == found and len(seen) == searches
+
+
+def test_the_lenient_threshold_is_checked():
+    with pytest.raises(FacepipeError, match="1, the lenient threshold, must be 0 or more and less than 1"):
+        DetectorSettings(lenient=1)
 
 
 def test_the_score_of_a_sure_face_is_checked():
