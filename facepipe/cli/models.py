@@ -305,6 +305,16 @@ def _show_export(made: "OnnxExport", as_json: bool) -> None:
 @table_option(
     "--flip", lines=flips, default="none", show_default=True, help="How to join image and mirror."
 )
+@click.option("--key", help="Where in a checkpoint the network lies, such as state_dict [default: where it fits].")
+@click.option("--prefix", help="Of the network's names in a checkpoint, such as model.backbone [default: what fits].")
+@click.option("--output", "onnx_output", default="", help="Of several outputs of an ONNX graph, the embedding.")
+@click.option(
+    "--layout",
+    type=click.Choice(["nchw", "nhwc"]),
+    default="nchw",
+    show_default=True,
+    help="Of the crops that an ONNX graph takes: colours first, or last as in TensorFlow's.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a card of your own of this name.")
 @door(reads=("file",))
 def import_model(
@@ -317,15 +327,25 @@ def import_model(
     mean: float,
     scale: float,
     flip: Any,
+    key: str | None,
+    prefix: str | None,
+    onnx_output: str,
+    layout: str,
     overwrite: bool,
 ) -> None:
     """Put a file of weights into the cache.
 
     When NAME has a card, the file must have the card's SHA-256. Otherwise the file is a foreign checkpoint
-    (torch, safetensors or ONNX): --backbone says which network it is for, every missing or unexpected key
-    is reported, and a card is written beside it in the cache; the options must tell how it was trained.
+    (torch, TorchScript, safetensors or ONNX): --backbone says which network it is for, every missing or unexpected
+    key is reported, and a card is written beside it in the cache; the options must tell how it was trained. What a
+    checkpoint holds besides the network is left out and told; an ONNX graph may have its tensors in a file beside it.
+
+    FILE may also be what 'facepipe models export' or 'facepipe train' wrote, the folder, the card or the weights beside
+    it: then the card says all, and the other options do not apply.
     """
-    from facepipe.zoo import Card, import_foreign, import_weights
+    from facepipe.zoo import Card, find_exported, import_exported, import_foreign, import_weights
+    from facepipe.zoo.importing import check_name
+    from facepipe.zoo.onnx_ends import OnnxEnds
 
     card = _known(name)
     if card is not None and not (overwrite and isinstance(card, Card)):
@@ -333,12 +353,18 @@ def import_model(
             raise ModelError(f"{name} has a card; choose another name, or give --overwrite if the card is yours")
         click.echo(f"{name}: {import_weights(card, file)}")
         return
+    exported = None if backbone else find_exported(file)
+    if exported is not None:
+        check_name(name, overwrite)
+        made = import_exported(exported, name)
+        click.echo(f"{made.name}: card and weights of {exported.card.name} are in the cache")
+        return
     if backbone is None and file.suffix != ".onnx":
         raise ModelError(f"{name} has no card; take a name of 'facepipe models list', or give --backbone for a new one")
     feed = _feed(template, channels, mean, scale)
     made = import_foreign(
         name, file, backbone=backbone, backbone_options=_values(backbone_options), input=feed, flip=flip,
-        replace=overwrite,
+        replace=overwrite, key=key, prefix=prefix, ends=OnnxEnds(layout, onnx_output), tell=note,
     )  # fmt: skip
     click.echo(f"{made.name}: card and weights are in the cache; check it with 'facepipe models show {made.name}'")
 

@@ -75,7 +75,7 @@ class Embedder:
             `Embeddings` of N rows without paths, with kappa or sigma2 where the model has a head, from the same pass.
 
         Raises:
-            EmbeddingsError: wrong dtype or size.
+            EmbeddingsError: wrong dtype or size, or the model makes no numbers of a crop.
         """
         crops = self._fitted(crops)
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (*self.size, 3):
@@ -83,8 +83,20 @@ class Embedder:
             raise EmbeddingsError(f"crops must be uint8 N×{wanted}×3, not {crops.dtype} {crops.shape}")
         views = np.concatenate([crops, crops[:, :, ::-1]][: self._rule.views])
         mu, sureness = self._runner(views[..., ::-1] if self._bgr else views)
+        self._require_finite(mu, sureness)
         fields = self._fields(sureness) | {"precision": self.precision}
         return Embeddings(self._fused(mu), self.model.identity, self.flip, **fields)
+
+    def _require_finite(self, mu: np.ndarray, sureness: np.ndarray | None) -> None:
+        """No command may judge by what is no number."""
+        for values in (mu, sureness):
+            if values is not None and not np.isfinite(values).all():
+                wrong = int((~np.isfinite(values).reshape(len(values), -1).all(1)).sum())
+                raise EmbeddingsError(
+                    f"{self.model.identity}: {wrong} of {len(values)} views of crops give numbers that are not finite; "
+                    "its weights, or the mean and scale of its card, are wrong"
+                    + ("" if self.precision == "float32" else "; or try --precision float32")
+                )
 
     def _fitted(self, crops: np.ndarray) -> np.ndarray:
         cut = template(self.model.card.input.template)

@@ -207,8 +207,14 @@ def embeddings_of(table: pa.Table, about: dict[str, Any], path: Path) -> Embeddi
     mu = table.column("mu")
     good = table.filter(mu.is_valid()) if mu.null_count else table
     paths, errors = table.column("path").to_pylist(), table.column("error").to_pylist()
+    values = _matrix(good, "mu", path)
+    finite = np.isfinite(values).all(1)
+    if not finite.all():
+        first = good.column("path")[int(finite.argmin())].as_py()
+        told = f"the embedding of {first} holds NaN or infinity, and {int((~finite).sum()) - 1} more"
+        raise EmbeddingsError(f"{path}: {told}; embed the images again")
     return Embeddings(
-        mu=_matrix(good, "mu", path),
+        mu=values,
         model=about["model"],
         flip=about["flip"],
         paths=tuple(good.column("path").to_pylist()),

@@ -32,6 +32,12 @@ def read_graph(path: Path, outside: bool = False) -> Graph:
     try:
         return parse_graph(path.read_bytes(), None if outside else path.parent)
     except OSError as error:
+        other = error.filename if error.filename and Path(error.filename) != path else None
+        if other is not None:
+            raise ModelError(
+                f"{path}: its tensors lie in {Path(other).name}, and {other} cannot be read "
+                f"({error.strerror or error}); put both files into one folder"
+            ) from error
         raise ModelError(f"{path}: cannot read these weights ({error.strerror or error})") from error
     except (KeyError, ValueError, TypeError, OverflowError) as error:  # bytes that are no message, or not this one
         raise ModelError(f"{path}: damaged, or no ONNX file") from error
@@ -181,7 +187,10 @@ def _outside(place: dict[str, str], dtype: np.dtype, count: int, folder: Path) -
     location = Path(place["location"])
     if location.is_absolute() or ".." in location.parts:
         raise ValueError("a tensor in a file outside the graph's folder")
-    return np.fromfile(folder / location, dtype, count, offset=int(place.get("offset", "0")))
+    values = np.fromfile(folder / location, dtype, count, offset=int(place.get("offset", "0")))
+    if len(values) < count:
+        raise ModelError(f"{folder / location}: ends before the tensors that lie in it; fetch it again")
+    return values
 
 
 def _value(data: memoryview) -> Value:

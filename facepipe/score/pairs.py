@@ -24,12 +24,20 @@ def score_pairs(name: str, embeddings: "Embeddings", left: np.ndarray, right: np
         float64 M.
 
     Raises:
-        EmbeddingsError: unknown score, rows that are not there, or the embeddings lack what the score needs.
+        EmbeddingsError: unknown score, rows that are not there, the embeddings lack what the score needs, or a score is
+            no number.
     """
     require(name, embeddings)
     left, right = np.asarray(left, np.int64), np.asarray(right, np.int64)
     _check(left, right, len(embeddings))
-    return SCORES[name].score(embeddings, left, right)
+    scores = SCORES[name].score(embeddings, left, right)
+    # An empty template may score infinitely low, but nothing may score what is no number.
+    wrong = np.isnan(scores)
+    if wrong.any():
+        row = int(left[int(wrong.argmax())])
+        which = embeddings.paths[row] if embeddings.paths else f"row {row}"
+        raise EmbeddingsError(f"{which}: a score of it is not a number; check {embeddings.model}, embed again")
+    return scores
 
 
 def _check(left: np.ndarray, right: np.ndarray, count: int) -> None:

@@ -25,6 +25,7 @@ from facepipe.zoo.catalogue import DEFAULT, CardStatus, available, find_card
 from facepipe.zoo.detectors import detector_cards, find_any_card
 from facepipe.zoo.download import pull
 from facepipe.zoo.engine import engine_for
+from facepipe.zoo.exported import find_exported, import_exported
 from facepipe.zoo.exporting import export_model
 from facepipe.zoo.importing import import_foreign, import_weights
 from facepipe.zoo.loading import CARD_FILE, Model, Network, load, locate
@@ -58,6 +59,8 @@ __all__ = [
     "export_model",
     "find_any_card",
     "find_card",
+    "find_exported",
+    "import_exported",
     "import_foreign",
     "import_weights",
     "is_cached",

@@ -29,7 +29,13 @@ def read_checkpoint(path: Path, form: Literal["torch", "safetensors"]) -> Any:
             return load_file(path)
         import torch
 
+        from facepipe.zoo.torch_script import is_torch_script, read_torch_script
+
+        if is_torch_script(path):
+            return read_torch_script(path)
         return torch.load(path, map_location="cpu", weights_only=True)
+    except ModelError:
+        raise
     except OSError as error:
         raise ModelError(f"{path}: cannot read these weights ({error.strerror or error})") from error
     except pickle.UnpicklingError as error:
@@ -59,7 +65,7 @@ def find_state_dict(loaded: Any, path: Path, key: str | None = None) -> tuple[st
     wanted = ("", *_KEYS) if key is None else (key,)
     for name in wanted:
         found: Any = tables.get(name) if name else loaded
-        if _is_state(found):
+        if is_state(found):
             return name, dict(found)
     where = ", ".join(map(str, list(tables)[:8])) or type(loaded).__name__
     if key:
@@ -94,8 +100,23 @@ def load_weights(network: "nn.Module", state: StateDict, path: Path) -> None:
     report = "; ".join(f"{len(found)} {kind}: {_first(found)}" for kind, found in differences if found)
     if report:
         raise ModelError(f"{path}: does not fit {type(network).__name__}: {report}")
+    require_finite(state, path)
     network.load_state_dict(state, strict=True, assign=True)
     network.float()
+
+
+def require_finite(state: StateDict, path: Path) -> None:
+    """Refuse weights that are no numbers: what such a network says of two faces is none either.
+
+    Raises:
+        ModelError: a tensor holds NaN or infinity; names the first and counts them.
+    """
+    wrong = [name for name, tensor in state.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if wrong:
+        raise ModelError(
+            f"{path}: {len(wrong)} tensors hold NaN or infinity, such as {wrong[0]}; the training that made them "
+            "diverged, or the file is damaged: take an earlier checkpoint"
+        )
 
 
 def without_prefix(state: StateDict, expected: set[str]) -> StateDict:
@@ -110,7 +131,8 @@ def without_prefix(state: StateDict, expected: set[str]) -> StateDict:
     return state
 
 
-def _is_state(found: Any) -> bool:
+def is_state(found: Any) -> bool:
+    """Whether a value is a dictionary of tensors by name."""
     import torch
 
     return (

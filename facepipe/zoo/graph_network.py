@@ -10,6 +10,7 @@ from facepipe.engines import Session, open_session
 from facepipe.errors import ModelError
 from facepipe.graphs import Graph, Value, read_graph
 from facepipe.graphs.batch import free_batch
+from facepipe.zoo.onnx_ends import named
 
 EMBEDDING = "embedding"
 HEAD_OUTPUTS = {"log_kappa": "kappa", "log_sigma2": "sigma2"}
@@ -41,6 +42,7 @@ class GraphNetwork:
         threads: of a run; None: as many as the process may use.
         device: ``cpu``, or a torch device on which ONNX Runtime is to run.
         tried: whether it is tried out that the graph runs, and takes any batch; a graph of facepipe's own does.
+        name: what to call the file in errors; empty: its path.
 
     Attributes:
         embedding_dim: D.
@@ -59,13 +61,15 @@ class GraphNetwork:
         threads: int | None = None,
         device: Any = "cpu",
         tried: bool = True,
+        name: str = "",
     ) -> None:
-        self._path, self.input_size = path, input_size
+        self._path, self.input_size = Path(name or path), input_size
         graph = read_graph(path)
         free_batch(graph)
+        _require_finite(graph, self._path)
         self.metadata = graph.metadata
-        kind = _check_ends(graph, path, input_size)
-        self._session: Session = open_session(graph, threads, str(path), device)
+        kind = _check_ends(graph, self._path, input_size)
+        self._session: Session = open_session(graph, threads, str(self._path), device)
         self.library = self._session.library
         dims = [values.shape[1] for values in self._check()] if tried else [_length(value) for value in graph.outputs]
         self.embedding_dim = dims[0]
@@ -89,6 +93,8 @@ class GraphNetwork:
         for one, two in zip(single, both, strict=True):
             if one.ndim != 2 or len(one) != 1:
                 raise ModelError(f"{self._path}: the output must be N×D, one crop gives {one.shape}")
+            if not np.isfinite(two).all():
+                raise ModelError(f"{self._path}: embeds a crop in numbers that are not finite; export the model again")
             tolerance = 1e-3 * float(np.abs(one).max())
             if len(two) != 2 or not np.allclose(two[0], one[0], rtol=0, atol=tolerance):
                 raise ModelError(
@@ -102,21 +108,41 @@ def _length(output: Value) -> int:
     return length if isinstance(length, int) else 0
 
 
+def _require_finite(graph: Graph, path: Path) -> None:
+    """Refuse weights that are no numbers; single numbers may be infinite, as limits."""
+    wrong = [
+        name
+        for name, values in graph.constants.items()
+        if isinstance(values, np.ndarray) and values.dtype.kind == "f" and values.size > 1 and not _finite(values)
+    ]
+    if wrong:
+        raise ModelError(
+            f"{path}: {len(wrong)} tensors hold NaN or infinity, such as {wrong[0]}; the training that made them "
+            "diverged, or the file is damaged"
+        )
+
+
+def _finite(values: np.ndarray) -> bool:
+    return bool(np.isfinite(values).all())
+
+
 def _check_ends(graph: Graph, path: Path, input_size: tuple[int, int]) -> str:
     """Check input and outputs against what an embedder has; returns the kind of its head, empty without one."""
     kind = HEAD_OUTPUTS.get(graph.outputs[1].name, "") if len(graph.outputs) == 2 else ""
     if len(graph.inputs) != 1 or len(graph.outputs) != 1 + bool(kind):
-        raise ModelError(
-            f"{path}: an embedder has one input and one output, this graph {len(graph.inputs)} and {len(graph.outputs)}"
-        )
+        several = "; say which is the embedding with 'facepipe models import --output NAME'" * (len(graph.outputs) > 1)
+        told = f"inputs {named(graph.inputs)}, outputs {named(graph.outputs)}"
+        raise ModelError(f"{path}: an embedder has one input and one output, this graph has {told}{several}")
     taken = graph.inputs[0]
     shape = taken.shape or []
     wanted = (3, *input_size)
     if len(shape) != 4 or any(
         isinstance(side, int) and side not in (0, want) for side, want in zip(shape[1:], wanted, strict=True)
     ):
-        declared = "×".join(str(side or "?") for side in shape)
-        raise ModelError(f"{path}: the card says N×{'×'.join(map(str, wanted))}, the graph takes {declared}")
+        last = len(shape) == 4 and shape[3] == 3 and shape[1] != 3
+        nhwc = "; it takes the colours last: 'facepipe models import --layout nhwc'" if last else ""
+        told = f"the card says N×{'×'.join(map(str, wanted))}, the graph takes {named([taken])}"
+        raise ModelError(f"{path}: {told}{nhwc}")
     if taken.kind != 1:
         raise ModelError(f"{path}: the graph must take float32; export it in that type")
     return kind

@@ -12,6 +12,8 @@ from facepipe.zoo.card_file import read_card
 from facepipe.zoo.catalogue import card_files, find_card
 from facepipe.zoo.checkpoint import find_state_dict, load_weights, read_checkpoint
 from facepipe.zoo.download import by_hand
+from facepipe.zoo.exported import CARD_FILE as CARD_FILE
+from facepipe.zoo.exported import card_in
 from facepipe.zoo.outline import WEIGHTS_KEY, outline_path
 
 if TYPE_CHECKING:
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
     from facepipe.uncertainty import UncertaintyHead
     from facepipe.zoo.graph_network import GraphHead
-
-CARD_FILE = "card.toml"
 
 
 class Network(Protocol):
@@ -137,7 +137,7 @@ def locate(name_or_path: str | Path) -> tuple[Card, Path]:
 
         return card_of(path), path
     if name not in card_files() and (path.suffix == ".toml" or path.is_dir() or len(path.parts) > 1):
-        file = path / CARD_FILE if path.is_dir() else path
+        file = card_in(path) if path.is_dir() else path
         if path.suffix != ".toml" and not path.is_dir():
             raise ModelError(f"{path}: no such folder; a model is a name, a card file or a run folder")
         card = read_card(file)

@@ -279,3 +279,14 @@ def test_too_little_memory_makes_smaller_batches():
     assert embedder.batch_size == 4
     with pytest.raises(DeviceError, match="GPU's memory does not suffice; use --device cpu"):
         Embedder(model_of(Narrow(3)), precision="float32")(crops)
+
+
+def test_a_model_that_makes_no_numbers_is_an_error():
+    """Whatever command asks it: nobody is told that nan is below a threshold."""
+    network = Linear()
+    with torch.no_grad():
+        network.weight[2] = float("inf")
+    embed = Embedder(model_of(network), flip="none", precision="float32")
+    assert len(embed(crops_of(0))) == 0
+    with pytest.raises(EmbeddingsError, match=r"tiny@.*: 3 of 3 views of crops give numbers that are not finite"):
+        embed(crops_of(3))

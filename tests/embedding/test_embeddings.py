@@ -59,7 +59,7 @@ def embeddings(draw):
         sigma2=perhaps(draw(st.integers(1, dim))),
         trained_dim=draw(st.integers(0, dim)),
         detection_score=perhaps(),
-        mu=draw(arrays(np.float32, (count, dim), elements=st.floats(width=32))),
+        mu=draw(arrays(np.float32, (count, dim), elements=st.floats(width=32, allow_nan=False, allow_infinity=False))),
         model=draw(TEXT),
         flip=draw(st.sampled_from(["none", "sum", "concat"])),
         paths=tuple(draw(st.lists(TEXT, min_size=count, max_size=count))),
@@ -71,9 +71,18 @@ def embeddings(draw):
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=embeddings())
 def test_round_trip(tmp_path, value):
-    """Bit for bit, infinities and NaNs included."""
+    """Bit for bit; of kappa, sigma2 and detection scores infinities and NaNs included."""
     save_embeddings(tmp_path / "e.parquet", value)
     assert_same(load_embeddings(tmp_path / "e.parquet"), value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_embeddings_that_are_no_numbers_are_refused(tmp_path, value):
+    wrong = some()
+    wrong.mu[1, 0] = value
+    save_embeddings(tmp_path / "e.parquet", wrong)
+    with pytest.raises(EmbeddingsError, match=f"e.parquet: the embedding of {wrong.paths[1]} holds NaN or infinity"):
+        load_embeddings(tmp_path / "e.parquet")
 
 
 def test_other_programs_can_read_the_file(tmp_path):

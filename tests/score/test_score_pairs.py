@@ -114,3 +114,12 @@ def test_an_ablation_cannot_judge_by_an_unknown_score():
 
     with pytest.raises(ValidationError, match="score\n  Value error, must be one of cosine, mls, mls-attention, scf"):
         AblationRow(title="x", score="l2")
+
+
+@pytest.mark.parametrize("name", ["cosine"])
+def test_a_score_that_is_no_number_is_an_error(name):
+    wrong = faces()
+    wrong.mu[3, 2] = np.nan
+    with pytest.raises(EmbeddingsError, match=r"row 3: a score of it is not a number; check net@0"):
+        score_pairs(name, wrong, [0, 3], [1, 4])
+    assert len(score_pairs(name, wrong, [0, 2], [1, 4])) == 2

@@ -174,7 +174,7 @@ def test_names_that_are_not_there(tmp_path):
         load(tmp_path / "no.toml")
     with pytest.raises(ModelError, match=r"no such folder"):
         load(tmp_path / "nothing")
-    with pytest.raises(ModelError, match=r"card\.toml: cannot read this model card"):
+    with pytest.raises(ModelError, match=r"no card.toml in it; a model is a name, a card file, or a folder"):
         load(tmp_path)
 
 

@@ -1,5 +1,6 @@
 """ONNX embedders: each graph step against the onnx package's reference evaluator, and the real SFace."""
 
+import shutil
 import sys
 
 import numpy as np
@@ -20,6 +21,7 @@ from facepipe.graphs.constants import fold_constants  # noqa: E402
 from facepipe.graphs.dequantize import dequantize  # noqa: E402
 from facepipe.graphs.prelu import split_prelu  # noqa: E402
 from facepipe.zoo import Input, find_card, import_foreign, load  # noqa: E402
+from facepipe.zoo.onnx_ends import OnnxEnds  # noqa: E402
 from facepipe.zoo.onnx_layers import OnnxLayers  # noqa: E402
 from facepipe.zoo.onnx_network import OnnxNetwork  # noqa: E402
 
@@ -188,13 +190,13 @@ def test_graph_that_mixes_rows_is_refused(save):
 
 
 def test_foreign_graphs(save, tmp_path):
-    with pytest.raises(ModelError, match=r"the card says N×3×112×96, the graph takes N×3×8×6"):
+    with pytest.raises(ModelError, match=r"the card says N×3×112×96, the graph takes x .N×3×8×6."):
         OnnxNetwork(save(tiny()), CPU, (112, 96))
     with pytest.raises(ModelError, match="must take float32"):
         OnnxNetwork(save(tiny(kind=TensorProto.DOUBLE)), CPU, SIZE)
     two = tiny()
     two.graph.output.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, *SIZE]))
-    with pytest.raises(ModelError, match="one input and one output, this graph 1 and 2"):
+    with pytest.raises(ModelError, match=r"one input and one output, this graph has inputs .*--output NAME"):
         OnnxNetwork(save(two), CPU, SIZE)
     maps = tiny()
     maps.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, *SIZE]))
@@ -268,3 +270,79 @@ def test_sface_as_published(shared):
     got = network(torch.from_numpy(crops)).numpy()
     assert network.embedding_dim == 128
     np.testing.assert_allclose(got, expected, rtol=0, atol=2e-5)
+
+
+FEED = Input(size=SIZE, template="112x96", channels="rgb", mean=0, scale=1)
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("FACEPIPE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def brought(path, crops, **more):
+    import_foreign("mine", path, backbone=None, input=FEED, **more)
+    return load("mine").network(torch.from_numpy(crops)).numpy()
+
+
+def in_two_files(tmp_path):
+    path = tmp_path / "two" / "tiny.onnx"
+    path.parent.mkdir()
+    onnx.save(tiny("n"), path, save_as_external_data=True, location="tiny.onnx.data", size_threshold=0)
+    return path
+
+
+def test_tensors_in_a_file_beside_the_graph(tmp_path, own_cache, crops):
+    path = in_two_files(tmp_path)
+    np.testing.assert_allclose(brought(path, crops), reference(crops), rtol=1e-4, atol=1e-4)
+    shutil.rmtree(path.parent)
+    again = load("mine").network(torch.from_numpy(crops)).numpy()
+    np.testing.assert_allclose(again, reference(crops), rtol=1e-4, atol=1e-4)
+
+
+def test_the_file_beside_the_graph_is_named_when_it_is_missing_or_short(tmp_path, own_cache, crops):
+    path = in_two_files(tmp_path)
+    beside = path.with_name("tiny.onnx.data")
+    data = beside.read_bytes()
+    beside.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ModelError, match=r"tiny\.onnx\.data: ends before the tensors that lie in it"):
+        brought(path, crops)
+    beside.unlink()
+    with pytest.raises(ModelError, match=r"tiny\.onnx: its tensors lie in tiny\.onnx\.data, and .*; put both"):
+        brought(path, crops)
+    assert not own_cache.exists()
+
+
+def test_an_output_of_several(save, own_cache, crops):
+    two = tiny()
+    name = two.graph.output[0].name
+    two.graph.output.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, *SIZE]))
+    path = save(two)
+    with pytest.raises(ModelError, match=f"outputs {name} .*, y .*; say which is the embedding"):
+        brought(path, crops)
+    with pytest.raises(ModelError, match=f"no output 'z'; it has {name}"):
+        brought(path, crops, ends=OnnxEnds(output="z"))
+    np.testing.assert_allclose(brought(path, crops, ends=OnnxEnds(output=name)), reference(crops), rtol=1e-4, atol=1e-4)
+
+
+def test_colours_last(save, own_cache, crops):
+    last = tiny("n")
+    taken = last.graph.input[0]
+    inner = "colours_first"
+    for node in last.graph.node:
+        node.input[:] = [inner if name == taken.name else name for name in node.input]
+    last.graph.node.insert(0, helper.make_node("Transpose", [taken.name], [inner], perm=[0, 3, 1, 2]))
+    taken.CopyFrom(helper.make_tensor_value_info(taken.name, TensorProto.FLOAT, ["n", *SIZE, 3]))
+    path = save(last)
+    with pytest.raises(ModelError, match=r"the graph takes x .N×8×6×3.; it takes the colours last: .*--layout nhwc"):
+        brought(path, crops)
+    np.testing.assert_allclose(brought(path, crops, ends=OnnxEnds("nhwc")), reference(crops), rtol=1e-4, atol=1e-4)
+
+
+def test_a_graph_with_weights_that_are_no_numbers(save, own_cache, crops):
+    wrong = tiny()
+    tensor = next(tensor for tensor in wrong.graph.initializer if tensor.name == "gamma")
+    tensor.CopyFrom(numpy_helper.from_array(np.full(4, np.nan, np.float32), "gamma"))
+    with pytest.raises(ModelError, match="1 tensors hold NaN or infinity, such as gamma"):
+        brought(save(wrong), crops)

@@ -1,0 +1,98 @@
+"""The tensors of a TorchScript file, read without running or compiling anything in it."""
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from facepipe.errors import ModelError
+
+_MOST_DEEP = 64
+
+
+class _Module:
+    """Stands in for a compiled module or any other class of the file: keeps its attributes."""
+
+    def __setstate__(self, state: Any) -> None:
+        self.attributes = state if isinstance(state, dict) else {}
+
+
+def is_torch_script(path: Path) -> bool:
+    """Whether a file is one that ``torch.jit.save`` wrote."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.split("/")[-1] == "constants.pkl" for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def read_torch_script(path: Path) -> dict[str, torch.Tensor]:
+    """Parameters and buffers by their names, on the CPU.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            root = next(name for name in archive.namelist() if name.endswith("/data.pkl"))[: -len("data.pkl")]
+            with archive.open(f"{root}data.pkl") as file:
+                module = _Reader(file, archive, f"{root}data/").load()
+    # A damaged archive or pickle raises almost anything.
+    except Exception as error:
+        raise ModelError(f"{path}: a TorchScript file that is damaged; export it again") from error
+    state: dict[str, torch.Tensor] = {}
+    _collect(module, "", state, _MOST_DEEP)
+    return state
+
+
+def _collect(module: Any, prefix: str, state: dict[str, torch.Tensor], depth: int) -> None:
+    for name, value in getattr(module, "attributes", {}).items():
+        if isinstance(value, torch.Tensor):
+            state[f"{prefix}{name}"] = value
+        elif isinstance(value, _Module) and depth:
+            _collect(value, f"{prefix}{name}.", state, depth - 1)
+
+
+class _Reader(pickle.Unpickler):
+    """Makes tensors, plain values and the stand-in above."""
+
+    def __init__(self, file: Any, archive: zipfile.ZipFile, folder: str) -> None:
+        super().__init__(file)
+        self._archive, self._folder = archive, folder
+
+    def persistent_load(self, pid: Any) -> Any:
+        """A storage: ``("storage", type, name, device, number of elements)``."""
+        _, kind, name, _, _ = pid
+        return kind, self._archive.read(f"{self._folder}{name}")
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What a file of modules and tensors needs, or an error."""
+        if module == "torch._utils" and name == "_rebuild_tensor_v2":
+            return _tensor
+        if module == "torch" and name in _DTYPES:
+            return _DTYPES[name]
+        if module == "collections" and name == "OrderedDict":
+            return dict
+        if module == "torch.jit._pickle":
+            return lambda values, *_: values
+        if module.startswith("__torch__"):
+            return _Module
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
+
+_DTYPES = {
+    f"{name}Storage": dtype
+    for name, dtype in {
+        "Float": torch.float32, "Double": torch.float64, "Half": torch.float16, "BFloat16": torch.bfloat16,
+        "Long": torch.int64, "Int": torch.int32, "Short": torch.int16, "Char": torch.int8, "Byte": torch.uint8,
+        "Bool": torch.bool,
+    }.items()
+}  # fmt: skip
+
+
+def _tensor(storage: tuple[torch.dtype, bytes], offset: int, size: Any, stride: Any, *_: Any) -> torch.Tensor:
+    dtype, data = storage
+    flat = torch.frombuffer(bytearray(data), dtype=dtype) if data else torch.zeros(0, dtype=dtype)
+    return flat.as_strided(tuple(size), tuple(stride), offset).clone()
