@@ -153,7 +153,8 @@ def test_a_damaged_card_of_a_user_does_not_hide_the_others(cache, weights):
 def test_export_gives_a_card_that_loads(tmp_path, weights):
     ended = run("models", "export", weights.parent, tmp_path / "out", "--name", "other")
     assert (ended.code, ended.out) == (0, f"card: {tmp_path / 'out' / 'other.toml'}\n")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["other.onnx", "other.safetensors", "other.toml"]
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["other.onnx", "other.safetensors", "other.toml"]
     told = run("models", "show", tmp_path / "out" / "other.toml", "--json").json
     assert (told["name"], told["cached"]) == ("other", True)
     assert (tmp_path / "out" / "other.safetensors").read_bytes() == weights.read_bytes()
