@@ -170,7 +170,7 @@ def test_wrong_crops(crops):
 
 
 def test_wrong_settings():
-    with pytest.raises(EmbeddingsError, match="unknown flip rule 'mean'; choose one of concat, none, sum"):
+    with pytest.raises(EmbeddingsError, match="unknown flip rule 'mean'; choose one of .*none, .*sum"):
         Embedder(model_of(), flip="mean")
     with pytest.raises(DeviceError, match="--precision float16: choose one of"):
         Embedder(model_of(), precision="float16")
@@ -255,7 +255,7 @@ def test_a_new_flip_rule_is_everywhere(weighed):
 def test_an_unknown_flip_rule_on_a_card_or_in_a_recipe():
     from facepipe.train.recipe.file import RecipeError, load_recipe
 
-    with pytest.raises(RecipeError, match=r"model\.flip: must be one of concat, none, sum"):
+    with pytest.raises(RecipeError, match=r"model\.flip: must be one of .*none, .*sum"):
         load_recipe("arcface-r50", ["model.flip=mean"])
 
 

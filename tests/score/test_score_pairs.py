@@ -58,12 +58,12 @@ def test_by_name():
     left, right = [0, 3, 9], [4, 3, 0]
     got = score_pairs("cosine", embeddings, left, right)
     np.testing.assert_allclose(got, cosine(embeddings.mu[left], embeddings.mu[right]), atol=1e-14)
-    assert sorted(SCORES) == ["cosine", "mls", "mls-attention", "scf"]
+    assert set(SCORES) >= {"cosine", "mls", "mls-attention", "scf"}
 
 
 def test_what_does_not_fit():
     embeddings = faces(n=5)
-    with pytest.raises(EmbeddingsError, match="unknown score 'l2'; choose one of cosine, mls"):
+    with pytest.raises(EmbeddingsError, match="unknown score 'l2'; choose one of .*cosine, "):
         score_pairs("l2", embeddings, [0], [1])
     for left, right in (([0], [5]), ([-1], [0])):
         with pytest.raises(EmbeddingsError, match="outside 0 … 4"):
@@ -112,7 +112,7 @@ def test_an_ablation_cannot_judge_by_an_unknown_score():
 
     from facepipe.train.ablation import AblationRow
 
-    with pytest.raises(ValidationError, match="score\n  Value error, must be one of cosine, mls, mls-attention, scf"):
+    with pytest.raises(ValidationError, match="score\n  Value error, must be one of .*cosine, .*mls"):
         AblationRow(title="x", score="l2")
 
 
