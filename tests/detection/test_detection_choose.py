@@ -132,7 +132,7 @@ def test_presets():
     assert PRESETS["sphereface"].settings == DetectorSettings() == DetectorSettings("mtcnn", 20, 0.85, (0.6, 0.7, 0.9))
     assert PRESETS["fast"].settings == DetectorSettings(factor=0.709)
     assert preset("fast", min_face=40, factor=None, thresholds=None) == DetectorSettings(min_face=40, factor=0.709)
-    with pytest.raises(FacepipeError, match="unknown detector preset 'slow'; choose one of .*insightface"):
+    with pytest.raises(FacepipeError, match=r"unknown detector preset 'slow'; choose one of .*insightface"):
         preset("slow")
 
 
@@ -148,7 +148,7 @@ def test_presets():
         ({"thresholds": (0.6, 0.7, 1.0)}, "mtcnn takes 3"),
         ({"thresholds": (-0.1, 0.7, 0.9)}, "mtcnn takes 3"),
         ({"max_pixels": 0}, "limit of 0 pixels must be at least 1"),
-        ({"detector": "viola"}, "unknown detector 'viola'; choose one of .*mtcnn"),
+        ({"detector": "viola"}, r"unknown detector 'viola'; choose one of .*mtcnn"),
     ],
 )
 def test_settings_out_of_range_name_the_value(bad, message):

@@ -170,7 +170,7 @@ def test_wrong_crops(crops):
 
 
 def test_wrong_settings():
-    with pytest.raises(EmbeddingsError, match="unknown flip rule 'mean'; choose one of .*none, .*sum"):
+    with pytest.raises(EmbeddingsError, match=r"unknown flip rule 'mean'; choose one of .*none, .*sum"):
         Embedder(model_of(), flip="mean")
     with pytest.raises(DeviceError, match="--precision float16: choose one of"):
         Embedder(model_of(), precision="float16")

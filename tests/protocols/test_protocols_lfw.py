@@ -251,7 +251,7 @@ def test_windows_paths(pairs):
 
 
 def test_unknown_rule_and_embeddings_that_are_no_numbers(pairs):
-    with pytest.raises(DatasetError, match="unknown rule 'best'; choose one of .*pfe"):
+    with pytest.raises(DatasetError, match=r"unknown rule 'best'; choose one of .*pfe"):
         evaluate_lfw(embeddings_of(pairs), pairs, "best")
     with pytest.raises(DatasetError, match="on_miss 'drop' is unknown; choose one of centre, skip, fail"):
         evaluate_lfw(embeddings_of(pairs), pairs, on_miss="drop")

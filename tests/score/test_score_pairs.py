@@ -63,7 +63,7 @@ def test_by_name():
 
 def test_what_does_not_fit():
     embeddings = faces(n=5)
-    with pytest.raises(EmbeddingsError, match="unknown score 'l2'; choose one of .*cosine, "):
+    with pytest.raises(EmbeddingsError, match=r"unknown score 'l2'; choose one of .*cosine, "):
         score_pairs("l2", embeddings, [0], [1])
     for left, right in (([0], [5]), ([-1], [0])):
         with pytest.raises(EmbeddingsError, match="outside 0 … 4"):
@@ -112,7 +112,7 @@ def test_an_ablation_cannot_judge_by_an_unknown_score():
 
     from facepipe.train.ablation import AblationRow
 
-    with pytest.raises(ValidationError, match="score\n  Value error, must be one of .*cosine, .*mls"):
+    with pytest.raises(ValidationError, match=r"must be one of .*cosine, .*mls"):
         AblationRow(title="x", score="l2")
 
 
