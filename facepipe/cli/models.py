@@ -195,7 +195,7 @@ def pull_model(name: str) -> None:
 
     card = find_any_card(name)
     console = notes()
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     hidden = not console.is_terminal or console.is_dumb_terminal
     plain: Any = {"transient": True, "redirect_stdout": False, "disable": hidden}
     with Progress(*columns, console=console, **plain) as bar:

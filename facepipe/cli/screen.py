@@ -31,7 +31,7 @@ QUIET_SECONDS = 20.0
 
 def notes() -> Console:
     """The console on stderr."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def note(text: str, style: str = "") -> None:
@@ -56,7 +56,7 @@ def cell(name: object) -> Text:
 
 def out() -> Console:
     """The console on stdout, for tables that people read."""
-    return Console(highlight=False)
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 def print_json(value: Any, indent: int | None = 2) -> None:
@@ -76,7 +76,8 @@ class Rate(ProgressColumn):
 @contextmanager
 def progress(what: str, total: int | None = None) -> Iterator["Advance"]:
     """A bar on stderr with rate and time left, a line every so often where stderr is no terminal; yields `Advance`."""
-    console = Console(file=sys.stderr, highlight=False)  # the stream as it is now: others may stand in for it
+    # The stream as it is now: others may stand in for it.
+    console = Console(file=sys.stderr, highlight=False, markup=False, emoji=False)
     what = shown(what, _LONGEST_TITLE)
     bar = Progress(
         SpinnerColumn(),

@@ -11,7 +11,7 @@ class TrainingProgress:
 
     def __init__(self, total: int, done: int, console: Console) -> None:
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),

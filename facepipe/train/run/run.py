@@ -15,6 +15,7 @@ from facepipe.train.evaluation.held_out import HeldOutEvaluation
 from facepipe.train.heads.centres import set_centres
 from facepipe.train.heads.frozen import fill_model
 from facepipe.train.loop.checkpoint import TrainingError, load_checkpoint, save_checkpoint
+from facepipe.train.loop.collapse import CollapseWatch
 from facepipe.train.loop.interrupt import Interrupt
 from facepipe.train.loop.log import Log
 from facepipe.train.loop.optimiser import decay_loss
@@ -35,6 +36,7 @@ from facepipe.train.teacher.first_weights import begin_as_teacher
 _AGREE_EVERY = 10
 """Steps between two looks at whether another rank was asked to stop."""
 
+_REMEDY = "look at optimiser.lr, loss.m and whether labels and crops belong together"
 _SAY_EVERY = 20.0
 """Least seconds between two lines on a stderr that is no terminal."""
 
@@ -107,6 +109,7 @@ class _Run:
         self._said = -math.inf
         self.changes: tuple[str, ...] = ()
         self.first_loss = math.nan
+        self.watch = CollapseWatch(self.ready.steps_per_epoch)
         self.say(*self.ready.notes)
 
     def _own_evaluation(self) -> Evaluation | None:
@@ -258,6 +261,7 @@ class _Run:
         speed = window.steps_per_second() * self.ready.share.samples_per_step
         logged = {name: float(value) for name, value in result.logged.items()}
         progress.show(speed, loss, logged.get("lambda"))
+        self._say_collapse(done, self.watch.see(done, loss, logged), log)
         if log is None:
             return
         factor = rate(self.recipe.schedule, done - 1, self.ready.steps_per_epoch)
@@ -275,6 +279,13 @@ class _Run:
         if not self.console.is_terminal and time.monotonic() - self._said > _SAY_EVERY:
             self.say(f"step {done}/{self.ready.steps}  loss {loss:.4f}  {speed:.0f} samples/s")
             self._said = time.monotonic()
+
+    def _say_collapse(self, done: int, signs: list[str], log: Log | None) -> None:
+        """Tell of a run that learns nothing, when it begins to look so."""
+        for sign in signs:
+            self.say(f"step {done}: learns nothing? {sign}; {_REMEDY}")
+            if log is not None:
+                log.write("collapse", done, sign=sign)
 
     def _diverged(self, step: int) -> TrainingError:
         return TrainingError(
@@ -302,11 +313,15 @@ class _Run:
             if log is not None:
                 log.write("evaluation", done, **self.figures)
             self.say(f"step {done}: " + ", ".join(f"{name} {v:.4f}" for name, v in self.figures.items()))
+            self._say_collapse(done, self.watch.evaluated(self.figures), log)
         self.ranks.barrier()
 
     def _summary(self, speed: float) -> dict[str, Any]:
         made = finish(self.recipe, self.run, self.ready, self.figures)
         self.ranks.barrier()
+        signs = list(self.watch.signs().values())
+        if signs and "notes" in made:
+            made["notes"] = [*made["notes"], *(f"the run learnt nothing: {sign}; {_REMEDY}" for sign in signs)]
         return {
             "run": str(self.run),
             "steps": self.ready.steps,
@@ -314,5 +329,6 @@ class _Run:
             "identities": len(self.ready.samples.identities),
             "unreadable": len(self.ready.crops.corrupt),
             **({"samples_per_second": round(speed, 1)} if speed else {}),
+            **({"collapsed": signs} if signs else {}),
             **made,
         }

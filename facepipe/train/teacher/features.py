@@ -180,7 +180,7 @@ def _look_up(digests: np.ndarray, kept: np.ndarray, features: np.ndarray) -> np.
 @contextmanager
 def _progress(console: Console, name: str, total: int) -> "Iterator[_Advance]":
     """A bar where there is a terminal, a line now and then where there is none."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     hidden = not console.is_terminal or console.is_dumb_terminal
     plain: Any = {"transient": True, "redirect_stdout": False, "disable": hidden}
     with Progress(*columns, console=console, **plain) as bar:
