@@ -242,3 +242,9 @@ def test_map_passes_an_exception_on_and_works_again():
     with pytest.raises(ValueError, match="three"):
         map_on_cores(fail_at_three, range(10))
     assert map_on_cores(fail_at_three, [1, 2]) == [1, 2]
+
+
+def test_the_last_row_and_column_belong_to_a_box():
+    """50×2 pixels are more than 9×9, though 49·1 is less than 8·8."""
+    found = faces((0, 0, 8, 8), (20, 0, 69, 1))
+    assert choose(found, "largest", (100, 100)).tolist() == [1]

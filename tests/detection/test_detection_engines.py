@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from facepipe.detection import create_detector, preset
 from facepipe.detection.networks import load_networks
 from facepipe.detection.onnx_stages import OnnxStages
-from facepipe.detection.suppress import suppress_on_arrays
-from facepipe.detection.suppress_numpy import suppress_on_arrays as suppress_numpy
+from facepipe.detection.suppress import suppress
+from facepipe.detection.suppress_numpy import suppress_on_arrays
 
 
 def assert_same(ours, theirs):
@@ -83,6 +83,6 @@ def test_suppression_in_numpy_is_that_of_pytorch(drawn, threshold, over_smaller)
     rows = np.array(drawn, np.float32).reshape(-1, 6)
     corners = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], 1)
     scores, group = rows[:, 4] / 10, rows[:, 5].astype(np.int64)
-    ours = suppress_numpy(corners, scores, group, threshold, over_smaller)
-    theirs = suppress_on_arrays(*map(torch.from_numpy, (corners, scores, group)), threshold, over_smaller)
+    ours = suppress_on_arrays(corners, scores, group, threshold, over_smaller)
+    theirs = suppress(*map(torch.from_numpy, (corners, scores, group)), threshold, over_smaller)
     assert ours.tolist() == theirs.tolist()

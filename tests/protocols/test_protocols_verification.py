@@ -211,3 +211,13 @@ def test_dealt_folds_are_equal_and_hold_both_classes():
         assert len(counts) == 10 and counts.max() - counts.min() <= 1 and (np.diff(fold[kind]) >= 0).all()
     assert deal_folds(np.array([True] * 3 + [False] * 50)).max() == 2
     assert deal_folds(np.ones(5, bool)).max() == 0
+
+
+@pytest.mark.parametrize("count", range(2, 9))
+def test_pfe_takes_a_threshold_of_equal_scores_as_it_is(count):
+    """The mean of six times 0.1 is more than 0.1, and would judge the seventh such pair wrongly."""
+    score = np.array([0.1] * (count + 1) + [-1.0, -1.0])
+    same, fold = score > 0, np.array([0] * count + [1, 0, 1])
+    rows = np.arange(len(score))
+    pairs = Pairs(tuple(f"p{row}" for row in range(2 * len(score))), 2 * rows, 2 * rows + 1, same, fold)
+    assert judge_scores(score, pairs, "pfe").right.all()

@@ -304,3 +304,11 @@ def test_a_new_rule_is_everywhere(smallest):
     assert smallest in template_poolings() and TemplateRecipe(smallest).settings()["temperature"] is None
     for command in ("ytf", "ijb"):
         assert "smallest: the smallest value in each" in " ".join(run("eval", command, "--help").out.split())
+
+
+def test_probface_adds_a_millionth_to_what_a_face_weighs():
+    """Of two hopeless faces the worse one does not vanish: 10⁻⁶ + 10⁻⁶ against 10⁻¹² + 10⁻⁶."""
+    hopeless = replace(faces(2), mu=np.eye(2, 6, dtype=np.float32), sigma2=np.array([[1e6], [1e12]], np.float32))
+    pooled = pool(hopeless, np.zeros(2, int), "sigma2-mean")
+    np.testing.assert_allclose(pooled.mu[0, :2], [2 / 3, 1 / 3], rtol=1e-5)
+    np.testing.assert_allclose(pool(hopeless, np.zeros(2, int), "sigma2").mu[0, 1], 1e-6, rtol=1e-3)
