@@ -271,9 +271,12 @@ def chosen_engine(
 
 
 def count_photos(paths: Iterable[Path]) -> int | None:
-    """How many photos there are below paths; None for more than the ONNX engine is for."""
+    """How many photos there are below paths; None for more than the ONNX engine is for, and of collections."""
     from facepipe.engines import FEW_PHOTOS
-    from facepipe.images import list_images
+    from facepipe.images import is_collection, list_images
 
+    paths = list(paths)
+    if any(map(is_collection, paths)):
+        return None
     found = list(islice(list_images(*(path for path in paths if path.exists())), FEW_PHOTOS + 1))
     return None if len(found) > FEW_PHOTOS else len(found)

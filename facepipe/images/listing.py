@@ -6,6 +6,7 @@ from pathlib import Path
 
 from facepipe.errors import ImageError
 from facepipe.files import FolderError, PassedOver, walk
+from facepipe.files.stored import StoredPath
 from facepipe.images.formats import EXTENSIONS, KINDS
 from facepipe.images.page_name import file_and_page
 from facepipe.images.remote import RemotePhoto
@@ -34,6 +35,9 @@ def list_images_by_root(
     *roots: str | os.PathLike[str], passed: PassedOver | None = None, system: bool = False
 ) -> Iterator[tuple[Path, Path]]:
     """`list_images`, each image with the root below which it was found; those that are no files come first."""
+    for root in roots:
+        if isinstance(root, StoredPath):
+            raise ImageError(f"{root}: only preprocess, embed, detect, align and compare take photos of a store")
     single = [root for root in roots if isinstance(root, RemotePhoto) or file_and_page(Path(root))[1]]
     yield from ((Path(root), Path(root)) if not isinstance(root, RemotePhoto) else (root, root) for root in single)
     roots = tuple(root for root in roots if root not in single)

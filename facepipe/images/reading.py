@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from facepipe.errors import ImageError
 from facepipe.files import UNMARKED, Mark
 from facepipe.files.address_path import AddressPath
+from facepipe.files.stored import StoredPath, StoreError
 from facepipe.images.depth import eight_bits, eight_bits_of_floats, grey_to_rgb
 from facepipe.images.formats import KINDS, RAW
 from facepipe.images.jpeg import decode_jpeg
@@ -190,6 +191,8 @@ def read_encoded(path: Path, name: str = "") -> bytes:
     if isinstance(path, RemotePhoto | StoredPhoto):
         return path.read()
     name = name or str(path)
+    if isinstance(path, StoredPath):
+        return _read_stored(path, name)
     try:
         if path.is_dir():
             raise ImageError(f"{name}: a folder, not an image; name a file in it")
@@ -203,6 +206,15 @@ def read_encoded(path: Path, name: str = "") -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{name}: cannot be read ({reason})") from error
+
+
+def _read_stored(path: StoredPath, name: str) -> bytes:
+    try:
+        if path.size() > MAX_BYTES:
+            raise ImageError(f"{name}: larger than {MAX_BYTES >> 30} GiB, no photo; check what it is")
+        return path.read_bytes()
+    except StoreError as error:
+        raise ImageError(str(error)) from error
 
 
 def _check_size(picture: Image.Image, max_pixels: int, name: str) -> None:

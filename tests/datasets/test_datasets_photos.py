@@ -195,6 +195,17 @@ def test_the_command_line_embeds_from_a_store_into_one(folder, memory, tmp_path,
     assert elsewhere.code == 2 and "on this machine only" in elsewhere.err
 
 
+def test_single_photos_of_a_store_are_compared(memory, astronaut):
+    memory.pipe_file("/a/1.png", encoded(astronaut[:300, 60:400]))
+    memory.pipe_file("/a/2.png", encoded(astronaut[:320, 50:410]))
+    done = run("compare", "memory://a/1.png", "memory://a/2.png", "--json")
+    assert done.json["score"] > 0.7
+    missing = run("compare", "memory://a/1.png", "memory://a/3.png")
+    assert missing.code == 2 and "memory://a/3.png: no such file" in missing.err
+    people = run("gallery", "build", "memory://a", "g.parquet")
+    assert people.code == 2 and "memory://a" in people.err and len(people.err.splitlines()) == 1
+
+
 def test_faults_are_one_line(tmp_path, memory, folder):
     with pytest.raises(DatasetError, match="memory://nothing: no files there"):
         listed(as_path("memory://nothing"))
