@@ -10,8 +10,7 @@ from facepipe.cli import options
 from facepipe.cli.door import Output, door
 from facepipe.cli.made import is_card
 from facepipe.cli.named import MODEL
-from facepipe.cli.screen import note, print_json, progress
-from facepipe.cli.screen import out as screen
+from facepipe.cli.screen import note, print_json, progress, say
 from facepipe.cli.table import Column, figures, show_table
 from facepipe.errors import DatasetError, ModelError
 
@@ -232,7 +231,7 @@ def _told(faces: "KnownFaces", notes: list[str], about: str, fars: Any, seed: in
 
 
 def _show(card: "Card", measured: "Calibration") -> None:
-    screen().print(f"{card.name}, flip {measured.flip}: {measured.measured_on}", markup=False, soft_wrap=True)
+    say(f"{card.name}, flip {measured.flip}: {measured.measured_on}")
     rows = []
     for one in measured.thresholds:
         tar = "" if one.tar is None else f"{100 * one.tar:.2f} %"
@@ -241,4 +240,4 @@ def _show(card: "Card", measured: "Calibration") -> None:
     alike = [one for one in measured.thresholds if one.population == "alike"]
     for one in alike:
         line = f"  alike, {one.score}, FAR {one.far:g}: {one.calibrated_on}"
-        screen().print(line, markup=False, soft_wrap=True)
+        say(line)

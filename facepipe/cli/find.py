@@ -65,8 +65,8 @@ def command(
     many faces.
 
     With --json, one value: {"query", "folder", "photos", "faces", "kept", "changes", "judge", "searches": [{"query",
-    "hits": [{"path", "face", "score", "verdict"}]}], "failed", "remarks", "passed_over"}; "face" counts the faces of a
-    photo, best first.
+    "hits": [{"path", "face", "score", "verdict", "is_query"}]}], "failed", "remarks", "passed_over"}; "face" counts the
+    faces of a photo, best first.
     """
     from facepipe.identification.folder_faces import forget as remove
     from facepipe.identification.hits import judge_of
@@ -83,12 +83,12 @@ def command(
     asked, _ = embed_query(image, cropper, embedder)
     stored = _stored(folder, photos, tools, embedder, inputs)
     judge = judge_of(embedder.model.card, len(stored.faces), fpir, embedder.flip, among, threshold)
-    searches = _search(asked, stored, folder, top, judge, tools.device)
+    searches = _search(photo, asked, stored, folder, top, judge, tools.device)
     if as_json:
         print_json(_account(photo, folder, stored, judge, searches, inputs))
     else:
         for search in searches:
-            _show(search, image.path)
+            _show(search)
         _tell(folder, stored, judge, searches)
     inputs.tell()
     if forget:
@@ -119,7 +119,13 @@ def _stored(folder: Path, photos: list[Path], tools: FaceTools, embedder: "Embed
 
 
 def _search(
-    asked: "Embeddings", stored: "FolderFaces", folder: Path, top: int, judge: "Judge", device: str
+    photo: Path,
+    asked: "Embeddings",
+    stored: "FolderFaces",
+    folder: Path,
+    top: int,
+    judge: "Judge",
+    device: str,
 ) -> list[dict[str, Any]]:
     from facepipe.identification.folder_faces import photo_of
     from facepipe.score.search import top_k
@@ -130,7 +136,8 @@ def _search(
         found = []
         for row, score in zip(hits.rows[number].tolist(), hits.scores[number].tolist(), strict=True):
             name, face = photo_of(stored.faces.paths[row])
-            found.append({"path": str(folder / name), "face": face, "score": score, "verdict": judge(score)})
+            hit = {"path": str(folder / name), "face": face, "score": score, "verdict": judge(score)}
+            found.append(hit | {"is_query": _is_same(photo, folder / name)})
         searches.append({"query": query, "hits": found})
     return searches
 
@@ -159,7 +166,7 @@ def _account(
     }
 
 
-def _show(search: dict[str, Any], photo: Path) -> None:
+def _show(search: dict[str, Any]) -> None:
     columns = (
         Column("", right=True),
         Column("score", right=True),
@@ -168,25 +175,27 @@ def _show(search: dict[str, Any], photo: Path) -> None:
         Column("photo"),
     )
     rows = [
-        (place, f"{hit['score']:.3f}", _verdict(hit, photo), hit["face"], hit["path"])
+        (place, f"{hit['score']:.3f}", _verdict(hit), hit["face"], hit["path"])
         for place, hit in enumerate(search["hits"], 1)
     ]
     show_table(columns, rows, search["query"])
 
 
-def _verdict(hit: dict[str, Any], photo: Path) -> str:
+def _verdict(hit: dict[str, Any]) -> str:
+    return "this photo" if hit["is_query"] else hit["verdict"] or "–"
+
+
+def _is_same(photo: Path, other: Path) -> bool:
     """The photo may lie in the folder: that it is found there says nothing."""
     try:
-        if photo.samefile(hit["path"]):
-            return "this photo"
+        return photo.samefile(other)
     except OSError:
-        pass
-    return hit["verdict"] or "–"
+        return False
 
 
 def _tell(folder: Path, stored: "FolderFaces", judge: "Judge", searches: list[dict[str, Any]]) -> None:
     count = len(stored.faces)
-    verdicts = [hit["verdict"] for search in searches for hit in search["hits"]]
+    verdicts = [hit["verdict"] for search in searches for hit in search["hits"] if not hit["is_query"]]
     counts = ", ".join(f"{verdicts.count(word)} {word}" for word in ("match", "possible") if verdicts.count(word))
     say(f"{folder}: {count:,} faces of {stored.photos:,} photos searched; of those shown: {counts or 'no match'}")
     if judge.decision is None:

@@ -11,7 +11,7 @@ from facepipe.cli.choices import flips, table_option
 from facepipe.cli.door import Output, door
 from facepipe.cli.lazy_group import Group
 from facepipe.cli.named import MODEL, WEIGHTS
-from facepipe.cli.screen import note, notes, out, print_json
+from facepipe.cli.screen import note, notes, print_json, say
 from facepipe.cli.table import Column, figures, show_table
 from facepipe.errors import ModelError
 
@@ -142,39 +142,35 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         print_json(card.model_dump() | {"path": str(weights), "cached": weights.is_file()})
         return
-    screen = out()
-    screen.print(f"{card.name}: {card.title}", style="bold")
+    say(f"{card.name}: {card.title}")
     for part in ("input", "embedding", "weights", "source", "use"):
         if part not in type(card).model_fields:
             continue
         for key, value in getattr(card, part).model_dump().items():
             for line in value if isinstance(value, tuple) and part == "use" else [value]:
                 if line not in ("", None):
-                    screen.print(f"  {part}.{key}: {line}", markup=False, soft_wrap=True)
+                    say(f"  {part}.{key}: {line}")
     if isinstance(card, Card):
         _show_figures(card)
-    screen.print(f"  file: {weights if weights.is_file() else 'not at hand'}", markup=False, soft_wrap=True)
+    say(f"  file: {weights if weights.is_file() else 'not at hand'}")
 
 
 def _show_figures(card: "Card") -> None:
     """What was measured with a model: its head, curves and thresholds."""
-    screen = out()
     if card.uncertainty is not None:
         section = card.uncertainty
         median = section.quantiles[len(section.quantiles) // 2] if section.quantiles else None
         usual = "" if median is None else f", median {median:.4g} on {section.measured_on}"
-        screen.print(f"  uncertainty.head: {section.head}{usual}", markup=False, soft_wrap=True)
+        say(f"  uncertainty.head: {section.head}{usual}")
     for curve in card.probabilities:
-        screen.print(
-            f"  probability: log odds = {_formula(curve)} at prior 50 % "
-            f"(flip {curve.flip or card.embedding.flip}, {curve.fitted_on})", soft_wrap=True
-        )  # fmt: skip
+        where = f"flip {curve.flip or card.embedding.flip}, {curve.fitted_on}"
+        say(f"  probability: log odds = {_formula(curve)} at prior 50 % ({where})")
     for one in card.thresholds:
         where = f"flip {one.flip or card.embedding.flip}, {one.calibrated_on}"
         among = "" if one.population == "random" else " among people who are alike"
         tar = "" if one.tar is None else f", TAR {100 * one.tar:.1f} %"
         line = f"  FAR {one.far:g}{among}: {one.score} ≥ {one.value:.4f}{tar} ({where})"
-        screen.print(line, markup=False, soft_wrap=True)
+        say(line)
 
 
 def _formula(curve: "Probability") -> str:

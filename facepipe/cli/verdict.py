@@ -34,24 +34,24 @@ def show(answer: dict[str, Any]) -> None:
 
     screen = out()
     colour = {"same": "green", "different": "red"}.get(answer["verdict"], "yellow")
-    screen.print(caption(answer), style=f"bold {colour}", soft_wrap=True)
+    screen.print(caption(answer), style=f"bold {colour}", markup=False, soft_wrap=True)
     if "probability" in answer:
         line = f"  probability of one person: {_percent(answer['probability'])}, if it was {_percent(answer['prior'])}"
-        screen.print(f"{line} before looking", markup=False, soft_wrap=True)
+        say(f"{line} before looking")
     for account in answer["images"]:
         of = f"face {account['used']} of {account['faces']}" if "used" in account else "taken as an aligned crop"
         if account.get("search", PLAIN) != PLAIN:
             of += f" ({account['search']} search)"
-        screen.print(f"  {_whole(account['path'])}: {of}{_sure(account)}", markup=False, soft_wrap=True)
+        say(f"  {_whole(account['path'])}: {of}{_sure(account)}")
     for number, account in enumerate(answer["images"], 1):
         if account.get("unsure"):
             warning = f"  face {number} is blurred or turned away: the answer is uncertain"
             screen.print(warning, style="yellow", soft_wrap=True)
     if "sureness_compared_with" in answer:
-        screen.print(f"  sureness compared with: {answer['sureness_compared_with']}", markup=False, soft_wrap=True)
+        say(f"  sureness compared with: {answer['sureness_compared_with']}")
     _show_rates(answer["false_matches"])
-    screen.print(f"  threshold measured on: {answer['calibrated_on']}", markup=False, soft_wrap=True)
-    screen.print(f"  model: {answer['model']}", markup=False, soft_wrap=True)
+    say(f"  threshold measured on: {answer['calibrated_on']}")
+    say(f"  model: {answer['model']}")
     _tell_crowds([answer], "choose with --faces, see with --save")
 
 
@@ -98,9 +98,9 @@ def _show_rates(measured: dict[str, Any]) -> None:
 
     rates = {name: MatchRate(**rate) if rate else None for name, rate in measured.items()}
     line = f"  strangers taken for one person at this threshold: {rates_in_words(rates)}; {CHILDREN}"
-    out().print(line, markup=False, soft_wrap=True)
+    say(line)
     if measured["alike"]:
-        out().print(f"  alike: {measured['alike']['measured_on']}", markup=False, soft_wrap=True)
+        say(f"  alike: {measured['alike']['measured_on']}")
 
 
 def _percent(share: float) -> str:

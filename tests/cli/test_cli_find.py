@@ -79,6 +79,7 @@ def test_what_is_found(words, folder, cache):
     }
     assert all(hit["verdict"] == ("match" if hit["score"] >= 0.9 else "no match") for hit in search["hits"])
     assert told["judge"]["decision"]["threshold"] == 0.9
+    assert [hit["is_query"] for hit in search["hits"]] == [path == str(folder / "a.png") for path in paths]
     kept = list(cache.iterdir())
     assert {path.suffix for path in kept if not path.name.startswith(".")} == {".parquet", ".json"}
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in kept if path.suffix in (".parquet", ".json"))

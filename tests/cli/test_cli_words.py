@@ -115,3 +115,26 @@ def test_many_photos_against_one(model, tmp_path):
     assert "--save is for two photos" in run("compare", *files, *words, "--save", tmp_path / "x.png").err
 
 
+
+
+def test_numbers_in_a_picture_say_what_they_are(monkeypatch, astronaut):
+    from PIL import ImageDraw
+
+    from facepipe.detection import Faces
+    from facepipe.report.drawing import draw_faces
+
+    written = []
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda pen, place, text, **more: written.append(text))
+    faces = Faces(np.array([[10, 10, 50, 60]], np.float32), np.array([0.998], np.float32), np.zeros((1, 5, 2), "f4"))
+    draw_faces(astronaut, faces, [0])
+    assert written == ["detection 0.998"]
+
+
+@pytest.mark.parametrize("words", [["--debug", "compare", "a", "b"], ["compare", "a", "--debug", "b"]])
+def test_debug_anywhere_on_the_line(words):
+    from facepipe.errors import FacepipeError
+
+    with pytest.raises(FacepipeError, match="no such file"):
+        run(*words)
+    with pytest.raises(FacepipeError, match="no such file"):
+        run("compare", "a", "b", "--debug")

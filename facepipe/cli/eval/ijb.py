@@ -10,7 +10,7 @@ from facepipe.cli.door import door
 from facepipe.cli.eval import verification_options as verification
 from facepipe.cli.eval.source_options import SAVE, source_options, source_path
 from facepipe.cli.eval.template_options import template_options
-from facepipe.cli.screen import out, print_json
+from facepipe.cli.screen import print_json, say
 
 if TYPE_CHECKING:
     from facepipe.evaluation import Source
@@ -100,7 +100,7 @@ def _show_pairs(result: "TemplatesResult") -> None:
 
     counts = f"{result.faces} faces, {result.genuine} genuine and {result.impostor} impostor pairs"
     show_tar(result.tar, f"{_title(result.settings, '1:1')}, rule {result.settings['rule']}, {counts}")
-    out().print(f"equal error rate {percent(result.eer)}")
+    say(f"equal error rate {percent(result.eer)}")
 
 
 def _show_search(result: "OpenReadingResult | ClosedReadingResult") -> None:

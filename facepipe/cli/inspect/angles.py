@@ -6,7 +6,7 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.door import PLOTS, Output, door
-from facepipe.cli.screen import note, out, print_json
+from facepipe.cli.screen import note, print_json, say
 
 
 @click.command("angles")
@@ -68,6 +68,6 @@ def command(embeddings: Path, output: Path | None, pairs: int, seed: int, identi
     if as_json:
         print_json(answer)
         return
-    out().print(f"{answer['images']} images of {answer['identities']} people, {loaded.model}", soft_wrap=True)
-    out().print(f"angular Fisher score {answer['fisher']:.4f}")
-    out().print(f"median angle: {answer['same_degrees']:.1f}° same, {answer['different_degrees']:.1f}° different")
+    say(f"{answer['images']} images of {answer['identities']} people, {loaded.model}")
+    say(f"angular Fisher score {answer['fisher']:.4f}")
+    say(f"median angle: {answer['same_degrees']:.1f}° same, {answer['different_degrees']:.1f}° different")
