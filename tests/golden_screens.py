@@ -186,7 +186,7 @@ def _masked(text: str) -> str:
     for line in text.splitlines():
         if not line.startswith("$ "):
             line = re.sub(r"[0-9a-f]{12,}", lambda match: "#" * len(match[0]), line)
-            line = re.sub(r"^(torch|device|threads): .*", r"\1: #", line)
+            line = re.sub(r"^(torch|device|threads|detection): .*", r"\1: #", line)
             line = re.sub(r"1 × \w+$", "1 × #", line)
             line = re.sub(r"(?<!FAR )\d+\.\d+", lambda match: re.sub(r"\d", "#", match[0]), line)
         lines.append(f"{line}\n")
