@@ -57,8 +57,8 @@ def walk(
     Args:
         roots: files and folders.
         wanted: extensions in lower case, with the dot.
-        passed: counts what is left out: system folders, folders that cannot be listed, special files
-            (pipes, sockets, devices), broken links, files reached twice, and files of other kinds.
+        passed: counts what is left out: system folders, hidden files and folders, folders that cannot be listed,
+            special files (pipes, sockets, devices), broken links, files reached twice, and files of other kinds.
         kinds: extension → the kind of a file that is not wanted, such as ``video``; others are an ``other file``.
         system: walk into system folders as well.
 
@@ -109,8 +109,9 @@ def _folder(folder: Path, state: _State) -> Iterator[Path]:
     folders = []
     for entry in entries:
         if entry.name.startswith("."):
-            continue
-        if _is_folder(entry):
+            if not _is_own(entry.name):
+                state.passed.add("hidden folder" if _is_folder(entry) else "hidden file", entry.path)
+        elif _is_folder(entry):
             folders.append(entry)
         elif _is_wanted(entry, state):
             yield Path(entry.path)
@@ -119,6 +120,11 @@ def _folder(folder: Path, state: _State) -> Iterator[Path]:
             state.passed.add("system folder", entry.path)
         else:
             yield from _folder(Path(entry.path), state)
+
+
+def _is_own(name: str) -> bool:
+    """Whether facepipe made a hidden file or folder itself: its locks, its records and what it is writing."""
+    return name == ".facepipe" or name.endswith((".lock", ".tmp"))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -17,7 +17,7 @@ def list_images(
 ) -> Iterator[Path]:
     """Yield the image files under ``roots``, each once; `facepipe.files.walk` says in which order.
 
-    A file yields itself. Hidden names are passed over; what is an image goes by the extension.
+    A file yields itself. Hidden names are passed over and counted; what is an image goes by the extension.
 
     Args:
         roots: files and folders.

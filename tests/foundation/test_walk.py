@@ -101,6 +101,7 @@ def test_other_kinds_are_counted_by_kind(root):
     assert found(root, wanted=EXTENSIONS) == (
         below(root),
         {
+            "hidden file": 2,
             "other file": 1,
             "video": 1,
             "picture that facepipe cannot read": 1,
