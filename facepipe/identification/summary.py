@@ -56,7 +56,7 @@ def video_summary(
 
     Returns:
         JSON value: per person the intervals (from, to) in seconds in which a track of theirs was seen (joined
-        where less than a second, or two searched steps, lies between), their length in all, tracks, faces and best
+        where less than a second lies between), their length in all, tracks, faces and best
         score. ``unknown`` is everybody without a name: its tracks may be one person or many.
     """
     by_name: dict[str, list[Appearance]] = {}
@@ -77,15 +77,15 @@ def lost_frames(video: Video, dropped: int) -> dict[str, Any]:
 
 def _person(tracks: Sequence[Appearance], frame: float, every: int, end: float) -> dict[str, Any]:
     intervals: list[list[float]] = []
-    # A face is drawn half a step before and after the frames that were searched, and to the end behind the last one.
+    # A face counts half a step before and after the frames that were searched, so that those of neighbouring steps
+    # touch, and to the end behind the last one. Where somebody was looked for and not seen for a second, they are away.
     half = (every - 1) / 2 * frame
-    gap = max(_GAP, 2 * every * frame)
     for track in tracks:
         # A frame is seen until the next one comes.
         first, last = max(0.0, track.first - half), track.last + frame + half
         if every > 1 and track.last + every * frame >= end:
             last = end
-        if intervals and first - intervals[-1][1] < gap:
+        if intervals and first - intervals[-1][1] < _GAP:
             intervals[-1][1] = max(intervals[-1][1], last)
         else:
             intervals.append([first, last])

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @verification.score
 @click.option(
     "--fmr",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=options.RATE,
     default=1e-3,
     show_default=True,
     help="False-match rate that fixes the threshold.",

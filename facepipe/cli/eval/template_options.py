@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from facepipe.cli import options
 from facepipe.cli.choices import template_pooling
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _options(weights: bool) -> list[Callable[[Any], Any]]:
         ),
         click.option(
             "--temperature",
-            type=click.FloatRange(0, min_open=True),
+            type=options.Number(0, min_open=True),
             default=1.0,
             show_default=True,
             help="kappa, sigma2: weights are raised to 1/T (ProbFace).",

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from facepipe.cli import options
 from facepipe.cli.choices import accuracy_rules, table_option
 from facepipe.cli.choices import score as score
 
@@ -23,7 +24,7 @@ fars = click.option(
     "--far",
     "fars",
     multiple=True,
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=options.RATE,
     help="False-accept rate of the TAR table; may be repeated [default: 1e-1 ... 1e-6].",
 )
 damage = click.option("--damage", type=click.Choice(["standard"]), help="Mix in damaged copies of the images.")

@@ -19,7 +19,7 @@ Positive = Annotated[int, Field(ge=1)]
 class Section(BaseModel):
     """A table of the recipe: unknown fields are errors, and values do not change afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ModelSection(Section):
