@@ -1,6 +1,6 @@
 """The names of tracks: decided from all faces of a track together, and seldom anew."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from facepipe.embedding import join
@@ -17,6 +17,7 @@ class Appearance:
         identity: from all its faces.
         first, last: seconds.
         faces: how many.
+        gaps: of the track, see `facepipe.identification.tracking.Track`.
     """
 
     track: int
@@ -24,6 +25,13 @@ class Appearance:
     first: float
     last: float
     faces: int
+    gaps: tuple[tuple[float, float], ...] = ()
+
+    def spans(self) -> Iterator[tuple[float, float]]:
+        """Times of the first and the last face of each part without a gap."""
+        begins = [self.first, *(after for _, after in self.gaps)]
+        ends = [*(before for before, _ in self.gaps), self.last]
+        yield from zip(begins, ends, strict=True)
 
 
 class TrackNames:
@@ -50,7 +58,7 @@ class TrackNames:
         for number, track in ended.items():
             self._due.pop(number, None)
             self.appearances.append(
-                Appearance(number, self._identities[number], track.first, track.last, track.faces)
+                Appearance(number, self._identities[number], track.first, track.last, track.faces, tuple(track.gaps))
             )
 
     def of(self, track: Track) -> Identity:

@@ -19,6 +19,8 @@ _OVERLAP, _KEPT = 0.3, 32
 _NEVER = -1e6
 _STEPS, _MISSED = 9, 2.5
 """Steps whose median counts, and how many of them a track may go without a face."""
+_AWAY = 1.0
+"""Seconds between two faces of a track from which on they are told apart."""
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Track:
         faces: how many faces it has.
         best: embeddings of the faces of most confidence, at most 32.
         latest: unit vector of the last face.
+        gaps: times of the faces before and after each second or more without one.
     """
 
     number: int
@@ -42,6 +45,7 @@ class Track:
     latest: np.ndarray
     faces: int = 1
     pooled: np.ndarray = field(init=False)
+    gaps: list[tuple[float, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.pooled = unit(self.template().mu)[0]
@@ -52,6 +56,8 @@ class Track:
 
     def add(self, box: np.ndarray, time: float, face: Embeddings) -> None:
         """Prolong the track by a face."""
+        if time - self.last > _AWAY:
+            self.gaps.append((self.last, time))
         self.box, self.last, self.faces = box, time, self.faces + 1
         self.latest = unit(face.mu)[0]
         both = join([self.best, face])

@@ -1,0 +1,44 @@
+"""A real clip searched in longer and longer steps: the same people, seen for the same time but for a step."""
+
+import json
+
+import pytest
+from cli_run import run
+
+from facepipe.cli.face_tools import FaceTools
+
+FPS = 29.97
+
+
+@pytest.mark.slow
+def test_steps_of_a_clip(shared, tmp_path, monkeypatch):
+    """Its frames are searched once, and what was found is used for each step; a frame may be missed at either end."""
+    found = {}
+    usual = FaceTools.frame_detector
+
+    def remembering(tools):
+        detector = usual(tools)
+
+        def detect(images):
+            keys = [hash(image.tobytes()) for image in images]
+            wanted = {key: image for key, image in zip(keys, images, strict=True) if key not in found}
+            found.update(zip(wanted, detector(list(wanted.values())), strict=True))
+            return [found[key] for key in keys]
+
+        detect.settings = detector.settings
+        return detect
+
+    monkeypatch.setattr(FaceTools, "frame_detector", remembering)
+    gallery, clip = tmp_path / "g.parquet", shared / "data" / "video" / "hamilton.mp4"
+    assert run("gallery", "build", shared / "data" / "video" / "gallery", gallery).code == 0
+    seen = {}
+    for every in (1, 7, 31, 60):
+        words = ["identify", clip, gallery, "--every", every, "--seconds", 7.2, "--summary", tmp_path / f"{every}.json"]
+        ended = run(*words, "--json")
+        assert ended.code == 0, ended.err
+        people = json.loads((tmp_path / f"{every}.json").read_text())["people"]
+        seen[every] = {name: person["seconds"] for name, person in people.items() if name != "unknown"}
+    assert all(set(people) == {"alex-lacamoire", "lin-manuel-miranda"} for people in seen.values())
+    for every, people in seen.items():
+        for name, seconds in people.items():
+            assert seconds == pytest.approx(seen[1][name], abs=(every + 2) / FPS), (every, name, seen)
