@@ -1,5 +1,7 @@
 """Tracks and their names, and whole videos of coloured squares."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from facepipe.identification import UNKNOWN, Identifier, Identity
 from facepipe.identification import given as decided
 from facepipe.identification.interpolate import interpolated
 from facepipe.identification.scene import Scene, Seen, records
-from facepipe.identification.summary import PhotoSummary, video_summary
+from facepipe.identification.summary import PhotoSummary, lost_frames, video_summary
 from facepipe.identification.track_names import Appearance, TrackNames
 from facepipe.identification.tracking import Tracker, iou
 from facepipe.identification.video import Video
@@ -189,6 +191,22 @@ def test_patience_is_counted_in_steps():
             assert numbers(tracker, 2.0 * step, [0], [A]) == [1]
     tracker.searched(12.1)
     assert numbers(tracker, 12.1, [0], [A]) == [2]
+
+
+def test_frames_of_a_live_source_that_nobody_had_time_for_are_counted(tmp_path):
+    """The detector is slower than the source, which waits for nobody."""
+    video = Video(str(write_video(tmp_path / "a.mp4", [frame(squares) for squares in SQUARES])))
+    video.live = True
+
+    def slow(images):
+        time.sleep(0.05)
+        return find_squares(images)
+
+    names = TrackNames(Identifier(gallery("red"), decided(0.8)))
+    faces_of = VideoFaces(video, slow, ColourEmbedder(), Tracker(0.3, 0.9), names)
+    shown = len(list(faces_of()))
+    assert faces_of.dropped > 0 and shown + faces_of.dropped == len(SQUARES)
+    assert lost_frames(video, faces_of.dropped) == {"undecodable": 0, "dropped": faces_of.dropped, "gaps": []}
 
 
 def test_stopping_early_shows_what_was_read(tmp_path):

@@ -171,8 +171,8 @@ def picture(height=112, width=96):
 
 
 def faces(*points, scores=None):
-    # Boxes side by side, the second twice as large as the first, and so on.
-    boxes = np.array([[0, 0, 20 * k + 20, 20] for k in range(len(points))], np.float32).reshape(-1, 4)
+    # Boxes below each other, the second twice as large as the first, and so on.
+    boxes = np.array([[0, 25 * k, 20 * k + 20, 25 * k + 20] for k in range(len(points))], np.float32).reshape(-1, 4)
     scores = np.linspace(0.99, 0.9, len(points)) if scores is None else scores
     return Faces(boxes, np.array(scores, np.float32), np.array(points, np.float32).reshape(-1, 5, 2))
 
