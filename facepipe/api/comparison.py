@@ -11,7 +11,7 @@ from facepipe.api.face import Face, faces_of
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.errors import ImageError, ModelError
 from facepipe.pipeline import CroppedImage, ReadImage
-from facepipe.protocols.risk.face_confidence import sureness
+from facepipe.protocols.risk.face_confidence import confidences_of_faces
 from facepipe.protocols.risk.stated_probability import stated_probability
 from facepipe.score import SCORES, score_pairs
 from facepipe.zoo import MatchRate, Population, match_rates
@@ -265,7 +265,8 @@ def _compare(
         counts=(len(one.faces), len(other.faces)),
         used=(_used(one), _used(other)),
         confidences=tuple(
-            FaceConfidence(sure.name, sure.value, sure.share, sure.unsure) for sure in sureness(embeddings, card)
+            FaceConfidence(sure.name, sure.value, sure.share, sure.unsure)
+            for sure in confidences_of_faces(embeddings, card)
         ),
         compared_with=section.measured_on if section is not None and section.quantiles else "",
         views=(one, other),

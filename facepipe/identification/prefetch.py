@@ -17,7 +17,7 @@ class _Failed:
         self.error = error
 
 
-def ahead(
+def read_ahead(
     items: Iterable[T], room: int, name: str, drop: Callable[[T], None] | None = None
 ) -> Generator[T, None, None]:
     """The items in order, made by a thread that is at most ``room`` of them ahead.

@@ -14,7 +14,7 @@ from facepipe.embedding import Embedder, Embeddings
 from facepipe.identification.confidence import confidence
 from facepipe.identification.interpolate import interpolated
 from facepipe.identification.photos import embed_faces
-from facepipe.identification.prefetch import ahead
+from facepipe.identification.prefetch import read_ahead
 from facepipe.identification.scene import Scene, Seen
 from facepipe.identification.track_names import TrackNames
 from facepipe.identification.tracking import Track, Tracker
@@ -83,7 +83,7 @@ class VideoFaces:
                 more is read.
         """
         held: deque[_Tracked] = deque()
-        with closing(ahead(self._found(stop), 1, "detect")) as found:
+        with closing(read_ahead(self._found(stop), 1, "detect")) as found:
             for frames, results in found:
                 held += self._tracked(frames, results)
                 while len(held) > self._hold:
@@ -95,7 +95,7 @@ class VideoFaces:
     def _found(self, stop: Callable[[float], bool]) -> Generator[_Batch, None, None]:
         """Frames in batches, each frame that is searched with its crops."""
         drop = self._drop if self._video.live else None
-        with closing(ahead(self._video.frames(stop), self._batch, "decode", drop)) as frames:
+        with closing(read_ahead(self._video.frames(stop), self._batch, "decode", drop)) as frames:
             batch: list[Frame] = []
             for number, frame in enumerate(frames):
                 batch.append(frame)

@@ -10,7 +10,7 @@ import pytest
 from moving_squares import frame, rotated, slowed, write_video
 
 from facepipe.errors import Ended
-from facepipe.identification.prefetch import Behind, ahead
+from facepipe.identification.prefetch import Behind, read_ahead
 from facepipe.identification.recorder import Recorder
 from facepipe.identification.video import Video, VideoError, holds_count
 
@@ -281,7 +281,7 @@ def test_ahead_is_bounded_ordered_and_ends():
             made.append(number)
             yield number
 
-    stream = ahead(items(), 3, "test")
+    stream = read_ahead(items(), 3, "test")
     assert next(stream) == 0
     time.sleep(0.05)
     assert len(made) <= 6, "one taken, three waiting, one in hand"
@@ -299,7 +299,7 @@ def test_ahead_closes_what_it_reads_from():
         finally:
             closed.append(True)
 
-    stream = ahead(items(), 2, "test")
+    stream = read_ahead(items(), 2, "test")
     next(stream)
     stream.close()
     assert closed == [True]
@@ -310,7 +310,7 @@ def test_ahead_passes_exceptions_on():
         yield 1
         raise ValueError("broken")
 
-    stream = ahead(items(), 2, "test")
+    stream = read_ahead(items(), 2, "test")
     assert next(stream) == 1
     with pytest.raises(ValueError, match="broken"):
         next(stream)
@@ -325,7 +325,7 @@ def test_a_live_source_is_not_waited_for():
         yield from range(50)
         went.set()
 
-    stream = ahead(items(), 3, "test", drop=dropped.append)
+    stream = read_ahead(items(), 3, "test", drop=dropped.append)
     next(stream)
     assert went.wait(5)
     rest = list(stream)

@@ -23,7 +23,7 @@ from facepipe.train.recipe.file import load_recipe
 from facepipe.train.run.card import write_model
 from facepipe.train.trunk import keep
 from facepipe.train.trunk.cut import Upper, as_map, lower
-from facepipe.train.trunk.kept_maps import KeptMaps, fill
+from facepipe.train.trunk.kept_maps import KeptMaps, fill_maps
 from facepipe.zoo import CardSource
 
 CUT = "blocks.11.depthwise"
@@ -90,7 +90,7 @@ def test_views_are_the_crop_its_mirror_image_and_augmentations(tmp_path):
     samples = open_samples([write_folders(tmp_path / "faces", identities=15)])
     crops = Crops(samples, (16, 16), memory=10**6, seed=3)
     kept, augment = KeptMaps(tmp_path / "maps", len(samples), 4, (16, 16, 3)), Augment(mirror=0.5, colour=1.0)
-    fill(kept, crops, augment, lambda pixels: pixels.astype(np.float32), lambda done, total: None)
+    fill_maps(kept, crops, augment, lambda pixels: pixels.astype(np.float32), lambda done, total: None)
     numbers = np.arange(len(samples))
     plain = crops.batch(numbers, numbers * 0)[0]
     assert (kept.batch(numbers, numbers * 0) == plain).all()

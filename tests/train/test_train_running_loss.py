@@ -4,11 +4,11 @@ import math
 
 import torch
 
-from facepipe.train.loop.running_loss import Window
+from facepipe.train.loop.running_loss import RunningLoss
 
 
 def test_the_mean_of_the_steps_so_far():
-    window = Window(torch.device("cpu"))
+    window = RunningLoss(torch.device("cpu"))
     assert math.isnan(window.mean_loss())
     for loss in (1.0, 2.0, 6.0):
         window.add(torch.tensor(loss))

@@ -11,7 +11,7 @@ UNSURE = 0.05
 
 
 @dataclass(frozen=True)
-class Sureness:
+class PlacedConfidence:
     """One face.
 
     Attributes:
@@ -30,8 +30,8 @@ class Sureness:
         return self.share is not None and self.share < UNSURE
 
 
-def sureness(embeddings: Embeddings, card: Card) -> list[Sureness]:
-    """One `Sureness` per row; empty where the model has no uncertainty head.
+def confidences_of_faces(embeddings: Embeddings, card: Card) -> list[PlacedConfidence]:
+    """One `PlacedConfidence` per row; empty where the model has no uncertainty head.
 
     Args:
         embeddings: by the model of ``card``.
@@ -43,5 +43,5 @@ def sureness(embeddings: Embeddings, card: Card) -> list[Sureness]:
     found = []
     for value in abs(uncertainty(name, embeddings)).tolist():
         below = card.uncertainty.share_below(value)
-        found.append(Sureness(name, value, 1 - below if name == "sigma2" and below is not None else below))
+        found.append(PlacedConfidence(name, value, 1 - below if name == "sigma2" and below is not None else below))
     return found

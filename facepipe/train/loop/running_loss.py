@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-class Window:
+class RunningLoss:
     """Sums the loss on the device, so that no step waits for it; begins when it is made."""
 
     def __init__(self, device: torch.device) -> None:

@@ -20,7 +20,7 @@ from facepipe.train.loop.interrupt import Interrupt
 from facepipe.train.loop.log import Log
 from facepipe.train.loop.optimiser import decay_loss
 from facepipe.train.loop.progress import TrainingProgress
-from facepipe.train.loop.running_loss import Window
+from facepipe.train.loop.running_loss import RunningLoss
 from facepipe.train.loop.schedule import rate
 from facepipe.train.loop.state import restore_state, room_for_classes, take_state
 from facepipe.train.loop.trainer import Evaluation, StepResult
@@ -215,8 +215,8 @@ class _Run:
     def _steps(self, first: int, log: Log | None) -> float:
         """All steps that are left; returns samples per second, of all ranks, evaluations included."""
         ready, loop = self.ready, self.recipe.loop
-        whole = Window(self.ranks.device)
-        window, since_saved = Window(self.ranks.device), Window(self.ranks.device)
+        whole = RunningLoss(self.ranks.device)
+        window, since_saved = RunningLoss(self.ranks.device), RunningLoss(self.ranks.device)
         progress = TrainingProgress(ready.steps, first, self.console)
         batches = ready.loader.batches(first, ready.steps)
         with Interrupt() as interrupt, progress, closing(batches):
@@ -232,13 +232,13 @@ class _Run:
                 progress.advance()
                 if done % loop.log_every == 0 or last or number == first:
                     self._report(done, window, result, progress, log)
-                    window = Window(self.ranks.device)
+                    window = RunningLoss(self.ranks.device)
                 if self.recipe.evaluate.every and done % self.recipe.evaluate.every == 0 and not last:
                     self._evaluate(done, log)
                 stop = self._asked_to_stop(interrupt, done)
                 if stop or last or done % loop.checkpoint_every == 0:
                     self._save(done, since_saved.mean_loss())
-                    since_saved = Window(self.ranks.device)
+                    since_saved = RunningLoss(self.ranks.device)
                 if stop and not last:
                     raise Stopped(
                         f"stopped after step {done} of {ready.steps} and saved; go on with: "
@@ -253,7 +253,7 @@ class _Run:
         return done % _AGREE_EVERY == 0 and self.ranks.any(interrupt.wanted)
 
     def _report(
-        self, done: int, window: Window, result: StepResult, progress: TrainingProgress, log: Log | None
+        self, done: int, window: RunningLoss, result: StepResult, progress: TrainingProgress, log: Log | None
     ) -> None:
         loss = window.mean_loss()
         if not math.isfinite(loss):

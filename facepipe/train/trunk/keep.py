@@ -25,7 +25,7 @@ from facepipe.train.recipe.schema import Recipe
 from facepipe.train.teacher.first_weights import begin_as_teacher
 from facepipe.train.teacher.targets import Targets, centred, mean_direction
 from facepipe.train.trunk.cut import Upper, as_map, lower
-from facepipe.train.trunk.kept_maps import MIRRORED, STRAIGHT, KeptMaps, Run, fill, name_of
+from facepipe.train.trunk.kept_maps import MIRRORED, STRAIGHT, KeptMaps, Run, fill_maps, name_of
 from facepipe.zoo import cache_folder, locate
 from facepipe.zoo.onnx_layers import OnnxLayers
 
@@ -104,7 +104,7 @@ def keep_maps(
             ranks.barrier()
             if turn == first_machine:
                 kept = _open(folder, crops, recipe, shape)
-                fill(kept, crops, recipe.augment, run, told, ranks.local_rank, ranks.local_count)
+                fill_maps(kept, crops, recipe.augment, run, told, ranks.local_rank, ranks.local_count)
             ranks.barrier()
         return _open(folder, crops, recipe, shape)
     except OSError as error:

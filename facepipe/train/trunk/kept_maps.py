@@ -64,7 +64,7 @@ class KeptMaps:
         return out
 
 
-def fill(
+def fill_maps(
     kept: KeptMaps,
     crops: Crops,
     augment: Augment,
