@@ -165,7 +165,7 @@ def _pairs(given: _Faces, embedder: "Embedder", about: str, fars: Any) -> "Calib
     from facepipe.calibration import calibrate_pairs
     from facepipe.calibration.sources import require_made_by
     from facepipe.datasets.pairs.any_pairs import read_pairs
-    from facepipe.datasets.samples.find_image import find_image
+    from facepipe.datasets.samples.find_image import require_images
     from facepipe.embedding import join, load_embeddings
     from facepipe.pipeline import Cropper, embed_images
 
@@ -176,7 +176,7 @@ def _pairs(given: _Faces, embedder: "Embedder", about: str, fars: Any) -> "Calib
         embeddings = load_embeddings(folder)
         require_made_by(embeddings, embedder.model.card, folder)
         return calibrate_pairs(embeddings, pairs, about, fars)
-    files = [find_image(folder, name, "--images must hold those of the list") for name in pairs.names]
+    files = require_images(folder, pairs.names, "--images must hold those of the list")
     cropper = Cropper(Aligner(embedder.model.card.input.template), given.detector, "centre", "centre")
     with progress("embedding", len(files)) as advance:
         embeddings = join(list(embed_images(files, cropper, embedder, progress=advance)))

@@ -18,7 +18,7 @@ from facepipe.datasets.pairs.lfw_pairs import read_lfw_pairs
 from facepipe.datasets.pairs.line_pairs import read_line_pairs
 from facepipe.datasets.pairs.two_line_pairs import read_two_line_pairs
 from facepipe.datasets.pairs.ytf import read_ytf_pairs
-from facepipe.datasets.samples.find_image import find_images
+from facepipe.datasets.samples.find_image import find_images, require_images
 from facepipe.datasets.templates.ijb import find_ijb
 from facepipe.datasets.templates.megaface_features import read_list, read_noises
 from facepipe.errors import DatasetError
@@ -254,6 +254,9 @@ def test_images_lie_where_archives_put_them(tmp_path, place):
     assert missing == ["Bo/Bo_0001"]
     with pytest.raises(DatasetError, match=r"Cy/Cy_0001\.jpg: no such image, nor any other of the 2 of the list"):
         find_images(tmp_path, ["Cy/Cy_0001", "Cy/Cy_0002"])
+    assert require_images(tmp_path, names) == files
+    with pytest.raises(DatasetError, match=r"Bo_0001\.jpg: no such image \(1 of the 5 images"):
+        require_images(tmp_path, [*names, "Bo/Bo_0001"])
 
 
 def test_images_in_two_places_are_not_chosen_from(tmp_path):

@@ -12,21 +12,17 @@ _MOST_FOLDERS = 50
 _Listings = dict[Path, dict[str, Path]]
 
 
-def find_image(folder: Path, name: str, holder: str = _HOLDER) -> Path:
-    """The image called ``name`` below ``folder``, with whichever extension it has.
-
-    Args:
-        folder: of the dataset.
-        name: path without extension.
-        holder: what to say of the folder in the error.
+def require_images(folder: Path, names: Sequence[str], holder: str = _HOLDER) -> list[Path]:
+    """`find_images`, all of them.
 
     Raises:
-        DatasetError: there is none.
+        DatasetError: one is not there; says how many are not.
     """
-    file = _find(folder, name, {})
-    if file is None:
-        raise DatasetError(f"{folder / name}.jpg: no such image, nor with another extension; {holder}")
-    return file
+    files, missing = find_images(folder, names, holder)
+    if missing:
+        told = f"{len(missing)} of the {len(names)} images of the list are not there"
+        raise DatasetError(f"{folder / missing[0]}.jpg: no such image ({told}); {holder}")
+    return files
 
 
 def find_images(folder: Path, names: Sequence[str], holder: str = _HOLDER) -> tuple[list[Path], list[str]]:

@@ -9,7 +9,7 @@ from torch import nn
 
 from facepipe.alignment import Aligner, fit
 from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
-from facepipe.datasets.samples.find_image import find_image
+from facepipe.datasets.samples.find_image import require_images
 from facepipe.detection import create_detector
 from facepipe.devices import figure_precision
 from facepipe.embedding import Embedder, Embeddings
@@ -41,7 +41,7 @@ class PairsEvaluation:
         self.device = device
         self.pairs: Pairs = read_lfw_pairs(Path(recipe.evaluate.pairs))
         folder, holder = Path(recipe.evaluate.images), "evaluate.images must hold those of evaluate.pairs"
-        self.files = [find_image(folder, name, holder) for name in self.pairs.names]
+        self.files = require_images(folder, self.pairs.names, holder)
         self._crops: np.ndarray | None = None
         self._detected = np.ones(len(self.files), bool)
 
