@@ -66,7 +66,7 @@ def test_channel_order_and_scaling(channels, mean, scale):
     assert (got.model, got.flip, got.paths) == ("tiny@abababababab/112x96-cp2tform", "none", ())
 
 
-@pytest.mark.parametrize("flip", list(FLIPS))
+@pytest.mark.parametrize("flip", ["none", "sum", "concat"])
 def test_flip_fusion(flip):
     crops = crops_of(11)
     straight, mirrored = longhand(crops), longhand(crops[:, :, ::-1])
@@ -95,7 +95,7 @@ def test_any_number_of_crops(count):
     np.testing.assert_allclose(got, longhand(crops).reshape(count, DIM), atol=2e-5)
 
 
-@pytest.mark.parametrize("flip", list(FLIPS))
+@pytest.mark.parametrize("flip", ["none", "sum", "concat"])
 def test_no_crops(flip):
     embedder = Embedder(model_of(), flip=flip)
     got = embedder(crops_of(0))

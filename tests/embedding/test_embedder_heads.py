@@ -7,7 +7,6 @@ from cli_run import tiny_model
 
 from facepipe import backbones
 from facepipe.embedding import Embedder
-from facepipe.flips import FLIPS
 from facepipe.zoo import Card, Model, Uncertainty, load
 from facepipe.zoo.headed import head_for
 
@@ -49,7 +48,7 @@ def single(model, crops):
         return torch.cat([model.network.head(stage[-1]) for stage in stages]).numpy(), out
 
 
-@pytest.mark.parametrize("flip", list(FLIPS))
+@pytest.mark.parametrize("flip", ["none", "sum", "concat"])
 @pytest.mark.parametrize(("head", "width"), [("compact", 1), ("probface", 1), ("pfe", DIM)])
 def test_mu_and_its_uncertainty_from_one_pass(head, width, flip):
     model, crops = headed(head), crops_of(7)

@@ -46,7 +46,7 @@ def check(rule, mu, pairs, expected):
     np.testing.assert_allclose([fold.threshold for fold in got], [threshold for _, threshold in expected], atol=1e-9)
 
 
-@pytest.mark.parametrize("rule", list(ACCURACY_RULES))
+@pytest.mark.parametrize("rule", list(LONGHAND))
 @settings(deadline=None, max_examples=15)
 @given(cases())
 def test_rules_with_scores_on_the_thresholds(rule, case):
@@ -57,7 +57,7 @@ def test_rules_with_scores_on_the_thresholds(rule, case):
     check(rule, mu, pairs, expected)
 
 
-@pytest.mark.parametrize("rule", list(ACCURACY_RULES))
+@pytest.mark.parametrize("rule", list(LONGHAND))
 @settings(deadline=None, max_examples=12)
 @given(case=cases(), dim=st.integers(2, 5))
 def test_rules_with_repeated_scores(rule, case, dim):
