@@ -124,7 +124,7 @@ def test_embed_then_evaluate(run, models, shared, tmp_path):
         lines += [f"{first}\t{numbers[first][k]}\t{second}\t{numbers[second][k]}" for k in (0, 1)]
     (tmp_path / "pairs.txt").write_text("\n".join(lines))
     stored = tmp_path / "lfw.parquet"
-    code, out, _ = run("embed", lfw, "-o", stored, "--model", "mobilefacenet-casia", "--json")
+    code, out, _ = run("embed", lfw, "-o", stored, "--model", "mobilefacenet-casia", "--faces", "centre", "--json")
     assert code == 0
     assert json.loads(out)["failed"] == 0
     arguments = "--pairs", tmp_path / "pairs.txt", "--json"

@@ -98,6 +98,7 @@ def test_the_recipe_says_how_long_ranks_wait(tmp_path, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setattr(ranks_module.dist, "init_process_group", lambda *_, **more: given.update(more))
     monkeypatch.setattr(ranks_module.dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(ranks_module.dist, "barrier", lambda: None)
     monkeypatch.setattr(ranks_module.dist, "destroy_process_group", lambda: None)
     with join_ranks("cpu"):
         assert given["timeout"].total_seconds() == 7200
