@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from facepipe.datasets.pairs.any_pairs import read_pairs
+from facepipe.datasets.pairs.repeated import repeated
 from facepipe.evaluation.damaging_source import embeddings_of_pairs, with_damage
 from facepipe.evaluation.source import Source, source_of
 from facepipe.protocols import FARS, VerificationResult, evaluate_pairs
@@ -35,5 +36,10 @@ def pairs(
         FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
     """
     images = replace(source_of(source), on_miss=on_miss)
-    embeddings, listed = embeddings_of_pairs(images, read_pairs(Path(pairs), form), "pairs", damage)
-    return with_damage(evaluate_pairs(embeddings, listed, rule, on_miss, score, fars or FARS), damage)
+    all_pairs = read_pairs(Path(pairs), form)
+    remarks = repeated(all_pairs)
+    for remark in remarks:
+        images.note(f"{pairs}: {remark}")
+    embeddings, listed = embeddings_of_pairs(images, all_pairs, "pairs", damage)
+    result = with_damage(evaluate_pairs(embeddings, listed, rule, on_miss, score, fars or FARS), damage)
+    return replace(result, settings=result.settings | {"repeated": list(remarks)}) if remarks else result

@@ -111,7 +111,8 @@ def evaluate_pairs(
     kept = without_missed(pairs, embeddings.detected[row] & there, on_miss)
     scores = score_pairs(score, embeddings, row[kept.left], row[kept.right])
     reason = why_silent(scores, kept.same)
-    why_no_accuracy = reason or ("a single fold" if kept.folds < 2 else "")
+    # Published sets are judged as published; a list of one's own may have been dealt in any way.
+    why_no_accuracy = reason or (why_folds_are_silent(kept) if protocol == "pairs" else _too_few_folds(kept))
     mu = embeddings.mu[row] if score == "cosine" else None
     judged = None if why_no_accuracy else _judged(mu, scores, kept, rule)
     accuracy, error = (None, None) if judged is None else mean_and_error(judged.folds)
@@ -152,6 +153,24 @@ def why_silent(scores: np.ndarray, same: np.ndarray) -> str:
     if not same.any():
         return "no genuine pairs"
     return "all scores are equal" if scores.min() == scores.max() else ""
+
+
+def _too_few_folds(pairs: Pairs) -> str:
+    return "a single fold" if pairs.folds < 2 else ""
+
+
+def why_folds_are_silent(pairs: Pairs) -> str:
+    """Why folds tell no accuracy; empty when they do: a threshold needs pairs of both kinds outside the fold."""
+    if _too_few_folds(pairs):
+        return _too_few_folds(pairs)
+    kinds = [set(pairs.same[pairs.fold == fold].tolist()) for fold in range(pairs.folds)]
+    if all(len(kind) < 2 for kind in kinds):
+        return "each fold holds genuine pairs alone, or impostor pairs alone"
+    for fold in range(pairs.folds):
+        others = set().union(*(kind for number, kind in enumerate(kinds) if number != fold))
+        if len(others) < 2:
+            return f"outside fold {fold + 1} all pairs are of one kind"
+    return ""
 
 
 def without_missed(pairs: Pairs, detected: np.ndarray, on_miss: str) -> Pairs:
