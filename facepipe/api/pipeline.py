@@ -22,13 +22,14 @@ from facepipe.detection import Detector, DetectorSettings, create_detector, pres
 from facepipe.detection.advice import no_face_advice
 from facepipe.embedding import Embedder
 from facepipe.errors import ImageError, NoFaceError
-from facepipe.images import Photo, RemotePhoto, read_photo
-from facepipe.pipeline import CroppedImage, Cropper, ReadImage
+from facepipe.images import Photo, RemotePhoto, list_images, read_photo
+from facepipe.pipeline import CroppedImage, Cropper, ReadImage, embed_results
 from facepipe.zoo import DEFAULT, Model, engine_for, load
 
 if TYPE_CHECKING:
     from facepipe.api.identified import IdentifiedFace
     from facepipe.identification import Gallery
+    from facepipe.identification.found import FoundFace
 
 _TOGETHER = 16
 
@@ -209,6 +210,39 @@ class Pipeline:
     def _no_face(self, result: CroppedImage) -> str:
         advice = no_face_advice(self.detection, result.size, self.aligner.size)
         return f"{result.path}: {result.reason}{advice}"
+
+    def find(
+        self, photo: Photo, folder: str | Path, top: int = 10, fpir: float = 0.01, bgr: bool = False
+    ) -> "tuple[FoundFace, ...]":
+        """The faces below a folder that are nearest to the chosen face of a photo, best first, with verdicts.
+
+        All faces of the folder are embedded once and kept in facepipe's cache, in a file that only its owner can read;
+        see `facepipe.identification.folder_faces`.
+
+        Args:
+            photo: as of `detect`.
+            folder: of photos, in folders or not.
+            top: how many faces.
+            fpir: share of searches for somebody who is not there that may give a match.
+            bgr: an array has blue first.
+
+        Raises:
+            ImageError: the photo cannot be read, or there is no folder.
+            NoFaceError: the photo shows no face.
+        """
+        from facepipe.identification.folder_faces import folder_faces
+        from facepipe.identification.found import nearest_faces
+        from facepipe.identification.hits import judge_of
+
+        image = self._read_one(photo, bgr)
+        cropper = self._cropper(self._one_face())
+        results = cropper([image])
+        if not results[0].crops:
+            raise NoFaceError(self._no_face(results[0]))
+        asked = embed_results(results, cropper.finding, self.embedder)
+        stored = folder_faces(Path(folder), list_images(folder), self._cropper("all"), self.embedder)
+        judge = judge_of(self.embedder.model.card, len(stored.faces), fpir, self.embedder.flip)
+        return nearest_faces(asked, stored, Path(folder), judge, top, self.device)[0]
 
     def identify(
         self, photo: Photo, gallery: "str | Path | Gallery", fpir: float = 0.01, bgr: bool = False

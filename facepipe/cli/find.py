@@ -127,19 +127,13 @@ def _search(
     judge: "Judge",
     device: str,
 ) -> list[dict[str, Any]]:
-    from facepipe.identification.folder_faces import photo_of
-    from facepipe.score.search import top_k
+    from facepipe.identification.found import nearest_faces
 
-    hits = top_k(asked.mu, stored.faces.mu, top, device)
-    searches = []
-    for number, query in enumerate(asked.paths):
-        found = []
-        for row, score in zip(hits.rows[number].tolist(), hits.scores[number].tolist(), strict=True):
-            name, face = photo_of(stored.faces.paths[row])
-            hit = {"path": str(folder / name), "face": face, "score": score, "verdict": judge(score)}
-            found.append(hit | {"is_query": _is_same(photo, folder / name)})
-        searches.append({"query": query, "hits": found})
-    return searches
+    found = nearest_faces(asked, stored, folder, judge, top, device)
+    return [
+        {"query": query, "hits": [hit.to_dict() | {"is_query": _is_same(photo, hit.path)} for hit in hits]}
+        for query, hits in zip(asked.paths, found, strict=True)
+    ]
 
 
 def _account(

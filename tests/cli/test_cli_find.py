@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cli_run import refused, run, tiny_model
 
+from facepipe.errors import NoFaceError
 from facepipe.files import Mark
 from facepipe.identification.folder_faces import photo_of
 from facepipe.identification.hits import judge_of
@@ -181,6 +182,18 @@ def test_bad_input(words, folder, model, tmp_path):
     assert "no face found" in refused("find", folder / "wall.png", folder, "-m", model)
     (tmp_path / "empty").mkdir()
     assert "no images in it" in refused("find", folder / "a.png", tmp_path / "empty", "-m", model)
+
+
+def test_as_a_function(words, folder, model):
+    import facepipe
+
+    told = run(*words, "--json").json["searches"][0]["hits"]
+    found = facepipe.Pipeline(model, precision="float32").find(folder / "a.png", folder)
+    assert [(str(hit.path), hit.face) for hit in found] == [(hit["path"], hit["face"]) for hit in told]
+    assert [hit.score for hit in found] == pytest.approx([hit["score"] for hit in told], abs=1e-6)
+    assert {hit.verdict for hit in found} <= {"match", "no match"}
+    with pytest.raises(NoFaceError, match="no face found"):
+        facepipe.Pipeline(model).find(folder / "wall.png", folder)
 
 
 def test_photos_of_faces():
