@@ -90,6 +90,7 @@ def command(
         raise click.UsageError("--save is for two photos")
     from facepipe.api.comparison import Decide
     from facepipe.api.pipeline import Pipeline
+    from facepipe.engines.memory import give_back_memory
     from facepipe.zoo import DEFAULT
 
     pipeline = Pipeline(
@@ -102,6 +103,8 @@ def command(
         precision=precision,
         already_aligned=already_aligned,
     )
+    if pipeline.engine == "onnx":
+        give_back_memory()
     inputs = Inputs(strict)
     decide = Decide(score, far, among, threshold, prior)
     if len(photos) > 2:
