@@ -11,8 +11,9 @@ the entry, and importing what it points at registers the entry, as importing fac
 """
 
 import re
+import sys
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -21,7 +22,7 @@ from facepipe.errors import FacepipeError, ModelError
 from facepipe.nearest import did_you_mean
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import EntryPoint, EntryPoints
 
 Entry = TypeVar("Entry")
 
@@ -134,10 +135,8 @@ class Registry(Generic[Entry]):
 
     @cached_property
     def _installed(self) -> "dict[str, EntryPoint]":
-        from importlib.metadata import entry_points
-
         found: dict[str, EntryPoint] = {}
-        for point in entry_points(group=self.group):
+        for point in _entry_points(tuple(sys.path)).select(group=self.group):
             taken = point.name in self._entries or point.name in self._aliases
             if taken or (point.name in found and found[point.name].value != point.value):
                 raise self._error(
@@ -145,6 +144,14 @@ class Registry(Generic[Entry]):
                 )
             found[point.name] = point
         return found
+
+
+@lru_cache(maxsize=1)
+def _entry_points(_: tuple[str, ...]) -> "EntryPoints":
+    """Those of all installed packages, which are looked through once for all registries."""
+    from importlib.metadata import entry_points
+
+    return entry_points()  # type: ignore[return-value]
 
 
 def _with_numbers(name: str) -> list[tuple[int, str]]:

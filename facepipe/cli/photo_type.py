@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import click
 
@@ -32,6 +31,8 @@ class PhotoType(click.ParamType):
         parts = urlsplit(text)
         if parts.netloc not in ("", "localhost"):
             self.fail(f"{text}: a file of another machine ({parts.netloc}); give a path of this one.", param, ctx)
+        from urllib.request import url2pathname  # it brings http.client
+
         return url2pathname(parts.path)
 
 
