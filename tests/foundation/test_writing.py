@@ -127,6 +127,8 @@ def test_updates_under_the_lock_are_not_lost(tmp_path):
 
 
 def test_who_waits_is_told(tmp_path, monkeypatch):
+    import filelock  # noqa: F401, so that the wait is not spent on loading it
+
     monkeypatch.setattr("facepipe.files.lock._PATIENCE", 0.05)
     script = (
         "import sys, time; from pathlib import Path; from facepipe.files import locked\n"
