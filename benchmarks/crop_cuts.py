@@ -13,7 +13,7 @@ import numpy as np
 from pose_pairs import CUTS, cuts_for, embed, find_faces
 
 from facepipe.datasets.pairs.lfw_pairs import read_lfw_pairs
-from facepipe.datasets.samples.find_image import find_image
+from facepipe.datasets.samples.find_image import find_images
 from facepipe.detection import create_detector
 from facepipe.embedding import Embedder
 from facepipe.protocols.verification.accuracy_rules import ACCURACY_RULES
@@ -32,7 +32,7 @@ def main() -> None:
     pairs = read_lfw_pairs(given.pairs)
     pairs = pairs.take(pairs.fold < given.folds)
     used = np.unique([pairs.left, pairs.right])
-    photos = find_faces([find_image(given.lfw, pairs.names[row]) for row in used], create_detector(device="cpu"))
+    photos = find_faces(find_images(given.lfw, [pairs.names[row] for row in used])[0], create_detector(device="cpu"))
     print(f"{len(used)} photos, {sum(x is None for x in photos.landmarks)} without a face, {len(pairs)} pairs")
     for model in given.model:
         embedder = Embedder(load(model, "cpu"), precision="float32")

@@ -22,7 +22,7 @@ from tight_photos import cut_to_box
 
 from facepipe.alignment import TEMPLATES, Aligner
 from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
-from facepipe.datasets.samples.find_image import find_image
+from facepipe.datasets.samples.find_image import find_images
 from facepipe.detection import Faces, choose, create_detector, preset
 from facepipe.embedding import Embedder
 from facepipe.images import read_rgb
@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=10)
     given = parser.parse_args()
     pairs, _ = of_folds(read_lfw_pairs(given.pairs), given.folds)
-    framed = search([find_image(given.lfw, name) for name in pairs.names])
+    framed = search(find_images(given.lfw, pairs.names)[0])
     print(
         f"{len(framed)} photos, {len(pairs)} pairs; without a face {sum(one.centre is None for one in framed)}, cut to "
         f"it {sum(one.cut is None for one in framed)}; compare takes another face in {len(other_faces(framed))}, "

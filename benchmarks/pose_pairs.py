@@ -29,7 +29,7 @@ import numpy as np
 from facepipe.alignment import TEMPLATES, Aligner, Template
 from facepipe.datasets.pairs.csv import read_pairs_csv
 from facepipe.datasets.pairs.lfw_pairs import Pairs
-from facepipe.datasets.samples.find_image import find_image
+from facepipe.datasets.samples.find_image import find_images
 from facepipe.detection import Detector, choose, create_detector, preset
 from facepipe.embedding import Embedder
 from facepipe.images import read_rgb
@@ -124,7 +124,7 @@ def main() -> None:
     given = parser.parse_args()
     pairs = by_people(read_pairs_csv(given.pairs))
     detector = create_detector(preset(**SEARCHES[given.search]), "cpu")
-    photos = find_faces([find_image(given.pairs.parent, name) for name in pairs.names], detector)
+    photos = find_faces(find_images(given.pairs.parent, pairs.names)[0], detector)
     found = np.array([landmarks is not None for landmarks in photos.landmarks])
     both = found[pairs.left] & found[pairs.right]
     missed = sum(landmarks is None for landmarks in photos.landmarks)

@@ -29,7 +29,7 @@ from facepipe.zoo import DEFAULT, Model, engine_for, load
 if TYPE_CHECKING:
     from facepipe.api.identified import IdentifiedFace
     from facepipe.identification import Gallery
-    from facepipe.identification.found import FoundFace
+    from facepipe.identification.found import FoundPhoto
 
 _TOGETHER = 16
 
@@ -213,7 +213,7 @@ class Pipeline:
 
     def find(
         self, photo: Photo, folder: str | Path, top: int = 10, fpir: float = 0.01, bgr: bool = False
-    ) -> "tuple[FoundFace, ...]":
+    ) -> "tuple[FoundPhoto, ...]":
         """The faces below a folder that are nearest to the chosen face of a photo, best first, with verdicts.
 
         All faces of the folder are embedded once and kept in facepipe's cache, in a file that only its owner can read;

@@ -11,7 +11,7 @@ from facepipe.score.search import top_k
 
 
 @dataclass(frozen=True)
-class FoundFace:
+class FoundPhoto:
     """A face in a folder.
 
     Attributes:
@@ -33,7 +33,7 @@ class FoundFace:
 
 def nearest_faces(
     asked: Embeddings, stored: FolderFaces, folder: Path, judge: Judge, top: int = 10, device: str = "cpu"
-) -> list[tuple[FoundFace, ...]]:
+) -> list[tuple[FoundPhoto, ...]]:
     """The ``top`` faces nearest to each face that is asked about, best first.
 
     Args:
@@ -50,7 +50,7 @@ def nearest_faces(
         places = [photo_of(stored.faces.paths[row]) for row in rows]
         found.append(
             tuple(
-                FoundFace(folder / name, face, score, judge(score))
+                FoundPhoto(folder / name, face, score, judge(score))
                 for (name, face), score in zip(places, scores, strict=True)
             )
         )
