@@ -12,6 +12,20 @@ _MOST_FOLDERS = 50
 _Listings = dict[Path, dict[str, Path]]
 
 
+def find_image(folder: Path, name: str, holder: str = _HOLDER) -> Path:
+    """The image called ``name`` below ``folder``, with whichever extension it has.
+
+    Args:
+        folder: of the dataset.
+        name: path without extension.
+        holder: what to say of the folder in the error.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    return require_images(folder, [name], holder)[0]
+
+
 def require_images(folder: Path, names: Sequence[str], holder: str = _HOLDER) -> list[Path]:
     """`find_images`, all of them.
 
