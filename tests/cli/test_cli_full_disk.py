@@ -103,7 +103,7 @@ def line_of(name, parameter, good, out):
         ("cluster", "sheets"): (["cluster", store, "--threshold", 0.1, *m, "--sheets", out, over],
                                 out / "group-0000.jpg"),
         ("inspect angles", "output"): (["inspect", "angles", store, "-o", out / "a.svg", over], out / "a.svg"),
-        ("models export", "folder"): (["models", "export", good / "tiny", out, over], out / "tiny.safetensors"),
+        ("models export", "out"): (["models", "export", good / "tiny", out, over], out / "tiny.safetensors"),
     }[name, parameter]  # fmt: skip
     return line, target
 
