@@ -16,8 +16,8 @@ def test_steps_of_a_clip(shared, tmp_path, monkeypatch):
     found = {}
     usual = FaceTools.frame_detector
 
-    def remembering(tools):
-        detector = usual(tools)
+    def remembering(tools, engine):
+        detector = usual(tools, engine)
 
         def detect(images):
             keys = [hash(image.tobytes()) for image in images]
