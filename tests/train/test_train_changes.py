@@ -4,9 +4,10 @@ import unicodedata
 
 import numpy as np
 import pytest
+from train_tiny import write_shard
 
 from facepipe.datasets import open_samples
-from facepipe.datasets.samples.samples import contents_digest
+from facepipe.datasets.samples.samples import contents_digest, same_contents
 from facepipe.errors import DatasetError
 from facepipe.images import write_rgb
 from facepipe.train.loop.checkpoint import TrainingError
@@ -57,6 +58,33 @@ def test_contents(tmp_path):
     first = contents_digest(open_samples([crops(tmp_path / "a", "p", "q")]))
     assert contents_digest(open_samples([crops(tmp_path / "b", "p", "q")])) == first
     assert contents_digest(open_samples([crops(tmp_path / "c", "p", "q", first=1)])) != first
+
+
+def test_one_of_many_images_replaced_by_one_of_its_size(tmp_path):
+    """In folders and in shards, whichever it is and however many there are."""
+    names = [f"{number:03d}" for number in range(150)]
+    folders = tmp_path / "a"
+    for name in names:
+        for image in range(2):
+            (folders / name).mkdir(parents=True, exist_ok=True)
+            (folders / name / f"{image}.png").write_bytes(f"{name}{image}".encode())
+    shard = write_shard(tmp_path / "a.tar", [(name, name.encode(), {"identity": name}) for name in names * 2])
+    before = [contents_digest(open_samples([place])) for place in (folders, shard)]
+    assert all(digest.startswith("all:") for digest in before)
+    (folders / "077" / "1.png").write_bytes(b"077!")
+    shard.write_bytes(shard.read_bytes().replace(b"077" + bytes(509), b"!77" + bytes(509), 1))
+    after = [contents_digest(open_samples([place])) for place in (folders, shard)]
+    assert before[0] != after[0] and before[1] != after[1]
+    assert not same_contents(before[0], after[0]) and same_contents(before[0], before[0])
+
+
+def test_large_sets_are_looked_into_here_and_there(tmp_path, monkeypatch):
+    samples = open_samples([crops(tmp_path / "a", "p", "q")])
+    whole = contents_digest(samples)
+    monkeypatch.setattr("facepipe.datasets.samples.samples._READ_WHOLE", 10)
+    some = contents_digest(samples)
+    assert some.startswith("some:") and contents_digest(samples) == some
+    assert same_contents(whole, some)  # nothing that both looked at differs
 
 
 def test_people_are_left_out_of_every_source(tmp_path):

@@ -13,6 +13,7 @@ from facepipe.errors import DatasetError, FacepipeError
 NOBODY = -1
 """Label of an image whose identity is not known."""
 _READ = 256
+_READ_WHOLE = 1 << 30
 
 
 def _nothing(_: int) -> Mapping[str, Any]:
@@ -152,20 +153,28 @@ def fingerprint(samples: Samples) -> str:
 
 
 def contents_digest(samples: Samples) -> str:
-    """SHA-256 over what the images hold: the sizes of all where they are told, and the bytes of 256 spread evenly.
+    """SHA-256 over what the images hold, after ``all:`` or ``some:``.
 
-    It tells other images under the same names, and does not depend on where they lie or when they were copied.
+    All their bytes, up to a gigabyte; of larger sets the sizes of all, where they are told, and the bytes of 256 spread
+    evenly. It tells other images under the same names, and does not depend on where they lie or when they were copied.
     """
     digest = hashlib.sha256()
     sizes = np.array([samples.size(index) for index in range(len(samples))], dtype="<i8")
     digest.update(sizes.tobytes())
-    for index in np.unique(np.linspace(0, len(samples) - 1, min(len(samples), _READ)).astype(np.int64)):
+    whole = bool((sizes >= 0).all()) and int(sizes.sum()) <= _READ_WHOLE
+    count = len(samples) if whole else min(len(samples), _READ)
+    for index in np.unique(np.linspace(0, len(samples) - 1, count).astype(np.int64)):
         try:
             data = samples.read(int(index))
         except (OSError, FacepipeError):  # counted where it is trained on
             data = b""
         digest.update(hashlib.sha256(data).digest())
-    return digest.hexdigest()
+    return ("all:" if whole else "some:") + digest.hexdigest()
+
+
+def same_contents(first: str, second: str) -> bool:
+    """Whether two of `contents_digest` may be of the same images; those that looked at other parts tell nothing."""
+    return first.partition(":")[0] != second.partition(":")[0] or first == second
 
 
 def size_of(path: Path) -> int:

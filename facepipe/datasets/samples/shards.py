@@ -121,7 +121,10 @@ def _samples(where: str, files: list[Path], index: Index, notes: tuple[str, ...]
     def about(i: int) -> dict[str, Any]:
         return _fields(spans.read(int(shard[i]), int(beside[i]), int(beside_size[i]))) if beside_size[i] else {}
 
-    return Samples(where, labels, identities, read, key, notes, about)
+    # Of files in a store each image is a request of its own: none that is not needed.
+    near = not any(isinstance(file, StoredPath) for file in files)
+    known = {"size": lambda i: int(size[i])} if near else {}
+    return Samples(where, labels, identities, read, key, notes, about, **known)
 
 
 def scan_shard(file: Path, number: int, index: Index) -> str:

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from facepipe.datasets.samples.samples import same_contents
 from facepipe.errors import FacepipeError
 from facepipe.train.distributed.ranks import Ranks
 
@@ -170,7 +171,7 @@ def _load(
                 f"{folder}: made with other data (images, people, data.min_images, data.held_out or seed); "
                 "give the same, or begin anew in another folder"
             )
-        if contents and values.get("contents", contents) != contents:
+        if contents and not same_contents(values.get("contents", contents), contents):
             raise TrainingError(
                 f"{folder}: made with other images under the same names; give the same, or begin anew in another folder"
             )
