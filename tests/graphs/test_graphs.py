@@ -79,7 +79,7 @@ def test_tensors_in_a_file_beside_the_graph(tmp_path):
     onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="m.data", size_threshold=16)
     np.testing.assert_array_equal(read_graph(tmp_path / "m.onnx").constants["c"], values)
     (tmp_path / "m.data").unlink()
-    with pytest.raises(ModelError, match="cannot read these weights"):
+    with pytest.raises(ModelError, match=r"m\.data cannot be read"):
         read_graph(tmp_path / "m.onnx")
 
 

@@ -178,7 +178,7 @@ def test_strangers_are_pushed_apart(tmp_path, teacher, strangers):
 def test_maps_are_kept_and_found_again(tmp_path, teacher, strangers, monkeypatch):
     begin(tmp_path, teacher, strangers, "schedule.length=1")
     filled = []
-    monkeypatch.setattr(keep, "fill", lambda kept, *_: filled.append(kept.missing()))
+    monkeypatch.setattr(keep, "fill_maps", lambda kept, *_: filled.append(kept.missing()))
     begin(tmp_path, teacher, strangers, "schedule.length=1", "loop.ema=0", out="again")
     assert filled == [[]]
 

@@ -375,7 +375,7 @@ def test_command_line(tmp_path, data):
 def test_a_loss_that_is_none_is_not_kept(tmp_path, data, monkeypatch):
     """Its weights are numbers still where the step was skipped."""
     told = iter([1.0, float("nan")])
-    monkeypatch.setattr("facepipe.train.run.run.Window.mean_loss", lambda _: next(told))
+    monkeypatch.setattr("facepipe.train.run.run.RunningLoss.mean_loss", lambda _: next(told))
     with pytest.raises(TrainingError, match="not a number any more at step 2;"):
         begin(tmp_path, data, "loop.checkpoint_every=2", "loop.log_every=100")
     assert checkpoints.checkpoint_folders(tmp_path / "run") == []
