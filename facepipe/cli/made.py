@@ -20,8 +20,10 @@ def is_embeddings(path: Path) -> bool:
 
 
 def is_store(path: Path) -> bool:
-    """Whether it holds embeddings to search in: Parquet or a NumPy array, by how it begins."""
+    """Whether it holds embeddings to search in: Parquet or a NumPy array, by how it begins. Waits for no pipe."""
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             return file.read(6).startswith((b"PAR1", b"\x93NUMPY"))
     except OSError:

@@ -44,6 +44,17 @@ def test_several_media_in_the_old_order(made):
     assert len(told.out.splitlines()) == 2
 
 
+def test_an_address_after_the_gallery(made):
+    """It is no path: a slash of it would be lost."""
+    root, words = made
+    address = (root / "one.png").as_uri()
+    told = run("identify", address, root / "g.parquet", *words, "--json")
+    swapped = run("identify", root / "g.parquet", address, *words, "--json")
+    assert told.code == swapped.code == 0 and told.out == swapped.out and "named last" in swapped.err
+    camera = run("identify", root / "g.parquet", 77, *words)
+    assert camera.code == 2 and "camera 77" in camera.err
+
+
 def test_people_from_left_to_right(made):
     root, words = made
     faces = run("identify", root / "two.png", root / "g.parquet", *words, "--json").lines

@@ -1,8 +1,9 @@
 """``facepipe identify``."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,22 @@ if TYPE_CHECKING:
     from facepipe.identification import Decision, Gallery, Identifier
 
 
+def _gallery_last(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The gallery came first once; it is known by its content, before anything is asked of either."""
+
+    @wraps(command)
+    def ordered(media: tuple[str, ...], gallery: str, **words: Any) -> Any:
+        if is_store(Path(media[0])) and not is_store(Path(gallery)):
+            note(f"{media[0]}: the gallery is named last: facepipe identify MEDIA... GALLERY", style="yellow")
+            media, gallery = (*media[1:], gallery), media[0]
+        return command(media=media, gallery=Path(gallery), **words)
+
+    return ordered
+
+
 @click.command("identify")
 @click.argument("media", nargs=-1, required=True)
-@click.argument("gallery", type=click.Path(path_type=Path))
+@click.argument("gallery", type=click.Path())  # a text: an address may stand here, which is no path
 @click.option(
     "--fpir",
     type=options.Number(),
@@ -63,6 +77,7 @@ if TYPE_CHECKING:
 @strict_option
 @pages_option
 @options.as_json
+@_gallery_last
 @door(
     Output("save"),
     Output("summary", (".json",), ours=is_summary),
@@ -103,7 +118,6 @@ def command(
     With --json, JSON Lines: one object per face with source, frame, time, track, box, landmarks, name, score,
     runner-up and confidence. Nothing leaves this machine.
     """
-    media, gallery = _in_order(media, gallery)
     from facepipe.cli.identify.photos import copies_of, show_photos
     from facepipe.cli.identify.video import VideoJob, copy_of_video, show_video
     from facepipe.engines import FEW_PHOTOS
@@ -202,14 +216,6 @@ def _single_photo(name: str) -> Path | None:
     photo = PHOTO.convert(name, None, None)
     wanted = isinstance(photo, RemotePhoto) and (name == "-" or photo.suffix.lower() in EXTENSIONS)
     return photo if wanted else None
-
-
-def _in_order(media: tuple[str, ...], gallery: Path) -> tuple[tuple[str, ...], Path]:
-    """Media and gallery; the gallery came first once, and is known by its content."""
-    if is_store(Path(media[0])) and not is_store(gallery):
-        note(f"{media[0]}: the gallery is named last: facepipe identify MEDIA... GALLERY", style="yellow")
-        return (*media[1:], str(gallery)), Path(media[0])
-    return media, gallery
 
 
 def _decision(
