@@ -122,6 +122,11 @@ def _cpu_flag(flag: str) -> bool:
         return False
 
 
+def no_room() -> DeviceError:
+    """The error where a GPU's memory does not suffice for the least that can be done at once."""
+    return DeviceError(f"{NO_ROOM}; use --device cpu, or free the GPU of other programs")
+
+
 def in_halves(function: Callable[[list[A]], list[B]], items: list[A]) -> list[B]:
     """``function(items)``; where a GPU's memory does not suffice, of the first half, then of the second, and so on.
 
@@ -134,7 +139,7 @@ def in_halves(function: Callable[[list[A]], list[B]], items: list[A]) -> list[B]
         return function(items)
     except torch.OutOfMemoryError as error:
         if len(items) <= 1:
-            raise DeviceError(f"{NO_ROOM}; use --device cpu, or free the GPU of other programs") from error
+            raise no_room() from error
     # Outside of the except block, whose error holds what the failed attempt has on the GPU.
     torch.cuda.empty_cache()
     middle = len(items) // 2

@@ -51,8 +51,8 @@ engine = click.option(
     type=click.Choice(["auto", "torch", "onnx"]),
     default="auto",
     show_default=True,
-    help="What runs the networks: PyTorch, or ONNX Runtime (without it OpenCV) on the processor, which starts in a "
-    "tenth of the time; auto is onnx for up to 200 photos, else torch.",
+    help="What runs the networks: PyTorch, or ONNX Runtime (without it OpenCV) on the processor, which starts in "
+    "less than half the time; auto is onnx for up to 200 photos, else torch.",
 )
 model = click.option(
     "--model",

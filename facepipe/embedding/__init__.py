@@ -1,9 +1,12 @@
-"""Embedding: aligned crops in, `Embeddings` out, and the file they are kept in."""
+"""Embedding: aligned crops in, `Embeddings` out, and the file they are kept in.
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+What embeds needs PyTorch or ONNX Runtime, and what reads and writes files Arrow: they wait until they are asked for.
+"""
+
+from typing import TYPE_CHECKING
 
 from facepipe.embedding.embeddings import Embeddings, join, require_same_fields, require_same_model
+from facepipe.lazy import lazy
 
 if TYPE_CHECKING:
     from facepipe.embedding.batches import iterate_embeddings, load_embeddings
@@ -22,17 +25,10 @@ __all__ = [
     "save_embeddings",
 ]
 
-_FILES = {
+__getattr__ = lazy(__name__, {
     "Embedder": "embedder",
     "EmbeddingsWriter": "embeddings_file",
     "iterate_embeddings": "batches",
     "load_embeddings": "batches",
     "save_embeddings": "embeddings_file",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """What embeds needs PyTorch, and what reads and writes files Arrow: nobody waits for what they do not use."""
-    if name in _FILES:
-        return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+})

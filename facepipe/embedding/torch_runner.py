@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facepipe.devices import NO_ROOM, choose_precision, keep_freed_memory, whole_float32
+from facepipe.devices import choose_precision, keep_freed_memory, no_room, whole_float32
 from facepipe.embedding.fold import fold_batch_norm
-from facepipe.errors import DeviceError
 from facepipe.zoo import Model
 
 _SMALL_BATCH = 4
@@ -59,7 +58,7 @@ class TorchRunner:
                 mu[rows], uncertainty[rows] = self._batch(part)
             except torch.OutOfMemoryError as error:
                 if self.batch_size <= _SMALL_BATCH:
-                    raise DeviceError(f"{NO_ROOM}; use --device cpu, or free the GPU of other programs") from error
+                    raise no_room() from error
                 self.batch_size = max(self.batch_size // 2, _SMALL_BATCH)  # and so for all that follow
                 continue
             first = rows.stop

@@ -1,7 +1,11 @@
-"""The dataset job: every image of a tree detected, aligned, written and recorded, and resumable at any moment."""
+"""The dataset job: every image of a tree detected, aligned, written and recorded, and resumable at any moment.
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+The job needs Arrow, for which a command that cuts a few crops should not wait.
+"""
+
+from typing import TYPE_CHECKING
+
+from facepipe.lazy import lazy
 
 if TYPE_CHECKING:
     from facepipe.preprocess.from_rec import Unpacked, unpack_records
@@ -12,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "Report", "Unpacked", "merge_shards", "preprocess", "read_manifest", "unpack_records"]
 
-_PLACES = {
+__getattr__ = lazy(__name__, {
     "Plan": "job",
     "Report": "report",
     "Unpacked": "from_rec",
@@ -20,11 +24,4 @@ _PLACES = {
     "preprocess": "job",
     "read_manifest": "manifest",
     "unpack_records": "from_rec",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """The job needs Arrow, which a command that cuts a few crops should not wait for."""
-    if name in _PLACES:
-        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+})

@@ -3,8 +3,9 @@
 What is named here is imported when it is first asked for, so that an option that lists rules does not wait for PyTorch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from facepipe.lazy import lazy
 
 if TYPE_CHECKING:
     from facepipe.protocols.result import FoldResult, Result
@@ -26,7 +27,7 @@ __all__ = [
     "tar_at_far",
 ]
 
-_PLACES = {
+__getattr__ = lazy(__name__, {
     "ACCURACY_RULES": "verification.accuracy_rules",
     "FARS": "roc",
     "FoldResult": "result",
@@ -37,10 +38,4 @@ _PLACES = {
     "evaluate_lfw": "verification.lfw",
     "evaluate_pairs": "verification.pairs",
     "tar_at_far": "roc",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _PLACES:
-        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+})
