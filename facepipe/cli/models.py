@@ -311,8 +311,8 @@ def _show_export(made: "OnnxExport", as_json: bool) -> None:
     show_default=True,
     help="Of the crops that an ONNX graph takes: colours first, or last as in TensorFlow's.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a card of your own of this name.")
 @door(reads=("file",))
+@click.option("--overwrite", is_flag=True, help="Replace a card of your own of this name.")
 def import_model(
     name: str,
     file: Path,

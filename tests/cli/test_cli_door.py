@@ -153,3 +153,9 @@ def test_one_file_for_two_outputs(tmp_path):
     told = refused("eval", "risk", tmp_path, "--pairs", tmp_path / "p.txt", "--plot", tmp_path / "x.png",
                    "--sheet", tmp_path / "x.png")  # fmt: skip
     assert "would be written twice" in told
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_no_option_stands_twice_in_one_command(name):
+    names = [word for parameter in ALL[name].params for word in (*parameter.opts, *parameter.secondary_opts)]
+    assert len(names) == len(set(names))
