@@ -4,6 +4,7 @@ PyTorch alone takes longer to import than ``facepipe --help`` may take.
 """
 
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
@@ -29,7 +30,8 @@ class Group(click.Group):
 
 
 class LazyGroup(Group):
-    """Each command is ``command`` of the module ``facepipe.cli.PREFIX + name``.
+    """Each command is ``command`` of the module ``facepipe.cli.PREFIX + name``, with a ``_`` behind it where
+    Python keeps the name for itself.
 
     Args:
         modules: prefix of the modules' names.
@@ -48,7 +50,8 @@ class LazyGroup(Group):
         """The command, or None when there is none of that name."""
         if cmd_name not in self.lines:
             return None
-        command: click.Command = import_module(f"facepipe.cli.{self.modules}{cmd_name}").command
+        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = import_module(f"facepipe.cli.{self.modules}{module}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -68,7 +68,7 @@ def embeddings(draw):
     )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 @given(value=embeddings())
 def test_round_trip(tmp_path, value):
     """Bit for bit; of kappa, sigma2 and detection scores infinities and NaNs included."""

@@ -1,0 +1,95 @@
+"""What the commands say of a gallery that they made or changed."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facepipe.cli.inputs import Inputs
+from facepipe.cli.screen import note, print_json
+
+if TYPE_CHECKING:
+    from facepipe.identification import Gallery, Remark
+    from facepipe.zoo import Card
+
+_FPIR = 1e-2
+
+
+def close_to_others(gallery: "Gallery", card: "Card", only: set[str] | None = None) -> list["Remark"]:
+    """A remark on each image (or of ``only``) that 'facepipe identify' would give somebody else's name."""
+    import numpy as np
+
+    from facepipe.errors import ModelError
+    from facepipe.identification import alike, decide
+
+    try:
+        same = decide(card, _FPIR, len(gallery.names), flip=gallery.images.flip).threshold
+    except ModelError:
+        same = 1.0
+    rows = None if only is None else np.array([n for n, path in enumerate(gallery.images.paths) if path in only], int)
+    return alike(gallery, same, rows)
+
+
+def report(
+    path: Path,
+    gallery: "Gallery",
+    remarks: list["Remark"],
+    as_json: bool,
+    inputs: Inputs | None = None,
+    changes: dict[str, int] | None = None,
+) -> None:
+    """Print what the gallery at ``path`` holds now and what to look at; ``inputs`` ends with the exit code."""
+    from facepipe.embedding.finding import mixed_detectors
+    from facepipe.embedding.precision import mixed_precision
+    from facepipe.identification import Remark
+
+    images = gallery.images
+    mixed = {
+        "mixed_precision": mixed_precision(images.precision),
+        "mixed_detectors": mixed_detectors(images.findings),
+    }
+    remarks = [*remarks, *(Remark(kind, str(path), text) for kind, text in mixed.items() if text)]
+    if inputs is not None:
+        inputs.tell()
+    passed = {} if inputs is None else inputs.passed_over()
+    if as_json:
+        counts = {} if changes is None else {"changes": changes}
+        print_json(account(path, gallery) | {"remarks": [vars(remark) for remark in remarks]} | passed | counts)
+        _end(inputs, remarks)
+        return
+    for remark in remarks:
+        note(f"{remark.path}: {remark.text}", style="yellow")
+    click.echo(f"{path}: {counted(gallery)}, embedded by {gallery.images.model}")
+    kinds = Counter(remark.kind.replace("_", " ") for remark in remarks)
+    if kinds:
+        click.echo("to look at: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items()))
+    _end(inputs, remarks)
+
+
+def _end(inputs: Inputs | None, remarks: list["Remark"]) -> None:
+    if inputs is not None:
+        for remark in remarks:
+            inputs.see(remark.path, (remark.text,) if remark.kind == "picture" else ())
+        inputs.end(sum(remark.kind == "no_face" for remark in remarks))
+
+
+def account(path: Path, gallery: "Gallery") -> dict[str, Any]:
+    """What ``--json`` says of a gallery."""
+    counts = dict(zip(gallery.names, gallery.counts().tolist(), strict=True))
+    images = gallery.images
+    return {
+        "gallery": str(path),
+        "model": images.model,
+        "flip": images.flip,
+        "precision": images.precision or None,
+        "findings": list(images.findings) or None,
+        "people": counts,
+        "images": len(images),
+    }
+
+
+def counted(gallery: "Gallery") -> str:
+    """People and images, for a line."""
+    people = len(gallery.names)
+    return f"{people} {'person' if people == 1 else 'people'}, {len(gallery.images)} images"
