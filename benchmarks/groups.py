@@ -28,11 +28,12 @@ from typing import Any
 import numpy as np
 
 from facepipe.alignment import Aligner
-from facepipe.calibration.groups import age_of, group_of
+from facepipe.calibration.groups import group_of
 from facepipe.calibration.sources import HeldOut, open_crops, read_one_person
 from facepipe.datasets import Samples
 from facepipe.datasets.damage import DAMAGE_KINDS, apply, damage_of
 from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
+from facepipe.datasets.samples.demographics import age_of, image_source
 from facepipe.datasets.samples.digest import image_digest
 from facepipe.embedding import Embedder, Embeddings, join, load_embeddings, save_embeddings
 from facepipe.errors import FacepipeError
@@ -117,7 +118,7 @@ def groups_of(
         names = np.array([group_of(one) for one in about])
         found |= {name: embeddings.mu[names == name] for name in sorted(set(names) - {""})}
         age = np.array([age_of(one) for one in about])
-        source = np.array([str(one.get("source", "")) for one in about])
+        source = np.array([image_source(one) for one in about])
         for band, low, high in BANDS:
             for name in sorted(set(source)):
                 rows = (age >= low) & (age <= high) & (source == name)

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facepipe.calibration.groups import ADULT, age_of, group_of
+from facepipe.calibration.groups import group_of
+from facepipe.datasets.samples.demographics import ADULT, age_of, image_source
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError
 
@@ -66,7 +67,7 @@ def known_faces(
     person = np.array([next(alone) if name is None else number[name] for name in names], np.int64)
     child = np.array([age_of(one) < ADULT for one in about], bool)
     group = np.array([group_of(one) for one in about], dtype=object)
-    source = np.array([str(one.get("source", "") or "") for one in about], dtype=object)
+    source = np.array([image_source(one) for one in about], dtype=object)
     return KnownFaces(embeddings, person, named, child, group, source)
 
 

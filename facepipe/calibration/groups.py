@@ -5,17 +5,12 @@ from typing import Any
 
 import numpy as np
 
-ADULT, OLD = 20, 60
-"""The age band, in years, both included."""
-GROUP = f"adults of one sex and origin, {ADULT} to {OLD} years old"
+from facepipe.datasets.samples.demographics import ADULT, BANDS, demographics_of
 
-_SEXES = {"f": "women", "female": "women", "woman": "women", "m": "men", "male": "men", "man": "men"}
+_OLD = BANDS[BANDS.index(ADULT) + 1] - 1
+GROUP = f"adults of one sex and origin, {ADULT} to {_OLD} years old"
 
-
-def age_of(about: Mapping[str, Any]) -> float:
-    """The age in years that stands beside an image; NaN where there is none."""
-    age = about.get("age")
-    return float(age) if isinstance(age, int | float) and not isinstance(age, bool) else float("nan")
+_WORDS = {"f": "women", "m": "men"}
 
 
 def group_of(about: Mapping[str, Any]) -> str:
@@ -25,13 +20,12 @@ def group_of(about: Mapping[str, Any]) -> str:
     without them nobody knows how alike its people are to those of another.
 
     Args:
-        about: what stands beside the image: ``age`` in years, ``sex`` (f or m), ``origin``, ``source``.
+        about: what stands beside the image, see `facepipe.datasets.samples.demographics`.
     """
-    sex = _SEXES.get(str(about.get("sex", "")).lower(), "")
-    if not sex or not ADULT <= age_of(about) <= OLD:
+    known = demographics_of(about)
+    if known is None or known.band != ADULT:
         return ""
-    origin, source = str(about.get("origin", "") or "").lower(), str(about.get("source", "") or "")
-    return f"{origin} {sex}".strip() + (f" ({source})" if source else "")
+    return f"{known.origin} {_WORDS[known.sex]}".strip() + (f" ({known.source})" if known.source else "")
 
 
 def alike_pairs(group: np.ndarray, person: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:

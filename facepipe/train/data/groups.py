@@ -1,15 +1,12 @@
 """Groups of strangers who are alike: one source, origin, sex and age band; nearly each image is a person of its own."""
 
-from bisect import bisect_right
 from collections.abc import Collection
 
 import numpy as np
 
 from facepipe.datasets import Samples
+from facepipe.datasets.samples.demographics import demographics_of
 from facepipe.losses.strangers import NO_GROUP
-
-BANDS = (4, 20, 61)
-"""Ages, in years, at which a band begins; the first is below. Adults up to 60 are one, as when they are counted."""
 
 SMALLEST = 8
 """Images of a group; a smaller one has too few pairs to be drawn as often as the others."""
@@ -38,14 +35,12 @@ def stranger_groups(samples: Samples, sources: Collection[str] = ()) -> tuple[np
 
 def has_age_and_sex(samples: Samples) -> np.ndarray:
     """Beside which images both are written, bool N."""
-    return np.array([bool(_group(samples, index, ())) for index in range(len(samples))], bool)
+    return np.array([demographics_of(samples.about(index)) is not None for index in range(len(samples))], bool)
 
 
 def _group(samples: Samples, index: int, sources: Collection[str]) -> str:
     """A name such as ``utk black f 20``; empty where age or sex is not known."""
-    about = samples.about(index)
-    age, sex, source = about.get("age"), about.get("sex"), str(about.get("source", ""))
-    if not isinstance(age, int | float) or not sex or (sources and source not in sources):
+    known = demographics_of(samples.about(index))
+    if known is None or (sources and known.source not in sources):
         return ""
-    band = (0, *BANDS)[bisect_right(BANDS, age)]
-    return " ".join(str(part) for part in (source, about.get("origin", ""), sex, band) if part != "")
+    return " ".join(str(part) for part in known if part != "")
