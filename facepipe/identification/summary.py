@@ -77,14 +77,10 @@ def lost_frames(video: Video, dropped: int) -> dict[str, Any]:
 
 def _person(tracks: Sequence[Appearance], frame: float, every: int, end: float) -> dict[str, Any]:
     intervals: list[list[float]] = []
-    # A face counts half a step before and after the frames that were searched, so that those of neighbouring steps
-    # touch, and to the end behind the last one. Where somebody was looked for and not seen for a second, they are away.
-    half = (every - 1) / 2 * frame
-    for begin, finish in sorted(span for track in tracks for span in track.spans()):
-        # A frame is seen until the next one comes.
-        first, last = max(0.0, begin - half), finish + frame + half
-        if every > 1 and finish + every * frame >= end:
-            last = end
+    # What was found in a frame holds until the next one that is searched, so that those of neighbouring steps touch.
+    # Where somebody was looked for and not seen for a second, they are away.
+    for first, finish in sorted(span for track in tracks for span in track.spans()):
+        last = max(first, min(finish + every * frame, end))
         if intervals and first - intervals[-1][1] < _GAP:
             intervals[-1][1] = max(intervals[-1][1], last)
         else:
