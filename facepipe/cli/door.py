@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import wraps
 from inspect import signature
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from facepipe.cli import options
+from facepipe.cli.screen import note
 from facepipe.errors import FacepipeError
-from facepipe.files import require_apart
+from facepipe.files import locked, require_apart
+from facepipe.files.address_path import AddressPath
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".avi")
 PLOTS = (".png", ".jpg", ".svg", ".pdf")
 TABLES = (".parquet", ".pq")
 
@@ -51,6 +55,8 @@ class Output:
         grows: the parameter of inputs of which the output may be one: they are added to it.
         changes: the file is read, changed and written; it is there.
         changed_with: the parameter, a flag, with which a file that is there is changed and not replaced.
+        shared: the command itself holds the lock of the file, for as long as it changes it.
+        files: extensions by which a name means a file, where a folder may be named too.
     """
 
     parameter: str
@@ -61,6 +67,8 @@ class Output:
     grows: str = ""
     changes: bool = False
     changed_with: str = ""
+    shared: bool = False
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,12 @@ def door(
             _refuse_what_is_no_file(declared, words)
             _require_there(declared, words)
             _compare(declared, words, overwrite)
-            return command(**words)
+            with ExitStack() as held:
+                for path in _to_lock(declared, words):
+                    held.enter_context(locked(path, note))
+                    # Another process may have made it meanwhile.
+                    _compare(declared, words, overwrite)
+                return command(**words)
 
         decorated: Any = options.overwrite(wrapped) if offers and not has else wrapped
         decorated.door = declared
@@ -140,6 +153,17 @@ def _no_file(path: Path) -> str:
     if stat.S_ISSOCK(mode) or (stat.S_ISFIFO(mode) and not path.is_relative_to("/dev")):
         return "a named pipe or a socket, not a regular file"
     return ""
+
+
+def _to_lock(declared: Door, words: dict[str, Any]) -> Iterator[Path]:
+    """The files that the command writes as a whole, which no other process may write at the same time."""
+    for output in declared.writes:
+        if output.shared or output.changes or words.get(output.changed_with):
+            continue
+        for path in _paths(words[output.parameter]):
+            is_file = path.suffix.lower() in (*output.suffixes, *output.files) and not path.is_dir()
+            if is_file and not isinstance(path, AddressPath):
+                yield path
 
 
 def _compare(declared: Door, words: dict[str, Any], overwrite: bool) -> None:

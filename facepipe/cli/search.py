@@ -17,7 +17,7 @@ from facepipe.cli.query import embed_query, read_query
 from facepipe.cli.screen import note, print_json
 from facepipe.cli.table import Column, show_table
 from facepipe.errors import EmbeddingsError
-from facepipe.files import require_apart
+from facepipe.files import locked, require_apart
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -50,7 +50,11 @@ if TYPE_CHECKING:
 @turning_face_tools
 @strict_option
 @options.as_json
-@door(Output("index", (".npy", ".faiss"), ours=is_index), reads=("query", "store"), there=("query", "store"))
+@door(
+    Output("index", (".npy", ".faiss"), ours=is_index, shared=True),
+    reads=("query", "store"),
+    there=("query", "store"),
+)
 def command(
     query: Path,
     store: Path,
@@ -81,13 +85,15 @@ def command(
 
     query, store = _in_order(query, store)
     if index is not None and index.suffix == ".npy":
-        _make_array(store, index, overwrite)
+        with locked(index, note):
+            _make_array(store, index, overwrite)
         store = index
     opened = open_store(store)
     inputs = Inputs(strict)
     asked = _queries(query, store, opened, rule, tools, inputs)
     if index is not None and index.suffix == ".faiss":
-        hits = _approximate(index, store, opened, asked, k, probes, overwrite)
+        with locked(index, note):
+            hits = _approximate(index, store, opened, asked, k, probes, overwrite)
     else:
         hits = top_k(asked.mu, opened.vectors, k, tools.device, opened.unit_rows)
     judge = _judge(opened, tools, fpir, among, threshold)

@@ -12,7 +12,7 @@ import click
 from facepipe.cli import options
 from facepipe.cli.choices import deciding_score
 from facepipe.cli.decision_words import explained
-from facepipe.cli.door import Output, door
+from facepipe.cli.door import FILMS, PICTURES, Output, door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
 from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.made import is_store, is_summary
@@ -79,7 +79,7 @@ def _gallery_last(command: Callable[..., Any]) -> Callable[..., Any]:
 @options.as_json
 @_gallery_last
 @door(
-    Output("save"),
+    Output("save", files=(*PICTURES, *FILMS)),
     Output("summary", (".json",), ours=is_summary),
     reads=("gallery", "media", "strangers"),
     there=("gallery", "strangers"),

@@ -3,13 +3,15 @@
 import math
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
+from facepipe.files import locked
 from facepipe.train.distributed.ranks import Ranks, join_ranks
 from facepipe.train.evaluation.held_out import HeldOutEvaluation
 from facepipe.train.heads.centres import set_centres
@@ -84,15 +86,23 @@ def train(
 
     Raises:
         Stopped: Ctrl-C, SIGTERM or SIGHUP; the run is saved.
-        FacepipeError: data, recipe, device or disk are not as they must be; a clear line each.
+        FacepipeError: data, recipe, device or disk are not as they must be, or another process trains in the folder; a
+            clear line each.
     """
     recipe = fill_model(recipe)
     with join_ranks(device, recipe.distributed.timeout_minutes) as ranks:
         console = console or Console(stderr=True, quiet=not ranks.first)
         require_folder(recipe, run, resume)
         ranks.barrier()  # none may find what another one has written meanwhile
-        made = evaluation(recipe, ranks.device) if evaluation is not None and ranks.first else None
-        return _Run(recipe, run, ranks, made, console).go(resume, allow)
+        with locked(run / RECIPE, partial(_refuse, run)) if ranks.first else nullcontext():
+            if ranks.first:
+                require_folder(recipe, run, resume)  # another one may have finished meanwhile
+            made = evaluation(recipe, ranks.device) if evaluation is not None and ranks.first else None
+            return _Run(recipe, run, ranks, made, console).go(resume, allow)
+
+
+def _refuse(run: Path, _: str) -> None:
+    raise TrainingError(f"{run}: another process trains in it; wait for it to finish, or choose another --out")
 
 
 class _Run:
