@@ -7,11 +7,21 @@ from PIL import Image, ImageDraw, ImageFont
 
 from facepipe.detection import Faces
 
+Rectangle = tuple[float, ...]
+"""Left, top, right, bottom in pixels."""
+
+_LINES, _DOTS, _SMALLEST = 100, 60, 9.0
+"""How often a line's width and a dot's radius go into a face's height; the size of the smallest figures."""
+
 CHOSEN, OTHER, POINT = (46, 204, 113), (160, 160, 160), (255, 209, 0)
 
 
 def draw_faces(image: np.ndarray, faces: Faces, chosen: Sequence[int] | np.ndarray = ()) -> np.ndarray:
-    """A copy of the image with a box, the detector's score and landmarks per face; chosen ones green, others grey.
+    """A copy of the image with a box, landmarks and the detector's score per face; chosen ones green, others grey.
+
+    Lines, dots and figures are as large as the face asks for, so that small faces of a crowd can still be seen. Figures
+    stand where they hide no face, no other figure and nothing of their own face but its edge; where there is no such
+    place they are left out, those of the smallest faces first.
 
     Args:
         image: uint8 H×W×3 RGB.
@@ -20,16 +30,55 @@ def draw_faces(image: np.ndarray, faces: Faces, chosen: Sequence[int] | np.ndarr
     """
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture)
-    width = max(1, round(max(picture.size) / 250))
-    font = ImageFont.load_default(size=max(10, picture.size[0] / 30))
-    for index in range(len(faces)):
-        colour = CHOSEN if index in chosen else OTHER
-        box = faces.boxes[index].tolist()
-        pen.rectangle(box, outline=colour, width=width)
-        pen.text((box[0] + width, box[3] + width), f"detection {faces.scores[index]:.3f}", fill=colour, font=font)
-        for x, y in faces.landmarks[index]:
-            pen.ellipse((x - width, y - width, x + width, y + width), fill=POINT)
+    boxes = [tuple(map(float, box)) for box in faces.boxes]
+    order = sorted(range(len(faces)), key=lambda index: -_tall(boxes[index]))
+    for index in order:
+        _outline(pen, boxes[index], faces.landmarks[index], CHOSEN if index in chosen else OTHER)
+    taken: list[Rectangle] = []
+    for index in order:
+        others = [box for other, box in enumerate(boxes) if other != index]
+        text = f"detection {faces.scores[index]:.3f}"
+        found = _figure(pen, boxes[index], text, picture.size, [*others, *taken])
+        if found is not None:
+            place, font = found
+            pen.text(place, text, fill=CHOSEN if index in chosen else OTHER, font=font)
+            taken.append(pen.textbbox(place, text, font=font))
     return np.asarray(picture)
+
+
+def _tall(box: Rectangle) -> float:
+    return max(1.0, box[3] - box[1])
+
+
+def _outline(pen: ImageDraw.ImageDraw, box: Rectangle, landmarks: np.ndarray, colour: tuple[int, int, int]) -> None:
+    pen.rectangle(box, outline=colour, width=max(1, round(_tall(box) / _LINES)))
+    radius = int(_tall(box) / _DOTS)
+    for x, y in np.rint(landmarks).astype(int).tolist():
+        # A rectangle of no width is a pixel; an ellipse of none is nothing.
+        draw = pen.ellipse if radius else pen.rectangle
+        draw((x - radius, y - radius, x + radius, y + radius), fill=POINT)
+
+
+def _figure(
+    pen: ImageDraw.ImageDraw, box: Rectangle, text: str, picture: tuple[int, int], taken: Sequence[Rectangle]
+) -> tuple[tuple[float, float], ImageFont.FreeTypeFont | ImageFont.ImageFont] | None:
+    """Where a text can stand and in which letters; None where it would hide something."""
+    font = ImageFont.load_default(size=max(_SMALLEST, min(_tall(box) / 8, picture[0] / 20)))
+    left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
+    inside = [(box[0] + 2, box[3] - bottom - 2)] if bottom < _tall(box) / 6 and right < box[2] - box[0] else []
+    for x, y in ((box[0], box[3] + 1 - top / 2), (box[0], box[1] - bottom - 1), *inside):
+        place = (x + left, y + top, x + right, y + bottom)
+        if _within(place, picture) and not any(_meet(place, other) for other in taken):
+            return (x, y), font
+    return None
+
+
+def _within(place: Rectangle, picture: tuple[int, int]) -> bool:
+    return place[0] >= 0 and place[1] >= 0 and place[2] <= picture[0] and place[3] <= picture[1]
+
+
+def _meet(a: Rectangle, b: Rectangle) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def side_by_side(images: Sequence[np.ndarray], caption: str = "", height: int = 400) -> np.ndarray:

@@ -1,16 +1,15 @@
 """Every command that writes, made from the commands' own declarations: inputs and foreign files stay as they were."""
 
 import threading
-import time
-from contextlib import contextmanager
 
 import click
 import numpy as np
 import pytest
 from cli_commands import ALL, DOORS, words
 from cli_run import refused, run
+from train_tiny import write_recipe
 
-from facepipe.cli import options
+from facepipe.cli import door, options
 from facepipe.files import locked
 from facepipe.images import write_rgb
 
@@ -89,36 +88,42 @@ def test_no_output_replaces_a_foreign_file(tmp_path, other, name, output):
     assert foreign.read_bytes() == b"mine" and {*tmp_path.iterdir()} == {foreign, other}
 
 
-@contextmanager
-def held_elsewhere(path, do):
-    """The lock of ``path`` is held as by another process, which does something and lets go."""
-    began = threading.Event()
+@pytest.fixture
+def held_elsewhere(monkeypatch):
+    """Hold the lock of a file as another process would; when somebody waits for it, do something and let go."""
+    import filelock  # noqa: F401, so that the wait is not spent on loading it
 
-    def hold():
-        with locked(path):
-            began.set()
-            time.sleep(0.3)
-            do()
+    began, waited = threading.Event(), threading.Event()
+    usual = door.note
+    monkeypatch.setattr("facepipe.files.lock._PATIENCE", 0.05)
+    monkeypatch.setattr(door, "note", lambda line: (usual(line), waited.set()))
+    threads = []
 
-    other = threading.Thread(target=hold)
-    other.start()
-    began.wait()
-    yield
-    other.join()
+    def hold(path, do=lambda: None):
+        def work():
+            with locked(path):
+                began.set()
+                waited.wait(20)
+                do()
+
+        threads.append(threading.Thread(target=work))
+        threads[0].start()
+        began.wait(20)
+
+    yield hold
+    waited.set()
+    threads[0].join()
 
 
 @pytest.mark.parametrize(
     ("name", "output"), [f for f in FILES if not (f[1].changes or f[1].shared)], ids=label
 )
-def test_what_another_process_writes_is_waited_for_and_looked_at(tmp_path, other, name, output, monkeypatch):
+def test_what_another_process_writes_is_waited_for_and_looked_at(tmp_path, other, name, output, held_elsewhere):
     """The file is not there when the command begins; then it is, and is nobody's to replace."""
-    import filelock  # noqa: F401, so that the wait is not spent on loading it
-
-    monkeypatch.setattr("facepipe.files.lock._PATIENCE", 0.05)
     named = tmp_path / f"foreign{output.suffixes[0]}"
     foreign = output.stands_for(named)[-1]
-    with held_elsewhere(named, lambda: foreign.write_bytes(b"mine")):
-        ended = run(*words(name, {output.parameter: named}, other))
+    held_elsewhere(named, lambda: foreign.write_bytes(b"mine"))
+    ended = run(*words(name, {output.parameter: named}, other))
     first, last = ended.err.splitlines()
     assert ended.code == 2 and f"{named}: another process is changing it" in first
     assert last.startswith(f"facepipe: {foreign}: is there already")
@@ -126,22 +131,21 @@ def test_what_another_process_writes_is_waited_for_and_looked_at(tmp_path, other
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "a.jpg"])
-def test_identify_waits_for_whoever_writes_its_copy(tmp_path, name, monkeypatch):
-    monkeypatch.setattr("facepipe.files.lock._PATIENCE", 0.05)
+def test_identify_waits_for_whoever_writes_its_copy(tmp_path, name, held_elsewhere):
     (tmp_path / "g.parquet").write_bytes(b"gallery")
     (tmp_path / f"in-{name}").write_bytes(b"media")
-    with held_elsewhere(tmp_path / name, lambda: (tmp_path / name).write_bytes(b"mine")):
-        ended = run("identify", tmp_path / f"in-{name}", tmp_path / "g.parquet", "--save", tmp_path / name)
+    held_elsewhere(tmp_path / name, lambda: (tmp_path / name).write_bytes(b"mine"))
+    ended = run("identify", tmp_path / f"in-{name}", tmp_path / "g.parquet", "--save", tmp_path / name)
     assert ended.code == 2 and "another process is changing it" in ended.err and "is there already" in ended.err
     assert (tmp_path / name).read_bytes() == b"mine"
 
 
-def test_two_trainings_in_one_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("facepipe.files.lock._PATIENCE", 0.05)
+def test_two_trainings_in_one_folder(tmp_path, held_elsewhere):
     write_rgb(tmp_path / "crops" / "a" / "1.png", np.zeros((112, 112, 3), np.uint8))
-    with held_elsewhere(tmp_path / "run" / "recipe.toml", lambda: None):
-        told = refused("train", "sphereface4-small", "-d", tmp_path / "crops", "-o", tmp_path / "run")
-    assert "another process trains in it" in told and not (tmp_path / "run").exists()
+    held_elsewhere(tmp_path / "run" / "recipe.toml")
+    words = ["-d", tmp_path / "crops", "-o", tmp_path / "run", "--set", "data.held_out=0", "--device", "cpu"]
+    told = refused("train", write_recipe(tmp_path / "r.toml"), *words)
+    assert "another process trains in it" in told and not (tmp_path / "run" / "recipe.toml").exists()
 
 
 @new_files
