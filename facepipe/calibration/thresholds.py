@@ -91,7 +91,9 @@ def alike_thresholds(
             if len(scores) * far >= _LEAST
         }
         if not values or (deciding and deciding not in values):
-            notes.append(f"no {score} threshold among people who are alike at FAR {far:g}: too few pairs of the worst")
+            notes.append(
+                f"no {score} threshold among people who are alike at FAR {far:g}: {_too_few(groups, deciding, far)}"
+            )
             continue
         worst = deciding = max(values, key=lambda name: values[name])
         told = f"{worst}, {len(groups[worst]):,} pairs, the worst of {len(values)} groups; {measured_on}"
@@ -99,6 +101,13 @@ def alike_thresholds(
             _threshold(far, values[worst], genuine, told, score, flip).model_copy(update={"population": "alike"})
         )
     return thresholds, notes
+
+
+def _too_few(groups: Mapping[str, np.ndarray], deciding: str, far: float) -> str:
+    """Why no group decides: the one that would is too small, or all are."""
+    largest = max(groups, key=lambda name: len(groups[name]))
+    who = f"{deciding}, the worst so far, has" if deciding else f"{largest}, the largest group, has"
+    return f"{who} {len(groups[deciding or largest]):,} pairs, and {_LEAST} false matches take {_LEAST / far:,.0f}"
 
 
 def _threshold(

@@ -141,8 +141,19 @@ def test_a_small_group_counts_only_where_it_tells_something():
     thresholds, notes = alike_thresholds(np.zeros(0), groups, [1e-2, 1 / 300, 1e-3], "these")
     assert [one.far for one in thresholds] == [1e-2, 1 / 300]
     assert all(one.calibrated_on.startswith("b, ") and one.tar is None for one in thresholds)
-    assert notes == ["no cosine threshold among people who are alike at FAR 0.001: too few pairs of the worst"]
-    assert alike_thresholds(np.zeros(0), {"a": np.zeros(2)}, [1e-2], "these")[0] == []
+    told = "no cosine threshold among people who are alike at FAR 0.001: "
+    assert notes == [f"{told}b, the worst so far, has 1,000 pairs, and 3 false matches take 3,000"]
+    thresholds, notes = alike_thresholds(np.zeros(0), {"a": np.zeros(200), "b": np.zeros(9)}, [1e-3], "these")
+    assert not thresholds
+    assert notes == [f"{told}a, the largest group, has 200 pairs, and 3 false matches take 3,000"]
+
+
+def test_people_alike_have_a_threshold_at_one_in_ten_thousand_where_the_worst_group_carries_it():
+    random = np.random.default_rng(5)
+    groups = {"a": random.normal(0.1, 0.1, 40_000), "b": random.normal(0, 0.1, 90_000)}
+    thresholds, notes = alike_thresholds(np.zeros(0), groups, [1e-3, 1e-4], "these")
+    assert [one.far for one in thresholds] == [1e-3, 1e-4] and not notes
+    assert (groups["a"] >= thresholds[1].value).sum() == 4
 
 
 @settings(deadline=None, max_examples=50)
