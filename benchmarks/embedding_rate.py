@@ -2,9 +2,10 @@
 
     python benchmarks/embedding_rate.py PHOTOS -m facepipe-mobilenet -m sface [--crops 256] [--rounds 5] [--json]
 
-Each model is run by each engine, one view of a crop (``--flip none``) and as its card says. ``--plain FILE`` runs a file
-of ``facepipe models export`` by ONNX Runtime alone, with its default settings: one view. The crops are whole photos, made
-as large as a model takes them: how long a network takes does not depend on what they show. Best of the rounds.
+Each model is run by each engine, one view of a crop (``--flip none``) and as its card says. ``--plain FILE`` runs a
+file of ``facepipe models export`` by ONNX Runtime alone, with its default settings: one view. The crops are whole
+photos, made as large as a model takes them: how long a network takes does not depend on what they show. Best of the
+rounds.
 """
 
 import argparse
