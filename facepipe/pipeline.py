@@ -138,19 +138,26 @@ class Cropper:
         detector: None takes every image as an aligned crop already.
         rule: which face of several, see `facepipe.detection.choose`.
         on_miss: ``drop`` images without a face, or let their ``centre`` stand in.
+        aligned: without a detector, how the crops' faces were found, see `facepipe.datasets.samples.cut.found_by`.
     """
 
     def __init__(
-        self, aligner: Aligner, detector: Detector | None, rule: str = "centre", on_miss: str = "drop"
+        self,
+        aligner: Aligner,
+        detector: Detector | None,
+        rule: str = "centre",
+        on_miss: str = "drop",
+        aligned: tuple[Finding, ...] = (),
     ) -> None:
         self.aligner, self.detector, self.rule, self.on_miss = aligner, detector, rule, on_miss
+        self.aligned = aligned or (ALIGNED,)
 
     @property
-    def finding(self) -> Finding:
-        """How it finds faces, as embeddings record it."""
+    def findings(self) -> tuple[Finding, ...]:
+        """How its faces are found, as embeddings record it; several where crops were found in several ways."""
         if self.detector is None:
-            return ALIGNED
-        return detector_settings_of(self.detector) | {"faces": self.rule}
+            return self.aligned
+        return (detector_settings_of(self.detector) | {"faces": self.rule},)
 
     def __call__(self, batch: list[ReadImage]) -> list[CroppedImage]:
         """One `CroppedImage` per image, in order."""
@@ -215,13 +222,13 @@ def embed_batch(
     batch: list[ReadImage], cropper: Cropper, embedder: Embedder, name: Callable[[Path], str] = str
 ) -> Embeddings:
     """`embed_images` of one batch."""
-    return embed_results(cropper(batch), cropper.finding, embedder, name)
+    return embed_results(cropper(batch), cropper.findings, embedder, name)
 
 
 def embed_results(
-    results: list[CroppedImage], finding: Finding, embedder: Embedder, name: Callable[[Path], str] = str
+    results: list[CroppedImage], findings: tuple[Finding, ...], embedder: Embedder, name: Callable[[Path], str] = str
 ) -> Embeddings:
-    """Embed what a `Cropper` made of a batch; ``finding`` is the cropper's."""
+    """Embed what a `Cropper` made of a batch; ``findings`` are the cropper's."""
     crops = [crop for result in results for crop in result.crops]
     stacked = np.stack(crops) if crops else np.zeros((0, *embedder.size, 3), np.uint8)
     return replace(
@@ -234,7 +241,7 @@ def embed_results(
         detected=np.array([result.status != "centre" for result in results for _ in result.crops], bool),
         failed=tuple((name(result.path), result.reason) for result in results if not result.crops),
         detection_score=np.concatenate([_scores(result) for result in results], dtype=np.float32),
-        findings=(finding,),
+        findings=findings,
     )
 
 

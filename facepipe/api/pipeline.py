@@ -239,7 +239,7 @@ class Pipeline:
         results = cropper([image])
         if not results[0].crops:
             raise NoFaceError(self._no_face(results[0]))
-        asked = embed_results(results, cropper.finding, self.embedder)
+        asked = embed_results(results, cropper.findings, self.embedder)
         stored = folder_faces(Path(folder), list_images(folder), self._cropper("all"), self.embedder)
         judge = judge_of(self.embedder.model.card, len(stored.faces), fpir, self.embedder.flip)
         return nearest_faces(asked, stored, Path(folder), judge, top, self.device)[0]

@@ -100,6 +100,7 @@ def command(
     if sort is not None and sheet is None:
         raise click.UsageError("--sort is the order of a --sheet: name its file.")
     from facepipe.cli.embed_sheet import Sheet
+    from facepipe.datasets.samples.cut import found_by
     from facepipe.embed_dataset import EmbeddedFile, NothingToEmbed, embed_dataset
     from facepipe.ensemble import embed_ensemble, embed_ensemble_on, ensemble_of
 
@@ -107,9 +108,11 @@ def command(
     named: list[str | None] = [*models] or [None]
     photos = options.count_photos(paths) if on is None else None
     chosen = options.chosen_engine(engine, device, named, photos, precision)
-    load = partial(_members, named, flip, precision, device, chosen, searched, rule, on_miss)
+    aligned = found_by(paths) if already_aligned else ()
+    how = (chosen, searched, rule, on_miss, aligned)
+    load = partial(_members, named, flip, precision, device, *how)
     # On a cluster the device is the workers'; here the models only tell what they are.
-    members = load() if on is None else _members(named, flip, precision, "cpu", chosen, searched, rule, on_miss)
+    members = load() if on is None else _members(named, flip, precision, "cpu", *how)
     embedders = [embedder for _, embedder in members]
     if already_aligned:
         for embedder in embedders:
@@ -160,7 +163,7 @@ def command(
     if as_json:
         where = {} if out is None else {"out": str(out)}
         made: dict[str, Any] = {"model": identity, "engine": chosen, "precision": embedders[0].precision}
-        made |= {"findings": [members[0][0].finding]}
+        made |= {"findings": list(members[0][0].findings)}
         counts = {"embedded": done.embedded, "failed": done.failed}
         changes = {} if done.changes is None else {"changes": done.changes.counts()}
         print_json({**where, **made, **counts, **changes, **inputs.to_dict()})
@@ -179,6 +182,7 @@ def _members(
     detection: "DetectorSettings | None",
     rule: str,
     on_miss: str,
+    aligned: tuple[dict[str, Any], ...],
 ) -> "Members":
     """What embeds, of this process or of a worker; without a detector the images are crops."""
     from facepipe.alignment import Aligner
@@ -189,6 +193,6 @@ def _members(
     embedders = [options.make_embedder(model, flip, precision, device, engine) for model in models]
     detector = None if detection is None else SameFaces(create_detector(detection, device, engine))
     return [
-        (Cropper(Aligner(embedder.model.card.input.template), detector, rule, on_miss), embedder)
+        (Cropper(Aligner(embedder.model.card.input.template), detector, rule, on_miss, aligned), embedder)
         for embedder in embedders
     ]

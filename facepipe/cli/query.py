@@ -37,7 +37,7 @@ def embed_query(image: "ReadImage", cropper: "Cropper", embedder: "Embedder") ->
     from facepipe.pipeline import embed_results
 
     results = cropper([image])
-    asked = embed_results(results, cropper.finding, embedder)
+    asked = embed_results(results, cropper.findings, embedder)
     if not len(asked):
         settings = getattr(cropper.detector, "settings", None)
         size, crop = results[0].size, embedder.size

@@ -1,15 +1,17 @@
 """How the faces were found whose crops were embedded, as embeddings record it.
 
 A record is a dictionary of JSON values: the detector's settings (`facepipe.detection.DetectorSettings.to_dict`) and
-``faces``, the rule that chose among several. ``detector`` is None in the record of crops that were aligned already.
+``faces``, the rule that chose among several. Of crops that were aligned already the record is the one in the manifest
+beside them; where there is none, ``detector`` says just that.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
 Finding = dict[str, Any]
-ALIGNED: Finding = {"detector": None}
-"""The record of crops that were taken as they came."""
+_ALIGNED_BEFORE = "already aligned"
+ALIGNED: Finding = {"detector": _ALIGNED_BEFORE}
+"""The record of crops that were taken as they came and of which nothing tells how they were found."""
 
 
 def joined_findings(several: Iterable[tuple[Finding, ...]]) -> tuple[Finding, ...]:
@@ -27,7 +29,9 @@ def mixed_detectors(*several: Iterable[Finding]) -> str:
     Other settings of one detector decide which faces are found, and hardly where their landmarks lie: they are not
     remarked. Rows of which no detector is known are passed over.
     """
-    kinds = {str(finding["detector"]) for findings in several for finding in findings if finding.get("detector")}
+    named = {finding.get("detector") for findings in several for finding in findings}
+    # None stood for crops that were aligned already in files of before.
+    kinds = {str(name) for name in named if name not in (None, _ALIGNED_BEFORE)}
     if len(kinds) < 2:
         return ""
     return (

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from facepipe.errors import DatasetError
 
@@ -176,20 +176,24 @@ class Source:
     def _run(
         self, folder: Path, files: Sequence[Path], models: list[str], what: str, read: "Read | None" = None
     ) -> "Embeddings":
+        from facepipe.datasets.samples.cut import found_by
         from facepipe.embedding import join
         from facepipe.ensemble import embed_ensemble, embed_ensemble_on
 
         if not files:
             raise DatasetError(f"{folder}: no images of {what} in it; check the path")
+        aligned: tuple[dict[str, Any], ...] = ()
         if self.already_aligned and read is None:
             self._check_crops(folder, models)
+            aligned = found_by([folder])
         if self.on is None:
-            members = self._members(models)
+            members = self._members(models, aligned)
             with self.progress(what, len(files)) as advance:
                 embeddings = join(list(embed_ensemble(files, members, advance, read, self.halves)))
         else:
             # Without what belongs to this process: workers are sent the rest.
-            load = partial(replace(self, progress=_silent, note=_unheard, rename=None, on=None)._members, models)
+            alone = replace(self, progress=_silent, note=_unheard, rename=None, on=None)
+            load = partial(alone._members, models, aligned)
             with self.progress(what, len(files)) as advance:
                 parts = embed_ensemble_on(self.on, files, load, self.device, advance, read, self.halves)
                 embeddings = join(list(parts))
@@ -205,16 +209,18 @@ class Source:
             if told:
                 self.note(told)
 
-    def _members(self, models: list[str]) -> list[tuple["Cropper", "Embedder"]]:
+    def _members(self, models: list[str], aligned: tuple[dict[str, Any], ...]) -> list[tuple["Cropper", "Embedder"]]:
         from facepipe.ensemble import SameFaces
 
         detector: Detector | None = None
         if not self.already_aligned:
             detector = SameFaces(self.detector())
         named: list[str | None] = [*models] or [None]
-        return [self._member(model, detector) for model in named]
+        return [self._member(model, detector, aligned) for model in named]
 
-    def _member(self, model: str | None, detector: "Detector | None") -> tuple["Cropper", "Embedder"]:
+    def _member(
+        self, model: str | None, detector: "Detector | None", aligned: tuple[dict[str, Any], ...]
+    ) -> tuple["Cropper", "Embedder"]:
         from facepipe.alignment import Aligner
         from facepipe.embedding import Embedder
         from facepipe.pipeline import Cropper
@@ -222,7 +228,7 @@ class Source:
 
         loaded = load(model or DEFAULT, self.device, self.chosen_engine())
         embedder = Embedder(loaded, flip=self.flip, precision=self.precision)
-        cropper = Cropper(Aligner(embedder.model.card.input.template), detector, self.faces, "centre")
+        cropper = Cropper(Aligner(embedder.model.card.input.template), detector, self.faces, "centre", aligned)
         return cropper if self.wrap is None else self.wrap(cropper), embedder
 
     def _together(self, parts: list["Embeddings"], names: Sequence[str] | None) -> "Embeddings":

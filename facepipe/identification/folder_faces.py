@@ -46,7 +46,7 @@ def place_of(folder: Path, cropper: Cropper, embedder: Embedder, strict: bool = 
         embedder.model.identity,
         embedder.flip,
         embedder.precision,
-        cropper.finding,
+        *cropper.findings,
         strict,
         _FORMAT,
     ]

@@ -25,9 +25,9 @@ class LandmarkCropper(Cropper):
         self._faces = faces
 
     @property
-    def finding(self) -> Finding:
+    def findings(self) -> tuple[Finding, ...]:
         """How faces are found: they are listed."""
-        return {"detector": "listed landmarks"}
+        return ({"detector": "listed landmarks"},)
 
     def __call__(self, batch: list[ReadImage]) -> list[CroppedImage]:
         """One `CroppedImage` per image, in order."""

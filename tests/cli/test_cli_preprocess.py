@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from cli_run import refused, run, tiny_model
 
+from facepipe.embedding import load_embeddings
 from facepipe.images import read_rgb, write_rgb
 from facepipe.preprocess import read_manifest
 
@@ -107,6 +108,19 @@ def test_crops_of_another_cut_are_told_to_a_model(raw, tmp_path):
     line = refused(*embed, tmp_path / "old")
     assert "crops cut as 112x112-cp2tform, the model wants 112x112-umeyama; make the crops anew" in line
     assert run(*embed, tmp_path / "new").code == 0
+
+
+def test_crops_say_how_their_faces_were_found(raw, tmp_path):
+    """Embeddings of crops record what embeddings of the photos do; crops of which nothing is known say just that."""
+    model, words = tiny_model(tmp_path / "tiny"), ["--preset", "fast", "--min-face", 30, "--faces", "best"]
+    assert run("preprocess", raw, tmp_path / "crops", *words).code == 0
+    found, after = tmp_path / "photos.parquet", tmp_path / "crops.parquet"
+    told = run("embed", raw, "-o", found, "-m", model, *words, "--json").json["findings"]
+    crops = ["embed", tmp_path / "crops", "-o", after, "-m", model, "--already-aligned", "--json"]
+    assert run(*crops).json["findings"] == told == list(load_embeddings(found).findings)
+    assert load_embeddings(after).findings == tuple(told) and told[0]["min_face"] == 30
+    (tmp_path / "crops" / "manifest.parquet").unlink()
+    assert run(*crops, "--overwrite").json["findings"] == [{"detector": "already aligned"}]
 
 
 def test_a_preset_says_which_face_is_taken(tmp_path, astronaut):

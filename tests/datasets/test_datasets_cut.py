@@ -3,7 +3,8 @@
 import pytest
 
 from facepipe.alignment import TEMPLATES
-from facepipe.datasets.samples.cut import check_cut
+from facepipe.datasets.samples.cut import check_cut, found_by
+from facepipe.detection import preset
 from facepipe.errors import DatasetError
 from facepipe.preprocess.job import Plan
 from facepipe.preprocess.manifest import write_manifest
@@ -69,3 +70,22 @@ def test_a_damaged_manifest_is_named(tmp_path):
     (tmp_path / "manifest.parquet").write_bytes(b"PAR1")
     with pytest.raises(DatasetError, match=r"manifest\.parquet: damaged"):
         check_cut(tmp_path, CUTS[0])
+
+
+def test_how_the_faces_of_crops_were_found(tmp_path):
+    ours = preset("fast", min_face=30)
+    first, second = manifest(tmp_path / "a", detection=ours, rule="best"), manifest(tmp_path / "b")
+    way, usual = ours.to_dict() | {"faces": "best"}, preset().to_dict() | {"faces": "centre"}
+    for place in (first, first / "manifest.parquet", first / "person" / "image.jpg"):
+        assert found_by([place]) == (way,)
+    assert found_by([first, first]) == (way,) and found_by([first, second, first]) == (way, usual)
+
+
+def test_nothing_is_claimed_where_it_is_known_of_some_only(tmp_path):
+    known, nobody = manifest(tmp_path / "known"), tmp_path / "nobody"
+    nobody.mkdir()
+    for unknown in (nobody, old_manifest(tmp_path / "old"), manifest(tmp_path / "taken", detection=None)):
+        assert found_by([unknown]) == found_by([known, unknown]) == ()
+    (known / "manifest-1.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DatasetError, match=r"manifest-1\.parquet: damaged"):
+        found_by([known])

@@ -18,10 +18,12 @@ from facepipe.errors import EmbeddingsError
 from facepipe.pipeline import Cropper
 from facepipe.protocols.landmark_crops import LandmarkCropper
 from facepipe.protocols.result import settings_of
+from facepipe.protocols.risk.damaged import DamagedCropper
 from facepipe.score.store import export_store, open_store
 
 USUAL = preset().to_dict() | {"faces": "centre"}
 SMALL = USUAL | {"min_face": 12}
+BEFORE = {"detector": None}  # what files of before say of aligned crops
 OTHER = preset("yunet").to_dict() | {"faces": "centre"}
 
 
@@ -38,7 +40,7 @@ def some(*findings, model="m@1/c"):
         ([[USUAL], [OTHER]], [USUAL, OTHER], True),
         ([[USUAL, OTHER], [USUAL]], [USUAL, OTHER], True),
         ([[USUAL], []], [USUAL], False),
-        ([[USUAL], [ALIGNED]], [USUAL, ALIGNED], False),
+        ([[USUAL], [ALIGNED], [BEFORE]], [USUAL, ALIGNED, BEFORE], False),
         ([[], []], [], False),
     ],
 )
@@ -51,7 +53,7 @@ def test_put_together(parts, joined, told):
     assert Making.recorded(settings) == join(embeddings).making
 
 
-@given(st.lists(st.lists(st.sampled_from([USUAL, SMALL, OTHER, ALIGNED]), max_size=3).map(tuple), max_size=4))
+@given(st.lists(st.lists(st.sampled_from([USUAL, SMALL, OTHER, ALIGNED, BEFORE]), max_size=3).map(tuple), max_size=4))
 def test_each_way_stands_once_and_none_is_lost(several):
     joined = joined_findings(several)
     kinds = {json.dumps(one) for findings in several for one in findings}
@@ -69,9 +71,11 @@ def test_what_a_cropper_records():
     aligner, settings = Aligner("112x112"), preset("fast", turns=True)
     detector = create_detector(settings, "cpu")
     for found in (detector, SameFaces(detector)):
-        assert Cropper(aligner, found, "largest").finding == settings.to_dict() | {"faces": "largest"}
-    assert Cropper(aligner, None).finding == ALIGNED
-    assert LandmarkCropper(aligner, {}).finding == {"detector": "listed landmarks"}
+        assert Cropper(aligner, found, "largest").findings == (settings.to_dict() | {"faces": "largest"},)
+    assert Cropper(aligner, None).findings == (ALIGNED,)
+    kept = Cropper(aligner, None, aligned=(OTHER, SMALL))
+    assert kept.findings == DamagedCropper(kept).findings == (OTHER, SMALL)
+    assert LandmarkCropper(aligner, {}).findings == ({"detector": "listed landmarks"},)
     assert detector_settings_of(lambda images: [Faces.none() for _ in images]) == {"detector": "function"}
 
 

@@ -1,7 +1,9 @@
-"""How the crops of a folder were cut, as the manifest of ``facepipe preprocess`` in it says."""
+"""How the faces of a folder's crops were found and cut, as the manifest of ``facepipe preprocess`` in it says."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from facepipe.errors import DatasetError
 from facepipe.files.stored import StoredPath
@@ -46,6 +48,34 @@ def check_cut(path: Path, wanted: str) -> str:
     return ""
 
 
+def found_by(paths: Iterable[Path]) -> tuple[dict[str, Any], ...]:
+    """How the faces of crops were found, as `facepipe.embedding.Embeddings.findings` has it: each way once.
+
+    Args:
+        paths: folders of crops, folders or images in one, or manifests.
+
+    Returns:
+        settings of detectors with ``faces``, the rule that chose among several; nothing where no manifest tells of all.
+
+    Raises:
+        DatasetError: a manifest is damaged.
+    """
+    ways: list[dict[str, Any]] = []
+    for path in paths:
+        told = [_way_of(file) for file in _manifests(path)]
+        if not told or None in told:
+            return ()
+        ways += [way for way in told if way is not None and way not in ways]
+    return tuple(ways)
+
+
+def _way_of(file: Path) -> dict[str, Any] | None:
+    """One way; None where the manifest is older than its recording, or the crops were taken as they came."""
+    about = _about(file)[0]
+    detection, rule = (about or {}).get("detection"), (about or {}).get("faces")
+    return detection | {"faces": rule} if isinstance(detection, dict) else None
+
+
 def _manifests(path: Path) -> list[Path]:
     """The manifests that the crops at ``path`` belong to: there, or up to two folders above."""
     if isinstance(path, StoredPath):  # manifests lie beside crops on this machine
@@ -61,15 +91,23 @@ def _manifests(path: Path) -> list[Path]:
 
 def _cut_of(file: Path) -> str | None:
     """The cut; ``old`` for manifests of before it was recorded; None where crops were taken as they came."""
+    about, columns = _about(file)
+    if about is None:
+        return _OLD if columns >= _OWN_COLUMNS else None
+    cut = about["template"]
+    return None if cut is None else str(cut)
+
+
+def _about(file: Path) -> tuple[dict[str, Any] | None, set[str]]:
+    """What a manifest records of its job, None where it is older than that, and its columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         schema = pq.read_schema(file)
         about = json.loads((schema.metadata or {}).get(METADATA, b"null"))
-        cut = None if about is None else about["template"]
+        if about is not None:
+            about["template"]
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{file}: damaged; run 'facepipe preprocess' again to write it anew") from error
-    if about is None:
-        return _OLD if set(schema.names) >= _OWN_COLUMNS else None
-    return None if cut is None else str(cut)
+    return about, set(schema.names)

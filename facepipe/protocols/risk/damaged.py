@@ -62,7 +62,7 @@ class DamagedCropper(Cropper):
     """
 
     def __init__(self, cropper: Cropper, protocol: str = "standard", scorer: Detector | None = None) -> None:
-        super().__init__(cropper.aligner, cropper.detector, cropper.rule, cropper.on_miss)
+        super().__init__(cropper.aligner, cropper.detector, cropper.rule, cropper.on_miss, cropper.aligned)
         self.protocol, self.scorer = protocol, scorer
 
     def __call__(self, batch: list[ReadImage]) -> list[CroppedImage]:
