@@ -3,11 +3,12 @@
     python benchmarks/faults.py PHOTOS [--kills 30] [--seed 0] [--only preprocess]
 
 PHOTOS/identity/image.jpg, some thirty photos. Each command (preprocess, embed, train, gallery add) runs once
-undisturbed, then ``--kills`` times, each time killed after a random share of that time. After each kill whatever bears
-a final name must be readable, and the same command, run again, must give what the undisturbed run gave. Then every
-command runs on a disk that is full after so many bytes (RLIMIT_FSIZE): it must end with exit code 2, one line, and the
-old file whole.
-Prints a line of JSON a command.
+undisturbed, then until ``--kills`` runs were killed, each after a random share of the processor time which that took.
+After each kill whatever bears a final name must be readable, no process of the command may live on, and the same
+command, run again, must give what the undisturbed run gave. Then every command runs on a disk that is full after so
+many bytes (RLIMIT_FSIZE): it must end with exit code 2, one line, and the old file whole.
+Prints a line of JSON a command: ``begun`` counts the kills after which the command's folder held something new,
+``done`` those of them after which it held the whole result.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from facepipe.errors import FacepipeError
 from facepipe.identification import load_gallery
 
 TRAIN = (
-    "schedule.length=40", "schedule.unit=steps", "schedule.warmup=0", "loop.batch=16", "loop.checkpoint_every=10",
+    "schedule.length=40", "schedule.unit=steps", "schedule.warmup=0", "loop.batch=4", "loop.checkpoint_every=5",
     "data.min_images=1", "data.held_out=0", "data.workers=1",
 )  # fmt: skip
 
@@ -90,7 +91,7 @@ def facepipe(words: tuple[str, ...], folder: Path, limit: int | None = None) -> 
 
     return subprocess.Popen(
         [sys.executable, "-m", "facepipe", *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        text=True, preexec_fn=before, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        text=True, preexec_fn=before, env=os.environ | {"OMP_NUM_THREADS": "1"}, start_new_session=True,
     )  # fmt: skip
 
 
@@ -114,52 +115,94 @@ def cases(photos: Path, crops: Path, begun: Path) -> dict[str, Case]:
 
 
 def finished(case: Case, folder: Path) -> tuple[float, Any]:
-    """Seconds and outcome of a run that nobody disturbs."""
-    begin = time.monotonic()
+    """Seconds of processor time, and the outcome of a run that nobody disturbs."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = facepipe(case.words, folder)
     _, err = process.communicate()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode:
         raise SystemExit(f"{' '.join(case.words)}: exit code {process.returncode}: {err[-500:]}")
-    return time.monotonic() - begin, case.outcome(folder)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, case.outcome(folder)
 
 
-def killed(case: Case, folder: Path, after: float) -> bool:
-    """Whether the command was still running when it was killed."""
+def killed(case: Case, folder: Path, after: float) -> subprocess.Popen[str] | None:
+    """The process that was still running when it was killed, ``after`` so much processor time."""
     process = facepipe(case.words, folder)
+    while process.poll() is None:
+        if processor_time(process.pid) >= after:
+            process.kill()
+            return process if process.wait() == -signal.SIGKILL else None
+        time.sleep(0.002)
+    return None
+
+
+def processor_time(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def survivors(session: int, patience: float = 10) -> list[int]:
+    """Processes of a command that outlive its first one by more than ``patience`` seconds."""
+    end = time.monotonic() + patience
+    while found := [number for number in processes() if session_of(number) == session]:
+        if time.monotonic() > end:
+            return found
+        time.sleep(0.1)
+    return []
+
+
+def processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+
+
+def session_of(process: int) -> int | None:
     try:
-        process.communicate(timeout=after)
-        return False
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        return True
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else int(fields[3])
+
+
+def everything(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
 
 
 def measure(case: Case, kills: int, random: np.random.Generator) -> dict[str, Any]:
-    told: dict[str, Any] = {"kills": 0, "damaged": [], "wrong": [], "leftovers": []}
+    told: dict[str, Any] = {"kills": 0, "begun": 0, "done": 0, "damaged": [], "wrong": [], "leftovers": [], "alive": []}
     with tempfile.TemporaryDirectory() as name:
         case.prepare(Path(name))
         seconds, right = finished(case, Path(name))
-    told["seconds"] = round(seconds, 1)
-    for number in range(kills):
+    told["processor seconds"] = round(seconds, 1)
+    for number in range(3 * kills):
+        if told["kills"] == kills:
+            break
         with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            case.prepare(folder)
-            before = case.outcome(folder)
-            after = seconds * random.uniform(0.15, 1)
-            told["kills"] += killed(case, folder, after)
-            try:
-                if case.outcome(folder) not in (before, right):
-                    told["damaged"].append([number, "partial"])
-                if finished(case, folder)[1] != right:
-                    told["wrong"].append(number)
-            except (FacepipeError, OSError, ValueError) as error:
-                told["damaged"].append([number, str(error)])
-            except SystemExit as error:
-                told["wrong"].append([number, str(error)])
-            left = [path.name for path in folder.rglob(".*") if path.is_file() and "tmp" in path.name]
-            told["leftovers"] += left
+            once(case, Path(name), seconds * random.uniform(0.15, 1), right, number, told)
     return told | {"full disk": [full_disk(case, limit) for limit in (0, 200, 3000)]}
+
+
+def once(case: Case, folder: Path, after: float, right: Any, number: int, told: dict[str, Any]) -> None:
+    """Kill the command once, run it again, and count what was found."""
+    case.prepare(folder)
+    before, files = case.outcome(folder), everything(folder)
+    process = killed(case, folder, after)
+    if process is None:
+        return
+    told["kills"] += 1
+    told["begun"] += everything(folder) != files
+    told["alive"] += survivors(process.pid)
+    try:
+        found = case.outcome(folder)
+        told["done"] += found == right
+        if found not in (before, right):
+            told["damaged"].append([number, "partial"])
+        if finished(case, folder)[1] != right:
+            told["wrong"].append(number)
+    except (FacepipeError, OSError, ValueError) as error:
+        told["damaged"].append([number, str(error)])
+    except SystemExit as error:
+        told["wrong"].append([number, str(error)])
+    told["leftovers"] += [path.name for path in folder.rglob(".*") if path.is_file() and "tmp" in path.name]
 
 
 def full_disk(case: Case, limit: int) -> str:

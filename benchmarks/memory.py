@@ -2,9 +2,9 @@
 
     python benchmarks/memory.py [--only preprocess] [--largest 100000]
 
-Sets are made of noise in mixed sizes (24 to 320 pixels, every hundredth a photo of 3 megapixels), pairs and stores of
-random numbers, a video of grey frames. Prints a line of JSON for each command and size: ``items``, ``seconds``,
-``peak_mb`` and ``baseline_mb``, the peak of the same command on the smallest set.
+Sets are made of noise in mixed sizes (24 to 320 pixels, every hundredth a photo of 3 megapixels), crops of noise,
+pairs, stores and galleries of random numbers, a video of grey frames. Prints a line of JSON for each command and size:
+``items``, ``seconds``, ``peak_mb`` and ``baseline_mb``, the peak of the same command on the smallest set.
 """
 
 import argparse
@@ -20,8 +20,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facepipe.embedding import Embeddings
+from facepipe.embedding import Embedder, Embeddings
 from facepipe.embedding.embeddings_file import save_embeddings
+from facepipe.identification import Gallery, save_gallery
+from facepipe.zoo import load
 
 DIM = 128
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -38,6 +40,18 @@ def tree(folder: Path, count: int) -> Path:
         corner = int(random.integers(0, 1536 - side + 1))
         part = noise[corner : corner + side * 4 // 3, corner : corner + side]
         cv2.imwrite(str(person / f"{number}.jpg"), part, [cv2.IMWRITE_JPEG_QUALITY, 40])
+    return folder
+
+
+def crops(folder: Path, count: int) -> Path:
+    """``count`` aligned crops, twenty a person: a hundred different ones under many names."""
+    random = np.random.default_rng(0)
+    noise = random.integers(0, 256, (100, 112, 112, 3)).astype(np.uint8)
+    files = [cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 40])[1].tobytes() for pixels in noise]
+    for number in range(count):
+        person = folder / f"{number // 20:06d}"
+        person.mkdir(parents=True, exist_ok=True)
+        (person / f"{number}.jpg").write_bytes(files[number % 100])
     return folder
 
 
@@ -60,6 +74,18 @@ def pairs(folder: Path, count: int) -> Path:
             other = a ^ 1 if fold % 2 else b
             file.write(f"{a // 2}/{a}.jpg,{other // 2}/{other}.jpg,{int(a // 2 == other // 2)},{fold}\n")
     return folder
+
+
+def people(folder: Path, count: int) -> Path:
+    """A gallery of ``count`` photos, two a person, as of the model that ships."""
+    model = Embedder(load("facepipe-mobilenet", "cpu", "onnx"))
+    random = np.random.default_rng(0)
+    mu = random.normal(size=(count, model.dim)).astype(np.float32)
+    paths = tuple(f"person{number // 2}/{number}.jpg" for number in range(count))
+    kappa = random.uniform(200, 900, count).astype(np.float32)
+    found = Embeddings(mu, model.model.identity, model.flip, paths=paths, kappa=kappa, trained_dim=model.dim)
+    save_gallery(folder / "gallery.parquet", Gallery(found))
+    return folder / "gallery.parquet"
 
 
 def film(folder: Path, frames: int) -> Path:
@@ -124,6 +150,17 @@ def _search(folder: Path, count: int) -> tuple[list[str], int]:
     return ["search", "few/faces.parquet", str(features(folder / "many", count)), "--json"], count
 
 
+def _crops(folder: Path, count: int) -> tuple[list[str], int]:
+    return ["preprocess", str(crops(folder / "raw", count)), "crops", "--already-aligned"], count
+
+
+def _gallery(folder: Path, count: int) -> tuple[list[str], int]:
+    from skimage.data import astronaut
+
+    cv2.imwrite(str(folder / "1.png"), np.asarray(astronaut())[..., ::-1])
+    return ["identify", "1.png", str(people(folder, count)), "--json"], count
+
+
 def _video(folder: Path, count: int) -> tuple[list[str], int]:
     from skimage.data import astronaut
 
@@ -135,10 +172,12 @@ def _video(folder: Path, count: int) -> tuple[list[str], int]:
 
 
 CASES: dict[str, tuple[Make, list[int]]] = {
-    "preprocess": (_preprocess, [1_000, 10_000, 100_000]),
+    "preprocess": (_preprocess, [1_000, 4_000, 16_000]),
+    "preprocess --already-aligned": (_crops, [1_000, 10_000, 100_000]),
     "embed": (_embed, [1_000, 10_000]),
     "eval pairs": (_pairs, [20_000, 200_000, 2_000_000]),
     "search": (_search, [10_000, 100_000, 1_000_000]),
+    "identify a photo": (_gallery, [10_000, 100_000, 1_000_000]),
     "identify a film": (_video, [1_500, 15_000, 90_000]),
 }
 

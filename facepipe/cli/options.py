@@ -74,7 +74,7 @@ precision = click.option(
     type=click.Choice(["auto", "float32", "bfloat16"]),
     default="auto",
     show_default=True,
-    help="Number format of the embedding network; auto takes bfloat16 where the hardware has it.",
+    help="Number format of the embedding network; auto takes bfloat16 where it is faster.",
 )
 figure_precision = click.option(
     "--precision",

@@ -12,6 +12,7 @@ from facepipe.detection.reduce import enlarged, reduced
 from facepipe.detection.resample import Tables, build_tables, cut, shrink
 from facepipe.detection.settings import DetectorSettings
 from facepipe.detection.stages import create_stages
+from facepipe.errors import ModelError
 
 _CELL, _STRIDE = 12, 2
 _PYRAMID_PIXELS = 100_000
@@ -48,6 +49,7 @@ class MTCNN:
 
         Raises:
             FacepipeError: an image is not uint8 H×W×3.
+            ModelError: a network gives numbers that are not finite.
         """
         for image in images:
             check_image(image)
@@ -98,6 +100,7 @@ class MTCNN:
         if not found:
             return arrays.array(np.zeros(0, np.int64)), arrays.array(np.zeros((0, 4), np.float32))
         image, levels, boxes, scores = (arrays.concat(values) for values in zip(*found, strict=True))
+        self._require_numbers(boxes, scores)
         offsets, boxes = boxes[:, 4:], boxes[:, :4]
         keep = arrays.suppress(boxes, scores, image * 1024 + levels, 0.5)
         keep = keep[arrays.suppress(boxes[keep], scores[keep], image[keep], 0.7)]
@@ -113,7 +116,8 @@ class MTCNN:
         for begin in range(first, first + same, step):
             count = min(step, first + same - begin)
             probability, offsets = self._stages.pnet(shrink(tables, begin, count, (height, width)))
-            owner, row, column = arrays.where(probability >= self.settings.thresholds[0])
+            # Put so that NaN is a candidate: it is a fault to be told of, not a place without a face.
+            owner, row, column = arrays.where(~(probability < self.settings.thresholds[0]))
             corner = arrays.float32(arrays.stack([column, row], 1)) * _STRIDE
             boxes = [arrays.floor((corner + 1) / scale), arrays.floor((corner + _CELL) / scale)]
             boxes.append(offsets[owner, :, row, column])
@@ -159,7 +163,21 @@ class MTCNN:
         count = len(image)
         rows = self._passes(count, batch)
         parts = [network(cut(tables, image[one], pixels[one], side)) for one in rows]
-        return image, boxes, [arrays.concat(values)[:count] for values in zip(*parts, strict=True)]
+        said = [arrays.concat(values)[:count] for values in zip(*parts, strict=True)]
+        self._require_numbers(*said)
+        return image, boxes, said
+
+    def _require_numbers(self, *outputs: Any) -> None:
+        """Comparisons take what is no number for a place without a face.
+
+        Raises:
+            ModelError: a network gave NaN or infinity.
+        """
+        if not np.isfinite(self._arrays.host(sum(values.sum() for values in outputs))):
+            raise ModelError(
+                f"MTCNN gives numbers that are not finite by {self.engine}: no face would be found; "
+                "try another --device or --engine"
+            )
 
     def _passes(self, count: int, batch: int) -> list[Any]:
         """Which candidates go through a network together; at least one pass, which may be empty."""

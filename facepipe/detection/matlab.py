@@ -60,6 +60,7 @@ class MatlabMTCNN(MTCNN):
         if not found:
             return self._arrays.array(np.zeros((0, 4), np.float32))
         boxes, scores, offsets, level = (self._arrays.concat(values) for values in zip(*found, strict=True))
+        self._require_numbers(scores, offsets)
         keep = self._kept(boxes, scores, level, 0.5)
         keep = keep[self._kept(boxes[keep], scores[keep], keep * 0, 0.7)]
         boxes, offsets = boxes[keep], offsets[keep]
@@ -79,7 +80,7 @@ class MatlabMTCNN(MTCNN):
         arrays = self._arrays
         probability, offsets = self._stages.pnet(self._input([resized(pixels, height, width)]))
         # MATLAB lists places down one column after the other.
-        column, row = arrays.where(self.settings.thresholds[0] <= probability[0].T)
+        column, row = arrays.where(~(self.settings.thresholds[0] > probability[0].T))
         corner = arrays.float64(arrays.stack([column, row], 1)) * 2
         corners = [arrays.floor((corner + 1) / scale), arrays.floor((corner + 12) / scale)]
         boxes = arrays.float32(arrays.concat(corners, 1))
@@ -114,7 +115,9 @@ class MatlabMTCNN(MTCNN):
     def _run(self, network: Callable[[Any], Any], crops: list[np.ndarray], side: int) -> list[Any]:
         filled = crops + [np.zeros((side, side, 3), np.float32)] * (-len(crops) % _BATCH or _BATCH * (not crops))
         parts = [network(self._input(filled[first : first + _BATCH])) for first in range(0, len(filled), _BATCH)]
-        return [self._arrays.concat(values)[: len(crops)] for values in zip(*parts, strict=True)]
+        said = [self._arrays.concat(values)[: len(crops)] for values in zip(*parts, strict=True)]
+        self._require_numbers(*said)
+        return said
 
     def _input(self, images: list[np.ndarray]) -> Any:
         # N×h×w×3 seen as N×3×h×w is channels_last already.

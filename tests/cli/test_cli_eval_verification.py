@@ -52,7 +52,7 @@ def test_a_figure_does_not_depend_on_the_processor(crops, listed, models, tmp_pa
     """Where the hardware has bfloat16, evaluations and stores are in float32 all the same, and mixing is told."""
     words = ["--pairs", listed, "--json"]
     plain = run("eval", "pairs", crops, *words, "-m", models[0], "--already-aligned").json
-    monkeypatch.setattr("facepipe.devices.has_native_bfloat16", lambda device: True)
+    monkeypatch.setattr("facepipe.devices.is_faster_in_bfloat16", lambda device: True)
     same = run("eval", "pairs", crops, *words, "-m", models[0], "--already-aligned").json
     assert same == plain and plain["settings"]["precision"] == "float32"
     files = [tmp_path / f"{name}.parquet" for name in ("auto", "bfloat16")]

@@ -110,7 +110,7 @@ def test_no_face_at_all(model, tmp_path):
 
 def test_precision(gallery, people, model, tmp_path, monkeypatch):
     """float32 whatever the hardware; what is added or identified follows the gallery; another one is told."""
-    monkeypatch.setattr("facepipe.devices.has_native_bfloat16", lambda device: True)
+    monkeypatch.setattr("facepipe.devices.is_faster_in_bfloat16", lambda device: True)
     path, account = gallery
     assert account["precision"] == "float32"
     copy = tmp_path / "g.parquet"

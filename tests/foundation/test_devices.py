@@ -10,6 +10,7 @@ from facepipe.devices import (
     figure_precision,
     has_native_bfloat16,
     in_halves,
+    is_faster_in_bfloat16,
     whole_float32,
 )
 from facepipe.errors import DeviceError
@@ -92,40 +93,45 @@ def test_precision_by_name():
 def test_bfloat16_on_a_gpu_from_ampere_on(monkeypatch, capability, native):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     device = torch.device("cuda")
-    assert has_native_bfloat16(device) is native
+    assert has_native_bfloat16(device) is native is is_faster_in_bfloat16(device)
     assert choose_precision("auto", device) == (torch.bfloat16 if native else torch.float32)
 
 
 @pytest.mark.parametrize(
-    ("flags", "native"),
+    ("vendor", "flags", "native", "faster"),
     [
-        ("fpu avx2 avx512f", False),
-        ("fpu avx2 avx512f avx512_bf16 fma", True),
-        ("fpu amx_bf16 amx_tile", True),
-        ("fpu avx512_bf16x", False),
-        (None, False),
+        ("GenuineIntel", "fpu avx2 avx512f", False, False),
+        ("GenuineIntel", "fpu avx2 avx512f avx512_bf16 fma", True, False),  # as measured
+        ("AuthenticAMD", "fpu avx2 avx512f avx512_bf16 fma", True, True),  # as measured
+        ("AuthenticAMD", "fpu avx2 avx512f", False, False),
+        ("GenuineIntel", "fpu amx_bf16 amx_tile", True, True),
+        ("GenuineIntel", "fpu avx512_bf16 amx_bf16 amx_tile", True, True),
+        ("AuthenticAMD", "fpu avx512_bf16x", False, False),
+        (None, None, False, False),
     ],
 )
-def test_bfloat16_on_a_cpu_with_instructions_for_it(tmp_path, monkeypatch, flags, native):
+def test_bfloat16_on_a_cpu_with_instructions_for_it(tmp_path, monkeypatch, vendor, flags, native, faster):
     import builtins
 
     listing = tmp_path / "cpuinfo"
     if flags is not None:
-        listing.write_text(f"processor\t: 0\nmodel name\t: A CPU without amx_bf16\nflags\t\t: {flags}\n")
+        about = f"vendor_id\t: {vendor}\nmodel name\t: no amx_bf16\nvmx flags\t: amx_bf16\nflags\t\t: {flags}\n"
+        listing.write_text(f"processor\t: 0\n{about}\nprocessor\t: 1\n{about}")
     real_open = builtins.open
     monkeypatch.setattr(
         devices, "open", lambda path, **kw: real_open(listing if path == "/proc/cpuinfo" else path, **kw), raising=False
     )
-    assert has_native_bfloat16(torch.device("cpu")) is native
-    assert choose_precision("auto", torch.device("cpu")) == (torch.bfloat16 if native else torch.float32)
+    cpu = torch.device("cpu")
+    assert (has_native_bfloat16(cpu), is_faster_in_bfloat16(cpu)) == (native, faster)
+    assert choose_precision("auto", cpu) == (torch.bfloat16 if faster else torch.float32)
 
 
 def test_bfloat16_on_mps_is_not_taken():
-    assert not has_native_bfloat16(torch.device("mps"))
+    assert not has_native_bfloat16(torch.device("mps")) and not is_faster_in_bfloat16(torch.device("mps"))
 
 
 def test_figures_are_in_float32_unless_asked(monkeypatch):
-    monkeypatch.setattr(devices, "has_native_bfloat16", lambda device: True)
+    monkeypatch.setattr(devices, "is_faster_in_bfloat16", lambda device: True)
     assert choose_precision("auto", torch.device("cpu")) == torch.bfloat16
     assert [figure_precision(name) for name in devices.PRECISIONS] == ["float32", "float32", "bfloat16"]
 
