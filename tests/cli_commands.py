@@ -1,7 +1,5 @@
 """All commands of facepipe with what they declare, and command lines made of that: a new command is in every table."""
 
-from importlib import import_module
-
 import click
 
 from facepipe.cli.door import Door
@@ -11,7 +9,7 @@ from facepipe.cli.main import COMMANDS
 def _commands(group=None, name=""):
     if group is None:
         for name in COMMANDS:
-            yield from _commands(import_module(f"facepipe.cli.{name}").command, name)
+            yield from _commands(COMMANDS[name], name)
     elif isinstance(group, click.Group):
         context = click.Context(group)
         for inner in group.list_commands(context):

@@ -156,7 +156,7 @@ def _stand_ins(patch: pytest.MonkeyPatch, width: int) -> None:
     patch.setenv("FACEPIPE_CACHE", f"cache-{width:03d}")
     patch.setattr("requests.get", get)
     portraits = {"Eileen Collins": Path("one.png"), "Grace Hopper": Path("people/Bo [mum]/1.png")}
-    patch.setattr("facepipe.cli.demo.packaged_photo", portraits.__getitem__)
+    patch.setattr("facepipe.cli.commands.demo.packaged_photo", portraits.__getitem__)
     patch.setattr("facepipe.train.toy.train_toy", _toy)
     patch.setattr("facepipe.report.toy_plot.plot_toy", lambda *_: None)
     for protocol in ("openset", "blufr"):  # each file is read in a process of its own

@@ -3,12 +3,11 @@
 PyTorch alone takes longer to import than ``facepipe --help`` may take.
 """
 
-from importlib import import_module
-from keyword import iskeyword
-
 import click
 
+from facepipe.errors import FacepipeError
 from facepipe.nearest import nearest
+from facepipe.registry import FileRegistry
 
 
 class Group(click.Group):
@@ -30,31 +29,41 @@ class Group(click.Group):
 
 
 class LazyGroup(Group):
-    """Each command is ``command`` of the module ``facepipe.cli.PREFIX + name``, with a ``_`` behind it where
-    Python keeps the name for itself.
+    """The commands of a registry, which are imported when asked for; their files say what is listed of them."""
 
-    Args:
-        modules: prefix of the modules' names.
-        lines: command → its line of help, in the order in which they are listed.
-    """
-
-    def __init__(self, *, modules: str, lines: dict[str, str], **settings: object) -> None:
+    def __init__(self, *, commands: FileRegistry[click.Command], **settings: object) -> None:
         super().__init__(**settings)  # type: ignore[arg-type]
-        self.modules, self.lines = modules, lines
+        self.registry = commands
+
+    def lines(self) -> dict[str, str]:
+        """Command → its line of help, without importing it."""
+        return self.registry.lines()
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Names in the order of ``lines``."""
-        return list(self.lines)
+        """Names in the order of `lines`."""
+        return list(self.lines())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command, or None when there is none of that name."""
-        if cmd_name not in self.lines:
+        if cmd_name not in self.registry:
             return None
-        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
-        command: click.Command = import_module(f"facepipe.cli.{self.modules}{module}").command
-        return command
+        return self.registry[cmd_name]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(self.lines.items()))
+            formatter.write_dl(list(self.lines().items()))
+
+
+def command_files(folder: str, *first: str) -> FileRegistry[click.Command]:
+    """The commands of a folder below ``facepipe.cli.commands``: a file each, whose ``command`` it is.
+
+    Installed packages add others by entry points of a group that is called like the folder without ``cli``:
+    ``facepipe.commands``, ``facepipe.commands.eval`` ...
+
+    Args:
+        folder: ``facepipe.cli.commands`` or a package in it.
+        first: names that are listed first, in this order.
+    """
+    group = folder.replace(".cli.", ".")
+    return FileRegistry("command", group, FacepipeError, folder=folder, attribute="command", first=first)

@@ -11,7 +11,7 @@ import click
 from facepipe import __version__
 from facepipe.cli import logs
 from facepipe.cli.interrupted import how_to_go_on
-from facepipe.cli.lazy_group import LazyGroup
+from facepipe.cli.lazy_group import LazyGroup, command_files
 from facepipe.cli.process import Output, Terminated, end_on_signals, open_missing_streams
 from facepipe.errors import FacepipeError
 from facepipe.shown import shown
@@ -21,31 +21,16 @@ LONGEST_LINE = 1000
 
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
-# Command and line of help.
-COMMANDS = {
-    "preprocess": "Detect and align a whole dataset; can be interrupted and resumed.",
-    "train": "Train a backbone from a recipe.",
-    "ablate": "Train the rows of a published ablation and print its table.",
-    "eval": "Run an evaluation protocol (LFW ...).",
-    "calibrate": "Measure a model's thresholds and probabilities on people it does not know, into its card.",
-    "compare": "Say whether two photos show the same person, or which of many do.",
-    "find": "Find the photos in a folder that show the person of a photo.",
-    "detect": "Find faces: boxes, scores and landmarks.",
-    "align": "Cut aligned crops out of photos.",
-    "embed": "Turn photos into embeddings.",
-    "gallery": "Make and keep galleries of known people.",
-    "identify": "Say who of a gallery is in photos, videos, streams.",
-    "search": "Find the nearest faces among saved embeddings.",
-    "cluster": "Group unknown faces among saved embeddings.",
-    "inspect": "Look inside: angles between people, whether probabilities come true, SphereFace's toy picture.",
-    "models": "List, fetch, import and export models.",
-    "bench": "Measure the throughput of every stage on this machine.",
-    "demo": "The main job on two faces that installed packages carry.",
-    "completion": "Print a script that lets bash, zsh or fish complete commands, models and recipes.",
-}
+COMMANDS = command_files(
+    "facepipe.cli.commands",
+    # From photos to figures, then what people do with single photos.
+    "preprocess", "train", "ablate", "eval", "calibrate", "compare", "find", "detect", "align", "embed", "gallery",
+    "identify", "search", "cluster", "inspect", "models", "bench", "demo", "completion",
+)  # fmt: skip
+"""The commands: a file each."""
 
 
-@click.group(cls=LazyGroup, modules="", lines=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="facepipe")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error; works behind any command too.")
 @click.option(

@@ -4,40 +4,17 @@ Frameless, so that a line that is wider than the screen can be read and copied a
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.text import Text
 
-from facepipe.cli.screen import note, out
+from facepipe.cli.screen import note, out, say
 from facepipe.shown import shown
+from facepipe.tables import Column, Line, Summary, Table
 
 GAP = 2
 _PROSE = 24
 """Least width of text that may be broken between words."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column.
-
-    Attributes:
-        title: its head; may be empty.
-        right: its cells end at the right, as figures do.
-        prose: its cells may be broken between words where the screen is narrow.
-        lesser: where the screen is too narrow, columns are left out, those of the highest number first; those of 0
-            never. What was left out is told on stderr.
-    """
-
-    title: str
-    right: bool = False
-    prose: bool = False
-    lesser: int = 0
-
-
-def figures(*titles: str) -> tuple[Column, ...]:
-    """Columns of figures."""
-    return tuple(Column(title, right=True) for title in titles)
 
 
 def show_table(
@@ -75,6 +52,17 @@ def show_table(
         _print(kept, sums, widths)
     if left:
         note(f"left out, since the screen is {room} columns wide: {', '.join(left)}; --json has all")
+
+
+def show_summary(parts: Iterable[Summary]) -> None:
+    """Tables and lines on stdout, notes on stderr, in their order."""
+    for part in parts:
+        if isinstance(part, Table):
+            show_table(part.columns, part.rows, part.title, part.footer)
+        elif isinstance(part, Line):
+            say(part.text)
+        else:
+            note(part.text, style="yellow" if part.warning else "")
 
 
 def _plain(value: object) -> str:

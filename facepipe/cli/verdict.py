@@ -3,8 +3,9 @@
 from typing import Any
 
 from facepipe.cli.screen import note, out, say
-from facepipe.cli.table import Column, show_table
+from facepipe.cli.table import show_table
 from facepipe.shown import shown
+from facepipe.tables import Column
 
 WORDS = {
     "same": "same person",

@@ -1,20 +1,49 @@
 """Evaluation: from images or embeddings and a data set's lists to the typed result of a protocol.
 
 One function per protocol. The first argument is where embeddings come from: a `Source`, or a folder of images or file
-of embeddings, which stands for the source with everything else as usual.
+of embeddings, which stands for the source with everything else as usual. All are imported when they are first asked
+for; those of installed packages are here too.
 """
 
-from facepipe.evaluation.bin import bin
-from facepipe.evaluation.blufr import blufr
-from facepipe.evaluation.cfp import cfp
-from facepipe.evaluation.ijb import ijb
-from facepipe.evaluation.ijba import ijba
-from facepipe.evaluation.lfw import lfw
-from facepipe.evaluation.megaface import megaface
-from facepipe.evaluation.openset import openset
-from facepipe.evaluation.pairs import pairs
-from facepipe.evaluation.risk import risk
-from facepipe.evaluation.source import Source
-from facepipe.evaluation.ytf import ytf
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Source", "bin", "blufr", "cfp", "ijb", "ijba", "lfw", "megaface", "openset", "pairs", "risk", "ytf"]
+from facepipe.evaluation.source import Source
+from facepipe.nearest import did_you_mean
+from facepipe.registry import FileRegistry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from facepipe.evaluation.protocols.bin import bin
+    from facepipe.evaluation.protocols.blufr import blufr
+    from facepipe.evaluation.protocols.cfp import cfp
+    from facepipe.evaluation.protocols.ijb import ijb
+    from facepipe.evaluation.protocols.ijba import ijba
+    from facepipe.evaluation.protocols.lfw import lfw
+    from facepipe.evaluation.protocols.megaface import megaface
+    from facepipe.evaluation.protocols.openset import openset
+    from facepipe.evaluation.protocols.pairs import pairs
+    from facepipe.evaluation.protocols.risk import risk
+    from facepipe.evaluation.protocols.ytf import ytf
+
+__all__ = [
+    "PROTOCOLS", "Source", "bin", "blufr", "cfp", "ijb", "ijba", "lfw", "megaface", "openset", "pairs", "risk", "ytf",
+]  # fmt: skip
+
+PROTOCOLS: "FileRegistry[Callable[..., Any]]" = FileRegistry(
+    "protocol",
+    "facepipe.protocols",
+    folder="facepipe.evaluation.protocols",
+    first=("lfw", "cfp", "pairs", "bin", "ytf", "ijba", "ijb", "megaface", "blufr", "openset", "risk"),
+)
+"""Name → function of a protocol, which takes a `Source` and gives a `facepipe.protocols.Result`."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PROTOCOLS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; {did_you_mean(name, PROTOCOLS)}")
+    return PROTOCOLS[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *PROTOCOLS})

@@ -1,5 +1,6 @@
 """What every protocol returns, and its JSON form."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -9,6 +10,7 @@ from facepipe import __version__
 from facepipe.embedding.making import mixed
 from facepipe.errors import DatasetError
 from facepipe.protocols.verification.outcomes import Outcomes
+from facepipe.tables import Line, Summary, Table, figures
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -40,11 +42,33 @@ class Result:
         protocol: its name.
         settings: everything that the figures depend on: model, flip, score, rule, hash of the data, versions ...
         outcomes: what became of each pair, for paired tests between runs; None where there is no such thing.
+        title: what people are told that this is, where the protocol's name does not say it.
     """
 
     protocol: str
     settings: dict[str, Any] = field(default_factory=dict)
     outcomes: Outcomes | None = None
+    title: str = ""
+
+    @property
+    def named(self) -> str:
+        """The title, or the protocol's name."""
+        return self.title or self.protocol
+
+    def summary(self) -> Iterator[Summary]:
+        """The figures for people. Here, as the fields have them; a protocol's own class finds its own words."""
+        settings = ", ".join(str(self.settings[name]) for name in ("model", "score") if self.settings.get(name))
+        title = f"{self.named}, {settings}" if settings else self.named
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name in _COMMON or one.metadata.get("hidden"):
+                continue
+            if isinstance(value, tuple) and value and is_dataclass(value[0]):
+                columns = [part.name for part in fields(value[0])]
+                rows = [tuple(_cell(getattr(row, name)) for name in columns) for row in value]
+                yield Table(f"{title}: {one.name}", figures(*columns), rows)
+            else:
+                yield Line(f"{title}: {one.name} {_cell(value)}")
 
     def to_dict(self) -> dict[str, Any]:
         """A plain dictionary for JSON: the figures at the top, ``settings`` and ``outcomes`` below them."""
@@ -94,6 +118,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: plain(part) for name, part in value.items()}
     return [plain(part) for part in value] if isinstance(value, tuple | list) else value
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def settings_of(embeddings: "Embeddings", **more: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from cli_run import refused, run, tiny_model
 
-from facepipe.cli.embed_sheet import Sheet
+from facepipe.cli.commands.embed.sheet import Sheet
 from facepipe.embedding import Embeddings, load_embeddings
 from facepipe.errors import EmbeddingsError
 from facepipe.images import read_rgb, write_rgb

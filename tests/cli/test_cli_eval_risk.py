@@ -120,7 +120,7 @@ def test_errors_are_one_line(words, tmp_path, data):
 
 def test_too_few_impostors_are_told_before_the_work(words, monkeypatch, tmp_path):
     """No image is looked at, and the least rate that can be had is said."""
-    risk = importlib.import_module("facepipe.evaluation.risk")  # the package has a function of its name
+    risk = importlib.import_module("facepipe.evaluation.protocols.risk")
     monkeypatch.setattr(risk, "embeddings_of_pairs", lambda *_: pytest.fail("worked first"))
     told = refused(*words[:-1], 1e-3)
     assert "pairs.txt: 30 pairs of different people, and a false-match rate of 0.001 takes 1000" in told

@@ -142,7 +142,7 @@ def test_frames_to_go(gallery, media, model, monkeypatch):
         totals.append(total)
         yield lambda _: None
 
-    monkeypatch.setattr("facepipe.cli.identify.video.progress", progress)
+    monkeypatch.setattr("facepipe.cli.commands.identify.video.progress", progress)
     run("identify", media / "film.mp4", gallery, "-m", model, "--seconds", 0.35)
     run("identify", media / "film.mp4", gallery, "-m", model, "--seconds", 35)
     assert totals == [4, 8]

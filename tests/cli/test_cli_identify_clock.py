@@ -2,7 +2,7 @@
 
 import pytest
 
-from facepipe.cli.identify.video import _clock
+from facepipe.cli.commands.identify.video import _clock
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_help(words, flag):
 
 def test_group_help_lists_every_command_with_its_line():
     out = " ".join(run("--help").out.split())
-    for name, line in COMMANDS.items():
+    for name, line in COMMANDS.lines().items():
         assert f"{name} {line}" in out
     for name in COMMANDS:
         assert isinstance(cli.get_command(click.Context(cli), name), click.Command)

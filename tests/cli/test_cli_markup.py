@@ -9,8 +9,9 @@ from cli_run import run, tiny_model
 from rich.console import Console
 
 from facepipe.cli import screen
-from facepipe.cli.table import Column, show_table
+from facepipe.cli.table import show_table
 from facepipe.images import write_rgb
+from facepipe.tables import Column
 
 NAMES = ["Ann [mum]", "[red]Bo[/red]", "[/]", "Cy :smile:", "[link=x]Di", r"\[b]Ed"]
 

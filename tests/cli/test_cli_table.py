@@ -5,7 +5,8 @@ from cli_run import on_terminal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facepipe.cli.table import Column, figures, show_table
+from facepipe.cli.table import show_table
+from facepipe.tables import Column, figures
 
 COLUMNS = (Column("who"), Column("what it is", prose=True), Column("licence", lesser=1), Column("size", lesser=2))
 ROWS = [("a/rather/long/path/of/a/photo.jpg", "some words that may be broken anywhere between", "MIT", "12 MB")]

@@ -68,11 +68,11 @@ def test_a_function_gives_what_the_command_prints(name, root):
 
 
 def test_every_protocol_is_called_here():
-    assert {name.partition("-")[0] for name in CALLS} == set(evaluate.__all__) - {"Source"}
+    assert {name.partition("-")[0] for name in CALLS} == set(evaluate.PROTOCOLS)
 
 
 def test_nothing_in_the_room_speaks_of_the_command_line():
     """It is a library: what a function takes is called as in Python."""
     room = Path(facepipe.__file__).parent / "evaluation"
-    for path in room.glob("*.py"):
+    for path in room.rglob("*.py"):
         assert not re.findall(r"--[a-z][a-z-]+", path.read_text(encoding="utf-8")), path.name

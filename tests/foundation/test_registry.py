@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from facepipe.errors import DatasetError, ModelError
-from facepipe.registry import Registry
+from facepipe.registry import FileRegistry, Registry
 
 
 @pytest.fixture
@@ -122,3 +122,68 @@ def test_names_are_checked_for_pydantic(colours):
     assert colours.checked("carmine") == "carmine"
     with pytest.raises(ValueError, match="must be one of red, crimson"):
         colours.checked("blue")
+
+
+def test_what_was_imported_before_the_registry_is_asked_is_entered(install):
+    """A person who imports a package whose loss is to be used has entered it."""
+    registry = Registry("colour", "facepipe_test.colours")
+    sys.modules["facepipe_test_registry"] = registry
+    code = "import facepipe_test_registry\nfacepipe_test_registry.add('teal', 7)\n"
+    install("facepipe_test_teal", {"teal": "facepipe_test_teal"}, code)
+    import facepipe_test_teal  # noqa: F401
+
+    assert registry["teal"] == 7 and registry.names() == ["teal"]
+
+
+@pytest.fixture
+def tools(tmp_path, monkeypatch):
+    """A folder whose files are entries, and its registry; importing one of the files fails."""
+    folder = tmp_path / "facepipe_test_tools"
+    folder.mkdir()
+    (folder / "__init__.py").write_text('"""Tools."""\n')
+    (folder / "saw.py").write_text('# A comment.\n\n"""Cuts wood.\n\nSlowly.\n"""\n\ntool = "a saw"\n')
+    (folder / "awl.py").write_text("raise AssertionError('nobody asked')\n")
+    (folder / "_grip.py").write_text("")
+    (folder / "vice").mkdir()
+    (folder / "vice" / "__init__.py").write_text("'''Holds.'''\ntool = 'a vice'\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield FileRegistry(
+        "tool", "facepipe_test.colours", folder="facepipe_test_tools", attribute="tool", first=("vice", "plane")
+    )
+    for name in [name for name in sys.modules if name.startswith("facepipe_test_")]:
+        del sys.modules[name]
+
+
+def test_files_are_entries_and_are_listed_without_being_imported(tools):
+    assert tools.names() == ["vice", "awl", "saw"]
+    assert tools.lines() == {"vice": "Holds.", "awl": "", "saw": "Cuts wood."}
+    assert "saw" in tools and "_grip" not in tools and "facepipe_test_tools.saw" not in sys.modules
+    assert tools["saw"] == "a saw" and tools["vice"] == "a vice"
+    with pytest.raises(ModelError, match=r"^unknown tool 'sew'; did you mean 'saw'\?$"):
+        tools["sew"]
+    with pytest.raises(AssertionError, match="nobody asked"):
+        tools["awl"]
+
+
+def test_an_installed_package_adds_to_files(install, tools):
+    install("facepipe_test_plane", {"plane": "facepipe_test_plane:made"}, '"""Smooths."""\nmade = "a plane"\n')
+    assert tools.names() == ["vice", "awl", "saw", "plane"] and tools.line("plane") == "Smooths."
+    assert "facepipe_test_plane" not in sys.modules
+    assert tools["plane"] == "a plane"
+    assert tools.names() == ["vice", "awl", "saw", "plane"]
+
+
+def test_an_installed_package_cannot_take_the_name_of_a_file(install, tools):
+    install("facepipe_test_thief", {"saw": "facepipe_test_thief:made"})
+    assert tools["saw"] == "a saw"
+    with pytest.raises(ModelError, match="package facepipe_test_thief adds tool 'saw', which exists already"):
+        tools.names()
+
+
+def test_installed_packages_that_lack_their_file(install, tools):
+    install("facepipe_test_bad", {"broken": "facepipe_test_none:made"})
+    assert tools.line("broken") == ""
+    with pytest.raises(ModelError, match=r"tool 'broken' of package facepipe_test_bad cannot be loaded \(No module"):
+        tools["broken"]
+    with pytest.raises(ModelError, match="unknown tool 'hammer'"):
+        tools.line("hammer")

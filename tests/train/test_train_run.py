@@ -20,7 +20,7 @@ from train_tiny import SIDE, crop, write_folders, write_recipe
 
 from facepipe.backbones import Backbone
 from facepipe.backbones.registry import BACKBONES, register
-from facepipe.cli.train import command
+from facepipe.cli.commands.train import command
 from facepipe.embedding import Embedder
 from facepipe.errors import DatasetError, MissingExtraError
 from facepipe.train import RecipeError, Stopped, TrainingError, resolve, train
@@ -173,7 +173,7 @@ def test_kill_minus_nine_and_resume_give_the_same_weights(tmp_path, data):
     slow = (
         "import time; from facepipe.train.loop.trainer import Trainer; step = Trainer.step\n"
         "def wait(self, number, batches):\n    time.sleep(0.05); return step(self, number, batches)\n"
-        "Trainer.step = wait; from facepipe.cli.train import command; command()"
+        "Trainer.step = wait; from facepipe.cli.commands.train import command; command()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", slow, *arguments, *settings],

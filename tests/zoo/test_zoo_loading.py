@@ -335,7 +335,7 @@ def test_listing_starts_no_compiler_either():
 def test_comparing_waits_for_no_file_format():
     _passes(
         "import sys\n"
-        "import facepipe.cli.compare, facepipe.embedding, facepipe.pipeline\n"
+        "import facepipe.cli.commands.compare, facepipe.embedding, facepipe.pipeline\n"
         "assert 'pyarrow' not in sys.modules\n"
         "facepipe.embedding.load_embeddings\n"
         "assert 'pyarrow' in sys.modules\n"

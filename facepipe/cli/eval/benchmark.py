@@ -15,7 +15,8 @@ import click
 from click.core import ParameterSource
 
 from facepipe.cli import options
-from facepipe.cli.eval import command as eval_group
+from facepipe.cli.commands.eval import command as eval_group
+from facepipe.cli.eval.protocol_command import RULE
 from facepipe.cli.eval.source_options import FIELDS, make_source
 from facepipe.cli.workers import chosen_workers
 from facepipe.errors import DatasetError
@@ -60,12 +61,12 @@ class Benchmark:
 
         words = dict(self._context(models=[model], score=score, device=device).params)
         del words["as_json"], words["overwrite"]
-        words["rule"], faces = words.pop("accuracy_rule"), words.pop("rule", "centre")
+        words["rule"], faces = words.pop(RULE), words.pop("rule", "centre")
         if "preset" in words:
             words["detection"] = options.detector_settings(words)
         words["on"] = chosen_workers(words)
         given = {name: words.pop(name) for name in FIELDS if name in words and name != "rule"}
-        function = getattr(evaluation, self.words[0])
+        function = evaluation.PROTOCOLS[self.words[0]]
         result: Measured = function(source=make_source(given | {"rule": faces}), **words)
         return replace(result, settings=result.settings | {"benchmark": shlex.join(self.words)})
 

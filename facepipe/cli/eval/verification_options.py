@@ -8,7 +8,6 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.choices import accuracy_rules, table_option
-from facepipe.cli.choices import score as score
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,39 +29,27 @@ fars = click.option(
 damage = click.option("--damage", type=click.Choice(["standard"]), help="Mix in damaged copies of the images.")
 
 
+form = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["auto", "csv", "lfw", "two-lines", "lines"]),
+    default="auto",
+    show_default=True,
+    help="csv: columns a,b,same[,fold] under headings; lfw: LFW's pairs.txt; two-lines: CALFW's and CPLFW's lists; "
+    "lines: IMAGE IMAGE 1; auto: by the first line.",
+)
+
+
 def pairs_list(command: F) -> F:
-    """``--pairs`` and ``--format``; the command gets them as ``pairs`` and ``form``."""
-    form = click.option(
-        "--format",
-        "form",
-        type=click.Choice(["auto", "csv", "lfw", "two-lines", "lines"]),
-        default="auto",
-        show_default=True,
-        help="csv: columns a,b,same[,fold] under headings; lfw: LFW's pairs.txt; two-lines: CALFW's and CPLFW's "
-        "lists; lines: IMAGE IMAGE 1; auto: by the first line.",
-    )
+    """``--pairs`` and `form`; the command gets them as ``pairs`` and ``form``."""
     pairs = click.option(
         "--pairs", "pairs", required=True, type=click.Path(path_type=Path), help="The list: see --format."
     )
     return pairs(form(command))
 
 
-def verification(rule: str) -> Callable[[F], F]:
-    """``--rule``, ``--score``, ``--on-miss`` and ``--far``, with the rule that the protocol's literature has."""
-
-    def decorate(command: F) -> F:
-        return accuracy_rule(rule)(score(on_miss(fars(command))))
-
-    return decorate
-
-
-def accuracy_rule(default: str) -> Callable[..., Any]:
-    """``--rule``, with the default that the protocol's literature has."""
+def accuracy_rule(default: str, parameter: str) -> Callable[..., Any]:
+    """``--rule``, with the default that the protocol's literature has, as ``parameter``."""
     return table_option(
-        "--rule",
-        "accuracy_rule",
-        lines=accuracy_rules,
-        default=default,
-        show_default=True,
-        help="How accuracy is counted.",
+        "--rule", parameter, lines=accuracy_rules, default=default, show_default=True, help="How accuracy is counted."
     )

@@ -24,6 +24,8 @@ from facepipe.protocols.result import FLAT, Result, settings_of
 from facepipe.protocols.roc import OperatingPoint
 from facepipe.protocols.rows import find_rows
 from facepipe.protocols.score_blocks import score_blocks
+from facepipe.protocols.summary import cmc_line, points_table
+from facepipe.tables import Summary
 
 BLUFR_FARS = (1e-2, 1e-3, 1e-4)
 BLUFR_FPIRS = (1e-1, 1e-2, 1e-3)
@@ -70,6 +72,13 @@ class BlufrResult(Result):
     dir: tuple[BlufrDir, ...]
     cmc: dict[str, MeanShare]
     trials: tuple[BlufrTrial, ...]
+
+    def summary(self) -> Iterator[Summary]:
+        """As of `Result`."""
+        title = f"BLUFR, {self.settings['model']}, score {self.settings['score']}, {len(self.trials)} trials"
+        yield from points_table(self.tar, "far", "tar", f"{title}: verification (VR)")
+        yield from points_table(self.dir, "fpir", "tpir", f"{title}: DIR at rank 1")
+        yield cmc_line(self.cmc, "mated probes")
 
 
 def evaluate_blufr(

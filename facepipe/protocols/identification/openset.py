@@ -1,6 +1,6 @@
 """Open-set and closed-set identification on LFW (Best-Rowden et al., TIFS 2014; lists as ProbFace has them)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from facepipe.protocols.identification.trials import (
 )
 from facepipe.protocols.result import Result, settings_of
 from facepipe.protocols.rows import find_rows
+from facepipe.protocols.summary import cmc_line, points_table
+from facepipe.tables import Note, Summary
 
 OPENSET_FPIRS = (1e-2, 1e-3, 1e-4)
 OPENSET_RANKS = (1, 5, 10)
@@ -28,6 +30,18 @@ class OpenSetResult(Result):
     dir: tuple[MeanTpir, ...]
     cmc: dict[str, MeanShare]
     trials: tuple[TrialFigures, ...]
+
+    def summary(self) -> Iterator[Summary]:
+        """As of `Result`."""
+        settings = self.settings
+        kind = "closed set" if settings["closed"] else "open set"
+        title = f"LFW, {kind}, {settings['model']}, score {settings['score']}, {len(self.trials)} trials"
+        if not settings["closed"]:
+            yield from points_table(self.dir, "fpir", "tpir", f"{title}: DIR at rank 1")
+        yield cmc_line(self.cmc, f"{title}, mated probes")
+        if settings["lists"] != "published":
+            drawn = f"lists {settings['lists']}: of the published sizes, but not the published lists"
+            yield Note(drawn, warning=True)
 
 
 def evaluate_openset(

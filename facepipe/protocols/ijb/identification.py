@@ -1,6 +1,6 @@
 """IJB-B and IJB-C, 1:N, in the two readings under which figures are published; they cannot be compared."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,8 @@ from facepipe.protocols.identification.top_scores import TopScores
 from facepipe.protocols.result import FLAT, Result, settings_of
 from facepipe.protocols.roc import clopper_pearson
 from facepipe.protocols.score_blocks import score_blocks
+from facepipe.protocols.summary import cmc_line, ijb_title, points_table
+from facepipe.tables import Summary
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,15 @@ class OpenReadingResult(Result):
     galleries: tuple[GalleryFigures, ...]
     probes: int
 
+    def summary(self) -> Iterator[Summary]:
+        """As of `Result`."""
+        yield cmc_line(self.cmc, f"{self.settings['reading']} set, {self.probes} probes")
+        title = ijb_title(self.settings, "1:N")
+        for number, gallery in enumerate(self.galleries, 1):
+            heading = f"{title}, gallery {number}: {gallery.subjects} subjects"
+            yield from points_table(gallery.search.tpir, "fpir", "tpir", heading)
+        yield from points_table(self.tpir, "fpir", "tpir", f"{title}, mean of the galleries")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClosedReadingResult(Result):
@@ -79,6 +90,12 @@ class ClosedReadingResult(Result):
     pooled: tuple[SearchPoint, ...]
     subjects: int
     probes: int
+
+    def summary(self) -> Iterator[Summary]:
+        """As of `Result`."""
+        yield cmc_line(self.cmc, f"{self.settings['reading']} set, {self.probes} probes")
+        title = f"{ijb_title(self.settings, '1:N')}: false matches by probes, rank ignored (ijb_1n.py)"
+        yield from points_table(self.pooled, "fpir", "tpir", title)
 
 
 def evaluate_open(

@@ -1,6 +1,6 @@
 """IJB-A (Klare et al., CVPR 2015): verification and search over ten splits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,9 @@ from facepipe.protocols.result import FLAT, Result, settings_of
 from facepipe.protocols.roc import OperatingPoint, tar_at_far, tar_at_rounded_far
 from facepipe.protocols.rows import find_rows
 from facepipe.protocols.score_blocks import score_blocks
+from facepipe.protocols.summary import cmc_line, points_table
 from facepipe.score.pairs import score_pairs
+from facepipe.tables import Note, Summary
 
 IJBA_FARS = (1e-1, 1e-2, 1e-3)
 IJBA_FPIRS = (1e-1, 1e-2)
@@ -25,6 +27,7 @@ IJBA_RULES = {"exact": tar_at_far, "rounded": tar_at_rounded_far}
 the number above it, so that no more than k pass. ``rounded``: k = round(FAR·N), as in the programs of PFE."""
 IJBA_RECIPE = TemplateRecipe(feature_norm=False, detector_score=False)
 """Mean of unit features inside each photo or video, then over them."""
+SPLITS = 10
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,12 @@ class IjbaVerifyResult(Result):
     tar: tuple[MeanTar, ...]
     splits: tuple[VerifyFigures, ...]
 
+    def summary(self) -> Iterator[Summary]:
+        """As of `Result`."""
+        title = f"{_title(self.settings, len(self.splits))}, rule {self.settings['rule']}"
+        yield from points_table(self.tar, "far", "tar", title)
+        yield from _too_few(len(self.splits))
+
 
 @dataclass(frozen=True, kw_only=True)
 class IjbaSearchResult(Result):
@@ -60,6 +69,22 @@ class IjbaSearchResult(Result):
     cmc: dict[str, MeanShare]
     tpir: tuple[MeanTpir, ...]
     splits: tuple[SplitSearch, ...]
+
+    def summary(self) -> Iterator[Summary]:
+        """As of `Result`."""
+        yield cmc_line(self.cmc, "mated probes")
+        yield from points_table(self.tpir, "fpir", "tpir", _title(self.settings, len(self.splits)))
+        yield from _too_few(len(self.splits))
+
+
+def _title(settings: dict[str, Any], splits: int) -> str:
+    return f"IJB-A, {settings['model']}, score {settings['score']}, pool {settings['pool']}, {splits} splits"
+
+
+def _too_few(splits: int) -> Iterator[Summary]:
+    if splits < SPLITS:
+        what = f"{splits} of the protocol's {SPLITS} splits"
+        yield Note(f"{what}: not a figure to compare with published ones", warning=True)
 
 
 def verify_names(splits: Iterable[VerifySplit]) -> list[str]:

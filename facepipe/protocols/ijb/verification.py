@@ -1,6 +1,6 @@
 """IJB-B and IJB-C, 1:1: TAR at FAR over pairs of templates."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +19,10 @@ from facepipe.protocols.roc import (
     tar_at_far,
     tar_at_nearest_fpr,
 )
+from facepipe.protocols.summary import ijb_title, percent, tar_table
 from facepipe.protocols.verification.outcomes import MOST_SCORES, Outcomes
 from facepipe.score.pairs import score_pairs
+from facepipe.tables import Line, Summary
 
 IJB_RULES = {"exact": tar_at_far, "nearest": tar_at_nearest_fpr}
 """``exact``: the k-th highest impostor score is the threshold, k = ⌊FAR·N⌋, accept at or above it; where scores tie,
@@ -46,6 +48,12 @@ class TemplatesResult(Result):
     genuine: int
     impostor: int
     faces: int | None = field(default=None, metadata=HIDDEN)
+
+    def summary(self) -> Iterator[Summary]:
+        """As of `Result`."""
+        counts = f"{self.faces} faces, {self.genuine} genuine and {self.impostor} impostor pairs"
+        yield from tar_table(self.tar, f"{ijb_title(self.settings, '1:1')}, rule {self.settings['rule']}, {counts}")
+        yield Line(f"equal error rate {percent(self.eer)}")
 
 
 def ijb_templates(

@@ -20,7 +20,9 @@ from facepipe.protocols.megaface.protocol import MEGAFACE_FARS, MEGAFACE_RANKS, 
 from facepipe.protocols.result import FLAT, Result, settings_of
 from facepipe.protocols.roc import OperatingPoint
 from facepipe.protocols.rows import find_rows
+from facepipe.protocols.summary import cmc_line, points_table
 from facepipe.score import unit
+from facepipe.tables import Summary
 
 _LOOKED_AT = 64
 
@@ -62,6 +64,16 @@ class MegafaceResult(Result):
     tar: tuple[OperatingPoint, ...]
     cmc: dict[str, float]
     figures: MegafaceFigures = field(metadata=FLAT)
+
+    def summary(self) -> Iterator[Summary]:
+        """As of `Result`."""
+        about = f"{self.settings['model']}, score {self.settings['score']}"
+        title = f"MegaFace, {about}, {self.figures.probes} probes of {self.figures.people} people"
+        for row in self.figures.sizes:
+            noise = f", {row.noise} of them noise" if row.noise else ""
+            what = f"{row.distractors} distractors{noise}"
+            yield cmc_line(row.cmc, f"{title}, {what}")
+        yield from points_table(self.tar, "far", "tar", f"{title}, {what}")
 
 
 def photos_of_embeddings(embeddings: Embeddings, names: Sequence[str] | None = None) -> Photos:

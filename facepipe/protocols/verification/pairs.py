@@ -1,6 +1,6 @@
 """Verification on any list of pairs: accuracy over folds, TAR at FAR, equal error rate and area."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from facepipe.protocols.roc import FARS, OperatingPoint, area_under_curve, equal
 from facepipe.protocols.rows import find_rows, reason_of
 from facepipe.protocols.verification.accuracy_rules import ACCURACY_RULES
 from facepipe.protocols.verification.outcomes import Outcomes
+from facepipe.protocols.verification.summary import pairs_summary
 from facepipe.protocols.verification.tenfold import (
     Judged,
     deviation,
@@ -22,6 +23,7 @@ from facepipe.protocols.verification.tenfold import (
 )
 from facepipe.protocols.verification.validation_rate import ValidationRate, validation_rate
 from facepipe.score.pairs import score_pairs
+from facepipe.tables import Summary
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -75,6 +77,10 @@ class VerificationResult(PairsResult):
     images: int
     undetected: int
     reasons: dict[str, str] = field(default_factory=dict, metadata=IF_ANY)
+
+    def summary(self) -> Iterator[Summary]:
+        """As of `Result`."""
+        return pairs_summary(self, f"{self.images} images", self.undetected, self.reasons)
 
 
 def evaluate_pairs(

@@ -1,6 +1,6 @@
 """YouTube Faces (Wolf et al. 2011): frames pooled to one embedding per video, then verification of video pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,9 @@ from facepipe.errors import DatasetError
 from facepipe.protocols.result import IF_ANY
 from facepipe.protocols.roc import FARS
 from facepipe.protocols.verification.pairs import PairsResult, evaluate_pairs
+from facepipe.protocols.verification.summary import pairs_summary
 from facepipe.score.pool import pool
+from facepipe.tables import Note, Summary
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -38,6 +40,11 @@ class VideosResult(PairsResult):
     frames_without_face: int
     frames_unreadable: int
     videos: int
+
+    def summary(self) -> Iterator[Summary]:
+        """As of `Result`."""
+        yield from pairs_summary(self, f"{self.videos} videos", self.undetected, self.reasons)
+        yield Note(f"{self.frames} frames used, {self.frames_without_face} without a face left out")
 
 
 def evaluate_ytf(

@@ -1,0 +1,149 @@
+"""Train the rows of a published ablation and print its table."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from facepipe.cli import options, train_options
+from facepipe.cli.commands.ablate.table import ablation_json, show_ablation
+from facepipe.cli.door import Output, door
+from facepipe.cli.named import ABLATION, RECIPE
+from facepipe.cli.screen import note, print_json
+from facepipe.cli.table import show_table
+from facepipe.errors import DatasetError
+from facepipe.protocols.summary import percent
+from facepipe.tables import Column
+
+if TYPE_CHECKING:
+    from facepipe.cli.eval.benchmark import Benchmark, Measured
+    from facepipe.train.ablation import Variant
+
+
+@click.command("ablate")
+@click.argument("ablation", required=False, type=ABLATION)
+@click.argument("benchmarks", nargs=-1, metavar="[BENCHMARK]...")
+@click.option("--recipe", type=RECIPE, help="A recipe by name or path [default: the ablation's].")
+@train_options.data
+@click.option(
+    "--out", "-o", "folder", type=options.output_path, help="Folder of runs and results [default: runs/ABLATION]."
+)
+@train_options.overrides
+@train_options.seed
+@options.device
+@click.option("--list", "list_ablations", is_flag=True, help="List the ablations that come with facepipe.")
+@options.as_json
+@door(Output("folder"), reads=("paths",), walks=("paths",))
+def command(
+    ablation: str | None,
+    benchmarks: tuple[str, ...],
+    recipe: str | None,
+    paths: tuple[Path, ...],
+    folder: Path | None,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    device: str,
+    list_ablations: bool,
+    as_json: bool,
+) -> None:
+    """Train the rows of an ablation, evaluate each, and print one table.
+
+    ABLATION is the name of a shipped one or the path of a TOML file. A BENCHMARK is one of insightface's .bin
+    files, or NAME='PROTOCOL ...' with the words of a 'facepipe eval' command, without --model and --score:
+
+    \b
+    facepipe ablate probface bins/*.bin -d CROPS -o runs/ablation
+    facepipe ablate probface LFW='lfw lfw96 --already-aligned --pairs pairs.txt' -d CROPS
+
+    Whatever stopped it, the same command goes on: finished rows and results are not made again.
+    """
+    if list_ablations:
+        _list(as_json)
+        return
+    from facepipe.cli.eval.benchmark import parse_benchmark
+    from facepipe.train.ablation import load_ablation, variants
+
+    if ablation is None:
+        raise DatasetError("no ablation: name one (facepipe ablate --list shows them)")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise DatasetError("ablate runs in one process: train the rows with torchrun -m facepipe train, then run it")
+    plan = load_ablation(ablation)
+    asked = [parse_benchmark(text, plan.columns) for text in benchmarks]
+    _require_distinct(ablation, asked)
+    target = folder or Path("runs") / Path(ablation).stem
+    rows = variants(plan, recipe, target, paths, train_options.with_short(overrides, seed))
+    finished = {row.name: _is_finished(row) for row in rows}
+    results: dict[str, dict[str, Measured]] = {}
+    for row in rows:
+        _train(row, finished[row.name], device)
+        results[row.name] = {one.name: _evaluate(one, row, target, device) for one in asked}
+    if as_json:
+        print_json(ablation_json(ablation, rows, results))
+    else:
+        show_ablation(plan, rows, results, target)
+
+
+def _require_distinct(ablation: str, asked: list["Benchmark"]) -> None:
+    names = [benchmark.name for benchmark in asked]
+    if not names:
+        raise DatasetError(f"ablation {ablation}: name a benchmark, such as a .bin file of insightface's; see --help")
+    twice = next((name for name in names if names.count(name) > 1), "")
+    if twice:
+        raise DatasetError(f"benchmark {twice}: named twice")
+
+
+def _is_finished(row: "Variant") -> bool:
+    """Whether nothing is to be trained; if something is, the data must be there."""
+    from facepipe.datasets.open_samples import require_paths
+    from facepipe.train.run.finished import is_finished
+
+    if not row.row.trained or is_finished(row.recipe, row.run):
+        return True
+    require_paths(row.recipe.data.paths)
+    return False
+
+
+def _train(row: "Variant", finished: bool, device: str) -> None:
+    from facepipe.train import Stopped, train
+    from facepipe.train.evaluation.pairs import evaluation_of
+
+    title = row.row.title
+    if finished:
+        note(f"{title}: {row.run} is finished" if row.row.trained else f"{title}: {row.model} as it is")
+        return
+    note(f"{title}: trains in {row.run}")
+    try:
+        train(row.recipe, row.run, resume=True, device=device, evaluation=evaluation_of(row.recipe))
+    except Stopped as stopped:
+        note(f"{str(stopped).partition(';')[0]}; run the same command again to go on")
+        sys.exit(stopped.exit_code)
+
+
+def _evaluate(benchmark: "Benchmark", row: "Variant", target: Path, device: str) -> "Measured":
+    from facepipe.cli.eval.benchmark import kept_result
+
+    file = target / "results" / benchmark.name / f"{row.name}.json"
+    result, kept = kept_result(file, benchmark, row.model, row.row.score, device)
+    reason = result.reasons.get("accuracy", "")
+    told = percent(result.accuracy) + (f" ({reason})" if reason else "")
+    note(f"{row.row.title}, {benchmark.name}: {told} by {row.row.score}" + (f", kept in {file}" if kept else ""))
+    return result
+
+
+def _list(as_json: bool) -> None:
+    from facepipe.train.ablation import load_ablation, shipped_ablations
+
+    plans = {name: load_ablation(name) for name in shipped_ablations()}
+    if as_json:
+        print_json({name: plan.model_dump() for name, plan in plans.items()})
+        return
+    columns = (Column("ablation"), Column("recipe"), Column("rows", prose=True), Column("about", prose=True, lesser=1))
+    show_table(
+        columns,
+        [
+            (name, plan.recipe, ", ".join(row.title for row in plan.rows.values()), plan.about)
+            for name, plan in plans.items()
+        ],
+    )

@@ -1,0 +1,80 @@
+"""The table of an ablation."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facepipe.cli.screen import note
+from facepipe.cli.table import show_table
+from facepipe.protocols.summary import NONE
+from facepipe.tables import Column, figures
+
+if TYPE_CHECKING:
+    from facepipe.cli.eval.benchmark import Measured
+    from facepipe.train.ablation import Ablation, Variant
+
+
+def ablation_json(ablation: str, rows: list["Variant"], results: dict[str, dict[str, "Measured"]]) -> dict[str, Any]:
+    """For programs: of each row the model, the score, and every benchmark's accuracy (fractions) and command.
+
+    Args:
+        ablation: its name.
+        rows: from top to bottom.
+        results: row → benchmark → result.
+    """
+    return {
+        "ablation": ablation,
+        "rows": [
+            {
+                "row": row.name,
+                "title": row.row.title,
+                "model": next(iter(results[row.name].values())).settings["model"],
+                "run": str(row.run) if row.row.trained else None,
+                "score": row.row.score,
+                "benchmarks": {
+                    name: {
+                        "accuracy": result.accuracy,
+                        "std_error": result.std_error,
+                        "std_dev": result.std_dev,
+                        "pairs": result.pairs,
+                        "command": f"facepipe eval {result.settings['benchmark']}",
+                    }
+                    for name, result in results[row.name].items()
+                },
+                "mean": _mean(results[row.name]),
+            }
+            for row in rows
+        ],
+    }
+
+
+def show_ablation(
+    plan: "Ablation", rows: list["Variant"], results: dict[str, dict[str, "Measured"]], target: Path
+) -> None:
+    """For people: a column for each benchmark of the ablation, a dash where it was not measured, and the mean.
+
+    Args:
+        plan, rows, results: as in `ablation_json`.
+        target: the folder that holds the results.
+    """
+    measured = list(results[rows[0].name])
+    columns = list(dict.fromkeys([*plan.columns, *measured]))
+    table = []
+    for row in rows:
+        found = results[row.name]
+        shares = [found[name].accuracy if name in found else None for name in columns]
+        table.append((row.row.title, *map(_hundred, (*shares, _mean(found)))))
+    show_table((Column(""), *figures(*columns, "mean")), table, "accuracy in %")
+    known = [name for name in measured if results[rows[0].name][name].accuracy is not None]
+    if 0 < len(known) < len(columns):
+        note(f"mean: of {', '.join(known)}")
+    note(f"whether a difference is more than chance: facepipe eval compare {target / 'results' / measured[0]}/*.json")
+
+
+def _hundred(share: float | None) -> str:
+    return NONE if share is None else f"{100 * share:.2f}"
+
+
+def _mean(results: dict[str, "Measured"]) -> float | None:
+    """Of the benchmarks that have an accuracy."""
+    known = [result.accuracy for result in results.values() if result.accuracy is not None]
+    return sum(known) / len(known) if known else None

@@ -1,0 +1,105 @@
+"""Measure the throughput of every stage on this machine."""
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.door import door
+from facepipe.cli.screen import note, print_json, progress, say
+from facepipe.cli.table import show_table
+from facepipe.errors import DatasetError, ModelError
+from facepipe.files import PassedOver
+from facepipe.tables import Column, figures
+
+if TYPE_CHECKING:
+    from facepipe.bench import StageRow
+    from facepipe.detection import DetectorSettings
+    from facepipe.embedding import Embedder
+
+
+@click.command("bench")
+@click.argument("images", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "-n", "count", type=click.IntRange(min=1), default=1000, show_default=True, help="How many images of the folder."
+)
+@options.model
+@options.precision
+@options.device
+@options.detection
+@options.as_json
+@door(reads=("images",), there=("images",), walks=("images",))
+def command(
+    images: Path | None,
+    count: int,
+    model: str | None,
+    precision: str,
+    device: str,
+    detection: "DetectorSettings",
+    as_json: bool,
+) -> None:
+    """Measure the throughput of every stage, beside peers that are installed.
+
+    IMAGES is a folder of photos, best of one size such as LFW's; without it, a photo that scikit-image carries is
+    used again and again. Peers, each in a process of its own: facenet-pytorch's MTCNN in batches of 32 with the same
+    settings, and a plain float32 forward of the same embedding network. Without a model in the cache an untrained
+    MobileFaceNet stands in, which is as fast.
+    """
+    import torch
+
+    from facepipe.bench import bench
+    from facepipe.devices import choose_device
+    from facepipe.images import list_images
+
+    passed = PassedOver()
+    paths = list(islice(list_images(images, passed=passed), count)) if images else _portraits(min(count, 256))
+    if not paths:
+        raise DatasetError(f"{images}: no images in it; name a folder of photos")
+    if passed:
+        note(passed.line())
+    embedder = _embedder(model, precision, device)
+    chosen = str(choose_device(device))
+    with progress("measuring", 4 * len(paths)) as advance:
+        rows = bench(paths, embedder, detection, chosen, advance)
+    about = {"images": len(paths), "device": chosen, "threads": torch.get_num_threads(), "torch": torch.__version__,
+             "model": embedder.model.identity, "detection": detection.to_dict()}  # fmt: skip
+    if as_json:
+        print_json(about | {"stages": [vars(row) for row in rows]})
+    else:
+        _show(rows, about)
+
+
+def _portraits(count: int) -> list[Path]:
+    from facepipe.cli.commands.demo import packaged_photo
+
+    return [packaged_photo("Eileen Collins")] * count
+
+
+def _embedder(model: str | None, precision: str, device: str) -> "Embedder":
+    try:
+        return options.make_embedder(model, None, precision, device)
+    except ModelError:
+        if model is not None:
+            raise
+    from facepipe.backbones import create
+    from facepipe.devices import choose_device
+    from facepipe.embedding import Embedder
+    from facepipe.zoo import Model, find_card
+
+    note("no model in the cache: measuring an untrained MobileFaceNet")
+    card = find_card("mobilefacenet-casia").model_copy(update={"name": "untrained"})
+    network = create("mobilefacenet", input_size=card.input.size, embedding_dim=card.embedding.dim).eval()
+    where = choose_device(device)
+    return Embedder(Model(card, network.to(where), "untrained", where), precision=precision)
+
+
+def _show(rows: list["StageRow"], about: dict[str, Any]) -> None:
+    columns = (Column("stage"), Column("who"), *figures("per second", "facepipe is"))
+    ratios = ["" if row.facepipe_times is None else f"{row.facepipe_times:.2f} ×" for row in rows]
+    cells = [(row.stage, row.who, f"{row.per_second:.1f}", ratio) for row, ratio in zip(rows, ratios, strict=True)]
+    show_table(columns, cells)
+    detection = ", ".join(f"{key} {value}" for key, value in about["detection"].items())
+    for key, value in (about | {"detection": detection}).items():
+        say(f"{key}: {value}")

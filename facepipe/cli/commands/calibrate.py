@@ -1,0 +1,244 @@
+"""Measure a model's thresholds and probabilities on people it does not know, into its card."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.door import Output, door
+from facepipe.cli.made import is_card
+from facepipe.cli.named import MODEL
+from facepipe.cli.screen import note, print_json, progress, say
+from facepipe.cli.table import show_table
+from facepipe.errors import DatasetError, ModelError
+from facepipe.tables import Column, figures
+
+if TYPE_CHECKING:
+    from facepipe.calibration import Calibration
+    from facepipe.calibration.faces import KnownFaces
+    from facepipe.detection import DetectorSettings
+    from facepipe.embedding import Embedder
+    from facepipe.zoo import Card
+
+_LISTS = (".csv", ".txt", ".tsv")
+
+
+@dataclass(frozen=True)
+class _Faces:
+    """Where faces come from, and how."""
+
+    paths: tuple[Path, ...]
+    images: Path | None
+    form: str
+    aligned: bool
+    detector: Any
+    held_out: Any
+    one_person: Path | None
+    identity_depth: int
+
+
+@click.command("calibrate")
+@click.argument("model", type=MODEL)
+@click.argument("paths", metavar="PAIRS|CROPS...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", "-o", type=options.output_path, help="Card to write [default: the model's own, if it is yours].")
+@click.option("--about", default="", help="What the faces are, for the card [default: the names of PAIRS|CROPS].")
+@click.option(
+    "--far",
+    "fars",
+    multiple=True,
+    type=options.RATE,
+    help="False-accept rate of a threshold; may be repeated [default: 1e-2 1e-3 1e-4 1e-5].",
+)
+@click.option("--images", type=click.Path(path_type=Path), help="Photos of a list of pairs [default: beside it].")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["auto", "csv", "lfw", "two-lines", "lines"]),
+    default="auto",
+    show_default=True,
+    help="Of a list of pairs, as for 'facepipe eval pairs'.",
+)
+@click.option("--held-out", type=click.IntRange(min=0), default=0, help="People that data.held_out kept from training.")
+@click.option(
+    "--held-out-images",
+    "held_out_images",
+    multiple=True,
+    metavar="SOURCE=N",
+    help="Images of a source without identities that were kept from training; may be repeated.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the recipe, and of choices.")
+@click.option("--one-person", type=click.Path(path_type=Path), help="CSV a,b of images that show one person.")
+@options.identity_depth
+@options.flip
+@options.figure_precision
+@options.device
+@options.already_aligned
+@options.detection
+@options.as_json
+@door(Output("out", (".toml",), ours=is_card), reads=("paths", "images", "one_person"), walks=("paths",))
+def command(
+    model: str,
+    paths: tuple[Path, ...],
+    out: Path | None,
+    about: str,
+    fars: tuple[float, ...],
+    images: Path | None,
+    form: str,
+    held_out: int,
+    held_out_images: tuple[str, ...],
+    seed: int,
+    one_person: Path | None,
+    identity_depth: int,
+    flip: str | None,
+    precision: str,
+    device: str,
+    already_aligned: bool,
+    detection: "DetectorSettings",
+    as_json: bool,
+) -> None:
+    """Measure a model's thresholds, probabilities and usual confidences, and write them into its card.
+
+    PAIRS is a list of pairs (.csv with a,b,same; LFW's .txt) beside its photos; CROPS are tar shards with JSON, a
+    folder with a folder of photos for each person (crops with --already-aligned), or a file of 'facepipe embed' over
+    such folders. Use people whom the model was not trained on; of data that were trained on, --held-out and
+    --held-out-images take the part that the recipe kept apart.
+
+    Thresholds are given for strangers at random and, where age and sex stand beside the crops in their JSON (origin
+    and source too, if known), for strangers who are alike: adults of one sex and origin, the worst group of them.
+    """
+    from facepipe.calibration import CALIBRATED_FARS, calibrated_card
+    from facepipe.calibration.sources import HeldOut
+    from facepipe.detection import create_detector
+    from facepipe.files import require_writable
+    from facepipe.zoo import save_card
+
+    card, own = _card_of(model)
+    target = out or own
+    if target is None:
+        raise ModelError(f"{card.name} ships with facepipe, whose cards are not written to: name a card with -o")
+    require_writable(target)
+    named = form != "auto" or paths[0].suffix.lower() in _LISTS
+    listed = len(paths) == 1 and named and paths[0].is_file()
+    if images is not None and not listed:
+        raise DatasetError(f"{images}: --images goes with a list of pairs; leave it out")
+    if one_person is not None and (listed or not _are_crops(paths[0], already_aligned)):
+        raise DatasetError(f"{one_person}: --one-person goes with crops; leave it out, or give --already-aligned")
+    embedder = options.make_embedder(model, flip, precision, device)
+    detector = None if already_aligned else create_detector(detection, device)
+    kept = HeldOut(held_out, _counts(held_out_images), seed) if held_out or held_out_images else None
+    given = _Faces(paths, images, form, already_aligned, detector, kept, one_person, identity_depth)
+    told = about or ", ".join(path.name for path in paths)
+    rates = fars or CALIBRATED_FARS
+    measured = _pairs(given, embedder, told, rates) if listed else _faces(given, embedder, told, rates, seed)
+    save_card(calibrated_card(card, measured), target)
+    if as_json:
+        print_json({"card": str(target), "model": card.identity, **measured.to_dict()})
+    else:
+        _show(card, measured)
+    for line in measured.notes:
+        note(line, style="yellow")
+    note(f"card: {target}")
+
+
+def _card_of(model: str) -> "tuple[Card, Path | None]":
+    """The card, and its file if it is the user's own."""
+    from facepipe.zoo import locate
+    from facepipe.zoo.catalogue import card_file
+
+    card, _ = locate(model)
+    return card, card_file(model)
+
+
+def _counts(words: tuple[str, ...]) -> dict[str, int]:
+    counts = {}
+    for word in words:
+        source, _, number = word.partition("=")
+        if not source or not number.isdecimal():
+            raise click.UsageError(f"--held-out-images {word}: say SOURCE=N, such as utk=1500")
+        counts[source] = int(number)
+    return counts
+
+
+def _pairs(given: _Faces, embedder: "Embedder", about: str, fars: Any) -> "Calibration":
+    from facepipe.alignment import Aligner
+    from facepipe.calibration import calibrate_pairs
+    from facepipe.calibration.sources import require_made_by
+    from facepipe.datasets.pairs.any_pairs import read_pairs
+    from facepipe.datasets.samples.find_image import require_images
+    from facepipe.embedding import join, load_embeddings
+    from facepipe.pipeline import Cropper, embed_images
+
+    path = given.paths[0]
+    pairs = read_pairs(path, given.form)
+    folder = given.images or path.parent
+    if folder.is_file():
+        embeddings = load_embeddings(folder)
+        require_made_by(embeddings, embedder.model.card, folder)
+        return calibrate_pairs(embeddings, pairs, about, fars)
+    files = require_images(folder, pairs.names, "--images must hold those of the list")
+    cropper = Cropper(Aligner(embedder.model.card.input.template), given.detector, "centre", "centre")
+    with progress("embedding", len(files)) as advance:
+        embeddings = join(list(embed_images(files, cropper, embedder, progress=advance)))
+    return calibrate_pairs(embeddings, pairs, about, fars)
+
+
+def _faces(given: _Faces, embedder: "Embedder", about: str, fars: Any, seed: int) -> "Calibration":
+    from facepipe.alignment import Aligner
+    from facepipe.calibration.sources import (
+        faces_of_crops,
+        faces_of_embeddings,
+        faces_of_photos,
+        is_embeddings,
+        is_photos,
+        open_crops,
+        read_one_person,
+    )
+    from facepipe.pipeline import Cropper
+
+    first, *more = given.paths
+    if is_embeddings(first):
+        if more:
+            raise DatasetError(f"{more[0]}: give one file of embeddings, or crops")
+        faces, notes = faces_of_embeddings(first, embedder.model.card, given.identity_depth)
+        return _told(faces, notes, about, fars, seed)
+    if is_photos(first) and not given.aligned:
+        if more:
+            raise DatasetError(f"{more[0]}: give one folder of photos; crops need --already-aligned")
+        cropper = Cropper(Aligner(embedder.model.card.input.template), given.detector)
+        with progress("embedding") as advance:
+            faces, notes = faces_of_photos(first, embedder, cropper, advance, given.identity_depth)
+    else:
+        samples = open_crops(given.paths, given.held_out, given.identity_depth)
+        same = read_one_person(given.one_person) if given.one_person else []
+        with progress("embedding", len(samples)) as advance:
+            faces, notes = faces_of_crops(samples, embedder, advance, same)
+    return _told(faces, notes, about, fars, seed)
+
+
+def _are_crops(path: Path, aligned: bool) -> bool:
+    from facepipe.calibration.sources import is_embeddings, is_photos
+
+    return not is_embeddings(path) and (aligned or not is_photos(path))
+
+
+def _told(faces: "KnownFaces", notes: list[str], about: str, fars: Any, seed: int) -> "Calibration":
+    """Calibrated, with notes on what of the faces was left out."""
+    from facepipe.calibration import calibrate_faces
+
+    measured = calibrate_faces(faces, about, fars, seed)
+    return replace(measured, notes=(*notes, *measured.notes))
+
+
+def _show(card: "Card", measured: "Calibration") -> None:
+    say(f"{card.name}, flip {measured.flip}: {measured.measured_on}")
+    rows = []
+    for one in measured.thresholds:
+        tar = "" if one.tar is None else f"{100 * one.tar:.2f} %"
+        rows.append((one.score, one.population, f"{one.far:g}", f"{one.value:.4f}", tar))
+    show_table((Column("score"), Column("strangers"), *figures("FAR", "threshold", "TAR")), rows)
+    alike = [one for one in measured.thresholds if one.population == "alike"]
+    for one in alike:
+        line = f"  alike, {one.score}, FAR {one.far:g}: {one.calibrated_on}"
+        say(line)

@@ -1,0 +1,170 @@
+"""Group unknown faces among saved embeddings."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.door import Output, door
+from facepipe.cli.face_tools import FaceTools, face_tools
+from facepipe.cli.screen import note, print_json, progress
+from facepipe.errors import EmbeddingsError, ModelError
+from facepipe.files import require_apart
+from facepipe.shown import shown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from facepipe.detection import Detector
+    from facepipe.embedding import Embeddings
+
+_SHOWN, _PER_ROW = 48, 12
+_LONGEST = 4096  # of a path
+# False-accept rates: a chain breaks at its weakest link, a mean over many pairs does not.
+_RATES = {"average": 1e-3, "dbscan": 1e-4, "hdbscan": 1e-3}
+
+
+@click.command("cluster")
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option(
+    "--method",
+    type=click.Choice(["average", "dbscan", "hdbscan"]),
+    default="average",
+    show_default=True,
+    help="average: mean cosine between groups; dbscan: chains of similar faces; hdbscan: dense regions.",
+)
+@click.option(
+    "--threshold", type=options.COSINE, help="Cosine of one person [default: the card's at FAR 1e-3, dbscan 1e-4]."
+)
+@click.option("--smallest", type=click.IntRange(1), default=2, show_default=True, help="Faces that make a group.")
+@click.option("--sheets", type=options.output_path, help="Folder for a contact sheet of each group, from the photos.")
+@click.option("--root", type=click.Path(path_type=Path), help="Folder to which the photos' paths are relative.")
+@options.faces
+@face_tools
+@options.as_json
+@door(Output("sheets"), reads=("store", "root"), there=("store", "root"))
+def command(
+    store: Path,
+    method: str,
+    threshold: float | None,
+    smallest: int,
+    sheets: Path | None,
+    root: Path | None,
+    rule: str,
+    tools: FaceTools,
+    as_json: bool,
+    overwrite: bool,
+) -> None:
+    """Group the faces of STORE, which 'facepipe embed' wrote, by person.
+
+    One line per face: its group, from the largest on, and its path; faces in no group have group -1 and come last.
+    With --json, JSON Lines: {"path", "group"}. --sheets looks at the photos again and needs them where they were.
+    """
+    import numpy as np
+
+    from facepipe.embedding import load_embeddings
+    from facepipe.score.cluster import cluster
+
+    if root is not None and not root.is_dir():
+        raise EmbeddingsError(f"{root}: not a folder; name the one to which the photos' paths are relative")
+    embeddings = load_embeddings(store)
+    if not len(embeddings):
+        raise EmbeddingsError(f"{store}: there is no face in this file")
+    same = threshold if threshold is not None else _same(store, embeddings, method)
+    groups = cluster(embeddings.mu, method, same, smallest)
+    for row in np.argsort(np.where(groups < 0, len(groups), groups), kind="stable"):
+        record = {"path": embeddings.paths[row], "group": int(groups[row])}
+        if as_json:
+            print_json(record, indent=None)
+        else:
+            click.echo(f"{record['group']}\t{shown(record['path'], _LONGEST)}")
+    count = int(groups.max()) + 1
+    note(f"{len(groups)} faces: {count} groups by {method}, {int((groups < 0).sum())} faces in none")
+    if sheets is not None:
+        photos = {Path(root or "", _place(path)[0]) for path in embeddings.paths}
+        require_apart((_sheet(sheets, group) for group in range(count)), photos, overwrite)
+        _sheets(embeddings, groups, sheets, root, rule, tools)
+
+
+def _same(path: Path, embeddings: "Embeddings", method: str) -> float:
+    """The cosine of the card, of the model that made the file, at the method's rate."""
+    from facepipe.embedding.identity import remedy, same_model
+    from facepipe.identification import decide
+    from facepipe.zoo import find_card
+
+    try:
+        card = find_card(embeddings.model.split("@")[0])
+        if not same_model(embeddings.model, card.identity):
+            told = f"{path}: made by {embeddings.model}, and thresholds are known of {card.identity}"
+            raise EmbeddingsError(f"{told}; {remedy(embeddings.model, card.identity)}, or give --threshold")
+        return decide(card, _RATES[method], 1, flip=embeddings.flip).threshold
+    except ModelError as error:
+        raise EmbeddingsError(
+            f"{path}: made by {embeddings.model}, of which no threshold is known; give --threshold"
+        ) from error
+
+
+def _sheet(folder: Path, group: int) -> Path:
+    return folder / f"group-{group:04d}.jpg"
+
+
+def _sheets(
+    embeddings: "Embeddings", groups: "np.ndarray", folder: Path, root: Path | None, rule: str, tools: FaceTools
+) -> None:
+    import numpy as np
+
+    from facepipe.images import write_rgb
+    from facepipe.report.face_sheet import Strip, draw_sheet
+
+    missing, detector = 0, tools.detector(options.chosen_engine(tools.engine, tools.device, []))
+    # Second faces are there only when all were embedded, best first.
+    rule = "all" if any(_place(path)[1] for path in embeddings.paths) else rule
+    with progress("contact sheets", int(groups.max()) + 1) as advance:
+        for group in range(int(groups.max()) + 1):
+            members = _typical(embeddings.mu[groups == group], np.flatnonzero(groups == group))
+            crops = _crops([embeddings.paths[row] for row in members[:_SHOWN]], root, rule, detector)
+            missing += min(len(members), _SHOWN) - len(crops)
+            strips = []
+            for first in range(0, len(crops), _PER_ROW):
+                part = crops[first : first + _PER_ROW]
+                title = f"group {group}: {len(members)} faces" if first == 0 else ""
+                strips.append(Strip(title, [crop for _, crop in part], [name for name, _ in part]))
+            if strips:
+                write_rgb(_sheet(folder, group), draw_sheet(strips))
+            advance(1)
+    note(f"contact sheets: {folder}" + (f"; {missing} photos were not found or show no face" if missing else ""))
+
+
+def _typical(mu: "np.ndarray", rows: "np.ndarray") -> "np.ndarray":
+    """The rows, those nearest to the mean of the group first."""
+    import numpy as np
+
+    from facepipe.score import unit
+
+    vectors = unit(mu)
+    return rows[np.argsort(-(vectors @ vectors.mean(0)), kind="stable")]
+
+
+def _crops(paths: list[str], root: Path | None, rule: str, detector: "Detector") -> list[tuple[str, Any]]:
+    """(file name, crop) of the faces that can be found again; ``path#n`` is the n-th further face of a photo."""
+    from facepipe.alignment import Aligner
+    from facepipe.pipeline import Cropper, read_batches
+
+    places = [_place(path) for path in paths]
+    files = [Path(root or "", name) for name, _ in places]
+    cropper = Cropper(Aligner("112x112"), detector, rule)
+    found, number = [], 0
+    for batch in read_batches(files):
+        for result in cropper(batch):
+            name, place = places[number]
+            if place < len(result.crops):
+                found.append((Path(name).stem[:16], result.crops[place]))
+            number += 1
+    return found
+
+
+def _place(path: str) -> tuple[str, int]:
+    """The photo, and which of its faces."""
+    name, hash_, number = path.rpartition("#")
+    return (name, int(number)) if hash_ and number.isdecimal() else (path, 0)

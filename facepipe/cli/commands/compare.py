@@ -1,0 +1,151 @@
+"""Say whether two photos show the same person, or which of many do."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.choices import deciding_score
+from facepipe.cli.door import PICTURES, Output, door
+from facepipe.cli.inputs import Inputs, strict_option
+from facepipe.cli.photo_type import PHOTO
+from facepipe.cli.screen import note, print_json
+from facepipe.cli.verdict import caption, show, show_many
+
+if TYPE_CHECKING:
+    from facepipe.api.comparison import Comparison, Comparisons
+    from facepipe.detection import DetectorSettings
+
+
+@click.command("compare")
+@click.argument("photos", nargs=-1, required=True, type=PHOTO, metavar="A B...")
+@options.model
+@deciding_score
+@click.option("--far", type=options.RATE, default=1e-3, show_default=True, help="False-accept rate of the decision.")
+@options.among
+@click.option("--threshold", type=options.Number(), help="Decide at this score instead of at a false-accept rate.")
+@click.option(
+    "--prior",
+    type=options.RATE,
+    default=0.5,
+    show_default=True,
+    help="Probability that the two are one person, before anyone looks; the one that is printed starts from it.",
+)
+@click.option("--all-pairs", is_flag=True, help="Every photo against every other, not the first against the rest.")
+@click.option("--check", is_flag=True, help="Exit with 1 when a score is below the threshold.")
+@click.option("--save", type=options.output_path, help="Write two photos side by side, with boxes and landmarks.")
+@options.flip
+@options.precision
+@options.device
+@options.engine
+@options.one_face
+@options.already_aligned
+@options.turning_detection
+@strict_option
+@options.as_json
+@door(Output("save", PICTURES), reads=("photos",), there=("photos",))
+def command(
+    photos: tuple[Path, ...],
+    model: str | None,
+    score: str,
+    far: float,
+    among: Any,
+    threshold: float | None,
+    prior: float,
+    all_pairs: bool,
+    check: bool,
+    save: Path | None,
+    flip: str | None,
+    precision: str,
+    device: str,
+    engine: str,
+    rule: str,
+    already_aligned: bool,
+    detection: "DetectorSettings",
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Say whether two photos show the same person, or which of many show the person of the first.
+
+    A photo is a file, an address (http, https, file), or - for standard input. Of three and more, the first is compared
+    with each of the others, a line each, best first; photos that cannot be read or show no face are counted and told.
+
+    The answer is a score and a decision at the false-accept rate --far: the share of pairs of different
+    people that would pass the threshold. The threshold comes from the model's card, which also says on which
+    pairs it was measured: people at random, or with --among alike adults of one sex, origin and age band. How
+    many strangers of either kind the threshold lets through is told in any case. A card that has a curve for it
+    also tells the probability that the two are one person. Where the model has an uncertainty head, it is told
+    how sure the model is of each face, among the faces it usually sees, and a warning is given where it is not.
+
+    Below the threshold the two are not shown to be the same person; they are called different people only if the
+    probability of one person is 10 % or less.
+
+    Exit code 0 for any successful comparison (with --check, 1 below the threshold; with --strict, 1 where one of many
+    photos was left out), 2 when there is no face or a file cannot be read.
+    """
+    if len(photos) < 2:
+        raise click.UsageError("give two photos or more: the first is compared with the others")
+    if save is not None and len(photos) > 2:
+        raise click.UsageError("--save is for two photos")
+    from facepipe.api.comparison import Decide
+    from facepipe.api.pipeline import Pipeline
+    from facepipe.engines.memory import give_back_memory
+    from facepipe.zoo import DEFAULT
+
+    pipeline = Pipeline(
+        model or DEFAULT,
+        device=device,
+        engine=engine,
+        detection=detection,
+        faces=rule,
+        flip=flip,
+        precision=precision,
+        already_aligned=already_aligned,
+    )
+    if pipeline.engine == "onnx":
+        give_back_memory()
+    inputs = Inputs(strict)
+    decide = Decide(score, far, among, threshold, prior)
+    if len(photos) > 2:
+        same = _many(pipeline.compare_many(photos, decide, all_pairs, strict=strict), all_pairs, inputs, as_json)
+    else:
+        same = _two(pipeline.compare(photos[0], photos[1], decide, strict=strict), save, inputs, as_json)
+    if check and not same:
+        raise click.exceptions.Exit(1)
+    inputs.end()
+
+
+def _two(answer: "Comparison", save: Path | None, inputs: Inputs, as_json: bool) -> bool:
+    from facepipe.images import write_rgb
+
+    told = answer.to_dict()
+    for view in answer.views:
+        inputs.see(view.path, view.remarks)
+    if save is not None:
+        write_rgb(save, answer.picture(caption(told)))
+    inputs.tell()
+    if as_json:
+        print_json(told)
+    else:
+        show(told)
+    if save is not None:
+        note(f"picture: {save}")
+    return answer.same
+
+
+def _many(answers: "Comparisons", all_pairs: bool, inputs: Inputs, as_json: bool) -> bool:
+    for answer in answers.made:
+        for view in answer.views:
+            inputs.see(view.path, view.remarks)
+    for path, reason in answers.failed:
+        note(f"{path}: {reason}", style="yellow")
+        inputs.see(path, readable=False)
+    inputs.tell()
+    if as_json:
+        print_json(answers.to_dict())
+    else:
+        show_many([answer.to_dict() for answer in answers.made], all_pairs)
+    if answers.failed:
+        note(f"{len(answers.failed)} photo{'s' * (len(answers.failed) > 1)} could not be compared")
+    return all(answer.same for answer in answers.made)

@@ -1,0 +1,204 @@
+"""Find the photos in a folder that show the person of a photo."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.decision_words import explained
+from facepipe.cli.door import door
+from facepipe.cli.face_tools import FaceTools, turning_face_tools
+from facepipe.cli.inputs import Inputs, strict_option
+from facepipe.cli.photo_type import PHOTO
+from facepipe.cli.query import embed_query, read_query
+from facepipe.cli.screen import note, print_json, progress, say
+from facepipe.cli.table import show_table
+from facepipe.errors import FacepipeError
+from facepipe.tables import Column
+
+if TYPE_CHECKING:
+    from facepipe.embedding import Embedder, Embeddings
+    from facepipe.identification.folder_faces import FolderFaces
+    from facepipe.identification.hits import Judge
+
+
+@click.command("find")
+@click.argument("photo", type=PHOTO)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="How many faces to show.")
+@click.option(
+    "--fpir",
+    type=options.RATE,
+    default=1e-2,
+    show_default=True,
+    help="Share of searches for somebody who is not there that may give a match, over the whole folder.",
+)
+@options.among
+@click.option("--threshold", type=options.COSINE, help="A match from this score on, instead of at a rate.")
+@click.option("--forget", is_flag=True, help="Remove what is kept of FOLDER once this is done.")
+@options.faces
+@turning_face_tools
+@strict_option
+@options.as_json
+@door(reads=("photo", "folder"), there=("photo", "folder"), walks=("folder",))
+def command(
+    photo: Path,
+    folder: Path,
+    top: int,
+    fpir: float,
+    among: Any,
+    threshold: float | None,
+    forget: bool,
+    rule: str,
+    tools: FaceTools,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Find the faces in FOLDER that look like the person in PHOTO, best first, and say which are a match.
+
+    PHOTO is a file, an address (http, https, file), or - for standard input. All faces of all photos below FOLDER are
+    embedded once and kept in facepipe's cache, in a file that only you can read; the next time only photos that have
+    come or changed are, and those that have gone are dropped. Ctrl-C loses nothing: the same command goes on.
+
+    The threshold of a match holds for the whole folder: with --fpir 0.01, one search in a hundred for somebody who is
+    not there gives a match. "possible" is what two photos alone would be called the same person at, but not among so
+    many faces.
+
+    With --json, one value: {"query", "folder", "photos", "faces", "kept", "changes", "judge", "searches": [{"query",
+    "hits": [{"path", "face", "score", "verdict", "is_query"}]}], "failed", "remarks", "passed_over"}; "face" counts the
+    faces of a photo, best first.
+    """
+    from facepipe.identification.folder_faces import forget as remove
+    from facepipe.identification.hits import judge_of
+
+    if not folder.is_dir():
+        raise FacepipeError(f"{folder}: no folder; compare single photos with 'facepipe compare'")
+    inputs = Inputs(strict)
+    image = read_query(photo, inputs)
+    photos = list(inputs.images(folder))
+    if not photos:
+        raise inputs.nothing(folder)
+    embedder = tools.embedder(len(photos) + 1)
+    cropper = tools.cropper(embedder, rule)
+    asked, _ = embed_query(image, cropper, embedder)
+    stored = _stored(folder, photos, tools, embedder, inputs)
+    judge = judge_of(embedder.model.card, len(stored.faces), fpir, embedder.flip, among, threshold)
+    searches = _search(photo, asked, stored, folder, top, judge, tools.device)
+    if as_json:
+        print_json(_account(photo, folder, stored, judge, searches, inputs))
+    else:
+        for search in searches:
+            _show(search)
+        _tell(folder, stored, judge, searches)
+    inputs.tell()
+    if forget:
+        note(f"{remove(folder)} files with faces of {folder} removed from the cache")
+    inputs.end(len(stored.faces.failed))
+
+
+def _stored(folder: Path, photos: list[Path], tools: FaceTools, embedder: "Embedder", inputs: Inputs) -> "FolderFaces":
+    from facepipe.identification.folder_faces import folder_faces
+
+    with progress("embedding") as advance:
+
+        def begun(total: int, done: int) -> None:
+            advance.total(total)
+            if done:
+                advance(done)
+
+        return folder_faces(
+            folder,
+            photos,
+            tools.cropper(embedder, "all"),
+            embedder,
+            begun,
+            advance,
+            lambda image: inputs.see(image.path, image.remarks, image.pixels is not None),
+            inputs.strict,
+        )
+
+
+def _search(
+    photo: Path,
+    asked: "Embeddings",
+    stored: "FolderFaces",
+    folder: Path,
+    top: int,
+    judge: "Judge",
+    device: str,
+) -> list[dict[str, Any]]:
+    from facepipe.identification.found import nearest_faces
+
+    found = nearest_faces(asked, stored, folder, judge, top, device)
+    return [
+        {"query": query, "hits": [hit.to_dict() | {"is_query": _is_same(photo, hit.path)} for hit in hits]}
+        for query, hits in zip(asked.paths, found, strict=True)
+    ]
+
+
+def _account(
+    photo: Path,
+    folder: Path,
+    stored: "FolderFaces",
+    judge: "Judge",
+    searches: list[dict[str, Any]],
+    inputs: Inputs,
+) -> dict[str, Any]:
+    changes = stored.changes
+    return {
+        "query": str(photo),
+        "folder": str(folder),
+        "photos": stored.photos,
+        "faces": len(stored.faces),
+        "kept": str(stored.place),
+        "changes": {name: len(getattr(changes, name)) for name in ("new", "changed", "vanished", "touched")},
+        "judge": judge.to_dict(),
+        "model": stored.faces.model,
+        "searches": searches,
+        "failed": [{"path": str(folder / name), "error": reason} for name, reason in stored.faces.failed],
+        **inputs.to_dict(),
+    }
+
+
+def _show(search: dict[str, Any]) -> None:
+    columns = (
+        Column("", right=True),
+        Column("score", right=True),
+        Column("verdict"),
+        Column("face", right=True, lesser=1),
+        Column("photo"),
+    )
+    rows = [
+        (place, f"{hit['score']:.3f}", _verdict(hit), hit["face"], hit["path"])
+        for place, hit in enumerate(search["hits"], 1)
+    ]
+    show_table(columns, rows, search["query"])
+
+
+def _verdict(hit: dict[str, Any]) -> str:
+    return "this photo" if hit["is_query"] else hit["verdict"] or "–"
+
+
+def _is_same(photo: Path, other: Path) -> bool:
+    """The photo may lie in the folder: that it is found there says nothing."""
+    try:
+        return photo.samefile(other)
+    except OSError:
+        return False
+
+
+def _tell(folder: Path, stored: "FolderFaces", judge: "Judge", searches: list[dict[str, Any]]) -> None:
+    count = len(stored.faces)
+    verdicts = [hit["verdict"] for search in searches for hit in search["hits"] if not hit["is_query"]]
+    counts = ", ".join(f"{verdicts.count(word)} {word}" for word in ("match", "possible") if verdicts.count(word))
+    say(f"{folder}: {count:,} faces of {stored.photos:,} photos searched; of those shown: {counts or 'no match'}")
+    if judge.decision is None:
+        note(f"no verdicts: {judge.reason}", style="yellow")
+    else:
+        note(explained(judge.decision, count, "a match", "faces"))
+    missing = stored.faces.failed
+    if missing:
+        note(f"{len(missing)} photos gave no face, such as {folder / missing[0][0]}: {missing[0][1]}")
+    told = stored.changes.line()
+    note(f"kept in {stored.place}" + (f": {told}" if told else ", nothing has changed"))

@@ -1,0 +1,14 @@
+"""Make and keep galleries of known people."""
+
+import click
+
+from facepipe.cli.lazy_group import LazyGroup, command_files
+
+
+@click.group("gallery", cls=LazyGroup, commands=command_files(__name__, "build", "add", "remove", "list", "merge"))
+def command() -> None:
+    """Galleries of known people, for 'facepipe identify'.
+
+    A gallery is one Parquet file with the embeddings of people's photos, under person/image; no photo is kept in
+    it. It stays on this machine; delete the file and it is gone.
+    """

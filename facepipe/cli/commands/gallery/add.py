@@ -1,0 +1,51 @@
+"""Add people, or more images of people, to a gallery."""
+
+from pathlib import Path
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.door import TABLES, Output, door
+from facepipe.cli.face_tools import FaceTools, turning_face_tools
+from facepipe.cli.gallery.arguments import one_gallery, some_images
+from facepipe.cli.gallery.report import close_to_others, report
+from facepipe.cli.inputs import Inputs, strict_option
+from facepipe.cli.screen import note, progress
+
+
+@click.command("add")
+@one_gallery
+@some_images
+@click.option("--name", help="To whom all these images belong [default: folders or file names say it].")
+@options.one_face
+@options.identity_depth
+@turning_face_tools
+@strict_option
+@options.as_json
+@door(Output("gallery", TABLES, changes=True), reads=("images",), there=("images",), walks=("images",))
+def command(
+    gallery: Path,
+    images: tuple[Path, ...],
+    name: str | None,
+    rule: str,
+    identity_depth: int,
+    tools: FaceTools,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Add people, or more images of people, to a gallery.
+
+    The same picture under the same name is replaced; another picture of that name is kept beside it, with a number.
+    """
+    from facepipe.identification import change_gallery, enrol, load_gallery, merge
+
+    known = load_gallery(gallery)
+    inputs = Inputs(strict)
+    photos, made = options.count_photos(images), known.images
+    embedder = tools.embedder_of(gallery, made.model, made.flip, made.making, photos)
+    with progress("embedding") as advance:
+        cropper = tools.cropper(embedder, rule)
+        new, remarks = enrol(images, cropper, embedder, advance, name, inputs.passed, inputs.read, identity_depth)
+    both = change_gallery(gallery, lambda now: merge([now, new], remarks.append), note)
+    added = {*new.images.paths, *(remark.path for remark in remarks if remark.kind == "renamed")}
+    report(gallery, both, [*remarks, *close_to_others(both, embedder.model.card, added)], as_json, inputs)

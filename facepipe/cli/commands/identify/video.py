@@ -1,0 +1,188 @@
+"""The part of ``facepipe identify`` that shows videos."""
+
+import math
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from facepipe.cli.commands.identify.photos import boxes_of
+from facepipe.cli.process import ENDING, Terminated
+from facepipe.cli.screen import note, print_json, progress, say
+from facepipe.cli.table import show_table
+from facepipe.tables import Column
+
+if TYPE_CHECKING:
+
+    from facepipe.detection import Detector
+    from facepipe.embedding import Embedder
+    from facepipe.identification import Identifier
+    from facepipe.identification.scene import Scene
+    from facepipe.identification.tracking import Tracker
+    from facepipe.identification.video import Frame, Video
+
+_WAITING, _PLACES = 4, 5
+
+
+@dataclass(frozen=True)
+class VideoJob:
+    """One video and what is to be done with it; ``several`` media share the folder ``save``."""
+
+    source: str
+    save: Path | None
+    several: bool
+    every: int
+    seconds: float | None
+    sound: bool
+    as_json: bool
+
+
+def show_video(
+    job: VideoJob, detector: "Detector", embedder: "Embedder", identifier: "Identifier"
+) -> dict[str, Any]:
+    """Name the faces of a video; lines on stdout, the copy in ``job.save``; returns the summary."""
+    from facepipe.identification import confidence_kind
+    from facepipe.identification.scene import records
+    from facepipe.identification.summary import lost_frames, video_summary
+    from facepipe.identification.track_names import TrackNames
+    from facepipe.identification.video import Video
+    from facepipe.identification.video_faces import VideoFaces
+    from facepipe.train.loop.interrupt import Interrupt
+
+    kind = confidence_kind(identifier.templates)
+    names = TrackNames(identifier)
+    video = Video(job.source)
+    faces = VideoFaces(video, detector, embedder, _tracker(embedder, identifier), names, job.every)
+    last = 0.0
+    with Interrupt() as interrupt, ExitStack() as opened:
+
+        def stop(time: float) -> bool:
+            return interrupt.wanted or (job.seconds is not None and time >= job.seconds)
+
+        advance = opened.enter_context(progress(_title(video), _to_go(video, job.seconds)))
+        copy = _copy(job, video, kind, opened)
+        for frame, scene in opened.enter_context(closing(faces(stop))):
+            last = frame.time
+            if job.as_json:
+                for record in records(scene, kind):
+                    print_json(record, indent=None)
+            if copy is not None:
+                copy.put((frame, scene))
+            advance(1)
+        early = interrupt.wanted
+        if early and interrupt.number in ENDING:
+            # Half a film must not be taken for a whole one; the copy is dropped on the way out.
+            raise Terminated(interrupt.number)
+    lost = lost_frames(video, faces.dropped)
+    _notes(video, lost, early)
+    account = video_summary(video.name, last + 1 / video.fps, video.read, names.appearances, job.every, lost)
+    if not job.as_json:
+        _show(account)
+    elif any(lost.values()):
+        print_json({"source": video.name} | lost, indent=None)
+    return account
+
+
+def _to_go(video: "Video", seconds: float | None) -> int | None:
+    """Frames that will be read; None where the container does not say."""
+    if not video.counted:
+        return None
+    return video.count if seconds is None else min(video.count, math.ceil(seconds * video.fps))
+
+
+def _title(video: "Video") -> str:
+    return f"{video.name}, about {video.count} frames" if video.count and not video.counted else video.name
+
+
+def _tracker(embedder: "Embedder", identifier: "Identifier") -> "Tracker":
+    """Links at the card's rates next to 1e-2 and 1e-4; by a given threshold where the card has none."""
+    from facepipe.identification.decision import curve
+    from facepipe.identification.tracking import Tracker
+
+    points = curve(embedder.model.card, flip=embedder.flip)
+    if points:
+        low, high = (min(points, key=lambda point: abs(point[0] - wanted))[1] for wanted in (2, 4))
+        return Tracker(low, high)
+    return Tracker(identifier.decision.threshold / 2, identifier.decision.threshold)
+
+
+def copy_of_video(source: str, save: Path, several: bool) -> Path:
+    """Where the copy of a video goes: ``save`` itself, or a file in that folder."""
+    from facepipe.identification.recorder import CODECS
+    from facepipe.identification.video import is_camera, is_url, local_path, without_password
+
+    source = local_path(source)
+    if not several and save.suffix:
+        return save
+    name = urlsplit(without_password(source)).path if is_url(source) else source
+    suffix = Path(name).suffix.lower()
+    stem = f"camera{source}" if is_camera(source) else Path(name).stem or "stream"
+    return save / f"{stem}{suffix if suffix in CODECS else '.mp4'}"
+
+
+def _copy(job: VideoJob, video: "Video", kind: str, opened: ExitStack) -> Any:
+    """Draws and encodes in a thread of its own; None when no copy is wanted."""
+    from facepipe.identification.prefetch import Behind
+    from facepipe.identification.recorder import Recorder
+    from facepipe.identification.video import local_path
+    from facepipe.report.names import draw_names
+
+    if job.save is None:
+        return None
+    path = copy_of_video(job.source, job.save, job.several)
+    sound = local_path(job.source) if job.sound and not video.live else None
+    recorder = Recorder(path, video.fps, video.size, sound)
+
+    def tell() -> None:
+        if recorder.done:
+            note(f"copy: {path}" + (f" ({recorder.silent})" if recorder.silent else ""))
+
+    opened.callback(tell)
+    opened.enter_context(recorder)
+
+    def draw(shown: "tuple[Frame, Scene]") -> None:
+        frame, scene = shown
+        recorder.write(frame.time, draw_names(frame.image, boxes_of(scene, kind)))
+
+    return opened.enter_context(Behind(draw, _WAITING, "encode"))
+
+
+def _notes(video: "Video", lost: dict[str, Any], early: bool) -> None:
+    if early:
+        note(f"{video.name}: ended early, after {video.read} frames", style="yellow")
+    if lost["undecodable"] or lost["gaps"]:
+        count = f"{lost['undecodable']} of {video.count} frames" if lost["undecodable"] else "frames"
+        places = ", ".join(_place(first, last) for first, last in lost["gaps"][:_PLACES])
+        more = f" and {len(lost['gaps']) - _PLACES} more places" if len(lost["gaps"]) > _PLACES else ""
+        note(f"{video.name}: {count} could not be decoded{places and ': '}{places}{more}", style="yellow")
+    if lost["dropped"]:
+        told = f"{lost['dropped']} frames were dropped, since they came faster than they could be searched"
+        note(f"{video.name}: {told}", style="yellow")
+
+
+def _place(first: float, last: float | None) -> str:
+    return f"after {_clock(first)}" if last is None else f"{_clock(first)}–{_clock(last)}"
+
+
+def _show(account: dict[str, Any]) -> None:
+    columns = (
+        Column("who"),
+        Column("seen for", right=True),
+        Column("tracks", right=True, lesser=1),
+        Column("best score", right=True),
+        Column("when", prose=True),
+    )
+    rows = []
+    for name, person in account["people"].items():
+        when = ", ".join(f"{_clock(first)}–{_clock(last)}" for first, last in person["intervals"])
+        rows.append((name, f"{person['seconds']:.1f} s", person["tracks"], f"{person['best_score']:.2f}", when))
+    show_table(columns, rows)
+    say(f"{account['source']}: {account['frames']} frames, {account['seconds']:.1f} s")
+
+
+def _clock(seconds: float) -> str:
+    # Rounded first: what is shown as sixty seconds would be a minute.
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

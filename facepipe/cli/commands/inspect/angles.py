@@ -1,0 +1,73 @@
+"""Angles within and between people, and the angular Fisher score."""
+
+from pathlib import Path
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.door import PLOTS, Output, door
+from facepipe.cli.screen import note, print_json, say
+
+
+@click.command("angles")
+@click.argument("embeddings", type=click.Path(path_type=Path))
+@click.option("--output", "-o", type=options.output_path, help="Write a histogram of the angles.")
+@click.option("--pairs", type=click.IntRange(min=1), default=100_000, show_default=True, help="Of each kind, at most.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the choice of pairs.")
+@options.identity_depth
+@options.as_json
+@door(Output("output", PLOTS), reads=("embeddings",), there=("embeddings",))
+def command(embeddings: Path, output: Path | None, pairs: int, seed: int, identity_depth: int, as_json: bool) -> None:
+    """Show the angles within and between people.
+
+    EMBEDDINGS is a file of 'facepipe embed' over folders of people, IDENTITY/image. Reports the angular Fisher
+    score (SphereFace, Eq. 11; lower is better) and the middle of both kinds of angles.
+    """
+    import numpy as np
+
+    from facepipe.embedding import load_embeddings
+    from facepipe.embedding.people import people_of
+    from facepipe.errors import EmbeddingsError
+    from facepipe.losses import angular_fisher_score
+    from facepipe.score.angles import pair_angles
+
+    if output is not None:
+        from facepipe.report.figure_file import require_plot
+
+        require_plot(output)
+    loaded = load_embeddings(embeddings)
+    if not len(loaded):
+        raise EmbeddingsError(f"{embeddings}: holds no embeddings")
+    people, remark = people_of(loaded, identity_depth)
+    nobody = sum(not name for name in people)
+    if nobody:
+        loaded, people = loaded.take([bool(name) for name in people]), [name for name in people if name]
+        note(f"{embeddings}: {nobody} photos that lie in no folder {identity_depth} deep left out", style="yellow")
+    if remark:
+        note(f"{embeddings}: {remark}", style="yellow")
+    if not people:
+        raise EmbeddingsError(f"{embeddings}: no photo lies in a folder {identity_depth} deep; see --identity-depth")
+    identity = np.unique(people, return_inverse=True)[1].astype(np.int64)
+    angles = pair_angles(loaded.mu, identity, pairs, seed)
+    answer = {
+        "model": loaded.model,
+        "images": len(loaded),
+        "identities": int(identity.max()) + 1,
+        "without_identity": nobody,
+        "fisher": float(angular_fisher_score(loaded.mu, identity)),
+        "same_degrees": float(np.median(angles.same)),
+        "different_degrees": float(np.median(angles.different)),
+        "same_pairs": len(angles.same),
+        "different_pairs": len(angles.different),
+    }
+    if output is not None:
+        from facepipe.report.angle_plot import plot_angles
+
+        plot_angles(angles, f"{loaded.model}, Fisher {answer['fisher']:.3f}", output)
+        note(f"picture: {output}")
+    if as_json:
+        print_json(answer)
+        return
+    say(f"{answer['images']} images of {answer['identities']} people, {loaded.model}")
+    say(f"angular Fisher score {answer['fisher']:.4f}")
+    say(f"median angle: {answer['same_degrees']:.1f}° same, {answer['different_degrees']:.1f}° different")

@@ -1,0 +1,140 @@
+"""Put a file of weights into the cache."""
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.choices import flips, table_option
+from facepipe.cli.door import door
+from facepipe.cli.named import WEIGHTS
+from facepipe.cli.screen import note
+from facepipe.errors import ModelError
+
+if TYPE_CHECKING:
+    from facepipe.zoo import AnyCard
+
+
+@click.command("import")
+@click.argument("name", type=WEIGHTS)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--backbone", help="For a checkpoint without a card: its network, see 'facepipe models list --backbones'."
+)
+@click.option(
+    "--option",
+    "backbone_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Of the network, such as inner_norm=false for SCF's ir101; may be repeated.",
+)
+@options.template
+@click.option(
+    "--channels",
+    type=click.Choice(["rgb", "bgr"]),
+    default="rgb",
+    show_default=True,
+    help="Order of colours that the network was trained with.",
+)
+@click.option(
+    "--mean", type=options.Number(), default=127.5, show_default=True, help="Subtracted from pixels 0 to 255."
+)
+@click.option(
+    "--scale", type=options.Number(0, min_open=True), default=127.5, show_default=True,
+    help="What the difference is divided by.",
+)
+@table_option(
+    "--flip", lines=flips, default="none", show_default=True, help="How to join image and mirror."
+)
+@click.option("--key", help="Where in a checkpoint the network lies, such as state_dict [default: where it fits].")
+@click.option("--prefix", help="Of the network's names in a checkpoint, such as model.backbone [default: what fits].")
+@click.option("--output", "onnx_output", default="", help="Of several outputs of an ONNX graph, the embedding.")
+@click.option(
+    "--layout",
+    type=click.Choice(["nchw", "nhwc"]),
+    default="nchw",
+    show_default=True,
+    help="Of the crops that an ONNX graph takes: colours first, or last as in TensorFlow's.",
+)
+@door(reads=("file",))
+@click.option("--overwrite", is_flag=True, help="Replace a card of your own of this name.")
+def command(
+    name: str,
+    file: Path,
+    backbone: str | None,
+    backbone_options: tuple[str, ...],
+    template: Any,
+    channels: Any,
+    mean: float,
+    scale: float,
+    flip: Any,
+    key: str | None,
+    prefix: str | None,
+    onnx_output: str,
+    layout: str,
+    overwrite: bool,
+) -> None:
+    """Put a file of weights into the cache.
+
+    When NAME has a card, the file must have the card's SHA-256. Otherwise the file is a foreign checkpoint
+    (torch, TorchScript, safetensors or ONNX): --backbone says which network it is for, every missing or unexpected
+    key is reported, and a card is written beside it in the cache; the options must tell how it was trained. What a
+    checkpoint holds besides the network is left out and told; an ONNX graph may have its tensors in a file beside it.
+
+    FILE may also be what 'facepipe models export' or 'facepipe train' wrote, the folder, the card or the weights beside
+    it: then the card says all, and the other options do not apply.
+    """
+    from facepipe.zoo import Card, find_exported, import_exported, import_foreign, import_weights
+    from facepipe.zoo.importing import check_name
+    from facepipe.zoo.onnx_ends import OnnxEnds
+
+    card = _known(name)
+    if card is not None and not (overwrite and isinstance(card, Card)):
+        if backbone is not None or backbone_options:
+            raise ModelError(f"{name} has a card; choose another name, or give --overwrite if the card is yours")
+        click.echo(f"{name}: {import_weights(card, file)}")
+        return
+    exported = None if backbone else find_exported(file)
+    if exported is not None:
+        check_name(name, overwrite)
+        made = import_exported(exported, name)
+        click.echo(f"{made.name}: card and weights of {exported.card.name} are in the cache")
+        return
+    if backbone is None and file.suffix != ".onnx":
+        raise ModelError(f"{name} has no card; take a name of 'facepipe models list', or give --backbone for a new one")
+    feed = _feed(template, channels, mean, scale)
+    made = import_foreign(
+        name, file, backbone=backbone, backbone_options=_values(backbone_options), input=feed, flip=flip,
+        replace=overwrite, key=key, prefix=prefix, ends=OnnxEnds(layout, onnx_output), tell=note,
+    )  # fmt: skip
+    click.echo(f"{made.name}: card and weights are in the cache; check it with 'facepipe models show {made.name}'")
+
+
+def _values(words: tuple[str, ...]) -> dict[str, Any]:
+    """Options given as NAME=VALUE, the value true, false or a number as in TOML."""
+    values = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        try:
+            values[name.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError as error:
+            raise ModelError(f"--option {word}: write NAME=VALUE, the value true, false or a number") from error
+    return values
+
+
+def _known(name: str) -> "AnyCard | None":
+    from facepipe.zoo import available, detector_cards
+
+    if detector := detector_cards().get(name):
+        return detector
+    return next((status.card for status in available() if status.name == name), None)
+
+
+def _feed(template: Any, channels: Any, mean: float, scale: float) -> Any:
+    from facepipe.alignment import TEMPLATES
+    from facepipe.zoo import Input
+
+    size = TEMPLATES[template].height, TEMPLATES[template].width
+    return Input(size=size, template=template, channels=channels, mean=mean, scale=scale)

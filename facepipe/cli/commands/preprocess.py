@@ -1,0 +1,208 @@
+"""Detect and align a whole dataset; can be interrupted and resumed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from facepipe.cli import again, options, workers
+from facepipe.cli.again import tell_changes
+from facepipe.cli.door import Output, door
+from facepipe.cli.inputs import Inputs, strict_option
+from facepipe.cli.screen import note, print_json, progress
+from facepipe.errors import DatasetError
+
+if TYPE_CHECKING:
+    from facepipe.detection import DetectorSettings
+    from facepipe.preprocess import Report
+    from facepipe.workers import OnRay
+
+
+@click.command("preprocess")
+@door(Output("out"), reads=("raw",), walks=("raw",))
+@click.argument("raw", type=options.stored_path)
+@click.argument("out", type=options.stored_output)
+@options.crop_template
+@options.dataset_faces
+@click.option(
+    "--on-miss",
+    type=click.Choice(["drop", "centre"]),
+    default="drop",
+    show_default=True,
+    help="An image without a face: leave it out, as SphereFace does, or crop its centre.",
+)
+@options.already_aligned
+@options.detection
+@click.option(
+    "--format",
+    "suffix",
+    type=click.Choice(["jpg", "png", "webp"]),
+    default="jpg",
+    show_default=True,
+    help="Format of the crops.",
+)
+@click.option(
+    "--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP [default: 95, or as the --preset says]."
+)
+@options.identity_depth
+@click.option(
+    "--pack",
+    type=click.Choice(["tar", "parquet"]),
+    help="Write the crops to tar shards (WebDataset) or Parquet files of many; OUT may then be the address of a store.",
+)
+@click.option("--pack-size", type=click.IntRange(1), help="Images of a pack  [default: 4096].")
+@click.option("--shard", metavar="I/N", help="Do the I-th of N parts, for N machines on one file system.")
+@click.option("--merge", is_flag=True, help="Put the manifests of all shards together, once they are done.")
+@click.option("--overwrite", is_flag=True, help="Start over instead of resuming what was begun in OUT.")
+@click.option("--from-rec", is_flag=True, help="RAW is a .rec file, or the folder of train.rec: unpack its images.")
+@again.frozen
+@again.verify
+@options.device
+@workers.on_workers
+@strict_option
+@options.as_json
+def command(
+    raw: Path,
+    out: Path,
+    template: str | None,
+    rule: str | None,
+    on_miss: str,
+    already_aligned: bool,
+    detection: "DetectorSettings",
+    suffix: str,
+    quality: int | None,
+    identity_depth: int,
+    pack: str | None,
+    pack_size: int | None,
+    shard: str | None,
+    merge: bool,
+    overwrite: bool,
+    from_rec: bool,
+    frozen: bool,
+    verify: bool,
+    device: str,
+    on: "OnRay | None",
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Detect and align every image of a dataset: RAW/identity/image.jpg to OUT/identity/image.jpg.
+
+    Images may lie at any depth in a person's folder. Also writes OUT/manifest.parquet, with one row per image (path,
+    size, boxes, landmarks, scores, status, reason), and OUT/skipped.csv with the images that gave no crop. Interrupt
+    it whenever you like: the same command goes on where it stopped. Run it again when images have come, changed or
+    gone: the new and the changed ones are done, and crops and rows of those that have gone are removed.
+
+    RAW may also be a tar shard, a Parquet file of images, or an address such as s3://bucket/photos (docs/scale.md).
+    With --pack the crops go to OUT/crops-000000.tar (or .parquet) and so on, each whole or not there; OUT may then be
+    an address too. A packed job does not take up images that come later: start it over with --overwrite.
+
+    With --from-rec, RAW is MXNet RecordIO as insightface ships it: its images go to OUT/label/number.jpg as they
+    are, without detection; OUT/skipped.csv lists records that hold none.
+    Of the options, only --shard and --json apply then.
+    """
+    if merge:
+        from facepipe.preprocess import merge_shards
+
+        _require_alone(out, "--merge, which puts manifests together", ("raw", "out", "merge", "as_json", "strict"))
+        _tell(merge_shards(out), out, Inputs(strict), as_json)
+        return
+    if from_rec:
+        _unpack(raw, out, shard, as_json)
+        return
+    if pack_size is not None and pack is None:
+        raise click.UsageError("--pack-size is that of a --pack: say tar or parquet.")
+    from facepipe.preprocess import Plan, preprocess
+    from facepipe.preprocess.presets import crop_defaults
+
+    searched = None if already_aligned else detection
+    usual = crop_defaults(searched)
+    plan = Plan(
+        raw,
+        out,
+        template or usual.template,
+        rule or usual.rule or "centre",
+        on_miss,
+        searched,
+        f".{suffix}",
+        quality or usual.quality,
+        _shard(shard),
+        strict,
+        identity_depth,
+        pack or "",
+        pack_size or 4096,
+    )
+    inputs = Inputs(strict)
+    with progress("preprocessing") as advance:
+
+        def begun(total: int, done: int) -> None:
+            advance.total(total)
+            if done:
+                note(f"resuming: {done} of {total} images were done before")
+                advance(done)
+
+        report = preprocess(plan, device, overwrite, begun, advance, frozen, inputs.passed, tell_changes, on, verify)
+    for path, remarks in report.remarks.items():
+        inputs.see(path, remarks)
+    inputs.tell()
+    if report.layout:
+        note(f"{raw}: {report.layout}", style="yellow")
+    _tell(report, out, inputs, as_json)
+
+
+def _tell(report: "Report", out: Path, inputs: Inputs, as_json: bool) -> None:
+    if as_json:
+        skipped = None if report.skipped is None else str(report.skipped)
+        print_json(vars(report) | {"manifest": str(report.manifest), "skipped": skipped})
+        _end(report, inputs)
+        return
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(report.statuses.items()))
+    crops = f"{report.crops} crops of {report.identities} people in {out}"
+    click.echo(f"{report.total} images: {counts}; {crops}; manifest: {report.manifest}")
+    if report.skipped is not None:
+        click.echo(f"left out, with the reasons: {report.skipped}")
+    _end(report, inputs)
+
+
+def _end(report: "Report", inputs: Inputs) -> None:
+    """Exit code 2 where no image could be read; else as `Inputs.end`."""
+    if 0 < report.total == report.statuses.get("error", 0):
+        raise click.exceptions.Exit(2)
+    inputs.end(report.statuses.get("error", 0) + report.statuses.get("no_face", 0))
+
+
+def _unpack(raw: Path, out: Path, shard: str | None, as_json: bool) -> None:
+    from facepipe.preprocess import unpack_records
+
+    _require_alone(raw, "--from-rec, which copies images", ("raw", "out", "from_rec", "shard", "as_json"))
+    with progress("unpacking") as advance:
+        done = unpack_records(raw, out, _shard(shard), advance.total, advance)
+    if as_json:
+        listing = None if done.skipped_list is None else str(done.skipped_list)
+        print_json(vars(done) | {"skipped_list": listing})
+        return
+    click.echo(
+        f"{done.records} records of {done.identities} identities in {out}: {done.written} written, "
+        f"{done.kept} there before, {done.skipped} skipped"
+    )
+    if done.skipped_list is not None:
+        click.echo(f"left out, with the reasons: {done.skipped_list}")
+
+
+def _require_alone(path: Path, what: str, known: tuple[str, ...]) -> None:
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        chosen = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if chosen and name not in known:
+            raise DatasetError(f"{path}: {parameter.opts[0]} does not apply to {what}")
+
+
+def _shard(text: str | None) -> tuple[int, int]:
+    if text is None:
+        return 1, 1
+    try:
+        part, parts = text.split("/")
+        return int(part), int(parts)
+    except ValueError as error:
+        raise DatasetError(f"--shard {text}: must be I/N, such as 3/8") from error

@@ -1,0 +1,221 @@
+"""Find the nearest faces among saved embeddings."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facepipe.cli import options
+from facepipe.cli.decision_words import explained
+from facepipe.cli.door import Output, door
+from facepipe.cli.face_tools import FaceTools, turning_face_tools
+from facepipe.cli.inputs import Inputs, strict_option
+from facepipe.cli.made import is_index, is_store
+from facepipe.cli.mixed import tell_mixed
+from facepipe.cli.photo_type import PHOTO
+from facepipe.cli.query import embed_query, read_query
+from facepipe.cli.screen import note, print_json
+from facepipe.cli.table import show_table
+from facepipe.errors import EmbeddingsError
+from facepipe.files import locked, require_apart
+from facepipe.tables import Column
+
+if TYPE_CHECKING:
+    from facepipe.embedding import Embeddings
+    from facepipe.identification.hits import Judge
+    from facepipe.score.search import Hits
+    from facepipe.score.store import Store
+
+
+@click.command("search")
+@click.argument("query", type=PHOTO)
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("-k", "k", type=click.IntRange(1), default=10, show_default=True, help="How many to find.")
+@click.option(
+    "--index",
+    type=options.output_path,
+    help="Search in this file, and make it first if it is not there: .npy, the store as a memory-mapped float16 "
+    "array; or .faiss, an approximate index.",
+)
+@click.option("--probes", type=click.IntRange(1), default=16, show_default=True, help="Cells searched in a .faiss.")
+@click.option(
+    "--fpir",
+    type=options.RATE,
+    default=1e-2,
+    show_default=True,
+    help="Share of searches for somebody who is not in the store that may give a match.",
+)
+@options.among
+@click.option("--threshold", type=options.COSINE, help="A match from this score on, instead of at a rate.")
+@options.faces
+@turning_face_tools
+@strict_option
+@options.as_json
+@door(
+    Output("index", (".npy", ".faiss"), ours=is_index, shared=True),
+    reads=("query", "store"),
+    there=("query", "store"),
+)
+def command(
+    query: Path,
+    store: Path,
+    k: int,
+    index: Path | None,
+    probes: int,
+    fpir: float,
+    among: Any,
+    threshold: float | None,
+    rule: str,
+    tools: FaceTools,
+    strict: bool,
+    as_json: bool,
+    overwrite: bool,
+) -> None:
+    """Find the faces in STORE that are nearest to QUERY, best first.
+
+    STORE is what 'facepipe embed' wrote, or the .npy that --index made of it. QUERY is a photo, embedded by the
+    model that made the store, or a file of embeddings. The search is exact: every face of the store is compared,
+    and scores are cosines computed in float64. Somebody is always nearest, so each hit has a verdict: a match at the
+    false-positive rate of the whole store, possible where two photos alone would pass, or no match. With --json, per
+    query: {"query", "hits": [{"path", "score", "row", "verdict"}], "remarks", "judge"}.
+
+    An index is made anew where STORE has changed since; that of another store is replaced with --overwrite only.
+    """
+    from facepipe.score.search import top_k
+    from facepipe.score.store import open_store
+
+    query, store = _in_order(query, store)
+    if index is not None and index.suffix == ".npy":
+        with locked(index, note):
+            _make_array(store, index, overwrite)
+        store = index
+    opened = open_store(store)
+    inputs = Inputs(strict)
+    asked = _queries(query, store, opened, rule, tools, inputs)
+    if index is not None and index.suffix == ".faiss":
+        with locked(index, note):
+            hits = _approximate(index, store, opened, asked, k, probes, overwrite)
+    else:
+        hits = top_k(asked.mu, opened.vectors, k, tools.device, opened.unit_rows)
+    judge = _judge(opened, tools, fpir, among, threshold)
+    for number, path in enumerate(asked.paths):
+        found = _found(opened, hits, number, judge)
+        _show(path, found, inputs.remarks.get(str(query), ()), judge, as_json)
+    if judge.decision is None:
+        note(f"no verdicts: {judge.reason}; --threshold gives one", style="yellow")
+    else:
+        note(explained(judge.decision, len(opened), "a match", "faces"))
+    inputs.tell()
+    inputs.end()
+
+
+def _make_array(store: Path, index: Path, overwrite: bool) -> None:
+    from facepipe.score.made_from import require_same_source
+    from facepipe.score.store import export_store, is_current, names_file, read_names
+
+    if store.suffix == ".npy":
+        raise EmbeddingsError(f"{store}: a memory-mapped store already; leave out --index")
+    if overwrite or not is_current(index, store):
+        if not index.exists():
+            require_apart([names_file(index)], [store], overwrite)
+        elif not overwrite:
+            require_same_source(index, read_names(index)[0]["source"], store)
+            note(f"{store}: has changed since {index.name} was made of it")
+        export_store(store, index)
+        note(f"{index}: written, {index.stat().st_size / 1e6:.1f} MB")
+
+
+def _queries(
+    query: Path, path: Path, store: "Store", rule: str, tools: FaceTools, inputs: Inputs
+) -> "Embeddings":
+    """Embeddings of the query by the model of the store."""
+    from facepipe.embedding import load_embeddings
+    from facepipe.embedding.identity import remedy, same_model
+
+    if query.suffix == ".parquet":
+        asked = load_embeddings(query)
+        if asked.flip != store.flip or not same_model(asked.model, store.model):
+            raise EmbeddingsError(
+                f"{query}: made by {asked.model} (flip {asked.flip}), but {path} by {store.model} (flip {store.flip}); "
+                f"{remedy(asked.model, store.model)}"
+            )
+        tell_mixed(query, asked.making, store.making)
+        return asked
+    image = read_query(query, inputs)
+    embedder = tools.embedder_of(path, store.model, store.flip, store.making, 1)
+    return embed_query(image, tools.cropper(embedder, rule), embedder)[0]
+
+
+def _judge(store: "Store", tools: FaceTools, fpir: float, among: Any, threshold: float | None) -> "Judge":
+    from facepipe.embedding.identity import same_model
+    from facepipe.errors import ModelError
+    from facepipe.identification.hits import judge_of
+    from facepipe.zoo import locate
+
+    try:
+        card = locate(tools.model or store.model.split("@")[0])[0]
+    except ModelError:
+        card = None
+    if card is not None and not same_model(store.model, card.identity):
+        card = None
+    return judge_of(card, len(store), fpir, store.flip, among, threshold)
+
+
+def _approximate(
+    index: Path, path: Path, store: "Store", asked: "Embeddings", k: int, probes: int, overwrite: bool
+) -> "Hits":
+    from facepipe.score.approximate import (
+        about_file,
+        build_approximate,
+        open_approximate,
+        search_approximate,
+        source_of_index,
+    )
+    from facepipe.score.made_from import is_from, require_same_source
+
+    source = source_of_index(index)
+    if source is not None and not overwrite and is_from(source, path):
+        ready = open_approximate(index, store)
+    else:
+        if source is not None and not overwrite:
+            require_same_source(index, source, path)
+            note(f"{path}: has changed since {index.name} was made of it")
+        elif source is None:
+            require_apart([about_file(index)], [path], overwrite or index.is_file())
+        ready = build_approximate(store, index, path)
+        note(f"{index}: written, {index.stat().st_size / 1e6:.1f} MB")
+    measured = ", ".join(f"{share:.3f} with {count}" for count, share in ready.recall.items())
+    note(f"approximate, with {probes} probes; recall of the ten nearest, by probes: {measured}")
+    return search_approximate(ready, store, asked.mu, k, probes)
+
+
+def _found(store: "Store", hits: "Hits", number: int, judge: "Judge") -> list[dict[str, Any]]:
+    pairs = zip(hits.rows[number].tolist(), hits.scores[number].tolist(), strict=True)
+    return [
+        {
+            "path": store.paths[row] if len(store.paths) else None,
+            "score": score,
+            "row": row,
+            "verdict": judge(score),
+        }
+        for row, score in pairs
+        if row >= 0
+    ]
+
+
+def _show(query: str, found: list[dict[str, Any]], remarks: tuple[str, ...], judge: "Judge", as_json: bool) -> None:
+    if as_json:
+        value = {"query": query, "hits": found, "remarks": list(remarks), "judge": judge.to_dict()}
+        print_json(value, indent=None)
+        return
+    columns = (Column("", right=True), Column("score", right=True), Column("verdict"), Column("path"))
+    rows = [(n, f"{hit['score']:.4f}", hit["verdict"] or "–", hit["path"] or "") for n, hit in enumerate(found, 1)]
+    show_table(columns, rows, query)
+
+
+def _in_order(query: Path, store: Path) -> tuple[Path, Path]:
+    """Query and store, whichever was named first; two files that could both be a store are taken as they come."""
+    if is_store(query) and not is_store(store) and store.is_file():
+        note(f"{query}: holds embeddings, so it is taken as the STORE; QUERY comes first", style="yellow")
+        return store, query
+    return query, store

@@ -1,0 +1,100 @@
+"""MegaFace: rank-1 and TAR against up to a million distractors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from facepipe.datasets.templates.megaface_features import read_list, read_noises
+from facepipe.embedding.making import mixed
+from facepipe.errors import DatasetError
+from facepipe.evaluation.source import Source, source_of
+from facepipe.files import PassedOver
+from facepipe.images import list_images
+from facepipe.protocols.megaface.noise import on_list
+from facepipe.protocols.megaface.photos import (
+    MegafaceResult,
+    Photos,
+    clean_probes,
+    evaluate_megaface,
+    export_features,
+    photos_of_embeddings,
+    photos_of_features,
+)
+
+
+@dataclass(frozen=True)
+class Export:
+    """Where features are written in the kit's form, ``facescrub/`` and ``megaface/``, and the name in their files."""
+
+    folder: Path
+    algorithm: str = "facepipe"
+
+
+def megaface(
+    source: Source | Sequence[Path | str],
+    *,
+    ending: str | None = None,
+    probe_list: Path | None = None,
+    distractor_list: Path | None = None,
+    sizes: Sequence[int] = (),
+    probe_noises: Path | None = None,
+    distractor_noises: Path | None = None,
+    noisy_probes: str = "centre",
+    export: Export | None = None,
+    score: str = "cosine",
+) -> MegafaceResult:
+    """Rank-1 and TAR at FAR 1e-6 against many distractors.
+
+    Args:
+        source: of two paths, probes and distractors. What it saves goes to two files, ``NAME-probes`` and
+            ``NAME-distractors``.
+        ending: both are folders of the kit's feature files with this ending.
+        probe_list, distractor_list: which photos; None: all.
+        sizes: numbers of distractors; none stands for powers of ten from 10, and all.
+        probe_noises: list of wrongly labelled probes.
+        distractor_noises: list of distractors that show people of the probes.
+        noisy_probes: ``centre`` or ``drop``, see `facepipe.protocols.megaface.photos.clean_probes`.
+        export: to write the features for the kit.
+        score: see `facepipe.score.score_pairs`.
+
+    Raises:
+        FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
+    """
+    both = source_of(source)
+    probes = _photos(both, 0, ending, probe_list)
+    distractors = _photos(both, 1, ending, distractor_list)
+    wrong = read_noises(probe_noises) if probe_noises else None
+    noises = read_noises(distractor_noises) if distractor_noises else frozenset()
+    for path, names, photos, depth in ((probe_noises, wrong, probes, 1), (distractor_noises, noises, distractors, 3)):
+        if path is not None:
+            count = int(on_list(photos.names, names or (), depth).sum())
+            both.note(f"{path}: {count} of {len(photos.names)} photos are on this list")
+    probes = clean_probes(probes, wrong, noisy_probes)
+    if export is not None:
+        marked = probe_noises is not None or distractor_noises is not None
+        export_features(export.folder, export.algorithm, probes, distractors, noises, marked)
+        counts = f"{len(probes.names)} probes and {len(distractors.names)} distractors"
+        both.note(f"{export.folder}: features of {counts}")
+    remark = mixed(probes.about.making, distractors.about.making)
+    if remark:
+        both.note(f"{', '.join(map(str, both.paths))}: {remark}")
+    return evaluate_megaface(probes, distractors, noises, sizes, score=score)
+
+
+def _photos(source: Source, number: int, ending: str | None, wanted: Path | None) -> Photos:
+    path, what = source.paths[number], ("probes", "distractors")[number]
+    names = read_list(wanted) if wanted else None
+    if ending is not None:
+        if source.models or source.flip or source.already_aligned or source.save:
+            raise DatasetError(f"{path}: with an ending features are read; model, flip rule and save do not apply")
+        return photos_of_features(path, ending, names)
+    save = source.save and source.save.with_name(f"{source.save.stem}-{what}{source.save.suffix}")
+    own = replace(source, paths=(path,), save=save)
+    passed = PassedOver()
+    embeddings = own.listed(lambda folder: list(list_images(folder, passed=passed)), what)
+    if passed:
+        source.note(f"{path}: {passed.line()}")
+    try:
+        return photos_of_embeddings(embeddings, names)
+    except DatasetError as error:
+        raise DatasetError(f"{wanted}: {error}") from error
