@@ -38,7 +38,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Line:
+class TextLine:
     """A line of figures."""
 
     text: str
@@ -52,5 +52,5 @@ class Note:
     warning: bool = False
 
 
-Summary = Table | Line | Note
+Summary = Table | TextLine | Note
 """A part of what a result says to people."""

@@ -11,8 +11,8 @@ from facepipe.alignment import Aligner, fit
 from facepipe.calibration.faces import KnownFaces, known_faces
 from facepipe.datasets import Samples, hold_out, hold_out_images, open_samples, take
 from facepipe.datasets.lines import read_text
-from facepipe.datasets.open_samples import shards_and_others
 from facepipe.datasets.samples.digest import image_digest
+from facepipe.datasets.samples.opening import shards_and_others
 from facepipe.datasets.samples.samples import NOBODY, join_samples
 from facepipe.datasets.samples.shards import open_shards
 from facepipe.embedding import Embedder, Embeddings, load_embeddings

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from facepipe.cli.screen import note, out, say
 from facepipe.shown import shown
-from facepipe.tables import Column, Line, Summary, Table
+from facepipe.tables import Column, Summary, Table, TextLine
 
 GAP = 2
 _PROSE = 24
@@ -59,7 +59,7 @@ def show_summary(parts: Iterable[Summary]) -> None:
     for part in parts:
         if isinstance(part, Table):
             show_table(part.columns, part.rows, part.title, part.footer)
-        elif isinstance(part, Line):
+        elif isinstance(part, TextLine):
             say(part.text)
         else:
             note(part.text, style="yellow" if part.warning else "")

@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from facepipe.errors import ImageError
@@ -31,6 +30,8 @@ def encode_rgb(image: np.ndarray, suffix: str, quality: int = 95) -> bytes:
     Raises:
         ImageError: not such an image, or the format is unknown.
     """
+    import cv2
+
     suffix = suffix.lower()
     require_suffix(suffix)
     options = {

@@ -10,7 +10,7 @@ from facepipe import __version__
 from facepipe.embedding.making import mixed
 from facepipe.errors import DatasetError
 from facepipe.protocols.verification.outcomes import Outcomes
-from facepipe.tables import Line, Summary, Table, figures
+from facepipe.tables import Summary, Table, TextLine, figures
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -68,7 +68,7 @@ class Result:
                 rows = [tuple(_cell(getattr(row, name)) for name in columns) for row in value]
                 yield Table(f"{title}: {one.name}", figures(*columns), rows)
             else:
-                yield Line(f"{title}: {one.name} {_cell(value)}")
+                yield TextLine(f"{title}: {one.name} {_cell(value)}")
 
     def to_dict(self) -> dict[str, Any]:
         """A plain dictionary for JSON: the figures at the top, ``settings`` and ``outcomes`` below them."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from facepipe.tables import Line, Summary, Table, figures
+from facepipe.tables import Summary, Table, TextLine, figures
 
 NONE = "–"
 _MORE = {"std": "standard deviation", "lower": "mean − std"}
@@ -26,16 +26,16 @@ def missing_lines(what: str, reasons: Iterable[tuple[float, str]]) -> Iterator[S
         rates.setdefault(reason, []).append(f"{rate:g}")
     for reason, some in rates.items():
         if reason:
-            yield Line(f"no {what} {', '.join(some)}: {reason}")
+            yield TextLine(f"no {what} {', '.join(some)}: {reason}")
 
 
-def cmc_line(shares: Mapping[str, Any], title: str) -> Line:
+def cmc_line(shares: Mapping[str, Any], title: str) -> TextLine:
     """Shares by rank: plain ones, or with mean and deviation over trials."""
     parts = []
     for rank, value in shares.items():
         share, std = (value, None) if value is None or isinstance(value, float) else (value.share, value.std)
         parts.append(f"rank-{rank} {percent(share)}{'' if std is None else f' ± {100 * std:.2f}'}")
-    return Line(f"{title}: {', '.join(parts)}")
+    return TextLine(f"{title}: {', '.join(parts)}")
 
 
 def points_table(at: Sequence[Any], rate: str, share: str, title: str) -> Iterator[Summary]:

@@ -36,7 +36,7 @@ def protocol_command(name: str, function: Callable[..., Any]) -> click.Command:
     """
     hints = get_type_hints(function, include_extras=True)
     parameters = inspect.signature(function).parameters
-    declared = {name: _declared(hints[name]) for name in parameters}
+    declared = {name: _declared(hints.get(name, str)) for name in parameters}
     crops = declared["source"][1]
 
     def run(source: Any, as_json: bool, **words: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facepipe.datasets.open_samples import shards_and_others
+from facepipe.datasets.samples.opening import shards_and_others
 from facepipe.datasets.samples.samples import NOBODY, Samples, after_each_other
 from facepipe.datasets.samples.shards import open_shards
 from facepipe.errors import DatasetError, ImageError

@@ -22,7 +22,7 @@ from facepipe.protocols.roc import (
 from facepipe.protocols.summary import ijb_title, percent, tar_table
 from facepipe.protocols.verification.outcomes import MOST_SCORES, Outcomes
 from facepipe.score.pairs import score_pairs
-from facepipe.tables import Line, Summary
+from facepipe.tables import Summary, TextLine
 
 IJB_RULES = {"exact": tar_at_far, "nearest": tar_at_nearest_fpr}
 """``exact``: the k-th highest impostor score is the threshold, k = ⌊FAR·N⌋, accept at or above it; where scores tie,
@@ -53,7 +53,7 @@ class TemplatesResult(Result):
         """As of `Result`."""
         counts = f"{self.faces} faces, {self.genuine} genuine and {self.impostor} impostor pairs"
         yield from tar_table(self.tar, f"{ijb_title(self.settings, '1:1')}, rule {self.settings['rule']}, {counts}")
-        yield Line(f"equal error rate {percent(self.eer)}")
+        yield TextLine(f"equal error rate {percent(self.eer)}")
 
 
 def ijb_templates(

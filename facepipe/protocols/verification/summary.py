@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from facepipe.protocols.summary import NONE, percent, tar_table
-from facepipe.tables import Line, Note, Summary, Table, figures
+from facepipe.tables import Note, Summary, Table, TextLine, figures
 
 if TYPE_CHECKING:
     from facepipe.protocols.verification.pairs import PairsResult
@@ -29,7 +29,7 @@ def pairs_summary(result: "PairsResult", count: str, undetected: int, reasons: d
         yield from _folds(result, about)
     yield from tar_table(result.tar, f"{about}, {result.genuine} genuine and {result.impostor} impostor pairs")
     area = NONE if result.auc is None else f"{result.auc:.5f}"
-    yield Line(f"equal error rate {percent(result.eer)}, area under the ROC curve {area}")
+    yield TextLine(f"equal error rate {percent(result.eer)}, area under the ROC curve {area}")
     for name, reason in reasons.items():
         yield Note(f"no {name}: {reason}", warning=True)
     used = _USED[settings["on_miss"]] if undetected else ""
@@ -42,7 +42,7 @@ def pairs_summary(result: "PairsResult", count: str, undetected: int, reasons: d
         of = result.pairs + result.skipped_pairs
         yield Note(f"{result.skipped_pairs} of {of} pairs were left out", warning=True)
     if result.accuracy is not None:
-        yield Line(_quotation(result, title, missed if undetected else ""))
+        yield TextLine(_quotation(result, title, missed if undetected else ""))
 
 
 def _quotation(result: "PairsResult", title: str, missed: str) -> str:
@@ -74,6 +74,6 @@ def _folds(result: "PairsResult", about: str) -> Iterator[Summary]:
     val = result.val
     if val is not None and val.val is not None:
         told = f"{percent(val.val)}, standard deviation {percent(val.std_dev)}, FAR reached {val.reached:.5f}"
-        yield Line(f"VAL at FAR {val.far:g}, as insightface's script prints it: {told}")
+        yield TextLine(f"VAL at FAR {val.far:g}, as insightface's script prints it: {told}")
     elif val is not None:
         yield Note(f"no VAL at FAR {val.far:g}: {val.reason}", warning=True)

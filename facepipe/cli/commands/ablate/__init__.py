@@ -96,7 +96,7 @@ def _require_distinct(ablation: str, asked: list["Benchmark"]) -> None:
 
 def _is_finished(row: "Variant") -> bool:
     """Whether nothing is to be trained; if something is, the data must be there."""
-    from facepipe.datasets.open_samples import require_paths
+    from facepipe.datasets.samples.opening import require_paths
     from facepipe.train.run.finished import is_finished
 
     if not row.row.trained or is_finished(row.recipe, row.run):
