@@ -136,9 +136,13 @@ my-preset = facepipe_extra.detector
 my_protocol = facepipe_extra.protocol:my_protocol
 [facepipe.commands]
 greet = facepipe_extra.greet:command
-[facepipe.eval_commands]
+[facepipe.commands.eval]
 greet = facepipe_extra.greet:command
-[facepipe.views]
+[facepipe.commands.gallery]
+greet = facepipe_extra.greet:command
+[facepipe.commands.inspect]
+greet = facepipe_extra.greet:command
+[facepipe.commands.models]
 greet = facepipe_extra.greet:command
 """
 USE = """
@@ -208,7 +212,7 @@ def test_options_list_what_is_added(facepipe):
 
 
 def test_commands_are_listed_and_called(facepipe):
-    for group in ((), ("eval",), ("inspect",)):
+    for group in ((), ("eval",), ("gallery",), ("inspect",), ("models",)):
         told = facepipe(*group, "--help").stdout
         assert "greet" in told and "Says hello." in told
         assert facepipe(*group, "greet").stdout == "hello\n"

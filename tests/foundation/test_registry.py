@@ -144,6 +144,7 @@ def tools(tmp_path, monkeypatch):
     (folder / "saw.py").write_text('# A comment.\n\n"""Cuts wood.\n\nSlowly.\n"""\n\ntool = "a saw"\n')
     (folder / "awl.py").write_text("raise AssertionError('nobody asked')\n")
     (folder / "_grip.py").write_text("")
+    (folder / "with_.py").write_text('"""Binds."""\ntool = "a withe"\n')
     (folder / "vice").mkdir()
     (folder / "vice" / "__init__.py").write_text("'''Holds.'''\ntool = 'a vice'\n")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -155,10 +156,10 @@ def tools(tmp_path, monkeypatch):
 
 
 def test_files_are_entries_and_are_listed_without_being_imported(tools):
-    assert tools.names() == ["vice", "awl", "saw"]
-    assert tools.lines() == {"vice": "Holds.", "awl": "", "saw": "Cuts wood."}
+    assert tools.names() == ["vice", "awl", "saw", "with"]
+    assert tools.lines() == {"vice": "Holds.", "awl": "", "saw": "Cuts wood.", "with": "Binds."}
     assert "saw" in tools and "_grip" not in tools and "facepipe_test_tools.saw" not in sys.modules
-    assert tools["saw"] == "a saw" and tools["vice"] == "a vice"
+    assert tools["saw"] == "a saw" and tools["vice"] == "a vice" and tools["with"] == "a withe"
     with pytest.raises(ModelError, match=r"^unknown tool 'sew'; did you mean 'saw'\?$"):
         tools["sew"]
     with pytest.raises(AssertionError, match="nobody asked"):
@@ -167,10 +168,10 @@ def test_files_are_entries_and_are_listed_without_being_imported(tools):
 
 def test_an_installed_package_adds_to_files(install, tools):
     install("facepipe_test_plane", {"plane": "facepipe_test_plane:made"}, '"""Smooths."""\nmade = "a plane"\n')
-    assert tools.names() == ["vice", "awl", "saw", "plane"] and tools.line("plane") == "Smooths."
+    assert tools.names() == ["vice", "awl", "saw", "with", "plane"] and tools.line("plane") == "Smooths."
     assert "facepipe_test_plane" not in sys.modules
     assert tools["plane"] == "a plane"
-    assert tools.names() == ["vice", "awl", "saw", "plane"]
+    assert tools.names() == ["vice", "awl", "saw", "with", "plane"]
 
 
 def test_an_installed_package_cannot_take_the_name_of_a_file(install, tools):
