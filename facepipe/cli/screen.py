@@ -101,7 +101,7 @@ class Advance:
 
     def __init__(self, bar: Progress, task: Any, what: str, total: int | None) -> None:
         self._bar, self._task, self._what, self._total = bar, task, what, total
-        self._done = 0
+        self._done = self._before = 0
         self._began = self._said = time.monotonic()
 
     def __call__(self, count: int) -> None:
@@ -113,13 +113,18 @@ class Advance:
             self._said = now
             LOGGER.info("%s", self._line(now - self._began))
 
+    def resumed(self, count: int) -> None:
+        """``count`` were done before this run began: they are done, and say nothing of its rate."""
+        self._bar.reset(self._task, completed=count)
+        self._done = self._before = count
+
     def total(self, count: int) -> None:
         """There are ``count`` in all."""
         self._bar.update(self._task, total=count)
         self._total = count
 
     def _line(self, seconds: float) -> str:
-        rate = self._done / seconds
+        rate = (self._done - self._before) / seconds
         if not self._total:
             return f"{self._what}: {self._done:,} done, {rate:.1f}/s"
         left = (self._total - self._done) / rate if rate else float("inf")

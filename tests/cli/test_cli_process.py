@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from cli_run import run
@@ -118,3 +119,16 @@ def test_progress_without_a_terminal(monkeypatch, capsys):
         advance(1)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("images: 1 of 4 done, ") and lines[1].startswith("images: 2 of 2 done, ")
+
+
+def test_what_a_run_before_did_says_nothing_of_the_rate(monkeypatch, capsys):
+    from facepipe.cli import logs, screen
+
+    logs.start_logging()
+    clock = iter(range(100, 1000, 10))
+    monkeypatch.setattr(screen, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(screen, "QUIET_SECONDS", 0.0)
+    with screen.progress("images", 1000) as advance:
+        advance.resumed(900)
+        advance(20)
+    assert capsys.readouterr().err == "images: 920 of 1,000 done, 2.0/s, about 1 min to go\n"  # 20 in ten seconds

@@ -139,7 +139,7 @@ def command(
             advance.total(total)
             if done:
                 note(f"resuming: {done} of {total} images were done before")
-                advance(done)
+                advance.resumed(done)
 
         report = preprocess(plan, device, overwrite, begun, advance, frozen, inputs.passed, tell_changes, on, verify)
     for path, remarks in report.remarks.items():
