@@ -59,7 +59,7 @@ def tar_at_far(
         confidence: of the intervals.
 
     Raises:
-        FacepipeError: a score is NaN, or a rate is not between 0 and 1.
+        FacepipeError: a score is not finite, or a rate is not between 0 and 1.
     """
     genuine, impostor = _ascending(genuine, impostor)
     return tuple(_point(genuine, impostor, far, confidence) for far in fars)
@@ -202,7 +202,7 @@ def equal_error_rate(genuine: np.ndarray, impostor: np.ndarray) -> float | None:
         A fraction, or None when there are no genuine or no impostor pairs.
 
     Raises:
-        FacepipeError: a score is NaN.
+        FacepipeError: a score is not finite.
     """
     genuine, impostor = _ascending(genuine, impostor)
     if not len(genuine) or not len(impostor):
@@ -237,7 +237,7 @@ def area_under_curve(genuine: np.ndarray, impostor: np.ndarray) -> float | None:
         A fraction, or None when there are no genuine or no impostor pairs.
 
     Raises:
-        FacepipeError: a score is NaN.
+        FacepipeError: a score is not finite.
     """
     genuine, impostor = _ascending(genuine, impostor)
     if not len(genuine) or not len(impostor):

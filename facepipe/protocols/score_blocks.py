@@ -7,6 +7,7 @@ import numpy as np
 from facepipe.embedding import Embeddings
 from facepipe.score import unit
 from facepipe.score.pairs import score_pairs
+from facepipe.score.threshold import require_finite
 
 _SCORES = 1 << 22
 DECIMALS = 9
@@ -27,7 +28,7 @@ def score_blocks(
         gallery: int64 G, rows of ``embeddings``.
 
     Raises:
-        EmbeddingsError: unknown score, or the embeddings lack what it needs.
+        EmbeddingsError: unknown score, the embeddings lack what it needs, or a score is no finite number.
     """
     step = max(1, _SCORES // max(1, len(gallery)))
     enrolled = unit(embeddings.mu[gallery]).T if name == "cosine" else None
@@ -35,6 +36,7 @@ def score_blocks(
         rows = probes[first : first + step]
         if enrolled is not None:
             scores = unit(embeddings.mu[rows]) @ enrolled
+            require_finite(scores)
         else:
             left, right = np.repeat(rows, len(gallery)), np.tile(gallery, len(rows))
             scores = score_pairs(name, embeddings, left, right).reshape(len(rows), len(gallery))

@@ -25,19 +25,28 @@ def score_pairs(name: str, embeddings: "Embeddings", left: np.ndarray, right: np
 
     Raises:
         EmbeddingsError: unknown score, rows that are not there, the embeddings lack what the score needs, or a score is
-            no number.
+            no finite number, as those of an empty template are not.
     """
     require(name, embeddings)
     left, right = np.asarray(left, np.int64), np.asarray(right, np.int64)
     _check(left, right, len(embeddings))
     scores = SCORES[name].score(embeddings, left, right)
-    # An empty template may score infinitely low, but nothing may score what is no number.
-    wrong = np.isnan(scores)
-    if wrong.any():
-        row = int(left[int(wrong.argmax())])
-        which = embeddings.paths[row] if embeddings.paths else f"row {row}"
-        raise EmbeddingsError(f"{which}: a score of it is not a number; check {embeddings.model}, embed again")
+    finite = np.isfinite(scores)
+    if not finite.all():
+        first = int((~finite).argmax())
+        raise _not_finite(embeddings, int(left[first]), int(right[first]))
     return scores
+
+
+def _not_finite(embeddings: "Embeddings", left: int, right: int) -> EmbeddingsError:
+    """The error that names which of two rows is at fault, as far as that can be seen."""
+    empty = [row for row in (left, right) if embeddings.sigma2 is not None and np.isinf(embeddings.sigma2[row]).any()]
+    wrong = [row for row in (left, right) if not np.isfinite(embeddings.mu[row]).all()]
+    row = (wrong or empty or [left])[0]
+    which = embeddings.paths[row] if embeddings.paths else f"row {row}"
+    if empty and not wrong:
+        return EmbeddingsError(f"{which}: a template without images has no score; leave it out")
+    return EmbeddingsError(f"{which}: a score of it is no finite number; check {embeddings.model}, embed again")
 
 
 def _check(left: np.ndarray, right: np.ndarray, count: int) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from facepipe.errors import FacepipeError
+from facepipe.errors import EmbeddingsError, FacepipeError
 
 
 def threshold_at_far(impostor: np.ndarray, far: float) -> float:
@@ -16,7 +16,7 @@ def threshold_at_far(impostor: np.ndarray, far: float) -> float:
         far: false-accept rate, between 0 and 1.
 
     Raises:
-        FacepipeError: a score is NaN, or there are fewer impostors than 1/far, so that the rate cannot be
+        FacepipeError: a score is not finite, or there are fewer impostors than 1/far, so that the rate cannot be
             measured.
     """
     return threshold_of_ascending(ascending(impostor), far)
@@ -26,14 +26,30 @@ def ascending(scores: np.ndarray) -> np.ndarray:
     """The scores sorted, in a float dtype; of float scores their own.
 
     Raises:
-        FacepipeError: a score is NaN.
+        FacepipeError: a score is not finite.
     """
     scores = np.asarray(scores)
     # In their own precision: a step of float64 is lost when it is compared with float32 scores.
     scores = np.sort(scores if scores.dtype.kind == "f" else scores.astype(np.float64))
-    if len(scores) and np.isnan(scores[-1]):  # NaN is sorted last
-        raise FacepipeError("scores must be numbers, but some are NaN: the embeddings are damaged")
+    require_finite(scores[:1])
+    require_finite(scores[-1:])  # NaN is sorted last
     return scores
+
+
+def require_finite(scores: np.ndarray) -> None:
+    """Refuse scores that say nothing.
+
+    Args:
+        scores: of any shape.
+
+    Raises:
+        EmbeddingsError: one is NaN or infinite.
+    """
+    if not np.isfinite(scores).all():
+        raise EmbeddingsError(
+            "scores must be finite numbers, but some are not: the embeddings are damaged, or a template is empty; "
+            "embed again"
+        )
 
 
 def threshold_of_ascending(impostor: np.ndarray, far: float) -> float:

@@ -78,15 +78,16 @@ def test_rates_without_a_figure():
         tpir_at_fpir(found, [1.0])
 
 
-def test_damaged_or_missing_scores():
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_damaged_or_missing_scores(wrong):
     with pytest.raises(FacepipeError, match="gallery is empty"):
         search([np.zeros((1, 0))], np.zeros(0, int), np.array([1]))
     with pytest.raises(FacepipeError, match="scores of 1 probes, but 2"):
         search([np.zeros((1, 1))], np.array([1]), np.array([1, 2]))
     for place in (0, 1):
         scores = np.zeros((1, 2))
-        scores[0, place] = np.nan
-        with pytest.raises(EmbeddingsError, match="some are NaN"):
+        scores[0, place] = wrong
+        with pytest.raises(EmbeddingsError, match="scores must be finite"):
             search([scores], np.array([1, 2]), np.array([1]))
 
 

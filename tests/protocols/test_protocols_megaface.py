@@ -212,9 +212,9 @@ def test_what_cannot_be_measured():
         megaface_figures(probes, np.array([1, 1, 2, 2]), clean(some), (5,))
     with pytest.raises(DatasetError, match="probes have 3 dimensions, distractors 2"):
         megaface_figures(probes, np.array([1, 1, 2, 2]), clean(some[:, :2]), (4,))
-    with pytest.raises(EmbeddingsError, match=r"NaN|not finite"):
+    with pytest.raises(EmbeddingsError, match=r"finite"):
         megaface_figures(probes, np.array([1, 1, 2, 2]), clean(some * np.nan), (4,))
-    with pytest.raises(EmbeddingsError, match=r"not finite|not a number"):
+    with pytest.raises(EmbeddingsError, match=r"no finite number"):
         megaface_figures(features(some * np.nan), np.array([1, 1, 2, 2]), clean(some), (4,))
 
 

@@ -45,8 +45,9 @@ def test_no_figure_where_too_few_were_kept():
     assert top.point(np.array([99.0]), 0.04).tar == 1.0
     assert top.point(np.zeros(0), 0.04).reason == "no genuine pairs"
     assert TopScores(5).point(np.ones(1), 0.5).reason == "0 impostor pairs, fewer than 1/FAR"
-    with pytest.raises(EmbeddingsError, match="some are NaN"):
-        top.add(np.array([1.0, np.nan]))
+    for wrong in (np.nan, np.inf, -np.inf):
+        with pytest.raises(EmbeddingsError, match="scores must be finite"):
+            top.add(np.array([1.0, wrong]))
 
 
 @settings(deadline=None, max_examples=200)
@@ -92,5 +93,6 @@ def test_no_figure_that_the_data_cannot_give(rule):
     assert rule(np.zeros(0), some, [0.1])[0].reason == "no genuine pairs"
     assert rule(some, np.zeros(0), [0.1])[0].reason == "0 impostor pairs, fewer than 1/FAR"
     assert rule(np.ones(5), np.ones(50), [0.1])[0].reason == "all scores are equal"
-    with pytest.raises(FacepipeError, match="some are NaN"):
-        rule(some, np.r_[some, np.nan], [0.1])
+    for wrong in (np.nan, np.inf, -np.inf):
+        with pytest.raises(FacepipeError, match="scores must be finite"):
+            rule(some, np.r_[some, wrong], [0.1])

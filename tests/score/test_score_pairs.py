@@ -116,10 +116,11 @@ def test_an_ablation_cannot_judge_by_an_unknown_score():
         AblationRow(title="x", score="l2")
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", ["cosine"])
-def test_a_score_that_is_no_number_is_an_error(name):
+def test_a_score_that_is_no_number_is_an_error(name, number):
     wrong = faces()
-    wrong.mu[3, 2] = np.nan
-    with pytest.raises(EmbeddingsError, match=r"row 3: a score of it is not a number; check net@0"):
+    wrong.mu[3, 2] = number
+    with pytest.raises(EmbeddingsError, match=r"row 3: a score of it is no finite number; check net@0"):
         score_pairs(name, wrong, [0, 3], [1, 4])
     assert len(score_pairs(name, wrong, [0, 2], [1, 4])) == 2

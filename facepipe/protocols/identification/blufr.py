@@ -104,7 +104,7 @@ def evaluate_blufr(
 
     Raises:
         DatasetError: a rate is too large, or images are missing.
-        EmbeddingsError: the embeddings lack what the score needs, or scores are NaN.
+        EmbeddingsError: the embeddings lack what the score needs, or scores are not finite.
     """
     if max(fars) > 0.1:
         raise DatasetError(f"a rate of {max(fars):g} keeps too many scores; BLUFR reports 0.001")

@@ -62,7 +62,7 @@ def evaluate_openset(
 
     Raises:
         DatasetError: images are missing.
-        EmbeddingsError: the embeddings lack what the score needs, or scores are NaN.
+        EmbeddingsError: the embeddings lack what the score needs, or scores are not finite.
     """
     own = embeddings.take(find_rows(embeddings, lists.names))
     trials = tuple(

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facepipe.errors import EmbeddingsError, FacepipeError
+from facepipe.errors import FacepipeError
 from facepipe.protocols.roc import clopper_pearson
-from facepipe.score.threshold import threshold_at_far
+from facepipe.score.threshold import require_finite, threshold_at_far
 
 RANKS = (1, 5, 10)
 FPIRS = (1e-1, 1e-2, 1e-3)
@@ -87,7 +87,7 @@ def search(blocks: Iterable[np.ndarray], gallery_subject: np.ndarray, probe_subj
         probe_subject: int64 P.
 
     Raises:
-        EmbeddingsError: a score is NaN.
+        EmbeddingsError: a score is not finite.
         FacepipeError: the gallery is empty, or the blocks have not P rows.
     """
     if len(gallery_subject) == 0:
@@ -124,6 +124,7 @@ class _Subjects:
 
 
 def _search_block(scores: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, ...]:
+    require_finite(scores)
     mated = column >= 0
     rows = np.flatnonzero(mated)
     mate = np.full(len(scores), -np.inf, scores.dtype)
@@ -133,8 +134,6 @@ def _search_block(scores: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, .
     rank[rows] = (scores[rows] >= mate[rows, None]).sum(1)
     scores[rows, column[rows]] = -np.inf
     other = scores.max(1)
-    if np.isnan(other).any() or np.isnan(mate).any():
-        raise EmbeddingsError("scores must be numbers, but some are NaN: the embeddings are damaged; embed again")
     return mated, mate, other, rank
 
 

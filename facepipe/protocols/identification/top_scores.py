@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from facepipe.errors import EmbeddingsError
 from facepipe.protocols.roc import OperatingPoint, clopper_pearson, why_no_tar
-from facepipe.score.threshold import threshold_at_far
+from facepipe.score.threshold import require_finite, threshold_at_far
 
 
 class TopScores:
@@ -26,14 +25,13 @@ class TopScores:
         """Take note of scores of any shape.
 
         Raises:
-            EmbeddingsError: one is NaN.
+            EmbeddingsError: one is not finite.
         """
         flat = scores.ravel()
         if not len(flat):
             return
         lowest = flat.min()
-        if np.isnan(lowest):
-            raise EmbeddingsError("scores must be numbers, but some are NaN: the embeddings are damaged; embed again")
+        require_finite(np.array([lowest, flat.max()]))  # NaN is the lowest and the highest where there is one
         self.total += len(flat)
         self.lowest = min(self.lowest, float(lowest))
         # Equal to the floor changes nothing: as many as are kept are at or above it.

@@ -96,7 +96,7 @@ def evaluate_ijb_verification(
     Raises:
         DatasetError: unknown rule.
         EmbeddingsError: the templates lack what the score needs.
-        FacepipeError: a score is NaN.
+        FacepipeError: a score is not finite.
     """
     if rule not in IJB_RULES:
         raise DatasetError(f"rule {rule!r} is unknown; choose one of {', '.join(IJB_RULES)}")

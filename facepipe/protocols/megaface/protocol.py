@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from facepipe.embedding import Embeddings, join
-from facepipe.errors import DatasetError, EmbeddingsError
+from facepipe.errors import DatasetError
 from facepipe.protocols.identification.top_scores import TopScores
 from facepipe.protocols.roc import OperatingPoint
 from facepipe.protocols.score_blocks import DECIMALS, score_blocks
@@ -72,15 +72,13 @@ def megaface_figures(
 
     Raises:
         DatasetError: no person with two photos, fewer distractors than the largest size, or another dimension.
-        EmbeddingsError: scores are NaN, or the embeddings lack what the score needs.
+        EmbeddingsError: a score is not finite, or the embeddings lack what the score needs.
     """
     probes = _bare(probes, score)
     query, mate = _ordered_pairs(person)
     if not len(query):
         raise DatasetError("nobody has two photos among the probes, so nobody can be searched for")
     genuine = np.round(score_pairs(score, probes, query, mate), DECIMALS).astype(np.float32)
-    if np.isnan(genuine).any():
-        raise EmbeddingsError("embeddings of the probes are not finite; check the model and embed again")
     best = _BestDistractors(len(probes), max(ranks))
     top = TopScores(int(max(fars) * sizes[-1] * len(probes)) + 2)
     tables: list[SizeFigures] = []

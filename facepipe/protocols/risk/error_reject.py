@@ -57,7 +57,7 @@ def error_reject(
 
     Raises:
         DatasetError: no genuine pairs, or a share out of range or order.
-        FacepipeError: too few impostor pairs for ``fmr``, or a score is NaN.
+        FacepipeError: too few impostor pairs for ``fmr``, or a score is not finite.
     """
     if not same.any():
         raise DatasetError("there are no genuine pairs, so no false non-match rate; check the pairs list")

@@ -7,7 +7,6 @@ import numpy as np
 
 from facepipe.datasets.pairs.lfw_pairs import Pairs
 from facepipe.embedding import Embeddings
-from facepipe.errors import EmbeddingsError
 from facepipe.protocols.result import Result, settings_of
 from facepipe.protocols.risk.error_reject import ErrorReject, area, error_reject, ideal_uncertainty
 from facepipe.protocols.risk.table import SHARES, RiskRow, risk_table
@@ -98,11 +97,7 @@ def available_confidences(embeddings: Embeddings) -> tuple[str, ...]:
 
 
 def _scores(score: str, embeddings: Embeddings, pairs: Pairs) -> np.ndarray:
-    scores = score_pairs(score, embeddings, pairs.left, pairs.right)
-    if np.isnan(scores).any():
-        first = pairs.names[pairs.left[np.isnan(scores).argmax()]]
-        raise EmbeddingsError(f"{first}: a score of it is not a number; check {embeddings.model}, embed again")
-    return scores
+    return score_pairs(score, embeddings, pairs.left, pairs.right)
 
 
 def _of_pairs(name: str, embeddings: Embeddings, pairs: Pairs, rule: str, seed: int) -> np.ndarray:

@@ -76,7 +76,8 @@ def mls_pairs(embeddings: "Embeddings", left: np.ndarray, right: np.ndarray) -> 
     """The score ``mls`` of pairs of rows: `mls` for a vector σ², `fast_mls` for one σ² a face.
 
     Of embeddings that join image and mirror by concatenation each half is a unit vector with the σ² of the
-    face, and a vector σ² gives the mean of the halves' scores. A row with σ² = ∞ (an empty template) scores −∞.
+    face, and a vector σ² gives the mean of the halves' scores. A row with σ² = ∞ (an empty template) scores −∞ here,
+    which `facepipe.score.score_pairs` refuses.
 
     Args:
         embeddings: N rows with ``sigma2``.
