@@ -43,6 +43,7 @@ class EmbeddingsWriter:
         path: of the file.
         model, flip, dim: of the embeddings.
         private: only its owner may read it.
+        gallery: what is noted in a private file: the form of the gallery that it is.
         roots: files and folders that are embedded.
         made: how the embeddings are made, plain JSON values for the metadata. Then there is a column ``origin`` too:
             image, size, mtime, digest and remarks.
@@ -57,8 +58,9 @@ class EmbeddingsWriter:
         private: bool = False,
         roots: Sequence[str | os.PathLike[str]] = (),
         made: Mapping[str, Any] | None = None,
+        gallery: int = 1,
     ) -> None:
-        self._path, self._private, self._made = path, private, made
+        self._path, self._private, self._made, self._gallery = path, private, made, gallery
         self._roots = [_utf8(os.fspath(root)) for root in roots]
         self._rows = 0
         # Rows that nobody wrote: what every batch must fit, and the file when there is none.
@@ -124,7 +126,7 @@ class EmbeddingsWriter:
 
     def _open(self, like: Embeddings) -> None:
         self._like, about = like, _about(like)
-        described = about | ({"gallery": True} if self._private else {})
+        described = about | ({"gallery": self._gallery} if self._private else {})
         described |= {"roots": self._roots} if self._roots else {}
         if self._made is not None:
             about = about | {"origins": True, "format": _WITH_ORIGINS}
@@ -195,10 +197,10 @@ def _utf8(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
 
 
-def save_embeddings(path: Path, embeddings: Embeddings, private: bool = False) -> None:
+def save_embeddings(path: Path, embeddings: Embeddings, private: bool = False, gallery: int = 1) -> None:
     """Write ``embeddings`` to a Parquet file, which only its owner may read where it is ``private``."""
     model, flip, roots = embeddings.model, embeddings.flip, embeddings.roots
-    with EmbeddingsWriter(path, model, flip, embeddings.dim, private, roots) as writer:
+    with EmbeddingsWriter(path, model, flip, embeddings.dim, private, roots, gallery=gallery) as writer:
         writer.write(embeddings)
 
 

@@ -38,7 +38,7 @@ def enrol(
         cropper: takes one face of an image.
         embedder: its model is the gallery's.
         progress: called with the number of images that each batch finished.
-        person: to whom all images belong, whatever their folders are called.
+        person: to whom all images belong, whatever their folders are called; any text, ``AC/DC`` too.
         passed: counts what lies below the roots and is left out.
         read: see `facepipe.pipeline.read_batches`.
         identity_depth: which folder below a root stands for the person, see `facepipe.files.identity_of`.
@@ -95,8 +95,8 @@ def _marks_of(names: Mapping[Path, str], embedded: set[str]) -> dict[str, Mark]:
 
 
 def _check_person(name: str | None) -> None:
-    if name is not None and (name in ("", ".", "..", UNKNOWN) or "/" in name):
-        raise DatasetError(f"{name}: cannot be the name of a person in a gallery; leave out '/', and {UNKNOWN!r}")
+    if name is not None and (not name.strip() or name == UNKNOWN):
+        raise DatasetError(f"{name!r}: cannot be the name of a person; {UNKNOWN!r} is what strangers are called")
 
 
 def _stored_paths(
@@ -116,7 +116,7 @@ def _stored_paths(
         stored = apart(wanted, taken)
         taken.add(stored)
         names[path] = stored
-        _check_person(stored.partition("/")[0])
+        _check_person(stored.rpartition("/")[0])
         if stored != wanted:
             remarks.append(Remark("renamed", stored, f"{path}: another {wanted} came before; both are kept"))
     return names, remarks

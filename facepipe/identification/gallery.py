@@ -27,10 +27,11 @@ class Gallery:
     """Known people.
 
     A gallery is nothing but embeddings whose paths are ``person/image``: every image is kept, so that a person or an
-    image can be added and removed at any time, and several images are pooled when the gallery is used.
+    image can be added and removed at any time, and several images are pooled when the gallery is used. The person is
+    all before the last ``/``, since a name may hold one.
 
     Attributes:
-        images: one row per image; the person is the folder in which the image lay.
+        images: one row per image.
         marks: ``person/image`` → what the file was like that it was built from; images that were added otherwise have
             none.
 
@@ -84,12 +85,12 @@ class Gallery:
 
 
 def person_of(path: str) -> str:
-    """The person to whom an image belongs: the folder in which it lies, in the form NFC whatever the file holds.
+    """The person to whom an image belongs, all before the last ``/``, in the form NFC whatever the file holds.
 
     Raises:
         EmbeddingsError: the path has no folder.
     """
-    name = PurePosixPath(path).parent.name
+    name = path.rpartition("/")[0]
     if not name:
         raise EmbeddingsError(f"{path}: belongs to nobody; a gallery needs paths of the form person/image")
     return canonical(name)
@@ -130,10 +131,10 @@ def merge(galleries: Sequence[Gallery], tell: Callable[[Remark], None] = lambda 
 
 def apart(path: str, taken: Collection[str]) -> str:
     """``path``, with a number behind its stem where it is taken."""
-    parts, number, free = PurePosixPath(path), 1, path
+    (person, slash, image), number, free = path.rpartition("/"), 1, path
     while free in taken:
         number += 1
-        free = str(parts.with_name(f"{parts.stem}_{number}{parts.suffix}"))
+        free = f"{person}{slash}{PurePosixPath(image).stem}_{number}{PurePosixPath(image).suffix}"
     return free
 
 

@@ -5,13 +5,19 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+import pyarrow.parquet as pq
+
 from facepipe.embedding import Embeddings, EmbeddingsWriter, load_embeddings, save_embeddings
+from facepipe.embedding.embeddings_file import read_about
 from facepipe.embedding.origin import Origin
 from facepipe.embedding.origins import MadeBefore, has_origins
 from facepipe.embedding.people import people_of
 from facepipe.errors import EmbeddingsError
 from facepipe.files import UNMARKED, Mark, locked
 from facepipe.identification.gallery import Gallery, apart
+
+_FORM = 2
+"""Galleries of form 1 may hold deeper paths, of which the last folder was the person."""
 
 
 def save_gallery(path: Path, gallery: Gallery) -> None:
@@ -22,10 +28,11 @@ def save_gallery(path: Path, gallery: Gallery) -> None:
     """
     images = replace(gallery.images, failed=())
     if not gallery.marks:
-        save_embeddings(path, images, private=True)
+        save_embeddings(path, images, private=True, gallery=_FORM)
         return
     origins = {row: Origin(row, gallery.marks.get(row, UNMARKED)) for row in images.paths}
-    with EmbeddingsWriter(path, images.model, images.flip, images.dim, private=True, made={}) as writer:
+    about = images.model, images.flip, images.dim
+    with EmbeddingsWriter(path, *about, private=True, made={}, gallery=_FORM) as writer:
         writer.write(images, origins)
 
 
@@ -74,9 +81,16 @@ def load_gallery(path: Path, identity_depth: int = 1, tell: Callable[[str], None
     if not path.exists():
         raise EmbeddingsError(f"{path}: no such file; make a gallery with 'facepipe gallery build DIR {path}'")
     try:
-        return replace(_by_person(load_embeddings(path), identity_depth, tell), marks=_marks(path))
+        images = load_embeddings(path)
+        known = Gallery(images) if _is_gallery(path) else _by_person(images, identity_depth, tell)
+        return replace(known, marks=_marks(path))
     except EmbeddingsError as error:
         raise error if str(error).startswith(f"{path}: ") else EmbeddingsError(f"{path}: {error}") from error
+
+
+def _is_gallery(path: Path) -> bool:
+    """Whether its paths are ``person/image`` whatever the names are."""
+    return bool(read_about(pq.read_schema(path), path).get("gallery", 0) >= _FORM)
 
 
 def _by_person(images: Embeddings, identity_depth: int, tell: Callable[[str], None]) -> Gallery:

@@ -144,3 +144,24 @@ def test_how_faces_were_found(gallery, people, model, yunet_weights, tmp_path):
     told = run("identify", people / "Cy.jpg", path, "-m", model, "--detector", "yunet", "--threshold", "0.9")
     assert f"{path}: faces found by mtcnn and yunet are mixed" in told.err
     assert "mixed" not in run("identify", people / "Cy.jpg", path, "-m", model, "--threshold", "0.9").err
+
+
+@pytest.mark.parametrize("name", ["AC/DC", "Ada", "a/b/c", "..", "/", "x\\y", "100 %/Ann [mum]"])
+def test_a_name_is_kept_as_it_is_given(gallery, people, model, tmp_path, name):
+    """Only folders' names are read off a path; this one is a label."""
+    copy = tmp_path / "g.parquet"
+    copy.write_bytes(gallery[0].read_bytes())
+    photo = people / "Cy.jpg"
+    added = run("gallery", "add", copy, photo, "--name", name, "-m", model, "--json").json
+    assert added["people"] == {"Ada": 2, "Bo": 1, "Cy": 1} | {name: 3 if name == "Ada" else 1}
+    assert run("gallery", "list", copy, "--json").json["people"] == added["people"]
+    assert name in run("gallery", "list", copy).out
+    alone = tmp_path / "alone.parquet"
+    alone.write_bytes(copy.read_bytes())
+    for other in ("Bo", "Cy", *({"Ada"} - {name})):
+        assert run("gallery", "remove", alone, other).code == 0
+    found = run("identify", photo, alone, "-m", model, "--threshold", -1, "--json").lines[0]
+    assert found["name"] == name
+    merged = run("gallery", "merge", alone, gallery[0], "-o", tmp_path / "both.parquet", "--json").json
+    assert merged["people"] == added["people"]
+    assert run("gallery", "remove", copy, name, "--json").json["people"].keys() == {"Ada", "Bo", "Cy"} - {name}

@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from facepipe.embedding import Embeddings
+from facepipe.embedding import Embeddings, save_embeddings
 from facepipe.errors import DatasetError, EmbeddingsError
 from facepipe.files import Layout, PassedOver
 from facepipe.identification import Gallery, change_gallery, load_gallery, merge, save_gallery, without
@@ -136,7 +136,16 @@ def test_files_of_one_name_are_both_kept():
     assert [(remark.kind, remark.path) for remark in remarks] == [("renamed", "Ada/1_2.jpg")]
 
 
-@pytest.mark.parametrize("name", ["AC/DC", "", ".", "..", "unknown"])
+@pytest.mark.parametrize("name", ["", "  ", "unknown"])
 def test_names_that_cannot_be_kept(name):
     with pytest.raises(DatasetError, match="cannot be the name"):
         _check_person(name)
+
+
+def test_galleries_of_before_name_people_as_they_did(tmp_path):
+    """Their paths may be deeper, and a name held no slash."""
+    deep = Embeddings(np.eye(2, dtype=np.float32), "m@1", "none", paths=("001/frontal/1.jpg", "002/profile/1.jpg"))
+    save_embeddings(tmp_path / "old.parquet", deep, private=True)
+    assert load_gallery(tmp_path / "old.parquet").names == ("001", "002")
+    save_gallery(tmp_path / "new.parquet", Gallery(deep))
+    assert load_gallery(tmp_path / "new.parquet").names == ("001/frontal", "002/profile")
