@@ -1,7 +1,7 @@
 """Timing the stages in turns with their peers, so that a busy moment of the machine hits both."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from facepipe.alignment import Aligner
 from facepipe.bench.peers import Peer, facenet_mtcnn, has_facenet, plain_forward
 from facepipe.detection import DetectorSettings, Faces, choose, create_detector
 from facepipe.embedding import Embedder
+from facepipe.errors import ImageError
 from facepipe.images import read_rgb
 
 _PART = 64
@@ -34,6 +35,7 @@ def bench(
     settings: DetectorSettings,
     device: str,
     advance: Callable[[int], None] = lambda _count: None,
+    failed: Callable[[Path, str], None] = lambda _path, _reason: None,
 ) -> list[StageRow]:
     """Measure reading, detection, alignment and embedding over the given images.
 
@@ -43,14 +45,20 @@ def bench(
         settings: of the detector and of its peer.
         device: for both.
         advance: called with the number of images that a step finished, over four stages.
+        failed: is told of each image that cannot be read and why; the others are measured.
 
     Returns:
         Rows in order; a stage's peer comes right after it.
+
+    Raises:
+        ImageError: no image can be read.
     """
     start = time.perf_counter()
-    images = [read_rgb(path) for path in paths]
+    images = list(_readable(paths, failed))
     rows = [StageRow("read", "facepipe", len(images) / (time.perf_counter() - start))]
-    advance(len(images))
+    advance(len(paths))
+    if not images:
+        raise ImageError(f"{paths[0]}: none of {len(paths)} images can be read; name a folder of photos")
     detector = create_detector(settings, device)
     peers = _facenet(images, settings, device)
     detected, found = _in_turns("detect", "facepipe", detector, peers, images, advance)
@@ -64,6 +72,14 @@ def bench(
     ours = f"facepipe {embedder.precision}"
     embedded, _ = _in_turns("embed", ours, straight, _plain(embedder), crops, advance)
     return rows + embedded
+
+
+def _readable(paths: Sequence[Path], failed: Callable[[Path, str], None]) -> Iterator[np.ndarray]:
+    for path in paths:
+        try:
+            yield read_rgb(path)
+        except ImageError as error:
+            failed(path, str(error).removeprefix(f"{path}: "))
 
 
 def _facenet(images: list[np.ndarray], settings: DetectorSettings, device: str) -> dict[str, Peer]:

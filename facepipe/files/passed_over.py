@@ -25,6 +25,12 @@ class PassedOver:
         self.counts[reason] = self.counts.get(reason, 0) + 1
         self.examples.setdefault(reason, str(path))
 
+    def update(self, other: "PassedOver") -> None:
+        """All that another walk left out, too."""
+        for reason, count in other.counts.items():
+            self.counts[reason] = self.counts.get(reason, 0) + count
+            self.examples.setdefault(reason, other.examples[reason])
+
     def __len__(self) -> int:
         return sum(self.counts.values())
 

@@ -54,6 +54,7 @@ def command(
     from facepipe.images import list_images
 
     passed = PassedOver()
+    failed: list[tuple[Path, str]] = []
     paths = list(islice(list_images(images, passed=passed), count)) if images else _portraits(min(count, 256))
     if not paths:
         raise DatasetError(f"{images}: no images in it; name a folder of photos")
@@ -62,11 +63,15 @@ def command(
     embedder = _embedder(model, precision, device)
     chosen = str(choose_device(device))
     with progress("measuring", 4 * len(paths)) as advance:
-        rows = bench(paths, embedder, detection, chosen, advance)
-    about = {"images": len(paths), "device": chosen, "threads": torch.get_num_threads(), "torch": torch.__version__,
-             "model": embedder.model.identity, "detection": detection.to_dict()}  # fmt: skip
+        rows = bench(paths, embedder, detection, chosen, advance, lambda *one: failed.append(one))
+    for path, reason in failed:
+        note(f"{path}: {reason}", style="yellow")
+    about = {"images": len(paths) - len(failed), "device": chosen, "threads": torch.get_num_threads(),
+             "torch": torch.__version__, "model": embedder.model.identity,
+             "detection": detection.to_dict()}  # fmt: skip
     if as_json:
-        print_json(about | {"stages": [vars(row) for row in rows]})
+        left_out = {"unreadable": len(failed), "passed_over": passed.to_dict()}
+        print_json(about | {"stages": [vars(row) for row in rows]} | left_out)
     else:
         _show(rows, about)
 

@@ -61,8 +61,9 @@ def megaface(
         FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
     """
     both = source_of(source)
-    probes = _photos(both, 0, ending, probe_list)
-    distractors = _photos(both, 1, ending, distractor_list)
+    passed, unreadable = PassedOver(), dict[str, int]()
+    probes = _photos(both, 0, ending, probe_list, passed, unreadable)
+    distractors = _photos(both, 1, ending, distractor_list, passed, unreadable)
     wrong = read_noises(probe_noises) if probe_noises else None
     noises = read_noises(distractor_noises) if distractor_noises else frozenset()
     for path, names, photos, depth in ((probe_noises, wrong, probes, 1), (distractor_noises, noises, distractors, 3)):
@@ -78,10 +79,19 @@ def megaface(
     remark = mixed(probes.about.making, distractors.about.making)
     if remark:
         both.note(f"{', '.join(map(str, both.paths))}: {remark}")
-    return evaluate_megaface(probes, distractors, noises, sizes, score=score)
+    result = evaluate_megaface(probes, distractors, noises, sizes, score=score)
+    return replace(result, unreadable=unreadable, passed_over=passed.to_dict())
 
 
-def _photos(source: Source, number: int, ending: str | None, wanted: Path | None) -> Photos:
+def _photos(
+    source: Source,
+    number: int,
+    ending: str | None,
+    wanted: Path | None,
+    passed: PassedOver,
+    unreadable: dict[str, int],
+) -> Photos:
+    """The probes (0) or distractors (1); what is left out of their folder is told and counted."""
     path, what = source.paths[number], ("probes", "distractors")[number]
     names = read_list(wanted) if wanted else None
     if ending is not None:
@@ -90,10 +100,16 @@ def _photos(source: Source, number: int, ending: str | None, wanted: Path | None
         return photos_of_features(path, ending, names)
     save = source.save and source.save.with_name(f"{source.save.stem}-{what}{source.save.suffix}")
     own = replace(source, paths=(path,), save=save)
-    passed = PassedOver()
-    embeddings = own.listed(lambda folder: list(list_images(folder, passed=passed)), what)
-    if passed:
-        source.note(f"{path}: {passed.line()}")
+    mine = PassedOver()
+    embeddings = own.listed(lambda folder: list(list_images(folder, passed=mine)), what)
+    if mine:
+        source.note(f"{path}: {mine.line()}")
+        passed.update(mine)
+    if embeddings.failed:
+        unreadable[what] = len(embeddings.failed)
+        first, reason = embeddings.failed[0]
+        told = f"{len(embeddings.failed)} photos could not be read and are left out"
+        source.note(f"{path}: {told}, such as {first}: {reason}")
     try:
         return photos_of_embeddings(embeddings, names)
     except DatasetError as error:

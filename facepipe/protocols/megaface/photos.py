@@ -17,7 +17,7 @@ from facepipe.embedding.precision import joined_precision
 from facepipe.errors import DatasetError
 from facepipe.protocols.megaface.noise import on_list, people, replace_noisy_probes
 from facepipe.protocols.megaface.protocol import MEGAFACE_FARS, MEGAFACE_RANKS, MegafaceFigures, megaface_figures
-from facepipe.protocols.result import FLAT, Result, settings_of
+from facepipe.protocols.result import FLAT, IF_ANY, Result, settings_of
 from facepipe.protocols.roc import OperatingPoint
 from facepipe.protocols.rows import find_rows
 from facepipe.protocols.summary import cmc_line, points_table
@@ -59,11 +59,15 @@ class MegafaceResult(Result):
         tar: TAR at each FAR.
         cmc: rank (as text) → share recognised.
         figures: for each number of distractors.
+        unreadable: photos that could not be read, of ``probes`` and ``distractors``.
+        passed_over: what in the two folders was not looked at, by reason, with ``count`` and ``example``.
     """
 
     tar: tuple[OperatingPoint, ...]
     cmc: dict[str, float]
     figures: MegafaceFigures = field(metadata=FLAT)
+    unreadable: dict[str, int] = field(default_factory=dict, metadata=IF_ANY)
+    passed_over: dict[str, dict[str, Any]] = field(default_factory=dict, metadata=IF_ANY)
 
     def summary(self) -> Iterator[Summary]:
         """As of `Result`."""

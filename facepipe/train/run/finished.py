@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from facepipe.train.heads.frozen import backbone_card, head_note
 from facepipe.train.loop.checkpoint import TrainingError
@@ -25,7 +26,7 @@ def is_finished(recipe: Recipe, run: Path) -> bool:
     Raises:
         TrainingError: its head is on another backbone than the recipe's, or on one that has changed since.
     """
-    if not (run / CARD).is_file() or _last_event(run / LOG) != "finished":
+    if not (run / CARD).is_file() or not finished_event(run):
         return False
     if load_recipe(str(run / RECIPE)).data.paths != recipe.data.paths:
         return False
@@ -39,10 +40,14 @@ def is_finished(recipe: Recipe, run: Path) -> bool:
     return True
 
 
-def _last_event(log: Path) -> str:
-    """Of the last whole line; a killed run may have left half of one."""
+def finished_event(run: Path) -> dict[str, Any]:
+    """What the log of a run says of its end: the summary of `facepipe.train.train`; empty while it has none.
+
+    It is the last whole line; a killed run may have left half of one.
+    """
     try:
-        *_, last = log.read_text(encoding="utf-8").splitlines()
-        return str(json.loads(last)["event"])
-    except (OSError, ValueError, KeyError):
-        return ""
+        *_, last = (run / LOG).read_text(encoding="utf-8").splitlines()
+        event = json.loads(last)
+        return dict(event) if event["event"] == "finished" else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}

@@ -29,6 +29,7 @@ def ablation_json(ablation: str, rows: list["Variant"], results: dict[str, dict[
                 "title": row.row.title,
                 "model": next(iter(results[row.name].values())).settings["model"],
                 "run": str(row.run) if row.row.trained else None,
+                **_trained_on(row),
                 "score": row.row.score,
                 "benchmarks": {
                     name: {
@@ -45,6 +46,14 @@ def ablation_json(ablation: str, rows: list["Variant"], results: dict[str, dict[
             for row in rows
         ],
     }
+
+
+def _trained_on(row: "Variant") -> dict[str, Any]:
+    """How many images a trained row saw, and how many of them could not be read."""
+    from facepipe.train.run.finished import finished_event
+
+    ended = finished_event(row.run) if row.row.trained else {}
+    return {name: ended[name] for name in ("images", "unreadable") if name in ended}
 
 
 def show_ablation(
