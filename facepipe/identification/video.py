@@ -13,6 +13,9 @@ import cv2
 import numpy as np
 
 from facepipe.errors import FacepipeError
+from facepipe.identification.avi_index import whole_frames
+from facepipe.identification.gap import Gap
+from facepipe.identification.pace import Pace
 
 # FFmpeg and OpenCV talk to stderr of every damaged packet; what matters is told by the errors below.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -46,19 +49,6 @@ class Frame:
     image: np.ndarray
 
 
-@dataclass(frozen=True)
-class Gap:
-    """Where frames in a row could not be decoded.
-
-    Attributes:
-        first, last: seconds since the first frame, of the last frame before the gap and of the first one behind it;
-            at the start 0, and None where no frame comes behind it.
-    """
-
-    first: float
-    last: float | None
-
-
 class Video:
     """An opened video: iterate over it once.
 
@@ -70,8 +60,11 @@ class Video:
         live: whether it goes on without waiting for us: a camera, or a stream without a number of frames.
         fps: nominal frames per second; 25 where the file does not say.
         count: frames that the file claims to have; 0 where nobody knows.
+        counted: whether ``count`` is what the container keeps, and no guess from its length and its rate.
         read: frames that were read so far.
         gaps: damaged places that were met so far.
+        missing: frames that the file holds and that could not be decoded, once it was read to its end. Where the
+            container keeps no number it is about how many, of a film at an even rate; of others 0.
 
     Raises:
         VideoError: it cannot be opened or holds no frame that can be decoded; says why in one line.
@@ -93,8 +86,10 @@ class Video:
         self.counted = self.count > 0 and (_named_as_counted(source) if remote else holds_count(Path(source)))
         self.read = 0
         self.gaps: list[Gap] = []
+        self.missing = 0
+        # Frames of an AVI have no times, only places.
+        self._places = whole_frames(Path(source)) if not remote and _is_avi(source) else iter(())
         self._calls = self._failed = 0
-        self._ended = False
         self._first = self._next()
         self._lost_at_start = self._failed
         if self._first is None:
@@ -108,30 +103,27 @@ class Video:
         assert self._first is not None
         return self._first.shape[0], self._first.shape[1]
 
-    @property
-    def missing(self) -> int:
-        """Frames that the file holds and that could not be decoded, once it was read to its end.
-
-        0 where the container keeps no count: what is told of it then is its length times its rate, a guess.
-        """
-        return max(0, self.count - self.read) if self.counted and self._ended else 0
-
     def frames(self, stop: Callable[[float], bool] = lambda _: False) -> Iterator[Frame]:
         """All frames, until the end or until ``stop(time)`` says so.
 
         Those that cannot be decoded are left out, and the times of the others stay those of the film.
         """
         began, last = time.monotonic(), -math.inf
-        lost, image = self._lost_at_start, self._first
+        lost, image, pace = self._lost_at_start, self._first, Pace(self.fps)
         start = self._time() - lost / self.fps
         try:
             while image is not None:
                 seconds = time.monotonic() - began if self.live else self._time() - start
+                skipped = [next(self._places, (-1, 0)) for _ in range(lost + 1)]
+                if skipped[-1][0] >= 0:
+                    seconds, lost = skipped[-1][0] / self.fps, lost + sum(before for _, before in skipped)
                 # Some files have no timestamps, or some that go back.
                 if seconds <= last or not math.isfinite(seconds):
                     seconds = last + (1 + lost) / self.fps
                 if lost:
                     self.gaps.append(Gap(max(last, 0.0), max(seconds, 0.0)))
+                if last >= 0:
+                    pace.add(last, seconds)
                 last = max(seconds, 0.0)
                 if stop(last):
                     return
@@ -139,11 +131,19 @@ class Video:
                 yield Frame(self.read - 1, last, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
                 image = self._next()
                 lost = self._failed
-            self._ended = True
-            if self.missing and not self.gaps:
-                self.gaps.append(Gap(last, None))
+            self._end(last, pace)
         finally:
             self._capture.release()
+
+    def _end(self, last: float, pace: Pace) -> None:
+        """Count what is missing of a film that was read to its end, at ``last``."""
+        if self.counted:
+            self.missing = max(0, self.count - self.read)
+            if self.missing and not self.gaps:
+                self.gaps.append(Gap(last, None))
+        elif self.count:
+            gaps, self.missing = pace.gaps(self.count / self.fps)
+            self.gaps = sorted({*self.gaps, *gaps}, key=lambda gap: gap.first)
 
     def _time(self) -> float:
         return float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
@@ -175,6 +175,15 @@ def holds_count(path: Path) -> bool:
     except OSError:
         return False
     return start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide") or (start[:4] == b"RIFF" and start[8:] == b"AVI ")
+
+
+def _is_avi(path: str) -> bool:
+    try:
+        with Path(path).open("rb") as file:
+            start = file.read(12)
+    except OSError:
+        return False
+    return start[:4] == b"RIFF" and start[8:] == b"AVI "
 
 
 def _named_as_counted(url: str) -> bool:

@@ -152,7 +152,8 @@ def _notes(video: "Video", lost: dict[str, Any], early: bool) -> None:
     if early:
         note(f"{video.name}: ended early, after {video.read} frames", style="yellow")
     if lost["undecodable"] or lost["gaps"]:
-        count = f"{lost['undecodable']} of {video.count} frames" if lost["undecodable"] else "frames"
+        about = "" if video.counted else "about "
+        count = f"{about}{lost['undecodable']} of {about}{video.count} frames" if lost["undecodable"] else "frames"
         places = ", ".join(_place(first, last) for first, last in lost["gaps"][:_PLACES])
         more = f" and {len(lost['gaps']) - _PLACES} more places" if len(lost["gaps"]) > _PLACES else ""
         note(f"{video.name}: {count} could not be decoded{places and ': '}{places}{more}", style="yellow")
