@@ -7,7 +7,7 @@ import numpy as np
 from facepipe.embedding import Embeddings
 from facepipe.score import unit
 from facepipe.score.pairs import score_pairs
-from facepipe.score.threshold import require_finite
+from facepipe.score.threshold import require_finite_scores
 
 _SCORES = 1 << 22
 DECIMALS = 9
@@ -36,7 +36,7 @@ def score_blocks(
         rows = probes[first : first + step]
         if enrolled is not None:
             scores = unit(embeddings.mu[rows]) @ enrolled
-            require_finite(scores)
+            require_finite_scores(scores)
         else:
             left, right = np.repeat(rows, len(gallery)), np.tile(gallery, len(rows))
             scores = score_pairs(name, embeddings, left, right).reshape(len(rows), len(gallery))

@@ -31,12 +31,12 @@ def ascending(scores: np.ndarray) -> np.ndarray:
     scores = np.asarray(scores)
     # In their own precision: a step of float64 is lost when it is compared with float32 scores.
     scores = np.sort(scores if scores.dtype.kind == "f" else scores.astype(np.float64))
-    require_finite(scores[:1])
-    require_finite(scores[-1:])  # NaN is sorted last
+    require_finite_scores(scores[:1])
+    require_finite_scores(scores[-1:])  # NaN is sorted last
     return scores
 
 
-def require_finite(scores: np.ndarray) -> None:
+def require_finite_scores(scores: np.ndarray) -> None:
     """Refuse scores that say nothing.
 
     Args:

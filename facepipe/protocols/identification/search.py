@@ -12,7 +12,7 @@ import numpy as np
 
 from facepipe.errors import FacepipeError
 from facepipe.protocols.roc import clopper_pearson
-from facepipe.score.threshold import require_finite, threshold_at_far
+from facepipe.score.threshold import require_finite_scores, threshold_at_far
 
 RANKS = (1, 5, 10)
 FPIRS = (1e-1, 1e-2, 1e-3)
@@ -124,7 +124,7 @@ class _Subjects:
 
 
 def _search_block(scores: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, ...]:
-    require_finite(scores)
+    require_finite_scores(scores)
     mated = column >= 0
     rows = np.flatnonzero(mated)
     mate = np.full(len(scores), -np.inf, scores.dtype)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from facepipe.protocols.roc import OperatingPoint, clopper_pearson, why_no_tar
-from facepipe.score.threshold import require_finite, threshold_at_far
+from facepipe.score.threshold import require_finite_scores, threshold_at_far
 
 
 class TopScores:
@@ -31,7 +31,7 @@ class TopScores:
         if not len(flat):
             return
         lowest = flat.min()
-        require_finite(np.array([lowest, flat.max()]))  # NaN is the lowest and the highest where there is one
+        require_finite_scores(np.array([lowest, flat.max()]))  # NaN is the lowest and the highest where there is one
         self.total += len(flat)
         self.lowest = min(self.lowest, float(lowest))
         # Equal to the floor changes nothing: as many as are kept are at or above it.
