@@ -145,5 +145,5 @@ def tiny_model(folder: Path, head: str = "", quantiles: tuple[float, ...] = ()) 
             *({"far": 1e-3, "value": -40.0, "score": s, "calibrated_on": "nothing"} for s in ("scf", "mls") if head),
         ],
     }
-    save_card(Card.model_validate(fields), folder / "card.toml")
+    save_card(Card.of(fields), folder / "card.toml")
     return folder

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,7 @@ def write_world(root: Path) -> dict[str, list[object]]:
     model = tiny_model(Path("models/tiny"))
     card = read_card(model / "card.toml")
     curve = Probability(slope=20.0, offset=-6.0, fitted_on="nobody")
-    save_card(card.model_copy(update={"probabilities": (curve,)}), model / "card.toml")
+    save_card(replace(card, probabilities=(curve,)), model / "card.toml")
     write_folders(Path("crops"), 3, 4)
     write_folders(Path("crops112"), 6, 3, (112, 96))
     write_recipe(Path("recipe.toml"))

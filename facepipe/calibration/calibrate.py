@@ -58,8 +58,8 @@ class Calibration:
             "measured_on": self.measured_on,
             "flip": self.flip,
             "counts": dict(self.counts),
-            "thresholds": [one.model_dump() for one in self.thresholds],
-            "probabilities": [one.model_dump() for one in self.probabilities],
+            "thresholds": [one.to_dict() for one in self.thresholds],
+            "probabilities": [one.to_dict() for one in self.probabilities],
             "quantiles": list(self.quantiles),
             "notes": list(self.notes),
         }

@@ -1,5 +1,7 @@
 """A card with what was measured."""
 
+from dataclasses import replace
+
 from facepipe.calibration.calibrate import Calibration
 from facepipe.zoo import Card
 
@@ -14,13 +16,11 @@ def calibrated_card(card: Card, measured: Calibration) -> Card:
     flip = None if measured.flip == own else measured.flip
     kept = [one for one in card.thresholds if (one.flip or own) != measured.flip]
     kept_curves = [one for one in card.probabilities if (one.flip or own) != measured.flip]
-    thresholds = [one.model_copy(update={"flip": flip}) for one in measured.thresholds]
-    curves = [one.model_copy(update={"flip": flip}) for one in measured.probabilities]
-    update: dict[str, object] = {
-        "thresholds": (*thresholds, *kept),
-        "probabilities": (*curves, *kept_curves),
-    }
-    if card.uncertainty is not None and measured.quantiles and flip is None:
-        section = {"quantiles": measured.quantiles, "measured_on": measured.measured_on}
-        update["uncertainty"] = card.uncertainty.model_copy(update=section)
-    return card.model_copy(update=update)
+    thresholds = [replace(one, flip=flip) for one in measured.thresholds]
+    curves = [replace(one, flip=flip) for one in measured.probabilities]
+    section = card.uncertainty
+    if section is not None and measured.quantiles and flip is None:
+        section = replace(section, quantiles=measured.quantiles, measured_on=measured.measured_on)
+    return replace(
+        card, thresholds=(*thresholds, *kept), probabilities=(*curves, *kept_curves), uncertainty=section
+    )

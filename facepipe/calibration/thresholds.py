@@ -1,6 +1,7 @@
 """Thresholds at stated false-accept rates, among strangers at random and among strangers who are alike."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -98,7 +99,7 @@ def alike_thresholds(
         worst = deciding = max(values, key=lambda name: values[name])
         told = f"{worst}, {len(groups[worst]):,} pairs, the worst of {len(values)} groups; {measured_on}"
         thresholds.append(
-            _threshold(far, values[worst], genuine, told, score, flip).model_copy(update={"population": "alike"})
+            replace(_threshold(far, values[worst], genuine, told, score, flip), population="alike")
         )
     return thresholds, notes
 

@@ -23,7 +23,9 @@ class TableChoice(click.ParamType):
         return click.Choice(list(self._names()))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The name itself, if there is one."""
+        """The name itself, if there is one; a default is one, and need not be looked up."""
+        if param is not None and value == param.default:
+            return value
         return self.choice.convert(value, param, ctx)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002

@@ -12,7 +12,7 @@ from facepipe import __version__
 from facepipe.cli import logs
 from facepipe.cli.interrupted import how_to_go_on
 from facepipe.cli.lazy_group import LazyGroup, command_files
-from facepipe.cli.process import Output, Terminated, end_on_signals, open_missing_streams
+from facepipe.cli.process import Output, Terminated, end_on_signals, end_process, open_missing_streams
 from facepipe.errors import FacepipeError
 from facepipe.shown import shown
 
@@ -48,8 +48,20 @@ def cli(debug: bool, log_level: str, log_format: str) -> None:  # noqa: ARG001
     logs.start_logging(log_level, log_format)
 
 
+def script() -> None:
+    """Entry point of the ``facepipe`` script: `main` in a process of its own."""
+    try:
+        main()
+    except SystemExit as end:
+        end_process(_code_of(end))
+
+
 def main() -> None:
-    """Entry point of the ``facepipe`` script."""
+    """Carry out the command line of this process.
+
+    Raises:
+        SystemExit: always, with the exit code.
+    """
     open_missing_streams()
     words, debug = _without_debug(sys.argv[1:])
     if not debug:
@@ -126,4 +138,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    script()

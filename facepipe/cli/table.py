@@ -3,12 +3,11 @@
 Frameless, so that a line that is wider than the screen can be read and copied all the same.
 """
 
+import sys
 from collections.abc import Iterable, Sequence
+from shutil import get_terminal_size
 
-from rich.cells import cell_len
-from rich.text import Text
-
-from facepipe.cli.screen import note, out, say
+from facepipe.cli.screen import note, say
 from facepipe.shown import shown
 from facepipe.tables import Column, Summary, Table, TextLine
 
@@ -31,24 +30,23 @@ def show_table(
         title: a line above it.
         footer: rows below a rule.
     """
-    screen = out()
     body, sums = [[_plain(cell) for cell in row] for row in rows], [[_plain(cell) for cell in row] for row in footer]
-    room = screen.width if screen.is_terminal else None
+    room = get_terminal_size().columns if sys.stdout.isatty() else None
     chosen = _chosen(columns, [*body, *sums], room)
     kept = [columns[at] for at in chosen]
     left = [column.title for at, column in enumerate(columns) if at not in chosen]
     body, sums = ([[row[at] for at in chosen] for row in part] for part in (body, sums))
     widths = _widths(kept, [*body, *sums], room)
     if title:
-        screen.print(Text(_plain(title)), style="bold", soft_wrap=True)
+        say(title, style="bold")
     if not body and not sums:
         return
     if any(column.title for column in kept):
-        screen.print(Text(_line(kept, [column.title for column in kept], widths)), style="bold", soft_wrap=True)
+        say(_line(kept, [column.title for column in kept], widths), style="bold")
     _print(kept, body, widths)
     if sums:
         wide = sum(widths) + GAP * (len(widths) - 1)
-        screen.print("─" * min(wide, room or wide), soft_wrap=True)
+        say("─" * min(wide, room or wide))
         _print(kept, sums, widths)
     if left:
         note(f"left out, since the screen is {room} columns wide: {', '.join(left)}; --json has all")
@@ -65,13 +63,22 @@ def show_summary(parts: Iterable[Summary]) -> None:
             note(part.text, style="yellow" if part.warning else "")
 
 
+def _cells(text: str) -> int:
+    """Columns of the screen that a text takes; letters of East Asia take two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
 def _plain(value: object) -> str:
     text = str(value)
     return shown(text, 6 * len(text) + 1)
 
 
 def _natural(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
-    return [max(map(cell_len, (column.title, *(row[at] for row in rows)))) for at, column in enumerate(columns)]
+    return [max(map(_cells, (column.title, *(row[at] for row in rows)))) for at, column in enumerate(columns)]
 
 
 def _chosen(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int | None) -> list[int]:
@@ -104,12 +111,11 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int 
     for at, column in enumerate(columns):
         if column.prose:
             lines = [line for row in rows for line in _broken(row[at], widths[at])]
-            widths[at] = min(widths[at], max(map(cell_len, (column.title, *lines))))
+            widths[at] = min(widths[at], max(map(_cells, (column.title, *lines))))
     return widths
 
 
 def _print(columns: Sequence[Column], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
-    screen = out()
     for row in rows:
         cells = [
             _broken(cell, width) if column.prose else [cell]
@@ -117,12 +123,12 @@ def _print(columns: Sequence[Column], rows: Sequence[Sequence[str]], widths: Seq
         ]
         for line in range(max(map(len, cells))):
             words = [cell[line] if line < len(cell) else "" for cell in cells]
-            screen.print(Text(_line(columns, words, widths)), soft_wrap=True)
+            say(_line(columns, words, widths))
 
 
 def _line(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = [
-        " " * (width - cell_len(cell)) + cell if column.right else cell + " " * (width - cell_len(cell))
+        " " * (width - _cells(cell)) + cell if column.right else cell + " " * (width - _cells(cell))
         for column, cell, width in zip(columns, cells, widths, strict=True)
     ]
     return (" " * GAP).join(padded).rstrip()
@@ -133,7 +139,7 @@ def _broken(text: str, width: int) -> list[str]:
     lines = [""]
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines[-1] else word
-        if lines[-1] and cell_len(longer) > width:
+        if lines[-1] and _cells(longer) > width:
             lines.append(word)
         else:
             lines[-1] = longer

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from facepipe.cli.screen import note, out, say
+from facepipe.cli.screen import note, say
 from facepipe.cli.table import show_table
 from facepipe.shown import shown
 from facepipe.tables import Column
@@ -33,9 +33,8 @@ def show(answer: dict[str, Any]) -> None:
     """Print the answer for people."""
     from facepipe.detection.faces import PLAIN
 
-    screen = out()
     colour = {"same": "green", "different": "red"}.get(answer["verdict"], "yellow")
-    screen.print(caption(answer), style=f"bold {colour}", markup=False, soft_wrap=True)
+    say(caption(answer), style=f"bold {colour}")
     if "probability" in answer:
         line = f"  probability of one person: {_percent(answer['probability'])}, if it was {_percent(answer['prior'])}"
         say(f"{line} before looking")
@@ -46,8 +45,7 @@ def show(answer: dict[str, Any]) -> None:
         say(f"  {_whole(account['path'])}: {of}{_sure(account)}")
     for number, account in enumerate(answer["images"], 1):
         if account.get("unsure"):
-            warning = f"  face {number} is blurred or turned away: the answer is uncertain"
-            screen.print(warning, style="yellow", soft_wrap=True)
+            say(f"  face {number} is blurred or turned away: the answer is uncertain", style="yellow")
     if "sureness_compared_with" in answer:
         say(f"  sureness compared with: {answer['sureness_compared_with']}")
     _show_rates(answer["false_matches"])

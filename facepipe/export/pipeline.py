@@ -79,7 +79,7 @@ def _settings(card: Card, networks: dict[str, list[str]], detection: DetectorSet
             {"far": one.far, "value": one.value, "calibrated_on": one.calibrated_on} for one in card.thresholds_of()
         ],
         "licences": {
-            "embedder": card.source.model_dump(),
-            "mtcnn": detector_cards()["mtcnn"].source.model_dump(),
+            "embedder": card.source.to_dict(),
+            "mtcnn": detector_cards()["mtcnn"].source.to_dict(),
         },
     }

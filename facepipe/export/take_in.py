@@ -1,5 +1,7 @@
 """Putting into a graph what a card says of its input: then it takes pixels as they are."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from facepipe.errors import ModelError
@@ -87,11 +89,10 @@ def _join(graph: Graph, flip: str) -> None:
 def _card(card: Card) -> Card:
     own = card.embedding.flip
     dim = card.embedding.dim * (2 if own == "concat" else 1)
-    kept = {
-        name: tuple(
-            one.model_copy(update={"flip": None}) for one in getattr(card, name) if one.flip in (None, own)
-        )
-        for name in ("thresholds", "probabilities")
-    }
-    plain = card.input.model_copy(update={"mean": 0.0, "scale": 1.0, "channels": "rgb"})
-    return card.model_copy(update={"input": plain, "embedding": Embedding(dim=dim, flip="none"), **kept})
+    return replace(
+        card,
+        input=replace(card.input, mean=0.0, scale=1.0, channels="rgb"),
+        embedding=Embedding(dim=dim, flip="none"),
+        thresholds=tuple(replace(one, flip=None) for one in card.thresholds if one.flip in (None, own)),
+        probabilities=tuple(replace(one, flip=None) for one in card.probabilities if one.flip in (None, own)),
+    )

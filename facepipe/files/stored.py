@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from facepipe.errors import FacepipeError, MissingExtraError
 from facepipe.files.address_path import AddressPath
@@ -124,6 +123,8 @@ def as_path(given: "str | os.PathLike[str]") -> Path:
         return given
     text = os.fspath(given)
     if text.lower().startswith("file://"):
+        from urllib.request import url2pathname  # it brings http.client
+
         return Path(url2pathname(urlsplit(text).path))
     return StoredPath(text) if is_stored(text) else Path(given)
 

@@ -6,7 +6,10 @@ from facepipe.graphs.graph import Graph, Node
 
 
 def fold_norms(graph: Graph) -> None:
-    """Change, in place, layers with constant weights whose output only a batch norm reads; rounding aside the same."""
+    """Change, in place, layers with constant weights whose output only a batch norm reads; rounding aside the same.
+
+    Weights that only one node reads are changed where they lie.
+    """
     makers = {node.outputs[0]: node for node in graph.nodes}
     readers: dict[str, int] = {}
     for name in (name for node in graph.nodes for name in node.inputs):
@@ -15,7 +18,8 @@ def fold_norms(graph: Graph) -> None:
     kept = []
     for node in graph.nodes:
         layer = makers.get(node.inputs[0]) if node.op == "BatchNormalization" else None
-        if layer is None or readers[node.inputs[0]] > 1 or node.inputs[0] in outputs or not _fold(graph, layer, node):
+        alone = layer is not None and readers[node.inputs[0]] == 1 and node.inputs[0] not in outputs
+        if layer is None or not alone or not _fold(graph, layer, node, readers):
             kept.append(node)
         else:
             layer.outputs[0] = node.outputs[0]
@@ -24,7 +28,7 @@ def fold_norms(graph: Graph) -> None:
     graph.drop_unused()
 
 
-def _fold(graph: Graph, layer: Node, norm: Node) -> bool:
+def _fold(graph: Graph, layer: Node, norm: Node, readers: dict[str, int]) -> bool:
     dense = layer.op == "Gemm" and layer.attributes.get("transB", 0) and layer.attributes.get("alpha", 1.0) == 1.0
     if not (dense or layer.op == "Conv"):
         return False
@@ -33,10 +37,13 @@ def _fold(graph: Graph, layer: Node, norm: Node) -> bool:
     bias = graph.constant(layer.inputs[2]) if len(layer.inputs) > 2 else np.float32(0)
     if weight is None or bias is None or any(values is None for values in statistics) or len(norm.outputs) > 1:
         return False
+    own = readers[layer.inputs[1]] == 1 and weight.flags.writeable and weight.flags.owndata
     gain, shift, mean, variance = (np.asarray(values, np.float64) for values in statistics)
     factor = gain / np.sqrt(variance + norm.attributes.get("epsilon", 1e-5))
     name = norm.outputs[0]
-    graph.constants[f"{name}/weight"] = weight * factor.astype(weight.dtype).reshape(-1, *[1] * (weight.ndim - 1))
+    spread = factor.astype(weight.dtype).reshape(-1, *[1] * (weight.ndim - 1))
+    # In place where nobody else has the array: large weights are not there twice.
+    graph.constants[f"{name}/weight"] = np.multiply(weight, spread, out=weight if own else None)
     graph.constants[f"{name}/bias"] = np.asarray(shift + (bias - mean) * factor, weight.dtype)
     layer.inputs[1:] = [f"{name}/weight", f"{name}/bias"]
     return True

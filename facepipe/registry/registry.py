@@ -82,8 +82,9 @@ class Registry(Generic[Entry]):
                 under it cannot be loaded.
         """
         own, name = self._own_names(), self.name_of(name)
-        installed = self._installed
+        # Packages are looked through for other names alone: that takes as long as the work on a photo.
         if name not in own:
+            installed = self._installed
             if name not in installed:
                 hint = did_you_mean(name, [*self.names(), *self._aliases])
                 raise self._error(f"unknown {self.what} {name!r}; {hint}")

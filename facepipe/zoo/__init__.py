@@ -3,6 +3,9 @@
 Importing this room loads neither torch nor anything that only a download or an ONNX model needs.
 """
 
+from typing import TYPE_CHECKING
+
+from facepipe.lazy import lazy
 from facepipe.weights import cache_folder, sha256_of
 from facepipe.zoo.cache import cached_weights, is_cached, user_cards
 from facepipe.zoo.card import (
@@ -23,13 +26,15 @@ from facepipe.zoo.card import (
 from facepipe.zoo.card_file import read_card, save_card
 from facepipe.zoo.catalogue import DEFAULT, CardStatus, available, find_card
 from facepipe.zoo.detectors import detector_cards, find_any_card
-from facepipe.zoo.download import pull
 from facepipe.zoo.engine import engine_for
 from facepipe.zoo.exported import find_exported, import_exported
-from facepipe.zoo.exporting import export_model
-from facepipe.zoo.importing import import_foreign, import_weights
 from facepipe.zoo.loading import CARD_FILE, Model, Network, load, locate
 from facepipe.zoo.match_rate import MatchRate, match_rate, match_rates, rates_in_words
+
+if TYPE_CHECKING:
+    from facepipe.zoo.download import pull
+    from facepipe.zoo.exporting import export_model
+    from facepipe.zoo.importing import import_foreign, import_weights
 
 __all__ = [
     "CARD_FILE",
@@ -75,3 +80,10 @@ __all__ = [
     "sha256_of",
     "user_cards",
 ]
+
+__getattr__ = lazy(__name__, {
+    "export_model": "exporting",
+    "import_foreign": "importing",
+    "import_weights": "importing",
+    "pull": "download",
+})

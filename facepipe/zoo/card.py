@@ -2,79 +2,85 @@
 
 import math
 from bisect import bisect_right
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Annotated, Literal, Self
-
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    PositiveInt,
-    Strict,
-    field_validator,
-    model_validator,
-)
+from typing import Annotated, Any, Literal
 
 from facepipe.errors import ModelError
 from facepipe.flips import FLIPS
+from facepipe.zoo.checks import number, one_of, optional, options, part, positive_integer, several, text
+from facepipe.zoo.part import Part
 
-Flip = Annotated[str, AfterValidator(FLIPS.checked)]
+Flip = str
+"""A name in `facepipe.flips.FLIPS`."""
 TemplateName = Literal["112x96", "112x112", "112x112-cp2tform"]
 """Those of `facepipe.alignment.TEMPLATES`."""
 Population = Literal["random", "alike"]
 Scalar = bool | int | float | str
 CARD_NAME = r"[a-z0-9][a-z0-9._-]*"
 
+_Text = Annotated[str, text()]
+_Name = Annotated[str, text(CARD_NAME)]
+_Number = Annotated[float, number()]
+_Lines = Annotated[tuple[str, ...], several(text())]
+_Options = Annotated[dict[str, Scalar], options]
+_FlipOrOwn = Annotated[Flip | None, optional(FLIPS.checked)]
 
-class _Part(BaseModel):
-    # Strict, so that a number in quotes is an error and not a number; TOML's lists stand for tuples.
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+def _ascending(value: Any) -> tuple[float, ...]:
+    quantiles: tuple[float, ...] = several(number())(value)
+    if len(quantiles) == 1 or list(quantiles) != sorted(quantiles):
+        raise ValueError("must be two or more numbers that ascend")
+    return quantiles
 
 
-class Input(_Part):
+def _inside(value: Any) -> str:
+    file: str = text()(value)
+    path = PurePosixPath(file)
+    if not path.name or path.is_absolute() or ".." in path.parts or "\\" in file or ":" in file:
+        raise ValueError("must be a file name, or a path with / below the card's folder")
+    return file
+
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input(Part):
     """What the network takes: crops of ``size`` (H, W), scaled as (pixel - mean) / scale with pixels 0…255.
 
     ``fit`` says how crops of the template become ``size`` where that is another: see `facepipe.alignment.fit`.
     """
 
-    size: Annotated[tuple[PositiveInt, PositiveInt], Strict(False)]
-    template: TemplateName
-    fit: Literal["middle", "resize"] = "middle"
-    channels: Literal["rgb", "bgr"]
-    mean: FiniteFloat
-    scale: Annotated[FiniteFloat, Field(gt=0)]
+    size: Annotated[tuple[int, int], several(positive_integer, 2)]
+    template: Annotated[TemplateName, one_of("112x96", "112x112", "112x112-cp2tform")]
+    fit: Annotated[Literal["middle", "resize"], one_of("middle", "resize")] = "middle"
+    channels: Annotated[Literal["rgb", "bgr"], one_of("rgb", "bgr")]
+    mean: _Number
+    scale: Annotated[float, number(above=0)]
 
 
-class Embedding(_Part):
+@dataclass(frozen=True, kw_only=True)
+class Embedding(Part):
     """``dim`` numbers come out of one pass of the network; ``flip`` says how the mirror image joins in.
 
     With ``concat`` an embedding has twice ``dim`` numbers.
     """
 
-    dim: PositiveInt
-    flip: Flip
+    dim: Annotated[int, positive_integer]
+    flip: Annotated[Flip, FLIPS.checked]
 
 
-class Uncertainty(_Part):
+@dataclass(frozen=True, kw_only=True)
+class Uncertainty(Part):
     """The uncertainty head, whose weights are in one file with the backbone's, under ``head.`` and ``backbone.``.
 
     ``quantiles``, evenly spaced from the least to the largest, are those of κ or σ² on faces of people not trained on,
     ``measured_on``; of a σ² per dimension, of its harmonic mean.
     """
 
-    head: str
-    options: dict[str, Scalar] = {}
-    quantiles: Annotated[tuple[FiniteFloat, ...], Strict(False)] = ()
-    measured_on: str = ""
-
-    @field_validator("quantiles")
-    @classmethod
-    def _ascend(cls, quantiles: tuple[float, ...]) -> tuple[float, ...]:
-        if len(quantiles) == 1 or list(quantiles) != sorted(quantiles):
-            raise ValueError("must be two or more numbers that ascend")
-        return quantiles
+    head: _Text
+    options: _Options = field(default_factory=dict)
+    quantiles: Annotated[tuple[float, ...], _ascending] = ()
+    measured_on: _Text = ""
 
     def share_below(self, value: float) -> float | None:
         """Share of the reference faces whose κ or σ² is below ``value``, 0 to 1; None without a reference."""
@@ -87,26 +93,20 @@ class Uncertainty(_Part):
         return (above - 1 + (value - low) / (high - low)) / steps
 
 
-class Weights(_Part):
+@dataclass(frozen=True, kw_only=True)
+class Weights(Part):
     """The file of weights. ``key`` is where in a torch checkpoint the state dict lies; empty is its top."""
 
-    file: str
-    format: Literal["torch", "safetensors", "onnx"]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    url: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
-    key: str = ""
-    size_bytes: PositiveInt | None = None
-
-    @field_validator("file")
-    @classmethod
-    def _inside(cls, file: str) -> str:
-        path = PurePosixPath(file)
-        if not path.name or path.is_absolute() or ".." in path.parts or "\\" in file or ":" in file:
-            raise ValueError("must be a file name, or a path with / below the card's folder")
-        return file
+    file: Annotated[str, _inside]
+    format: Annotated[Literal["torch", "safetensors", "onnx"], one_of("torch", "safetensors", "onnx")]
+    sha256: Annotated[str, text(r"[0-9a-f]{64}")]
+    url: Annotated[str, text(r"(https?://\S+)?")] = ""
+    key: _Text = ""
+    size_bytes: Annotated[int | None, optional(positive_integer)] = None
 
 
-class Threshold(_Part):
+@dataclass(frozen=True, kw_only=True)
+class Threshold(Part):
     """Same person from ``value`` on, at false-accept rate ``far``, as measured on ``calibrated_on``.
 
     ``population`` says which strangers: people at ``random``, or people ``alike``, adults of one sex, origin and age
@@ -114,16 +114,17 @@ class Threshold(_Part):
     ``flip`` None means the card's own flip rule.
     """
 
-    far: Annotated[float, Field(gt=0, lt=1)]
-    value: FiniteFloat
-    score: str = "cosine"
-    flip: Flip | None = None
-    population: Population = "random"
-    tar: Annotated[float | None, Field(ge=0, le=1)] = None
-    calibrated_on: str
+    far: Annotated[float, number(above=0, below=1)]
+    value: _Number
+    score: _Text = "cosine"
+    flip: _FlipOrOwn = None
+    population: Annotated[Population, one_of("random", "alike")] = "random"
+    tar: Annotated[float | None, optional(number(least=0, most=1))] = None
+    calibrated_on: _Text
 
 
-class Probability(_Part):
+@dataclass(frozen=True, kw_only=True)
+class Probability(Part):
     """log odds of one person against two = ``slope``·score + ``offset``, where both are equally likely beforehand.
 
     With ``confidence`` and ``interaction``, + ``confidence``·c + ``interaction``·score·c: c is log κ, or −log σ², of
@@ -131,78 +132,78 @@ class Probability(_Part):
     rule.
     """
 
-    score: str = "cosine"
-    flip: Flip | None = None
-    slope: FiniteFloat
-    offset: FiniteFloat
-    confidence: FiniteFloat = 0.0
-    interaction: FiniteFloat = 0.0
-    low: FiniteFloat = 0.0
-    high: FiniteFloat = 0.0
-    fitted_on: str
+    score: _Text = "cosine"
+    flip: _FlipOrOwn = None
+    slope: _Number
+    offset: _Number
+    confidence: _Number = 0.0
+    interaction: _Number = 0.0
+    low: _Number = 0.0
+    high: _Number = 0.0
+    fitted_on: _Text
 
-    @model_validator(mode="after")
-    def _rises(self) -> Self:
+    def _require_agreement(self) -> None:
         if self.low > self.high or min(self.slope + self.interaction * end for end in (self.low, self.high)) <= 0:
             raise ValueError("must rise with the score: slope + interaction·c above 0 from low to high")
-        return self
 
 
-class CardSource(_Part):
+@dataclass(frozen=True, kw_only=True)
+class CardSource(Part):
     """Where the model comes from and on what terms."""
 
-    training_data: str = ""
-    licence: str = ""
-    homepage: str = ""
-    paper: str = ""
-    notes: str = ""
+    training_data: _Text = ""
+    licence: _Text = ""
+    homepage: _Text = ""
+    paper: _Text = ""
+    notes: _Text = ""
 
 
-class Use(_Part):
+@dataclass(frozen=True, kw_only=True)
+class Use(Part):
     """What the model is for and how well it does it, in words; ``log`` is a file in facepipe's documentation."""
 
-    intended: str = ""
-    not_for: str = ""
-    accuracy: Annotated[tuple[str, ...], Strict(False)] = ()
-    weaknesses: Annotated[tuple[str, ...], Strict(False)] = ()
-    made_by: str = ""
-    log: str = ""
+    intended: _Text = ""
+    not_for: _Text = ""
+    accuracy: _Lines = ()
+    weaknesses: _Lines = ()
+    made_by: _Text = ""
+    log: _Text = ""
 
 
-class DetectorCard(_Part):
+@dataclass(frozen=True, kw_only=True)
+class DetectorCard(Part):
     """Where the weights of a detector come from; how it is fed is the detector's own business."""
 
-    name: Annotated[str, Field(pattern=f"^{CARD_NAME}$")]
-    title: str
-    weights: Weights
-    source: CardSource = CardSource()
+    name: _Name
+    title: _Text
+    weights: Annotated[Weights, part(Weights)]
+    source: Annotated[CardSource, part(CardSource)] = CardSource()
 
 
-class Card(_Part):
+@dataclass(frozen=True, kw_only=True)
+class Card(Part):
     """A model card; ``backbone`` is absent exactly when the weights are ONNX, a network in themselves."""
 
-    name: Annotated[str, Field(pattern=f"^{CARD_NAME}$")]
-    title: str
-    backbone: str | None = None
-    backbone_options: dict[str, Scalar] = {}
-    input: Input
-    embedding: Embedding
-    uncertainty: Uncertainty | None = None
-    weights: Weights
-    thresholds: Annotated[tuple[Threshold, ...], Strict(False)] = ()
-    probabilities: Annotated[tuple[Probability, ...], Strict(False)] = ()
-    source: CardSource = CardSource()
-    use: Use = Use()
+    name: _Name
+    title: _Text
+    backbone: Annotated[str | None, optional(text())] = None
+    backbone_options: _Options = field(default_factory=dict)
+    input: Annotated[Input, part(Input)]
+    embedding: Annotated[Embedding, part(Embedding)]
+    uncertainty: Annotated[Uncertainty | None, optional(part(Uncertainty))] = None
+    weights: Annotated[Weights, part(Weights)]
+    thresholds: Annotated[tuple[Threshold, ...], several(part(Threshold))] = ()
+    probabilities: Annotated[tuple[Probability, ...], several(part(Probability))] = ()
+    source: Annotated[CardSource, part(CardSource)] = CardSource()
+    use: Annotated[Use, part(Use)] = Use()
 
-    @model_validator(mode="after")
-    def _network_is_known(self) -> Self:
+    def _require_agreement(self) -> None:
         if self.weights.format == "onnx" and (self.backbone or self.backbone_options):
             raise ValueError("ONNX weights bring their own network: leave backbone and backbone_options out")
         if self.weights.format != "onnx" and not self.backbone:
             raise ValueError("field backbone is missing: it names the network that the weights fit")
         if self.weights.key and self.weights.format != "torch":
             raise ValueError("field weights.key is for torch checkpoints only")
-        return self
 
     @property
     def identity(self) -> str:

@@ -2,14 +2,12 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar, get_args
-
-from pydantic import BaseModel, ValidationError
+from typing import TypeVar
 
 from facepipe.errors import ModelError
 from facepipe.files import write_text
-from facepipe.nearest import did_you_mean
 from facepipe.zoo.card import Card, DetectorCard
+from facepipe.zoo.part import FieldError
 from facepipe.zoo.toml import dumps
 
 C = TypeVar("C", Card, DetectorCard)
@@ -40,9 +38,9 @@ def _read(path: Path, kind: type[C]) -> C:
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"{path}: not valid TOML: {error}") from error
     try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        raise ModelError(f"{path}: {_first_problem(error, kind)}") from error
+        return kind.of(values)
+    except FieldError as error:
+        raise ModelError(f"{path}: {error}") from error
 
 
 def save_card(card: Card, path: Path) -> None:
@@ -51,41 +49,8 @@ def save_card(card: Card, path: Path) -> None:
     Raises:
         ModelError: the file cannot be written.
     """
-    text = dumps(card.model_dump(exclude_defaults=True))
+    text = dumps(card.to_dict(defaults=False))
     try:
         write_text(path, text)
     except OSError as error:
         raise ModelError(f"{path}: cannot write this model card ({error.strerror})") from error
-
-
-def _first_problem(error: ValidationError, kind: type[BaseModel]) -> str:
-    problems = error.errors()
-    # An unknown field is often the misspelt missing one, and the more useful to hear of.
-    first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
-    location = first["loc"]
-    field = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-    if first["type"] == "extra_forbidden":
-        text = f"unknown field {field}; {_hint(location, kind)}"
-    elif first["type"] == "missing":
-        text = f"field {field} is missing"
-    elif not location:
-        text = first["msg"].removeprefix("Value error, ")
-    else:
-        reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ").replace("Input ", "")
-        text = f"field {field} {reason}, got {first['input']!r}"
-    more = len(problems) - 1
-    return text if more == 0 else f"{text} (and {more} more problem{'s' if more > 1 else ''})"
-
-
-def _hint(location: tuple[int | str, ...], kind: type[BaseModel]) -> str:
-    model: Any = kind
-    for part in location[:-1]:
-        if isinstance(part, str):
-            model = _part_of(model.model_fields[part].annotation)
-    return did_you_mean(str(location[-1]), model.model_fields, "the fields here are")
-
-
-def _part_of(annotation: Any) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((part for part in map(_part_of, get_args(annotation)) if part is not None), None)

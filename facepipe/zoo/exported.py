@@ -1,6 +1,6 @@
 """A model that 'facepipe models export' wrote, or that a training run left: its card lies beside its weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from facepipe.errors import ModelError
@@ -78,7 +78,7 @@ def import_exported(exported: Exported, name: str) -> Card:
     """
     from facepipe.zoo.importing import import_weights
 
-    card = exported.card.model_copy(update={"name": name})
+    card = replace(exported.card, name=name)
     import_weights(card, exported.weights)
     cached = cached_weights(card)
     with writing_to_cache():

@@ -1,9 +1,8 @@
 """Exporting a model: its card and its weights as two files of one folder."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-
-from pydantic import ValidationError
 
 from facepipe.errors import ModelError
 from facepipe.files import replacing, require_apart, write_bytes
@@ -12,6 +11,7 @@ from facepipe.zoo.card import Card
 from facepipe.zoo.card_file import save_card
 from facepipe.zoo.loading import load, locate
 from facepipe.zoo.outline import outline_path
+from facepipe.zoo.part import FieldError
 
 
 def export_model(name_or_path: str | Path, folder: Path, name: str = "", overwrite: bool = False) -> Path:
@@ -70,8 +70,8 @@ def _outline(name_or_path: str | Path, weights: Path, file: str) -> bytes | None
 
 def _renamed(card: Card, name: str, weights: Path) -> Card:
     file = name + PurePosixPath(card.weights.file).suffix
-    own = card.weights.model_copy(update={"file": file, "size_bytes": weights.stat().st_size})
+    own = replace(card.weights, file=file, size_bytes=weights.stat().st_size)
     try:
-        return Card.model_validate(card.model_dump() | {"name": name, "weights": own.model_dump()})
-    except ValidationError as error:
+        return replace(card, name=name, weights=own)
+    except FieldError as error:
         raise ModelError(f"{name!r} cannot name a model: use small letters, digits, '.', '-' and '_'") from error

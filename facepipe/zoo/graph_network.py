@@ -13,6 +13,8 @@ from facepipe.graphs.batch import free_batch
 from facepipe.zoo.onnx_ends import named
 
 EMBEDDING = "embedding"
+_INFINITE, _NEGATIVE_INFINITE = 0x7C00, 0xFC00
+"""Of IEEE 754's binary16."""
 HEAD_OUTPUTS = {"log_kappa": "kappa", "log_sigma2": "sigma2"}
 """Output of a graph → kind of the uncertainty that it is the logarithm of."""
 
@@ -123,6 +125,9 @@ def _require_finite(graph: Graph, path: Path) -> None:
 
 
 def _finite(values: np.ndarray) -> bool:
+    if values.dtype == np.float16:
+        # NumPy asks halves one by one. As integers, infinity and NaN are the largest of either sign.
+        return int(values.view(np.int16).max()) < _INFINITE and int(values.view(np.uint16).max()) < _NEGATIVE_INFINITE
     return bool(np.isfinite(values).all())
 
 

@@ -10,8 +10,6 @@ from facepipe.zoo.cache import cached_weights, is_cached
 from facepipe.zoo.card import Card
 from facepipe.zoo.card_file import read_card
 from facepipe.zoo.catalogue import card_files, find_card
-from facepipe.zoo.checkpoint import find_state_dict, load_weights, read_checkpoint
-from facepipe.zoo.download import by_hand
 from facepipe.zoo.exported import CARD_FILE as CARD_FILE
 from facepipe.zoo.exported import card_in
 from facepipe.zoo.outline import WEIGHTS_KEY, outline_path
@@ -150,6 +148,7 @@ def locate(name_or_path: str | Path) -> tuple[Card, Path]:
 def _torch(card: Card, weights: Path, device: "torch.device") -> "tuple[nn.Module, UncertaintyHead | None]":
     from facepipe.backbones import create
     from facepipe.backbones.blank import Blank
+    from facepipe.zoo.checkpoint import find_state_dict, load_weights, read_checkpoint
     from facepipe.zoo.headed import Headed, head_for
 
     loaded = read_checkpoint(weights, "safetensors" if card.weights.format == "safetensors" else "torch")
@@ -184,6 +183,8 @@ def _check_dim(dim: int, card: Card, weights: Path) -> None:
 
 
 def _absent(card: Card, weights: Path) -> str:
+    from facepipe.zoo.download import by_hand
+
     if weights != cached_weights(card):
         return f"{weights}: no such file; weights belong into the folder of their card"
     if not card.weights.url:

@@ -1,12 +1,12 @@
 """A model's card in the metadata of an ONNX file."""
 
+import json
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from facepipe.errors import ModelError
 from facepipe.graphs import read_graph
 from facepipe.zoo.card import Card
+from facepipe.zoo.part import FieldError
 
 _KEY = "facepipe.card"
 
@@ -18,16 +18,16 @@ def as_onnx_card(card: Card, file: Path, name: str) -> Card:
         ModelError: the name is impossible.
     """
     weights = {"file": file.name, "format": "onnx", "sha256": card.weights.sha256}
-    values = card.model_dump() | {"name": name, "backbone": None, "backbone_options": {}, "weights": weights}
+    values = card.to_dict() | {"name": name, "backbone": None, "backbone_options": {}, "weights": weights}
     try:
-        return Card.model_validate(values)
-    except ValidationError as error:
+        return Card.of(values)
+    except FieldError as error:
         raise ModelError(f"{name!r} cannot name a model: use small letters, digits, '.', '-' and '_'") from error
 
 
 def card_metadata(card: Card) -> dict[str, str]:
     """What the file's metadata says."""
-    return {_KEY: card.model_dump_json(exclude_defaults=True)}
+    return {_KEY: json.dumps(card.to_dict(defaults=False))}
 
 
 def card_of(file: Path) -> Card:
@@ -42,6 +42,6 @@ def card_of(file: Path) -> Card:
             f"{file}: carries no card; 'facepipe models import NAME {file.name}' takes it, and asks how it is fed"
         )
     try:
-        return Card.model_validate_json(text)
-    except ValidationError as error:
+        return Card.of(json.loads(text))
+    except ValueError as error:
         raise ModelError(f"{file}: the card in it is damaged; export the model again") from error

@@ -32,7 +32,7 @@ def card(**more):
         "embedding": {"dim": 8, "flip": "none"},
         "weights": {"file": "a", "format": "torch", "sha256": "0" * 64},
     }
-    return Card.model_validate(fields | more)
+    return Card.of(fields | more)
 
 
 def clustered(people, images, seed=0, kappa=False, spread=0.6):

@@ -35,7 +35,7 @@ def test_shards_with_json(model, shard, tmp_path):
     assert told["counts"]["alike_pairs"] == {"women (x)": 780}
     assert told["counts"]["genuine_pairs"] == 18 and f"card: {tmp_path / 'new.toml'}" in done.err
     card = read_card(tmp_path / "new.toml")
-    assert [one.model_dump() for one in card.thresholds] == told["thresholds"]
+    assert [one.to_dict() for one in card.thresholds] == told["thresholds"]
     assert {(one.score, one.population, one.far) for one in card.thresholds} == {
         (score, who, far) for score in ("cosine", "scf") for who in ("random", "alike") for far in (1e-1, 1e-2)
     }

@@ -1,5 +1,7 @@
 """``facepipe compare``, on a model that needs no download and whose scores nobody trusts."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -145,9 +147,9 @@ def sure_model(tmp_path_factory):
 def with_reference(folder, low, high):
     """The same model, but for the κ that is usual."""
     card = read_card(folder / "card.toml")
-    section = card.uncertainty.model_copy(update={"quantiles": (low, high)})
+    section = replace(card.uncertainty, quantiles=(low, high))
     path = folder / f"{low:g}-{high:g}.toml"
-    save_card(card.model_copy(update={"uncertainty": section}), path)
+    save_card(replace(card, uncertainty=section), path)
     return path
 
 
@@ -206,7 +208,7 @@ def two_populations(tmp_path_factory):
         Threshold(far=far, value=value, population=population, calibrated_on=f"{population} pairs")
         for far, value, population in [(1e-3, -2.0, "random"), (1e-1, -3.0, "alike"), (1e-3, -1.0, "alike")]
     ]
-    save_card(card.model_copy(update={"thresholds": tuple(thresholds)}), folder / "card.toml")
+    save_card(replace(card, thresholds=tuple(thresholds)), folder / "card.toml")
     return folder
 
 
@@ -248,5 +250,5 @@ def test_words_beside_a_probability(photos, two_populations):
         (-9.0, 2, "different people: score"), (-9.0, -1, "passes the threshold, but more probably two people than one"),
     ]:  # fmt: skip
         curve = Probability(slope=1e-3, offset=offset, fitted_on="nobody")
-        save_card(card.model_copy(update={"probabilities": (curve,)}), two_populations / "told.toml")
+        save_card(replace(card, probabilities=(curve,)), two_populations / "told.toml")
         assert run(*words, "--threshold", threshold).out.startswith(start)

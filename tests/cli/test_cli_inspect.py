@@ -1,5 +1,7 @@
 """``facepipe inspect`` as a user meets it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cli_run import refused, run, tiny_model
@@ -66,7 +68,7 @@ def test_reliability_of_a_card_with_a_curve(people, tmp_path):
     words = ["inspect", "reliability", file, "--pairs", tmp_path / "p.csv", "--format", "csv", "-m", model]
     assert "has no probabilities for cosine scores" in refused(*words)
     curve = Probability(flip="none", slope=20.0, offset=-6.0, fitted_on="nobody")
-    save_card(card.model_copy(update={"probabilities": (curve,)}), model / "card.toml")
+    save_card(replace(card, probabilities=(curve,)), model / "card.toml")
     told = run(*words, "-o", tmp_path / "r.png", "--json").json
     assert (told["pairs"], told["prior"], sum(one["pairs"] for one in told["bins"])) == (2, 0.5, 2)
     assert 0 <= told["cllr_bits"] < 0.2 and told["middle_pairs"] <= 2

@@ -66,7 +66,7 @@ def test_help_and_version_import_no_torch():
 
 
 IMPORTED = {
-    "compare A B --engine torch": {"torch"},
+    "compare A B --engine torch": {"torch", "http", "importlib.metadata", "pydantic"},
     "compare A B": set(),
     "compare A B --save both.png --json": set(),
     "detect A --json": set(),
@@ -93,6 +93,7 @@ def test_no_command_imports_what_it_does_not_use(astronaut, tmp_path):
         "try:\n    main()\n"
         "except SystemExit as end:\n"
         "    slow = {'torch', 'skimage', 'scipy', 'pyarrow', 'sklearn', 'pandas', 'matplotlib', 'onnx', 'requests'}\n"
+        "    slow |= {'pydantic', 'rich', 'http', 'importlib.metadata'}\n"
         "    print(*sorted(name for name in slow if sys.modules.get(name)), file=sys.stderr)\n"
         "    sys.exit(end.code)\n"
     )
@@ -219,3 +220,18 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
     ended = subprocess.run(["sh", "-c", line], capture_output=True, text=True)
     assert "Traceback" not in ended.stderr and "BrokenPipe" not in ended.stderr
     assert "ended with" in ended.stderr
+
+
+def test_a_process_that_ends_at_once_leaves_nothing_undone(tmp_path):
+    """What was registered to be done at the end is done, what was printed arrives, and the exit code is the same."""
+    mark = tmp_path / "mark"
+    script = (
+        "import atexit, pathlib, sys\n"
+        f"atexit.register(pathlib.Path({str(mark)!r}).touch)\n"
+        "from facepipe.cli import main\n"
+        "main.script()\n"
+        "sys.exit('the process went on')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, "models", "show", "sface"], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("sface: ") and ended.stdout.endswith("\n") and mark.exists()

@@ -1,6 +1,7 @@
 """YuNet behind the same call as MTCNN: its landmarks, its sizes, what it refuses, and where its weights come from."""
 
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -122,8 +123,8 @@ def served(yunet_weights, monkeypatch):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     card = detector_cards()["yunet"]
-    weights = card.weights.model_copy(update={"url": f"http://127.0.0.1:{server.server_port}/yunet.onnx"})
-    cards = {"yunet": card.model_copy(update={"weights": weights})}
+    weights = replace(card.weights, url=f"http://127.0.0.1:{server.server_port}/yunet.onnx")
+    cards = {"yunet": replace(card, weights=weights)}
     for module in ("facepipe.zoo.detectors", "facepipe.zoo"):
         monkeypatch.setattr(f"{module}.detector_cards", lambda: cards)
     yield

@@ -31,7 +31,7 @@ class Linear(nn.Module):
 
 def model_of(network=None, **input_changes):
     fields = {"size": (HEIGHT, WIDTH), "template": "112x96", "channels": "rgb", "mean": 127.5, "scale": 128.0}
-    card = Card.model_validate(
+    card = Card.of(
         {
             "name": "tiny",
             "title": "tiny",

@@ -21,7 +21,7 @@ def headed(head, **options):
     with torch.no_grad():
         for weight in made.parameters():
             weight.copy_(0.3 * torch.randn(weight.shape))
-    card = Card.model_validate(
+    card = Card.of(
         {
             "name": "tiny",
             "title": "tiny",

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -66,7 +67,7 @@ def test_scaling_and_flip_rule_go_inside(tmp_path, monkeypatch, flip):
     torch.manual_seed(0)
     network = backbones.create("sphereface4", input_size=(112, 96), embedding_dim=8, width=0.125).eval()
     torch.save(network.state_dict(), tmp_path / "net.pt")
-    feed = find_card("mobilefacenet-casia").input.model_copy(update={"channels": "bgr", "mean": 100.0, "scale": 50.0})
+    feed = replace(find_card("mobilefacenet-casia").input, channels="bgr", mean=100.0, scale=50.0)
     import_foreign("own", tmp_path / "net.pt", backbone="sphereface4", input=feed, flip=flip, embedding_dim=8,
                    backbone_options={"width": 0.125})  # fmt: skip
     export_onnx("own", tmp_path / "own.onnx", whole=True)

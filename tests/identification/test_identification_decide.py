@@ -1,6 +1,7 @@
 """The threshold for a false-positive rate of the whole gallery."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +26,7 @@ def card(points=POINTS, score="cosine"):
             {"far": far, "value": value, "score": score, "calibrated_on": "pairs"} for far, value in points
         ],
     }
-    return Card.model_validate(fields)
+    return Card.of(fields)
 
 
 def test_far_of_one_comparison():
@@ -87,8 +88,8 @@ def test_never_below_the_chord(values, x):
 def test_the_other_population():
     """Thresholds of people who are alike are another curve, and what the threshold lets through is told of both."""
     own = card()
-    alike = [t.model_copy(update={"population": "alike", "value": t.value + 0.1}) for t in own.thresholds]
-    both = own.model_copy(update={"thresholds": (*own.thresholds, *alike)})
+    alike = [replace(t, population="alike", value=t.value + 0.1) for t in own.thresholds]
+    both = replace(own, thresholds=(*own.thresholds, *alike))
     loose, strict = decide(both, 1e-3, 1), decide(both, 1e-3, 1, among="alike")
     assert (loose.threshold, strict.threshold) == (0.43, pytest.approx(0.53))
     assert loose.false_matches["random"].rate == 1e-3 and loose.false_matches["alike"].rate > 4e-3

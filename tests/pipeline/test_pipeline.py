@@ -3,6 +3,7 @@
 import gc
 import threading
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -242,7 +243,7 @@ class Mean(torch.nn.Module):
 @pytest.fixture
 def embedder():
     card = find_card("mobilefacenet-casia")
-    card = card.model_copy(update={"embedding": card.embedding.model_copy(update={"dim": 3, "flip": "none"})})
+    card = replace(card, embedding=replace(card.embedding, dim=3, flip="none"))
     return Embedder(Model(card, Mean(), "mean@0", torch.device("cpu")), precision="float32")
 
 

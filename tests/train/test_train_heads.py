@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -277,7 +278,7 @@ def test_thresholds_for_cosines_are_the_backbones(tmp_path, data, backbone):
 
 def test_crops_come_to_the_networks_size_as_the_card_says(tmp_path, data, backbone):
     card = load(backbone).card
-    resize = card.model_copy(update={"input": card.input.model_copy(update={"fit": "resize"})})
+    resize = replace(card, input=replace(card.input, fit="resize"))
     save_card(resize, backbone / "resize.toml")
     path = tmp_path / "head.toml"
     path.write_text(HEAD.format(head="compact", backbone=backbone / "resize.toml", loss="scf", images=1))

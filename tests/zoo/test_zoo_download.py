@@ -73,7 +73,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def card_for(url, sha=None):
-    return Card.model_validate(
+    return Card.of(
         {
             "name": "tiny",
             "title": "tiny",

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -61,7 +62,7 @@ def run_folder(folder, net, **fields):
     """As a training run leaves it: a card and weights beside it."""
     folder.mkdir()
     save_file(net.state_dict(), folder / "weights.safetensors")
-    card = Card.model_validate(
+    card = Card.of(
         {
             "name": "run",
             "title": "a run",
@@ -118,8 +119,8 @@ def test_damaged_weights_with_their_own_hash(tmp_path, net):
     path = tmp_path / "run" / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-50])
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    weights = card.weights.model_copy(update={"sha256": digest})
-    save_card(card.model_copy(update={"weights": weights}), tmp_path / "run" / "card.toml")
+    weights = replace(card.weights, sha256=digest)
+    save_card(replace(card, weights=weights), tmp_path / "run" / "card.toml")
     with pytest.raises(ModelError, match=r"weights\.safetensors: damaged, or no safetensors file"):
         load(tmp_path / "run")
 
@@ -137,8 +138,8 @@ def test_damaged_weights_with_their_own_hash(tmp_path, net):
 )
 def test_card_that_does_not_fit(tmp_path, net, update, message):
     card = run_folder(tmp_path / "run", net)
-    values = card.model_dump() | update
-    save_card(Card.model_validate(values), tmp_path / "run" / "card.toml")
+    values = card.to_dict() | update
+    save_card(Card.of(values), tmp_path / "run" / "card.toml")
     with pytest.raises(ModelError, match=message):
         load(tmp_path / "run")
 
@@ -285,7 +286,7 @@ def test_import_foreign_that_fails_leaves_nothing(checkpoint, cache, arguments, 
 
 
 def test_user_card_cannot_replace_a_shipped_one(cache):
-    text = find_card("sface").model_copy(update={"title": "another"})
+    text = replace(find_card("sface"), title="another")
     save_card(text, user_cards() / "sface.toml")
     assert find_card("sface").title != "another"
     assert sum(status.name == "sface" for status in available()) == 1

@@ -1,5 +1,6 @@
 """Measure the throughput of every stage on this machine."""
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,7 @@ def _embedder(model: str | None, precision: str, device: str) -> "Embedder":
     from facepipe.zoo import Model, find_card
 
     note("no model in the cache: measuring an untrained MobileFaceNet")
-    card = find_card("mobilefacenet-casia").model_copy(update={"name": "untrained"})
+    card = replace(find_card("mobilefacenet-casia"), name="untrained")
     network = create("mobilefacenet", input_size=card.input.size, embedding_dim=card.embedding.dim).eval()
     where = choose_device(device)
     return Embedder(Model(card, network.to(where), "untrained", where), precision=precision)

@@ -162,7 +162,7 @@ def parts(net: nn.Module) -> tuple[Backbone, UncertaintyHead | None]:
 
 
 def _model(card: Card) -> dict[str, object]:
-    taken = card.input.model_dump(exclude={"fit"})
+    taken = card.input.to_dict()
     return {
         "backbone": card.backbone,
         "options": dict(card.backbone_options),

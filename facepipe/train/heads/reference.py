@@ -1,6 +1,6 @@
 """What faces of nobody trained on say of a head: thresholds of its score, and which κ or σ² are usual."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def reference(recipe: Recipe, embeddings: Embeddings, labels: np.ndarray, measur
     curve, more = curve_of(scores[same], scores[~same])
     values = np.abs(uncertainty(kind, embeddings))
     quantiles = np.quantile(values, np.linspace(0, 1, _QUANTILES)).tolist()
-    section = of_card(recipe).model_copy(update={"quantiles": tuple(quantiles), "measured_on": measured_on})
+    section = replace(of_card(recipe), quantiles=tuple(quantiles), measured_on=measured_on)
     return Reference(section, thresholds, (score, curve), notes + more)
 
 

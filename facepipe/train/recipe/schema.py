@@ -2,15 +2,17 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from facepipe.flips import FLIPS
 from facepipe.train.data.augment import Augment
 from facepipe.train.recipe.strangers_section import StrangersSection
 from facepipe.train.recipe.uncertainty_section import UncertaintySection
 from facepipe.train.teacher.targets import Teacher
 from facepipe.train.trunk.section import Freeze
-from facepipe.zoo.card import Flip, TemplateName
+from facepipe.zoo.card import TemplateName
 
+Flip = Annotated[str, AfterValidator(FLIPS.checked)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]

@@ -94,4 +94,4 @@ def _card(
         "probabilities": tuple(probabilities),
         "source": source,
     }
-    return Card.model_validate(fields)
+    return Card.of(fields)

@@ -85,8 +85,9 @@ def _asked(recipe: Recipe, device: torch.device) -> Model:
     model = load(recipe.teacher.model, device)
     if not model.is_onnx or not recipe.teacher.begin:
         return model
-    normalised = {"mean": recipe.model.mean, "scale": recipe.model.scale}  # the graph did that itself
-    card = model.card.model_copy(update={"input": model.card.input.model_copy(update=normalised)})
+    # The graph did that itself.
+    taken = replace(model.card.input, mean=recipe.model.mean, scale=recipe.model.scale)
+    card = replace(model.card, input=taken)
     return replace(model, card=card, network=teacher_network(recipe, model).to(device))
 
 

@@ -32,7 +32,7 @@ def command(with_backbones: bool = False, as_json: bool = False) -> None:
             {
                 "models": [_status(status) for status in statuses],
                 "detectors": [
-                    {"name": card.name, "cached": cached, "card": card.model_dump()} for card, cached in detectors
+                    {"name": card.name, "cached": cached, "card": card.to_dict()} for card, cached in detectors
                 ],
                 "backbones": [
                     {"name": info.name, "input_size": info.input_size, "embedding_dim": info.embedding_dim,
@@ -55,7 +55,7 @@ def _status(status: "CardStatus") -> dict[str, Any]:
 
     return {"name": status.name, "default": status.name == DEFAULT, "cached": status.cached,
             "shipped": status.shipped, "problem": status.problem,
-            "card": None if status.card is None else status.card.model_dump()}  # fmt: skip
+            "card": None if status.card is None else status.card.to_dict()}  # fmt: skip
 
 
 def _show_models(statuses: list["CardStatus"]) -> None:

@@ -22,13 +22,12 @@ def command(name: str, as_json: bool) -> None:
     detector = detector_cards().get(name)
     card, weights = (detector, cached_weights(detector)) if detector else locate(name)
     if as_json:
-        print_json(card.model_dump() | {"path": str(weights), "cached": weights.is_file()})
+        print_json(card.to_dict() | {"path": str(weights), "cached": weights.is_file()})
         return
+    told = card.to_dict()
     say(f"{card.name}: {card.title}")
     for part in ("input", "embedding", "weights", "source", "use"):
-        if part not in type(card).model_fields:
-            continue
-        for key, value in getattr(card, part).model_dump().items():
+        for key, value in told.get(part, {}).items():
             for line in value if isinstance(value, tuple) and part == "use" else [value]:
                 if line not in ("", None):
                     say(f"  {part}.{key}: {line}")
