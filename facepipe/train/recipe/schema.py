@@ -12,7 +12,7 @@ from facepipe.train.teacher.targets import Teacher
 from facepipe.train.trunk.section import Freeze
 from facepipe.zoo.card import TemplateName
 
-Flip = Annotated[str, AfterValidator(FLIPS.checked)]
+FlipName = Annotated[str, AfterValidator(FLIPS.checked)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -34,7 +34,7 @@ class ModelSection(Section):
     channels: Literal["rgb", "bgr"] = "rgb"
     mean: float = 127.5
     scale: Annotated[float, Field(gt=0)] = 127.5  # (pixel − mean) / scale
-    flip: Flip = "sum"  # what embedding does with the mirror image
+    flip: FlipName = "sum"  # what embedding does with the mirror image
     weights: Literal["float32", "float16"] = "float32"  # number format of matrices in the finished file
     options: dict[str, Any] = {}
 
