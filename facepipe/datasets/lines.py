@@ -7,7 +7,7 @@ an error that names the line and shows its text.
 
 import codecs
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ _ENDS = re.compile(r"\r\n|\r|\n")  # and not what else Python takes for line end
 _UTF16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """A line that is not empty.
 
@@ -78,10 +78,21 @@ def read_text(path: Path, what: str) -> str:
         raise DatasetError(f"{path}: not a readable text file; a list is UTF-8 text") from error
 
 
+def each_line(path: Path, what: str) -> Iterator[Line]:
+    """The lines that are not empty, one by one, for lists of millions; arguments and errors as `read_text`."""
+    text = read_text(path, what)
+    first, number = 0, 1
+    for end in _ENDS.finditer(text):
+        if line := text[first : end.start()].strip():
+            yield Line(path, number, line)
+        first, number = end.end(), number + 1
+    if line := text[first:].strip():
+        yield Line(path, number, line)
+
+
 def read_lines(path: Path, what: str) -> list[Line]:
-    """The lines that are not empty; arguments and errors as `read_text`."""
-    lines = (text.strip() for text in _ENDS.split(read_text(path, what)))
-    return [Line(path, number, text) for number, text in enumerate(lines, 1) if text]
+    """All of `each_line`."""
+    return list(each_line(path, what))
 
 
 def whole(text: str) -> int | None:

@@ -50,10 +50,11 @@ def _damaged(source: Source, names: Sequence[str], what: str, damage: str, score
         embeddings = source.embeddings(names, what)
         require_copies(embeddings, str(source.paths[0]), damage)
         return embeddings
-    scorer = source.detector() if scored else None
+    scoring = source.sent()
     damaging = replace(
         source,
-        wrap=lambda cropper: DamagedCropper(cropper, damage, scorer),
+        # The detector is made where the images are embedded: one of ONNX Runtime cannot be sent to a worker.
+        wrap=lambda cropper: DamagedCropper(cropper, damage, scoring.detector() if scored else None),
         rename=lambda embeddings: name_copies(embeddings, damage),
     )
     return damaging.embeddings(names, what)

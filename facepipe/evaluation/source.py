@@ -75,6 +75,10 @@ class Source:
     halves: str = "keep"
     on: "OnRay | None" = None
 
+    def sent(self) -> "Source":
+        """The same without what belongs to this process, to be sent to workers."""
+        return replace(self, progress=_silent, note=_unheard, rename=None, on=None)
+
     def detector(self) -> "Detector":
         """The detector."""
         from facepipe.detection import create_detector

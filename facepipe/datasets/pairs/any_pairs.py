@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from facepipe.datasets.lines import Line, is_image, read_lines, whole
+from facepipe.datasets.lines import Line, each_line, is_image, whole
 from facepipe.datasets.pairs.csv import read_pairs_csv
 from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
 from facepipe.datasets.pairs.line_pairs import read_line_pairs
@@ -38,19 +38,19 @@ def form_of(path: Path) -> str:
     Raises:
         DatasetError: the file is missing or empty, or the line tells no form; says what would.
     """
-    lines = read_lines(path, "name a list of pairs")
-    if not lines:
+    first = next(each_line(path, "name a list of pairs"), None)
+    if first is None:
         raise DatasetError(f"{path}: no pairs in it")
-    words = [word.casefold() for word in lines[0].words(commas=True)]
+    words = [word.casefold() for word in first.words(commas=True)]
     if {"a", "b", "same"} <= set(words):
         return "csv"
     if words[:2] == ["name", "imagenum1"] or (len(words) == 2 and None not in map(whole, words)):
         return "lfw"
-    if _is_half(lines[0]):
+    if _is_half(first):
         return "two-lines"
     if len(words) == 3:
         return "lines"
-    raise lines[0].wrong(
+    raise first.wrong(
         "'a,b,same' (a CSV with headings), '10 300' (LFW), 'NAME.jpg NUMBER' (CALFW) or 'IMAGE IMAGE 1'; "
         "or say what it is with --format"
     )

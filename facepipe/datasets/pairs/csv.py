@@ -1,12 +1,12 @@
 """The user's own list of pairs: a CSV file."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from facepipe.datasets.lines import Line, image_path, read_lines, whole, without_extension
+from facepipe.datasets.lines import Line, each_line, image_path, whole, without_extension
 from facepipe.datasets.pairs.lfw_pairs import PairRow, Pairs, deal_folds, make_pairs
 from facepipe.errors import DatasetError
 
@@ -29,18 +29,18 @@ def read_pairs_csv(path: Path) -> Pairs:
         DatasetError: missing or malformed, a fold without pairs, two images that differ by extension only, or a pair
             that stands there as one person's and as two people's; names the file and the line.
     """
-    lines = read_lines(path, "a pairs list is a CSV with the columns a, b, same and perhaps fold")
-    if not lines:
+    lines = each_line(path, "a pairs list is a CSV with the columns a, b, same and perhaps fold")
+    first = next(lines, None)
+    if first is None:
         raise DatasetError(f"{path}: no pairs in it")
-    divider = max(",;\t", key=lines[0].text.count)
-    table = [_cells(line, divider) for line in lines]
-    columns = [name.casefold() for name in table[0]]
+    divider = max(",;\t", key=first.text.count)
+    columns = [name.casefold() for name in _cells(first, divider)]
     lost = [name for name in ("a", "b", "same") if name not in columns]
     if lost:
         told = "the first line must be a,b,same or a,b,same,fold; a list without headings is --format lines"
-        raise DatasetError(f"{lines[0].where}: no column {lost[0]!r} in {lines[0].text[:60]!r}; {told}")
+        raise DatasetError(f"{first.where}: no column {lost[0]!r} in {first.text[:60]!r}; {told}")
     folds = "fold" in columns
-    pairs = make_pairs(_rows(lines[1:], table[1:], columns, folds))
+    pairs = make_pairs(_rows(lines, divider, columns, folds))
     if not len(pairs):
         raise DatasetError(f"{path}: no pairs in it")
     if not folds:
@@ -53,10 +53,10 @@ def _cells(line: Line, divider: str) -> list[str]:
     return [cell.strip() for cell in row]
 
 
-def _rows(lines: Sequence[Line], table: Sequence[Sequence[str]], columns: list[str], folds: bool) -> Iterator[PairRow]:
+def _rows(lines: Iterable[Line], divider: str, columns: list[str], folds: bool) -> Iterator[PairRow]:
     originals: dict[str, str] = {}
-    for line, cells in zip(lines, table, strict=True):
-        row = dict(zip(columns, cells, strict=False))
+    for line in lines:
+        row = dict(zip(columns, _cells(line, divider), strict=False))
         same = truth(row.get("same", ""))
         if same is None:
             raise DatasetError(f"{line.where}: same must be 1 or 0, not {row.get('same', '')!r}, in {line.text[:60]!r}")

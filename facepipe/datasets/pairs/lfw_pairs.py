@@ -1,7 +1,8 @@
 """Lists of image pairs in folds."""
 
 import hashlib
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -39,6 +40,11 @@ class Pairs:
         """Number of folds."""
         return int(self.fold.max()) + 1
 
+    @property
+    def unordered(self) -> np.ndarray:
+        """int64 N, a number of each pair: equal where both images are, whichever stands first."""
+        return np.minimum(self.left, self.right) * len(self.names) + np.maximum(self.left, self.right)
+
     def take(self, mask: np.ndarray) -> "Pairs":
         """The pairs where ``mask`` holds; names stay."""
         return Pairs(self.names, self.left[mask], self.right[mask], self.same[mask], self.fold[mask])
@@ -65,29 +71,42 @@ class PairRow(NamedTuple):
 def make_pairs(rows: Iterable[PairRow | tuple[str, str, bool, int]]) -> Pairs:
     """`Pairs` of (name, name, same, fold); names are numbered in the order in which they appear.
 
+    Rows are taken one by one, and what is kept of each are numbers: lists have millions.
+
     Raises:
         DatasetError: a pair of a list with lines stands there as one person's and as two people's.
     """
     index: dict[str, int] = {}
-    numbers = []
-    known: dict[tuple[int, int], PairRow] = {}
+    files: dict[Path, int] = {}
+    columns = left, right, same, fold, file, number = [array("q") for _ in range(6)]
     for row in map(PairRow._make, ((*row, None)[:5] for row in rows)):
-        left, right = index.setdefault(row.a, len(index)), index.setdefault(row.b, len(index))
-        numbers.append((left, right, row.same, row.fold))
-        if row.line is not None:
-            _require_consistent(row, known.setdefault((min(left, right), max(left, right)), row))
-    table = np.array(numbers, np.int64).reshape(-1, 4)
-    return Pairs(tuple(index), table[:, 0], table[:, 1], table[:, 2].astype(bool), table[:, 3])
+        left.append(index.setdefault(row.a, len(index)))
+        right.append(index.setdefault(row.b, len(index)))
+        same.append(row.same)
+        fold.append(row.fold)
+        file.append(-1 if row.line is None else files.setdefault(row.line.path, len(files)))
+        number.append(0 if row.line is None else row.line.number)
+    table = [np.frombuffer(column, np.int64) if column else np.zeros(0, np.int64) for column in columns]
+    pairs = Pairs(tuple(index), table[0], table[1], table[2].astype(bool), table[3])
+    _require_consistent(pairs, tuple(files), *table[4:])
+    return pairs
 
 
-def _require_consistent(row: PairRow, before: PairRow) -> None:
-    if row.line is None or before.line is None:
+def _require_consistent(pairs: Pairs, files: Sequence[Path], file: np.ndarray, number: np.ndarray) -> None:
+    """No pair as one person's and as two people's; rows without a line (file −1) are not looked at."""
+    listed = np.flatnonzero(file >= 0)
+    _, first, group = np.unique(pairs.unordered[listed], return_index=True, return_inverse=True)
+    same, alone = pairs.same[listed], (pairs.left == pairs.right)[listed]
+    wrong = np.flatnonzero((same != same[first][group]) | (alone & ~same))
+    if not len(wrong):
         return
-    if row.a == row.b and not row.same:
-        raise DatasetError(f"{row.line.where}: {row.a} with itself, as two people; correct or remove the line")
-    if row.same != before.same:
-        told = f"{row.a} and {row.b} are {_people(row.same)} here, and {_people(before.same)} in {before.line.where}"
-        raise DatasetError(f"{row.line.where}: {told}; remove one of the two")
+    row, before = listed[wrong[0]], listed[first[group[wrong[0]]]]
+    where, where_before = (f"{files[file[one]]}, line {number[one]}" for one in (row, before))
+    a, b = (pairs.names[side[row]] for side in (pairs.left, pairs.right))
+    if a == b and not pairs.same[row]:
+        raise DatasetError(f"{where}: {a} with itself, as two people; correct or remove the line")
+    told = f"{a} and {b} are {_people(pairs.same[row])} here, and {_people(pairs.same[before])} in {where_before}"
+    raise DatasetError(f"{where}: {told}; remove one of the two")
 
 
 def _people(same: bool) -> str:

@@ -1,8 +1,10 @@
 """Lists without headings, a pair a line: ``A B 1``, or ``1 A B``, as many copies of the small benchmarks have them."""
 
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 
-from facepipe.datasets.lines import Line, is_image, read_lines, without_headings
+from facepipe.datasets.lines import Line, each_line, is_image, without_headings
 from facepipe.datasets.pairs.csv import listed_name, truth
 from facepipe.datasets.pairs.lfw_pairs import PairRow, Pairs, deal_folds, make_pairs
 from facepipe.errors import DatasetError
@@ -19,23 +21,25 @@ def read_line_pairs(path: Path) -> Pairs:
     Raises:
         DatasetError: missing, malformed or contradictory; names the file and the line.
     """
-    lines = read_lines(path, "a pairs list without headings has lines 'IMAGE IMAGE 1'")
-    kept, _ = without_headings(lines, [_is_pair(line) for line in lines[:2]])
+    lines = each_line(path, "a pairs list without headings has lines 'IMAGE IMAGE 1'")
+    begin = list(islice(lines, 2))
+    kept, _ = without_headings(begin, [_is_pair(line) for line in begin])
     if not kept:
         raise DatasetError(f"{path}: no pairs in it")
-    first = _side(kept[0])
+    pairs = make_pairs(_rows(chain(kept, lines), _side(kept[0])))
+    return Pairs(pairs.names, pairs.left, pairs.right, pairs.same, deal_folds(pairs.same))
+
+
+def _rows(lines: Iterable[Line], first: int) -> Iterator[PairRow]:
     originals: dict[str, str] = {}
-    rows = []
-    for line in kept:
+    for line in lines:
         words = line.words(commas=True)
         same = truth(words[first]) if len(words) == 3 else None
         if same is None:
             raise line.wrong(_WANTED)
         del words[first]
         a, b = (listed_name(word, originals, line.where) for word in words)
-        rows.append(PairRow(a, b, same, 0, line))
-    pairs = make_pairs(rows)
-    return Pairs(pairs.names, pairs.left, pairs.right, pairs.same, deal_folds(pairs.same))
+        yield PairRow(a, b, same, 0, line)
 
 
 def _is_pair(line: Line) -> bool:

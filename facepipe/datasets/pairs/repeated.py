@@ -7,8 +7,7 @@ from facepipe.datasets.pairs.lfw_pairs import Pairs
 
 def repeated(pairs: Pairs) -> tuple[str, ...]:
     """Remarks on them, such as ``2 pairs are listed twice, such as a and b``; the order within a pair plays no part."""
-    sides = np.sort(np.stack([pairs.left, pairs.right]), axis=0)
-    _, first = np.unique(sides, axis=1, return_index=True)
+    _, first = np.unique(pairs.unordered, return_index=True)
     again = np.setdiff1d(np.arange(len(pairs)), first)
     alone = np.flatnonzero(pairs.left == pairs.right)
     remarks = []
