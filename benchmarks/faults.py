@@ -33,7 +33,8 @@ from facepipe.errors import FacepipeError
 from facepipe.identification import load_gallery
 
 TRAIN = (
-    "schedule.length=40", "schedule.unit=steps", "schedule.warmup=0", "loop.batch=4", "loop.checkpoint_every=5",
+    "schedule.length=40", "schedule.unit=steps", "schedule.warmup=0", "loop.batch=8", "loop.checkpoint_every=5",
+    "optimiser.lr=0.01",
     "data.min_images=1", "data.held_out=0", "data.workers=1",
 )  # fmt: skip
 

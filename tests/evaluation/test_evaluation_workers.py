@@ -8,8 +8,8 @@ import pytest
 from cli_run import run
 
 import facepipe
-from facepipe.cli.eval import PROTOCOLS
 from facepipe.datasets.pairs.csv import read_pairs_csv
+from facepipe.evaluation import PROTOCOLS
 from facepipe.evaluation.damaging_source import embeddings_of_pairs
 from facepipe.evaluation.landmark_source import landmark_source
 from facepipe.evaluation.source import Source
@@ -17,7 +17,7 @@ from facepipe.evaluation.source import Source
 ROOMS = ("evaluation", "protocols", "cli/eval")
 
 
-@pytest.mark.parametrize("name", sorted(set(PROTOCOLS) - {"compare"}))
+@pytest.mark.parametrize("name", sorted(PROTOCOLS.names()))
 def test_every_protocol_takes_workers(name):
     told = run("eval", name, "--help").out
     assert "--on " in told and "--workers" in told
