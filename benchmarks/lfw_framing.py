@@ -8,8 +8,9 @@ Accuracy by SphereFace's rule over the first --folds folds of view 2, for each m
 - compare: what 'facepipe compare' takes, the largest face, photos without a sure face searched turned too;
 - cut: each photo cut to the box of its centre face, and that face searched in what is left;
 
-the last two with the difference in points. First it is told in how many photos compare takes another face, for how many
-a turned copy decided (all of LFW stands upright), and in how many cut photos no face is found: their centre stands in.
+the last two with the difference in points and the pairs on which they differ. First it is told in how many photos
+compare takes another face, for how many a turned copy decided (all of LFW stands upright), and in how many cut photos
+no face is found: their centre stands in.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import binomtest
 from tight_photos import cut_to_box
 
 from facepipe.alignment import TEMPLATES, Aligner
@@ -27,6 +29,7 @@ from facepipe.detection import Faces, choose, create_detector, preset
 from facepipe.embedding import Embedder
 from facepipe.images import read_rgb
 from facepipe.protocols.verification.accuracy_rules import ACCURACY_RULES
+from facepipe.protocols.verification.tenfold import Judged, mean_and_error
 from facepipe.zoo import load
 
 _TOGETHER = 32
@@ -153,13 +156,19 @@ def main() -> None:
     )
     for model in given.model:
         found = embeddings(framed, Embedder(load(model, "cpu"), precision="float32"))
-        before = 0.0
-        for name, mu in found.items():
-            accuracies = [100 * fold.accuracy for fold in ACCURACY_RULES["sphereface"].judge(mu, pairs).folds]
-            mean, error = np.mean(accuracies), np.std(accuracies, ddof=1) / len(accuracies) ** 0.5
-            beside = "" if name == "centre" else f", {mean - before:+.2f}"
-            before = float(mean) if name == "centre" else before
-            print(f"{model}, {name}: {mean:.2f} ± {error:.2f} %{beside}", flush=True)
+        judged = {name: ACCURACY_RULES["sphereface"].judge(mu, pairs) for name, mu in found.items()}
+        for name, one in judged.items():
+            beside = "" if name == "centre" else _beside(judged["centre"], one)
+            mean, error = mean_and_error(one.folds)
+            print(f"{model}, {name}: {100 * mean:.2f} ± {100 * error:.2f} %{beside}", flush=True)
+
+
+def _beside(before: Judged, after: Judged) -> str:
+    """The difference in points, and the pairs that one of the two judges rightly alone with McNemar's exact test."""
+    lost, won = int((before.right & ~after.right).sum()), int((after.right & ~before.right).sum())
+    p = binomtest(min(lost, won), lost + won).pvalue if lost + won else 1.0
+    points = 100 * (mean_and_error(after.folds)[0] - mean_and_error(before.folds)[0])
+    return f", {points:+.2f} ({lost} pairs lost, {won} won, p = {p:.2g})"
 
 
 if __name__ == "__main__":
