@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from facepipe.errors import DeviceError
 from facepipe.installed import require_torch
+from facepipe.parameters import parameter
 from facepipe.threads import limited, thread_count
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def choose_device(name: str = "auto") -> "torch.device":
         DeviceError: the device is unknown or not on this machine.
         MissingExtraError: PyTorch is not installed.
     """
-    require_torch(f"--device {name}")
+    require_torch(parameter("device", name))
     import torch
 
     _prepare_torch()
@@ -40,13 +41,16 @@ def choose_device(name: str = "auto") -> "torch.device":
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise DeviceError(f"--device {name}: no such device; choose one of {', '.join(DEVICES)}") from error
+        raise DeviceError(f"{parameter('device', name)}: no such device; choose one of {', '.join(DEVICES)}") from error
     if device.type == "cuda":
         _require_cuda(name, device)
     elif device.type == "mps" and not torch.backends.mps.is_available():
-        raise DeviceError(f"--device {name}: this machine has no MPS device; use --device cpu")
+        raise DeviceError(
+            f"{parameter('device', name)}: this machine has no MPS device; "
+            f"use {parameter('device', 'cpu')}"
+        )
     elif device.type not in ("cpu", "mps"):
-        raise DeviceError(f"--device {name}: not supported; choose one of {', '.join(DEVICES)}")
+        raise DeviceError(f"{parameter('device', name)}: not supported; choose one of {', '.join(DEVICES)}")
     return device
 
 
@@ -55,10 +59,13 @@ def _require_cuda(name: str, device: "torch.device") -> None:
 
     if not torch.cuda.is_available():
         built = "this PyTorch has no CUDA" if torch.version.cuda is None else "no usable GPU or driver"
-        raise DeviceError(f"--device {name}: {built}; use --device cpu, or install a CUDA build of torch")
+        raise DeviceError(
+            f"{parameter('device', name)}: {built}; "
+            f"use {parameter('device', 'cpu')}, or install a CUDA build of torch"
+        )
     count = torch.cuda.device_count()
     if device.index is not None and device.index >= count:
-        raise DeviceError(f"--device {name}: this machine has only {count} CUDA device(s), numbered from 0")
+        raise DeviceError(f"{parameter('device', name)}: this machine has only {count} CUDA device(s), numbered from 0")
 
 
 def choose_precision(name: str, device: "torch.device") -> "torch.dtype":
@@ -74,7 +81,7 @@ def choose_precision(name: str, device: "torch.device") -> "torch.dtype":
     if name == "bfloat16":
         return torch.bfloat16
     if name != "auto":
-        raise DeviceError(f"--precision {name}: choose one of {', '.join(PRECISIONS)}")
+        raise DeviceError(f"{parameter('precision', name)}: choose one of {', '.join(PRECISIONS)}")
     return torch.bfloat16 if is_faster_in_bfloat16(device) else torch.float32
 
 
@@ -138,7 +145,7 @@ def _cpu(field: str) -> list[str]:
 
 def no_room() -> DeviceError:
     """The error where a GPU's memory does not suffice for the least that can be done at once."""
-    return DeviceError(f"{NO_ROOM}; use --device cpu, or free the GPU of other programs")
+    return DeviceError(f"{NO_ROOM}; use {parameter('device', 'cpu')}, or free the GPU of other programs")
 
 
 def in_halves(function: Callable[[list[A]], list[B]], items: list[A]) -> list[B]:

@@ -15,6 +15,7 @@ from facepipe.errors import DatasetError, EmbeddingsError
 from facepipe.files import Changes, mark_file
 from facepipe.files.fingerprint import compare_mark, digest_of
 from facepipe.images import file_and_page, read_marked
+from facepipe.parameters import parameter
 from facepipe.pipeline import Read, ReadImage, See
 
 Embed = Callable[[Iterable[Path], Read, See], Iterator[Embeddings]]
@@ -143,7 +144,7 @@ def _made_before(file: EmbeddedFile, made_of: tuple[str, str, int]) -> MadeBefor
 
 def _not_taken(file: EmbeddedFile, why: str) -> None:
     if file.frozen:
-        raise DatasetError(f"{why}; --frozen cannot go on with it")
+        raise DatasetError(f"{why}; {parameter('frozen', True)} cannot go on with it")
     file.told(f"{why}: all images are embedded anew")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from facepipe.api.face import Face, faces_of
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.errors import ImageError, ModelError
+from facepipe.parameters import parameter
 from facepipe.pipeline import CroppedImage, ReadImage
 from facepipe.protocols.risk.face_confidence import confidences_of_faces
 from facepipe.protocols.risk.stated_probability import stated_probability
@@ -283,7 +284,8 @@ def require_score(embedder: Embedder, score: str) -> None:
     needed, head = SCORES[score].needs, embedder.model.head
     if needed and (head is None or head.kind != needed):
         raise ModelError(
-            f"model {embedder.model.card.name} has no {needed} head, which --score {score} needs; train one with "
+            f"model {embedder.model.card.name} has no {needed} head, which "
+            f"{parameter('score', score)} needs; train one with "
             f"'facepipe train {_RECIPES[needed]}', or score by cosine"
         )
 

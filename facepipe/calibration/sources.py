@@ -22,6 +22,7 @@ from facepipe.embedding.people import people_of
 from facepipe.errors import DatasetError, EmbeddingsError, FacepipeError
 from facepipe.files import Layout, PassedOver
 from facepipe.images import list_images, read_rgb
+from facepipe.parameters import parameter
 from facepipe.pipeline import Cropper, embed_images
 from facepipe.zoo import Card
 
@@ -162,7 +163,8 @@ def faces_of_photos(
     found = join_embeddings(list(embed_images(files, cropper, embedder, progress=advance)))
     if not len(found):
         crops = read_rgb(files[0]).shape[:2] == embedder.size
-        advice = "they have the size of crops: if they are aligned, --already-aligned" if crops else "look at them"
+        aligned = f"they have the size of crops: if they are aligned, {parameter('already_aligned', True)}"
+        advice = aligned if crops else "look at them"
         raise DatasetError(f"{root}: no face found in {len(files)} photos; {advice}")
     strays = len(owners) - len(files)
     notes = [f"{root}: {layout.remark()}"] if layout.remark() else []
@@ -189,7 +191,10 @@ def faces_of_embeddings(path: Path, card: Card, identity_depth: int = 1) -> tupl
     notes += [f"{strays} photos that lie in no folder of a person left out"] if strays else []
     kept = loaded.take([bool(name) for name in names])
     if not len(kept):
-        raise DatasetError(f"{path}: no photo in it lies in a folder {identity_depth} deep; see --identity-depth")
+        raise DatasetError(
+            f"{path}: no photo in it lies in a folder {identity_depth} deep; "
+            f"see {parameter('identity_depth')}"
+        )
     return known_faces(kept, [name for name in names if name]), notes
 
 

@@ -14,6 +14,7 @@ from facepipe.cli.interrupted import how_to_go_on
 from facepipe.cli.lazy_group import LazyGroup, command_files
 from facepipe.cli.process import Output, Terminated, end_on_signals, end_process, open_missing_streams
 from facepipe.errors import FacepipeError
+from facepipe.parameters import as_options
 from facepipe.shown import shown
 
 LONGEST_LINE = 1000
@@ -75,7 +76,8 @@ def main() -> None:
     output: Any = Output(outside)
     sys.stdout = output
     try:
-        code = _run(words, debug)
+        with as_options():
+            code = _run(words, debug)
     finally:
         sys.stdout = outside
     sys.exit(code)

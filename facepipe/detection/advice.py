@@ -2,10 +2,11 @@
 
 from facepipe.detection.detectors import DETECTORS
 from facepipe.detection.settings import DetectorSettings
+from facepipe.parameters import parameter
 
 
 def no_face_advice(settings: DetectorSettings, size: tuple[int, int], crop_size: tuple[int, int]) -> str:
-    """The end of a message, such as ``; try --turns for a photo on its side``; empty where nothing is left to try.
+    """The end of a message, such as ``; try turns=True for a photo on its side``; empty where nothing is left to try.
 
     Args:
         settings: of the search.
@@ -15,10 +16,10 @@ def no_face_advice(settings: DetectorSettings, size: tuple[int, int], crop_size:
     """
     tries = []
     if not settings.turns:
-        tries.append("--turns for a photo on its side")
+        tries.append(f"{parameter('turns', True)} for a photo on its side")
     window = DETECTORS[settings.detector].window
     if settings.min_face > window:
-        tries.append(f"--min-face {window} for faces of fewer than {settings.min_face:g} pixels")
+        tries.append(f"{parameter('min_face', window)} for faces of fewer than {settings.min_face:g} pixels")
     if size == crop_size:
-        tries.append("--already-aligned if this is an aligned crop")
+        tries.append(f"{parameter('already_aligned', True)} if this is an aligned crop")
     return f"; try {', or '.join(tries)}" if tries else ""

@@ -9,6 +9,7 @@ from facepipe.embedding.embeddings import Embeddings
 from facepipe.embedding.runner import create_runner
 from facepipe.errors import EmbeddingsError
 from facepipe.flips import FLIPS
+from facepipe.parameters import parameter
 from facepipe.zoo import Model
 
 
@@ -95,7 +96,7 @@ class Embedder:
                 raise EmbeddingsError(
                     f"{self.model.identity}: {wrong} of {len(values)} views of crops give numbers that are not finite; "
                     "its weights, or the mean and scale of its card, are wrong"
-                    + ("" if self.precision == "float32" else "; or try --precision float32")
+                    + ("" if self.precision == "float32" else f"; or try {parameter('precision', 'float32')}")
                 )
 
     def _fitted(self, crops: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ beside them; where there is none, ``detector`` says just that.
 from collections.abc import Iterable
 from typing import Any
 
+from facepipe.parameters import parameter
+
 Finding = dict[str, Any]
 _ALIGNED_BEFORE = "already aligned"
 ALIGNED: Finding = {"detector": _ALIGNED_BEFORE}
@@ -36,7 +38,7 @@ def mixed_detectors(*several: Iterable[Finding]) -> str:
         return ""
     return (
         f"faces found by {' and '.join(sorted(kinds))} are mixed: their landmarks differ, and with them crops and "
-        "scores; find all with one --detector"
+        f"scores; find all with one {parameter('detector')}"
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from facepipe.embedding.embeddings import Embeddings
 from facepipe.errors import EmbeddingsError
 from facepipe.flips import FLIPS
+from facepipe.parameters import parameter
 
 HALVES = ("sum", "first", "keep")
 
@@ -27,7 +28,8 @@ def fold_halves(embeddings: Embeddings, halves: str) -> Embeddings:
     if "+" in embeddings.model:
         raise EmbeddingsError(
             f"embeddings of {embeddings.model} hold image and mirror image of several models side by side (flip "
-            f"{embeddings.flip}); embed again with --flip sum, or leave them as they are with --halves keep"
+            f"{embeddings.flip}); embed again with {parameter('flip', 'sum')}, or leave them as they are with "
+            f"{parameter('halves', 'keep')}"
         )
     half = embeddings.dim // 2
     first, mirror = embeddings.mu[:, :half], embeddings.mu[:, half:]

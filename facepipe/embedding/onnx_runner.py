@@ -3,6 +3,7 @@
 import numpy as np
 
 from facepipe.errors import DeviceError
+from facepipe.parameters import parameter
 from facepipe.zoo import Model
 
 _BATCH = 1
@@ -16,7 +17,10 @@ class OnnxRunner:
 
     def __init__(self, model: Model, precision: str, batch_size: int | None) -> None:
         if precision not in ("auto", "float32"):
-            raise DeviceError(f"--precision {precision}: the ONNX engine runs in float32; use --engine torch")
+            raise DeviceError(
+                f"{parameter('precision', precision)}: the ONNX engine runs in float32; "
+                f"use {parameter('engine', 'torch')}"
+            )
         self._network, self._head, self._card = model.network, model.head, model.card
         self.batch_size = batch_size or _BATCH
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from facepipe.parameters import parameter
+
 UNRECORDED = "unknown"
 """Stands for files of before precision was recorded, where they are joined with others."""
 
@@ -22,5 +24,5 @@ def mixed_precision(*several: str) -> str:
         return ""
     return (
         f"embeddings in {' and '.join(sorted(kinds))} are mixed: scores differ in the third digit from those in one; "
-        "embed all with one --precision"
+        f"embed all with one {parameter('precision')}"
     )

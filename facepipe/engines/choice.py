@@ -4,6 +4,7 @@ import sys
 
 from facepipe.errors import DeviceError, FacepipeError
 from facepipe.installed import has_torch, require_torch
+from facepipe.parameters import parameter
 
 ENGINES = ("auto", "torch", "onnx")
 FEW_PHOTOS = 200
@@ -25,16 +26,19 @@ def choose_engine(name: str = "auto", *, device: str = "auto", photos: int | Non
         FacepipeError: unknown engine.
     """
     if name not in ENGINES:
-        raise FacepipeError(f"--engine {name}: choose one of {', '.join(ENGINES)}")
+        raise FacepipeError(f"{parameter('engine', name)}: choose one of {', '.join(ENGINES)}")
     light = device in ("auto", "cpu") and precision != "bfloat16"
     if name == "onnx":
         if not light:
             given = _given(device, precision)
-            raise DeviceError(f"--engine onnx runs on the processor in float32, not with {given}; use --engine torch")
+            raise DeviceError(
+                f"{parameter('engine', 'onnx')} runs on the processor in float32, not with {given}; "
+                f"use {parameter('engine', 'torch')}"
+            )
         return "onnx"
     if name == "auto" and light and (not has_torch() or (_few(photos) and "torch" not in sys.modules)):
         return "onnx"
-    require_torch("--engine torch" if name == "torch" else _given(device, precision))
+    require_torch(parameter("engine", "torch") if name == "torch" else _given(device, precision))
     return "torch"
 
 
@@ -43,4 +47,4 @@ def _few(photos: int | None) -> bool:
 
 
 def _given(device: str, precision: str) -> str:
-    return f"--device {device}" if device not in ("auto", "cpu") else f"--precision {precision}"
+    return parameter("device", device) if device not in ("auto", "cpu") else parameter("precision", precision)

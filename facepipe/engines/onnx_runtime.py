@@ -10,6 +10,7 @@ from facepipe.graphs import Graph, graph_bytes
 from facepipe.graphs.graph import Outside
 from facepipe.graphs.prelu import split_prelu
 from facepipe.graphs.tensor_types import number_of
+from facepipe.parameters import parameter
 from facepipe.threads import thread_count
 
 _LARGE = 1 << 14
@@ -46,7 +47,10 @@ class OnnxRuntimeSession:
             raise ModelError(f"{name}: ONNX Runtime cannot load this graph: {first_line(error)}") from error
         first = providers[0] if isinstance(providers[0], str) else providers[0][0]
         if self._session.get_providers()[0] != first:
-            raise DeviceError(f"--device cuda: ONNX Runtime could not start CUDA for {name}; use --device cpu")
+            raise DeviceError(
+                f"{parameter('device', 'cuda')}: ONNX Runtime could not start CUDA for {name}; "
+                f"use {parameter('device', 'cpu')}"
+            )
 
     def __call__(self, batch: np.ndarray) -> list[np.ndarray]:
         """As of `Session`."""
@@ -77,11 +81,11 @@ def _providers(runtime: Any, device: Any) -> list[Any]:
     if kind == "cpu":
         return ["CPUExecutionProvider"]
     if kind != "cuda":
-        raise DeviceError(f"--device {device}: ONNX models run on cpu or cuda only")
+        raise DeviceError(f"{parameter('device', device)}: ONNX models run on cpu or cuda only")
     if "CUDAExecutionProvider" not in runtime.get_available_providers():
         raise DeviceError(
-            f"--device {device}: the installed onnxruntime has no CUDA; pip install onnxruntime-gpu in its "
-            "place, or use --device cpu"
+            f"{parameter('device', device)}: the installed onnxruntime has no CUDA; pip install onnxruntime-gpu in its "
+            f"place, or use {parameter('device', 'cpu')}"
         )
     if hasattr(runtime, "preload_dlls"):
         runtime.preload_dlls()  # the CUDA libraries that torch brought

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import PurePath, PurePosixPath
 
+from facepipe.parameters import parameter
+
 TOP = 1
 """The folder directly below the root that was given."""
 
@@ -57,7 +59,7 @@ class Layout:
         names = ", ".join(sorted(self._people)[:_FEW])
         return (
             f"taken for people: {names}, with {len(self._below)} folders below; if those are the people, say "
-            f"--identity-depth {self._depth + 1}"
+            f"{parameter('identity_depth', self._depth + 1)}"
         )
 
 

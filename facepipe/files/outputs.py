@@ -6,6 +6,7 @@ from pathlib import Path
 
 from facepipe.errors import FacepipeError
 from facepipe.files.writing import require_writable
+from facepipe.parameters import parameter
 
 _Node = tuple[int, int]
 
@@ -58,7 +59,10 @@ def require_apart(
             raise OutputError(f"{output}: would be written twice, as {twin} too; choose another name for one of them")
         if output.exists() and not output.is_dir() and not overwrite and not ours(output):
             instead = f"add to it with '{add_with}'" if add_with else "choose another name"
-            raise OutputError(f"{output}: is there already; {instead}, or replace it with --overwrite")
+            raise OutputError(
+                f"{output}: is there already; "
+                f"{instead}, or replace it with {parameter('overwrite', True)}"
+            )
     # One of each folder will do, but for those that are folders themselves, which this tells.
     for output in {(path.parent, path.is_dir()): path for path in wanted}.values():
         require_writable(output)

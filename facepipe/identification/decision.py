@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from facepipe.errors import ModelError
+from facepipe.parameters import parameter
 from facepipe.zoo import Card, MatchRate, Population, match_rates
 
 
@@ -80,7 +81,7 @@ def decide(
         raise ModelError(
             f"model {card.name} has {score} thresholds{alike} at FAR {rates or 'no rate'}: too few for FAR {far:.2g}, "
             f"which FPIR {fpir:g} over {people} people needs; 'facepipe calibrate {card.name} PAIRS|CROPS' measures "
-            "more, or give --threshold"
+            f"more, or give {parameter('threshold')}"
         )
     threshold = min(threshold, 1.0) if score == "cosine" else threshold
     calibrated = card.thresholds_of(score, flip, among)[0].calibrated_on

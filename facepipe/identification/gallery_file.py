@@ -15,6 +15,7 @@ from facepipe.embedding.people import people_of
 from facepipe.errors import EmbeddingsError
 from facepipe.files import UNMARKED, Mark, locked
 from facepipe.identification.gallery import Gallery, apart
+from facepipe.parameters import parameter
 
 _FORM = 2
 """Galleries of form 1 may hold deeper paths, of which the last folder was the person."""
@@ -100,7 +101,10 @@ def _by_person(images: Embeddings, identity_depth: int, tell: Callable[[str], No
     people, remark = people_of(images, identity_depth)
     kept = images.take([bool(name) for name in people])
     if not len(kept) and len(images):
-        raise EmbeddingsError(f"no photo in it lies in a folder {identity_depth} deep; see --identity-depth")
+        raise EmbeddingsError(
+            f"no photo in it lies in a folder {identity_depth} deep; "
+            f"see {parameter('identity_depth')}"
+        )
     if len(kept) < len(images):
         tell(f"{len(images) - len(kept)} photos lie in no folder {identity_depth} deep and are left out")
     if remark:

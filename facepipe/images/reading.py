@@ -23,6 +23,7 @@ from facepipe.images.page_name import file_and_page
 from facepipe.images.png import is_png, without_text
 from facepipe.images.remote import RemotePhoto
 from facepipe.images.stored_photo import StoredPhoto
+from facepipe.parameters import parameter
 
 MAX_PIXELS = 178_956_970
 """Largest picture that is decoded: where Pillow itself speaks of a decompression bomb."""
@@ -103,7 +104,7 @@ def read_image(
         picture = _decode(data, max_pixels, name, frame)
         if strict and picture.damaged:
             damage = next(remark for remark in picture.remarks if remark.startswith(DAMAGED))
-            raise ImageError(f"{name}: {damage}; fetch it again, or leave out --strict")
+            raise ImageError(f"{name}: {damage}; fetch it again, or leave out {parameter('strict')}")
         return picture
     except ImageError:
         raise

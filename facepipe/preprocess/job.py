@@ -18,6 +18,7 @@ from facepipe.files import Changes, Layout, OutputError, PassedOver, identity_of
 from facepipe.files.fingerprint import digest_of, digest_of_bytes
 from facepipe.files.stored import StoredPath
 from facepipe.images import encode_rgb, is_collection, read_marked
+from facepipe.parameters import parameter
 from facepipe.pipeline import UNIT, CroppedImage, Cropper, read_batches
 from facepipe.preprocess.journal import Journal, check_settings, same_settings
 from facepipe.preprocess.manifest import MERGED, write_manifest
@@ -143,7 +144,8 @@ def preprocess(
     if not is_collection(plan.root) and plan.root.resolve().is_relative_to(plan.out.resolve()):
         raise DatasetError(f"{plan.out}: crops must not go where the raw images are or above; name another folder")
     if isinstance(plan.out, StoredPath) and not plan.pack:
-        raise DatasetError(f"{plan.out}: crops go to a store in packs only; say --pack tar or --pack parquet")
+        packs = f"{parameter('pack', 'tar')} or {parameter('pack', 'parquet')}"
+        raise DatasetError(f"{plan.out}: crops go to a store in packs only; say {packs}")
     work = plan.work
     if overwrite:
         _forget(plan, work)
@@ -223,7 +225,7 @@ def _check_packs(plan: Plan, listing: Path, overwrite: bool) -> None:
         listing.unlink()
         raise OutputError(
             f"{there[0]}: is there already, and no job is known here that made it; choose another folder, or replace "
-            "what is there with --overwrite"
+            f"what is there with {parameter('overwrite', True)}"
         )
     for pack in there:
         pack.unlink()
@@ -237,7 +239,7 @@ def _require_packs(plan: Plan, closed: int) -> None:
     if missing:
         raise DatasetError(
             f"{plan.out}: {len(missing)} of {closed} packs that this job wrote are gone ({missing[0]}); put them back, "
-            "or start over with --overwrite"
+            f"or start over with {parameter('overwrite', True)}"
         )
 
 

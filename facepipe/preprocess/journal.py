@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from facepipe.errors import DatasetError
+from facepipe.parameters import parameter
 
 _CLOSED, _PART = b'{"closed":true}\n', b'{"part":true}\n'
 
@@ -150,6 +151,6 @@ def check_settings(path: Path, settings: dict[str, Any], out: Path | None = None
         if before.get(key) != settings[key]:
             raise DatasetError(
                 f"{out or path.parent.parent}: begun with {key} {before.get(key)!r}, now {settings[key]!r}; "
-                f"use the same settings to resume, another folder, or --overwrite to start over"
+                f"use the same settings to resume, another folder, or {parameter('overwrite', True)} to start over"
             )
     return True

@@ -10,6 +10,7 @@ from typing import Any
 
 from facepipe.errors import DatasetError
 from facepipe.files.stored import StoredPath
+from facepipe.parameters import parameter
 from facepipe.preprocess.manifest import MERGED, about_of, rows_of, write_manifest
 from facepipe.preprocess.report import Report, report_of
 
@@ -58,7 +59,10 @@ def _all_there(out: Path, found: dict[int, tuple[Path, int]]) -> list[Path]:
         raise DatasetError(f"{out}: no manifests of shards; 'facepipe preprocess RAW OUT --shard I/N' writes them")
     if len(totals) > 1:
         numbers = " and ".join(map(str, sorted(totals)))
-        raise DatasetError(f"{out}: manifests of jobs in {numbers} shards; start one of them over with --overwrite")
+        raise DatasetError(
+            f"{out}: manifests of jobs in {numbers} shards; "
+            f"start one over with {parameter('overwrite', True)}"
+        )
     total = totals.pop()
     missing = [str(number) for number in range(1, total + 1) if number not in found]
     if missing:

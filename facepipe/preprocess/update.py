@@ -13,6 +13,7 @@ from facepipe.errors import DatasetError
 from facepipe.files import Changes, Mark, compare_marks, replacing
 from facepipe.files.fingerprint import digest_of, digest_of_bytes
 from facepipe.images import StoredPhoto
+from facepipe.parameters import parameter
 from facepipe.preprocess.journal import Journal
 from facepipe.preprocess.scan import Listed, read_listing
 
@@ -85,7 +86,7 @@ def update(
         if changes:
             raise DatasetError(
                 f"{root}: {changes.line()} since this job was begun in shards or packs; go on without them with "
-                "--frozen, or start all of it over with --overwrite"
+                f"{parameter('frozen', True)}, or start all of it over with {parameter('overwrite', True)}"
             )
         return NOTHING
     stay = [path for path in (*changes.same, *changes.touched) if path in done]

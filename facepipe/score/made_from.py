@@ -6,6 +6,7 @@ from typing import Any
 from facepipe.errors import EmbeddingsError
 from facepipe.files import Mark, mark_file
 from facepipe.files.fingerprint import compare_mark, digest_of
+from facepipe.parameters import parameter
 
 
 def made_from(source: Path) -> list[Any]:
@@ -28,5 +29,6 @@ def require_same_source(index: Path, then: list[Any], source: Path) -> None:
     """
     if len(then) > 3 and then[3] != str(source.resolve()):
         raise EmbeddingsError(
-            f"{index}: an index of another store, {then[3]}; choose another name, or replace it with --overwrite"
+            f"{index}: an index of another store, {then[3]}; "
+            f"choose another name, or replace it with {parameter('overwrite', True)}"
         )

@@ -14,6 +14,7 @@ from facepipe.embedding.finding import Finding
 from facepipe.embedding.making import Making
 from facepipe.errors import EmbeddingsError
 from facepipe.files import replacing
+from facepipe.parameters import parameter
 from facepipe.score.cosine import unit
 from facepipe.score.made_from import is_from, made_from
 
@@ -63,7 +64,10 @@ def open_store(path: Path) -> Store:
         # Copy-on-write, which PyTorch takes without a warning; nothing is ever written.
         vectors = np.load(path, mmap_mode="c")
     except FileNotFoundError as error:
-        raise EmbeddingsError(f"{path}: no such file; make it with --index from the embeddings file") from error
+        raise EmbeddingsError(
+            f"{path}: no such file; "
+            f"make it with {parameter('index')} from the embeddings file"
+        ) from error
     except Exception as error:  # NumPy reads the header as Python, so a damaged one raises almost anything
         raise EmbeddingsError(f"{path}: not a readable .npy file; delete it and make it again") from error
     if vectors.dtype != np.float16 or vectors.shape != (len(names), about["dim"]):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from facepipe.errors import FacepipeError, MissingExtraError
+from facepipe.parameters import parameter
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -95,7 +96,10 @@ class OnRay:
         there = ray.cluster_resources()
         cpus, gpus = int(there.get("CPU", 0)), int(there.get("GPU", 0))
         if device.startswith("cuda") and not gpus:
-            raise WorkerError(f"--device {device}: no machine of the Ray cluster has a GPU; use --device cpu")
+            raise WorkerError(
+                f"{parameter('device', device)}: no machine of the Ray cluster has a GPU; "
+                f"use {parameter('device', 'cpu')}"
+            )
         if gpus and device.split(":")[0] in ("auto", "cuda"):
             fit, options = gpus, {"num_cpus": max(1, cpus // gpus), "num_gpus": 1}
         else:
@@ -103,7 +107,8 @@ class OnRay:
         count = self.workers or fit
         if not fit or count > fit:
             raise WorkerError(
-                f"--workers {count or 1}: Ray has room for {fit} here ({cpus} cores, {gpus} GPUs); ask for fewer"
+                f"{parameter('workers', count or 1)}: Ray has room for {fit} here ({cpus} cores, "
+                f"{gpus} GPUs); ask for fewer"
             )
         return count, options
 
@@ -115,7 +120,7 @@ def _import_ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise MissingExtraError("--on ray needs Ray: pip install 'facepipe[ray]'") from error
+        raise MissingExtraError(f"{parameter('on', 'ray')} needs Ray: pip install 'facepipe[ray]'") from error
     return ray
 
 
@@ -134,7 +139,10 @@ def _connect(ray: Any, address: str) -> bool:
             ray.init(where, **{key: value for key, value in quiet.items() if key != "include_dashboard"})
     except Exception as error:  # Ray raises errors of many kinds here
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-        raise WorkerError(f"--on ray: Ray at {where} cannot be reached or started ({reason})") from error
+        raise WorkerError(
+            f"{parameter('on', 'ray')}: Ray at {where} cannot be reached or started "
+            f"({reason})"
+        ) from error
     _silence(ray)
     return True
 
@@ -211,7 +219,8 @@ def _result(ray: Any, future: Any, called: str) -> tuple[int, Any]:
     except ray.exceptions.RayError as error:
         raise WorkerError(
             f"{called}: workers died {TRIES + 1} times over this and the images after it (for want of memory, or by a "
-            "fault in a library?); leave the image out, or give each worker more memory with a smaller --workers"
+            f"fault in a library?); "
+            f"leave the image out, or give each worker more memory with a smaller {parameter('workers')}"
         ) from error
     return int(process), result
 

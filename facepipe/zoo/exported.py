@@ -42,7 +42,7 @@ def card_in(folder: Path) -> Path:
         where = f"its last checkpoint is {kept[-1].name}" if kept else "it has no checkpoint yet"
         raise ModelError(
             f"{folder}: a run that is not finished ({where}); finish it with 'facepipe train --resume -o {folder}', "
-            "or sooner with --set loop.steps=N"
+            "or sooner with fewer loop.steps"
         )
     raise ModelError(f"{folder}: no card.toml in it; a model is a name, a card file, or a folder with one card")
 

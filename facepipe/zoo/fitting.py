@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facepipe.errors import ModelError
+from facepipe.parameters import parameter
 from facepipe.zoo.checkpoint import StateDict, is_state
 
 if TYPE_CHECKING:
@@ -130,6 +131,9 @@ def _same(one: StateDict, other: StateDict) -> bool:
 
 def _only(found: list[Fit], path: Path) -> Fit | None:
     if len(found) > 1:
-        places = ", ".join(f"--key {one.key or '(top)'} --prefix {one.prefix or '(none)'}" for one in found[:_MOST])
+        places = ", ".join(
+            f"{parameter('key', one.key or '(top)')} {parameter('prefix', one.prefix or '(none)')}"
+            for one in found[:_MOST]
+        )
         raise ModelError(f"{path}: {len(found)} parts of it fit this network and differ: {places}; say which one")
     return found[0] if found else None

@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from facepipe.errors import ModelError
+from facepipe.parameters import parameter
 from facepipe.weights import is_present, sha256_of
 from facepipe.zoo.cache import cached_weights, is_cached
 from facepipe.zoo.card import Card
@@ -110,7 +111,8 @@ def _by_onnx(card: Card, weights: Path, device: str = "cpu") -> Model:
     path = weights if card.weights.format == "onnx" else outline_path(weights)
     if not is_present(path):
         raise ModelError(
-            f"{card.name}: there is no graph beside its weights for --engine onnx; take --engine torch, or write the "
+            f"{card.name}: there is no graph beside its weights for "
+            f"{parameter('engine', 'onnx')}; take {parameter('engine', 'torch')}, or write the "
             f"model with one: 'facepipe models export {card.name} FOLDER'"
         )
     network = GraphNetwork(path, card.input.size, device="cpu" if device == "auto" else device, tried=path == weights)

@@ -126,7 +126,7 @@ def test_unknown_paths(tmp_path, name, message):
 
 
 def test_no_data_says_how_to_name_some():
-    with pytest.raises(DatasetError, match="--data PATH"):
+    with pytest.raises(DatasetError, match="name it with paths"):
         open_samples([])
 
 

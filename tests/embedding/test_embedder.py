@@ -172,7 +172,7 @@ def test_wrong_crops(crops):
 def test_wrong_settings():
     with pytest.raises(EmbeddingsError, match=r"unknown flip rule 'mean'; choose one of .*none, .*sum"):
         Embedder(model_of(), flip="mean")
-    with pytest.raises(DeviceError, match="--precision float16: choose one of"):
+    with pytest.raises(DeviceError, match="precision='float16': choose one of"):
         Embedder(model_of(), precision="float16")
 
 
@@ -277,7 +277,7 @@ def test_too_little_memory_makes_smaller_batches():
     embedder = Embedder(model_of(Narrow(5)), flip="none", precision="float32", batch_size=32)
     np.testing.assert_allclose(embedder(crops).mu, longhand(crops), atol=1e-3)
     assert embedder.batch_size == 4
-    with pytest.raises(DeviceError, match="GPU's memory does not suffice; use --device cpu"):
+    with pytest.raises(DeviceError, match="GPU's memory does not suffice; use device='cpu'"):
         Embedder(model_of(Narrow(3)), precision="float32")(crops)
 
 

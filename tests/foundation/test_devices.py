@@ -31,7 +31,7 @@ def two_gpus(monkeypatch):
 def refused(name, match):
     with pytest.raises(DeviceError, match=match) as caught:
         choose_device(name)
-    assert str(caught.value).startswith(f"--device {name}: ") and "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"device={name!r}: ") and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:3"])
@@ -83,7 +83,7 @@ def test_precision_by_name():
     assert choose_precision("float32", cpu) == torch.float32
     assert choose_precision("bfloat16", cpu) == torch.bfloat16
     for name in ("float16", "half", "", "BFLOAT16"):
-        with pytest.raises(DeviceError, match=f"--precision {name}: choose one of auto, float32, bfloat16"):
+        with pytest.raises(DeviceError, match=f"precision={name!r}: choose one of auto, float32, bfloat16"):
             choose_precision(name, cpu)
 
 

@@ -71,7 +71,7 @@ def test_members_are_folded_before_they_are_joined(halves, count):
     assert together.flip == (rules[0] if len(set(rules)) == 1 and after != "concat" else "+".join(rules))
     if halves == "keep":
         for word in ("sum", "first"):
-            with pytest.raises(EmbeddingsError, match=r"side by side .* embed again with --flip sum"):
+            with pytest.raises(EmbeddingsError, match=r"side by side .* embed again with flip='sum'"):
                 fold_halves(together, word)
     else:
         assert fold_halves(together, halves) is together

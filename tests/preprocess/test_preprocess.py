@@ -183,7 +183,7 @@ def test_impossible_shards(raw, tmp_path, shard):
 )
 def test_other_settings_are_refused_by_name(raw, whole, change):
     named = {"rule": "faces", "suffix": "format"}.get(next(iter(change)), next(iter(change)))
-    with pytest.raises(DatasetError, match=rf"begun with {named} .*, now .*--overwrite"):
+    with pytest.raises(DatasetError, match=rf"begun with {named} .*, now .*overwrite=True"):
         run(raw, whole[0], **change)
 
 

@@ -119,7 +119,7 @@ def test_shards_do_not_change(raw, tmp_path):
     for part in (1, 2):
         preprocess(plan(raw, out, shard=(part, 2)), "cpu")
     write_rgb(raw / "p0" / "-.png", picture(11))
-    with pytest.raises(DatasetError, match=r"1 new since .* --frozen"):
+    with pytest.raises(DatasetError, match=r"1 new since .* frozen=True"):
         preprocess(plan(raw, out, shard=(1, 2)), "cpu")
     assert preprocess(plan(raw, out, shard=(1, 2)), "cpu", frozen=True).total == 4
 

@@ -189,7 +189,7 @@ def test_a_centre_has_no_confidence():
     photos, others = photos_of_embeddings(unsure(9, 0)), photos_of_embeddings(unsure(20, 1))
     centred = clean_probes(photos, {"1.jpg"}, "centre")
     assert evaluate_megaface(centred, others).settings["noisy_probes"] == "1 by centre"
-    with pytest.raises(DatasetError, match="use --noisy-probes drop"):
+    with pytest.raises(DatasetError, match="use noisy_probes='drop'"):
         evaluate_megaface(centred, others, score="scf")
     assert evaluate_megaface(clean_probes(photos, {"1.jpg"}, "drop"), others, score="scf").to_dict()["probes"] == 8
 

@@ -44,7 +44,7 @@ def recipe(tmp_path):
 def test_what_lies_in_the_folder_of_a_run_stays(tmp_path, recipe, name):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).write_text("mine")
-    with pytest.raises(TrainingError, match=f"{name}: is there already; choose another folder with --out"):
+    with pytest.raises(TrainingError, match=f"{name}: is there already; choose another folder with run"):
         require_folder(recipe, tmp_path / "run", resume=False)
 
 

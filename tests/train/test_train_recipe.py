@@ -146,5 +146,5 @@ def test_resolve_begins_and_resumes(tmp_path, monkeypatch):
         resolve(None, folder, [], [], resume=False)
     with pytest.raises(RecipeError, match="no run to resume there"):
         resolve(None, tmp_path / "nowhere", [], [], resume=True)
-    with pytest.raises(RecipeError, match="name the folder of the run with --out"):
+    with pytest.raises(RecipeError, match="name the folder of the run with run"):
         resolve(None, None, [], [], resume=True)

@@ -102,7 +102,7 @@ def test_a_run_learns_logs_and_leaves_a_model(tmp_path, data):
     assert mu.shape == (3, 8)
     assert len((run / "identities.txt").read_text().splitlines()) == 4
     assert load_file(run / "classes.safetensors")["weight"].shape == (4, 8)
-    with pytest.raises(TrainingError, match=r"holds a run already .*--resume"):
+    with pytest.raises(TrainingError, match=r"holds a run already .*resume=True"):
         begin(tmp_path, data)
 
 

@@ -94,7 +94,7 @@ def test_what_the_work_raises_reaches_the_caller_as_it_is(tmp_path, error):
 
 
 def test_more_workers_than_there_is_room_for_are_refused(tmp_path):
-    with pytest.raises(WorkerError, match="--workers 99: Ray has room for 2"):
+    with pytest.raises(WorkerError, match="workers=99: Ray has room for 2"):
         list(OnRay(workers=99).map(Doubling(tmp_path), range(3), "cpu"))
     with pytest.raises(WorkerError, match="no machine of the Ray cluster has a GPU"):
         list(OnRay().map(Doubling(tmp_path), range(3), "cuda"))

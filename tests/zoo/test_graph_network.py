@@ -39,7 +39,7 @@ def test_the_model_that_ships(crops, by_torch, library, monkeypatch):
     np.testing.assert_allclose(got.mu, by_torch.mu, rtol=0, atol=1e-4 * np.abs(by_torch.mu).max())
     np.testing.assert_allclose(got.kappa, by_torch.kappa, rtol=1e-3)
     assert len(embedder(crops[:0])) == 0
-    with pytest.raises(DeviceError, match="float32; use --engine torch"):
+    with pytest.raises(DeviceError, match="float32; use engine='torch'"):
         Embedder(model, precision="bfloat16")
 
 

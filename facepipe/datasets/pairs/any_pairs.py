@@ -8,6 +8,7 @@ from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
 from facepipe.datasets.pairs.line_pairs import read_line_pairs
 from facepipe.datasets.pairs.two_line_pairs import read_two_line_pairs
 from facepipe.errors import DatasetError
+from facepipe.parameters import parameter
 
 _READERS = {
     "csv": read_pairs_csv,
@@ -52,7 +53,7 @@ def form_of(path: Path) -> str:
         return "lines"
     raise first.wrong(
         "'a,b,same' (a CSV with headings), '10 300' (LFW), 'NAME.jpg NUMBER' (CALFW) or 'IMAGE IMAGE 1'; "
-        "or say what it is with --format"
+        f"or say what it is with {parameter('form', option='format')}"
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from facepipe.datasets.lines import Line, each_line, image_path, whole, without_extension
 from facepipe.datasets.pairs.lfw_pairs import PairRow, Pairs, deal_folds, make_pairs
 from facepipe.errors import DatasetError
+from facepipe.parameters import parameter
 
 _TRUTH = {
     "1": True, "true": True, "yes": True, "same": True,
@@ -37,7 +38,8 @@ def read_pairs_csv(path: Path) -> Pairs:
     columns = [name.casefold() for name in _cells(first, divider)]
     lost = [name for name in ("a", "b", "same") if name not in columns]
     if lost:
-        told = "the first line must be a,b,same or a,b,same,fold; a list without headings is --format lines"
+        without = f"a list without headings is {parameter('form', 'lines', 'format')}"
+        told = f"the first line must be a,b,same or a,b,same,fold; {without}"
         raise DatasetError(f"{first.where}: no column {lost[0]!r} in {first.text[:60]!r}; {told}")
     folds = "fold" in columns
     pairs = make_pairs(_rows(lines, divider, columns, folds))

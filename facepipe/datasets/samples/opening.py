@@ -15,6 +15,7 @@ from facepipe.datasets.samples.splits import leave_out
 from facepipe.errors import DatasetError
 from facepipe.files import match_names
 from facepipe.files.stored import StoredPath, as_path
+from facepipe.parameters import parameter
 
 LISTS = (".txt", ".lst", ".tsv")
 
@@ -78,7 +79,10 @@ def require_paths(paths: Sequence[str | os.PathLike[str]]) -> None:
         DatasetError: there are no paths, or one is missing.
     """
     if not paths:
-        raise DatasetError("no training data: name it with --data PATH or as data.paths in the recipe")
+        raise DatasetError(
+            f"no training data: name it with {parameter('paths', option='data')} or as data.paths in "
+            f"the recipe"
+        )
     missing = [path for path in paths if not as_path(path).exists()]
     if missing:
         raise DatasetError(f"{os.fspath(missing[0])}: no such training data; check the path")

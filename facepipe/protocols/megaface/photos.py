@@ -15,6 +15,7 @@ from facepipe.embedding.finding import joined_findings
 from facepipe.embedding.identity import remedy, same_model
 from facepipe.embedding.precision import joined_precision
 from facepipe.errors import DatasetError
+from facepipe.parameters import parameter
 from facepipe.protocols.megaface.noise import on_list, people, replace_noisy_probes
 from facepipe.protocols.megaface.protocol import MEGAFACE_FARS, MEGAFACE_RANKS, MegafaceFigures, megaface_figures
 from facepipe.protocols.result import FLAT, IF_ANY, Result, settings_of
@@ -184,7 +185,8 @@ def evaluate_megaface(
     """
     known = probes.embeddings()
     if score != "cosine" and _sure(probes.about) and not _sure(known):
-        raise DatasetError("noisy probes: a centre in place of a photo has no confidence; use --noisy-probes drop")
+        use = parameter("noisy_probes", "drop")
+        raise DatasetError(f"noisy probes: a centre in place of a photo has no confidence; use {use}")
     ours, theirs = probes.about, distractors.about
     if ours.flip != theirs.flip or not same_model(ours.model, theirs.model):
         raise DatasetError(

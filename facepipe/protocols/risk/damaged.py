@@ -10,6 +10,7 @@ from facepipe.detection import Detector, Faces
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError
 from facepipe.images import EXTENSIONS
+from facepipe.parameters import parameter
 from facepipe.pipeline import CroppedImage, Cropper, ReadImage
 
 _MARGIN = 0.5
@@ -117,7 +118,7 @@ def require_copies(embeddings: Embeddings, where: str, protocol: str = "standard
     if not any(is_copy(path, protocol) for path in embeddings.paths):
         raise DatasetError(
             f"{where}: no damaged copies in it; give the folder of images, or a file that the command "
-            f"wrote for the folder with --damage {protocol} --save FILE"
+            f"wrote for the folder with {parameter('damage', protocol)} and {parameter('save')}"
         )
 
 

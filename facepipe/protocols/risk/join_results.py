@@ -11,7 +11,12 @@ from facepipe.protocols.risk.error_reject import ErrorReject
 from facepipe.protocols.risk.risk_controlled import IDEAL, RiskResult
 from facepipe.protocols.risk.uncertainty import CONFIDENCES
 
-_SAME = {"damage": "other damage", "data": "another list of pairs", "score": "another --score", "fmr": "another --fmr"}
+_SAME = {
+    "damage": "other damage",
+    "data": "another list of pairs",
+    "score": "another score",
+    "fmr": "another false-match rate",
+}
 Value = TypeVar("Value")
 _CLOSE = 1e-3  # embeddings in bfloat16 and in float32 are still those of one backbone
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facepipe.parameters import parameter
 from facepipe.protocols.result import Result
 from facepipe.protocols.roc import tar_at_far
 from facepipe.protocols.saved_result import SavedResult
@@ -59,7 +60,7 @@ def why_not_paired(first: Result | SavedResult, second: Result | SavedResult) ->
     if first.settings.get("data") != second.settings.get("data"):
         return "the runs are over different lists of pairs"
     if a.of != b.of or not np.array_equal(a.same, b.same):
-        return "the runs left out different pairs (--on-miss skip)"
+        return f"the runs left out different pairs ({parameter('on_miss', 'skip')})"
     return ""
 
 

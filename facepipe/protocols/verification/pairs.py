@@ -8,6 +8,7 @@ import numpy as np
 
 from facepipe.datasets.pairs.lfw_pairs import Pairs
 from facepipe.errors import DatasetError
+from facepipe.parameters import parameter
 from facepipe.protocols.result import IF_ANY, FoldResult, Result, settings_of
 from facepipe.protocols.roc import FARS, OperatingPoint, area_under_curve, equal_error_rate, tar_at_far
 from facepipe.protocols.rows import find_rows, reason_of
@@ -195,13 +196,14 @@ def without_missed(pairs: Pairs, detected: np.ndarray, on_miss: str) -> Pairs:
     undetected = int((~detected).sum())
     if undetected and on_miss == "fail":
         first = pairs.names[int((~detected).argmax())]
-        raise DatasetError(f"{first}: no face found, nor in {undetected - 1} more; use --on-miss centre or skip")
+        used = f"use {parameter('on_miss', 'centre')} or {parameter('on_miss', 'skip')}"
+        raise DatasetError(f"{first}: no face found, nor in {undetected - 1} more; {used}")
     if on_miss != "skip":
         return pairs
     kept = pairs.take(detected[pairs.left] & detected[pairs.right])
     for fold in range(pairs.folds):
         if not (kept.fold == fold).any():
-            raise DatasetError(f"fold {fold + 1} has no pairs left without them; use --on-miss centre")
+            raise DatasetError(f"fold {fold + 1} has no pairs left without them; use {parameter('on_miss', 'centre')}")
     return kept
 
 

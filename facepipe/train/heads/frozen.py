@@ -77,7 +77,7 @@ def fill_model(recipe: Recipe) -> Recipe:
     if not settings.backbone:
         raise RecipeError(
             "uncertainty.backbone is empty: name the model that gets the head, such as "
-            "--set uncertainty.backbone=runs/first"
+            "such as uncertainty.backbone = 'runs/first'"
         )
     card = backbone_card(recipe)
     of_card = _model(card)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from facepipe.datasets.samples.samples import same_contents
 from facepipe.errors import FacepipeError
+from facepipe.parameters import parameter
 from facepipe.train.distributed.ranks import Ranks
 
 STATE = "state.safetensors"
@@ -123,7 +124,9 @@ def _all_or_none(failure: str, run: Path, step: int, ranks: Ranks) -> None:
     if ranks.first:
         _clear_unfinished(run / "checkpoints")
     kept = checkpoint_folders(run)
-    last = f"{kept[0].name} is whole: make room, then go on with --resume" if kept else "there is none before"
+    last = "there is none before"
+    if kept:
+        last = f"{kept[0].name} is whole: make room, then go on with {parameter('resume', True)}"
     raise TrainingError(
         f"{run}: the checkpoint of step {step} could not be written ({failure or 'on another rank'}); {last}"
     )

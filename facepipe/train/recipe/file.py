@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from facepipe.errors import FacepipeError
 from facepipe.files import write_text
 from facepipe.nearest import did_you_mean, nearest
+from facepipe.parameters import parameter
 from facepipe.shipped import shipped
 from facepipe.train.recipe.schema import Recipe
 from facepipe.zoo.toml import dumps
@@ -90,7 +91,10 @@ def _override(fields: dict[str, Any], override: str) -> dict[str, Any]:
     name, equals, text = override.partition("=")
     parts, value = name.strip().split("."), _value(text.strip())
     if not equals or len(parts) < 2 or not all(parts):
-        raise RecipeError(f"--set {override}: write section.field=value, such as --set optimiser.lr=0.05")
+        raise RecipeError(
+            f"{parameter('overrides', override, 'set')}: write section.field=value, such as "
+            f"optimiser.lr=0.05"
+        )
     if parts == ["loss", "name"] and _table(fields.get("loss")).get("name") != value:
         fields = {**fields, "loss": {}}  # the options are of the other loss
     return _with(fields, parts, value)

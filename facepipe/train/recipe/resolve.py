@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facepipe.files.stored import is_stored
+from facepipe.parameters import parameter
 from facepipe.train.heads.centres import centres_file
 from facepipe.train.heads.frozen import fill_model
 from facepipe.train.recipe.file import RecipeError, differences, load_recipe
@@ -25,10 +26,14 @@ def resolve(
     """
     if recipe is None and not resume:
         raise RecipeError(
-            "no recipe: name one (facepipe train --list shows them), or --resume a run with --out"
+            "no recipe: name one ('facepipe train --list' shows them), or a run to go on with: "
+            f"{parameter('resume', True)} and {parameter('run', option='out')}"
         )
     if recipe is None and run is None:
-        raise RecipeError("--resume: name the folder of the run with --out")
+        raise RecipeError(
+            f"{parameter('resume', True)}: name the folder of the run with "
+            f"{parameter('run', option='out')}"
+        )
     folder = run if run is not None else Path("runs") / Path(str(recipe)).stem
     saved = folder / RECIPE
     if not (resume and saved.is_file()):
@@ -47,7 +52,7 @@ def resolve(
         if other:
             raise RecipeError(
                 f"{folder}: begun with another recipe ({', '.join(other[:5])} differ); resume without naming "
-                "one, or choose another --out"
+                f"one, or choose another {parameter('run', option='out')}"
             )
     return now, folder
 

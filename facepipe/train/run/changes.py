@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from facepipe.parameters import parameter
 from facepipe.train.loop.checkpoint import TrainingError
 from facepipe.train.loop.schedule import rate
 from facepipe.train.recipe.file import differences, load_recipe
@@ -60,7 +61,7 @@ def changes_of(recipe: Recipe, saved: Path, allow: bool) -> Changed:
     if refused and not allow:
         raise TrainingError(
             f"{saved.parent}: what was trained so far had {'; '.join(refused)}; resume without the change, change it "
-            "all the same with --allow, or begin anew in another folder"
+            f"all the same with {parameter('allow')}, or begin anew in another folder"
         )
     return Changed(before, recipe, lines, tuple(before.history))
 

@@ -12,6 +12,7 @@ from facepipe.datasets import Samples
 from facepipe.embedding import Embedder
 from facepipe.files import replacing, write_text
 from facepipe.losses import angular_fisher_score
+from facepipe.parameters import parameter
 from facepipe.score import Logistic
 from facepipe.train.data.crops import Crops
 from facepipe.train.evaluation.calibrate import MeasuredThreshold, curve_of, pair_scores, subset, thresholds_at
@@ -72,7 +73,8 @@ def finish(recipe: Recipe, run: Path, ready: Prepared, figures: dict[str, float]
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise TrainingError(
-            f"{run}: the model could not be written ({reason}); make room, then run again with --resume"
+            f"{run}: the model could not be written ({reason}); "
+            f"make room, then run again with {parameter('resume', True)}"
         ) from error
     measured = [vars(threshold) for threshold in found.thresholds]
     return {"evaluation": figures, **found.figures, "thresholds": measured, "notes": found.notes}

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from facepipe.files import require_apart
+from facepipe.parameters import parameter
 from facepipe.train.loop.checkpoint import TrainingError, checkpoint_folders
 from facepipe.train.loop.log import LOG
 from facepipe.train.recipe.file import RecipeError, differences, load_recipe
@@ -29,11 +30,15 @@ def require_folder(recipe: Recipe, run: Path, resume: bool) -> None:
         return
     if kept := checkpoint_folders(run):
         raise TrainingError(
-            f"{run}: holds a run already ({kept[0].name}); go on with --resume, or choose another --out"
+            f"{run}: holds a run already ({kept[0].name}); go on with {parameter('resume', True)}, or choose another "
+            f"{parameter('run', option='out')}"
         )
     there = [name for name in (RECIPE, LOG, WEIGHTS, CARD, CLASSES_FILE, IDENTITIES) if (run / name).exists()]
     if there and (CARD in there or not (_was_begun(run / LOG) or _is_same(recipe, run / RECIPE))):
-        raise TrainingError(f"{run / there[0]}: is there already; choose another folder with --out")
+        raise TrainingError(
+            f"{run / there[0]}: is there already; "
+            f"choose another folder with {parameter('run', option='out')}"
+        )
 
 
 def _was_begun(log: Path) -> bool:

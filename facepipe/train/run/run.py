@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from facepipe.files import locked
+from facepipe.parameters import parameter
 from facepipe.train.distributed.ranks import Ranks, join_ranks
 from facepipe.train.evaluation.held_out import HeldOutEvaluation
 from facepipe.train.heads.centres import set_centres
@@ -199,7 +200,7 @@ class _Run:
                 save_recipe(self.recipe, self.run / RECIPE)
         except OSError as error:
             raise TrainingError(
-                f"{self.run}: cannot be written ({error.strerror}); choose another --out"
+                f"{self.run}: cannot be written ({error.strerror}); choose another {parameter('run', option='out')}"
             ) from error
 
     def _say_start(self, first: int, log: Log | None) -> None:
