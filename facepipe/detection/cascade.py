@@ -13,6 +13,7 @@ from facepipe.detection.resample import Tables, build_tables, cut, shrink
 from facepipe.detection.settings import DetectorSettings
 from facepipe.detection.stages import create_stages
 from facepipe.errors import ModelError
+from facepipe.parameters import parameter
 
 _CELL, _STRIDE = 12, 2
 _PYRAMID_PIXELS = 100_000
@@ -176,7 +177,7 @@ class MTCNN:
         if not np.isfinite(self._arrays.host(sum(values.sum() for values in outputs))):
             raise ModelError(
                 f"MTCNN gives numbers that are not finite by {self.engine}: no face would be found; "
-                "try another --device or --engine"
+                f"try another {parameter('device')} or {parameter('engine')}"
             )
 
     def _passes(self, count: int, batch: int) -> list[Any]:

@@ -27,5 +27,5 @@ def test_a_detector_that_gives_no_numbers(astronaut, monkeypatch, engine, name, 
     assert len(detector([photo])[0]) == 1
     inner = vars(detector).get("_detector", detector)
     monkeypatch.setattr(inner._stages, stage, spoilt(getattr(inner._stages, stage), output))
-    with pytest.raises(ModelError, match=r"MTCNN gives numbers that are not finite by .*try another --device"):
+    with pytest.raises(ModelError, match=r"MTCNN gives numbers that are not finite by .*try another device"):
         detector([photo])

@@ -103,7 +103,7 @@ def train(
 
 
 def _refuse(run: Path, _: str) -> None:
-    raise TrainingError(f"{run}: another process trains in it; wait for it to finish, or choose another --out")
+    raise TrainingError(f"{run}: another process trains in it; wait for it to finish, or choose another {parameter('run', option='out')}")
 
 
 class _Run:
