@@ -103,7 +103,10 @@ def train(
 
 
 def _refuse(run: Path, _: str) -> None:
-    raise TrainingError(f"{run}: another process trains in it; wait for it to finish, or choose another {parameter('run', option='out')}")
+    raise TrainingError(
+        f"{run}: another process trains in it; "
+        f"wait for it to finish, or choose another {parameter('run', option='out')}"
+    )
 
 
 class _Run:
