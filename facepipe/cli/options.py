@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from facepipe.cli.choices import detectors, flips, presets, table_option
+from facepipe.cli.choices import TableChoice, detectors, flips, presets, table_option
 from facepipe.cli.named import MODEL
 from facepipe.cli.photo_type import OUTPUT, PHOTO, STORED, STORED_OUTPUT
 from facepipe.cli.screen import note
@@ -104,6 +104,54 @@ _CUTS = (
     "How crops are cut: 112x96 as SphereFace, 112x112 as insightface; 112x112-cp2tform as facepipe cut 112x112 before "
     "it did so"
 )
+
+
+def _pair_forms() -> tuple[str, ...]:
+    from facepipe.datasets.pairs.any_pairs import FORMS
+
+    return FORMS
+
+
+def pairs_format(help: str) -> Callable[[Any], Any]:
+    """``--format`` of a list of pairs, as ``form``."""
+    return click.option(
+        "--format",
+        "form",
+        type=TableChoice(_pair_forms),
+        default="auto",
+        show_default=True,
+        help=help,
+    )
+
+
+def crop_format(default: str) -> Callable[[Any], Any]:
+    """``--format`` of crops, as ``suffix``."""
+    return click.option(
+        "--format",
+        "suffix",
+        type=click.Choice(["jpg", "png", "webp"]),
+        default=default,
+        show_default=True,
+        help="Format of the crops.",
+    )
+
+
+def fpir(help: str, kind: click.FloatRange = RATE) -> Callable[[Any], Any]:
+    """``--fpir``, the false-positive identification rate."""
+    return click.option("--fpir", type=kind, default=1e-2, show_default=True, help=help)
+
+
+def matches(where: str) -> Callable[[F], F]:
+    """What a match of a search is: ``--fpir``, ``--among`` and ``--threshold``.
+
+    Args:
+        where: what is searched, for the help, such as ``not in the store``.
+    """
+    threshold = click.option("--threshold", type=COSINE, help="A match from this score on, instead of at a rate.")
+    rate = fpir(f"Share of searches for somebody who is {where}.")
+    return lambda command: rate(among(threshold(command)))
+
+
 template = click.option("--template", type=_TEMPLATES, default="112x112", show_default=True, help=f"{_CUTS}.")
 crop_template = click.option(
     "--template", type=_TEMPLATES, help=f"{_CUTS} [default: 112x112, or as the --preset says]."

@@ -10,6 +10,7 @@ from test_evaluation_golden import GOLDEN, assert_alike
 
 import facepipe
 from facepipe import evaluate
+from facepipe.errors import DatasetError
 from facepipe.protocols.ijb.template_pooling import TemplateRecipe
 
 PLAIN = {"feature_norm": False, "detector_score": False}
@@ -70,6 +71,20 @@ def test_a_function_gives_what_the_command_prints(name, root):
 def test_every_protocol_is_called_from_python_in_some_test():
     tests = "\n".join(path.read_text(encoding="utf-8") for path in Path(__file__).parents[1].rglob("test_*.py"))
     assert [name for name in evaluate.PROTOCOLS if not re.search(rf"\bevaluate\.{name}\(", tests)] == []
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda at: evaluate.cfp(at("none"), part="FX"), "^part='FX': did you mean 'FF'"),
+        (lambda at: evaluate.ijb(at("none"), task="2:N"), "^task='2:N': did you mean '1:N'"),
+        (lambda at: evaluate.ijba(at("none"), at("none"), task="find"), "^task='find': choose one of verify, search"),
+        (lambda at: evaluate.pairs(at("none"), at("pairs/pairs.csv"), form="cvs"), "^form='cvs': did you mean 'csv'"),
+    ],
+)
+def test_what_is_none_of_the_choices_is_refused(call, told, root):
+    with pytest.raises(DatasetError, match=told):
+        call(root.__truediv__)
 
 
 def test_nothing_in_the_room_speaks_of_the_command_line():

@@ -29,14 +29,7 @@ _MOST_CHECKED = 8
 @options.detection
 @options.device
 @options.engine
-@click.option(
-    "--format",
-    "suffix",
-    type=click.Choice(["jpg", "png", "webp"]),
-    default="png",
-    show_default=True,
-    help="Format of the crops.",
-)
+@options.crop_format("png")
 @strict_option
 @pages_option
 @options.as_json

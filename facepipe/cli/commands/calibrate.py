@@ -52,14 +52,7 @@ class _Faces:
     help="False-accept rate of a threshold; may be repeated [default: 1e-2 1e-3 1e-4 1e-5].",
 )
 @click.option("--images", type=click.Path(path_type=Path), help="Photos of a list of pairs [default: beside it].")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["auto", "csv", "lfw", "two-lines", "lines"]),
-    default="auto",
-    show_default=True,
-    help="Of a list of pairs, as for 'facepipe eval pairs'.",
-)
+@options.pairs_format("Of a list of pairs, as for 'facepipe eval pairs'.")
 @click.option("--held-out", type=click.IntRange(min=0), default=0, help="People that data.held_out kept from training.")
 @click.option(
     "--held-out-images",

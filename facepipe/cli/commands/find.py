@@ -27,15 +27,7 @@ if TYPE_CHECKING:
 @click.argument("photo", type=PHOTO)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="How many faces to show.")
-@click.option(
-    "--fpir",
-    type=options.RATE,
-    default=1e-2,
-    show_default=True,
-    help="Share of searches for somebody who is not there that may give a match, over the whole folder.",
-)
-@options.among
-@click.option("--threshold", type=options.COSINE, help="A match from this score on, instead of at a rate.")
+@options.matches("not there that may give a match, over the whole folder")
 @click.option("--forget", is_flag=True, help="Remove what is kept of FOLDER once this is done.")
 @options.faces
 @turning_face_tools

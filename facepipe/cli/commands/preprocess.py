@@ -34,14 +34,7 @@ if TYPE_CHECKING:
 )
 @options.already_aligned
 @options.detection
-@click.option(
-    "--format",
-    "suffix",
-    type=click.Choice(["jpg", "png", "webp"]),
-    default="jpg",
-    show_default=True,
-    help="Format of the crops.",
-)
+@options.crop_format("jpg")
 @click.option(
     "--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP [default: 95, or as the --preset says]."
 )

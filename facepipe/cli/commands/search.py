@@ -38,15 +38,7 @@ if TYPE_CHECKING:
     "array; or .faiss, an approximate index.",
 )
 @click.option("--probes", type=click.IntRange(1), default=16, show_default=True, help="Cells searched in a .faiss.")
-@click.option(
-    "--fpir",
-    type=options.RATE,
-    default=1e-2,
-    show_default=True,
-    help="Share of searches for somebody who is not in the store that may give a match.",
-)
-@options.among
-@click.option("--threshold", type=options.COSINE, help="A match from this score on, instead of at a rate.")
+@options.matches("not in the store that may give a match")
 @options.faces
 @turning_face_tools
 @strict_option

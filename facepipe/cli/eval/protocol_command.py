@@ -15,7 +15,7 @@ from facepipe.cli.eval.source_options import SAVE, crop_options, source_options,
 from facepipe.cli.eval.template_options import template_options
 from facepipe.cli.screen import print_json
 from facepipe.cli.table import show_summary
-from facepipe.evaluation.option import Option
+from facepipe.evaluation.option import Option, option_of
 
 RULE = "protocol_rule"
 """What the parameter ``rule`` of a protocol is called among those of its command, where ``rule`` is that of --faces."""
@@ -58,10 +58,9 @@ def protocol_command(name: str, function: Callable[..., Any]) -> click.Command:
 
 def _declared(hint: Any) -> tuple[tuple[Any, ...], Option | None]:
     """The types of a parameter, and what is said of its option."""
-    said = None
+    said = option_of(hint)
     if get_origin(hint) is Annotated:
-        hint, *rest = get_args(hint)
-        said = next((one for one in rest if isinstance(one, Option)), None)
+        hint = get_args(hint)[0]
     return get_args(hint) or (hint,), said
 
 

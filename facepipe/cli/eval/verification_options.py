@@ -29,14 +29,9 @@ fars = click.option(
 damage = click.option("--damage", type=click.Choice(["standard"]), help="Mix in damaged copies of the images.")
 
 
-form = click.option(
-    "--format",
-    "form",
-    type=click.Choice(["auto", "csv", "lfw", "two-lines", "lines"]),
-    default="auto",
-    show_default=True,
-    help="csv: columns a,b,same[,fold] under headings; lfw: LFW's pairs.txt; two-lines: CALFW's and CPLFW's lists; "
-    "lines: IMAGE IMAGE 1; auto: by the first line.",
+form = options.pairs_format(
+    "csv: columns a,b,same[,fold] under headings; lfw: LFW's pairs.txt; two-lines: CALFW's and CPLFW's lists; "
+    "lines: IMAGE IMAGE 1; auto: by the first line."
 )
 
 

@@ -8,6 +8,7 @@ from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
 from facepipe.datasets.pairs.line_pairs import read_line_pairs
 from facepipe.datasets.pairs.two_line_pairs import read_two_line_pairs
 from facepipe.errors import DatasetError
+from facepipe.nearest import did_you_mean
 from facepipe.parameters import parameter
 
 _READERS = {
@@ -28,8 +29,10 @@ def read_pairs(path: Path, form: str = "auto") -> Pairs:
             (two images and 1 or 0 in a line), or ``auto``: by the first line.
 
     Raises:
-        DatasetError: the file is missing or malformed, or its first line tells no form.
+        DatasetError: the file is missing or malformed, its first line tells no form, or there is no such form.
     """
+    if form not in FORMS:
+        raise DatasetError(f"{parameter('form', form, 'format')}: {did_you_mean(form, FORMS)}")
     return _READERS[form_of(path) if form == "auto" else form](path)
 
 

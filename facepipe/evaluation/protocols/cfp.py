@@ -10,11 +10,12 @@ from typing import Annotated
 
 from facepipe.datasets.pairs.cfp import cfp_folder, cfp_images, read_cfp_pairs
 from facepipe.errors import DatasetError
-from facepipe.evaluation.option import Option
+from facepipe.evaluation.option import Option, checked
 from facepipe.evaluation.source import Source, source_of
 from facepipe.protocols import FARS, VerificationResult, evaluate_pairs
 
 
+@checked
 def cfp(
     source: Source | Path | str | Sequence[Path | str],
     protocol: Annotated[Path | str | None, Option("CFP's folder Protocol [default: in PATH].")] = None,

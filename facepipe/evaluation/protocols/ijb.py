@@ -18,7 +18,7 @@ from facepipe.datasets.templates.template_rows import TemplateRows
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError
 from facepipe.evaluation.landmark_source import landmark_source
-from facepipe.evaluation.option import Option
+from facepipe.evaluation.option import Option, checked
 from facepipe.evaluation.source import Source, source_of
 from facepipe.protocols import FARS
 from facepipe.protocols.ijb.identification import (
@@ -33,6 +33,7 @@ from facepipe.protocols.ijb.verification import TemplatesResult, evaluate_ijb_ve
 from facepipe.protocols.rows import find_rows
 
 
+@checked
 def ijb(
     source: Source | Path | str | Sequence[Path | str],
     *,

@@ -13,7 +13,7 @@ from typing import Annotated
 from facepipe.datasets.samples.digest import files_digest
 from facepipe.datasets.templates import ijba as lists_of
 from facepipe.evaluation.boxed_source import boxed_source
-from facepipe.evaluation.option import Option
+from facepipe.evaluation.option import Option, checked
 from facepipe.evaluation.source import Source, source_of
 from facepipe.protocols.ijb import ijba as protocol
 from facepipe.protocols.ijb.template_pooling import TemplateRecipe
@@ -24,6 +24,7 @@ _PARTS = {
 }
 
 
+@checked
 def ijba(
     source: Source | Path | str | Sequence[Path | str],
     lists: Annotated[

@@ -43,13 +43,7 @@ def _gallery_last(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("identify")
 @click.argument("media", nargs=-1, required=True)
 @click.argument("gallery", type=click.Path())  # a text: an address may stand here, which is no path
-@click.option(
-    "--fpir",
-    type=options.Number(),
-    default=1e-2,
-    show_default=True,
-    help="Share of faces of strangers that may get a name, over the whole gallery.",
-)
+@options.fpir("Share of faces of strangers that may get a name, over the whole gallery.", options.Number())
 @options.among
 @click.option(
     "--strangers",
