@@ -104,8 +104,8 @@ def test_bad_recipes_name_file_and_field(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("lr=1", "--set lr=1: write section.field=value"),
-        ("optimiser.lr", "--set optimiser.lr: write section.field=value"),
+        ("lr=1", "overrides='lr=1': write section.field=value"),
+        ("optimiser.lr", "overrides='optimiser.lr': write section.field=value"),
         ("optimiser.learning_rate=1", "unknown field optimiser.learning_rate"),
         ("optimiser.lr=fast", "optimiser.lr: input should be a valid number"),
     ],
