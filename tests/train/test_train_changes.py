@@ -7,6 +7,7 @@ import pytest
 from train_tiny import write_shard
 
 from facepipe.datasets import open_samples
+from facepipe.datasets.samples.recordio import write_recordio
 from facepipe.datasets.samples.samples import contents_digest, same_contents
 from facepipe.errors import DatasetError
 from facepipe.images import write_rgb
@@ -61,7 +62,7 @@ def test_contents(tmp_path):
 
 
 def test_one_of_many_images_replaced_by_one_of_its_size(tmp_path):
-    """In folders and in shards, whichever it is and however many there are."""
+    """In folders, shards and RecordIO, whichever it is and however many there are."""
     names = [f"{number:03d}" for number in range(150)]
     folders = tmp_path / "a"
     for name in names:
@@ -69,12 +70,16 @@ def test_one_of_many_images_replaced_by_one_of_its_size(tmp_path):
             (folders / name).mkdir(parents=True, exist_ok=True)
             (folders / name / f"{image}.png").write_bytes(f"{name}{image}".encode())
     shard = write_shard(tmp_path / "a.tar", [(name, name.encode(), {"identity": name}) for name in names * 2])
-    before = [contents_digest(open_samples([place])) for place in (folders, shard)]
+    records = tmp_path / "r" / "train.rec"
+    records.parent.mkdir()
+    write_recordio(records, [(int(name), name.encode()) for name in names for _ in range(2)])
+    before = [contents_digest(open_samples([place])) for place in (folders, shard, records)]
     assert all(digest.startswith("all:") for digest in before)
     (folders / "077" / "1.png").write_bytes(b"077!")
     shard.write_bytes(shard.read_bytes().replace(b"077" + bytes(509), b"!77" + bytes(509), 1))
-    after = [contents_digest(open_samples([place])) for place in (folders, shard)]
-    assert before[0] != after[0] and before[1] != after[1]
+    records.write_bytes(records.read_bytes().replace(b"077", b"!77", 1))
+    after = [contents_digest(open_samples([place])) for place in (folders, shard, records)]
+    assert all(first != second for first, second in zip(before, after, strict=True))
     assert not same_contents(before[0], after[0]) and same_contents(before[0], before[0])
 
 

@@ -46,6 +46,7 @@ def open_recordio(path: str | os.PathLike[str]) -> Samples:
             "fetch it again"
         )
     spans = Spans([record])
+    bounds = np.append(np.unique(offsets), size)  # whatever lies between two of them belongs to the record before
     offsets, labels = _images_and_labels(spans, keys, offsets)
     identities, numbers = np.unique(_whole_labels(record, labels), return_inverse=True)
     return Samples(
@@ -54,6 +55,7 @@ def open_recordio(path: str | os.PathLike[str]) -> Samples:
         identities=[str(identity) for identity in identities],
         read=lambda index: _image(read_record(spans, int(offsets[index]))),
         key=lambda index: f"{record}, byte {offsets[index]}",
+        size=lambda index: int(bounds[np.searchsorted(bounds, offsets[index], side="right")] - offsets[index]),
     )
 
 

@@ -12,7 +12,8 @@ from facepipe.errors import DatasetError, FacepipeError
 
 NOBODY = -1
 """Label of an image whose identity is not known."""
-_READ = 256
+READ_OF_MANY = 256
+"""Images of a set of more than a gigabyte, or in a store, of which `contents_digest` reads the bytes."""
 _READ_WHOLE = 1 << 30
 
 
@@ -162,7 +163,7 @@ def contents_digest(samples: Samples) -> str:
     sizes = np.array([samples.size(index) for index in range(len(samples))], dtype="<i8")
     digest.update(sizes.tobytes())
     whole = bool((sizes >= 0).all()) and int(sizes.sum()) <= _READ_WHOLE
-    count = len(samples) if whole else min(len(samples), _READ)
+    count = len(samples) if whole else min(len(samples), READ_OF_MANY)
     for index in np.unique(np.linspace(0, len(samples) - 1, count).astype(np.int64)):
         try:
             data = samples.read(int(index))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from facepipe.datasets.samples.opening import shards_and_others
-from facepipe.datasets.samples.samples import NOBODY, Samples, after_each_other
+from facepipe.datasets.samples.samples import NOBODY, Samples, after_each_other, size_of
 from facepipe.datasets.samples.shards import open_shards
 from facepipe.errors import DatasetError, ImageError
 from facepipe.files import PassedOver
@@ -46,4 +46,12 @@ def _open_folder(path: Path) -> Samples:
         raise DatasetError(f"{path}: no image in it; check the path")
     labels = np.full(len(files), NOBODY, dtype=np.int64)
     notes = (f"{path}: {passed.line()}",) if passed else ()
-    return Samples(str(path), labels, [], lambda i: read_encoded(files[i]), lambda i: str(files[i]), notes)
+    return Samples(
+        str(path),
+        labels,
+        [],
+        lambda i: read_encoded(files[i]),
+        lambda i: str(files[i]),
+        notes,
+        size=lambda i: size_of(files[i]),
+    )

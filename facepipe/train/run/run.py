@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from facepipe.datasets.samples.samples import READ_OF_MANY
 from facepipe.files import locked
 from facepipe.parameters import parameter
 from facepipe.train.distributed.ranks import Ranks, join_ranks
@@ -102,6 +103,13 @@ def train(
             return _Run(recipe, run, ranks, made, console).go(resume, allow)
 
 
+def _compared(contents: str) -> list[str]:
+    """What was not looked at, where the contents of some images only were compared with those of the run before."""
+    if not contents.startswith("some:"):
+        return []
+    return [f"of the images the contents of {READ_OF_MANY} were compared with those of the run before, not of all"]
+
+
 def _refuse(run: Path, _: str) -> None:
     raise TrainingError(
         f"{run}: another process trains in it; "
@@ -184,7 +192,7 @@ class _Run:
             raise TrainingError(
                 f"{self.run}: is at step {checkpoint.step} already, beyond schedule.length = {self.ready.steps} steps"
             )
-        self.say(*notes)
+        self.say(*notes, *_compared(self.ready.contents))
         restore_state(self.ready.trainer, checkpoint)
         self.first_loss = float(checkpoint.values.get("first_loss", math.nan))
         self.changes = (*changed.lines, *changed.rate_line(checkpoint.step, self.ready.steps_per_epoch))
