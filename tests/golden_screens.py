@@ -139,7 +139,9 @@ def screen(command: str, words: list[str], width: int, cases: dict[str, list[obj
         _stand_ins(patch, width)
         told = shown_on_terminal(width, *command.split(), *line)
     shown = " ".join(["facepipe", command, *(f"'{word}'" if " " in str(word) else str(word) for word in line)])
-    text = told.out.replace(f"{width:03d}", "www")
+    # First, since the width's digits may occur in a digest.
+    out = told.out if command.startswith("eval ") else re.sub(r"[0-9a-f]{12,}", _hashes, told.out)
+    text = out.replace(f"{width:03d}", "www")
     text = f"$ {shown.replace(f'{width:03d}', 'www')}\n{text}"
     # What protocols say is made of figures that are written down, to the digit.
     return (text if command.startswith("eval ") else _masked(text)) + f"[exit code {told.code}]\n"
@@ -181,12 +183,15 @@ def _toy(loss: Any, dim: int, *_: object) -> Any:
     return ToyFeatures(loss, features, labels, means, 0.5, 0.9)
 
 
+def _hashes(digest: re.Match[str]) -> str:
+    return "#" * len(digest[0])
+
+
 def _masked(text: str) -> str:
     """Figures of photos, weights and machines masked, digit by digit, so that columns stay where they are."""
     lines = []
     for line in text.splitlines():
         if not line.startswith("$ "):
-            line = re.sub(r"[0-9a-f]{12,}", lambda match: "#" * len(match[0]), line)
             line = re.sub(r"^(torch|device|threads|detection): .*", r"\1: #", line)
             line = re.sub(r"1 × \w+$", "1 × #", line)
             line = re.sub(r"(?<!FAR )\d+\.\d+", lambda match: re.sub(r"\d", "#", match[0]), line)
