@@ -91,11 +91,14 @@ class Inputs:
 
     def see(self, path: object, remarks: tuple[str, ...] = (), readable: bool = True) -> None:
         """Take note of a picture."""
-        if self.pages == "all":
-            remarks = tuple(remark for remark in remarks if not _PAGES.match(remark))
+        remarks = tuple(filter(self.concerns, remarks))
         if remarks:
             self.remarks[str(path)] = remarks
         self.unreadable += not readable
+
+    def concerns(self, remark: str) -> bool:
+        """Whether a remark is to be told: that one page was read is none where all are."""
+        return self.pages != "all" or not _PAGES.match(remark)
 
     def to_dict(self) -> dict[str, Any]:
         """``remarks`` by path and ``passed_over`` by reason, for JSON."""

@@ -13,7 +13,7 @@ from facepipe.files import Layout, Mark, PassedOver, mark_file
 from facepipe.identification.confidence import confidence
 from facepipe.identification.gallery import SAME_PICTURE, UNKNOWN, Gallery, apart, merge, stored_name
 from facepipe.identification.remark import Remark
-from facepipe.images import DAMAGED, list_images_by_root
+from facepipe.images import DAMAGED, each_page, file_of, list_images_by_root
 from facepipe.pipeline import CroppedImage, Cropper, Read, ReadImage, embed_images
 from facepipe.score.search import top_k
 
@@ -30,6 +30,7 @@ def enrol(
     read: Read | None = None,
     identity_depth: int = 1,
     marked: bool = False,
+    pages: bool = False,
 ) -> tuple[Gallery, list[Remark]]:
     """Embed a folder per person, or single images named after the person.
 
@@ -43,6 +44,7 @@ def enrol(
         read: see `facepipe.pipeline.read_batches`.
         identity_depth: which folder below a root stands for the person, see `facepipe.files.identity_of`.
         marked: keep what each file is like, so that `update_gallery` sees what has changed.
+        pages: every page, frame or picture of a file is an image, not the first alone.
 
     Returns:
         The gallery, and a `Remark` on each image that was left out, has several faces, or whose face is uncertain.
@@ -52,7 +54,7 @@ def enrol(
         ImageError: a root does not exist or cannot be listed.
     """
     _check_person(person)
-    names, told = stored_paths(roots, person, PassedOver() if passed is None else passed, identity_depth)
+    names, told = stored_paths(roots, person, PassedOver() if passed is None else passed, identity_depth, pages)
     gallery, remarks = enrol_files(names, cropper, embedder, progress, read, marked)
     if gallery is None:
         raise DatasetError(f"{roots[0]}: no face in any image of it; it must hold a folder of photos per person")
@@ -60,11 +62,14 @@ def enrol(
 
 
 def stored_paths(
-    roots: Sequence[Path], person: str | None, passed: PassedOver, identity_depth: int = 1
+    roots: Sequence[Path], person: str | None, passed: PassedOver, identity_depth: int = 1, pages: bool = False
 ) -> tuple[dict[Path, str], list[Remark]]:
     """``person/image`` of every file below the roots, and remarks on names and folders."""
     layout = Layout(identity_depth)
-    names, remarks = _stored_paths(list_images_by_root(*roots, passed=passed), person, layout, passed)
+    found: Iterable[tuple[Path, Path]] = list_images_by_root(*roots, passed=passed)
+    if pages:
+        found = ((page if path == root else root, page) for root, path in found for page in each_page(path))
+    names, remarks = _stored_paths(found, person, layout, passed)
     if person is None and layout.remark():
         remarks.append(Remark("folders", str(roots[0]), layout.remark()))
     return names, remarks
@@ -91,7 +96,7 @@ def enrol_files(
 
 
 def _marks_of(names: Mapping[Path, str], embedded: set[str]) -> dict[str, Mark]:
-    return {stored: mark_file(path, digest=True) for path, stored in names.items() if stored in embedded}
+    return {stored: mark_file(file_of(path), digest=True) for path, stored in names.items() if stored in embedded}
 
 
 def _check_person(name: str | None) -> None:

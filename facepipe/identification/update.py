@@ -14,6 +14,7 @@ from facepipe.identification.enrol import enrol_files, stored_paths
 from facepipe.identification.gallery import Gallery, merge
 from facepipe.identification.gallery_file import change_gallery, load_gallery
 from facepipe.identification.remark import Remark
+from facepipe.images import file_of
 from facepipe.pipeline import Cropper, Read
 
 
@@ -28,6 +29,7 @@ def update_gallery(
     identity_depth: int = 1,
     verify: bool = False,
     waiting: Callable[[str], None] = lambda _: None,
+    pages: bool = False,
 ) -> tuple[Gallery, list[Remark], Changes]:
     """Embed the photos that are new or have changed, and remove those that have vanished.
 
@@ -35,7 +37,7 @@ def update_gallery(
 
     Args:
         path: of the gallery.
-        roots, cropper, embedder, progress, passed, read, identity_depth: as for `enrol`.
+        roots, cropper, embedder, progress, passed, read, identity_depth, pages: as for `enrol`.
         verify: compare the contents of all photos, not only of those with another size or time.
         waiting: as for `change_gallery`.
 
@@ -47,12 +49,12 @@ def update_gallery(
         DatasetError: there is no photo at all; the gallery stays as it was.
     """
     known = load_gallery(path)
-    names, told = stored_paths(roots, None, PassedOver() if passed is None else passed, identity_depth)
+    names, told = stored_paths(roots, None, PassedOver() if passed is None else passed, identity_depth, pages)
     if not names:
         raise DatasetError(f"{roots[0]}: no images in it, so nothing is removed; check the path, or remove the gallery")
     place = {stored: file for file, stored in names.items()}
-    now = {stored: mark_file(file, digest=verify and stored in known.marks) for file, stored in names.items()}
-    changes = compare_marks(known.marks, now, lambda stored: digest_of(place[stored]))
+    now = {stored: mark_file(file_of(file), digest=verify and stored in known.marks) for file, stored in names.items()}
+    changes = compare_marks(known.marks, now, lambda stored: digest_of(file_of(place[stored])))
     todo = {place[stored]: stored for stored in (*changes.new, *changes.changed)}
     made, remarks = enrol_files(todo, cropper, embedder, progress, read, marked=True)
     there = set() if made is None else set(made.images.paths)

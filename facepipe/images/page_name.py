@@ -17,6 +17,11 @@ def file_and_page(path: Path) -> tuple[Path, int]:
     return Path(match[1]), int(match[2]) - 1
 
 
+def file_of(path: Path) -> Path:
+    """The file that holds an image."""
+    return file_and_page(path)[0]
+
+
 def is_there(path: Path) -> bool:
     """Whether an image is there: a file, or a page of one."""
     return path.exists() or file_and_page(path)[0] != path

@@ -49,6 +49,7 @@ class Plan:
         identity_depth: which folder below ``root`` stands for the person, 1 for the top one.
         pack: ``tar`` or ``parquet``: crops go to files of many, see `facepipe.preprocess.packs`; empty: one file each.
         pack_size: images of a pack.
+        pages: every page, frame or picture of a file is an image, not the first alone.
     """
 
     root: Path
@@ -64,6 +65,7 @@ class Plan:
     identity_depth: int = 1
     pack: str = ""
     pack_size: int = 4096
+    pages: bool = False
 
     @property
     def unit(self) -> int:
@@ -79,8 +81,8 @@ class Plan:
 
     def settings(self) -> dict[str, Any]:
         """What must be equal for a job to be resumed, as plain JSON values."""
-        # Jobs of before this option have no entry, and were not strict.
-        strict = {"strict": True} if self.strict else {}
+        # Jobs of before these options have no entry, were not strict and read first pages.
+        strict = ({"strict": True} if self.strict else {}) | ({"pages": "all"} if self.pages else {})
         # A pack holds the person too.
         packed = {"pack": self.pack, "pack_size": self.pack_size, "identity_depth": self.identity_depth}
         return strict | (packed if self.pack else {}) | {
@@ -157,12 +159,12 @@ def preprocess(
     now = work / f"images{tail}.new.jsonl"
     if not ready:
         # The listing comes first: settings on disk then promise a whole list.
-        scan(plan.root, plan.out, records.images, passed)
+        scan(plan.root, plan.out, records.images, passed, plan.pages)
         if not begun_before:
             _check_crops(plan, records.images, overwrite)
         write_text(work / "settings.json", json.dumps(plan.settings(), indent=2) + "\n")
     elif not frozen:
-        scan(plan.root, plan.out, now, passed)
+        scan(plan.root, plan.out, now, passed, plan.pages)
     journal = Journal(work / f"journal{tail}.jsonl")
     changes = NOTHING
     try:

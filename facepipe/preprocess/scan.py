@@ -11,7 +11,7 @@ from facepipe.datasets.photos import list_collection
 from facepipe.datasets.photos.parquet_rows import PhotoRow
 from facepipe.errors import DatasetError
 from facepipe.files import Mark, PassedOver, mark_file, replacing
-from facepipe.images import Place, StoredPhoto, is_collection, list_images
+from facepipe.images import Place, StoredPhoto, each_page, file_of, is_collection, list_images
 
 _UNKNOWN = Mark(-1, -1)
 
@@ -36,7 +36,7 @@ class Listed:
         """The photo below the raw folder, or in what else was given as such."""
         if self.place is not None:
             return StoredPhoto(str(root), self.path, self.place)
-        return root / self.path if root.is_dir() else root
+        return root / self.path if root.is_dir() else root.with_name(self.path)
 
     def to_line(self) -> str:
         """A line of the list."""
@@ -44,7 +44,9 @@ class Listed:
         return json.dumps([self.path, self.crop, self.mark.size, self.mark.mtime, *place]) + "\n"
 
 
-def scan(root: Path, out: Path, listing: Path, passed: PassedOver | None = None) -> int:
+def scan(
+    root: Path, out: Path, listing: Path, passed: PassedOver | None = None, pages: bool = False
+) -> int:
     """Write the list of images under ``root`` to ``listing``, a line of JSON each.
 
     The crop name is the path without its extension; where two would have the same, the extension stays in the
@@ -55,6 +57,7 @@ def scan(root: Path, out: Path, listing: Path, passed: PassedOver | None = None)
         out: where the crops go.
         listing: file to write.
         passed: counts what is left out.
+        pages: every page, frame or picture of a file is an image, not the first alone.
 
     Returns:
         The number of images.
@@ -69,6 +72,8 @@ def scan(root: Path, out: Path, listing: Path, passed: PassedOver | None = None)
         photos: Iterable[Path] = (
             list_collection(root, passed) if is_collection(root) else list_images(root, passed=passed)
         )
+        if pages:
+            photos = (page for path in photos for page in each_page(path))
         for folder, group in groupby(photos, key=lambda path: path.parent):
             paths = list(group)
             if not isinstance(paths[0], StoredPhoto) and folder.resolve().is_relative_to(inside):
@@ -87,7 +92,7 @@ def _listed(root: Path, path: Path, name: str) -> Listed:
         crop = str(Path(path.inside).with_name(name))
         return Listed(path.inside, crop, Mark(getattr(path.place, "size", 0), 0), path.place)
     relative = path.relative_to(root) if root.is_dir() else Path(path.name)
-    return Listed(str(relative), str(relative.with_name(name)), mark_file(path))
+    return Listed(str(relative), str(relative.with_name(name)), mark_file(file_of(path)))
 
 
 def crop_names(paths: Sequence[Path]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from facepipe.errors import DatasetError
 from facepipe.files import Changes, Mark, compare_marks, replacing
 from facepipe.files.fingerprint import digest_of, digest_of_bytes
-from facepipe.images import StoredPhoto
+from facepipe.images import StoredPhoto, file_of
 from facepipe.parameters import parameter
 from facepipe.preprocess.journal import Journal
 from facepipe.preprocess.scan import Listed, read_listing
@@ -135,7 +135,7 @@ def _changes(
 
 
 def _digest(photo: Path) -> str:
-    return digest_of_bytes(photo.read()) if isinstance(photo, StoredPhoto) else digest_of(photo)
+    return digest_of_bytes(photo.read()) if isinstance(photo, StoredPhoto) else digest_of(file_of(photo))
 
 
 def _with_mark(record: dict[str, Any], mark: Mark) -> dict[str, Any]:

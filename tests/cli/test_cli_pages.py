@@ -53,6 +53,44 @@ def test_detect(root):
     assert all(len(line["faces"]) == 1 for line in all_of_them.lines)
 
 
+def test_preprocess(root, faces, tmp_path):
+    """Crops of all pages; when the job is run again nothing is left, and a changed file is done again, page by page."""
+    raw = tmp_path / "raw" / "ada"
+    raw.mkdir(parents=True)
+    for name in ("scan.tif", "plain.png"):
+        (raw / name).write_bytes((root / name).read_bytes())
+    words = ["preprocess", raw.parent, tmp_path / "out", "--already-aligned", "--format", "png", "--json"]
+    told = run(*words, "--pages", "all", "--strict").json
+    assert told["crops"] == 4 and "page" not in str(list(told["remarks"].values()))
+    crops = {path.name for path in (tmp_path / "out" / "ada").iterdir()}
+    assert crops == {"plain.png", "scan.tif.png", "scan.tif@2.png", "scan.tif@3.png"}
+    first, second = (read_rgb(tmp_path / "out" / "ada" / f"scan.tif{n}.png").astype(int) for n in ("", "@2"))
+    assert np.abs(first - second).mean() > 5
+    again = run(*words, "--pages", "all", "--strict").json
+    assert set(again["changes"].values()) == {0} and again["crops"] == 4
+    write_rgb(raw / "scan.png", faces[0])
+    Image.fromarray(faces[1]).save(raw / "scan.tif", save_all=True, append_images=[Image.fromarray(faces[0])])
+    assert run(*words, "--pages", "all", "--strict").json["changes"] == {
+        "new": 1, "changed": 2, "vanished": 1, "touched": 0,
+    }  # fmt: skip
+    assert run(*words, "--strict").json["changes"]["vanished"] == 1, "the first pages alone"
+
+
+def test_galleries(root, model, tmp_path):
+    people = tmp_path / "people" / "ada"
+    people.mkdir(parents=True)
+    (people / "scan.tif").write_bytes((root / "scan.tif").read_bytes())
+    build = ["gallery", "build", people.parent, tmp_path / "g.parquet", "-m", model, "--json"]
+    assert "page 1 of 3 read" in run(*build).out
+    told = run(*build, "--pages", "all", "--overwrite").json
+    assert told["images"] == 3 and not [one for one in told["remarks"] if one["kind"] == "picture"]
+    assert load_embeddings(tmp_path / "g.parquet").paths == ("ada/scan.tif", "ada/scan.tif@2", "ada/scan.tif@3")
+    assert set(run(*build, "--pages", "all", "--update").json["changes"].values()) == {0}
+    assert run(*build, "--update").json["changes"]["vanished"] == 2
+    add = ["gallery", "add", tmp_path / "g.parquet", root / "moving.png", "--name", "bo", "-m", model, "--json"]
+    assert run(*add, "--pages", "all").json["people"] == {"ada": 1, "bo": 3}
+
+
 def test_other_commands(root, model, tmp_path):
     out = tmp_path / "e.parquet"
     words = ["embed", root / "scan.tif", "-o", out, "-m", model, "--pages", "all", "--json"]

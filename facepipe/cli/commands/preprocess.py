@@ -1,5 +1,6 @@
 """Detect and align a whole dataset; can be interrupted and resumed."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from click.core import ParameterSource
 from facepipe.cli import again, options, workers
 from facepipe.cli.again import tell_changes
 from facepipe.cli.door import Output, door
-from facepipe.cli.inputs import Inputs, strict_option
+from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import DatasetError
 
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 @options.device
 @workers.on_workers
 @strict_option
+@pages_option
 @options.as_json
 def command(
     raw: Path,
@@ -77,6 +79,7 @@ def command(
     device: str,
     on: "OnRay | None",
     strict: bool,
+    pages: str,
     as_json: bool,
 ) -> None:
     """Detect and align every image of a dataset: RAW/identity/image.jpg to OUT/identity/image.jpg.
@@ -124,8 +127,9 @@ def command(
         identity_depth,
         pack or "",
         pack_size or 4096,
+        pages == "all",
     )
-    inputs = Inputs(strict)
+    inputs = Inputs(strict, pages)
     with progress("preprocessing") as advance:
 
         def begun(total: int, done: int) -> None:
@@ -137,6 +141,7 @@ def command(
         report = preprocess(plan, device, overwrite, begun, advance, frozen, inputs.passed, tell_changes, on, verify)
     for path, remarks in report.remarks.items():
         inputs.see(path, remarks)
+    report = replace(report, remarks=inputs.remarks)
     inputs.tell()
     if report.layout:
         note(f"{raw}: {report.layout}", style="yellow")

@@ -51,6 +51,7 @@ def report(
     }
     remarks = [*remarks, *(Remark(kind, str(path), text) for kind, text in mixed.items() if text)]
     if inputs is not None:
+        remarks = [remark for remark in remarks if inputs.concerns(remark.text)]
         inputs.tell()
     passed = {} if inputs is None else inputs.passed_over()
     if as_json:

@@ -9,7 +9,7 @@ from facepipe.cli.door import TABLES, Output, door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
 from facepipe.cli.gallery.arguments import one_gallery, some_images
 from facepipe.cli.gallery.report import close_to_others, report
-from facepipe.cli.inputs import Inputs, strict_option
+from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.screen import note, progress
 
 
@@ -21,6 +21,7 @@ from facepipe.cli.screen import note, progress
 @options.identity_depth
 @turning_face_tools
 @strict_option
+@pages_option
 @options.as_json
 @door(Output("gallery", TABLES, changes=True), reads=("images",), there=("images",), walks=("images",))
 def command(
@@ -31,6 +32,7 @@ def command(
     identity_depth: int,
     tools: FaceTools,
     strict: bool,
+    pages: str,
     as_json: bool,
 ) -> None:
     """Add people, or more images of people, to a gallery.
@@ -40,12 +42,13 @@ def command(
     from facepipe.identification import change_gallery, enrol, load_gallery, merge
 
     known = load_gallery(gallery)
-    inputs = Inputs(strict)
+    inputs = Inputs(strict, pages)
     photos, made = options.count_photos(images), known.images
     embedder = tools.embedder_of(gallery, made.model, made.flip, made.making, photos)
     with progress("embedding") as advance:
         cropper = tools.cropper(embedder, rule)
-        new, remarks = enrol(images, cropper, embedder, advance, name, inputs.passed, inputs.read, identity_depth)
+        kept = inputs.passed, inputs.read, identity_depth, False, pages == "all"
+        new, remarks = enrol(images, cropper, embedder, advance, name, *kept)
     both = change_gallery(gallery, lambda now: merge([now, new], remarks.append), note)
     added = {*new.images.paths, *(remark.path for remark in remarks if remark.kind == "renamed")}
     report(gallery, both, [*remarks, *close_to_others(both, embedder.model.card, added)], as_json, inputs)

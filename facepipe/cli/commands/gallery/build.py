@@ -9,7 +9,7 @@ from facepipe.cli.door import TABLES, Output, door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
 from facepipe.cli.gallery.arguments import some_images
 from facepipe.cli.gallery.report import close_to_others, report
-from facepipe.cli.inputs import Inputs, strict_option
+from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.screen import note, progress
 from facepipe.files import locked
 
@@ -21,6 +21,7 @@ from facepipe.files import locked
 @options.identity_depth
 @turning_face_tools
 @strict_option
+@pages_option
 @options.as_json
 @click.option(
     "--update",
@@ -41,6 +42,7 @@ def command(
     identity_depth: int,
     tools: FaceTools,
     strict: bool,
+    pages: str,
     as_json: bool,
     update: bool,
     verify: bool,
@@ -53,7 +55,7 @@ def command(
     """
     from facepipe.identification import enrol, save_gallery
 
-    inputs = Inputs(strict)
+    inputs = Inputs(strict, pages)
     if update and gallery.exists():
         _update(images, gallery, rule, identity_depth, tools, inputs, as_json, verify)
         return
@@ -61,7 +63,7 @@ def command(
     with progress("embedding") as advance:
         cropper = tools.cropper(embedder, rule)
         made, remarks = enrol(
-            images, cropper, embedder, advance, None, inputs.passed, inputs.read, identity_depth, marked=True
+            images, cropper, embedder, advance, None, inputs.passed, inputs.read, identity_depth, True, pages == "all"
         )
     with locked(gallery, note):
         save_gallery(gallery, made)
@@ -85,7 +87,8 @@ def _update(
     with progress("embedding") as advance:
         cropper = tools.cropper(embedder, rule)
         made, remarks, changes = update_gallery(
-            gallery, images, cropper, embedder, advance, inputs.passed, inputs.read, identity_depth, verify, note
+            gallery, images, cropper, embedder, advance, inputs.passed, inputs.read, identity_depth, verify, note,
+            inputs.pages == "all",
         )
     again.tell_changes(changes)
     close = close_to_others(made, embedder.model.card, {*changes.new, *changes.changed})
