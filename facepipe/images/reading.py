@@ -24,6 +24,7 @@ from facepipe.images.png import is_png, without_text
 from facepipe.images.remote import RemotePhoto
 from facepipe.images.stored_photo import StoredPhoto
 from facepipe.parameters import parameter
+from facepipe.images.tiff import tiff_damage
 
 MAX_PIXELS = 178_956_970
 """Largest picture that is decoded: where Pillow itself speaks of a decompression bomb."""
@@ -167,6 +168,8 @@ def _pixels(data: bytes, picture: Image.Image, frame: int) -> tuple[np.ndarray, 
             return _upright_pixels(decoded, picture), ""
     if picture.format == "TIFF" and _has_deep_planes(picture):
         return _deep_planes(data)
+    if picture.format == "TIFF":
+        damage = tiff_damage(data, picture)
     pixels, remark = _to_rgb(_upright(picture))
     return pixels, f"{DAMAGED} ({damage}): what it shows is not to be trusted" if damage else remark
 

@@ -1,0 +1,45 @@
+"""Damage inside TIFF and CMYK, of which the decoder that Pillow uses says nothing."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facepipe.errors import ImageError
+from facepipe.images import read_image
+
+FORMS = [
+    ("TIFF", "tiff_adobe_deflate", "RGB"), ("TIFF", "tiff_deflate", "L"), ("TIFF", "jpeg", "RGB"), ("TIFF", "jpeg", "L"),
+    ("JPEG", None, "CMYK"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def encode(astronaut):
+    def of(form, compression, mode):
+        stream = io.BytesIO()
+        Image.fromarray(astronaut).convert(mode).save(stream, form, compression=compression, quality=90)
+        return stream.getvalue()
+
+    return of
+
+
+@pytest.mark.parametrize(("form", "compression", "mode"), FORMS)
+def test_whole_pictures_have_no_remark(encode, form, compression, mode):
+    assert read_image(encode(form, compression, mode)).remarks == ()
+
+
+@pytest.mark.parametrize(("form", "compression", "mode"), FORMS)
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
+def test_damage_inside_is_told_or_refused(encode, form, compression, mode, place):
+    data = bytearray(encode(form, compression, mode))
+    at = int(place * len(data))
+    data[at : at + 512] = np.random.default_rng(at).integers(0, 255, 512, np.uint8).tobytes()
+    with pytest.raises(ImageError, match="damaged"):
+        read_image(bytes(data), strict=True)
+    try:
+        picture = read_image(bytes(data))
+    except ImageError:
+        return
+    assert picture.damaged
