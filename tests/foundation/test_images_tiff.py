@@ -10,8 +10,8 @@ from facepipe.errors import ImageError
 from facepipe.images import read_image
 
 FORMS = [
-    ("TIFF", "tiff_adobe_deflate", "RGB"), ("TIFF", "tiff_deflate", "L"), ("TIFF", "jpeg", "RGB"), ("TIFF", "jpeg", "L"),
-    ("JPEG", None, "CMYK"),
+    ("TIFF", "tiff_adobe_deflate", "RGB"), ("TIFF", "tiff_deflate", "L"), ("TIFF", "jpeg", "RGB"),
+    ("TIFF", "jpeg", "L"), ("JPEG", None, "CMYK"),
 ]  # fmt: skip
 
 
@@ -19,7 +19,7 @@ FORMS = [
 def encode(astronaut):
     def of(form, compression, mode):
         stream = io.BytesIO()
-        Image.fromarray(astronaut).convert(mode).save(stream, form, compression=compression, quality=90)
+        Image.fromarray(astronaut).convert(mode).save(stream, form, **({"compression": compression} if compression else {}))
         return stream.getvalue()
 
     return of
