@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import gettempdir
 
 from facepipe.errors import ModelError
+from facepipe.files import require_regular
 from facepipe.shipped import shipped
 
 
@@ -56,6 +57,7 @@ def sha256_of(path: Path) -> str:
         ModelError: the file cannot be read.
     """
     try:
+        require_regular(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

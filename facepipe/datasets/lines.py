@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facepipe.errors import DatasetError
+from facepipe.files import require_regular
 from facepipe.images import EXTENSIONS
 
 _SHOWN = 60
@@ -67,6 +68,7 @@ def read_text(path: Path, what: str) -> str:
         DatasetError: the file is missing or no text.
     """
     try:
+        require_regular(path)
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: no such list; {what}") from error

@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 
+from facepipe.files.regular import require_regular
 from facepipe.files.stored import StoredPath
 
 
@@ -115,6 +116,8 @@ def _target(path: Path) -> Path:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from error
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a folder; name a file to write", str(path))
+    if target.exists():
+        require_regular(target)
     return target
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from facepipe.errors import ModelError
+from facepipe.files import require_regular
 from facepipe.graphs.graph import Graph, Node, Outside, Raw, Value
 from facepipe.graphs.tensor_types import TYPES
 from facepipe.graphs.wire import fields, signed, varints
@@ -30,6 +31,7 @@ def read_graph(path: Path, outside: bool = False) -> Graph:
         ModelError: the file cannot be read or is no ONNX file.
     """
     try:
+        require_regular(path)
         return parse_graph(path.read_bytes(), None if outside else path.parent)
     except OSError as error:
         other = error.filename if error.filename and Path(error.filename) != path else None

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from facepipe.errors import ModelError
-from facepipe.files import write_text
+from facepipe.files import require_regular, write_text
 from facepipe.zoo.card import Card, DetectorCard
 from facepipe.zoo.part import FieldError
 from facepipe.zoo.toml import dumps
@@ -30,6 +30,7 @@ def read_detector_card(path: Path) -> DetectorCard:
 
 def _read(path: Path, kind: type[C]) -> C:
     try:
+        require_regular(path)
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ModelError(f"{path}: cannot read this model card ({error.strerror})") from error
