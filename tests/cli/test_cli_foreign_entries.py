@@ -17,7 +17,7 @@ from train_tiny import write_recipe
 
 from facepipe.images import write_rgb
 
-LIMIT = 60
+LIMIT = 300
 KINDS = {
     "system folder": "1 system folder",
     "unreadable folder": "1 folder that cannot be read",

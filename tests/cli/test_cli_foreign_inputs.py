@@ -13,7 +13,7 @@ from cli_run import run, tiny_model
 
 from facepipe.images import write_rgb
 
-LIMIT = 20
+LIMIT = 120
 """Seconds for a cell."""
 KINDS = ("named pipe", "socket", "broken link", "link loop", "another kind", "empty file")
 STORES = ("store", "embeddings", "strangers")
