@@ -23,8 +23,8 @@ from facepipe.images.page_name import file_and_page
 from facepipe.images.png import is_png, without_text
 from facepipe.images.remote import RemotePhoto
 from facepipe.images.stored_photo import StoredPhoto
-from facepipe.parameters import parameter
 from facepipe.images.tiff import tiff_damage
+from facepipe.parameters import parameter
 
 MAX_PIXELS = 178_956_970
 """Largest picture that is decoded: where Pillow itself speaks of a decompression bomb."""
