@@ -1,6 +1,7 @@
 """The processes of one run under torchrun, or the only one."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ import torch.distributed as dist
 from torch import Tensor
 
 from facepipe.devices import choose_device
+from facepipe.errors import FacepipeError
+
+_LOST = re.compile(r"gloo|Connection (closed|reset) by peer|Broken pipe")
+"""In what gloo says of a process that is gone, for which it has no class of its own."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ def join_ranks(device: str = "auto", timeout_minutes: float = 120.0) -> Iterator
 
     Raises:
         DeviceError: the device is not there.
+        FacepipeError: another process of the run has ended, by the kernel's hand for example.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_RANK", "0"))
@@ -95,5 +101,13 @@ def join_ranks(device: str = "auto", timeout_minutes: float = 120.0) -> Iterator
     dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=patience)
     try:
         yield Ranks(dist.get_rank(), count, int(os.environ.get("LOCAL_WORLD_SIZE", count)), chosen, local)
+    except RuntimeError as error:
+        if not (isinstance(error, dist.DistError) or _LOST.search(str(error))):
+            raise
+        reason = str(error).splitlines()[0][-160:]
+        raise FacepipeError(
+            f"another process of this run has ended or cannot be reached ({reason}); look at its messages, and go on "
+            "with --resume"
+        ) from error
     finally:
         dist.destroy_process_group()
