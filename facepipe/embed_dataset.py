@@ -1,7 +1,7 @@
 """Embedding a whole dataset into a file, and bringing the file up to date with the images later."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby, islice
@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from facepipe.embedding import Embeddings, EmbeddingsWriter
+from facepipe.embedding.begun_file import BegunFile, forget_begun
 from facepipe.embedding.origin import Origin
 from facepipe.embedding.origins import MadeBefore, origins_of
 from facepipe.errors import DatasetError, EmbeddingsError
 from facepipe.files import Changes, mark_file
-from facepipe.files.fingerprint import compare_mark, digest_of
+from facepipe.files.fingerprint import compare_mark, digest_of, digest_of_bytes
+from facepipe.files.stored import StoredPath
 from facepipe.images import file_and_page, read_marked
 from facepipe.parameters import parameter
 from facepipe.pipeline import Read, ReadImage, See
+from facepipe.weights import cache_folder
 
 Embed = Callable[[Iterable[Path], Read, See], Iterator[Embeddings]]
 """Images, their reader, who is shown each of them → batches of rows, as of `facepipe.ensemble.embed_ensemble`."""
@@ -79,7 +82,7 @@ def embed_dataset(
     """Embed images into a file; where the file is there, only those that are new or have changed.
 
     Of images that have vanished the rows are left out, and the order is that of ``images``. The file is written anew,
-    whole or not at all.
+    whole or not at all; where it is cut off, what was embedded is kept every few seconds, and the next call goes on.
 
     Args:
         images: paths.
@@ -100,16 +103,13 @@ def embed_dataset(
     with nullcontext() if before is None else closing(before):
         if file is not None and file.frozen and before is not None:
             return _frozen(before, see, each)
-        job = _Job(embed, before, file is not None and file.verify, strict, advance, see)
+        begun = None if file is None else _begun(file, made_of)
+        job = _Job(embed, before, begun, file is not None and file.verify, strict, advance, see)
         embedded = failed = 0
-        with (
-            nullcontext()
-            if file is None
-            else EmbeddingsWriter(file.path, *made_of, roots=file.roots, made=file.made) as writer
-        ):
-            for batch, origins in job.batches(images):
+        with nullcontext() if file is None else _writer(file, made_of) as writer:
+            for batch, origins, new in job.batches(images):
                 if writer is not None:
-                    writer.write(batch, origins)
+                    writer.write(batch, origins, keep=new)
                 each(batch)
                 embedded += len(batch)
                 failed += len(batch.failed)
@@ -119,7 +119,35 @@ def embed_dataset(
 
 
 def _writer(file: EmbeddedFile, made_of: tuple[str, str, int]) -> EmbeddingsWriter:
-    return EmbeddingsWriter(file.path, *made_of, roots=file.roots, made=file.made)
+    begun = BegunFile(_begun_folder(file))
+    return EmbeddingsWriter(file.path, *made_of, roots=file.roots, made=file.made, begun=begun)
+
+
+def _begun_folder(file: EmbeddedFile) -> Path:
+    if isinstance(file.path, StoredPath):
+        return cache_folder() / "jobs" / f"{digest_of_bytes(str(file.path).encode())}.begun"
+    return file.path.parent / ".facepipe" / f"{file.path.name}.begun"
+
+
+def _begun(file: EmbeddedFile, made_of: tuple[str, str, int]) -> MadeBefore | None:
+    """What a run that was cut off has kept, if it was made in the same way; else it is forgotten."""
+    folder = _begun_folder(file)
+    if not folder.is_dir():
+        return None
+    with suppress(EmbeddingsError):
+        kept = MadeBefore(folder)
+        if not file.overwrite and not _other(file, kept, made_of):
+            file.told(f"{file.path}: goes on where it was cut off, with {len(kept.images)} images embedded")
+            return kept
+    forget_begun(folder)
+    return None
+
+
+def _other(file: EmbeddedFile, then: MadeBefore, made_of: tuple[str, str, int]) -> list[str]:
+    """What was made otherwise then."""
+    identity, flip, _ = made_of
+    other = [name for name in file.made.keys() | then.made.keys() if file.made.get(name) != then.made.get(name)]
+    return other + [name for name, now in (("model", identity), ("flip", flip)) if then.about[name] != now]
 
 
 def _made_before(file: EmbeddedFile, made_of: tuple[str, str, int]) -> MadeBefore | None:
@@ -131,10 +159,7 @@ def _made_before(file: EmbeddedFile, made_of: tuple[str, str, int]) -> MadeBefor
     except EmbeddingsError as error:
         _not_taken(file, str(error))
         return None
-    identity, flip, _ = made_of
-    then = before.about
-    other = [name for name in file.made.keys() | before.made.keys() if file.made.get(name) != before.made.get(name)]
-    other += [name for name, now in (("model", identity), ("flip", flip)) if then[name] != now]
+    other = _other(file, before, made_of)
     if not other:
         return before
     before.close()
@@ -173,24 +198,28 @@ class _Job:
         self,
         embed: Embed,
         before: MadeBefore | None,
+        begun: MadeBefore | None,
         verify: bool,
         strict: bool,
         advance: Callable[[int], None],
         see: See,
     ) -> None:
-        self.embed, self.before, self.verify = embed, before, verify
+        self.embed, self.before, self.begun, self.verify = embed, before, begun, verify
         self.advance, self.see = advance, see
         self.read = partial(read_marked, strict=strict)
         self.known = {} if before is None else before.images
+        self.kept = {} if begun is None else begun.images
         self.counts: dict[str, list[str]] = {state: [] for state in ("new", "changed", "touched", "same")}
         self.seen: set[str] = set()
 
-    def batches(self, images: Iterable[Path]) -> Iterator[tuple[Embeddings, dict[str, Origin]]]:
-        """Rows in the order of the images, with the origin of each."""
-        decided = ((path, self._state(path) in ("same", "touched")) for path in images)
-        for kept, group in groupby(decided, key=lambda one: one[1]):
+    def batches(self, images: Iterable[Path]) -> Iterator[tuple[Embeddings, dict[str, Origin], bool]]:
+        """Rows in the order of the images, with the origin of each, and whether they were embedded now."""
+        decided = ((path, self._source(path)) for path in images)
+        for source, group in groupby(decided, key=lambda one: one[1]):
             paths = (path for path, _ in group)
-            yield from self._taken_over(paths) if kept else self._embedded(paths)
+            taken = self._embedded(paths) if source is None else self._taken_over(source, paths)
+            for batch, origins in taken:
+                yield batch, origins, source is None
 
     def changes(self) -> Changes | None:
         """Against the run before."""
@@ -199,6 +228,12 @@ class _Job:
         vanished = tuple(sorted(self.known.keys() - self.seen))
         new, changed, touched, same = (tuple(sorted(self.counts[s])) for s in ("new", "changed", "touched", "same"))
         return Changes(new, changed, vanished, touched, same)
+
+    def _source(self, path: Path) -> MadeBefore | None:
+        """Where the rows of an image are taken from; None where it must be embedded."""
+        if self._state(path) in ("same", "touched"):
+            return self.before
+        return self.begun if self._compare(path, self.kept.get(_stored(path))) in ("same", "touched") else None
 
     def _state(self, path: Path) -> str:
         if self.before is None:
@@ -220,12 +255,14 @@ class _Job:
         except OSError:
             return "changed"
 
-    def _taken_over(self, paths: Iterator[Path]) -> Iterator[tuple[Embeddings, dict[str, Origin]]]:
-        assert self.before is not None
+    def _taken_over(
+        self, source: MadeBefore, paths: Iterator[Path]
+    ) -> Iterator[tuple[Embeddings, dict[str, Origin]]]:
+        known = self.known if source is self.before else self.kept
         for chunk in _chunks(paths):
-            rows, origins = self.before.rows([_stored(path) for path in chunk])
+            rows, origins = source.rows([_stored(path) for path in chunk])
             for path in chunk:
-                self.see(ReadImage(path, None, remarks=self.known[_stored(path)].remarks))
+                self.see(ReadImage(path, None, remarks=known[_stored(path)].remarks))
             yield rows, {row: self._touched(origin) for row, origin in origins.items()}
             self.advance(len(chunk))
 

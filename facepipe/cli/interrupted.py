@@ -4,6 +4,7 @@ _ELSE = "nothing half-written is left; run the same command again"
 _FILES = "the files that were written are whole; the same command with --overwrite makes all of them"
 _HOW = {
     "preprocess": "the same command goes on where it stopped",
+    "embed": "what was embedded is kept: the same command goes on from there",
     "find": "what was embedded is kept: the same command goes on from there",
     "ablate": "finished rows and results are kept: the same command goes on",
     "train": "what was saved is kept: the same command with --resume goes on from the last checkpoint",

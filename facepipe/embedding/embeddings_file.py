@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from facepipe.embedding.begun_file import BegunFile
 from facepipe.embedding.embeddings import OPTIONAL, Embeddings, require_same_fields, require_same_model
 from facepipe.embedding.finding import is_finding
 from facepipe.embedding.origin import Origin
@@ -43,6 +44,7 @@ class EmbeddingsWriter:
         path: of the file.
         model, flip, dim: of the embeddings.
         private: only its owner may read it.
+        begun: where what is written is kept too, until the file is whole.
         gallery: what is noted in a private file: the form of the gallery that it is.
         roots: files and folders that are embedded.
         made: how the embeddings are made, plain JSON values for the metadata. Then there is a column ``origin`` too:
@@ -59,8 +61,10 @@ class EmbeddingsWriter:
         roots: Sequence[str | os.PathLike[str]] = (),
         made: Mapping[str, Any] | None = None,
         gallery: int = 1,
+        begun: BegunFile | None = None,
     ) -> None:
         self._path, self._private, self._made, self._gallery = path, private, made, gallery
+        self._begun = begun
         self._roots = [_utf8(os.fspath(root)) for root in roots]
         self._rows = 0
         # Rows that nobody wrote: what every batch must fit, and the file when there is none.
@@ -78,14 +82,21 @@ class EmbeddingsWriter:
         with self._opened as opened:
             if self._file is None:
                 self._open(self._like)
-            opened.pop_all().__exit__(*error)
+            try:
+                opened.pop_all().__exit__(*error)
+            finally:
+                if self._begun is not None:
+                    self._begun.close()
+        if self._begun is not None and error[0] is None:
+            self._begun.remove()
 
-    def write(self, batch: Embeddings, origins: Mapping[str, Origin] | None = None) -> None:
+    def write(self, batch: Embeddings, origins: Mapping[str, Origin] | None = None, keep: bool = False) -> None:
         """Append the rows of ``batch``, then its failed images.
 
         Args:
             batch: some rows.
             origins: path → origin of the row or failure; for a file with origins.
+            keep: in ``begun`` too.
 
         Raises:
             EmbeddingsError: the batch is of another model, has other fields than the first one, or its rows
@@ -112,7 +123,10 @@ class EmbeddingsWriter:
                 columns.append(_lists(value, missing) if value.ndim == 2 else _numbers(value, missing))
         if self._made is not None:
             columns.append(_origin_column([(origins or {})[path] for path in paths]))
-        self._file.write_table(pa.table(columns, schema=self._schema))
+        table = pa.table(columns, schema=self._schema)
+        self._file.write_table(table)
+        if keep and self._begun is not None:
+            self._begun.add(table)
         self._rows += len(paths)
 
     def _check(self, temporary: Path) -> None:

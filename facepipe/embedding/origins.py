@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from facepipe.embedding.begun_file import begun_batches
 from facepipe.embedding.embeddings import Embeddings, join
 from facepipe.embedding.embeddings_file import embeddings_of, read_about
 from facepipe.embedding.origin import Origin
@@ -36,12 +37,15 @@ class MadeBefore:
     def __init__(self, path: Path) -> None:
         """Read which images there are; embeddings are read when they are asked for.
 
+        Args:
+            path: of the file, or of the folder of a `facepipe.embedding.begun_file.BegunFile`.
+
         Raises:
             EmbeddingsError: missing, damaged, or a file without origins.
         """
         self._path = path
         try:
-            self._file = pq.ParquetFile(path, page_checksum_verification=True)
+            self._file = _Tables(path) if path.is_dir() else pq.ParquetFile(path, page_checksum_verification=True)
             self.about = read_about(self._file.schema_arrow, path)
             if not self.about.get("origins"):
                 raise EmbeddingsError(f"{path}: does not say what its images were like")
@@ -92,6 +96,24 @@ class MadeBefore:
                 mark = Mark(values[0]["size"], values[0]["mtime"], values[0]["digest"])
                 yield image, _Place(number, first, len(values), Origin(image, mark, tuple(values[0]["remarks"])))
                 first += len(values)
+
+
+class _Tables:
+    """What was kept of a file that is not finished, as a file of Parquet would give it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._tables = list(begun_batches(folder))
+        if not self._tables or any(table.schema != self._tables[0].schema for table in self._tables):
+            raise EmbeddingsError(f"{folder}: nothing in it that can be used")
+        self.schema_arrow = self._tables[0].schema
+        self.num_row_groups = len(self._tables)
+
+    def read_row_group(self, number: int, columns: list[str] | None = None) -> Any:
+        table = self._tables[number]
+        return table if columns is None else table.select(columns)
+
+    def close(self) -> None:
+        self._tables = []
 
 
 def has_origins(path: Path) -> bool:

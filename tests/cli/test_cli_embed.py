@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 from cli_run import refused, run, tiny_model
 
-from facepipe.embedding import load_embeddings
+from facepipe import embed_dataset
+from facepipe.embedding import EmbeddingsWriter, load_embeddings
 from facepipe.images import write_rgb
 
 PEOPLE = ("Ada", "Bo", "Cy", "Di")
@@ -129,3 +130,52 @@ def test_eval_errors_are_one_line(faces, pairs, model, tmp_path):
     (tmp_path / "a.parquet").write_text("no table")
     assert "not a readable embeddings file" in refused("eval", "lfw", tmp_path / "a.parquet", "--pairs", pairs)
     assert "do not apply" in refused("eval", "lfw", tmp_path / "a.parquet", *words)
+
+
+def test_cut_off_it_goes_on_in_steps_of_time(faces, model, tmp_path, monkeypatch):
+    """What was embedded before a kill is taken over, and the file is the one of a run that was left alone."""
+    monkeypatch.setattr("facepipe.embedding.begun_file.STEP_SECONDS", 0.0)
+    monkeypatch.setattr("facepipe.pipeline.STEP", 2)
+    words = ["embed", faces, "-m", model, "--already-aligned", "-o"]
+    assert run(*words, tmp_path / "alone.parquet").code == 0
+    assert not (tmp_path / ".facepipe").exists(), "nothing is left of what was kept"
+    embed, read, batches = embed_dataset.read_marked, [], []
+
+    def watched(path, *more, **named):
+        read.append(path)
+        return embed(path, *more, **named)
+
+    def killed(batch):
+        batches.append(batch)
+        if len(batches) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(embed_dataset, "read_marked", watched)
+    out = tmp_path / "out.parquet"
+    with pytest.MonkeyPatch.context() as patch:
+        write = EmbeddingsWriter.write
+        patch.setattr(EmbeddingsWriter, "write", lambda *a, **b: (write(*a, **b), killed(a))[0])
+        ended = run(*words, out)
+    assert ended.code == 130 and "what was embedded is kept: the same command goes on from there" in ended.err
+    assert not out.exists() and len(list((tmp_path / ".facepipe" / "out.parquet.begun").iterdir())) == 1
+    stream = next((tmp_path / ".facepipe" / "out.parquet.begun").iterdir())
+    stream.write_bytes(stream.read_bytes() + b"\xff\xff\xff\xff\x40\0\0\0 cut off")
+    read.clear()
+    again = run(*words, out)
+    assert again.code == 0 and "goes on where it was cut off, with 6 images embedded" in again.err
+    assert len(read) == 2, "six of eight were kept"
+    ours, theirs = (load_embeddings(tmp_path / name) for name in ("alone.parquet", "out.parquet"))
+    assert ours.paths == theirs.paths and (ours.mu == theirs.mu).all()
+    assert not (tmp_path / ".facepipe").exists()
+
+
+def test_what_was_begun_otherwise_is_forgotten(faces, model, tmp_path, monkeypatch):
+    monkeypatch.setattr("facepipe.embedding.begun_file.STEP_SECONDS", 0.0)
+    out = tmp_path / "out.parquet"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EmbeddingsWriter, "__exit__", lambda self, *_: self._begun.close())
+        run("embed", faces, "-m", model, "--already-aligned", "-o", out)
+    assert (tmp_path / ".facepipe" / "out.parquet.begun").is_dir() and not out.exists()
+    ended = run("embed", faces, "-m", model, "--already-aligned", "--flip", "none", "-o", out)
+    assert ended.code == 0 and "goes on" not in ended.err and load_embeddings(out).flip == "none"
+    assert not (tmp_path / ".facepipe").exists()
