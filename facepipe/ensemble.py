@@ -17,7 +17,7 @@ from facepipe.embedding.finding import joined_findings
 from facepipe.embedding.halves import fold_halves, has_halves
 from facepipe.embedding.precision import joined_precision
 from facepipe.errors import EmbeddingsError
-from facepipe.pipeline import UNIT, Cropper, Read, ReadImage, See, embed_batch, read_batches
+from facepipe.pipeline import STEP, Cropper, Read, ReadImage, See, embed_batch, read_batches
 from facepipe.score import unit
 from facepipe.workers import OnRay
 
@@ -114,14 +114,14 @@ def embed_ensemble_on(
     halves: str = "keep",
     see: See = lambda _: None,
 ) -> Iterator[Embeddings]:
-    """`embed_ensemble` in units of `UNIT` images by workers: the same batches in the same order.
+    """`embed_ensemble` in steps of `STEP` images by workers: the same batches in the same order.
 
     Args:
         on: where.
         paths: of images, as the workers see them.
         load_members: called by each worker once.
         device: of the members.
-        progress: called with the number of images that each unit finished.
+        progress: called with the number of images that each step finished.
         read, halves: as of `embed_ensemble`.
         see: is shown every image, without its pixels.
     """
@@ -135,7 +135,7 @@ def embed_ensemble_on(
 
 def _units(paths: Iterable[Path]) -> Iterator[list[Path]]:
     remaining = iter(paths)
-    while unit := list(islice(remaining, UNIT)):
+    while unit := list(islice(remaining, STEP)):
         yield unit
 
 

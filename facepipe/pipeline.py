@@ -21,10 +21,11 @@ from facepipe.files import UNMARKED, Mark
 from facepipe.images import MAX_PIXELS, Picture, read_image
 
 MISSES = ("drop", "centre")
-UNIT = 256
-"""Images of a unit of work. No batch reaches over two units, so one gives the same wherever and whenever it is done."""
+UNIT, STEP = 256, 64
+"""Images of a unit of work, and of a step within it. No batch reaches over two steps, so that one gives the same
+wherever and whenever it is done; a worker is given a step at a time."""
 
-_BATCH_IMAGES, _BATCH_PIXELS = 64, 24_000_000
+_BATCH_PIXELS = 24_000_000
 _AHEAD, _READERS = 8, 2
 
 Read = Callable[[Path, int], np.ndarray | Picture]
@@ -74,22 +75,27 @@ class CroppedImage:
 
 
 def read_batches(
-    paths: Iterable[Path], max_images: int = _BATCH_IMAGES, max_pixels: int = MAX_PIXELS, read: Read | None = None
+    paths: Iterable[Path],
+    max_images: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    read: Read | None = None,
+    before: int = 0,
 ) -> Iterator[list[ReadImage]]:
-    """Read images ahead of their use, in order, in batches; one ends after every `UNIT` images.
+    """Read images ahead of their use, in order, in batches; one ends after every ``max_images`` (`STEP`) images.
 
     Args:
         paths: of images; consumed lazily.
         max_images: of one batch.
         max_pixels: of one image, see `read_image`.
         read: opens one image, instead of `read_image`; for images that are no files of their own.
+        before: how many images of the first step were done before.
     """
     batch: list[ReadImage] = []
-    pixels = 0
-    for number, image in enumerate(_read_ahead(paths, max_pixels, read), 1):
+    pixels, most = 0, max_images or STEP
+    for number, image in enumerate(_read_ahead(paths, max_pixels, read), before + 1):
         batch.append(image)
         pixels += _pixels(image)
-        if len(batch) == max_images or pixels >= _BATCH_PIXELS or number % UNIT == 0:
+        if pixels >= _BATCH_PIXELS or number % most == 0:
             yield batch
             batch, pixels = [], 0
     if batch:

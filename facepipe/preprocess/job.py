@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise, tee
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from facepipe.files.fingerprint import digest_of, digest_of_bytes
 from facepipe.files.stored import StoredPath
 from facepipe.images import encode_rgb, is_collection, read_marked
 from facepipe.parameters import parameter
-from facepipe.pipeline import UNIT, CroppedImage, Cropper, read_batches
+from facepipe.pipeline import STEP, UNIT, CroppedImage, Cropper, read_batches
+from facepipe.preprocess.begun_pack import BegunPack
 from facepipe.preprocess.journal import Journal, check_settings, same_settings
 from facepipe.preprocess.manifest import MERGED, write_manifest
 from facepipe.preprocess.packs import PackedCrops, open_packs, pack_name, packs_in
@@ -31,6 +32,7 @@ from facepipe.workers import OnRay
 
 STEP_SECONDS = 5.0
 """After so long, at the end of a batch, what is done of a unit is kept: no more is lost when the job is cut off."""
+_BEGUN = "begun"
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,8 @@ def preprocess(
 
     Writes ``out/identity/image.jpg``, or ``out/crops-000000.tar`` and so on, and at the end ``out/manifest.parquet``
     (see `manifest.SCHEMA`) and, when images were left out, ``out/skipped.csv``. Can be killed at any moment and called
-    again: what was finished is not done again, but for the last five seconds or the last batch of 64 (or the last
-    pack), and the outcome is the same to the byte.
+    again: what was finished is not done again, but for the last five seconds or the last batch of 64 (of each worker),
+    and the outcome is the same to the byte.
 
     Args:
         plan: what to do.
@@ -266,6 +268,7 @@ def _remove_records(plan: Plan, work: Path, alone: bool) -> None:
     if alone:
         tail = _tail(plan)
         records = [work / f"{name}{tail}.jsonl" for name in ("images", "todo", "kept", "journal")]
+        records += work.glob(f"{_BEGUN}{tail}-*")
         records += [plan.out / f"manifest{tail}.parquet", plan.out / f"skipped{tail}.csv"]
     else:
         shutil.rmtree(work, ignore_errors=True)
@@ -296,8 +299,6 @@ def _work_off(
     total = length(records.to_do)
     before = sum(1 for _ in records.kept_records())
     mine = [(first, min(plan.unit, total - first)) for first in range(0, total, plan.unit)][part - 1 :: parts]
-    if on is not None:
-        journal.drop_begun()  # workers do whole units
     begun(before + sum(size for _, size in mine), before + sum(size for _, size in mine[:closed]) + journal.begun())
     if closed >= len(mine):
         return
@@ -305,9 +306,30 @@ def _work_off(
     if on is None:
         _work_here(plan, left, journal, device, advance)
         return
-    for done in on.map(partial(_worker, plan, device), left, device, lambda unit: str(unit[1][0].photo(plan.root))):
-        journal.append(done)
+    steps, asked = tee(_steps(plan, left, journal.begun()))
+    work = ((step.number, step.images) for step in asked)
+    done_by = on.map(partial(_worker, plan, device), work, device, lambda unit: str(unit[1][0].photo(plan.root)))
+    for step, done in zip(steps, done_by, strict=True):
+        journal.append(done, closes=step.closes)
         advance(len(done))
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What a worker is given: images of a unit, and whether the unit ends with them."""
+
+    number: int
+    images: list[Listed]
+    closes: bool
+
+
+def _steps(plan: Plan, left: Iterator[tuple[int, list[Listed]]], skip: int) -> Iterator[_Step]:
+    """The units in steps, the first without the images that are done; a pack is one step."""
+    for number, unit in left:
+        ends = [len(unit)] if plan.pack else [*range(skip - skip % STEP + STEP, len(unit), STEP), len(unit)]
+        for first, last in pairwise([skip, *ends]):
+            yield _Step(number, unit[first:last], last == len(unit))
+        skip = 0
 
 
 def _work_here(
@@ -323,16 +345,43 @@ def _work_here(
     for number, unit in left:
         done: list[dict[str, Any]] = []
         kept = time.monotonic()
-        with open_packs(plan.out, plan.pack, number) as crops:
+        if plan.pack:
+            journal.append(_make_pack(plan, cropper, number, unit, advance))
+            continue
+        with open_packs(plan.out, "", number) as crops:
             # What is done ends with a batch, so that what follows is cut into the same batches as without a break.
-            for records in _records(plan, cropper, unit[skip:], crops):
+            for records in _records(plan, cropper, unit[skip:], crops, skip):
                 done += records
-                if not plan.pack and time.monotonic() - kept >= STEP_SECONDS:
+                if time.monotonic() - kept >= STEP_SECONDS:
                     journal.append(done, closes=False)
                     done, kept = [], time.monotonic()
                 advance(len(records))
         journal.append(done)
         skip = 0
+
+
+def _make_pack(
+    plan: Plan,
+    cropper: Cropper,
+    number: int,
+    images: list[Listed],
+    advance: Callable[[int], None] = lambda _count: None,
+) -> list[dict[str, Any]]:
+    """Make a pack of these images, going on where an earlier run was cut off; returns their records."""
+    name = pack_name(plan.pack, number)
+    begun = BegunPack(plan.work / f"{_BEGUN}{_tail(plan)}-{number:06d}", name, STEP_SECONDS)
+    records = begun.open(images)
+    if records:
+        advance(len(records))
+    for batch in _records(plan, cropper, images[len(records) :], begun, len(records)):
+        records += batch
+        begun.keep(batch)
+        advance(len(batch))
+    begun.keep([], now=True)
+    with open_packs(plan.out, plan.pack, number) as crops:
+        begun.fill(crops)
+    begun.remove()
+    return records
 
 
 def _cropper(plan: Plan, device: str) -> Cropper:
@@ -345,17 +394,21 @@ def _worker(plan: Plan, device: str) -> Callable[[tuple[int, list[Listed]]], lis
     cropper = _cropper(plan, device)
 
     def work(unit: tuple[int, list[Listed]]) -> list[dict[str, Any]]:
-        with open_packs(plan.out, plan.pack, unit[0]) as crops:
+        if plan.pack:
+            return _make_pack(plan, cropper, *unit)
+        with open_packs(plan.out, "", unit[0]) as crops:
             return [record for records in _records(plan, cropper, unit[1], crops) for record in records]
 
     return work
 
 
-def _records(plan: Plan, cropper: Cropper, unit: list[Listed], crops: PackedCrops) -> Iterator[list[dict[str, Any]]]:
-    """The records of each batch, whose crops are written."""
+def _records(
+    plan: Plan, cropper: Cropper, unit: list[Listed], crops: PackedCrops, before: int = 0
+) -> Iterator[list[dict[str, Any]]]:
+    """The records of each batch, whose crops are written; ``before`` images of the unit were done before."""
     names = iter(unit)
     paths = [image.photo(plan.root) for image in unit]
-    for batch in read_batches(paths, read=partial(read_marked, strict=plan.strict)):
+    for batch in read_batches(paths, read=partial(read_marked, strict=plan.strict), before=before):
         records = []
         for read, result in zip(batch, cropper(batch), strict=True):
             image = next(names)

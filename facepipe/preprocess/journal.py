@@ -43,16 +43,6 @@ class Journal:
         """Images of the unit after the closed ones that are done."""
         return self._closed()[2]
 
-    def drop_begun(self) -> None:
-        """Forget what is done of the unit after the closed ones; the file must be open."""
-        end = position = 0
-        with self.path.open("rb") as file:
-            for line in file:
-                position += len(line)
-                end = position if line == _CLOSED else end
-        self._file.truncate(end)
-        self._end = end
-
     def _lock(self) -> None:
         try:
             import fcntl

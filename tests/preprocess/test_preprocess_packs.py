@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import tarfile
+from dataclasses import replace
 
 import fsspec
 import numpy as np
@@ -17,10 +18,13 @@ from facepipe.datasets import open_samples
 from facepipe.datasets.photos import list_collection
 from facepipe.detection import DetectorSettings
 from facepipe.errors import DatasetError
-from facepipe.files import OutputError, PassedOver
+from facepipe.files import Mark, OutputError, PassedOver
 from facepipe.files.stored import as_path
+from facepipe.images import read_marked
 from facepipe.preprocess import Plan, merge_shards, preprocess
+from facepipe.preprocess.begun_pack import BegunPack
 from facepipe.preprocess.manifest import about_of, rows_of
+from facepipe.preprocess.scan import Listed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -44,7 +48,7 @@ def memory(tmp_path, monkeypatch):
 
 
 def plan(raw, out, **more):
-    return Plan(raw, out, detection=None, pack_size=4, **more)
+    return Plan(raw, out, detection=None, **({"pack_size": 4} | more))
 
 
 def crops_of(out):
@@ -113,6 +117,55 @@ def test_stopped_in_the_middle_it_goes_on_and_ends_as_if_left_alone(folder, tmp_
     assert (tmp_path / "stopped" / f"crops-000000.{kind}").stat().st_mtime_ns == first
     for path in (tmp_path / "alone").glob("crops-*"):
         assert (tmp_path / "stopped" / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["tar", "parquet"])
+@pytest.mark.parametrize("torn", [0, 7])
+def test_within_a_pack_it_goes_on_in_steps_of_time(folder, tmp_path, kind, torn, monkeypatch):
+    """What was kept of a begun pack is not read again, whatever a kill left behind it."""
+    whole = plan(folder, tmp_path / "alone", pack=kind, pack_size=100)
+    preprocess(whole, "cpu")
+    monkeypatch.setattr("facepipe.preprocess.job.STEP_SECONDS", 0.0)
+    monkeypatch.setattr("facepipe.pipeline.STEP", 2)
+    read = []
+
+    def watched(path, *words, **more):
+        read.append(path)
+        return read_marked(path, *words, **more)
+
+    monkeypatch.setattr("facepipe.preprocess.job.read_marked", watched)
+    done = []
+
+    def stop(count):
+        done.append(count)
+        if len(done) in (2, 4):
+            raise KeyboardInterrupt
+
+    wanted = replace(whole, out=tmp_path / "stopped")
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            preprocess(wanted, "cpu", advance=stop)
+        (begun,) = (tmp_path / "stopped" / ".facepipe").glob("begun*")
+        begun.write_bytes(begun.read_bytes() + b'{"records":[{"path"'[:torn])
+    before = len(set(read))
+    read.clear()
+    preprocess(wanted, "cpu")
+    assert before >= 6 and 0 < len(read) <= 11 - 6
+    assert not list((tmp_path / "stopped" / ".facepipe").glob("begun*"))
+    for path in (tmp_path / "alone").glob("crops-*"):
+        assert (tmp_path / "stopped" / path.name).read_bytes() == path.read_bytes()
+    ours, theirs = (rows_of(tmp_path / name / "manifest.parquet") for name in ("alone", "stopped"))
+    assert list(ours) == list(theirs)
+
+
+def test_a_begun_pack_of_other_images_is_forgotten(folder, tmp_path):
+    mark = Mark(3, 4)
+    begun = BegunPack(tmp_path / "begun", "p.tar", 0.0)
+    assert begun.open([]) == [] and begun.add("a/1.jpg", b"one", {}) == "p.tar/a/1.jpg"
+    begun.keep([{"path": "a/1.png", "mark": [3, 4, "x"]}])
+    again = BegunPack(tmp_path / "begun", "p.tar", 0.0)
+    assert [record["path"] for record in again.open([Listed("a/1.png", "a/1", mark)])] == ["a/1.png"]
+    assert again.open([Listed("a/1.png", "a/1", Mark(3, 5))]) == [] and (tmp_path / "begun").stat().st_size == 0
 
 
 def test_shards_of_a_job_make_the_packs_of_one(folder, tmp_path):

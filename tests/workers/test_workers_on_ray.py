@@ -116,7 +116,7 @@ def test_without_ray_the_extra_is_named(monkeypatch, tmp_path):
 @pytest.fixture
 def units_of_four(monkeypatch):
     for module in (pipeline, ensemble, job):
-        monkeypatch.setattr(module, "UNIT", 4)
+        monkeypatch.setattr(module, "STEP", 4)
 
 
 @pytest.fixture

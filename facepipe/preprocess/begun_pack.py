@@ -1,0 +1,91 @@
+"""The part of a pack that is done, on disk: crops and records in a file that only grows, until the pack is whole."""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from facepipe.preprocess.packs import PackedCrops
+from facepipe.preprocess.scan import Listed
+
+
+class BegunPack:
+    """Takes the crops of a pack; what was kept of them before the work was cut off need not be done again.
+
+    The file holds, for each time that something was kept, a line of JSON (records, and name, size and what is known of
+    each crop) and the crops' bytes. What lies behind the last whole one was cut off, and is removed.
+
+    Args:
+        path: of the file.
+        pack: name of the pack, as the manifest calls it.
+        seconds: after so long what was taken is kept.
+    """
+
+    def __init__(self, path: Path, pack: str, seconds: float) -> None:
+        self.path, self._pack, self._seconds = path, pack, seconds
+        self._records: list[dict[str, Any]] = []
+        self._crops: list[tuple[str, bytes, dict[str, Any]]] = []
+        self._kept_at = time.monotonic()
+
+    def add(self, name: str, data: bytes, about: dict[str, Any]) -> str:
+        """As of `PackedCrops`."""
+        self._crops.append((name, data, about))
+        return f"{self._pack}/{name}"
+
+    def open(self, images: Sequence[Listed]) -> list[dict[str, Any]]:
+        """Records of the first of these images, as far as they were kept; of other images they are forgotten."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        parts = [(records, end) for records, _, end in self._parts()]
+        records = [record for part, _ in parts for record in part]
+        end = parts[-1][1] if parts else 0
+        wanted = [[image.path, image.mark.size, image.mark.mtime] for image in images[: len(records)]]
+        if [[record["path"], *record["mark"][:2]] for record in records] != wanted:
+            records, end = [], 0
+        with self.path.open("ab") as file:
+            file.truncate(end)
+        return records
+
+    def keep(self, records: Sequence[dict[str, Any]], now: bool = False) -> None:
+        """Take the records of the crops that were added; every few seconds, or ``now``, all goes to the disk."""
+        self._records += records
+        if not (now or time.monotonic() - self._kept_at >= self._seconds):
+            return
+        head = {"records": self._records, "crops": [(name, len(data), about) for name, data, about in self._crops]}
+        with self.path.open("ab") as file:
+            file.write(json.dumps(head, separators=(",", ":")).encode("ascii") + b"\n")
+            file.writelines(data for _, data, _ in self._crops)
+            file.flush()
+            os.fsync(file.fileno())
+        self._records, self._crops, self._kept_at = [], [], time.monotonic()
+
+    def fill(self, pack: PackedCrops) -> None:
+        """Hand over all crops, in order."""
+        for _, crops, _ in self._parts():
+            for name, data, about in crops:
+                pack.add(name, data, about)
+
+    def remove(self) -> None:
+        """The pack is whole: what was kept is needed no more."""
+        self.path.unlink(missing_ok=True)
+
+    def _parts(self) -> Iterator[tuple[list[dict[str, Any]], list[tuple[str, bytes, dict[str, Any]]], int]]:
+        """Records, crops and the position behind them, of all that was kept whole."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            while head := file.readline():
+                try:
+                    told = json.loads(head)
+                    crops = [(name, _exactly(file, size), about) for name, size, about in told["crops"]]
+                except (ValueError, KeyError, TypeError, EOFError):
+                    return
+                yield told["records"], crops, file.tell()
+
+
+def _exactly(file: BinaryIO, size: int) -> bytes:
+    data = file.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data
