@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-STEP_SECONDS = 5.0
+KEEP_SECONDS = 5.0
 """After so long, at the end of a batch, what was embedded is kept: no more is lost when the work is cut off."""
 
 
@@ -31,7 +31,7 @@ class BegunFile:
     def add(self, table: pa.Table) -> None:
         """Take a table; every few seconds those that were taken go to the disk."""
         self._tables.append(table)
-        if time.monotonic() - self._kept_at < STEP_SECONDS:
+        if time.monotonic() - self._kept_at < KEEP_SECONDS:
             return
         if self._stream is None:
             self._folder.mkdir(parents=True, exist_ok=True)

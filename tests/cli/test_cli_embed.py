@@ -134,7 +134,7 @@ def test_eval_errors_are_one_line(faces, pairs, model, tmp_path):
 
 def test_cut_off_it_goes_on_in_steps_of_time(faces, model, tmp_path, monkeypatch):
     """What was embedded before a kill is taken over, and the file is the one of a run that was left alone."""
-    monkeypatch.setattr("facepipe.embedding.begun_file.STEP_SECONDS", 0.0)
+    monkeypatch.setattr("facepipe.embedding.begun_file.KEEP_SECONDS", 0.0)
     monkeypatch.setattr("facepipe.pipeline.STEP", 2)
     words = ["embed", faces, "-m", model, "--already-aligned", "-o"]
     assert run(*words, tmp_path / "alone.parquet").code == 0
@@ -170,7 +170,7 @@ def test_cut_off_it_goes_on_in_steps_of_time(faces, model, tmp_path, monkeypatch
 
 
 def test_what_was_begun_otherwise_is_forgotten(faces, model, tmp_path, monkeypatch):
-    monkeypatch.setattr("facepipe.embedding.begun_file.STEP_SECONDS", 0.0)
+    monkeypatch.setattr("facepipe.embedding.begun_file.KEEP_SECONDS", 0.0)
     out = tmp_path / "out.parquet"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(EmbeddingsWriter, "__exit__", lambda self, *_: self._begun.close())
