@@ -17,6 +17,7 @@ LENGTH = 80
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_a_rank_that_is_killed(tmp_path):
     data, recipe, run = write_folders(tmp_path / "faces"), write_recipe(tmp_path / "tiny.toml"), tmp_path / "run"
     words = [f"schedule.length={LENGTH}", "schedule.milestones=[]", "loop.checkpoint_every=3"]
