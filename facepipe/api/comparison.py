@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from facepipe.api.face import Face, faces_of
+from facepipe.api.in_words import caption, probability_line
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.errors import ImageError, ModelError
 from facepipe.parameters import parameter
@@ -15,6 +16,7 @@ from facepipe.pipeline import CroppedImage, ReadImage
 from facepipe.protocols.risk.face_confidence import confidences_of_faces
 from facepipe.protocols.risk.stated_probability import stated_probability
 from facepipe.score import SCORES, score_pairs
+from facepipe.shown import shown
 from facepipe.zoo import MatchRate, Population, match_rates
 
 USUAL_FAR = 1e-3
@@ -112,6 +114,19 @@ class Comparison:
     views: tuple[CroppedImage, CroppedImage] = field(repr=False)
     images: tuple[ReadImage, ReadImage] | None = field(default=None, repr=False)
 
+    def __str__(self) -> str:
+        """The answer in words, as ``facepipe compare`` begins."""
+        answer = self.to_dict()
+        lines = [f"{shown(self.photos[0])} and {shown(self.photos[1])}", caption(answer)]
+        return "\n".join([*lines, probability_line(answer)] if "probability" in answer else lines)
+
+    def __repr__(self) -> str:
+        """Without the arrays of the faces, and in digits that can be read."""
+        figures = [f"score={self.score:.4g}", f"threshold={self.threshold:.4g}", f"far={self.far}"]
+        figures.append(f"probability={self.probability}")  # not rounded, or it would say 1
+        about = [f"photos={self.photos!r}", f"model={self.model!r}"]
+        return f"Comparison(verdict={self.verdict!r}, kind={self.kind!r}, {', '.join(figures + about)})"
+
     def picture(self, caption: str = "", crops: bool = False) -> np.ndarray:
         """Both photos side by side with boxes and landmarks, uint8 H×W×3 RGB.
 
@@ -175,6 +190,11 @@ class Comparisons:
 
     made: tuple[Comparison, ...]
     failed: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        """Each comparison in words, and each photo that failed."""
+        failed = [f"{shown(path)}: {reason}" for path, reason in self.failed]
+        return "\n\n".join([*map(str, self.made), *failed])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values: ``comparisons``, and ``failed`` with ``path`` and ``error``."""

@@ -34,6 +34,16 @@ class Face:
     kappa: float | None = None
     sigma2: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        """The box in tenths of a pixel, and of arrays how large they are."""
+        parts = ["aligned crop"] if self.box is None else [f"box=({', '.join(f'{side:.1f}' for side in self.box)})"]
+        parts += [] if self.box is None else [f"score={self.score:.4f}"]
+        parts += [] if self.crop is None else [f"crop={self.crop.shape[1]}×{self.crop.shape[0]}"]
+        parts += [] if self.embedding is None else [f"embedding of {len(self.embedding)}"]
+        parts += [] if self.kappa is None else [f"kappa={self.kappa:.4g}"]
+        parts += [] if self.sigma2 is None else [f"sigma2 of {len(self.sigma2)}"]
+        return f"Face({', '.join(parts)})"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, the crop left out."""
         values: dict[str, Any] = {

@@ -2,31 +2,16 @@
 
 from typing import Any
 
+from facepipe.api.in_words import caption, percent, probability_line
 from facepipe.cli.screen import note, say
 from facepipe.cli.table import show_table
 from facepipe.shown import shown
 from facepipe.tables import Column
 
-WORDS = {
-    "same": "same person",
-    "doubtful": "passes the threshold, but more probably two people than one",
-    "not shown": "not shown to be the same person",
-    "different": "different people",
-}
 _SHORT = {"same": "same person", "doubtful": "doubtful", "not shown": "not shown", "different": "different people"}
 _AMONG = {"random": "at random", "alike": "who are alike"}
 _NAMED = 3  # photos that are named one by one
 CHILDREN = "children were not measured"
-
-
-def caption(answer: dict[str, Any]) -> str:
-    """The answer in one line."""
-    at = "" if answer["far"] is None else f" at FAR {answer['far']:g}"
-    alike = " among people who are alike" if answer["among"] == "alike" else ""
-    kind = "" if answer["kind"] == "cosine" else f"{answer['kind']} "
-    sign = "≥" if answer["same"] else "<"
-    words = f"{WORDS[answer['verdict']]}: {kind}score {answer['score']:.3f} {sign} {answer['threshold']:.3f}"
-    return f"{words}{at}{alike}"
 
 
 def show(answer: dict[str, Any]) -> None:
@@ -36,8 +21,7 @@ def show(answer: dict[str, Any]) -> None:
     colour = {"same": "green", "different": "red"}.get(answer["verdict"], "yellow")
     say(caption(answer), style=f"bold {colour}")
     if "probability" in answer:
-        line = f"  probability of one person: {_percent(answer['probability'])}, if it was {_percent(answer['prior'])}"
-        say(f"{line} before looking")
+        say(f"  {probability_line(answer)}")
     for account in answer["images"]:
         of = f"face {account['used']} of {account['faces']}" if "used" in account else "taken as an aligned crop"
         if account.get("search", PLAIN) != PLAIN:
@@ -62,7 +46,7 @@ def show_many(answers: list[dict[str, Any]], all_pairs: bool) -> None:
     rows = []
     for answer in sorted(answers, key=lambda one: -one["score"]):
         names = [account["path"] for account in answer["images"]]
-        chance = _percent(answer["probability"]) if "probability" in answer else "–"
+        chance = percent(answer["probability"]) if "probability" in answer else "–"
         verdict = _SHORT[answer["verdict"]]
         rows.append((f"{answer['score']:.3f}", verdict, chance, *(names if all_pairs else names[1:])))
     against = "" if all_pairs else f"{first['images'][0]['path']} against {len(answers)} photos"
@@ -100,15 +84,6 @@ def _show_rates(measured: dict[str, Any]) -> None:
     say(line)
     if measured["alike"]:
         say(f"  alike: {measured['alike']['measured_on']}")
-
-
-def _percent(share: float) -> str:
-    """As many digits as tell it from certainty, at most two after the point."""
-    if share >= 0.9999:
-        return "over 99.99 %"
-    if share < 0.0001:
-        return "under 0.01 %"
-    return f"{100 * share:.2f} %" if min(share, 1 - share) < 0.01 else f"{100 * share:.3g} %"
 
 
 def _sure(account: dict[str, Any]) -> str:

@@ -47,7 +47,7 @@ class Result:
 
     protocol: str
     settings: dict[str, Any] = field(default_factory=dict)
-    outcomes: Outcomes | None = None
+    outcomes: Outcomes | None = field(default=None, repr=False)
     title: str = ""
 
     @property

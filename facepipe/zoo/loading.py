@@ -51,6 +51,10 @@ class Model:
     head: "UncertaintyHead | GraphHead | None" = None
     engine: str = "torch"
 
+    def __repr__(self) -> str:
+        """Which model, not its layers."""
+        return f"Model({self.identity!r}, engine={self.engine!r}, device={str(self.device)!r})"
+
     @property
     def is_onnx(self) -> bool:
         """Whether the weights are an ONNX file: then the network has no parameters, and float32 only."""

@@ -16,6 +16,7 @@ import facepipe
 from facepipe.api.comparison import Decide
 from facepipe.errors import ImageError, NoFaceError
 from facepipe.images import write_rgb
+from facepipe.zoo import DEFAULT
 
 NAMES = ["Comparison", "Face", "Pipeline", "align", "compare", "detect", "embed", "identify", "load"]
 
@@ -82,6 +83,41 @@ def test_compare_is_what_the_command_line_says(photo, astronaut, tmp_path):
     told = run("compare", photo, mirrored, "--json").json
     assert json.loads(json.dumps(answer.to_dict())) == told
     assert answer.same and answer.verdict == "same" and told["far"] == answer.far == 1e-3
+
+
+def test_a_printed_comparison_is_what_the_command_line_says_first(photo, astronaut, tmp_path):
+    mirrored = tmp_path / "mirrored.png"
+    write_rgb(mirrored, astronaut[:, ::-1])
+    answer = facepipe.compare(photo, str(mirrored))
+    names, *lines = str(answer).splitlines()
+    assert names == f"{photo} and {mirrored}"
+    said = [line.strip() for line in run("compare", photo, mirrored).out.splitlines()]
+    assert lines == said[: len(lines)] and lines[0].startswith("same person: score ")
+    assert f"{answer.score:.3f} ≥ {answer.threshold:.3f}" in lines[0] and "probability" in lines[1]
+    assert "\n" not in repr(answer) and f"probability={answer.probability}" in repr(answer)
+
+
+@pytest.mark.parametrize("given", ["compare", "compare_many", "detect", "embed", "embed_many", "load"])
+def test_what_is_printed_has_no_arrays(photo, given):
+    pipeline = facepipe.Pipeline()
+    results = {
+        "compare": lambda: pipeline.compare(photo, photo),
+        "compare_many": lambda: pipeline.compare_many([photo, photo]),
+        "detect": lambda: pipeline.detect(photo),
+        "embed": lambda: pipeline.embed(photo),
+        "embed_many": lambda: list(pipeline.embed_many([photo])),
+        "load": lambda: facepipe.load(DEFAULT),
+    }
+    value = results[given]()
+    for text in (repr(value), str(value)):
+        assert "array(" not in text and "dtype" not in text and len(text) < 1000, text
+
+
+def test_a_face_says_how_large_its_arrays_are():
+    box, crop = np.array([1.04, 2, 30.5, 40], np.float32), np.zeros((112, 96, 3), np.uint8)
+    face = facepipe.Face(box, np.zeros((5, 2)), 0.98765, crop, np.ones(7), 812.345)
+    assert repr(face) == "Face(box=(1.0, 2.0, 30.5, 40.0), score=0.9877, crop=96×112, embedding of 7, kappa=812.3)"
+    assert repr(facepipe.Face(None, None, float("nan"))) == "Face(aligned crop)"
 
 
 def test_a_score_at_the_threshold_is_the_same_person(astronaut):

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facepipe.api.in_words import caption
 from facepipe.cli import options
 from facepipe.cli.choices import deciding_score
 from facepipe.cli.door import PICTURES, Output, door
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.photo_type import PHOTO
 from facepipe.cli.screen import note, print_json
-from facepipe.cli.verdict import caption, show, show_many
+from facepipe.cli.verdict import show, show_many
 
 if TYPE_CHECKING:
     from facepipe.api.comparison import Comparison, Comparisons

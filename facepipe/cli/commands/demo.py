@@ -23,8 +23,9 @@ PHOTOS = {
 @door(Output("out", PICTURES))
 def command(out: Path, model: str | None, device: str) -> None:
     """Detect, align and compare two faces that installed packages carry, with the model that ships."""
+    from facepipe.api.in_words import caption
     from facepipe.api.pipeline import Pipeline
-    from facepipe.cli.verdict import caption, show
+    from facepipe.cli.verdict import show
     from facepipe.images import write_rgb
     from facepipe.zoo import DEFAULT
 

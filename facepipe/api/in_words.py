@@ -1,0 +1,35 @@
+"""What a comparison says, in words: on the screen, below a picture and from `print`."""
+
+from typing import Any
+
+VERDICTS = {
+    "same": "same person",
+    "doubtful": "passes the threshold, but more probably two people than one",
+    "not shown": "not shown to be the same person",
+    "different": "different people",
+}
+
+
+def caption(answer: dict[str, Any]) -> str:
+    """`Comparison.to_dict` in one line: the verdict, and the score beside its threshold."""
+    at = "" if answer["far"] is None else f" at FAR {answer['far']:g}"
+    alike = " among people who are alike" if answer["among"] == "alike" else ""
+    kind = "" if answer["kind"] == "cosine" else f"{answer['kind']} "
+    sign = "≥" if answer["same"] else "<"
+    words = f"{VERDICTS[answer['verdict']]}: {kind}score {answer['score']:.3f} {sign} {answer['threshold']:.3f}"
+    return f"{words}{at}{alike}"
+
+
+def probability_line(answer: dict[str, Any]) -> str:
+    """The probability of an answer that has one, and from which it started."""
+    line = f"probability of one person: {percent(answer['probability'])}, if it was {percent(answer['prior'])}"
+    return f"{line} before looking"
+
+
+def percent(share: float) -> str:
+    """As many digits as tell it from certainty, at most two after the point."""
+    if share >= 0.9999:
+        return "over 99.99 %"
+    if share < 0.0001:
+        return "under 0.01 %"
+    return f"{100 * share:.2f} %" if min(share, 1 - share) < 0.01 else f"{100 * share:.3g} %"
