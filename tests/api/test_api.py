@@ -106,7 +106,7 @@ def test_what_is_printed_has_no_arrays(photo, given):
         "detect": lambda: pipeline.detect(photo),
         "embed": lambda: pipeline.embed(photo),
         "embed_many": lambda: list(pipeline.embed_many([photo])),
-        "load": lambda: facepipe.load(DEFAULT),
+        "load": lambda: facepipe.load(DEFAULT, engine="onnx"),
     }
     value = results[given]()
     for text in (repr(value), str(value)):
