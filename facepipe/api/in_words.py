@@ -2,7 +2,7 @@
 
 from typing import Any
 
-VERDICTS = {
+VERDICT_WORDS = {
     "same": "same person",
     "doubtful": "passes the threshold, but more probably two people than one",
     "not shown": "not shown to be the same person",
@@ -16,17 +16,17 @@ def caption(answer: dict[str, Any]) -> str:
     alike = " among people who are alike" if answer["among"] == "alike" else ""
     kind = "" if answer["kind"] == "cosine" else f"{answer['kind']} "
     sign = "≥" if answer["same"] else "<"
-    words = f"{VERDICTS[answer['verdict']]}: {kind}score {answer['score']:.3f} {sign} {answer['threshold']:.3f}"
+    words = f"{VERDICT_WORDS[answer['verdict']]}: {kind}score {answer['score']:.3f} {sign} {answer['threshold']:.3f}"
     return f"{words}{at}{alike}"
 
 
 def probability_line(answer: dict[str, Any]) -> str:
     """The probability of an answer that has one, and from which it started."""
-    line = f"probability of one person: {percent(answer['probability'])}, if it was {percent(answer['prior'])}"
+    line = f"probability of one person: {probability_text(answer['probability'])}, if it was {probability_text(answer['prior'])}"
     return f"{line} before looking"
 
 
-def percent(share: float) -> str:
+def probability_text(share: float) -> str:
     """As many digits as tell it from certainty, at most two after the point."""
     if share >= 0.9999:
         return "over 99.99 %"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from facepipe.api.in_words import caption, percent, probability_line
+from facepipe.api.in_words import caption, probability_line, probability_text
 from facepipe.cli.screen import note, say
 from facepipe.cli.table import show_table
 from facepipe.shown import shown
@@ -46,7 +46,7 @@ def show_many(answers: list[dict[str, Any]], all_pairs: bool) -> None:
     rows = []
     for answer in sorted(answers, key=lambda one: -one["score"]):
         names = [account["path"] for account in answer["images"]]
-        chance = percent(answer["probability"]) if "probability" in answer else "–"
+        chance = probability_text(answer["probability"]) if "probability" in answer else "–"
         verdict = _SHORT[answer["verdict"]]
         rows.append((f"{answer['score']:.3f}", verdict, chance, *(names if all_pairs else names[1:])))
     against = "" if all_pairs else f"{first['images'][0]['path']} against {len(answers)} photos"
