@@ -22,8 +22,8 @@ def caption(answer: dict[str, Any]) -> str:
 
 def probability_line(answer: dict[str, Any]) -> str:
     """The probability of an answer that has one, and from which it started."""
-    line = f"probability of one person: {probability_text(answer['probability'])}, if it was {probability_text(answer['prior'])}"
-    return f"{line} before looking"
+    after, before = probability_text(answer["probability"]), probability_text(answer["prior"])
+    return f"probability of one person: {after}, if it was {before} before looking"
 
 
 def probability_text(share: float) -> str:
