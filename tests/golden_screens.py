@@ -1,8 +1,8 @@
 """What every command shows on terminals of 60, 80 and 120 columns, on a small world of its own.
 
 ``SCREENS`` has a command line or more for each command of facepipe; ``screen`` shows one. Golden copies, to be read by
-eye, lie in ``tests/cli/golden``; ``python tests/golden_screens.py`` writes them anew, where a change of what commands
-show is meant.
+eye, lie in ``tests/cli/golden``, those of help pages in ``tests/cli/golden/help``; ``python tests/golden_screens.py``
+writes them anew, where a change of what commands show is meant.
 """
 
 import os
@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from cli_commands import ALL
 from cli_run import shown_on_terminal, tiny_model
 from eval_cases import write_cases
 from train_tiny import write_folders, write_recipe
@@ -26,6 +27,8 @@ from facepipe.zoo import Probability, read_card, save_card
 
 WIDTHS = (60, 80, 120)
 GOLDEN = Path(__file__).parent / "cli" / "golden"
+HELP = "help"
+GROUPS = ("", *sorted({name.split()[0] for name in ALL if " " in name}))
 LONG = "people/Somebody with a long name/Cy (holiday in the mountains, second day).png"
 MODEL = ["-m", "models/tiny"]
 CROPS = [*MODEL, "--already-aligned"]
@@ -213,6 +216,9 @@ def write_screens(folder: Path) -> None:
             (folder / file_name(command)).write_text(all_screens(command, lines, cases))
         os.chdir("/")
         shutil.rmtree(root, ignore_errors=True)
+    (folder / HELP).mkdir(exist_ok=True)
+    for command in (*GROUPS, *ALL):
+        (folder / HELP / file_name(command or "facepipe")).write_text(help_pages(command))
 
 
 def all_screens(command: str, lines: list[list[str]], cases: dict[str, list[object]]) -> str:
@@ -222,6 +228,16 @@ def all_screens(command: str, lines: list[list[str]], cases: dict[str, list[obje
         parts.append(f"{'=' * (width - 4)} {width}\n")
         parts += [screen(command, words, width, cases) for words in lines]
     return "".join(parts)
+
+
+def help_pages(command: str) -> str:
+    """What ``--help`` shows at all widths; the empty name is that of facepipe itself."""
+    pages = []
+    for width in WIDTHS:
+        told = shown_on_terminal(width, *command.split(), "--help")
+        assert told.code == 0
+        pages.append(f"{'=' * (width - 4)} {width}\n{told.out}")
+    return "".join(pages)
 
 
 def file_name(command: str) -> str:

@@ -5,13 +5,36 @@ PyTorch alone takes longer to import than ``facepipe --help`` may take.
 
 import click
 
+from facepipe.cli.help_text import HelpContext
 from facepipe.errors import FacepipeError
 from facepipe.nearest import nearest
 from facepipe.registry import FileRegistry
 
+_LONG = 1000
+"""Characters of a first sentence: none is cut."""
+
 
 class Group(click.Group):
-    """Says which command was meant by a name that is none."""
+    """Suggests the command that was meant by a mistyped name; its help pages are laid out by `HelpContext`."""
+
+    context_class = HelpContext
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, or None when there is none of that name."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            command.context_class = HelpContext
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, each with its first sentence in full."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.summaries(ctx).items()))
+
+    def summaries(self, ctx: click.Context) -> dict[str, str]:
+        """Command → what it does, in one sentence."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        return {name: command.get_short_help_str(_LONG) for name, command in commands.items() if command is not None}
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -47,12 +70,13 @@ class LazyGroup(Group):
         """The command, or None when there is none of that name."""
         if cmd_name not in self.registry:
             return None
-        return self.registry[cmd_name]
+        command = self.registry[cmd_name]
+        command.context_class = HelpContext
+        return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(self.lines().items()))
+    def summaries(self, ctx: click.Context) -> dict[str, str]:  # noqa: ARG002
+        """`lines`: no command is imported for them."""
+        return self.lines()
 
 
 def command_files(folder: str, *first: str) -> FileRegistry[click.Command]:

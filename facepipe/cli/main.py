@@ -10,6 +10,7 @@ import click
 
 from facepipe import __version__
 from facepipe.cli import logs
+from facepipe.cli.help_text import WIDEST
 from facepipe.cli.interrupted import how_to_go_on
 from facepipe.cli.lazy_group import LazyGroup, command_files
 from facepipe.cli.process import Output, Terminated, end_on_signals, end_process, open_missing_streams
@@ -31,7 +32,11 @@ COMMANDS = command_files(
 """The commands: a file each."""
 
 
-@click.group(cls=LazyGroup, commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    commands=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
+)
 @click.version_option(__version__, prog_name="facepipe")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error; works behind any command too.")
 @click.option(

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
+from click.shell_completion import CompletionItem
 
 from facepipe.files.stored import as_path, is_stored
 
@@ -27,6 +28,12 @@ class PhotoType(click.ParamType):
             return RemotePhoto(STDIN if text == "-" else text)
         return as_path(text)
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str  # noqa: ARG002
+    ) -> list[CompletionItem]:
+        """Files and folders."""
+        return _files(incomplete)
+
     def _local(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         parts = urlsplit(text)
         if parts.netloc not in ("", "localhost"):
@@ -34,6 +41,16 @@ class PhotoType(click.ParamType):
         from urllib.request import url2pathname  # it brings http.client
 
         return url2pathname(parts.path)
+
+
+class MediaType(click.types.StringParamType):
+    """A text that is nearly always a path: that of a photo, a folder or a video."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str  # noqa: ARG002
+    ) -> list[CompletionItem]:
+        """Files and folders."""
+        return _files(incomplete)
 
 
 class StoredType(click.Path):
@@ -54,7 +71,13 @@ class OutputType(click.Path):
         return super().convert(value, param, ctx)
 
 
+def _files(incomplete: str) -> list[CompletionItem]:
+    """What makes a shell complete paths."""
+    return [CompletionItem(incomplete, type="file")]
+
+
 PHOTO = PhotoType()
+MEDIA = MediaType()
 STORED = StoredType(path_type=Path)
 STORED_OUTPUT = StoredType(path_type=Path)
 OUTPUT = OutputType(path_type=Path)

@@ -1,13 +1,22 @@
 """``facepipe completion``: scripts of three shells, and what they are told when they ask."""
 
+import os
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import click
 import pytest
+from cli_commands import ALL, DOORS
 from cli_run import run
 
+from facepipe.cli.completion import SHELLS
 from facepipe.cli.main import COMMANDS
 from facepipe.cli.named import ABLATION, MODEL, RECIPE, WEIGHTS
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def completed(monkeypatch, capsys, *words):
@@ -32,10 +41,71 @@ def test_another_shell_is_refused():
     assert "'tcsh' is not one of 'bash', 'zsh', 'fish'" in run("completion", "tcsh").err
 
 
-def test_bash_takes_the_script():
-    script = run("completion", "bash").out
-    ended = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True)
+@pytest.fixture(scope="module")
+def command(tmp_path_factory):
+    """A folder with an executable ``facepipe`` and the scripts of the shells; two photos are there too."""
+    folder = tmp_path_factory.mktemp("shells")
+    (folder / "facepipe").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m facepipe "$@"\n')
+    (folder / "facepipe").chmod(0o755)
+    for name in ("photo1.jpg", "photo2.jpg"):
+        (folder / name).touch()
+    for shell in SHELLS:
+        (folder / f"script.{shell}").write_text(run("completion", shell).out)
+    return folder
+
+
+# Shell → how a script asks it to complete its arguments. Outside of an interactive line bash and zsh refuse the
+# builtins that pass on what was found, so that functions stand in for these, and print it; fish can be asked as it is.
+ASK = {
+    "bash": """
+        source script.bash; complete -p facepipe | grep -q _facepipe_completion || exit 1
+        compopt() { echo "files"; }
+        COMP_WORDS=(facepipe "$@"); COMP_CWORD=$#
+        _facepipe_completion facepipe; printf '%s\\n' "${COMPREPLY[@]}"
+    """,
+    "zsh": """
+        compdef() { registered=$2 }
+        _describe() { print -l -- ${(P)3} }
+        compadd() { print -l -- ${(P)@[-1]} }
+        _path_files() { print files }
+        source ./script.zsh; [[ $registered == facepipe ]] || exit 1
+        words=(facepipe "$@"); CURRENT=$#words; _facepipe_completion
+    """,
+    "fish": 'source script.fish; complete -C "facepipe $argv"',
+}
+OPTIONS = {"bash": ["--norc"], "zsh": ["-f"], "fish": ["--no-config"]}
+
+
+def offered(shell, folder, *words):
+    """What a shell would offer for the last word, without descriptions."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    environment = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    # As $0 bash and zsh take the word behind the script.
+    zeroth = [] if shell == "fish" else ["shell"]
+    asked = [shell, *OPTIONS[shell], "-c", ASK[shell], *zeroth, *words]
+    ended = subprocess.run(asked, cwd=folder, env=environment, text=True, capture_output=True)
     assert (ended.returncode, ended.stderr) == (0, "")
+    return {re.split(r"[:\t]", line)[0] for line in ended.stdout.splitlines() if line}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_shells_complete(shell, command):
+    assert offered(shell, command, "comp") == {"compare", "completion"}
+    assert offered(shell, command, "compare", "-m", "facepipe-mob") == {"facepipe-mobilenet"}
+    assert offered(shell, command, "eval", "lf") == {"lfw"}
+    files = {"photo1.jpg", "photo2.jpg"} if shell == "fish" else {"files"}
+    assert offered(shell, command, "compare", "photo1.jpg", "phot") == files
+
+
+def test_whatever_takes_a_path_completes_it():
+    """Photos, media and folders too: in fish and zsh nothing else would offer files."""
+    for name, line in ALL.items():
+        for parameter in line.params:
+            takes = parameter.name in (*DOORS[name].reads, *DOORS[name].there)
+            if takes or isinstance(parameter.type, click.Path):
+                kinds = {item.type for item in parameter.type.shell_complete(click.Context(line), parameter, "no-name")}
+                assert kinds <= {"file", "dir"} and kinds, (name, parameter.name)
 
 
 def test_commands_models_and_recipes(monkeypatch, capsys):

@@ -5,8 +5,10 @@ from contextlib import chdir
 
 import pytest
 from cli_commands import ALL
-from golden_screens import GOLDEN, SCREENS, WIDTHS, all_screens, file_name, write_world
+from golden_screens import GOLDEN, GROUPS, HELP, SCREENS, WIDTHS, all_screens, file_name, help_pages, write_world
 
+PAGES = (*GROUPS, *ALL)
+"""Whatever has a ``--help``."""
 LONGEST_BROKEN = 24
 """Letters of a word that has a line of prose to itself, however narrow the screen."""
 
@@ -21,13 +23,30 @@ def cases(tmp_path_factory):
 
 def test_no_command_is_forgotten():
     assert set(SCREENS) == set(ALL)
-    assert {path.name for path in GOLDEN.iterdir()} == set(map(file_name, SCREENS))
+    assert {path.name for path in GOLDEN.glob("*.txt")} == set(map(file_name, SCREENS))
+    assert {path.name for path in (GOLDEN / HELP).iterdir()} == {file_name(name or "facepipe") for name in PAGES}
 
 
 @pytest.mark.parametrize("command", SCREENS)
 def test_screens(cases, command):
     wanted = (GOLDEN / file_name(command)).read_text(encoding="utf-8")
     assert all_screens(command, SCREENS[command], cases) == wanted
+
+
+@pytest.mark.parametrize("command", PAGES)
+def test_help_pages(command):
+    wanted = (GOLDEN / HELP / file_name(command or "facepipe")).read_text(encoding="utf-8")
+    assert help_pages(command) == wanted
+
+
+@pytest.mark.parametrize("command", PAGES)
+def test_help_pages_cut_nothing(command):
+    """No line is wider than the screen, no sentence ends in an ellipsis, and no word is torn at its hyphen."""
+    parts = re.split(r"^=+ (\d+)\n", help_pages(command), flags=re.M)
+    for width, text in zip(parts[1::2], parts[2::2], strict=True):
+        lines = [line for line in text.splitlines() if not line.startswith(("Usage:", "  -"))]
+        assert not [line for line in lines if len(line) > int(width) and len(line.split()) > 1]
+        assert not [line for line in lines if re.search(r"\w(-|\.\.\.)$", line)]
 
 
 def test_no_table_is_wider_than_its_screen_but_for_a_path():

@@ -17,7 +17,7 @@ from facepipe.cli.face_tools import FaceTools, turning_face_tools
 from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.made import is_store, is_summary
 from facepipe.cli.mixed import tell_mixed
-from facepipe.cli.photo_type import PHOTO
+from facepipe.cli.photo_type import MEDIA, PHOTO
 from facepipe.cli.screen import note
 from facepipe.errors import DatasetError
 from facepipe.files import require_apart
@@ -41,7 +41,7 @@ def _gallery_last(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("identify")
-@click.argument("media", nargs=-1, required=True)
+@click.argument("media", nargs=-1, required=True, type=MEDIA)
 @click.argument("gallery", type=click.Path())  # a text: an address may stand here, which is no path
 @options.fpir("Share of faces of strangers that may get a name, over the whole gallery.", options.Number())
 @options.among
