@@ -29,6 +29,9 @@ _ADVICE = {
     "strangers": "make it with 'facepipe embed IMAGES -o {path}'",
     "gallery": "make a gallery with 'facepipe gallery build DIR {path}'",
     "galleries": "make a gallery with 'facepipe gallery build DIR {path}'",
+    "lists": "it belongs to the protocol's lists",
+    "files": "make it with 'facepipe eval ... --json > {path}'",
+    "others": "make it with 'facepipe eval risk ... --json > {path}'",
 }
 """What to do about a file that is missing, by the name of the parameter."""
 
@@ -75,24 +78,25 @@ class Output:
 class Door:
     """What a command reads and writes, by the names of its parameters.
 
-    What is in ``there`` must exist; of what is in ``walks``, all pictures below a folder are read.
+    Whatever it reads must exist, but for what is in ``optional``; of what is in ``walks``, all pictures below a folder
+    are read.
     """
 
     reads: tuple[str, ...]
     writes: tuple[Output, ...]
-    there: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     walks: tuple[str, ...] = ()
 
 
 def door(
-    *writes: Output, reads: tuple[str, ...] = (), there: tuple[str, ...] = (), walks: tuple[str, ...] = ()
+    *writes: Output, reads: tuple[str, ...] = (), optional: tuple[str, ...] = (), walks: tuple[str, ...] = ()
 ) -> Callable[[F], F]:
     """Declare a command's inputs and outputs, and compare them before it runs.
 
     It stands above decorators that put parameters together, so that it sees them as they are given. A command that
     writes files, or has a parameter ``overwrite``, gets the option ``--overwrite`` unless it has one of its own.
     """
-    declared = Door(reads, writes, there, walks)
+    declared = Door(reads, writes, optional, walks)
 
     def decorate(command: F) -> F:
         wants = "overwrite" in signature(command).parameters
@@ -103,7 +107,7 @@ def door(
         def wrapped(**words: Any) -> Any:
             overwrite = bool(words.get("overwrite")) if wants else bool(words.pop("overwrite", False))
             _refuse_what_is_no_file(declared, words)
-            _require_there(declared, words)
+            _require_inputs(declared, words)
             _compare(declared, words, overwrite)
             with ExitStack() as held:
                 for path in _to_lock(declared, words):
@@ -119,11 +123,14 @@ def door(
     return decorate
 
 
-def _require_there(declared: Door, words: dict[str, Any]) -> None:
-    """What is missing is told at once, not after a model was loaded."""
+def _require_inputs(declared: Door, words: dict[str, Any]) -> None:
+    """A missing file is refused at once, not after a model was loaded."""
     from facepipe.images import is_there
 
-    for name in declared.there:
+    changed = [output.parameter for output in declared.writes if output.changes]
+    for name in (*declared.reads, *changed):
+        if name in declared.optional:
+            continue
         for path in _paths(words[name]):
             if not is_there(path) and not _no_file(path):
                 advice = _ADVICE.get(name, "check the path").format(path=path)
@@ -193,11 +200,22 @@ def _compare_file(
 
 
 def _paths(value: Any) -> Iterator[Path]:
-    if isinstance(value, str | Path):
-        yield value if isinstance(value, Path) else Path(value)
+    if isinstance(value, Path):
+        yield value
+    elif isinstance(value, str):
+        yield from _local(value)
     elif value is not None:
         for each in value:
             yield from _paths(each)
+
+
+def _local(source: str) -> Iterator[Path]:
+    """The path that a text names, if it is not standard input, a camera or the address of a stream."""
+    from facepipe.identification.video import is_camera, is_url, local_path
+
+    path = local_path(source)
+    if path != "-" and not is_camera(path) and not is_url(path):
+        yield Path(path)
 
 
 def _check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:

@@ -102,7 +102,7 @@ def test_whatever_takes_a_path_completes_it():
     """Photos, media and folders too: in fish and zsh nothing else would offer files."""
     for name, line in ALL.items():
         for parameter in line.params:
-            takes = parameter.name in (*DOORS[name].reads, *DOORS[name].there)
+            takes = parameter.name in DOORS[name].reads
             if takes or isinstance(parameter.type, click.Path):
                 kinds = {item.type for item in parameter.type.shell_complete(click.Context(line), parameter, "no-name")}
                 assert kinds <= {"file", "dir"} and kinds, (name, parameter.name)

@@ -75,9 +75,8 @@ def test_nothing_readable_is_exit_2(photos, tmp_path):
     assert "no images in it" in refused("detect", tmp_path)
 
 
-def test_a_missing_path_does_not_stop_the_others(photos):
-    lines = run("detect", photos / "missing.jpg", photos / "one.png", "--json").lines
-    assert "no such file" in lines[0]["error"] and lines[1]["faces"]
+def test_a_missing_path_is_refused_before_the_others_are_read(photos):
+    assert "no such file" in refused("detect", photos / "one.png", photos / "missing.jpg", "--json")
 
 
 def test_long_names_stay_on_one_line(tmp_path):

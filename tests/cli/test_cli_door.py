@@ -213,6 +213,7 @@ def test_identify_compares_the_copy_that_it_draws(tmp_path, name, kind):
 
 def test_one_file_for_two_outputs(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"x")
+    (tmp_path / "p.txt").write_bytes(b"x")
     ended = run("identify", tmp_path / "a.jpg", tmp_path / "a.jpg", "--summary", tmp_path / "no" / "s.json")
     assert ended.code == 2 and not (tmp_path / "no" / "s.json").exists()
     told = refused("eval", "risk", tmp_path, "--pairs", tmp_path / "p.txt", "--plot", tmp_path / "x.png",
@@ -224,3 +225,30 @@ def test_one_file_for_two_outputs(tmp_path):
 def test_no_option_stands_twice_in_one_command(name):
     names = [word for parameter in ALL[name].params for word in (*parameter.opts, *parameter.secondary_opts)]
     assert len(names) == len(set(names))
+
+
+INPUTS = [
+    (name, read)
+    for name, door in DOORS.items()
+    for read in (*door.reads, *(output.parameter for output in door.writes if output.changes))
+    if read not in door.optional
+]
+
+
+@pytest.mark.parametrize(("name", "read"), INPUTS)
+def test_what_is_missing_is_refused_before_anything_else(monkeypatch, tmp_path, other, name, read):
+    """One line that names it, and no model, detector or gallery is opened for it."""
+
+    def loaded(*_, **__):
+        raise AssertionError("loaded before the inputs were checked")
+
+    for place in ("zoo.load", "detection.create_detector", "identification.load_gallery", "embedding.load_embeddings"):
+        monkeypatch.setattr(f"facepipe.{place}", loaded)
+    gone = tmp_path / "gone.jpg"
+    assert refused(*words(name, {read: gone}, other)).startswith(f"{gone}: no such file or folder; ")
+    assert set(tmp_path.iterdir()) == {other}
+
+
+def test_the_door_checks_most_of_what_is_read():
+    assert len(INPUTS) >= 35
+    assert {name for name, door in DOORS.items() if door.optional} <= {"preprocess", "train", "ablate"}

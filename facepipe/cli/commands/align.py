@@ -33,7 +33,7 @@ _MOST_CHECKED = 8
 @strict_option
 @pages_option
 @options.as_json
-@door(Output("out"), reads=("paths",), there=("paths",), walks=("paths",))
+@door(Output("out"), reads=("paths",), walks=("paths",))
 def command(
     paths: tuple[Path, ...],
     out: Path,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @options.device
 @options.detection
 @options.as_json
-@door(reads=("images",), there=("images",), walks=("images",))
+@door(reads=("images",), walks=("images",))
 def command(
     images: Path | None,
     count: int,

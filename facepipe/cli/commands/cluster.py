@@ -43,7 +43,7 @@ _RATES = {"average": 1e-3, "dbscan": 1e-4, "hdbscan": 1e-3}
 @options.faces
 @face_tools
 @options.as_json
-@door(Output("sheets"), reads=("store", "root"), there=("store", "root"))
+@door(Output("sheets"), reads=("store", "root"))
 def command(
     store: Path,
     method: str,

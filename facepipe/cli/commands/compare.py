@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 @options.turning_detection
 @strict_option
 @options.as_json
-@door(Output("save", PICTURES), reads=("photos",), there=("photos",))
+@door(Output("save", PICTURES), reads=("photos",))
 def command(
     photos: tuple[Path, ...],
     model: str | None,

@@ -11,7 +11,6 @@ from facepipe.cli.copies import mirrored
 from facepipe.cli.door import Output, door
 from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.screen import note, print_json, progress, say
-from facepipe.errors import ImageError
 from facepipe.files import require_apart
 
 if TYPE_CHECKING:
@@ -57,14 +56,10 @@ def command(
     """
     from facepipe.detection import create_detector
     from facepipe.engines import choose_engine
-    from facepipe.images import is_there
     from facepipe.pipeline import read_batches
 
     inputs = Inputs(strict, pages)
-    missing = [path for path in paths if not is_there(path)]
-    if len(missing) == len(paths):
-        raise ImageError(f"{paths[0]}: no such file or folder; check the path")
-    found = _found(paths, missing, inputs)
+    found = inputs.images_by_root(*paths)
     files: Iterable[Path] = (path for _, path in found)
     copies: dict[Path, Path] = {}
     if save is not None:
@@ -97,12 +92,6 @@ def command(
     if failed == count:
         raise click.exceptions.Exit(2)
     inputs.end()
-
-
-def _found(paths: tuple[Path, ...], missing: list[Path], inputs: Inputs) -> Iterator[tuple[Path, Path]]:
-    """Root and image; a path that does not exist is told of like a file that cannot be read, and first."""
-    yield from ((path, path) for path in missing)
-    yield from inputs.images_by_root(*(path for path in paths if path not in missing))
 
 
 def _show(image: "ReadImage", faces: "Faces | None", engine: str, as_json: bool) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @turning_face_tools
 @strict_option
 @options.as_json
-@door(reads=("photo", "folder"), there=("photo", "folder"), walks=("folder",))
+@door(reads=("photo", "folder"), walks=("folder",))
 def command(
     photo: Path,
     folder: Path,

@@ -43,11 +43,7 @@ if TYPE_CHECKING:
 @turning_face_tools
 @strict_option
 @options.as_json
-@door(
-    Output("index", (".npy", ".faiss"), ours=is_index, shared=True),
-    reads=("query", "store"),
-    there=("query", "store"),
-)
+@door(Output("index", (".npy", ".faiss"), ours=is_index, shared=True), reads=("query", "store"))
 def command(
     query: Path,
     store: Path,

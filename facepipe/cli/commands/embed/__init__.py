@@ -56,7 +56,6 @@ if TYPE_CHECKING:
     Output("out", TABLES, ours=is_embeddings),
     Output("sheet", PICTURES),
     reads=("paths",),
-    there=("paths",),
     walks=("paths",),
 )
 def command(

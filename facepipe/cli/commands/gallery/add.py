@@ -23,7 +23,7 @@ from facepipe.cli.screen import note, progress
 @strict_option
 @pages_option
 @options.as_json
-@door(Output("gallery", TABLES, changes=True), reads=("images",), there=("images",), walks=("images",))
+@door(Output("gallery", TABLES, changes=True), reads=("images",), walks=("images",))
 def command(
     gallery: Path,
     images: tuple[Path, ...],

@@ -32,7 +32,6 @@ from facepipe.files import locked
 @door(
     Output("gallery", TABLES, add_with="facepipe gallery add", changed_with="update"),
     reads=("images",),
-    there=("images",),
     walks=("images",),
 )
 def command(

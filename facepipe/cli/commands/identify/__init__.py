@@ -76,7 +76,6 @@ def _gallery_last(command: Callable[..., Any]) -> Callable[..., Any]:
     Output("save", files=(*PICTURES, *FILMS)),
     Output("summary", (".json",), ours=is_summary),
     reads=("gallery", "media", "strangers"),
-    there=("gallery", "strangers"),
     walks=("media",),
 )
 def command(

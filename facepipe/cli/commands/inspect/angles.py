@@ -16,7 +16,7 @@ from facepipe.cli.screen import note, print_json, say
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the choice of pairs.")
 @options.identity_depth
 @options.as_json
-@door(Output("output", PLOTS), reads=("embeddings",), there=("embeddings",))
+@door(Output("output", PLOTS), reads=("embeddings",))
 def command(embeddings: Path, output: Path | None, pairs: int, seed: int, identity_depth: int, as_json: bool) -> None:
     """Show the angles within and between people.
 

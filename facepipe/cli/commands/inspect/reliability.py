@@ -18,7 +18,7 @@ from facepipe.cli.screen import note, print_json, say
 @click.option("--output", "-o", type=options.output_path, help="Write a plot.")
 @options.model
 @options.as_json
-@door(Output("output", PLOTS), reads=("embeddings", "pairs_file"), there=("embeddings",))
+@door(Output("output", PLOTS), reads=("embeddings", "pairs_file"))
 def command(
     embeddings: Path, pairs_file: Path, form: str, score: str, output: Path | None, model: str | None, as_json: bool
 ) -> None:
