@@ -15,7 +15,7 @@ from facepipe.detection import Detector, Faces
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.embedding.finding import joined_findings
 from facepipe.embedding.halves import fold_halves, has_halves
-from facepipe.embedding.precision import joined_precision
+from facepipe.embedding.precision import joined_record
 from facepipe.errors import EmbeddingsError
 from facepipe.pipeline import STEP, Cropper, Read, ReadImage, See, embed_batch, read_batches
 from facepipe.score import unit
@@ -56,7 +56,8 @@ def concatenate(parts: Sequence[Embeddings], halves: str = "keep") -> Embeddings
         mu=np.concatenate([unit(part.mu) for part in parts], axis=1).astype(np.float32),
         model="+".join(part.model for part in parts),
         flip=_flip([part.flip for part in parts]),
-        precision=joined_precision(part.precision for part in parts),
+        precision=joined_record(part.precision for part in parts),
+        engine=joined_record(part.engine for part in parts),
         findings=joined_findings(part.findings for part in parts),
         detected=np.all([part.detected for part in parts], axis=0),
         kappa=None,

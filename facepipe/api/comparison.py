@@ -10,6 +10,7 @@ import numpy as np
 from facepipe.api.face import Face, faces_of
 from facepipe.api.in_words import caption, probability_line
 from facepipe.embedding import Embedder, Embeddings
+from facepipe.embedding.finding import Finding
 from facepipe.errors import ImageError, ModelError
 from facepipe.parameters import parameter
 from facepipe.pipeline import CroppedImage, ReadImage
@@ -22,6 +23,7 @@ from facepipe.zoo import MatchRate, Population, match_rates
 USUAL_FAR = 1e-3
 IMPROBABLE = 0.1
 """Up to this probability of one person, faces below the threshold are said to be of different people."""
+_PER_ROW, _ENLARGED, _LONGEST = 6, 2, 18
 _RECIPES = {"kappa": "scf-small", "sigma2": "probface-small"}
 """What trains a head of a kind."""
 
@@ -81,6 +83,8 @@ class Comparison:
         probability_fitted_on: the pairs of the curve; empty without one.
         model: ``name@`` and digits of the weights' SHA-256.
         engine: what ran the networks, ``torch`` or ``onnx``.
+        precision: number format of the embedding network, ``float32`` or ``bfloat16``.
+        findings: settings of the detector, see `facepipe.embedding.finding`.
         photos: the two names.
         faces: the two faces that were compared.
         counts: how many faces each photo shows.
@@ -105,6 +109,8 @@ class Comparison:
     probability_fitted_on: str
     model: str
     engine: str
+    precision: str
+    findings: tuple[Finding, ...]
     photos: tuple[str, str]
     faces: tuple[Face, Face]
     counts: tuple[int, int]
@@ -137,7 +143,7 @@ class Comparison:
         from facepipe.report.drawing import draw_faces, side_by_side
 
         if self.images is None:
-            raise ImageError(f"{self.photos[0]}: of many photos no picture is made; compare two")
+            raise ImageError(f"{self.photos[0]}: the pixels of many photos are not kept; use Comparisons.picture")
         panels = []
         for image, view in zip(self.images, self.views, strict=True):
             assert image.pixels is not None
@@ -161,7 +167,8 @@ class Comparison:
         if self.probability is not None:
             values |= {"probability": self.probability, "prior": self.prior}
             values["probability_fitted_on"] = self.probability_fitted_on
-        values |= {"model": self.model, "engine": self.engine}
+        values |= {"model": self.model, "engine": self.engine, "precision": self.precision}
+        values["findings"] = list(self.findings)
         values["images"] = [self._account(number) for number in range(2)]
         if self.compared_with:
             values["sureness_compared_with"] = self.compared_with
@@ -186,10 +193,35 @@ class Comparisons:
     Attributes:
         made: in the order of the photos.
         failed: photos that could not be compared, each with its reason.
+        all_pairs: whether every photo was compared with every other, and not the first with the others.
     """
 
     made: tuple[Comparison, ...]
     failed: tuple[tuple[str, str], ...] = ()
+    all_pairs: bool = False
+
+    def picture(self) -> np.ndarray:
+        """A contact sheet of the crops, uint8 H×W×3 RGB.
+
+        Below the first photo stand the others, best score first, each with score, verdict (see `verdict`) and file
+        name. Of all pairs every photo has such a part of the sheet.
+        """
+        from facepipe.report.face_sheet import draw_sheet, in_rows
+
+        parts: dict[int, _SheetPart] = {}
+        for one in self.made:
+            first, second = one.views
+            parts.setdefault(id(first), _SheetPart(first, [])).others.append((one, second))
+            if self.all_pairs:
+                parts.setdefault(id(second), _SheetPart(second, [])).others.append((one, first))
+        strips = []
+        for part in parts.values():
+            ranked = sorted(part.others, key=lambda other: -other[0].score)
+            captions = [f"{one.score:.3f} {one.verdict}: {_short(view)}" for one, view in ranked]
+            threshold = f"{len(ranked)} photos, threshold {ranked[0][0].threshold:.3f}"
+            strips += in_rows(f"{_short(part.view)} against {threshold}", [_enlarged(part.view)], [""], 1)
+            strips += in_rows("", [_enlarged(view) for _, view in ranked], captions, _PER_ROW)
+        return draw_sheet(strips)
 
     def __str__(self) -> str:
         """Each comparison in words, and each photo that failed."""
@@ -200,6 +232,24 @@ class Comparisons:
         """Plain JSON values: ``comparisons``, and ``failed`` with ``path`` and ``error``."""
         failed = [{"path": path, "error": reason} for path, reason in self.failed]
         return {"comparisons": [one.to_dict() for one in self.made], "failed": failed}
+
+
+@dataclass(frozen=True)
+class _SheetPart:
+    """A photo, and with what it was compared."""
+
+    view: CroppedImage
+    others: list[tuple[Comparison, CroppedImage]]
+
+
+def _enlarged(view: CroppedImage) -> np.ndarray:
+    return np.kron(view.crops[0], np.ones((_ENLARGED, _ENLARGED, 1), np.uint8))
+
+
+def _short(view: CroppedImage) -> str:
+    """As much of the file's name as stands below a crop."""
+    name = view.path.name
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
 def verdict(same: bool, chance: float | None) -> str:
@@ -216,37 +266,38 @@ def verdict(same: bool, chance: float | None) -> str:
 
 
 def compare_faces(
-    images: Sequence[ReadImage], found: Sequence[CroppedImage], embedder: Embedder, decide: Decide
+    images: Sequence[ReadImage], found: Sequence[CroppedImage], finding: Finding, embedder: Embedder, decide: Decide
 ) -> Comparison:
     """Compare the first crops of two photos.
 
     Args:
         images: the two photos.
         found: the same with a crop each.
+        finding: how they were found.
         embedder: of the model.
         decide: by what to judge.
 
     Raises:
         ModelError: the model gives no such score, or its card has no threshold for it.
     """
-    return replace(compare_pairs(found, embedder, decide)[0], images=(images[0], images[1]))
+    return replace(compare_pairs(found, finding, embedder, decide)[0], images=(images[0], images[1]))
 
 
 def compare_pairs(
-    found: Sequence[CroppedImage], embedder: Embedder, decide: Decide, all_pairs: bool = False
+    found: Sequence[CroppedImage], finding: Finding, embedder: Embedder, decide: Decide, all_pairs: bool = False
 ) -> list[Comparison]:
     """Compare the first crop of the first photo with that of each other, or of all photos with each other.
 
     Args:
         found: two photos or more, with a crop each.
-        embedder, decide: as of `compare_faces`.
+        finding, embedder, decide: as of `compare_faces`.
         all_pairs: every photo with every later one.
 
     Raises:
         ModelError: as `compare_faces`.
     """
     _threshold(embedder, decide)
-    embeddings = embedder(np.stack([result.crops[0] for result in found]))
+    embeddings = replace(embedder(np.stack([result.crops[0] for result in found])), findings=(finding,))
     pairs = combinations(range(len(found)), 2) if all_pairs else ((0, other) for other in range(1, len(found)))
     return [_compare(found, embeddings, pair, embedder, decide) for pair in pairs]
 
@@ -281,6 +332,8 @@ def _compare(
         probability_fitted_on="" if curve is None else curve.fitted_on,
         model=embedder.model.identity,
         engine=embedder.engine,
+        precision=embedder.precision,
+        findings=every.findings,
         photos=(str(one.path), str(other.path)),
         faces=(_face(one, embeddings, 0), _face(other, embeddings, 1)),
         counts=(len(one.faces), len(other.faces)),

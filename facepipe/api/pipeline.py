@@ -151,11 +151,12 @@ class Pipeline:
         # Photos first, so that a wrong path is told before a model is loaded.
         images = [self._read_one(photo, bgr, strict) for photo in (a, b)]
         require_score(self.embedder, (decide or Decide()).score)
-        results = self._cropper(self._one_face())(images)
+        cropper = self._cropper(self._one_face())
+        results = cropper(images)
         for result in results:
             if not result.crops:
                 raise NoFaceError(self._no_face(result))
-        return compare_faces(images, results, self.embedder, decide or Decide())
+        return compare_faces(images, results, cropper.finding, self.embedder, decide or Decide())
 
     def compare_many(
         self,
@@ -204,8 +205,9 @@ class Pipeline:
                 failed.append((str(result.path), result.reason))
         if len(found) < 2:
             raise NoFaceError(f"{failed[0][0]}: {failed[0][1]}; fewer than two photos could be compared")
-        made = compare_pairs(found, self.embedder, decide or Decide(), all_pairs)
-        return Comparisons(tuple(made), tuple(failed))
+        finding = self._cropper(self._one_face()).finding
+        made = compare_pairs(found, finding, self.embedder, decide or Decide(), all_pairs)
+        return Comparisons(tuple(made), tuple(failed), all_pairs)
 
     def _no_face(self, result: CroppedImage) -> str:
         advice = no_face_advice(self.detection, result.size, self.aligner.size)

@@ -159,16 +159,19 @@ crop_template = click.option(
 
 
 _FACES = (
-    "Which face of several  [default: largest; of the photos of a data set (preprocess, eval), which are collected "
-    "around one person, centre; or as a --preset says]"
+    "Which face to take of several. centre: the one nearest the middle of the photo; largest: the one of which most is "
+    "visible; best: the one with the best detection score; insightface: large and near the middle, by the formula of "
+    "its script"
 )
+_WHY_CENTRE = ", as SphereFace's figures were made: a photo of a dataset is taken around the person it is named after"
 
 
 def _faces(rules: list[str], default: str, preset: bool = False) -> Callable[[Any], Any]:
     """``preset``: the parameter is None where nothing is asked for, and the default gives way to that of a preset."""
-    return click.option(
-        "--faces", "rule", type=click.Choice(rules), default=None if preset else default, help=_FACES
-    )
+    every = "; all: every face, best detection score first" if "all" in rules else ""
+    why = (", or as the --preset says" if preset else "") + (_WHY_CENTRE if default == "centre" else "")
+    text = f"{_FACES}{every} [default: {default}{why}]."
+    return click.option("--faces", "rule", type=click.Choice(rules), default=None if preset else default, help=text)
 
 
 _ONE = ["centre", "largest", "best", "insightface"]

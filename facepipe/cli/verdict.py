@@ -61,7 +61,7 @@ def show_many(answers: list[dict[str, Any]], all_pairs: bool) -> None:
     say(f"model: {first['model']}")
     if unsure:
         note(f"in {unsure} comparisons a face is blurred or turned away: they are uncertain", style="yellow")
-    _tell_crowds(answers, "choose with --faces")
+    _tell_crowds(answers, "choose with --faces, see with --save")
 
 
 def _tell_crowds(answers: list[dict[str, Any]], advice: str) -> None:

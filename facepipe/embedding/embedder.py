@@ -85,7 +85,7 @@ class Embedder:
         views = np.concatenate([crops, crops[:, :, ::-1]][: self._rule.views])
         mu, sureness = self._runner(views[..., ::-1] if self._bgr else views)
         self._require_finite(mu, sureness)
-        fields = self._fields(sureness) | {"precision": self.precision}
+        fields = self._fields(sureness) | {"precision": self.precision, "engine": self.engine}
         return Embeddings(self._fused(mu), self.model.identity, self.flip, **fields)
 
     def _require_finite(self, mu: np.ndarray, sureness: np.ndarray | None) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from facepipe.embedding.finding import Finding, joined_findings
 from facepipe.embedding.identity import remedy, same_model
 from facepipe.embedding.making import Making
-from facepipe.embedding.precision import joined_precision
+from facepipe.embedding.precision import joined_record
 from facepipe.errors import EmbeddingsError
 
 OPTIONAL = ("kappa", "sigma2", "detection_score")
@@ -40,6 +40,7 @@ class Embeddings:
             when nobody looked.
         precision: number format that the network ran in, ``float32`` or ``bfloat16``; several, joined by ``+``, where
             embeddings of both were put together; empty where it is not known.
+        engine: what ran the network, ``torch`` or ``onnx``; joined by ``+``, and empty, as ``precision``.
         findings: how the faces were found, see `facepipe.embedding.finding`; several where embeddings of several
             ways were put together; empty where it is not known.
         roots: files and folders that were embedded, below which the paths lie; empty where it is not known.
@@ -56,6 +57,7 @@ class Embeddings:
     trained_dim: int = 0
     detection_score: np.ndarray | None = None
     precision: str = ""
+    engine: str = ""
     findings: tuple[Finding, ...] = ()
     roots: tuple[str, ...] = ()
 
@@ -84,6 +86,14 @@ class Embeddings:
     def making(self) -> Making:
         """How they were made, beside model and flip rule."""
         return Making(self.precision, self.findings)
+
+    def record(self) -> dict[str, Any]:
+        """``engine``, ``precision`` and ``findings`` as JSON output states them; None where it is not known."""
+        return {
+            "engine": self.engine or None,
+            "precision": self.precision or None,
+            "findings": list(self.findings) or None,
+        }
 
     def with_paths(self, paths: Sequence[str]) -> "Embeddings":
         """The same embeddings under these paths."""
@@ -169,7 +179,8 @@ def join(several: Sequence[Embeddings]) -> Embeddings:
     return replace(
         several[0],
         model=max((part.model for part in several), key=len),  # the stamp that names the cut, where only some do
-        precision=joined_precision(part.precision for part in several),
+        precision=joined_record(part.precision for part in several),
+        engine=joined_record(part.engine for part in several),
         findings=joined_findings(part.findings for part in several),
         mu=np.concatenate([part.mu for part in several]),
         paths=tuple(path for part in several for path in part.paths),

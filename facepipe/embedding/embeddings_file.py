@@ -159,6 +159,7 @@ def _about(embeddings: Embeddings) -> dict[str, Any]:
         "flip": embeddings.flip,
         "dim": embeddings.dim,
         "precision": embeddings.precision,
+        "engine": embeddings.engine,
         "findings": list(embeddings.findings),
         "trained_dim": embeddings.trained_dim,
         "kappa": embeddings.kappa is not None,
@@ -240,6 +241,7 @@ def embeddings_of(table: pa.Table, about: dict[str, Any], path: Path) -> Embeddi
         sigma2=_matrix(good, "sigma2", path) if about.get("sigma2") else None,
         trained_dim=about.get("trained_dim", 0),
         precision=about.get("precision", ""),
+        engine=about.get("engine", ""),
         findings=tuple(about.get("findings", ())),
         roots=tuple(map(str, about.get("roots", ()))),
         detection_score=_vector(good, "detection_score", path) if about.get("detection_score") else None,
@@ -279,7 +281,7 @@ def read_about(schema: pa.Schema, path: Path) -> dict[str, Any]:
         if about["format"] not in _READABLE:
             raise EmbeddingsError(f"{path}: written by another version of facepipe; embed the images again")
         model, flip, trained = about["model"], about["flip"], about.get("trained_dim", 0)
-        words = (model, flip, about.get("precision", ""))
+        words = (model, flip, about.get("precision", ""), about.get("engine", ""))
         plain = all(isinstance(word, str) for word in words) and isinstance(trained, int)
         plain = plain and all(map(is_finding, about.get("findings", ())))
         wrong = _wrong_column(schema, pa.schema(_columns(about)))

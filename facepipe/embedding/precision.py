@@ -1,14 +1,14 @@
-"""The number format that a network ran in, as embeddings record it: ``float32``, ``bfloat16``, or several by ``+``."""
+"""Number format and engine of a network, as embeddings record them; ``+`` joins those of rows made differently."""
 
 from collections.abc import Iterable
 
 from facepipe.parameters import parameter
 
 UNRECORDED = "unknown"
-"""Stands for files of before precision was recorded, where they are joined with others."""
+"""Stands for what older files do not record, where they are joined with others."""
 
 
-def joined_precision(several: Iterable[str]) -> str:
+def joined_record(several: Iterable[str]) -> str:
     """The record of rows that are put together; empty where no part has one."""
     kinds = {kind for one in several for kind in (one or UNRECORDED).split("+")}
     return "" if kinds == {UNRECORDED} else "+".join(sorted(kinds))

@@ -127,11 +127,11 @@ def _cell(value: Any) -> str:
 
 
 def settings_of(embeddings: "Embeddings", **more: Any) -> dict[str, Any]:
-    """Settings of a run: the model, its precision and how faces were found (None where it is not known), what the
+    """Settings of a run: the model, precision, engine and how faces were found (None where it is not known), what the
     protocol adds, and the versions that computed it; a remark where embeddings made differently were put together."""
     remark = mixed(embeddings.making)
     about: dict[str, Any] = {"model": embeddings.model, "flip": embeddings.flip}
-    about |= {"precision": embeddings.precision or None, "findings": list(embeddings.findings) or None}
+    about |= embeddings.record()
     return {**about, **more, "versions": versions(), **({"remark": remark} if remark else {})}
 
 

@@ -27,6 +27,14 @@ def evenly_by_rank(values: np.ndarray, count: int) -> np.ndarray:
     return order[np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(np.int64))]
 
 
+def in_rows(title: str, crops: Sequence[np.ndarray], captions: Sequence[str], per_row: int) -> list[Strip]:
+    """Strips of up to ``per_row`` crops, the first of them with the title."""
+    return [
+        Strip("" if first else title, crops[first : first + per_row], captions[first : first + per_row])
+        for first in range(0, len(crops), per_row)
+    ]
+
+
 def draw_sheet(strips: Sequence[Strip]) -> np.ndarray:
     """The strips one below the other, uint8 RGB; strips without crops are left out."""
     strips = [strip for strip in strips if len(strip.crops)]

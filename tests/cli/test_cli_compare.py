@@ -8,6 +8,7 @@ import pytest
 from cli_run import refused, run, tiny_model
 
 from facepipe.api.comparison import verdict
+from facepipe.api.pipeline import Pipeline
 from facepipe.embedding import load_embeddings
 from facepipe.images import read_rgb, write_rgb
 from facepipe.score import score_pairs
@@ -37,7 +38,10 @@ def photos(tmp_path_factory, astronaut):
 def test_json(photos, model):
     answer = run("compare", photos / "large.png", photos / "small.jpg", "-m", model, "--json").json
     assert set(answer) == {"score", "kind", "same", "verdict", "threshold", "far", "among", "calibrated_on",
-                           "false_matches", "model", "engine", "images"}  # fmt: skip
+                           "false_matches", "model", "engine", "precision", "findings", "images"}  # fmt: skip
+    assert answer["precision"] in ("float32", "bfloat16")
+    [finding] = answer["findings"]
+    assert (finding["detector"], finding["faces"], finding["turns"]) == ("mtcnn", "largest", True)
     assert answer["engine"] == "torch"  # its weights have no graph beside them
     assert answer["verdict"] == ("same" if answer["same"] else "not shown") and answer["among"] == "random"
     assert answer["false_matches"] == {
@@ -126,6 +130,29 @@ def test_save_writes_both_photos_with_boxes(photos, model, tmp_path):
     grey = np.abs(sheet - 160).max(2) < 8
     assert green.any(0)[:400].any() and green.any(0)[420:].any(), "each photo has its chosen face"
     assert grey.any(), "the face that was not chosen"
+
+
+def test_save_of_many_is_a_contact_sheet_best_first(photos, model, tmp_path):
+    """Where the crops lie is found by correlation: the first photo on top, below it the others by falling score."""
+    names = ["small.jpg", "nobody.png", "large.png", "pair.png"]
+    line = ["compare", *(photos / name for name in names), "-m", model, "--save", tmp_path / "sheet.png"]
+    assert run(*line).code == 0
+    sheet = read_rgb(tmp_path / "sheet.png")
+    made = Pipeline(str(model)).compare_many([photos / name for name in names]).made
+    ranked = sorted(made, key=lambda one: -one.score)
+    places = [_place(sheet, view.crops[0]) for view in (made[0].views[0], *(one.views[1] for one in ranked))]
+    assert places[0][1] < places[1][1] == places[2][1] and places[0][0] == places[1][0] < places[2][0]
+    assert run(*line, "--all-pairs", "--overwrite").code == 0
+    assert read_rgb(tmp_path / "sheet.png").shape[0] == pytest.approx(3 * sheet.shape[0], rel=0.02)
+
+
+def _place(sheet, crop):
+    """(left, top) of a crop on a sheet, where every pixel of it is four."""
+    large = cv2.resize(crop, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    error = cv2.matchTemplate(sheet, large, cv2.TM_SQDIFF)
+    assert error.min() < 1e-6 * error.max()
+    top, left = np.unravel_index(error.argmin(), error.shape)
+    return int(left), int(top)
 
 
 def test_save_to_a_format_that_cannot_be_written(photos, model, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facepipe.embedding import Embeddings, join, load_embeddings, save_embeddings
-from facepipe.embedding.precision import joined_precision, mixed_precision
+from facepipe.embedding.precision import joined_record, mixed_precision
 from facepipe.ensemble import concatenate
 from facepipe.protocols.result import settings_of
 from facepipe.score.store import export_store, open_store
@@ -29,7 +29,7 @@ def some(precision, model="m@1/c"):
     ],
 )
 def test_put_together(parts, joined, told):
-    assert joined_precision(parts) == joined
+    assert joined_record(parts) == joined
     embeddings = [some(part) for part in parts]
     assert join(embeddings).precision == concatenate(embeddings).precision == joined
     assert bool(mixed_precision(*parts)) == bool(mixed_precision(joined)) == told

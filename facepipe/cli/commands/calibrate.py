@@ -127,7 +127,8 @@ def command(
     measured = _pairs(given, embedder, told, rates) if listed else _faces(given, embedder, told, rates, seed)
     save_card(calibrated_card(card, measured), target)
     if as_json:
-        print_json({"card": str(target), "model": card.identity, **measured.to_dict()})
+        settings = {"engine": embedder.engine, "precision": embedder.precision}
+        print_json({"card": str(target), "model": card.identity, **settings, **measured.to_dict()})
     else:
         _show(card, measured)
     for line in measured.notes:

@@ -115,7 +115,7 @@ def _sheets(
     import numpy as np
 
     from facepipe.images import write_rgb
-    from facepipe.report.face_sheet import Strip, draw_sheet
+    from facepipe.report.face_sheet import draw_sheet, in_rows
 
     missing, detector = 0, tools.detector(options.chosen_engine(tools.engine, tools.device, []))
     # Second faces are there only when all were embedded, best first.
@@ -125,11 +125,8 @@ def _sheets(
             members = _typical(embeddings.mu[groups == group], np.flatnonzero(groups == group))
             crops = _crops([embeddings.paths[row] for row in members[:_SHOWN]], root, rule, detector)
             missing += min(len(members), _SHOWN) - len(crops)
-            strips = []
-            for first in range(0, len(crops), _PER_ROW):
-                part = crops[first : first + _PER_ROW]
-                title = f"group {group}: {len(members)} faces" if first == 0 else ""
-                strips.append(Strip(title, [crop for _, crop in part], [name for name, _ in part]))
+            title = f"group {group}: {len(members)} faces"
+            strips = in_rows(title, [crop for _, crop in crops], [name for name, _ in crops], _PER_ROW)
             if strips:
                 write_rgb(_sheet(folder, group), draw_sheet(strips))
             advance(1)

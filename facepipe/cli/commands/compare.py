@@ -35,7 +35,11 @@ if TYPE_CHECKING:
 )
 @click.option("--all-pairs", is_flag=True, help="Every photo against every other, not the first against the rest.")
 @click.option("--check", is_flag=True, help="Exit with 1 when a score is below the threshold.")
-@click.option("--save", type=options.output_path, help="Write two photos side by side, with boxes and landmarks.")
+@click.option(
+    "--save",
+    type=options.output_path,
+    help="Write a picture: two photos side by side with boxes and landmarks, or a contact sheet of many, best first.",
+)
 @options.flip
 @options.precision
 @options.device
@@ -87,8 +91,6 @@ def command(
     """
     if len(photos) < 2:
         raise click.UsageError("give two photos or more: the first is compared with the others")
-    if save is not None and len(photos) > 2:
-        raise click.UsageError("--save is for two photos")
     from facepipe.api.comparison import Decide
     from facepipe.api.pipeline import Pipeline
     from facepipe.engines.memory import give_back_memory
@@ -109,7 +111,7 @@ def command(
     inputs = Inputs(strict)
     decide = Decide(score, far, among, threshold, prior)
     if len(photos) > 2:
-        same = _many(pipeline.compare_many(photos, decide, all_pairs, strict=strict), all_pairs, inputs, as_json)
+        same = _many(pipeline.compare_many(photos, decide, all_pairs, strict=strict), save, inputs, as_json)
     else:
         same = _two(pipeline.compare(photos[0], photos[1], decide, strict=strict), save, inputs, as_json)
     if check and not same:
@@ -135,18 +137,24 @@ def _two(answer: "Comparison", save: Path | None, inputs: Inputs, as_json: bool)
     return answer.same
 
 
-def _many(answers: "Comparisons", all_pairs: bool, inputs: Inputs, as_json: bool) -> bool:
+def _many(answers: "Comparisons", save: Path | None, inputs: Inputs, as_json: bool) -> bool:
+    from facepipe.images import write_rgb
+
     for answer in answers.made:
         for view in answer.views:
             inputs.see(view.path, view.remarks)
     for path, reason in answers.failed:
         note(f"{path}: {reason}", style="yellow")
         inputs.see(path, readable=False)
+    if save is not None:
+        write_rgb(save, answers.picture())
     inputs.tell()
     if as_json:
         print_json(answers.to_dict())
     else:
-        show_many([answer.to_dict() for answer in answers.made], all_pairs)
+        show_many([answer.to_dict() for answer in answers.made], answers.all_pairs)
+    if save is not None:
+        note(f"picture: {save}")
     if answers.failed:
         note(f"{len(answers.failed)} photo{'s' * (len(answers.failed) > 1)} could not be compared")
     return all(answer.same for answer in answers.made)

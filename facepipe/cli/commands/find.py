@@ -57,9 +57,9 @@ def command(
     not there gives a match. "possible" is what two photos alone would be called the same person at, but not among so
     many faces.
 
-    With --json, one value: {"query", "folder", "photos", "faces", "kept", "changes", "judge", "searches": [{"query",
-    "hits": [{"path", "face", "score", "verdict", "is_query"}]}], "failed", "remarks", "passed_over"}; "face" counts the
-    faces of a photo, best first.
+    With --json, one value: {"query", "folder", "photos", "faces", "kept", "changes", "judge", "model", "searches":
+    [{"query", "hits": [{"path", "face", "score", "verdict", "is_query"}]}], "failed", "remarks", "passed_over",
+    "engine", "precision", "findings"}; "face" is 1 for the face of a photo with the best detection score.
     """
     from facepipe.identification.folder_faces import forget as remove
     from facepipe.identification.hits import judge_of
@@ -78,7 +78,7 @@ def command(
     judge = judge_of(embedder.model.card, len(stored.faces), fpir, embedder.flip, among, threshold)
     searches = _search(photo, asked, stored, folder, top, judge, tools.device)
     if as_json:
-        print_json(_account(photo, folder, stored, judge, searches, inputs))
+        print_json(_account(photo, folder, stored, judge, searches, inputs) | asked.record())
     else:
         for search in searches:
             _show(search)

@@ -65,7 +65,8 @@ def command(
     model that made the store, or a file of embeddings. The search is exact: every face of the store is compared,
     and scores are cosines computed in float64. Somebody is always nearest, so each hit has a verdict: a match at the
     false-positive rate of the whole store, possible where two photos alone would pass, or no match. With --json, per
-    query: {"query", "hits": [{"path", "score", "row", "verdict"}], "remarks", "judge"}.
+    query: {"query", "hits": [{"path", "score", "row", "verdict"}], "remarks", "judge", "model", "engine",
+    "precision", "findings"}; the last three tell how the query was embedded.
 
     An index is made anew where STORE has changed since; that of another store is replaced with --overwrite only.
     """
@@ -88,7 +89,12 @@ def command(
     judge = _judge(opened, tools, fpir, among, threshold)
     for number, path in enumerate(asked.paths):
         found = _found(opened, hits, number, judge)
-        _show(path, found, inputs.remarks.get(str(query), ()), judge, as_json)
+        if as_json:
+            remarks = list(inputs.remarks.get(str(query), ()))
+            about = {"query": path, "hits": found, "remarks": remarks, "judge": judge.to_dict()}
+            print_json(about | {"model": asked.model} | asked.record(), indent=None)
+        else:
+            _show(path, found)
     if judge.decision is None:
         note(f"no verdicts: {judge.reason}; --threshold gives one", style="yellow")
     else:
@@ -191,11 +197,7 @@ def _found(store: "Store", hits: "Hits", number: int, judge: "Judge") -> list[di
     ]
 
 
-def _show(query: str, found: list[dict[str, Any]], remarks: tuple[str, ...], judge: "Judge", as_json: bool) -> None:
-    if as_json:
-        value = {"query": query, "hits": found, "remarks": list(remarks), "judge": judge.to_dict()}
-        print_json(value, indent=None)
-        return
+def _show(query: str, found: list[dict[str, Any]]) -> None:
     columns = (Column("", right=True), Column("score", right=True), Column("verdict"), Column("path"))
     rows = [(n, f"{hit['score']:.4f}", hit["verdict"] or "–", hit["path"] or "") for n, hit in enumerate(found, 1)]
     show_table(columns, rows, query)

@@ -83,8 +83,7 @@ def account(path: Path, gallery: "Gallery") -> dict[str, Any]:
         "gallery": str(path),
         "model": images.model,
         "flip": images.flip,
-        "precision": images.precision or None,
-        "findings": list(images.findings) or None,
+        **images.record(),
         "people": counts,
         "images": len(images),
     }

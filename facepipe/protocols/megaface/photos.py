@@ -13,7 +13,7 @@ from facepipe.datasets.templates import megaface_features as files
 from facepipe.embedding import Embeddings, join
 from facepipe.embedding.finding import joined_findings
 from facepipe.embedding.identity import remedy, same_model
-from facepipe.embedding.precision import joined_precision
+from facepipe.embedding.precision import joined_record
 from facepipe.errors import DatasetError
 from facepipe.parameters import parameter
 from facepipe.protocols.megaface.noise import on_list, people, replace_noisy_probes
@@ -206,7 +206,12 @@ def evaluate_megaface(
     figures = megaface_figures(known, people(probes.names), blocks(), wanted, ranks, fars, score)
     data = names_digest([_tails(probes.names, 2), _tails(distractors.names[: wanted[-1]], 3), sorted(noises)])
     findings = joined_findings((ours.findings, theirs.findings))
-    either = replace(ours, precision=joined_precision((ours.precision, theirs.precision)), findings=findings)
+    either = replace(
+        ours,
+        precision=joined_record((ours.precision, theirs.precision)),
+        engine=joined_record((ours.engine, theirs.engine)),
+        findings=findings,
+    )
     more = {"score": score, "noisy_probes": probes.cleaning, "noise_list": len(noises), "data": data}
     return MegafaceResult(
         protocol="megaface",

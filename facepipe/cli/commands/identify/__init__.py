@@ -23,6 +23,7 @@ from facepipe.errors import DatasetError
 from facepipe.files import require_apart
 
 if TYPE_CHECKING:
+    from facepipe.detection import Detector
     from facepipe.embedding import Embedder
     from facepipe.identification import Decision, Gallery, Identifier
 
@@ -108,8 +109,9 @@ def command(
     decided for a track of faces, not for each frame, and --border and --turns do not apply. Ctrl-C ends a video early
     and leaves a playable copy.
 
-    With --json, JSON Lines: one object per face with source, frame, time, track, box, landmarks, name, score,
-    runner-up and confidence. Nothing leaves this machine.
+    With --json, JSON Lines: one object per face with source, frame, time, track, box, landmarks, detection_score,
+    search (see 'facepipe detect'), name, score, nearest, runner_up, runner_up_score, confidence, confidence_kind,
+    model, engine, precision and findings (the settings of the detector). Nothing leaves this machine.
     """
     from facepipe.cli.commands.identify.photos import copies_of, show_photos
     from facepipe.cli.commands.identify.video import VideoJob, copy_of_video, show_video
@@ -147,24 +149,35 @@ def command(
         raise inputs.nothing(photos[0])
     if photos:
         finder = tools.detector(embedder.engine)
-        accounts.append(show_photos(list(found), finder, embedder, identifier, copies, inputs, as_json))
+        about = _about(embedder, finder)
+        account = show_photos(list(found), finder, embedder, identifier, copies, inputs, about if as_json else None)
+        accounts.append(account | about)
     detector = tools.frame_detector(embedder.engine) if videos else None
     for source in videos:
         assert detector is not None
-        job = VideoJob(source, save, several, every, seconds, sound, as_json)
+        about = _about(embedder, detector)
+        job = VideoJob(source, save, several, every, seconds, sound, about if as_json else None)
         try:
-            accounts.append(show_video(job, detector, embedder, identifier))
+            accounts.append(show_video(job, detector, embedder, identifier) | about)
         except VideoError as error:
             if not several:
                 raise
             accounts.append(_unreadable(source, str(error), as_json))
             inputs.see(source, readable=False)
     if summary is not None:
-        accounts = [account | {"engine": embedder.engine, "decision": asdict(decision)} for account in accounts]
+        accounts = [account | {"decision": asdict(decision)} for account in accounts]
         _write(summary, accounts[0] if len(accounts) == 1 else accounts)
     if videos and all("error" in account for account in accounts):
         raise click.exceptions.Exit(2)
     inputs.end(sum(account.get("undecodable", 0) + account.get("dropped", 0) for account in accounts))
+
+
+def _about(embedder: "Embedder", detector: "Detector") -> dict[str, Any]:
+    """By what faces are found and embedded."""
+    from facepipe.detection import detector_settings_of
+
+    made = {"model": embedder.model.identity, "engine": embedder.engine, "precision": embedder.precision}
+    return made | {"findings": [detector_settings_of(detector) | {"faces": "all"}]}
 
 
 def _check_formats(photos: Iterable[Path], films: Iterable[Path]) -> None:

@@ -29,9 +29,12 @@ def show_photos(
     identifier: "Identifier",
     copies: dict[Path, Path],
     inputs: Inputs,
-    as_json: bool,
+    about: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Name the faces of photos and folders; lines on stdout, copies where ``copies`` says; returns the summary."""
+    """Name the faces of photos and folders; lines on stdout, copies where ``copies`` says; returns the summary.
+
+    With ``about`` the lines are JSON, each with it.
+    """
     from facepipe.identification import confidence_kind
     from facepipe.identification.photos import identify_photos
     from facepipe.identification.scene import records
@@ -43,16 +46,16 @@ def show_photos(
         for image, scene in identify_photos(files, detector, embedder, identifier, advance, inputs.read):
             summary.add(scene)
             inputs.see(image.path, image.remarks, not scene.reason)
-            if as_json:
+            if about is not None:
                 for record in records(scene, kind):
-                    print_json(record, indent=None)
+                    print_json(record | (about if "error" not in record else {}), indent=None)
             else:
                 say(_line(scene))
             if image.path in copies and image.pixels is not None:
                 _save(image.pixels, scene, kind, copies[image.path])
     inputs.tell()
     account = summary.as_json() | inputs.to_dict()
-    if as_json and inputs.passed:
+    if about is not None and inputs.passed:
         print_json(inputs.passed_over(), indent=None)
     if account["unreadable"]:
         note(f"{account['unreadable']} of {account['photos']} photos could not be read", style="yellow")

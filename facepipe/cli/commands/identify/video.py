@@ -27,7 +27,10 @@ _WAITING, _PLACES = 4, 5
 
 @dataclass(frozen=True)
 class VideoJob:
-    """One video and what is to be done with it; ``several`` media share the folder ``save``."""
+    """One video and what is to be done with it; ``several`` media share the folder ``save``.
+
+    With ``about`` the lines are JSON, each with it.
+    """
 
     source: str
     save: Path | None
@@ -35,7 +38,7 @@ class VideoJob:
     every: int
     seconds: float | None
     sound: bool
-    as_json: bool
+    about: dict[str, Any] | None
 
 
 def show_video(
@@ -64,9 +67,9 @@ def show_video(
         copy = _copy(job, video, kind, opened)
         for frame, scene in opened.enter_context(closing(faces(stop))):
             last = frame.time
-            if job.as_json:
+            if job.about is not None:
                 for record in records(scene, kind):
-                    print_json(record, indent=None)
+                    print_json(record | job.about, indent=None)
             if copy is not None:
                 copy.put((frame, scene))
             advance(1)
@@ -77,7 +80,7 @@ def show_video(
     lost = lost_frames(video, faces.dropped)
     _notes(video, lost, early)
     account = video_summary(video.name, last + 1 / video.fps, video.read, names.appearances, job.every, lost)
-    if not job.as_json:
+    if job.about is None:
         _show(account)
     elif any(lost.values()):
         print_json({"source": video.name} | lost, indent=None)
