@@ -23,17 +23,19 @@ PLOTS = (".png", ".jpg", ".svg", ".pdf")
 TABLES = (".parquet", ".pq")
 
 
-_ADVICE = {
-    "store": "make it with 'facepipe embed IMAGES -o {path}'",
-    "embeddings": "make it with 'facepipe embed IMAGES -o {path}'",
-    "strangers": "make it with 'facepipe embed IMAGES -o {path}'",
-    "gallery": "make a gallery with 'facepipe gallery build DIR {path}'",
-    "galleries": "make a gallery with 'facepipe gallery build DIR {path}'",
-    "lists": "it belongs to the protocol's lists",
-    "files": "make it with 'facepipe eval ... --json > {path}'",
-    "others": "make it with 'facepipe eval risk ... --json > {path}'",
+_EMBED = "make it with 'facepipe embed IMAGES -o {path}'", TABLES
+_BUILD = "make a gallery with 'facepipe gallery build DIR {path}'", TABLES
+_ADVICE: dict[str, tuple[str, tuple[str, ...]]] = {
+    "store": _EMBED,
+    "embeddings": _EMBED,
+    "strangers": _EMBED,
+    "gallery": _BUILD,
+    "galleries": _BUILD,
+    "lists": ("it belongs to the protocol's lists", ()),
+    "files": ("make it with 'facepipe eval ... --json > {path}'", ()),
+    "others": ("make it with 'facepipe eval risk ... --json > {path}'", ()),
 }
-"""What to do about a file that is missing, by the name of the parameter."""
+"""Parameter → what to do about a file that is missing, and the extensions that the command named there writes."""
 
 
 def _nobodys(_: Path) -> bool:
@@ -133,8 +135,14 @@ def _require_inputs(declared: Door, words: dict[str, Any]) -> None:
             continue
         for path in _paths(words[name]):
             if not is_there(path) and not _no_file(path):
-                advice = _ADVICE.get(name, "check the path").format(path=path)
-                raise FacepipeError(f"{path}: no such file or folder; {advice}")
+                raise FacepipeError(f"{path}: no such file or folder; {_advice(name, path)}")
+
+
+def _advice(name: str, path: Path) -> str:
+    """What makes a file that is missing; where its name has no extension that a command writes, under one that has."""
+    text, suffixes = _ADVICE.get(name, ("check the path", ()))
+    fits = not suffixes or path.suffix.lower() in suffixes
+    return text.format(path=path if fits else path.with_name(f"{path.stem}{suffixes[0]}"))
 
 
 def _refuse_what_is_no_file(declared: Door, words: dict[str, Any]) -> None:

@@ -8,9 +8,11 @@ _HOW = {
     "find": "what was embedded is kept: the same command goes on from there",
     "ablate": "finished rows and results are kept: the same command goes on",
     "train": "what was saved is kept: the same command with --resume goes on from the last checkpoint",
-    "models": "a download goes on where it stopped: run the same command again",
+    "pull": "a download goes on where it stopped: run the same command again",
     "align": _FILES,
 }
+_WRITES_MANY = {"detect": "--save", "identify": "--save", "cluster": "--sheets"}
+"""Command → the option with which it writes a file for each of many inputs."""
 
 
 def how_to_go_on(words: list[str]) -> str:
@@ -18,6 +20,8 @@ def how_to_go_on(words: list[str]) -> str:
     from facepipe.cli.main import COMMANDS
 
     name = next((word for word in words if word in COMMANDS), "")
-    if name in ("detect", "identify") and any(word.startswith("--save") for word in words):
+    if name == "models" and "pull" in words:
+        name = "pull"
+    if name in _WRITES_MANY and any(word.startswith(_WRITES_MANY[name]) for word in words):
         return _FILES
     return _HOW.get(name, _ELSE)

@@ -80,8 +80,8 @@ def decide(
         alike = " among people who are alike" if among == "alike" else ""
         raise ModelError(
             f"model {card.name} has {score} thresholds{alike} at FAR {rates or 'no rate'}: too few for FAR {far:.2g}, "
-            f"which FPIR {fpir:g} over {people} people needs; 'facepipe calibrate {card.name} PAIRS|CROPS' measures "
-            f"more, or give {parameter('threshold')}"
+            f"which FPIR {fpir:g} over {people} people needs; 'facepipe calibrate {card.name} PAIRS|CROPS "
+            f"-o {card.name}.toml' measures more, or give {parameter('threshold')}"
         )
     threshold = min(threshold, 1.0) if score == "cosine" else threshold
     calibrated = card.thresholds_of(score, flip, among)[0].calibrated_on

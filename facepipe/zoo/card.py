@@ -266,8 +266,9 @@ class Card(Part):
 
 def _how_to(card: Card, population: str) -> str:
     if population == "random":
-        return f"measure some with 'facepipe calibrate {card.name} PAIRS|CROPS'"
-    return f"'facepipe calibrate {card.name} CROPS' measures some where age and sex stand beside each crop"
+        return f"measure some with 'facepipe calibrate {card.name} PAIRS|CROPS -o {card.name}.toml'"
+    command = f"'facepipe calibrate {card.name} CROPS -o {card.name}.toml'"
+    return f"{command} measures some where age and sex stand beside each crop"
 
 
 AnyCard = Card | DetectorCard

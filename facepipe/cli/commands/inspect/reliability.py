@@ -53,7 +53,8 @@ def command(
     curve = card.probability_of(score, loaded.flip)
     if curve is None:
         raise ModelError(f"model {card.name} has no probabilities for {score} scores with flip {loaded.flip}; "
-                         f"'facepipe calibrate {card.name} PAIRS|CROPS' measures some")  # fmt: skip
+                         f"'facepipe calibrate {card.name} PAIRS|CROPS -o {card.name}.toml' "
+                         "measures some")  # fmt: skip
     pairs = read_pairs(pairs_file, form)
     rows = find_rows(loaded, pairs.names)
     sides = rows[pairs.left], rows[pairs.right]
