@@ -266,38 +266,46 @@ def verdict(same: bool, chance: float | None) -> str:
 
 
 def compare_faces(
-    images: Sequence[ReadImage], found: Sequence[CroppedImage], finding: Finding, embedder: Embedder, decide: Decide
+    images: Sequence[ReadImage],
+    found: Sequence[CroppedImage],
+    findings: tuple[Finding, ...],
+    embedder: Embedder,
+    decide: Decide,
 ) -> Comparison:
     """Compare the first crops of two photos.
 
     Args:
         images: the two photos.
         found: the same with a crop each.
-        finding: how they were found.
+        findings: how they were found, as `Cropper.findings`.
         embedder: of the model.
         decide: by what to judge.
 
     Raises:
         ModelError: the model gives no such score, or its card has no threshold for it.
     """
-    return replace(compare_pairs(found, finding, embedder, decide)[0], images=(images[0], images[1]))
+    return replace(compare_pairs(found, findings, embedder, decide)[0], images=(images[0], images[1]))
 
 
 def compare_pairs(
-    found: Sequence[CroppedImage], finding: Finding, embedder: Embedder, decide: Decide, all_pairs: bool = False
+    found: Sequence[CroppedImage],
+    findings: tuple[Finding, ...],
+    embedder: Embedder,
+    decide: Decide,
+    all_pairs: bool = False,
 ) -> list[Comparison]:
     """Compare the first crop of the first photo with that of each other, or of all photos with each other.
 
     Args:
         found: two photos or more, with a crop each.
-        finding, embedder, decide: as of `compare_faces`.
+        findings, embedder, decide: as of `compare_faces`.
         all_pairs: every photo with every later one.
 
     Raises:
         ModelError: as `compare_faces`.
     """
     _threshold(embedder, decide)
-    embeddings = replace(embedder(np.stack([result.crops[0] for result in found])), findings=(finding,))
+    embeddings = replace(embedder(np.stack([result.crops[0] for result in found])), findings=findings)
     pairs = combinations(range(len(found)), 2) if all_pairs else ((0, other) for other in range(1, len(found)))
     return [_compare(found, embeddings, pair, embedder, decide) for pair in pairs]
 

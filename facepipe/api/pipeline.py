@@ -156,7 +156,7 @@ class Pipeline:
         for result in results:
             if not result.crops:
                 raise NoFaceError(self._no_face(result))
-        return compare_faces(images, results, cropper.finding, self.embedder, decide or Decide())
+        return compare_faces(images, results, cropper.findings, self.embedder, decide or Decide())
 
     def compare_many(
         self,
@@ -205,8 +205,8 @@ class Pipeline:
                 failed.append((str(result.path), result.reason))
         if len(found) < 2:
             raise NoFaceError(f"{failed[0][0]}: {failed[0][1]}; fewer than two photos could be compared")
-        finding = self._cropper(self._one_face()).finding
-        made = compare_pairs(found, finding, self.embedder, decide or Decide(), all_pairs)
+        findings = self._cropper(self._one_face()).findings
+        made = compare_pairs(found, findings, self.embedder, decide or Decide(), all_pairs)
         return Comparisons(tuple(made), tuple(failed), all_pairs)
 
     def _no_face(self, result: CroppedImage) -> str:
