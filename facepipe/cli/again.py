@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from facepipe.files import Changes
 
 frozen = click.option(
-    "--frozen", is_flag=True, help="Go on with the images of the run before, whatever came, went or changed."
+    "--frozen",
+    is_flag=True,
+    help="Continue with the images of the previous run, even if some were added, deleted or changed since.",
 )
 verify = click.option(
     "--verify",
     is_flag=True,
-    help="Compare the contents of all images with those of the run before, not only where size or time have changed.",
+    help="Compare the contents of all images with those of the previous run, not only where size or time has changed.",
 )
 
 

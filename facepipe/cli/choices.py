@@ -122,13 +122,17 @@ def _template_poolings() -> dict[str, str]:
     return lines
 
 
-_score: dict[str, Any] = {"default": "cosine", "show_default": True, "help": "What two faces are compared by."}
+_score: dict[str, Any] = {"default": "cosine", "show_default": True, "help": "Score by which two faces are compared."}
 score = table_option("--score", lines=_scores, **_score)
 deciding_score = table_option("--score", lines=_deciding_scores, **_score)
 pooling = table_option(
     "--pool", lines=_poolings, default="mean", show_default=True,
-    help="How the frames of a video become one embedding.",
+    help="How the embeddings of a video's frames are combined.",
 )  # fmt: skip
 template_pooling = table_option(
-    "--pool", lines=_template_poolings, default="media", show_default=True, help="How faces become a template."
+    "--pool",
+    lines=_template_poolings,
+    default="media",
+    show_default=True,
+    help="How the embeddings of faces are combined into a template.",
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 strict_option = click.option(
     "--strict",
     is_flag=True,
-    help="Take no picture that is damaged inside, and exit with 1 where anything was left out or could not be read.",
+    help="Refuse damaged pictures, and exit with 1 if anything was left out or could not be read.",
 )
 
 pages_option = click.option(
@@ -28,7 +28,8 @@ pages_option = click.option(
     type=click.Choice(["first", "all"]),
     default="first",
     show_default=True,
-    help="Of a file with several pages, frames or pictures read the first, or all; the others are called FILE@2 ...",
+    help="Which pages to read of a file with several pages, frames or pictures; those after the first are called "
+    "FILE@2 ...",
 )
 
 _EXPECTED = frozenset(

@@ -38,12 +38,20 @@ COMMANDS = command_files(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
 )
 @click.version_option(__version__, prog_name="facepipe")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error; works behind any command too.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error; may also stand after any command.")
 @click.option(
-    "--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True, help="Least of what is noted."
+    "--log-level",
+    type=click.Choice(logs.LEVELS),
+    default="info",
+    show_default=True,
+    help="Least severe messages to show.",
 )
 @click.option(
-    "--log-format", type=click.Choice(logs.FORMATS), default="text", show_default=True, help="How stderr is written."
+    "--log-format",
+    type=click.Choice(logs.FORMATS),
+    default="text",
+    show_default=True,
+    help="Format of the messages on stderr.",
 )
 def cli(debug: bool, log_level: str, log_format: str) -> None:  # noqa: ARG001
     """Face recognition from raw photos to published figures.

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-
 class Number(click.FloatRange):
     """A finite number in a range; the ends belong to it unless ``min_open`` or ``max_open`` say otherwise."""
 
@@ -91,18 +90,21 @@ store_precision = click.option(
     show_default=True,
     help="Number format of the embedding network; auto is that of the gallery or store, float32 for a new one.",
 )
-flip = table_option("--flip", lines=flips, help="How to join image and mirror [default: the card's].")
+flip = table_option(
+    "--flip", lines=flips, help="How to combine the embeddings of image and mirror image [default: the card's]."
+)
 among = click.option(
     "--among",
     type=click.Choice(["random", "alike"]),
     default="random",
     show_default=True,
-    help="Strangers of whom the false-accept rate holds: people at random, or adults of one sex, origin and age band.",
+    help="Which strangers the false-accept rate refers to: people at random, or adults alike in sex, origin and age "
+    "band.",
 )
 _TEMPLATES = click.Choice(["112x96", "112x112", "112x112-cp2tform"])
 _CUTS = (
-    "How crops are cut: 112x96 as SphereFace, 112x112 as insightface; 112x112-cp2tform as facepipe cut 112x112 before "
-    "it did so"
+    "Crop template: 112x96 as in SphereFace, 112x112 as in insightface; 112x112-cp2tform is the 112x112 of older "
+    "versions of facepipe"
 )
 
 
@@ -189,9 +191,9 @@ identity_depth = click.option(
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Which folder below the one that is given stands for the person: 1, the top one; 2, the one in it ...",
+    help="Which level of folders below the given one names the person: 1 for the first, 2 for the next ...",
 )
-overwrite = click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+overwrite = click.option("--overwrite", is_flag=True, help="Replace existing files.")
 output_path = OUTPUT
 stored_path, stored_output = STORED, STORED_OUTPUT
 some_paths = click.argument("paths", nargs=-1, required=True, type=PHOTO)
@@ -216,7 +218,7 @@ def _detection(command: F, turns: bool) -> F:
         "--turns/--no-turns",
         default=turns,
         show_default=True,
-        help="Search a photo without a sure face turned by 90, 180 and 270 degrees too.",
+        help="If no face is found with certainty, search the photo rotated by 90, 180 and 270 degrees as well.",
     )
     decorated: Any = wrapped
     for option in reversed([*_DETECTION, turned]):
@@ -245,30 +247,32 @@ def detector_settings(words: dict[str, Any]) -> "DetectorSettings":
 
 
 _DETECTION = [
-    table_option("--detector", lines=detectors, help="How faces are searched [default: mtcnn]."),
+    table_option("--detector", lines=detectors, help="How faces are detected [default: mtcnn]."),
     table_option(
         "--preset",
         lines=presets,
-        help="Settings of a detector [default: sphereface, or the detector's]. With sphereface-matlab and insightface "
-        "preprocess and align also cut and save crops as their authors do.",
+        help="Settings of a detector [default: sphereface, or the detector's own]. With sphereface-matlab and "
+        "insightface, preprocess and align also cut and save crops as those authors do.",
     ),
-    click.option("--min-score", type=Number(), help="Least score of a face, in every search: the last threshold."),
-    click.option("--min-face", type=Number(), help="Smallest face in pixels."),
-    click.option("--factor", type=Number(), help="Ratio of neighbouring pyramid levels."),
     click.option(
-        "--thresholds", type=Number(), nargs=3, default=None, help="Face probabilities for P-, R- and O-Net."
+        "--min-score",
+        type=Number(),
+        help="Lowest detection score of a face, in every search: the threshold of the last network.",
     ),
+    click.option("--min-face", type=Number(), help="Smallest face to search for, in pixels."),
+    click.option("--factor", type=Number(), help="Scale factor between levels of the image pyramid."),
+    click.option("--thresholds", type=Number(), nargs=3, default=None, help="Thresholds of P-Net, R-Net and O-Net."),
     click.option(
         "--max-pixels",
         type=click.IntRange(1),
-        help="Reduce larger images to so many pixels before they are searched.",
+        help="Shrink larger images to this many pixels before detection.",
     ),
     click.option(
         "--border/--no-border",
         default=None,
-        help="Search a photo in which nothing was found once more in a black border, for faces that fill it, the last "
-        "time with a threshold of 0.7 unless --min-score or --thresholds say another "
-        "[default: yes, but not with the presets that are their authors' to the letter].",
+        help="If nothing is found in a photo, search it again inside a black border, for faces that fill the frame; "
+        "the last pass lowers the threshold to 0.7 unless --min-score or --thresholds is given [default: on, "
+        "but off with presets that follow their authors to the letter].",
     ),
 ]
 

@@ -36,7 +36,7 @@ def chosen_workers(words: dict[str, Any]) -> "OnRay | None":
     where, workers = words.pop("on"), words.pop("workers")
     if where is None:
         if workers is not None:
-            raise click.UsageError("--workers is how many of Ray's: name it with --on ray.")
+            raise click.UsageError("--workers is the number of Ray workers: add --on ray.")
         return None
     from facepipe.workers import OnRay
 
@@ -50,11 +50,12 @@ def chosen_workers(words: dict[str, Any]) -> "OnRay | None":
 _ON = click.option(
     "--on",
     metavar="ray[:ADDRESS]",
-    help="Work at workers of Ray instead of in this process: on this machine (ray), or on a cluster (ray:HOST:PORT, "
-    "ray://HOST:PORT, or the environment's RAY_ADDRESS), whose machines see the same files. Needs the extra ray.",
+    help="Work on Ray workers instead of in this process: on this machine (ray), or on a cluster (ray:HOST:PORT, "
+    "ray://HOST:PORT, or the environment variable RAY_ADDRESS) whose machines see the same files. Needs the "
+    "extra ray.",
 )
 _WORKERS = click.option(
     "--workers",
     type=click.IntRange(1),
-    help="How many of Ray's workers  [default: one on each GPU, or on each core].",
+    help="Number of Ray workers [default: one on each GPU, or on each core].",
 )

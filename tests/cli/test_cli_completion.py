@@ -11,8 +11,8 @@ import click
 import pytest
 from cli_commands import ALL, DOORS
 from cli_run import run
-from facepipe.cli.commands.completion import SHELLS
 
+from facepipe.cli.commands.completion import SHELLS
 from facepipe.cli.main import COMMANDS
 from facepipe.cli.named import ABLATION, MODEL, RECIPE, WEIGHTS
 

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 @click.command("bench")
 @click.argument("images", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "-n", "count", type=click.IntRange(min=1), default=1000, show_default=True, help="How many images of the folder."
+    "-n",
+    "count",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Number of images to take from the folder.",
 )
 @options.model
 @options.precision

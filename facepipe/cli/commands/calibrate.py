@@ -42,7 +42,12 @@ class _Faces:
 @click.command("calibrate")
 @click.argument("model", type=MODEL)
 @click.argument("paths", metavar="PAIRS|CROPS...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", "-o", type=options.output_path, help="Card to write [default: the model's own, if it is yours].")
+@click.option(
+    "--out",
+    "-o",
+    type=options.output_path,
+    help="Card to write [default: the model's own, unless it ships with facepipe].",
+)
 @click.option("--about", default="", help="What the faces are, for the card [default: the names of PAIRS|CROPS].")
 @click.option(
     "--far",
@@ -61,8 +66,12 @@ class _Faces:
     metavar="SOURCE=N",
     help="Images of a source without identities that were kept from training; may be repeated.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the recipe, and of choices.")
-@click.option("--one-person", type=click.Path(path_type=Path), help="CSV a,b of images that show one person.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed, that of the recipe."
+)
+@click.option(
+    "--one-person", type=click.Path(path_type=Path), help="CSV with columns a,b: images that show the same person."
+)
 @options.identity_depth
 @options.flip
 @options.figure_precision

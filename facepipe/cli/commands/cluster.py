@@ -35,9 +35,13 @@ _RATES = {"average": 1e-3, "dbscan": 1e-4, "hdbscan": 1e-3}
     help="average: mean cosine between groups; dbscan: chains of similar faces; hdbscan: dense regions.",
 )
 @click.option(
-    "--threshold", type=options.COSINE, help="Cosine of one person [default: the card's at FAR 1e-3, dbscan 1e-4]."
+    "--threshold",
+    type=options.COSINE,
+    help="Cosine from which faces count as one person [default: the card's at FAR 1e-3, dbscan 1e-4].",
 )
-@click.option("--smallest", type=click.IntRange(1), default=2, show_default=True, help="Faces that make a group.")
+@click.option(
+    "--smallest", type=click.IntRange(1), default=2, show_default=True, help="Fewest faces that make a group."
+)
 @click.option("--sheets", type=options.output_path, help="Folder for a contact sheet of each group, from the photos.")
 @click.option("--root", type=click.Path(path_type=Path), help="Folder to which the photos' paths are relative.")
 @options.faces

@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     type=options.RATE,
     default=0.5,
     show_default=True,
-    help="Probability that the two are one person, before anyone looks; the one that is printed starts from it.",
+    help="Prior probability that the two are one person, on which the printed probability is based.",
 )
-@click.option("--all-pairs", is_flag=True, help="Every photo against every other, not the first against the rest.")
-@click.option("--check", is_flag=True, help="Exit with 1 when a score is below the threshold.")
+@click.option(
+    "--all-pairs", is_flag=True, help="Compare every photo with every other, not only the first with the rest."
+)
+@click.option("--check", is_flag=True, help="Exit with 1 if a score is below the threshold.")
 @click.option(
     "--save",
     type=options.output_path,

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     type=click.Choice(["drop", "centre"]),
     default="drop",
     show_default=True,
-    help="An image without a face: leave it out, as SphereFace does, or crop its centre.",
+    help="What to do with an image without a face: leave it out, as SphereFace does, or crop its centre.",
 )
 @options.already_aligned
 @options.detection
 @options.crop_format("jpg")
 @click.option(
-    "--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP [default: 95, or as the --preset says]."
+    "--quality", type=click.IntRange(1, 100), help="Quality of JPEG and WebP [default: 95, or as the --preset says]."
 )
 @options.identity_depth
 @click.option(
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
     type=click.Choice(["tar", "parquet"]),
     help="Write the crops to tar shards (WebDataset) or Parquet files of many; OUT may then be the address of a store.",
 )
-@click.option("--pack-size", type=click.IntRange(1), help="Images of a pack  [default: 4096].")
-@click.option("--shard", metavar="I/N", help="Do the I-th of N parts, for N machines on one file system.")
-@click.option("--merge", is_flag=True, help="Put the manifests of all shards together, once they are done.")
-@click.option("--overwrite", is_flag=True, help="Start over instead of resuming what was begun in OUT.")
+@click.option("--pack-size", type=click.IntRange(1), help="Images per pack [default: 4096].")
+@click.option("--shard", metavar="I/N", help="Process part I of N, for N machines on one file system.")
+@click.option("--merge", is_flag=True, help="Merge the manifests of all shards, once they are done.")
+@click.option("--overwrite", is_flag=True, help="Start over instead of resuming the job in OUT.")
 @click.option("--from-rec", is_flag=True, help="RAW is a .rec file, or the folder of train.rec: unpack its images.")
 @again.frozen
 @again.verify

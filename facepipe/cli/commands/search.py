@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 @click.command("search")
 @click.argument("query", type=PHOTO)
 @click.argument("store", type=click.Path(path_type=Path))
-@click.option("-k", "k", type=click.IntRange(1), default=10, show_default=True, help="How many to find.")
+@click.option("-k", "k", type=click.IntRange(1), default=10, show_default=True, help="Number of hits to return.")
 @click.option(
     "--index",
     type=options.output_path,
-    help="Search in this file, and make it first if it is not there: .npy, the store as a memory-mapped float16 "
+    help="Search in this file, which is made first if it does not exist: .npy, the store as a memory-mapped float16 "
     "array; or .faiss, an approximate index.",
 )
 @click.option("--probes", type=click.IntRange(1), default=16, show_default=True, help="Cells searched in a .faiss.")
@@ -119,9 +119,7 @@ def _make_array(store: Path, index: Path, overwrite: bool) -> None:
         note(f"{index}: written, {index.stat().st_size / 1e6:.1f} MB")
 
 
-def _queries(
-    query: Path, path: Path, store: "Store", rule: str, tools: FaceTools, inputs: Inputs
-) -> "Embeddings":
+def _queries(query: Path, path: Path, store: "Store", rule: str, tools: FaceTools, inputs: Inputs) -> "Embeddings":
     """Embeddings of the query by the model of the store."""
     from facepipe.embedding import load_embeddings
     from facepipe.embedding.identity import remedy, same_model

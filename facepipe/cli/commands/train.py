@@ -21,13 +21,11 @@ if TYPE_CHECKING:
 @click.command("train")
 @click.argument("recipe", required=False, type=RECIPE)
 @train_options.data
-@click.option(
-    "--out", "-o", "run", type=options.output_path, help="Folder of the run [default: runs/RECIPE]."
-)
+@click.option("--out", "-o", "run", type=options.output_path, help="Folder of the run [default: runs/RECIPE].")
 @train_options.overrides
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out.")
+@click.option("--resume", is_flag=True, help="Continue from the last checkpoint in --out.")
 @click.option(
-    "--allow", is_flag=True, help="With --resume: let --set change the loss, the network, the batch or the data."
+    "--allow", is_flag=True, help="With --resume: allow --set to change the loss, the network, the batch or the data."
 )
 @train_options.seed
 @train_options.identity_depth
@@ -63,9 +61,7 @@ def command(
     words = train_options.with_short(overrides, seed, identity_depth)
     resolved, folder = resolve(recipe, run, paths, words, resume)
     try:
-        summary = train(
-            resolved, folder, resume=resume, allow=allow, device=device, evaluation=evaluation_of(resolved)
-        )
+        summary = train(resolved, folder, resume=resume, allow=allow, device=device, evaluation=evaluation_of(resolved))
     except Stopped as stopped:
         if os.environ.get("RANK", "0") == "0":
             note(str(stopped))

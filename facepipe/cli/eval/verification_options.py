@@ -16,8 +16,8 @@ on_miss = click.option(
     type=click.Choice(["centre", "skip", "fail"]),
     default="centre",
     show_default=True,
-    help="An image without a detected face: use its centre, skip its pairs, or stop. skip does without images that are "
-    "missing or cannot be read, too.",
+    help="An image without a detected face: use its centre, skip its pairs, or stop. skip also skips missing and "
+    "unreadable images.",
 )
 fars = click.option(
     "--far",
@@ -46,5 +46,10 @@ def pairs_list(command: F) -> F:
 def accuracy_rule(default: str, parameter: str) -> Callable[..., Any]:
     """``--rule``, with the default that the protocol's literature has, as ``parameter``."""
     return table_option(
-        "--rule", parameter, lines=accuracy_rules, default=default, show_default=True, help="How accuracy is counted."
+        "--rule",
+        parameter,
+        lines=accuracy_rules,
+        default=default,
+        show_default=True,
+        help="Rule by which accuracy is computed.",
     )

@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     type=click.Choice(["drop", "centre"]),
     default="drop",
     show_default=True,
-    help="An image without a face: leave it out (it is listed with the reason), or embed its centre.",
+    help="What to do with an image without a face: leave it out (it is listed with the reason), or embed its centre.",
 )
 @click.option("--sheet", type=options.output_path, help="Picture of the faces, from least to most confident.")
 @click.option(
     "--sort",
     type=click.Choice(["kappa", "sigma2", "detection_score", "norm"]),
-    help="What the sheet goes by [default: kappa or sigma2, whichever the model has].",
+    help="What the sheet is sorted by [default: kappa or sigma2, whichever the model has].",
 )
 @options.detection
 @workers.on_workers

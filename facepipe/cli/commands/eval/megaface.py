@@ -30,7 +30,9 @@ def _exported(folder: Path) -> tuple[Path, ...]:
 @click.command("megaface")
 @click.argument("paths", metavar="PROBES DISTRACTORS", nargs=2, required=True, type=_PATH)
 @click.option("--ending", help="Both are folders of the kit's feature files with this ending, such as _sface.bin.")
-@click.option("--probe-list", type=_PATH, help="Which probes: the kit's JSON, or text with one a line [default: all].")
+@click.option(
+    "--probe-list", type=_PATH, help="Which probes: the kit's JSON, or a text file with one per line [default: all]."
+)
 @click.option("--distractor-list", type=_PATH, help="Which distractors, in this order [default: all].")
 @click.option(
     "--size",
@@ -51,7 +53,7 @@ def _exported(folder: Path) -> tuple[Path, ...]:
 @click.option(
     "--export",
     type=options.output_path,
-    help="Write the features in the kit's form: facescrub/ and megaface/ in here.",
+    help="Write the features in the kit's format, to facescrub/ and megaface/ in this folder.",
 )
 @click.option("--algorithm", default="facepipe", show_default=True, help="Name in the files of --export.")
 @score_option

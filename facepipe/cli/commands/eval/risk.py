@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     "confidences",
     multiple=True,
     type=click.Choice(["kappa", "sigma2", "detection_score", "norm", "random"]),
-    help="What says how far a face can be trusted; may be repeated [default: all that there are].",
+    help="Measure of how far a face can be trusted; may be repeated [default: all available].",
 )
 @click.option(
     "--pair-rule",
     type=click.Choice(["max", "sum"]),
     default="max",
     show_default=True,
-    help="Uncertainty of a pair: of the worse face, or the sum of both.",
+    help="Uncertainty of a pair: that of the worse face, or the sum of both.",
 )
 @score_option
 @click.option(
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     help="False-match rate that fixes the threshold.",
 )
 @verification.damage
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the confidence 'random'.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed of the confidence 'random'.")
 @click.option(
     "--beside",
     "others",

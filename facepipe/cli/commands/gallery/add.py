@@ -16,7 +16,7 @@ from facepipe.cli.screen import note, progress
 @click.command("add")
 @one_gallery
 @some_images
-@click.option("--name", help="To whom all these images belong [default: folders or file names say it].")
+@click.option("--name", help="Whose images these are [default: as folders or file names say].")
 @options.one_face
 @options.identity_depth
 @turning_face_tools

@@ -52,21 +52,23 @@ def _gallery_last(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Faces of people who are not in the gallery, from 'facepipe embed': the threshold is measured on them.",
 )
 @click.option(
-    "--threshold", type=options.Number(), help="Name from this score on, instead of at a false-positive rate."
+    "--threshold", type=options.Number(), help="Give a name from this score on, instead of deciding by --fpir."
 )
 @click.option(
     "--pooling",
     type=click.Choice(["confidence", "mean"]),
     default="confidence",
     show_default=True,
-    help="How several images of a person become one.",
+    help="How the embeddings of a person's images are combined.",
 )
 @deciding_score
 @click.option("--save", type=options.output_path, help="Annotated copy: a file, or a folder for several media.")
-@click.option("--summary", type=options.output_path, help="Write who was seen, when and for how long, as JSON.")
-@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Search each N-th frame.")
+@click.option(
+    "--summary", type=options.output_path, help="Write who was seen, when and for how long, as JSON to this file."
+)
+@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Search every N-th frame.")
 @click.option("--seconds", type=options.Number(0, min_open=True), help="Stop a video after this much of it.")
-@click.option("--sound/--no-sound", default=True, help="Keep the sound of a video, if ffmpeg is installed.")
+@click.option("--sound/--no-sound", default=True, help="Keep the sound of a video if ffmpeg is installed.")
 @options.identity_depth
 @turning_face_tools
 @strict_option

@@ -12,8 +12,16 @@ from facepipe.cli.screen import note, print_json, say
 @click.command("angles")
 @click.argument("embeddings", type=click.Path(path_type=Path))
 @click.option("--output", "-o", type=options.output_path, help="Write a histogram of the angles.")
-@click.option("--pairs", type=click.IntRange(min=1), default=100_000, show_default=True, help="Of each kind, at most.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the choice of pairs.")
+@click.option(
+    "--pairs",
+    type=click.IntRange(min=1),
+    default=100_000,
+    show_default=True,
+    help="Number of pairs of each kind, at most.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed for choosing pairs."
+)
 @options.identity_depth
 @options.as_json
 @door(Output("output", PLOTS), reads=("embeddings",))

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
 
 @click.command("toy")
-@click.option("--output", "-o", type=options.output_path, default="toy.png", show_default=True, help="The picture.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and order.")
-@click.option("--steps", type=click.IntRange(min=1), default=1000, show_default=True, help="Training steps of a run.")
+@click.option(
+    "--output", "-o", type=options.output_path, default="toy.png", show_default=True, help="Picture to write."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed of weights and order."
+)
+@click.option("--steps", type=click.IntRange(min=1), default=1000, show_default=True, help="Training steps per run.")
 @options.as_json
 @door(Output("output", PLOTS))
 def command(output: Path, seed: int, steps: int, as_json: bool) -> None:

@@ -17,23 +17,25 @@ if TYPE_CHECKING:
 @click.command("export")
 @click.argument("model", type=MODEL)
 @click.argument("out", type=options.output_path)
-@click.option("--name", default="", help="The model's name from now on [default: the one that it has].")
+@click.option("--name", default="", help="New name of the model [default: its present one].")
 @click.option(
     "--weights",
     "numbers",
     type=click.Choice(["float32", "float16", "int8"]),
     default="float32",
     show_default=True,
-    help="Of an .onnx: how weights are stored; float16 halves the file, int8 quarters it.",
+    help="For .onnx: how weights are stored; float16 halves the file, int8 quarters it.",
 )
 @click.option(
-    "--whole", is_flag=True, help="Of an .onnx: it takes RGB pixels from 0 to 255; scaling and flip rule go inside."
+    "--whole",
+    is_flag=True,
+    help="For .onnx: take RGB pixels from 0 to 255; scaling and flip rule become part of the graph.",
 )
 @click.option(
     "--pipeline",
     is_flag=True,
-    help="OUT becomes a folder with detector and model as ONNX files and one Python module over NumPy and OpenCV that "
-    "runs them, to be put into a product.",
+    help="Make OUT a folder with detector and model as ONNX files and one Python module, which needs NumPy and "
+    "OpenCV only, to be built into a product.",
 )
 @options.as_json
 @door(Output("out"))

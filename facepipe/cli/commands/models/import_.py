@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "backbone_options",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Of the network, such as inner_norm=false for SCF's ir101; may be repeated.",
+    help="Option of the network, such as inner_norm=false for SCF's ir101; may be repeated.",
 )
 @options.template
 @click.option(
@@ -36,27 +36,39 @@ if TYPE_CHECKING:
     type=click.Choice(["rgb", "bgr"]),
     default="rgb",
     show_default=True,
-    help="Order of colours that the network was trained with.",
+    help="Channel order that the network was trained with.",
 )
 @click.option(
     "--mean", type=options.Number(), default=127.5, show_default=True, help="Subtracted from pixels 0 to 255."
 )
 @click.option(
-    "--scale", type=options.Number(0, min_open=True), default=127.5, show_default=True,
-    help="What the difference is divided by.",
+    "--scale",
+    type=options.Number(0, min_open=True),
+    default=127.5,
+    show_default=True,
+    help="Divisor after the mean is subtracted.",
 )
 @table_option(
-    "--flip", lines=flips, default="none", show_default=True, help="How to join image and mirror."
+    "--flip",
+    lines=flips,
+    default="none",
+    show_default=True,
+    help="How to combine the embeddings of image and mirror image.",
 )
-@click.option("--key", help="Where in a checkpoint the network lies, such as state_dict [default: where it fits].")
-@click.option("--prefix", help="Of the network's names in a checkpoint, such as model.backbone [default: what fits].")
-@click.option("--output", "onnx_output", default="", help="Of several outputs of an ONNX graph, the embedding.")
+@click.option("--key", help="Key of the network in a checkpoint, such as state_dict [default: whichever fits].")
+@click.option(
+    "--prefix",
+    help="Prefix of the network's weights in a checkpoint, such as model.backbone [default: whichever fits].",
+)
+@click.option(
+    "--output", "onnx_output", default="", help="Which output of an ONNX graph is the embedding, if it has several."
+)
 @click.option(
     "--layout",
     type=click.Choice(["nchw", "nhwc"]),
     default="nchw",
     show_default=True,
-    help="Of the crops that an ONNX graph takes: colours first, or last as in TensorFlow's.",
+    help="Layout of the crops that an ONNX graph takes: channels first, or last as in TensorFlow.",
 )
 @door(reads=("file",))
 @click.option("--overwrite", is_flag=True, help="Replace a card of your own of this name.")

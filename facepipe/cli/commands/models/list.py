@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 @click.command("list")
-@click.option("--backbones", "with_backbones", is_flag=True, help="The networks that 'train' and 'import' know too.")
+@click.option(
+    "--backbones", "with_backbones", is_flag=True, help="List the networks that 'train' and 'import' know, too."
+)
 @options.as_json
 def command(with_backbones: bool = False, as_json: bool = False) -> None:
     """All models, and the weights of detectors, one line each; 'facepipe models show NAME' tells more.
