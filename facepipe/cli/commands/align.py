@@ -50,11 +50,10 @@ def command(
 ) -> None:
     """Cut aligned crops out of images or folders of images.
 
-    A crop is named after its image (a second face gets _1, and so on; the image's extension stays in where
-    another crop has the name) and lies under the same sub-folders. For whole datasets use
-    'facepipe preprocess', which can be resumed and keeps a manifest.
-    With --json one line per image: {"path", "engine", "crops", "status", "reason", "remarks"}, and at the end
-    {"passed_over"} where anything was.
+    A crop is named after its image (a second face gets _1, and so on; where two images would give one name, the
+    extension stays in it) and keeps its sub-folders. For whole datasets use 'facepipe preprocess', which can be resumed
+    and keeps a manifest. With --json one line per image: {"path", "engine", "crops", "status", "reason", "remarks"},
+    and at the end {"passed_over"} if anything was left out.
     """
     from facepipe.alignment import Aligner
     from facepipe.detection import create_detector

@@ -46,12 +46,12 @@ def command(
     detection: "DetectorSettings",
     as_json: bool,
 ) -> None:
-    """Measure the throughput of every stage, beside peers that are installed.
+    """Measure the throughput of every stage, next to installed peers.
 
-    IMAGES is a folder of photos, best of one size such as LFW's; without it, a photo that scikit-image carries is
-    used again and again. Peers, each in a process of its own: facenet-pytorch's MTCNN in batches of 32 with the same
+    IMAGES is a folder of photos, best of one size such as LFW's; without it, a photo that scikit-image carries is used
+    repeatedly. The peers, each in a process of its own, are facenet-pytorch's MTCNN in batches of 32 with the same
     settings, and a plain float32 forward of the same embedding network. Without a model in the cache an untrained
-    MobileFaceNet stands in, which is as fast.
+    MobileFaceNet takes its place, which is as fast.
     """
     import torch
 

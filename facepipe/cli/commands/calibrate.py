@@ -102,13 +102,13 @@ def command(
 ) -> None:
     """Measure a model's thresholds, probabilities and usual confidences, and write them into its card.
 
-    PAIRS is a list of pairs (.csv with a,b,same; LFW's .txt) beside its photos; CROPS are tar shards with JSON, a
-    folder with a folder of photos for each person (crops with --already-aligned), or a file of 'facepipe embed' over
-    such folders. Use people whom the model was not trained on; of data that were trained on, --held-out and
-    --held-out-images take the part that the recipe kept apart.
+    PAIRS is a list of pairs (.csv with a,b,same; LFW's .txt) in the folder of its photos; CROPS are tar shards with
+    JSON, a folder with a folder of photos for each person (crops with --already-aligned), or a file of 'facepipe embed'
+    over such folders. Use people whom the model was not trained on; of training data, --held-out and --held-out-images
+    take the part that the recipe held out.
 
-    Thresholds are given for strangers at random and, where age and sex stand beside the crops in their JSON (origin
-    and source too, if known), for strangers who are alike: adults of one sex and origin, the worst group of them.
+    Thresholds are given for strangers at random and, where the crops' JSON gives age and sex (origin and source too, if
+    known), for strangers who are alike: adults of one sex and origin, the worst group of them.
     """
     from facepipe.calibration import CALIBRATED_FARS, calibrated_card
     from facepipe.calibration.sources import HeldOut

@@ -62,8 +62,8 @@ def command(
 ) -> None:
     """Group the faces of STORE, which 'facepipe embed' wrote, by person.
 
-    One line per face: its group, from the largest on, and its path; faces in no group have group -1 and come last.
-    With --json, JSON Lines: {"path", "group"}. --sheets looks at the photos again and needs them where they were.
+    One line per face: its group, largest first, and its path; faces in no group have group -1 and come last. With
+    --json, JSON Lines: {"path", "group"}. --sheets reads the photos again, so they must still be where they were.
     """
     import numpy as np
 

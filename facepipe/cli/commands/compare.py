@@ -75,15 +75,16 @@ def command(
 ) -> None:
     """Say whether two photos show the same person, or which of many show the person of the first.
 
-    A photo is a file, an address (http, https, file), or - for standard input. Of three and more, the first is compared
-    with each of the others, a line each, best first; photos that cannot be read or show no face are counted and told.
+    A photo is a file, an address (http, https, file), or - for standard input. With three or more, the first is
+    compared with each of the others, one line each, best first; photos that cannot be read or show no face are counted
+    and reported.
 
     The answer is a score and a decision at the false-accept rate --far: the share of pairs of different
     people that would pass the threshold. The threshold comes from the model's card, which also says on which
-    pairs it was measured: people at random, or with --among alike adults of one sex, origin and age band. How
-    many strangers of either kind the threshold lets through is told in any case. A card that has a curve for it
-    also tells the probability that the two are one person. Where the model has an uncertainty head, it is told
-    how sure the model is of each face, among the faces it usually sees, and a warning is given where it is not.
+    pairs it was measured: people at random, or with --among alike adults of one sex, origin and age band. How many
+    strangers of either kind the threshold lets through is always reported. If the card has a curve for it, so is the
+    probability that the two are one person. If the model has an uncertainty head, the answer also says how confident
+    the model is of each face, compared with the faces it usually sees, with a warning where it is not.
 
     Below the threshold the two are not shown to be the same person; they are called different people only if the
     probability of one person is 10 % or less.

@@ -1,4 +1,4 @@
-"""The main job on two faces that installed packages carry."""
+"""Compare two portraits that installed packages contain: a first try."""
 
 from importlib.util import find_spec
 from pathlib import Path

@@ -45,9 +45,9 @@ def command(
 ) -> None:
     """Find the faces in images, or in all images of folders.
 
-    One line per image: its faces with box, score and five landmarks, best first; an image that cannot be
-    read gets a line with the reason. With --json the lines are JSON: {"path", "engine", "search", "faces": [{"box",
-    "score", "landmarks"}], "remarks"} or {"path", "error"}, and at the end {"passed_over"} where anything was; "search"
+    One line per image: its faces with box, score and five landmarks, best score first; for an image that cannot be
+    read, the reason. With --json the lines are JSON: {"path", "engine", "search", "faces": [{"box", "score",
+    "landmarks"}], "remarks"} or {"path", "error"}, and at the end {"passed_over"} if anything was left out; "search"
     is plain, or says which further search found the faces: border, turned-90 (against the clock), border-turned-90 and
     so on, or lenient-border. Boxes are left, top, right, bottom, landmarks x, y; both are pixels of the upright image,
     counted from 0 with pixel centres at integers.

@@ -50,12 +50,12 @@ def command(
     """Find the faces in FOLDER that look like the person in PHOTO, best first, and say which are a match.
 
     PHOTO is a file, an address (http, https, file), or - for standard input. All faces of all photos below FOLDER are
-    embedded once and kept in facepipe's cache, in a file that only you can read; the next time only photos that have
-    come or changed are, and those that have gone are dropped. Ctrl-C loses nothing: the same command goes on.
+    embedded once and kept in facepipe's cache, in a file that only you can read; the next time, only new and changed
+    photos are embedded, and deleted ones are dropped. Ctrl-C loses nothing: the same command continues.
 
     The threshold of a match holds for the whole folder: with --fpir 0.01, one search in a hundred for somebody who is
-    not there gives a match. "possible" is what two photos alone would be called the same person at, but not among so
-    many faces.
+    not there gives a match. "possible" means that two photos alone would be called the same person at this score, but
+    not among so many faces.
 
     With --json, one value: {"query", "folder", "photos", "faces", "kept", "changes", "judge", "model", "searches":
     [{"query", "hits": [{"path", "face", "score", "verdict", "is_query"}]}], "failed", "remarks", "passed_over",

@@ -85,13 +85,13 @@ def command(
     """Detect and align every image of a dataset: RAW/identity/image.jpg to OUT/identity/image.jpg.
 
     Images may lie at any depth in a person's folder. Also writes OUT/manifest.parquet, with one row per image (path,
-    size, boxes, landmarks, scores, status, reason), and OUT/skipped.csv with the images that gave no crop. Interrupt
-    it whenever you like: the same command goes on where it stopped. Run it again when images have come, changed or
-    gone: the new and the changed ones are done, and crops and rows of those that have gone are removed.
+    size, boxes, landmarks, scores, status, reason), and OUT/skipped.csv with the images that gave no crop. It can be
+    interrupted at any time; the same command resumes it. Run it again after images were added, changed or deleted: new
+    and changed ones are processed, and crops and rows of deleted ones are removed.
 
     RAW may also be a tar shard, a Parquet file of images, or an address such as s3://bucket/photos (docs/scale.md).
-    With --pack the crops go to OUT/crops-000000.tar (or .parquet) and so on, each whole or not there; OUT may then be
-    an address too. A packed job does not take up images that come later: start it over with --overwrite.
+    With --pack the crops go to OUT/crops-000000.tar (or .parquet) and so on, each of them complete or absent; OUT may
+    then be an address too. A packed job does not take in images that are added later: start it over with --overwrite.
 
     With --from-rec, RAW is MXNet RecordIO as insightface ships it: its images go to OUT/label/number.jpg as they
     are, without detection; OUT/skipped.csv lists records that hold none.

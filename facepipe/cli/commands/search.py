@@ -61,14 +61,14 @@ def command(
 ) -> None:
     """Find the faces in STORE that are nearest to QUERY, best first.
 
-    STORE is what 'facepipe embed' wrote, or the .npy that --index made of it. QUERY is a photo, embedded by the
-    model that made the store, or a file of embeddings. The search is exact: every face of the store is compared,
-    and scores are cosines computed in float64. Somebody is always nearest, so each hit has a verdict: a match at the
-    false-positive rate of the whole store, possible where two photos alone would pass, or no match. With --json, per
+    STORE is what 'facepipe embed' wrote, or the .npy that --index made of it. QUERY is a photo, embedded by the model
+    that made the store, or a file of embeddings. The search is exact: every face of the store is compared, and scores
+    are cosines computed in float64. Since somebody is always nearest, each hit has a verdict: match, at the
+    false-positive rate of the whole store; possible, where two photos alone would pass; or no match. With --json, per
     query: {"query", "hits": [{"path", "score", "row", "verdict"}], "remarks", "judge", "model", "engine",
     "precision", "findings"}; the last three tell how the query was embedded.
 
-    An index is made anew where STORE has changed since; that of another store is replaced with --overwrite only.
+    An index is rebuilt if STORE has changed since; one of another store is replaced with --overwrite only.
     """
     from facepipe.score.search import top_k
     from facepipe.score.store import open_store

@@ -1,4 +1,4 @@
-"""How well a confidence says which pairs to leave out (ProbFace's table, AUERC)."""
+"""How well a confidence measure tells which pairs to leave out (ProbFace's table, AUERC)."""
 
 import math
 from collections.abc import Sequence

@@ -50,14 +50,14 @@ def command(
 ) -> None:
     """Train the rows of an ablation, evaluate each, and print one table.
 
-    ABLATION is the name of a shipped one or the path of a TOML file. A BENCHMARK is one of insightface's .bin
-    files, or NAME='PROTOCOL ...' with the words of a 'facepipe eval' command, without --model and --score:
+    ABLATION is the name of one that comes with facepipe or the path of a TOML file. A BENCHMARK is one of insightface's
+    .bin files, or NAME='PROTOCOL ...' with the words of a 'facepipe eval' command, without --model and --score:
 
     \b
     facepipe ablate probface bins/*.bin -d CROPS -o runs/ablation
     facepipe ablate probface LFW='lfw lfw96 --already-aligned --pairs pairs.txt' -d CROPS
 
-    Whatever stopped it, the same command goes on: finished rows and results are not made again.
+    After an interruption the same command continues: finished rows and results are not made again.
     """
     if list_ablations:
         _list(as_json)

@@ -82,16 +82,15 @@ def command(
 ) -> None:
     """Embed images, or all images of folders, into one Parquet file.
 
-    Columns: path, mu (the embedding, float32), detected, error, and detection_score, kappa and sigma2 where
-    there are any. The file knows which model made it, and features of two models are never mixed silently;
-    several --model make an ensemble, whose embeddings are theirs, each scaled to length 1, side by side.
-    Paths are kept as given on the command line.
+    Columns: path, mu (the embedding, float32), detected, error, and detection_score, kappa and sigma2 where there are
+    any. The file records which model made it, and features of two models are never mixed silently; several --model make
+    an ensemble, whose embeddings are those of its members, scaled to unit length and concatenated. Paths are kept as
+    given on the command line.
 
-    Where OUT is there, it is brought up to date: images that are new or have changed are embedded, the rows of those
-    that have vanished are left out, and each is counted. With another model or other options, or with --overwrite, all
-    are embedded anew.
+    An existing OUT is brought up to date: new and changed images are embedded, the rows of deleted ones are removed,
+    and each kind is counted. With another model or other options, or with --overwrite, all images are embedded again.
 
-    --sheet draws the faces from the one the model is least sure of to the surest; it needs a model with an
+    --sheet draws the faces sorted by the model's confidence, least confident first; it needs a model with an
     uncertainty head (facepipe train scf-small), or --sort detection_score or norm.
     """
     if out is None and sheet is None:

@@ -26,10 +26,10 @@ _PERCENT = ("accuracy", "std_error", "std_dev", "eer")
 @options.as_json
 @door(reads=("files",))
 def command(files: tuple[Path, ...], resamples: int, seed: int, as_json: bool) -> None:
-    """Put results of 'facepipe eval ... --json' side by side.
+    """Compare results of 'facepipe eval ... --json' side by side.
 
-    Every run is tested against the first one where both are over the same pairs: the judgements by McNemar's
-    exact test, TAR at each false-accept rate by a paired bootstrap.
+    Every run is tested against the first one where both cover the same pairs: the decisions by McNemar's exact test,
+    TAR at each false-accept rate by a paired bootstrap.
     """
     from facepipe.protocols.saved_result import read_saved_result
 

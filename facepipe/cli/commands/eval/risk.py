@@ -1,4 +1,4 @@
-"""How well a confidence says which pairs to leave out (ProbFace's table, AUERC)."""
+"""How well a confidence measure tells which pairs to leave out (ProbFace's table, AUERC)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,7 +84,7 @@ def command(
     sheet: Path | None,
     as_json: bool,
 ) -> None:
-    """Risk-controlled recognition: how well a confidence says which pairs to leave out.
+    """Risk-controlled recognition: how well a confidence measure tells which pairs to leave out.
 
     PATH is a folder of raw images, of aligned crops (with --already-aligned), or a file of embeddings. Reports
     accuracy with 0, 10, 20 and 30 % of the pairs left out (ProbFace's table), and the false non-match rate at

@@ -37,7 +37,7 @@ def command(
 ) -> None:
     """Add people, or more images of people, to a gallery.
 
-    The same picture under the same name is replaced; another picture of that name is kept beside it, with a number.
+    The same picture under the same name is replaced; a different picture of that name is added with a number.
     """
     from facepipe.identification import change_gallery, enrol, load_gallery, merge
 

@@ -48,9 +48,9 @@ def command(
 ) -> None:
     """Make a gallery of folders with a folder per person, or with single images named after the person.
 
-    Images without a face, with several faces, small or doubtful ones, duplicates, and images that look like
-    somebody else are reported. Two images of one name are both kept, the second one with a number. With --update, what
-    'gallery add' added stays.
+    Images without a face, with several faces, with small or doubtful faces, duplicates, and images that look like
+    somebody else are reported. Of two images with one name both are kept, the second with a number. With --update,
+    images that 'gallery add' added stay.
     """
     from facepipe.identification import enrol, save_gallery
 

@@ -1,4 +1,4 @@
-"""Who is in a gallery, with how many images."""
+"""List the people in a gallery, with the number of their images."""
 
 from pathlib import Path
 

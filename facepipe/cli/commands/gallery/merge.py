@@ -17,7 +17,7 @@ from facepipe.files import locked
 @options.as_json
 @door(Output("gallery", TABLES, grows="galleries"), reads=("galleries",))
 def command(galleries: tuple[Path, ...], gallery: Path, as_json: bool) -> None:
-    """Put galleries of one model together; people of the same name become one, and keep all their images.
+    """Merge galleries of one model; people of the same name become one and keep all their images.
 
     OUT may be one of them: then the others are added to it.
     """

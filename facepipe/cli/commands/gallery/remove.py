@@ -18,7 +18,7 @@ from facepipe.files import match_names
 @options.as_json
 @door(Output("gallery", TABLES, changes=True))
 def command(gallery: Path, names: tuple[str, ...], as_json: bool) -> None:
-    """Remove people, or single images (person/image): the file is written anew without them."""
+    """Remove people, or single images (person/image), from a gallery."""
     from facepipe.identification import Gallery, change_gallery, without
 
     def change(known: Gallery) -> Gallery:

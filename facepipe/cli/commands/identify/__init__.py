@@ -1,4 +1,4 @@
-"""Say who of a gallery is in photos, videos, streams."""
+"""Name the people of a gallery in photos, videos and streams."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -102,14 +102,14 @@ def command(
     as_json: bool,
     overwrite: bool,
 ) -> None:
-    """Say who of a gallery is in photos, folders, videos, streams or before a camera.
+    """Name the people of a gallery in photos, folders, videos, streams or in front of a camera.
 
     MEDIA is a photo, a folder of photos, a video file, a URL (rtsp, http), the number of a camera, or - for a photo on
-    standard input. Every face is named after the best person of GALLERY, a file of 'facepipe gallery build', if the
-    score passes the threshold, else it is unknown; the people in a photo are listed from left to right. The threshold
-    stands for a false-positive rate of the whole gallery: the larger the gallery, the higher. In a video a name is
-    decided for a track of faces, not for each frame, and --border and --turns do not apply. Ctrl-C ends a video early
-    and leaves a playable copy.
+    standard input. Every face gets the name of the most similar person in GALLERY, a file of 'facepipe gallery build',
+    if the score reaches the threshold; otherwise it is unknown. The people in a photo are listed from left to right.
+    The threshold stands for a false-positive rate of the whole gallery: the larger the gallery, the higher. In a video
+    a name is decided for a track of faces, not for each frame, and --border and --turns do not apply. Ctrl-C ends a
+    video early and leaves a playable copy.
 
     With --json, JSON Lines: one object per face with source, frame, time, track, box, landmarks, detection_score,
     search (see 'facepipe detect'), name, score, nearest, runner_up, runner_up_score, confidence, confidence_kind,

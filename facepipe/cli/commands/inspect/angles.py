@@ -28,8 +28,8 @@ from facepipe.cli.screen import note, print_json, say
 def command(embeddings: Path, output: Path | None, pairs: int, seed: int, identity_depth: int, as_json: bool) -> None:
     """Show the angles within and between people.
 
-    EMBEDDINGS is a file of 'facepipe embed' over folders of people, IDENTITY/image. Reports the angular Fisher
-    score (SphereFace, Eq. 11; lower is better) and the middle of both kinds of angles.
+    EMBEDDINGS is a file of 'facepipe embed' over folders of people, IDENTITY/image. Reports the angular Fisher score
+    (SphereFace, Eq. 11; lower is better) and the median of both kinds of angles.
     """
     import numpy as np
 

@@ -25,9 +25,9 @@ def command(
     """Check that the probabilities of 'facepipe compare' come true.
 
     EMBEDDINGS is a file of 'facepipe embed' or of 'facepipe eval ... --save' by --model. Its card's curve gives each
-    pair of the list a probability, with the list's share of genuine pairs as prior; the table shows how often pairs
-    of about one probability are genuine. Cllr is the cost of the likelihood ratios in bits: 0 is perfect, 1 is what a
-    coin tells.
+    pair of the list a probability, with the list's share of genuine pairs as prior; the table shows how often pairs of
+    about the same probability are genuine. Cllr is the cost of the likelihood ratios in bits: 0 is perfect, 1 is no
+    better than tossing a coin.
     """
     import numpy as np
 

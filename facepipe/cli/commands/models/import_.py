@@ -1,4 +1,4 @@
-"""Put a file of weights into the cache."""
+"""Import a file of weights into the cache."""
 
 import tomllib
 from pathlib import Path
@@ -90,13 +90,13 @@ def command(
 ) -> None:
     """Put a file of weights into the cache.
 
-    When NAME has a card, the file must have the card's SHA-256. Otherwise the file is a foreign checkpoint
-    (torch, TorchScript, safetensors or ONNX): --backbone says which network it is for, every missing or unexpected
-    key is reported, and a card is written beside it in the cache; the options must tell how it was trained. What a
-    checkpoint holds besides the network is left out and told; an ONNX graph may have its tensors in a file beside it.
+    When NAME has a card, the file must have the card's SHA-256. Otherwise the file is a foreign checkpoint (torch,
+    TorchScript, safetensors or ONNX): --backbone says which network it is for, every missing or unexpected key is
+    reported, and a card is written beside it in the cache; the options must say how it was trained. Whatever else a
+    checkpoint holds is left out and reported; an ONNX graph may have its tensors in a separate file next to it.
 
-    FILE may also be what 'facepipe models export' or 'facepipe train' wrote, the folder, the card or the weights beside
-    it: then the card says all, and the other options do not apply.
+    FILE may also be what 'facepipe models export' or 'facepipe train' wrote, the folder, the card or the weights next
+    to it: then the card has all that is needed, and the other options do not apply.
     """
     from facepipe.zoo import Card, find_exported, import_exported, import_foreign, import_weights
     from facepipe.zoo.importing import check_name

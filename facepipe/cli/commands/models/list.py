@@ -1,4 +1,4 @@
-"""All models, and the weights of detectors, one line each; 'facepipe models show NAME' tells more."""
+"""List all models and the weights of detectors, one line each; 'facepipe models show NAME' gives details."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 )
 @options.as_json
 def command(with_backbones: bool = False, as_json: bool = False) -> None:
-    """All models, and the weights of detectors, one line each; 'facepipe models show NAME' tells more.
-
-    With --json the backbones are there in any case.
+    """List all models and the weights of detectors, one line each; 'facepipe models show NAME' gives details. With
+    --json the backbones are there in any case.
     """
     from facepipe.backbones import describe, names
     from facepipe.zoo import available, detector_cards, is_cached

@@ -1,4 +1,4 @@
-"""One model's card: how it is fed, where it comes from, its thresholds."""
+"""Show a model's card: input format, origin, thresholds."""
 
 from typing import TYPE_CHECKING
 
