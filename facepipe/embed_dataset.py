@@ -57,7 +57,7 @@ class EmbeddedFile:
         frozen: go on with the images that the file holds, whatever came, went or changed.
         verify: compare the contents of all images, not only of those with another size or time.
         overwrite: make all embeddings anew.
-        told: is told what is not taken over, and why.
+        notify: called with what is not taken over, and why.
     """
 
     path: Path
@@ -66,7 +66,7 @@ class EmbeddedFile:
     frozen: bool = False
     verify: bool = False
     overwrite: bool = False
-    told: Callable[[str], None] = field(default=lambda _: None, repr=False)
+    notify: Callable[[str], None] = field(default=lambda _: None, repr=False)
 
 
 def embed_dataset(

@@ -129,8 +129,8 @@ class Pipeline:
             images, remarks = self._read(batch, bgr)
             results = self._cropper()(images)
             faces = self._embedded([faces_of(result) for result in results])
-            for result, own, told in zip(results, faces, remarks, strict=True):
-                yield PhotoFaces(str(result.path), own, told, result.reason if result.status == "error" else "")
+            for result, own, message in zip(results, faces, remarks, strict=True):
+                yield PhotoFaces(str(result.path), own, message, result.reason if result.status == "error" else "")
 
     def compare(
         self, a: Photo, b: Photo, decide: Decide | None = None, bgr: bool = False, strict: bool = False

@@ -117,9 +117,9 @@ def calibrate_pairs(
         raise DatasetError("calibration needs pairs of different people: this list has none")
     genuine, impostor = (left[pairs.same], right[pairs.same]), (left[~pairs.same], right[~pairs.same])
     counts = {"images": len(pairs.names), "genuine_pairs": len(genuine[0]), "impostor_pairs": len(impostor[0])}
-    told = f"{counts['genuine_pairs']:,} genuine and {counts['impostor_pairs']:,} impostor pairs; {about}"
+    message = f"{counts['genuine_pairs']:,} genuine and {counts['impostor_pairs']:,} impostor pairs; {about}"
     listed = {"listed": RandomPairs(*impostor, people=0)}
-    return _measure(embeddings.take(np.unique(rows)), genuine, listed, {}, fars, told, counts, embeddings)
+    return _measure(embeddings.take(np.unique(rows)), genuine, listed, {}, fars, message, counts, embeddings)
 
 
 def _measure(
@@ -141,12 +141,12 @@ def _measure(
         same = score_pairs(score, scored, *genuine)
         sets = {name: score_pairs(score, scored, pairs.left, pairs.right) for name, pairs in impostor.items()}
         counted = {name: ScoredSet(sets[name], _chances(pairs)) for name, pairs in impostor.items()}
-        found, told = random_thresholds(same, counted, fars, measured_on, score)
+        found, remarks = random_thresholds(same, counted, fars, measured_on, score)
         groups = {name: score_pairs(score, scored, *rows) for name, rows in alike.items()}
         both = [*LOOSE, *fars]
-        found_alike, told_alike = alike_thresholds(same, groups, both, GROUP, score) if groups else ([], [])
+        found_alike, alike_remarks = alike_thresholds(same, groups, both, GROUP, score) if groups else ([], [])
         thresholds += found + found_alike
-        notes += told + told_alike
+        notes += remarks + alike_remarks
         try:
             random = {name: (pairs.left, pairs.right) for name, pairs in impostor.items()}
             against = (alike, groups, "of people alike") if alike else (random, sets, "at random")
@@ -195,9 +195,9 @@ def _probability(
         confidence = None if of_same is None or of_different is None else (of_same, of_different)
     curve = fit_logistic(genuine[1], scores, weight, confidence)
     count = sum(len(part) for _, part in known)
-    told_on = f"{len(genuine[1]):,} genuine and {count:,} impostor pairs {kind}"
-    told_on += f", {len(known)} groups weighing the same" if len(known) > 1 else ""
-    return Probability(score=score, fitted_on=told_on, **curve._asdict())
+    fitted_on = f"{len(genuine[1]):,} genuine and {count:,} impostor pairs {kind}"
+    fitted_on += f", {len(known)} groups weighing the same" if len(known) > 1 else ""
+    return Probability(score=score, fitted_on=fitted_on, **curve._asdict())
 
 
 def _thinned(rows: Rows, scores: np.ndarray) -> tuple[Rows, np.ndarray]:

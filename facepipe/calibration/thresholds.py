@@ -56,8 +56,8 @@ def random_thresholds(
             notes.append(f"no {score} threshold among people at random at FAR {far:g}: too few pairs of people")
             continue
         strictest = f", the strictest of {len(values)} sets" if len(values) > 1 else ""
-        told = f"{decides}, {len(sets[decides].scores):,} pairs{strictest}; {measured_on}"
-        thresholds.append(_threshold(far, values[decides], genuine, told, score, flip))
+        calibrated_on = f"{decides}, {len(sets[decides].scores):,} pairs{strictest}; {measured_on}"
+        thresholds.append(_threshold(far, values[decides], genuine, calibrated_on, score, flip))
     return thresholds, notes
 
 
@@ -97,9 +97,9 @@ def alike_thresholds(
             )
             continue
         worst = deciding = max(values, key=lambda name: values[name])
-        told = f"{worst}, {len(groups[worst]):,} pairs, the worst of {len(values)} groups; {measured_on}"
+        calibrated_on = f"{worst}, {len(groups[worst]):,} pairs, the worst of {len(values)} groups; {measured_on}"
         thresholds.append(
-            replace(_threshold(far, values[worst], genuine, told, score, flip), population="alike")
+            replace(_threshold(far, values[worst], genuine, calibrated_on, score, flip), population="alike")
         )
     return thresholds, notes
 

@@ -46,8 +46,8 @@ class _TableOption(click.Option):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         own = self.help or ""
-        told = "; ".join(f"{name}: {line}" for name, line in self._lines().items())
-        self.help = f"{own} {told}.".strip()
+        message = "; ".join(f"{name}: {line}" for name, line in self._lines().items())
+        self.help = f"{own} {message}.".strip()
         try:
             return super().get_help_record(ctx)
         finally:

@@ -286,9 +286,9 @@ def check_crops(folder: Path, embedder: "Embedder") -> None:
     from facepipe.alignment import template
     from facepipe.datasets.samples.cut import check_cut
 
-    told = check_cut(folder, template(embedder.model.card.input.template).identity)
-    if told:
-        note(told, style="yellow")
+    message = check_cut(folder, template(embedder.model.card.input.template).identity)
+    if message:
+        note(message, style="yellow")
 
 
 def make_embedder(

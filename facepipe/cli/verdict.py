@@ -31,7 +31,7 @@ def show(answer: dict[str, Any]) -> None:
         if account.get("unsure"):
             say(f"  face {number} is blurred or turned away: the answer is uncertain", style="yellow")
     if "sureness_compared_with" in answer:
-        say(f"  sureness compared with: {answer['sureness_compared_with']}")
+        say(f"  confidence compared with: {answer['sureness_compared_with']}")
     _show_rates(answer["false_matches"])
     say(f"  threshold measured on: {answer['calibrated_on']}")
     say(f"  model: {answer['model']}")
@@ -68,8 +68,8 @@ def _tell_crowds(answers: list[dict[str, Any]], advice: str) -> None:
     accounts = [account for answer in answers for account in answer["images"]]
     crowded = list(dict.fromkeys(account["path"] for account in accounts if account["faces"] > 1))
     if crowded:
-        told = ", ".join(crowded) if len(crowded) <= _NAMED else f"{len(crowded)} photos, such as {crowded[0]}"
-        note(f"several faces in {told}: {advice}")
+        message = ", ".join(crowded) if len(crowded) <= _NAMED else f"{len(crowded)} photos, such as {crowded[0]}"
+        note(f"several faces in {message}: {advice}")
 
 
 def _whole(path: str) -> str:

@@ -30,5 +30,5 @@ def detector_settings_of(detector: Detector) -> dict[str, Any]:
     settings = getattr(detector, "settings", None)
     if settings is None:
         return {"detector": type(detector).__name__}
-    told: dict[str, Any] = settings.to_dict()
-    return told
+    values: dict[str, Any] = settings.to_dict()
+    return values

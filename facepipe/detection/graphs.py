@@ -35,9 +35,9 @@ def rnet_graph(weights: State) -> Graph:
 def onet_graph(weights: State) -> Graph:
     """``pixels`` N×3×48×48 → ``probability`` N×2, ``offsets`` N×4, ``points`` N×10 (five x, then five y)."""
     chain = _Chain(_own(weights, "onet"), ["N", 3, 48, 48])
-    for layer, window in (("conv1", 3), ("conv2", 3), ("conv3", 2)):
+    for layer, kernel in (("conv1", 3), ("conv2", 3), ("conv3", 2)):
         chain.conv(layer)
-        chain.pool(window)
+        chain.pool(kernel)
     chain.conv("conv4")
     chain.dense("dense5", 3)
     heads = [("dense6_1", "probability"), ("dense6_2", "offsets"), ("dense6_3", "points")]
@@ -69,8 +69,8 @@ class _Chain:
         self._add("Conv", [f"{layer}.weight", f"{layer}.bias"], layer)
         self._prelu(layer, 3)
 
-    def pool(self, window: int) -> None:
-        given = {"kernel_shape": [window, window], "strides": [2, 2], "ceil_mode": 1}
+    def pool(self, kernel: int) -> None:
+        given = {"kernel_shape": [kernel, kernel], "strides": [2, 2], "ceil_mode": 1}
         self._add("MaxPool", [], f"{self._last}/pool", **given)
 
     def dense(self, layer: str, side: int) -> None:

@@ -80,15 +80,15 @@ def _face_probability(logits: Tensor) -> Tensor:
     return torch.softmax(logits, dim=1)[:, 1]
 
 
-def _pool(x: Tensor, axis: int, window: int) -> Tensor:
+def _pool(x: Tensor, axis: int, kernel: int) -> Tensor:
     """Maximum over windows of 2 or 3 at stride 2 along axis 2 or 3; a window may end beyond the edge.
 
     On both axes in turn it is max pooling with ceil_mode, and on channels_last maps of few channels two to three
     times as fast as PyTorch's max_pool2d.
     """
-    count = max(1, -(-(x.shape[axis] - window) // 2) + 1)
+    count = max(1, -(-(x.shape[axis] - kernel) // 2) + 1)
     pooled = _every_second(x, axis, 0, count)
-    for offset in range(1, window):
+    for offset in range(1, kernel):
         other = _every_second(x, axis, offset, count)
         missing = count - other.shape[axis]
         larger = torch.maximum(pooled.narrow(axis, 0, count - missing), other)

@@ -40,9 +40,10 @@ class DetectorSettings:
 
     def __post_init__(self) -> None:
         kind = DETECTORS[self.detector]
-        if not self.min_face >= kind.window:
+        if not self.min_face >= kind.smallest_face:
             raise FacepipeError(
-                f"minimum face {self.min_face} is below the {kind.window} pixels that {self.detector} needs; raise it"
+                f"minimum face {self.min_face} is below the {kind.smallest_face} pixels that {self.detector} needs; "
+                "raise it"
             )
         if not 0.1 <= self.factor <= 0.95:
             raise FacepipeError(f"pyramid factor {self.factor} must lie between 0.1 and 0.95")

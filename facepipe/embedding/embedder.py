@@ -83,14 +83,14 @@ class Embedder:
             wanted = "×".join(map(str, self.size))
             raise EmbeddingsError(f"crops must be uint8 N×{wanted}×3, not {crops.dtype} {crops.shape}")
         views = np.concatenate([crops, crops[:, :, ::-1]][: self._rule.views])
-        mu, sureness = self._runner(views[..., ::-1] if self._bgr else views)
-        self._require_finite(mu, sureness)
-        fields = self._fields(sureness) | {"precision": self.precision, "engine": self.engine}
+        mu, uncertainty = self._runner(views[..., ::-1] if self._bgr else views)
+        self._require_finite(mu, uncertainty)
+        fields = self._fields(uncertainty) | {"precision": self.precision, "engine": self.engine}
         return Embeddings(self._fused(mu), self.model.identity, self.flip, **fields)
 
-    def _require_finite(self, mu: np.ndarray, sureness: np.ndarray | None) -> None:
+    def _require_finite(self, mu: np.ndarray, uncertainty: np.ndarray | None) -> None:
         """No command may judge by what is no number."""
-        for values in (mu, sureness):
+        for values in (mu, uncertainty):
             if values is not None and not np.isfinite(values).all():
                 wrong = int((~np.isfinite(values).reshape(len(values), -1).all(1)).sum())
                 raise EmbeddingsError(
@@ -108,11 +108,11 @@ class Embedder:
     def _fused(self, mu: np.ndarray) -> np.ndarray:
         return mu if self._rule.fuse is None else self._rule.fuse(*np.split(mu, 2))
 
-    def _fields(self, sureness: np.ndarray) -> dict[str, Any]:
+    def _fields(self, uncertainty: np.ndarray) -> dict[str, Any]:
         """kappa or sigma2 of each crop: the mean of its views, which are two looks at one face."""
         head = self.model.head
         if head is None:
             return {}
-        mean = sureness.reshape(self._rule.views, -1, sureness.shape[1]).mean(0)
+        mean = uncertainty.reshape(self._rule.views, -1, uncertainty.shape[1]).mean(0)
         value = mean[:, 0] if head.kind == "kappa" else mean
         return {head.kind: value, "trained_dim": int(self.model.card.embedding.dim)}

@@ -228,8 +228,8 @@ def embeddings_of(table: pa.Table, about: dict[str, Any], path: Path) -> Embeddi
     finite = np.isfinite(values).all(1)
     if not finite.all():
         first = good.column("path")[int(finite.argmin())].as_py()
-        told = f"the embedding of {first} holds NaN or infinity, and {int((~finite).sum()) - 1} more"
-        raise EmbeddingsError(f"{path}: {told}; embed the images again")
+        message = f"the embedding of {first} holds NaN or infinity, and {int((~finite).sum()) - 1} more"
+        raise EmbeddingsError(f"{path}: {message}; embed the images again")
     return Embeddings(
         mu=values,
         model=about["model"],
@@ -266,8 +266,8 @@ def _whole(table: pa.Table, name: str, path: Path) -> Any:
 
 
 def _unfit(path: Path, why: str = "") -> EmbeddingsError:
-    told = f"its columns do not fit ({why})" if why else "its columns do not fit"
-    return EmbeddingsError(f"{path}: not a readable embeddings file: {told}; make it again")
+    message = f"its columns do not fit ({why})" if why else "its columns do not fit"
+    return EmbeddingsError(f"{path}: not a readable embeddings file: {message}; make it again")
 
 
 def read_about(schema: pa.Schema, path: Path) -> dict[str, Any]:

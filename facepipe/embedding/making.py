@@ -29,5 +29,5 @@ def mixed(*several: Making) -> str:
 
     A single one may be mixed in itself.
     """
-    told = mixed_precision(*(one.precision for one in several)), mixed_detectors(*(one.findings for one in several))
-    return ". ".join(filter(None, told))
+    message = mixed_precision(*(one.precision for one in several)), mixed_detectors(*(one.findings for one in several))
+    return ". ".join(filter(None, message))

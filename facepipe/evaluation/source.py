@@ -158,8 +158,8 @@ class Source:
         files, missing = find_images(folder, names)
         if missing and self.on_miss != "skip":
             instead = "; on_miss skip leaves their pairs out" if self.on_miss else ""
-            told = f"{len(missing)} of the {len(names)} images of the list are not there"
-            raise DatasetError(f"{folder / missing[0]}.jpg: no such image ({told}){instead}")
+            message = f"{len(missing)} of the {len(names)} images of the list are not there"
+            raise DatasetError(f"{folder / missing[0]}.jpg: no such image ({message}){instead}")
         embeddings = self._run(folder, files, models, what)
         return replace(embeddings, failed=(*embeddings.failed, *((name, "no such image") for name in missing)))
 
@@ -209,9 +209,9 @@ class Source:
         from facepipe.zoo import DEFAULT, locate
 
         for model in models or [DEFAULT]:
-            told = check_cut(folder, template(locate(model)[0].input.template).identity)
-            if told:
-                self.note(told)
+            message = check_cut(folder, template(locate(model)[0].input.template).identity)
+            if message:
+                self.note(message)
 
     def _members(self, models: list[str], aligned: tuple[dict[str, Any], ...]) -> list[tuple["Cropper", "Embedder"]]:
         from facepipe.ensemble import SameFaces

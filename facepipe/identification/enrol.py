@@ -58,7 +58,7 @@ def enrol(
     gallery, remarks = enrol_files(names, cropper, embedder, progress, read, marked)
     if gallery is None:
         raise DatasetError(f"{roots[0]}: no face in any image of it; it must hold a folder of photos per person")
-    return gallery, [*told, *remarks]
+    return gallery, [*message, *remarks]
 
 
 def stored_paths(

@@ -117,8 +117,8 @@ class Recorder:
         finally:
             capture.release()
         if not plays or (holds_count(path) and count != self._written):
-            told = f"{count} of {self._written} frames" if plays else "nothing that plays"
-            raise VideoError(f"{self.path}: {told} could be written; is the disk full?")
+            message = f"{count} of {self._written} frames" if plays else "nothing that plays"
+            raise VideoError(f"{self.path}: {message} could be written; is the disk full?")
 
     def _add_sound(self) -> None:
         if self._sound_of is None:

@@ -67,7 +67,7 @@ def update_gallery(
 
     both = change_gallery(path, change, waiting)
     counted = replace(changes, new=tuple(name for name in changes.new if name in there))
-    return both, [*told, *remarks], counted
+    return both, [*message, *remarks], counted
 
 
 def _without(gallery: Gallery, gone: set[str], times: dict[str, int]) -> Gallery:

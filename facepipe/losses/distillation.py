@@ -83,7 +83,7 @@ class Distillation(Loss):
         self.identity = identity
         self.identity_weight = identity_weight
         self.ask = ask
-        self._told: Tensor | None = None
+        self._teacher_features: Tensor | None = None
         if identity is not None:
             with torch.no_grad():
                 identity.classes.weight.copy_(self.class_means(identity.classes.total))
@@ -105,12 +105,12 @@ class Distillation(Loss):
         return self.class_means(int(self.classes_of.max()) + 1)
 
     def show_crops(self, crops: Tensor) -> None:
-        self._told = None if self.ask is None else self.ask(crops)
+        self._teacher_features = None if self.ask is None else self.ask(crops)
 
     def forward(self, features: Tensor, labels: Tensor, step: int) -> LossOutput:
         check_batch(features, labels, self.targets.shape[1], len(self.targets))
         features = widen(features)
-        target = (self.targets[labels] if self._told is None else self._told).to(features.dtype)
+        target = (self.targets[labels] if self._teacher_features is None else self._teacher_features).to(features.dtype)
         has_target, groups = (target != 0).any(1).to(features.dtype), self.groups[labels]
         with outside_autocast(features):
             student = unit_rows(features)[0]

@@ -30,9 +30,9 @@ def merge_shards(out: Path) -> Report:
     files = [file for file, _ in out.files()] if isinstance(out, StoredPath) else [*out.glob("*-of-*")]
     parts = [(file, match) for file in files if (match := _NAME.fullmatch(file.name))]
     manifests = _all_there(out, {int(m[2]): (file, int(m[3])) for file, m in parts if m[1] == "manifest"})
-    told = [about_of(file) for file in manifests]
-    about = dict(told[0][0])
-    for file, (other, _) in zip(manifests, told, strict=True):
+    message = [about_of(file) for file in manifests]
+    about = dict(message[0][0])
+    for file, (other, _) in zip(manifests, message, strict=True):
         differ = [key for key in about.keys() | other.keys() if about.get(key) != other.get(key)]
         if differ:
             raise DatasetError(
@@ -41,7 +41,7 @@ def merge_shards(out: Path) -> Report:
             )
     unit = int(about.pop("unit", 256))
     about.pop("list", "")
-    _check_counts(manifests, [rows for _, rows in told], unit)
+    _check_counts(manifests, [rows for _, rows in message], unit)
     with TemporaryDirectory(prefix="facepipe-") as folder:
         merged = Path(folder) / MERGED if isinstance(out, StoredPath) else out / MERGED
         write_manifest(merged, _interleaved(manifests, unit), about)

@@ -72,17 +72,17 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """A plain dictionary for JSON: the figures at the top, ``settings`` and ``outcomes`` below them."""
-        told = {"protocol": self.protocol, **plain(self), "settings": self.settings}
+        values = {"protocol": self.protocol, **plain(self), "settings": self.settings}
         if self.outcomes is not None:
-            told["outcomes"] = self.outcomes.as_json()
-        return told
+            values["outcomes"] = self.outcomes.as_json()
+        return values
 
     @classmethod
-    def from_dict(cls, told: Any, where: str | Path) -> Self:
+    def from_dict(cls, fields: Any, where: str | Path) -> Self:
         """The inverse of `to_dict`, for a class without flat fields.
 
         Args:
-            told: what stood in a file.
+            fields: what stood in a file.
             where: its name, for the error.
 
         Raises:
@@ -91,7 +91,7 @@ class Result:
         from pydantic import TypeAdapter
 
         try:
-            hints, rest = get_type_hints(cls), dict(told)
+            hints, rest = get_type_hints(cls), dict(fields)
             outcomes = rest.pop("outcomes", None)
             values = {name: TypeAdapter(hints[name]).validate_python(value) for name, value in rest.items()}
             return cls(**values, outcomes=None if outcomes is None else Outcomes.from_json(outcomes))
@@ -105,16 +105,16 @@ _COMMON = tuple(one.name for one in fields(Result))
 def plain(value: Any) -> Any:
     """Dataclasses, tuples and dictionaries as JSON values, field by field as `FLAT`, `IF_ANY` and `HIDDEN` say."""
     if is_dataclass(value):
-        told: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for one in fields(value):
             part = getattr(value, one.name)
             if one.metadata.get("hidden") or (one.name in _COMMON and isinstance(value, Result)):
                 continue
             if one.metadata.get("flat"):
-                told |= plain(part)
+                values |= plain(part)
             elif part or not one.metadata.get("if_any"):
-                told[one.name] = plain(part)
-        return told
+                values[one.name] = plain(part)
+        return values
     if isinstance(value, dict):
         return {name: plain(part) for name, part in value.items()}
     return [plain(part) for part in value] if isinstance(value, tuple | list) else value

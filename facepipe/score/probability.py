@@ -122,9 +122,9 @@ def _newton(columns: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.n
     """Coefficients of the columns that minimise the weighted cross-entropy."""
     curve = np.zeros(len(columns))
     for _ in range(_STEPS):
-        told = _sigmoid(curve @ columns)
-        slope = columns @ (weight * (told - target))
-        curvature = (columns * (weight * told * (1 - told))) @ columns.T
+        message = _sigmoid(curve @ columns)
+        slope = columns @ (weight * (message - target))
+        curvature = (columns * (weight * message * (1 - message))) @ columns.T
         step = np.linalg.solve(curvature + _SMALL * np.eye(len(columns)), slope)
         while _loss(curve - step, columns, target, weight) > _loss(curve, columns, target, weight) + _SMALL:
             step = step / 2

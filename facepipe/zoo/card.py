@@ -257,11 +257,11 @@ class Card(Part):
         if not fitting:
             raise ModelError(f"model {self.name} has no decision thresholds for {what}; {_how_to(self, population)}")
         rates = ", ".join(f"{one.far:g}" for one in fitting)
-        told = f"model {self.name} has no threshold for {what} at FAR {far:g}; it has FAR {rates}"
+        message = f"model {self.name} has no threshold for {what} at FAR {far:g}; it has FAR {rates}"
         strictest = fitting[-1]
         if far < strictest.far:
-            told += f"; a stricter one takes more pairs than the strictest had ({strictest.calibrated_on})"
-        raise ModelError(told)
+            message += f"; a stricter one takes more pairs than the strictest had ({strictest.calibrated_on})"
+        raise ModelError(message)
 
 
 def _how_to(card: Card, population: str) -> str:

@@ -34,14 +34,14 @@ class Fit:
     state: StateDict
     left_out: tuple[str, ...]
 
-    def told(self) -> str:
+    def message(self) -> str:
         """What was left out, in one line; empty where nothing was."""
         if not self.left_out:
             return ""
         groups = sorted({name.split(".")[0] for name in self.left_out})
         more = ", …" if len(groups) > _MOST else ""
-        told = f"{len(self.left_out)} tensors are not the network's and were left out"
-        return f"{told}: {', '.join(groups[:_MOST])}{more}"
+        message = f"{len(self.left_out)} tensors are not the network's and were left out"
+        return f"{message}: {', '.join(groups[:_MOST])}{more}"
 
 
 def fit_network(

@@ -136,8 +136,8 @@ def _check_ends(graph: Graph, path: Path, input_size: tuple[int, int]) -> str:
     kind = HEAD_OUTPUTS.get(graph.outputs[1].name, "") if len(graph.outputs) == 2 else ""
     if len(graph.inputs) != 1 or len(graph.outputs) != 1 + bool(kind):
         several = "; say which is the embedding with 'facepipe models import --output NAME'" * (len(graph.outputs) > 1)
-        told = f"inputs {named(graph.inputs)}, outputs {named(graph.outputs)}"
-        raise ModelError(f"{path}: an embedder has one input and one output, this graph has {told}{several}")
+        message = f"inputs {named(graph.inputs)}, outputs {named(graph.outputs)}"
+        raise ModelError(f"{path}: an embedder has one input and one output, this graph has {message}{several}")
     taken = graph.inputs[0]
     shape = taken.shape or []
     wanted = (3, *input_size)
@@ -146,8 +146,8 @@ def _check_ends(graph: Graph, path: Path, input_size: tuple[int, int]) -> str:
     ):
         last = len(shape) == 4 and shape[3] == 3 and shape[1] != 3
         nhwc = "; it takes the colours last: 'facepipe models import --layout nhwc'" if last else ""
-        told = f"the card says N×{'×'.join(map(str, wanted))}, the graph takes {named([taken])}"
-        raise ModelError(f"{path}: {told}{nhwc}")
+        message = f"the card says N×{'×'.join(map(str, wanted))}, the graph takes {named([taken])}"
+        raise ModelError(f"{path}: {message}{nhwc}")
     if taken.kind != 1:
         raise ModelError(f"{path}: the graph must take float32; export it in that type")
     return kind

@@ -109,8 +109,8 @@ def import_foreign(
             taken = _of_checkpoint(path, form, net, key, prefix, Path(folder))
         if embedding_dim not in (None, taken.dim):
             raise ModelError(f"{path}: gives embeddings of {taken.dim} numbers, not {embedding_dim}")
-        if taken.told:
-            tell(f"{path}: {taken.told}")
+        if taken.message:
+            tell(f"{path}: {taken.message}")
         card = Card(
             name=name,
             title=title or path.name,
@@ -142,7 +142,7 @@ class _Taken:
     form: Literal["torch", "safetensors", "onnx"]
     dim: int
     key: str = ""
-    told: str = ""
+    message: str = ""
     origin: str = ""
 
 
@@ -231,7 +231,7 @@ def _of_checkpoint(
 
     own = folder / f"{path.stem}.safetensors"
     save_file({name: tensor.contiguous().clone() for name, tensor in fit.state.items()}, own)
-    taken = _Taken(own, "safetensors", network.embedding_dim, "", fit.told(), _origin(path, fit))
+    taken = _Taken(own, "safetensors", network.embedding_dim, "", fit.message(), _origin(path, fit))
     return _checked(taken, network, path)
 
 

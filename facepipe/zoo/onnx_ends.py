@@ -70,5 +70,5 @@ def _transpose_input(graph: Graph, path: Path) -> None:
 
 def named(values: list[Value]) -> str:
     """Names and shapes of inputs or outputs, for messages."""
-    told = [f"{value.name} ({'×'.join(str(side or '?') for side in value.shape or ['?'])})" for value in values]
-    return ", ".join(told[:_SHOWN]) + (", …" if len(told) > _SHOWN else "")
+    message = [f"{value.name} ({'×'.join(str(side or '?') for side in value.shape or ['?'])})" for value in values]
+    return ", ".join(message[:_SHOWN]) + (", …" if len(message) > _SHOWN else "")

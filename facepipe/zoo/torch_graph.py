@@ -174,12 +174,12 @@ def _logaddexp(t: _Translation, node: Any, a: Any, b: Any) -> None:
 
 
 def _max_pool(
-    t: _Translation, node: Any, x: Any, window: Any, stride: Any = (), padding: Any = (0, 0),
+    t: _Translation, node: Any, x: Any, kernel: Any, stride: Any = (), padding: Any = (0, 0),
     dilation: Any = (1, 1), ceil: bool = False,
 ) -> None:  # fmt: skip
-    pads, steps = [*padding, *padding] if len(padding) == 2 else list(padding) * 4, list(stride or window)
+    pads, steps = [*padding, *padding] if len(padding) == 2 else list(padding) * 4, list(stride or kernel)
     t.add(
-        node, "MaxPool", [x], kernel_shape=list(window), strides=steps, pads=pads, dilations=list(dilation),
+        node, "MaxPool", [x], kernel_shape=list(kernel), strides=steps, pads=pads, dilations=list(dilation),
         ceil_mode=int(ceil),
     )  # fmt: skip
 

@@ -214,7 +214,7 @@ def test_a_face_of_low_kappa_is_warned_of(photos, sure_model):
         told = "is blurred or turned away: the answer is uncertain"
         warned = [f"face {number} {told}" in ended.out for number in (1, 2)]
         assert warned == [number in unsure for number in (1, 2)]
-        assert "sureness compared with: nobody" in ended.out
+        assert "confidence compared with: nobody" in ended.out
         images = run(*words, "-m", card, "--json").json["images"]
         assert [image["unsure"] for image in images] == warned
         assert [image["surer_than"] for image in images] == [0.0 if unsure else 1.0] * 2

@@ -176,7 +176,7 @@ def one():
         asked.append((settings.min_face, device))
         return lambda images: [faces((1, 2, 3, 4)) for _ in images]
 
-    DETECTORS.add("one", DetectorKind("finds one face anywhere", make, stages=1, window=5, preset="one"))
+    DETECTORS.add("one", DetectorKind("finds one face anywhere", make, stages=1, smallest_face=5, preset="one"))
     PRESETS.add("one", Preset("minimum face 6", DetectorSettings("one", min_face=6, thresholds=(0.5,))))
     yield asked
     DETECTORS.remove("one")

@@ -8,7 +8,7 @@ import pytest
 from facepipe.datasets.pairs.lfw_pairs import Pairs
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError
-from facepipe.protocols.risk.join_results import put_beside
+from facepipe.protocols.risk.join_results import add_confidences
 from facepipe.protocols.risk.risk_controlled import RiskResult, evaluate_risk
 
 COUNT = 40
@@ -43,7 +43,7 @@ def test_side_by_side():
     )
     told = RiskResult.from_dict(json.loads(json.dumps(first.to_dict())), "file")
     assert told == first
-    both = put_beside(put_beside(ours, told, "a.json"), second, "b.json")
+    both = add_confidences(add_confidences(ours, told, "a.json"), second, "b.json")
     names = ["kappa", "sigma2", "sigma2 of pf", "norm", "random"]
     assert list(both.to_dict()["table"]) == names and list(both.to_dict()["curves"]) == [*names, "ideal"]
     assert list(both.to_dict()["relative_area"]) == [*names, "ideal"]
@@ -53,7 +53,7 @@ def test_side_by_side():
         assert both.to_dict()[part]["sigma2 of pf"] == second.to_dict()[part]["sigma2"]
     assert both.settings["beside"] == ["pf@2", "pf@3"] and "beside" not in ours.settings
     assert list(both.curves) == [*names, "ideal"]
-    third = put_beside(both, result("pf@4", sigma2=sigma2(4)), "c.json")
+    third = add_confidences(both, result("pf@4", sigma2=sigma2(4)), "c.json")
     assert "sigma2 of pf@4" in third.to_dict()["table"]
 
 
@@ -67,7 +67,7 @@ def test_only_what_can_be_compared():
         (result("pf@2", pairs=shorter, sigma2=sigma2(2)), "a.json: made with another list of pairs"),
     ]:
         with pytest.raises(DatasetError) as caught:
-            put_beside(ours, wrong, "a.json")
+            add_confidences(ours, wrong, "a.json")
         assert str(caught.value).startswith(message)
 
 

@@ -131,9 +131,9 @@ def command(
     detector = None if already_aligned else create_detector(detection, device)
     kept = HeldOut(held_out, _counts(held_out_images), seed) if held_out or held_out_images else None
     given = _Faces(paths, images, form, already_aligned, detector, kept, one_person, identity_depth)
-    told = about or ", ".join(path.name for path in paths)
+    message = about or ", ".join(path.name for path in paths)
     rates = fars or CALIBRATED_FARS
-    measured = _pairs(given, embedder, told, rates) if listed else _faces(given, embedder, told, rates, seed)
+    measured = _pairs(given, embedder, message, rates) if listed else _faces(given, embedder, message, rates, seed)
     save_card(calibrated_card(card, measured), target)
     if as_json:
         settings = {"engine": embedder.engine, "precision": embedder.precision}
@@ -205,7 +205,7 @@ def _faces(given: _Faces, embedder: "Embedder", about: str, fars: Any, seed: int
         if more:
             raise DatasetError(f"{more[0]}: give one file of embeddings, or crops")
         faces, notes = faces_of_embeddings(first, embedder.model.card, given.identity_depth)
-        return _told(faces, notes, about, fars, seed)
+        return _calibrated(faces, notes, about, fars, seed)
     if is_photos(first) and not given.aligned:
         if more:
             raise DatasetError(f"{more[0]}: give one folder of photos; crops need --already-aligned")
@@ -217,7 +217,7 @@ def _faces(given: _Faces, embedder: "Embedder", about: str, fars: Any, seed: int
         same = read_one_person(given.one_person) if given.one_person else []
         with progress("embedding", len(samples)) as advance:
             faces, notes = faces_of_crops(samples, embedder, advance, same)
-    return _told(faces, notes, about, fars, seed)
+    return _calibrated(faces, notes, about, fars, seed)
 
 
 def _are_crops(path: Path, aligned: bool) -> bool:
@@ -226,7 +226,7 @@ def _are_crops(path: Path, aligned: bool) -> bool:
     return not is_embeddings(path) and (aligned or not is_photos(path))
 
 
-def _told(faces: "KnownFaces", notes: list[str], about: str, fars: Any, seed: int) -> "Calibration":
+def _calibrated(faces: "KnownFaces", notes: list[str], about: str, fars: Any, seed: int) -> "Calibration":
     """Calibrated, with notes on what of the faces was left out."""
     from facepipe.calibration import calibrate_faces
 

@@ -100,8 +100,8 @@ def _same(path: Path, embeddings: "Embeddings", method: str) -> float:
     try:
         card = find_card(embeddings.model.split("@")[0])
         if not same_model(embeddings.model, card.identity):
-            told = f"{path}: made by {embeddings.model}, and thresholds are known of {card.identity}"
-            raise EmbeddingsError(f"{told}; {remedy(embeddings.model, card.identity)}, or give --threshold")
+            message = f"{path}: made by {embeddings.model}, and thresholds are known of {card.identity}"
+            raise EmbeddingsError(f"{message}; {remedy(embeddings.model, card.identity)}, or give --threshold")
         return decide(card, _RATES[method], 1, flip=embeddings.flip).threshold
     except ModelError as error:
         raise EmbeddingsError(

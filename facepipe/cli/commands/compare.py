@@ -125,16 +125,16 @@ def command(
 def _two(answer: "Comparison", save: Path | None, inputs: Inputs, as_json: bool) -> bool:
     from facepipe.images import write_rgb
 
-    told = answer.to_dict()
+    values = answer.to_dict()
     for view in answer.views:
         inputs.see(view.path, view.remarks)
     if save is not None:
-        write_rgb(save, answer.picture(caption(told)))
+        write_rgb(save, answer.picture(caption(values)))
     inputs.tell()
     if as_json:
-        print_json(told)
+        print_json(values)
     else:
-        show(told)
+        show(values)
     if save is not None:
         note(f"picture: {save}")
     return answer.same

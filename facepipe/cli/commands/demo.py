@@ -31,9 +31,9 @@ def command(out: Path, model: str | None, device: str) -> None:
 
     one, other = map(packaged_photo, PHOTOS)
     answer = Pipeline(model or DEFAULT, device=device).compare(one, other)
-    told = answer.to_dict()
-    show(told)
-    write_rgb(out, answer.picture(caption(told), crops=True))
+    values = answer.to_dict()
+    show(values)
+    write_rgb(out, answer.picture(caption(values), crops=True))
     click.echo(f"picture: {out}")
 
 

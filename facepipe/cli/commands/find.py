@@ -192,5 +192,5 @@ def _tell(folder: Path, stored: "FolderFaces", judge: "Judge", searches: list[di
     missing = stored.faces.failed
     if missing:
         note(f"{len(missing)} photos gave no face, such as {folder / missing[0][0]}: {missing[0][1]}")
-    told = stored.changes.line()
-    note(f"kept in {stored.place}" + (f": {told}" if told else ", nothing has changed"))
+    message = stored.changes.line()
+    note(f"kept in {stored.place}" + (f": {message}" if message else ", nothing has changed"))

@@ -52,8 +52,8 @@ def protocol_command(name: str, function: Callable[..., Any]) -> click.Command:
     decorated = door(SAVE, reads=("paths", *read))(decorated)
     for parameter in reversed(list(parameters.values())):
         decorated = _option(parameter, *declared[parameter.name])(decorated)
-    told = inspect.cleandoc(sys.modules[function.__module__].__doc__ or "")
-    return click.command(name, help=told + (_SOURCE if crops is None else ""))(decorated)
+    message = inspect.cleandoc(sys.modules[function.__module__].__doc__ or "")
+    return click.command(name, help=message + (_SOURCE if crops is None else ""))(decorated)
 
 
 def _declared(hint: Any) -> tuple[tuple[Any, ...], Option | None]:

@@ -62,10 +62,10 @@ def found_by(paths: Iterable[Path]) -> tuple[dict[str, Any], ...]:
     """
     ways: list[dict[str, Any]] = []
     for path in paths:
-        told = [_way_of(file) for file in _manifests(path)]
-        if not told or None in told:
+        message = [_way_of(file) for file in _manifests(path)]
+        if not message or None in message:
             return ()
-        ways += [way for way in told if way is not None and way not in ways]
+        ways += [way for way in message if way is not None and way not in ways]
     return tuple(ways)
 
 

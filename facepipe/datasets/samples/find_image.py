@@ -34,8 +34,8 @@ def require_images(folder: Path, names: Sequence[str], holder: str = _HOLDER) ->
     """
     files, missing = find_images(folder, names, holder)
     if missing:
-        told = f"{len(missing)} of the {len(names)} images of the list are not there"
-        raise DatasetError(f"{folder / missing[0]}.jpg: no such image ({told}); {holder}")
+        message = f"{len(missing)} of the {len(names)} images of the list are not there"
+        raise DatasetError(f"{folder / missing[0]}.jpg: no such image ({message}); {holder}")
     return files
 
 

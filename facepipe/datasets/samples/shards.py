@@ -43,8 +43,8 @@ class Index:
         self.offset = array("q")
         self.size = array("i")
         self.label = array("i")
-        self.beside = array("q")
-        self.beside_size = array("i")
+        self.sidecar = array("q")
+        self.sidecar_size = array("i")
         self.numbers: dict[str, int] = {}
         self.unlabelled = 0
         self.foreign = 0
@@ -63,8 +63,8 @@ class Index:
             known = self.labelled is not False and label.identity is not None
             number = self.numbers.setdefault(label.identity or "", len(self.numbers)) if known else NOBODY
             self.label.append(number)
-            self.beside.append(label.about.offset)
-            self.beside_size.append(label.about.size)
+            self.sidecar.append(label.about.offset)
+            self.sidecar_size.append(label.about.size)
 
 
 def open_shards(
@@ -103,8 +103,8 @@ def open_shards(
 
 
 def _samples(where: str, files: list[Path], index: Index, notes: tuple[str, ...]) -> Samples:
-    columns = index.shard, index.offset, index.size, index.beside, index.beside_size
-    shard, offset, size, beside, beside_size = map(np.array, columns)
+    columns = index.shard, index.offset, index.size, index.sidecar, index.sidecar_size
+    shard, offset, size, sidecar, sidecar_size = map(np.array, columns)
     identities = sorted(index.numbers)
     place = np.empty(len(identities), dtype=np.int64)
     place[[index.numbers[name] for name in identities]] = np.arange(len(identities))
@@ -119,7 +119,7 @@ def _samples(where: str, files: list[Path], index: Index, notes: tuple[str, ...]
         return f"{files[shard[i]]}, byte {offset[i]}"
 
     def about(i: int) -> dict[str, Any]:
-        return _fields(spans.read(int(shard[i]), int(beside[i]), int(beside_size[i]))) if beside_size[i] else {}
+        return _fields(spans.read(int(shard[i]), int(sidecar[i]), int(sidecar_size[i]))) if sidecar_size[i] else {}
 
     # Of files in a store each image is a request of its own: none that is not needed.
     near = not any(isinstance(file, StoredPath) for file in files)

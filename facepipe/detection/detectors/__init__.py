@@ -25,14 +25,14 @@ class DetectorKind:
         create: settings, the name of a device (``auto``, ``cpu``, ``cuda`` ...) and an engine (``torch`` or ``onnx``) →
             the detector; it imports what it needs when it is called.
         stages: number of thresholds.
-        window: the smallest ``min_face`` it can search for, in pixels.
+        smallest_face: the smallest ``min_face`` it can search for, in pixels.
         preset: name of the settings it has where none are named.
     """
 
     help: str
     create: "Callable[[DetectorSettings, str, str], Detector]"
     stages: int
-    window: float
+    smallest_face: float
     preset: str
 
 

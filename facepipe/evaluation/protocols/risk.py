@@ -58,8 +58,8 @@ def _require_measurable(path: Path, pairs: Pairs, fmr: float, copies: int) -> No
         raise DatasetError(f"{path}: there are no pairs of one person in it, so no false non-match rate")
     if impostor * fmr < 1 - 1e-9:
         least = f"; an fmr of {_least(impostor):g} is the least" if impostor else ""
-        told = f"{impostor} pairs of different people, and a false-match rate of {fmr:g} takes {math.ceil(1 / fmr)}"
-        raise DatasetError(f"{path}: {told}{least}")
+        message = f"{impostor} pairs of different people, and a false-match rate of {fmr:g} takes {math.ceil(1 / fmr)}"
+        raise DatasetError(f"{path}: {message}{least}")
 
 
 def _least(impostor: int) -> float:

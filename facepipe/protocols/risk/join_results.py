@@ -21,7 +21,7 @@ Value = TypeVar("Value")
 _CLOSE = 1e-3  # embeddings in bfloat16 and in float32 are still those of one backbone
 
 
-def put_beside(ours: RiskResult, other: RiskResult, where: Path) -> RiskResult:
+def add_confidences(ours: RiskResult, other: RiskResult, where: Path) -> RiskResult:
     """``ours`` with the confidences of another model, over the same pairs with the same scores.
 
     A confidence that both have is one where the curves are equal, as those of the norm are; otherwise that of the

@@ -33,29 +33,29 @@ class Outcomes:
     def as_json(self) -> dict[str, Any]:
         """Number of pairs, and ``of``; ``same`` and ``right`` as bits, first pair in the highest bit, ``scores`` as
         little-endian float32, each in base64."""
-        told: dict[str, Any] = {"pairs": len(self), "same": _bits(self.same)}
+        values: dict[str, Any] = {"pairs": len(self), "same": _bits(self.same)}
         if self.of:
-            told["of"] = self.of
+            values["of"] = self.of
         if self.right is not None:
-            told["right"] = _bits(self.right)
+            values["right"] = _bits(self.right)
         if self.scores is not None and len(self) <= MOST_SCORES:
-            told["scores"] = _text(np.asarray(self.scores, "<f4"))
-        return told
+            values["scores"] = _text(np.asarray(self.scores, "<f4"))
+        return values
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> "Outcomes":
+    def from_json(cls, fields: dict[str, Any]) -> "Outcomes":
         """The inverse of `as_json`.
 
         Raises:
             KeyError, TypeError, ValueError: it is not what `as_json` makes.
         """
-        pairs = int(told["pairs"])
-        right, scores = told.get("right"), told.get("scores")
+        pairs = int(fields["pairs"])
+        right, scores = fields.get("right"), fields.get("scores")
         values = None if scores is None else np.frombuffer(base64.b64decode(scores), "<f4").astype(np.float32)
         if values is not None and len(values) != pairs:
             raise ValueError(f"{len(values)} scores of {pairs} pairs")
         judged = None if right is None else _bools(right, pairs)
-        return cls(_bools(told["same"], pairs), judged, values, str(told.get("of", "")))
+        return cls(_bools(fields["same"], pairs), judged, values, str(fields.get("of", "")))
 
 
 def _bits(values: np.ndarray) -> str:

@@ -36,8 +36,8 @@ def pairs_summary(result: "PairsResult", count: str, undetected: int, reasons: d
     missed = f"{undetected} of {count} had no detected face{used}"
     yield Note(missed)
     if result.unreadable:
-        told = f"{result.unreadable} of {count} are missing or could not be read, such as {result.why_unreadable}"
-        yield Note(told, warning=True)
+        message = f"{result.unreadable} of {count} are missing or could not be read, such as {result.why_unreadable}"
+        yield Note(message, warning=True)
     if result.skipped_pairs:
         of = result.pairs + result.skipped_pairs
         yield Note(f"{result.skipped_pairs} of {of} pairs were left out", warning=True)
@@ -73,7 +73,7 @@ def _folds(result: "PairsResult", about: str) -> Iterator[Summary]:
     yield Table(f"{about}, rule {result.settings['rule']}", columns, rows, footer)
     val = result.val
     if val is not None and val.val is not None:
-        told = f"{percent(val.val)}, standard deviation {percent(val.std_dev)}, FAR reached {val.reached:.5f}"
-        yield TextLine(f"VAL at FAR {val.far:g}, as insightface's script prints it: {told}")
+        message = f"{percent(val.val)}, standard deviation {percent(val.std_dev)}, FAR reached {val.reached:.5f}"
+        yield TextLine(f"VAL at FAR {val.far:g}, as insightface's script prints it: {message}")
     elif val is not None:
         yield Note(f"no VAL at FAR {val.far:g}: {val.reason}", warning=True)

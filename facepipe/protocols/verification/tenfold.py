@@ -45,7 +45,7 @@ def judge_scores(score: np.ndarray, pairs: "Pairs", rule: str) -> Judged:
     return ACCURACY_RULES[rule].judge_scores(score, pairs)
 
 
-def judge_between(score: np.ndarray, pairs: "Pairs", best: Callable[[np.ndarray], float]) -> Judged:
+def judge_at_midpoints(score: np.ndarray, pairs: "Pairs", best: Callable[[np.ndarray], float]) -> Judged:
     """Judge scores by thresholds that the other folds' scores can tell apart: half way between neighbours, just below
     the lowest and just above the highest.
 
@@ -59,8 +59,8 @@ def judge_between(score: np.ndarray, pairs: "Pairs", best: Callable[[np.ndarray]
 
     def choose(score: np.ndarray, same: np.ndarray) -> float:
         own = np.unique(score)
-        between = own[:-1] + (own[1:] - own[:-1]) / 2
-        candidates = np.concatenate([[np.nextafter(own[0], -np.inf)], between, [np.nextafter(own[-1], np.inf)]])
+        midpoints = own[:-1] + (own[1:] - own[:-1]) / 2
+        candidates = np.concatenate([[np.nextafter(own[0], -np.inf)], midpoints, [np.nextafter(own[-1], np.inf)]])
         right = right_at(score, same, candidates, tie="wrong")
         return best(candidates[right == right.max()])
 

@@ -72,7 +72,7 @@ def _augment_one(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np
         (settings.fill, _fill, 20),
         (settings.warp, _warp, 22),
         (settings.perspective, _perspective, 36),
-        (settings.crop, _window, 1),
+        (settings.crop, _cut_region, 1),
         (settings.occlude, _occlude, 47),
         (settings.colour, _colour, 5),
         (settings.dark, _dark, 45),
@@ -121,13 +121,13 @@ def _perspective(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np
     )
 
 
-def _window(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:
+def _cut_region(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:
     height, width = crop.shape[:2]
     share = settings.crop_smallest + (1 - settings.crop_smallest) * numbers[0]
     tall, wide = max(1, round(height * share)), max(1, round(width * share))
     top, left = int(numbers[1] * (height - tall + 1)), int(numbers[2] * (width - wide + 1))
-    window = np.ascontiguousarray(crop[top : top + tall, left : left + wide])
-    return np.asarray(cv2.resize(window, (width, height), interpolation=cv2.INTER_LINEAR))
+    region = np.ascontiguousarray(crop[top : top + tall, left : left + wide])
+    return np.asarray(cv2.resize(region, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def _colour(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:

@@ -80,7 +80,7 @@ def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Pre
     share = _share(recipe, ranks)
     opened = open_samples(data.paths, data.cut_shards, data.exclude, data.identity_depth)
     cut = template(recipe.model.template).identity
-    told = [told for path in data.paths if (told := check_cut(Path(path), cut))]
+    message = [message for path in data.paths if (message := check_cut(Path(path), cut))]
     # In this order, so that a head is judged by people whom its backbone did not see either, whatever min_images says.
     kept, held_out = hold_out(opened, data.held_out, loop.seed)
     named = drop_small(kept, data.min_images)
@@ -111,7 +111,7 @@ def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Pre
         crops=crops,
         loader=_loader(recipe, crops, share, targets is not None, maps, order),
         trainer=_trainer(recipe, net, samples, targets, groups, steps_per_epoch, ranks),
-        notes=(*samples.notes, *told),
+        notes=(*samples.notes, *message),
     )
 
 

@@ -139,8 +139,8 @@ class _Run:
         held_out, targets = self.ready.held_out, self.ready.targets
         if not self.recipe.evaluate.held_out or held_out is None or not self.ranks.first:
             return None
-        told = None if targets is None else targets.held_out
-        return HeldOutEvaluation(self.recipe, held_out, self.ranks.device, told)
+        message = None if targets is None else targets.held_out
+        return HeldOutEvaluation(self.recipe, held_out, self.ranks.device, message)
 
     def say(self, *lines: str) -> None:
         """Print lines for people."""
@@ -238,7 +238,7 @@ class _Run:
         """All steps that are left; returns samples per second, of all ranks, evaluations included."""
         ready, loop = self.ready, self.recipe.loop
         whole = RunningLoss(self.ranks.device)
-        window, since_saved = RunningLoss(self.ranks.device), RunningLoss(self.ranks.device)
+        recent, since_saved = RunningLoss(self.ranks.device), RunningLoss(self.ranks.device)
         progress = TrainingProgress(ready.steps, first, self.console)
         batches = ready.loader.batches(first, ready.steps)
         with Interrupt() as interrupt, progress, closing(batches):
@@ -246,15 +246,15 @@ class _Run:
                 result = ready.trainer.step(number, batches)
                 done = number + 1
                 last = done == ready.steps
-                window.add(result.loss)
+                recent.add(result.loss)
                 whole.add(result.loss)
                 since_saved.add(result.loss)
                 if number == 0:
                     self.first_loss = float(result.loss)
                 progress.advance()
                 if done % loop.log_every == 0 or last or number == first:
-                    self._report(done, window, result, progress, log)
-                    window = RunningLoss(self.ranks.device)
+                    self._report(done, recent, result, progress, log)
+                    recent = RunningLoss(self.ranks.device)
                 if self.recipe.evaluate.every and done % self.recipe.evaluate.every == 0 and not last:
                     self._evaluate(done, log)
                 stop = self._asked_to_stop(interrupt, done)
@@ -275,12 +275,12 @@ class _Run:
         return done % _AGREE_EVERY == 0 and self.ranks.any(interrupt.wanted)
 
     def _report(
-        self, done: int, window: RunningLoss, result: StepResult, progress: TrainingProgress, log: Log | None
+        self, done: int, recent: RunningLoss, result: StepResult, progress: TrainingProgress, log: Log | None
     ) -> None:
-        loss = window.mean_loss()
+        loss = recent.mean_loss()
         if not math.isfinite(loss):
             raise self._diverged(done)
-        speed = window.steps_per_second() * self.ready.share.samples_per_step
+        speed = recent.steps_per_second() * self.ready.share.samples_per_step
         logged = {name: float(value) for name, value in result.logged.items()}
         progress.show(speed, loss, logged.get("lambda"))
         self._say_collapse(done, self.watch.see(done, loss, logged), log)

@@ -77,9 +77,9 @@ def _check(model: Model, network: Backbone, recipe: Recipe, crops: Crops) -> Non
     card = model.card.input
     if card.channels != ours.channels:
         raise RecipeError(f"model.channels = {ours.channels!r}: begin as {model.card.name} with {card.channels!r}")
-    told = _unit(model.network, to_network(images, torch.device("cpu"), card.mean, card.scale, card.channels))
+    message = _unit(model.network, to_network(images, torch.device("cpu"), card.mean, card.scale, card.channels))
     seen = _unit(network, to_network(images, torch.device("cpu"), ours.mean, ours.scale, ours.channels))
-    cosine = float((told * seen).sum(1).min())
+    cosine = float((message * seen).sum(1).min())
     if cosine < _LEAST_COSINE:
         raise RecipeError(
             f"model.mean = {ours.mean}, model.scale = {ours.scale}: with these, the weights of {model.card.name} do "

@@ -36,10 +36,10 @@ def narrow(student: MobileNet, teacher: MobileNet, batches: Sequence[Tensor]) ->
     for number, (ours, theirs) in enumerate(zip(student.separable(), teacher.separable(), strict=True)):
         _take(ours.depthwise, theirs.depthwise, kept[number])
         _take(ours.pointwise, theirs.pointwise, kept[number + 1], kept[number])
-        maps = [(theirs.depthwise(told), ours.depthwise(seen)) for told, seen in maps]
+        maps = [(theirs.depthwise(message), ours.depthwise(seen)) for message, seen in maps]
         if len(kept[number]) < theirs.pointwise.conv.in_channels:
             _refit(ours.pointwise, theirs.pointwise, kept[number + 1], maps)
-        maps = [(theirs.pointwise(told), ours.pointwise(seen)) for told, seen in maps]
+        maps = [(theirs.pointwise(message), ours.pointwise(seen)) for message, seen in maps]
     _take_norm(student.norm, teacher.norm, kept[-1])
     _take_dense(student, teacher, kept[-1])
     student.train(modes[0])
@@ -90,8 +90,8 @@ def _refit(ours: ConvBlock, theirs: ConvBlock, outputs: Tensor, maps: Sequence[t
         maps: what the teacher's convolution and ours read.
     """
     moments = _Moments(theirs.conv.weight.new_zeros(()).double())
-    for told, seen in maps:
-        moments.add(_rows(seen), _rows(theirs.conv(told)[:, outputs]))
+    for message, seen in maps:
+        moments.add(_rows(seen), _rows(theirs.conv(message)[:, outputs]))
     x_mean, y_mean = moments.x / moments.count, moments.y / moments.count
     inner = moments.xx / moments.count - torch.outer(x_mean, x_mean)
     inner.diagonal().add_(_RIDGE * inner.diagonal().mean())

@@ -46,5 +46,5 @@ class SameView:
         if student.channels != teacher.channels:
             crops = crops.flip(1)
         with torch.autocast(crops.device.type, enabled=False):
-            told = unit_rows(self._network(crops).float())[0]
-        return unit_rows(told - self._mean.to(told.device))[0]
+            message = unit_rows(self._network(crops).float())[0]
+        return unit_rows(message - self._mean.to(message.device))[0]

@@ -54,10 +54,10 @@ def on_kept_maps(
             "says as it begins is nothing to aim at; leave model.options out, or freeze nothing"
         )
     kept = keep_maps(recipe, crops, net, ranks, _Progress(say))
-    told = begun_targets(recipe, kept, net, ranks.device)
-    mean = mean_direction(told) if recipe.teacher.centre else np.zeros(told.shape[1])
+    message = begun_targets(recipe, kept, net, ranks.device)
+    mean = mean_direction(message) if recipe.teacher.centre else np.zeros(message.shape[1])
     card, _ = locate(recipe.teacher.model)
-    return kept, Targets(centred(told, mean), None, mean.astype(np.float32), card)
+    return kept, Targets(centred(message, mean), None, mean.astype(np.float32), card)
 
 
 class _Progress:
@@ -74,7 +74,7 @@ class _Progress:
 
 
 def keep_maps(
-    recipe: Recipe, crops: Crops, net: nn.Module, ranks: Ranks, told: Callable[[int, int], None]
+    recipe: Recipe, crops: Crops, net: nn.Module, ranks: Ranks, message: Callable[[int, int], None]
 ) -> KeptMaps:
     """The maps of all crops behind ``freeze.until``; the ranks of a machine share what is missing.
 
@@ -83,7 +83,7 @@ def keep_maps(
         crops: the samples.
         net: the student as it begins, on the CPU.
         ranks: the processes. Machines with a common folder leave it to the first; others each compute their own.
-        told: of the progress.
+        message: of the progress.
 
     Raises:
         ModelError: the network cannot be cut there.
@@ -104,7 +104,7 @@ def keep_maps(
             ranks.barrier()
             if turn == first_machine:
                 kept = _open(folder, crops, recipe, shape)
-                fill_maps(kept, crops, recipe.augment, run, told, ranks.local_rank, ranks.local_count)
+                fill_maps(kept, crops, recipe.augment, run, message, ranks.local_rank, ranks.local_count)
             ranks.barrier()
         return _open(folder, crops, recipe, shape)
     except OSError as error:
@@ -140,8 +140,8 @@ def begun_targets(recipe: Recipe, kept: KeptMaps, net: nn.Module, device: torch.
     for first in range(0, kept.count, _BATCH):
         part = np.arange(first, min(first + _BATCH, kept.count))
         views = [kept.batch(part, np.full_like(part, view)) for view in (STRAIGHT, MIRRORED)]
-        told = [unit(above(as_map(maps).to(device)).cpu().numpy()) for maps in views]
-        targets[part] = unit(np.sum(told, axis=0))
+        message = [unit(above(as_map(maps).to(device)).cpu().numpy()) for maps in views]
+        targets[part] = unit(np.sum(message, axis=0))
     targets[kept.unreadable()] = 0
     return targets
 

@@ -69,7 +69,7 @@ def fill_maps(
     crops: Crops,
     augment: Augment,
     run: Run,
-    told: Callable[[int, int], None],
+    message: Callable[[int, int], None],
     worker: int = 0,
     workers: int = 1,
 ) -> None:
@@ -80,7 +80,7 @@ def fill_maps(
         crops: N of them.
         augment: of the views from 2 on; each has the numbers that the epoch of its number would have.
         run: the frozen layers.
-        told: called after each chunk with the number of maps done and of all that were missing.
+        message: called after each chunk with the number of maps done and of all that were missing.
         worker, workers: number of this process and of all that fill the same files, on one machine.
     """
     missing = kept.missing(worker, workers)
@@ -95,7 +95,7 @@ def fill_maps(
             maps[~readable] = np.nan
             kept.write(view, first, maps)
             done += len(pixels)
-            told(done, total)
+            message(done, total)
 
 
 def _view(crops: Crops, augment: Augment, view: int, first: int) -> tuple[np.ndarray, np.ndarray]:

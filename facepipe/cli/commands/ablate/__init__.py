@@ -127,8 +127,8 @@ def _evaluate(benchmark: "Benchmark", row: "Variant", target: Path, device: str)
     file = target / "results" / benchmark.name / f"{row.name}.json"
     result, kept = kept_result(file, benchmark, row.model, row.row.score, device)
     reason = result.reasons.get("accuracy", "")
-    told = percent(result.accuracy) + (f" ({reason})" if reason else "")
-    note(f"{row.row.title}, {benchmark.name}: {told} by {row.row.score}" + (f", kept in {file}" if kept else ""))
+    message = percent(result.accuracy) + (f" ({reason})" if reason else "")
+    note(f"{row.row.title}, {benchmark.name}: {message} by {row.row.score}" + (f", kept in {file}" if kept else ""))
     return result
 
 

@@ -39,8 +39,8 @@ def command(files: tuple[Path, ...], resamples: int, seed: int, as_json: bool) -
     tests = [_test(results[0], other, resamples, seed) for other in results[1:]]
     if as_json:
         runs = [{"file": str(path), **_run(result)} for path, result in zip(files, results, strict=True)]
-        told = [{"file": str(path), **test} for path, test in zip(files[1:], tests, strict=True)]
-        print_json({"runs": runs, "against_first": told, "resamples": resamples, "seed": seed})
+        message = [{"file": str(path), **test} for path, test in zip(files[1:], tests, strict=True)]
+        print_json({"runs": runs, "against_first": message, "resamples": resamples, "seed": seed})
         return
     _show_runs(files, results)
     for path, test in zip(files[1:], tests, strict=True):

@@ -92,7 +92,7 @@ def command(
     """
     from facepipe.embedding.making import Making
     from facepipe.evaluation.protocols.risk import risk_and_embeddings
-    from facepipe.protocols.risk.join_results import put_beside
+    from facepipe.protocols.risk.join_results import add_confidences
     from facepipe.protocols.risk.risk_controlled import RiskResult
     from facepipe.protocols.saved_result import read_json
 
@@ -111,7 +111,7 @@ def command(
     shown = next(iter(result.table))
     for path, other in before:
         tell_mixed(path, *(Making.recorded(some.settings) for some in (result, other)))
-        result = put_beside(result, other, path)
+        result = add_confidences(result, other, path)
     if csv_file is not None:
         from facepipe.report.risk_csv import write_risk_csv
 

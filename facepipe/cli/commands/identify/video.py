@@ -161,8 +161,8 @@ def _notes(video: "Video", lost: dict[str, Any], early: bool) -> None:
         more = f" and {len(lost['gaps']) - _PLACES} more places" if len(lost["gaps"]) > _PLACES else ""
         note(f"{video.name}: {count} could not be decoded{places and ': '}{places}{more}", style="yellow")
     if lost["dropped"]:
-        told = f"{lost['dropped']} frames were dropped, since they came faster than they could be searched"
-        note(f"{video.name}: {told}", style="yellow")
+        message = f"{lost['dropped']} frames were dropped, since they came faster than they could be searched"
+        note(f"{video.name}: {message}", style="yellow")
 
 
 def _place(first: float, last: float | None) -> str:

@@ -60,8 +60,8 @@ def command(
     sides = rows[pairs.left], rows[pairs.right]
     scores = score_pairs(score, loaded, *sides)
     prior = float(np.mean(pairs.same))
-    told = stated_probability(curve, scores, loaded, *sides, prior)
-    found = reliability(told, np.asarray(pairs.same))
+    message = stated_probability(curve, scores, loaded, *sides, prior)
+    found = reliability(message, np.asarray(pairs.same))
     columns = zip(found.stated.tolist(), found.observed.tolist(), found.pairs.tolist(), strict=True)
     bins = [{"stated": stated, "observed": observed, "pairs": count} for stated, observed, count in columns]
     answer = {"model": card.identity, "score": score, "pairs": len(scores), "prior": prior,

@@ -6,7 +6,13 @@ import numpy as np
 
 from facepipe.protocols.result import FoldResult
 from facepipe.protocols.verification.accuracy_rules import ACCURACY_RULES, AccuracyRule
-from facepipe.protocols.verification.tenfold import Judged, fold_by_fold, judge_between, right_at, squared_distances
+from facepipe.protocols.verification.tenfold import (
+    Judged,
+    fold_by_fold,
+    judge_at_midpoints,
+    right_at,
+    squared_distances,
+)
 
 if TYPE_CHECKING:
     from facepipe.datasets.pairs.lfw_pairs import Pairs
@@ -39,7 +45,7 @@ ACCURACY_RULES.add(
     AccuracyRule(
         "its verification.py, with VAL at FAR 1e-3",
         insightface_rule,
-        lambda score, pairs: judge_between(score, pairs, _strictest),
+        lambda score, pairs: judge_at_midpoints(score, pairs, _strictest),
         validation=True,
     ),
 )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facepipe.protocols.verification.accuracy_rules import ACCURACY_RULES, AccuracyRule
-from facepipe.protocols.verification.tenfold import Judged, by_blocks, fold_by_fold, judge_between, right_at
+from facepipe.protocols.verification.tenfold import Judged, by_blocks, fold_by_fold, judge_at_midpoints, right_at
 from facepipe.score import unit
 
 if TYPE_CHECKING:
@@ -52,6 +52,6 @@ ACCURACY_RULES.add(
     AccuracyRule(
         "mean subtraction, fine thresholds",
         sphereface_rule,
-        lambda score, pairs: judge_between(score, pairs, _middle),
+        lambda score, pairs: judge_at_midpoints(score, pairs, _middle),
     ),
 )
