@@ -108,8 +108,8 @@ def _photos(
     if embeddings.failed:
         unreadable[what] = len(embeddings.failed)
         first, reason = embeddings.failed[0]
-        told = f"{len(embeddings.failed)} photos could not be read and are left out"
-        source.note(f"{path}: {told}, such as {first}: {reason}")
+        message = f"{len(embeddings.failed)} photos could not be read and are left out"
+        source.note(f"{path}: {message}, such as {first}: {reason}")
     try:
         return photos_of_embeddings(embeddings, names)
     except DatasetError as error:
