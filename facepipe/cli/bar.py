@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from facepipe.cli.beside import lines_above
+from facepipe.cli.above_bar import lines_above
 
 
 class Rate(ProgressColumn):

@@ -105,8 +105,8 @@ def _require_consistent(pairs: Pairs, files: Sequence[Path], file: np.ndarray, n
     a, b = (pairs.names[side[row]] for side in (pairs.left, pairs.right))
     if a == b and not pairs.same[row]:
         raise DatasetError(f"{where}: {a} with itself, as two people; correct or remove the line")
-    told = f"{a} and {b} are {_people(pairs.same[row])} here, and {_people(pairs.same[before])} in {where_before}"
-    raise DatasetError(f"{where}: {told}; remove one of the two")
+    message = f"{a} and {b} are {_people(pairs.same[row])} here, and {_people(pairs.same[before])} in {where_before}"
+    raise DatasetError(f"{where}: {message}; remove one of the two")
 
 
 def _people(same: bool) -> str:

@@ -24,10 +24,10 @@ def command(name: str, as_json: bool) -> None:
     if as_json:
         print_json(card.to_dict() | {"path": str(weights), "cached": weights.is_file()})
         return
-    told = card.to_dict()
+    values = card.to_dict()
     say(f"{card.name}: {card.title}")
     for part in ("input", "embedding", "weights", "source", "use"):
-        for key, value in told.get(part, {}).items():
+        for key, value in values.get(part, {}).items():
             for line in value if isinstance(value, tuple) and part == "use" else [value]:
                 if line not in ("", None):
                     say(f"  {part}.{key}: {line}")
