@@ -247,7 +247,7 @@ def test_other_bad_requests(words, tmp_path, backbone, monkeypatch):
     assert "unknown field loop.batchsize" in refused(*words, "-o", tmp_path / "x", "--set", "loop.batchsize=3")
     without = [word for place, word in enumerate(words) if word != "-d" and words[place - 1] != "-d"]
     assert refused(*without, "-o", tmp_path / "x").startswith("no training data: name it with --data PATH")
-    assert "no such training data" in refused(*without, "-d", "gone", "-o", tmp_path / "x")
+    assert "gone: no such file or folder" in refused(*without, "-d", "gone", "-o", tmp_path / "x")
     assert not (tmp_path / "x").exists()
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "ablate runs in one process" in refused(*words)

@@ -94,7 +94,7 @@ def test_saved_embeddings_and_lists_of_pairs(model, tmp_path):
 
 def test_what_cannot_be_calibrated(model, shard, tmp_path):
     assert "name a card with -o" in refused("calibrate", "facepipe-mobilenet", shard)
-    assert refused("calibrate", model, tmp_path / "gone").startswith(f"{tmp_path / 'gone'}: no such crops")
+    assert refused("calibrate", model, tmp_path / "gone").startswith(f"{tmp_path / 'gone'}: no such file or folder")
     other = tiny_model(tmp_path / "other")
     file = tmp_path / "e.parquet"
     run("embed", write_folders(tmp_path / "people", 2, 1, SIZE), "-m", other, "-o", file, "--already-aligned")

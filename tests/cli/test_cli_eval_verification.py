@@ -214,7 +214,7 @@ def test_folders_and_models_that_do_not_match(crops, listed, models, tmp_path):
     text = refused("eval", "pairs", crops, crops, "--pairs", listed, *three, "--already-aligned")
     assert "2 folders and 3 models" in text
     text = refused("eval", "pairs", crops, tmp_path / "no.parquet", "--pairs", listed, "-m", models[0])
-    assert "no such folder or embeddings file" in text
+    assert "no.parquet: no such file or folder" in text
 
 
 def test_what_is_wrong_with_one_of_several_files(crops, listed, models, tmp_path):
@@ -322,7 +322,7 @@ def test_bin_that_is_none(models, tmp_path):
     text = refused("eval", "bin", tmp_path / "z.bin", "-m", models[0])
     assert "not an image" in text
     text = refused("eval", "bin", tmp_path / "z.bin", "--embeddings", tmp_path / "no.parquet")
-    assert "no such file; make it with 'facepipe embed" in text
+    assert "no.parquet: no such file or folder" in text
 
 
 @pytest.fixture(scope="module")

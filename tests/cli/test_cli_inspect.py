@@ -60,6 +60,7 @@ def test_reliability_of_a_card_with_a_curve(people, tmp_path):
     file, _ = people
     model = tiny_model(tmp_path / "tiny")
     card = read_card(model / "card.toml")
+    (tmp_path / "p.csv").touch()
     line = refused("inspect", "reliability", file, "--pairs", tmp_path / "p.csv", "--format", "csv", "-m", model)
     assert f"{file}: made by tiny@0, not by {card.identity}" in line
     loaded = load_embeddings(file)

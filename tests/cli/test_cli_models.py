@@ -67,7 +67,7 @@ def test_import_of_a_listed_model_checks_its_hash(tmp_path, weights, cache):
     line = refused("models", "import", "sface", weights)
     assert line.startswith(f"{weights}: not the weights of sface: SHA-256 must be {find_card('sface').weights.sha256}")
     assert hashlib.sha256(weights.read_bytes()).hexdigest() in line
-    assert "cannot read this file" in refused("models", "import", "sface", tmp_path / "missing.onnx")
+    assert "no such file" in refused("models", "import", "sface", tmp_path / "missing.onnx")
     assert "has a card" in refused("models", "import", "sface", weights, "--backbone", "mobilefacenet")
     assert not any(path.is_file() for path in cache.rglob("*"))
 

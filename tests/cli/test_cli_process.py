@@ -88,7 +88,7 @@ def test_without_a_home(tmp_path):
 def test_debug_works_anywhere(tmp_path):
     for words in (["--debug", "detect", "gone"], ["detect", "--debug", "gone"], ["detect", "gone", "--debug"]):
         ended = subprocess.run([*COMMAND, *words], capture_output=True, text=True)
-        assert "Traceback" in ended.stderr and "ImageError" in ended.stderr
+        assert "Traceback" in ended.stderr and "FacepipeError" in ended.stderr
 
 
 def test_what_a_name_does_to_a_terminal():

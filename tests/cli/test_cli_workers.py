@@ -15,12 +15,14 @@ COMMANDS = (
     ("options", "told"),
     [
         (("--on", "dask"), "--on dask: must be ray"),
-        (("--workers", "2"), "name it with --on ray"),
+        (("--workers", "2"), "add --on ray"),
         (("--on", "ray", "--workers", "0"), "x>=1"),
     ],
 )
 def test_what_makes_no_sense_is_refused(command, options, told, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "PHOTOS").mkdir()
+    (tmp_path / "p.txt").touch()
     done = run(*command, *options)
     assert done.code == 2 and told in done.err
-    assert list(tmp_path.iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"PHOTOS", "p.txt"}
