@@ -170,7 +170,7 @@ def _made_before(file: EmbeddedFile, made_of: tuple[str, str, int]) -> MadeBefor
 def _not_taken(file: EmbeddedFile, why: str) -> None:
     if file.frozen:
         raise DatasetError(f"{why}; {parameter('frozen', True)} cannot go on with it")
-    file.told(f"{why}: all images are embedded anew")
+    file.notify(f"{why}: all images are embedded anew")
 
 
 def _frozen(before: MadeBefore, see: See, each: Callable[[Embeddings], None]) -> EmbeddedDataset:

@@ -149,7 +149,9 @@ def matches(where: str) -> Callable[[F], F]:
     Args:
         where: what is searched, for the help, such as ``not in the store``.
     """
-    threshold = click.option("--threshold", type=COSINE, help="A match from this score on, instead of at a rate.")
+    threshold = click.option(
+        "--threshold", type=COSINE, help="Count as a match from this score on, instead of deciding by --fpir."
+    )
     rate = fpir(f"Share of searches for somebody who is {where}.")
     return lambda command: rate(among(threshold(command)))
 

@@ -17,9 +17,9 @@ def no_face_advice(settings: DetectorSettings, size: tuple[int, int], crop_size:
     tries = []
     if not settings.turns:
         tries.append(f"{parameter('turns', True)} for a photo on its side")
-    window = DETECTORS[settings.detector].window
-    if settings.min_face > window:
-        tries.append(f"{parameter('min_face', window)} for faces of fewer than {settings.min_face:g} pixels")
+    smallest = DETECTORS[settings.detector].smallest_face
+    if settings.min_face > smallest:
+        tries.append(f"{parameter('min_face', smallest)} for faces of fewer than {settings.min_face:g} pixels")
     if size == crop_size:
         tries.append(f"{parameter('already_aligned', True)} if this is an aligned crop")
     return f"; try {', or '.join(tries)}" if tries else ""

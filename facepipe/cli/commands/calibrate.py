@@ -56,8 +56,12 @@ class _Faces:
     type=options.RATE,
     help="False-accept rate of a threshold; may be repeated [default: 1e-2 1e-3 1e-4 1e-5].",
 )
-@click.option("--images", type=click.Path(path_type=Path), help="Photos of a list of pairs [default: beside it].")
-@options.pairs_format("Of a list of pairs, as for 'facepipe eval pairs'.")
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Folder of the photos of a list of pairs [default: that of the list].",
+)
+@options.pairs_format("Format of a list of pairs, as for 'facepipe eval pairs'.")
 @click.option("--held-out", type=click.IntRange(min=0), default=0, help="People that data.held_out kept from training.")
 @click.option(
     "--held-out-images",

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 @click.command("find")
 @click.argument("photo", type=PHOTO)
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="How many faces to show.")
+@click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Number of faces to show.")
 @options.matches("not there that may give a match, over the whole folder")
-@click.option("--forget", is_flag=True, help="Remove what is kept of FOLDER once this is done.")
+@click.option("--forget", is_flag=True, help="Delete what is stored of FOLDER afterwards.")
 @options.faces
 @turning_face_tools
 @strict_option

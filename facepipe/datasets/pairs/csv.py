@@ -39,8 +39,8 @@ def read_pairs_csv(path: Path) -> Pairs:
     lost = [name for name in ("a", "b", "same") if name not in columns]
     if lost:
         without = f"a list without headings is {parameter('form', 'lines', 'format')}"
-        told = f"the first line must be a,b,same or a,b,same,fold; {without}"
-        raise DatasetError(f"{first.where}: no column {lost[0]!r} in {first.text[:60]!r}; {told}")
+        message = f"the first line must be a,b,same or a,b,same,fold; {without}"
+        raise DatasetError(f"{first.where}: no column {lost[0]!r} in {first.text[:60]!r}; {message}")
     folds = "fold" in columns
     pairs = make_pairs(_rows(lines, divider, columns, folds))
     if not len(pairs):

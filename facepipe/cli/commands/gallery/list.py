@@ -19,7 +19,7 @@ from facepipe.tables import Column
 @options.as_json
 @door(reads=("gallery",))
 def command(gallery: Path, identity_depth: int, as_json: bool) -> None:
-    """Who is in a gallery, with how many images."""
+    """List the people in a gallery, with the number of their images."""
     from facepipe.identification import load_gallery
 
     known = load_gallery(gallery, identity_depth, lambda line: note(f"{gallery}: {line}", style="yellow"))

@@ -44,7 +44,7 @@ def _gallery_last(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("identify")
 @click.argument("media", nargs=-1, required=True, type=MEDIA)
 @click.argument("gallery", type=click.Path())  # a text: an address may stand here, which is no path
-@options.fpir("Share of faces of strangers that may get a name, over the whole gallery.", options.Number())
+@options.fpir("Share of strangers' faces that may be given a name, over the whole gallery.", options.Number())
 @options.among
 @click.option(
     "--strangers",

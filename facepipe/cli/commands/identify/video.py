@@ -14,7 +14,6 @@ from facepipe.cli.table import show_table
 from facepipe.tables import Column
 
 if TYPE_CHECKING:
-
     from facepipe.detection import Detector
     from facepipe.embedding import Embedder
     from facepipe.identification import Identifier
@@ -41,9 +40,7 @@ class VideoJob:
     about: dict[str, Any] | None
 
 
-def show_video(
-    job: VideoJob, detector: "Detector", embedder: "Embedder", identifier: "Identifier"
-) -> dict[str, Any]:
+def show_video(job: VideoJob, detector: "Detector", embedder: "Embedder", identifier: "Identifier") -> dict[str, Any]:
     """Name the faces of a video; lines on stdout, the copy in ``job.save``; returns the summary."""
     from facepipe.identification import confidence_kind
     from facepipe.identification.scene import records

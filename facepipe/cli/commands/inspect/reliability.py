@@ -13,7 +13,7 @@ from facepipe.cli.screen import note, print_json, say
 @click.command("reliability")
 @click.argument("embeddings", type=click.Path(path_type=Path))
 @click.option("--pairs", "pairs_file", required=True, type=click.Path(path_type=Path), help="List of pairs.")
-@options.pairs_format("Of the list, as for 'facepipe eval pairs'.")
+@options.pairs_format("Format of the list, as for 'facepipe eval pairs'.")
 @deciding_score
 @click.option("--output", "-o", type=options.output_path, help="Write a plot.")
 @options.model

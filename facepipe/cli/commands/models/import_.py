@@ -88,7 +88,7 @@ def command(
     layout: str,
     overwrite: bool,
 ) -> None:
-    """Put a file of weights into the cache.
+    """Import a file of weights into the cache.
 
     When NAME has a card, the file must have the card's SHA-256. Otherwise the file is a foreign checkpoint (torch,
     TorchScript, safetensors or ONNX): --backbone says which network it is for, every missing or unexpected key is

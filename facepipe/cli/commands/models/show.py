@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.argument("name", type=WEIGHTS)
 @options.as_json
 def command(name: str, as_json: bool) -> None:
-    """One model's card: how it is fed, where it comes from, its thresholds."""
+    """Show a model's card: input format, origin, thresholds."""
     from facepipe.zoo import Card, cached_weights, detector_cards, locate
 
     detector = detector_cards().get(name)
