@@ -137,7 +137,7 @@ def _begun(file: EmbeddedFile, made_of: tuple[str, str, int]) -> MadeBefore | No
     with suppress(EmbeddingsError):
         kept = MadeBefore(folder)
         if not file.overwrite and not _other(file, kept, made_of):
-            file.told(f"{file.path}: goes on where it was cut off, with {len(kept.images)} images embedded")
+            file.notify(f"{file.path}: goes on where it was cut off, with {len(kept.images)} images embedded")
             return kept
     forget_begun(folder)
     return None

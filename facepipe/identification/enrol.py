@@ -54,11 +54,11 @@ def enrol(
         ImageError: a root does not exist or cannot be listed.
     """
     _check_person(person)
-    names, told = stored_paths(roots, person, PassedOver() if passed is None else passed, identity_depth, pages)
+    names, on_names = stored_paths(roots, person, PassedOver() if passed is None else passed, identity_depth, pages)
     gallery, remarks = enrol_files(names, cropper, embedder, progress, read, marked)
     if gallery is None:
         raise DatasetError(f"{roots[0]}: no face in any image of it; it must hold a folder of photos per person")
-    return gallery, [*message, *remarks]
+    return gallery, [*on_names, *remarks]
 
 
 def stored_paths(

@@ -49,7 +49,7 @@ def update_gallery(
         DatasetError: there is no photo at all; the gallery stays as it was.
     """
     known = load_gallery(path)
-    names, told = stored_paths(roots, None, PassedOver() if passed is None else passed, identity_depth, pages)
+    names, on_names = stored_paths(roots, None, PassedOver() if passed is None else passed, identity_depth, pages)
     if not names:
         raise DatasetError(f"{roots[0]}: no images in it, so nothing is removed; check the path, or remove the gallery")
     place = {stored: file for file, stored in names.items()}
@@ -67,7 +67,7 @@ def update_gallery(
 
     both = change_gallery(path, change, waiting)
     counted = replace(changes, new=tuple(name for name in changes.new if name in there))
-    return both, [*message, *remarks], counted
+    return both, [*on_names, *remarks], counted
 
 
 def _without(gallery: Gallery, gone: set[str], times: dict[str, int]) -> Gallery:

@@ -77,11 +77,11 @@ class BegunPack:
         with self.path.open("rb") as file:
             while head := file.readline():
                 try:
-                    told = json.loads(head)
-                    crops = [(name, _exactly(file, size), about) for name, size, about in told["crops"]]
+                    values = json.loads(head)
+                    crops = [(name, _exactly(file, size), about) for name, size, about in values["crops"]]
                 except (ValueError, KeyError, TypeError, EOFError):
                     return
-                yield told["records"], crops, file.tell()
+                yield values["records"], crops, file.tell()
 
 
 def _exactly(file: BinaryIO, size: int) -> bytes:
