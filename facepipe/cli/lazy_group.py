@@ -19,13 +19,6 @@ class Group(click.Group):
 
     context_class = HelpContext
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, or None when there is none of that name."""
-        command = super().get_command(ctx, cmd_name)
-        if command is not None:
-            command.context_class = HelpContext
-        return command
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands, each with its first sentence in full."""
         with formatter.section("Commands"):
@@ -46,7 +39,10 @@ class Group(click.Group):
         """
         name = args[0]
         if ctx.resilient_parsing or self.get_command(ctx, name) is not None or name.startswith("-"):
-            return super().resolve_command(ctx, args)
+            found = super().resolve_command(ctx, args)
+            if found[1] is not None:
+                found[1].context_class = HelpContext
+            return found
         meant = nearest(name, self.list_commands(ctx))
         raise click.UsageError(f"No such command {name!r}." + (f" Did you mean {meant!r}?" if meant else ""), ctx)
 
@@ -70,9 +66,7 @@ class LazyGroup(Group):
         """The command, or None when there is none of that name."""
         if cmd_name not in self.registry:
             return None
-        command = self.registry[cmd_name]
-        command.context_class = HelpContext
-        return command
+        return self.registry[cmd_name]
 
     def summaries(self, ctx: click.Context) -> dict[str, str]:  # noqa: ARG002
         """`lines`: no command is imported for them."""

@@ -22,7 +22,7 @@ PHOTOS = {
 @options.device
 @door(Output("out", PICTURES))
 def command(out: Path, model: str | None, device: str) -> None:
-    """Detect, align and compare two faces that installed packages carry, with the model that ships."""
+    """Detect, align and compare two portraits that installed packages contain, with the model that ships."""
     from facepipe.api.in_words import caption
     from facepipe.api.pipeline import Pipeline
     from facepipe.cli.verdict import show
