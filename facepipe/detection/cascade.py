@@ -16,12 +16,8 @@ from facepipe.errors import ModelError
 from facepipe.parameters import parameter
 
 _CELL, _STRIDE = 12, 2
-_PYRAMID_PIXELS = 100_000
-"""Pixels of one pyramid level that go through P-Net at once: few enough to stay in the processor's cache."""
 _TOGETHER = 16
 """Images that one core searches together, at most."""
-_RNET_BATCH, _ONET_BATCH = 64, 16
-"""Most candidates per pass. O-Net sees few, so that its passes are small."""
 
 
 class MTCNN:
@@ -112,7 +108,7 @@ class MTCNN:
     ) -> list[tuple[Any, Any, Any, Any]]:
         arrays = self._arrays
         height, width = int(size[0] * scale + 1), int(size[1] * scale + 1)
-        step = max(1, _PYRAMID_PIXELS // (height * width))
+        step = max(1, self._stages.passes.pyramid // (height * width))
         found = []
         for begin in range(first, first + same, step):
             count = min(step, first + same - begin)
@@ -126,14 +122,15 @@ class MTCNN:
         return found
 
     def _refine(self, tables: Tables, image: Any, boxes: Any) -> tuple[Any, Any]:
-        image, boxes, (probability, offsets) = self._judge(self._stages.rnet, 24, _RNET_BATCH, tables, image, boxes)
+        judged = self._judge(self._stages.rnet, 24, self._stages.passes.rnet, tables, image, boxes)
+        image, boxes, (probability, offsets) = judged
         passed = probability > self.settings.thresholds[1]
         image, boxes, probability, offsets = (v[passed] for v in (image, boxes, probability, offsets))
         keep = self._arrays.suppress(boxes, probability, image, 0.7)
         return image[keep], square(moved(boxes[keep], offsets[keep], extra=1))
 
     def _output(self, tables: Tables, image: Any, boxes: Any) -> tuple[Any, Any, Any, Any]:
-        judged = self._judge(self._stages.onet, 48, _ONET_BATCH, tables, image, boxes)
+        judged = self._judge(self._stages.onet, 48, self._stages.passes.onet, tables, image, boxes)
         image, boxes, (probability, offsets, points) = judged
         # Where O-Net's probabilities are equal, the published code (nms.m, Min rule) keeps the later candidate.
         passed = self._arrays.flipped(self._arrays.where(probability > self.settings.thresholds[2])[0])

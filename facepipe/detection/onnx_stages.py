@@ -11,8 +11,9 @@ import numpy as np
 
 from facepipe.detection.arrays import NumpyArrays
 from facepipe.detection.graphs import onet_graph, pnet_graph, rnet_graph
-from facepipe.detection.stages import A, B
+from facepipe.detection.stages import A, B, Passes
 from facepipe.engines import open_session
+from facepipe.engines.memory import bound_memory
 from facepipe.threads import thread_count
 from facepipe.weights import detector_weights
 
@@ -24,12 +25,15 @@ class OnnxStages:
         ModelError: the file of weights is missing or damaged.
     """
 
+    # Smaller than PyTorch's: no slower here, and what a pass takes is the most memory that a light job needs.
+    passes = Passes(pyramid=30_000, rnet=16, onet=4)
     filled = False
     on_cores = True
 
     def __init__(self) -> None:
         from safetensors.numpy import load_file
 
+        bound_memory()
         self.arrays = NumpyArrays()
         weights = load_file(detector_weights("mtcnn"))
         # One thread each: images are spread over the cores, and the networks are too small to be.

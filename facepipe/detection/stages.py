@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from facepipe.detection.arrays import Arrays
@@ -10,14 +11,31 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
+@dataclass(frozen=True)
+class Passes:
+    """How much goes through a network at once.
+
+    Attributes:
+        pyramid: pixels of one pyramid level through P-Net: few enough to stay in the processor's cache.
+        rnet: candidates through R-Net.
+        onet: candidates through O-Net, which sees few, so that its passes are small.
+    """
+
+    pyramid: int
+    rnet: int
+    onet: int
+
+
 class Stages(Protocol):
     """MTCNN's networks by one engine.
 
     Attributes:
+        passes: the size of a pass.
         on_cores: whether images are spread over the processor's cores.
         filled: whether the last pass of R-Net and O-Net is filled up to the size of the others.
     """
 
+    passes: Passes
     on_cores: bool
     filled: bool
 

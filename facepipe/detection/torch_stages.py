@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from facepipe.detection.networks import load_networks
-from facepipe.detection.stages import A, B
+from facepipe.detection.stages import A, B, Passes
 from facepipe.detection.torch_arrays import TorchArrays
 from facepipe.detection.workers import map_on_cores
 from facepipe.devices import choose_device, in_halves, keep_freed_memory, whole_float32
@@ -19,6 +19,7 @@ class TorchStages:
         device: ``auto``, ``cpu``, ``cuda`` ...
     """
 
+    passes = Passes(pyramid=100_000, rnet=64, onet=16)
     # Passes of one size: no new shape is compiled, and a candidate's result does not depend on its company.
     filled = True
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from facepipe.engines.memory import keeps_freed_blocks
 from facepipe.engines.session import first_line
 from facepipe.errors import DeviceError, ModelError
 from facepipe.graphs import Graph, graph_bytes
@@ -34,8 +35,8 @@ class OnnxRuntimeSession:
         options.intra_op_num_threads = threads or thread_count()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Its arena keeps the most that any run took, for shapes that may not come again.
-        options.enable_cpu_mem_arena = False
+        # Its arena keeps the most that a run took, which the next one need not ask the system for again.
+        options.enable_cpu_mem_arena = keeps_freed_blocks()
         # It would keep large matrices twice, for products that are as fast without.
         options.add_session_config_entry("session.disable_prepacking", "1")
         # Its idle threads would otherwise spin, against others when detecting and embedding take turns.

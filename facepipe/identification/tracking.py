@@ -8,7 +8,6 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from facepipe.embedding import Embeddings, join
 from facepipe.identification.confidence import confidence, confidence_kind
@@ -113,6 +112,8 @@ class Tracker:
         vectors = unit(faces.mu)
         owner: dict[int, Track] = {}
         if self.open and len(boxes):
+            from scipy.optimize import linear_sum_assignment  # not what photos of folders have to wait for
+
             gain = self._gain(boxes, vectors)
             for row, column in zip(*linear_sum_assignment(gain, maximize=True), strict=True):
                 if gain[row, column] > _NEVER:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 import cv2
 import numpy as np
@@ -196,6 +195,8 @@ def local_path(source: str) -> str:
     parts = urlsplit(source) if source[:5].lower() == "file:" else None
     if parts is None or parts.netloc not in ("", "localhost"):
         return source
+    from urllib.request import url2pathname  # it brings a web client, which photos have no use for
+
     return url2pathname(parts.path)
 
 

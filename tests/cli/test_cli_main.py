@@ -73,7 +73,7 @@ IMPORTED = {
     "align A -o crops": set(),
     "embed A -o e.parquet": {"pyarrow"},
     "gallery build A B g.parquet": {"pyarrow"},
-    "identify g.parquet A --json": {"pyarrow", "scipy"},
+    "identify g.parquet A --json": {"pyarrow", "scipy", "importlib.metadata"},
     "search A e.parquet": {"pyarrow"},
     "gallery list g.parquet": {"pyarrow"},
     "models show facepipe-mobilenet": set(),

@@ -9,6 +9,7 @@ import pytest
 
 from facepipe.detection import DetectorSettings, preset
 from facepipe.detection.cascade import MTCNN
+from facepipe.detection.stages import Passes
 from facepipe.errors import FacepipeError
 from facepipe.images import list_images, read_rgb
 
@@ -161,7 +162,8 @@ def test_company_changes_nothing(astronaut, detector):
 
 def test_many_images_of_one_size_equal_one_by_one(astronaut, detector, monkeypatch):
     # Two images of the largest level go through P-Net at once: the parts must be put together in order.
-    monkeypatch.setattr("facepipe.detection.cascade._PYRAMID_PIXELS", 50_000)
+    passes = Passes(pyramid=50_000, rnet=64, onet=16)
+    monkeypatch.setattr(f"{type(detector._stages).__module__}.{type(detector._stages).__name__}.passes", passes)
     images = [np.roll(resized(astronaut, 250), (5 * number, 9 * number), axis=(0, 1)) for number in range(9)]
     for image, found in zip(images, detector(images), strict=True):
         assert len(found) > 0
