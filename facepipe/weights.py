@@ -14,23 +14,34 @@ from facepipe.shipped import shipped
 
 
 def cache_folder() -> Path:
-    """``$FACEPIPE_CACHE``, or the system's folder for a user's caches, or a temporary one for who has no home."""
+    """``$FACEPIPE_CACHE``, or the system's folder for a user's caches, or a temporary one for who has no home.
+
+    A home in which no such folder is and none can be made (``/dev/null``, ``/nonexistent``) is none.
+    """
     chosen = os.environ.get("FACEPIPE_CACHE")
     try:
         if chosen:
             return Path(chosen).expanduser()
         from platformdirs import user_cache_dir
 
-        return Path(user_cache_dir("facepipe", appauthor=False)).expanduser()
+        folder = Path(user_cache_dir("facepipe", appauthor=False)).expanduser()
     except RuntimeError:  # neither HOME nor an entry in the list of users, as in hardened containers
         return _homeless()
+    return folder if _can_be_made(folder) else _homeless()
+
+
+def _can_be_made(folder: Path) -> bool:
+    """Whether a folder is there, or the nearest one above it that is takes new ones."""
+    # Not Path.exists, which raises in folders that may not be read.
+    nearest = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    return nearest.is_dir() and (nearest == folder or os.access(nearest, os.W_OK | os.X_OK))
 
 
 @cache
 def _homeless() -> Path:
     folder = Path(gettempdir()) / f"facepipe-cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     logging.getLogger("facepipe").warning(
-        "this user has no home folder: models are kept in %s; FACEPIPE_CACHE names another", folder
+        "this user has no home folder that can be written: the cache is in %s; FACEPIPE_CACHE names another", folder
     )
     return folder
 

@@ -13,7 +13,7 @@ from facepipe.cli import logs
 from facepipe.cli.help_text import WIDEST
 from facepipe.cli.interrupted import how_to_go_on
 from facepipe.cli.lazy_group import LazyGroup, command_files
-from facepipe.cli.process import Output, Terminated, end_on_signals, end_process, open_missing_streams
+from facepipe.cli.process import ErrorOutput, Output, Terminated, end_on_signals, end_process, open_missing_streams
 from facepipe.errors import FacepipeError
 from facepipe.parameters import as_options
 from facepipe.shown import shown
@@ -85,14 +85,14 @@ def main() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     end_on_signals()
     logs.start_logging()
-    outside = sys.stdout
-    output: Any = Output(outside)
-    sys.stdout = output
+    outside = sys.stdout, sys.stderr
+    inside: Any = Output(sys.stdout), ErrorOutput(sys.stderr)
+    sys.stdout, sys.stderr = inside
     try:
         with as_options():
             code = _run(words, debug)
     finally:
-        sys.stdout = outside
+        sys.stdout, sys.stderr = outside
     sys.exit(code)
 
 

@@ -108,11 +108,40 @@ class Output:
             raise self._gone() from error
 
     def _gone(self) -> ReaderGone:
-        # What is still in buffers must not meet the closed pipe again when Python ends.
-        void = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(void, self._stream.fileno())
-        os.close(void)
+        _into_the_void(self._stream)
         return ReaderGone()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+class ErrorOutput:
+    """A text stream for notes and errors: one that cannot be written to (a full disk) changes nothing else."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """As of the stream; what it cannot take is lost."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            _into_the_void(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        """As of the stream; what it cannot take is lost."""
+        try:
+            self._stream.flush()
+        except OSError:
+            _into_the_void(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _into_the_void(stream: TextIO) -> None:
+    """What is still in a stream's buffers must not fail again when Python ends."""
+    void = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(void, stream.fileno())
+    os.close(void)

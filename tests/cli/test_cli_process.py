@@ -85,6 +85,33 @@ def test_without_a_home(tmp_path):
     assert ended.stderr.count("no home folder") == 1
 
 
+@pytest.mark.parametrize("home", ["/dev/null", "/dev/null/nobody"])
+def test_a_home_that_is_none(home, tmp_path):
+    """As of users of services in /etc/passwd; no folder can be made below it."""
+    script = "from facepipe.weights import cache_folder; print(cache_folder())"
+    environment = {**os.environ, "HOME": home, "TMPDIR": str(tmp_path)}
+    for name in ("FACEPIPE_CACHE", "XDG_CACHE_HOME"):
+        environment.pop(name, None)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert ended.stdout.startswith(f"{tmp_path}/facepipe-cache-") and ended.stderr.count("no home folder") == 1
+
+
+def test_a_home_in_which_a_cache_can_be_made_is_one(tmp_path, monkeypatch):
+    from facepipe.weights import cache_folder
+
+    monkeypatch.delenv("FACEPIPE_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "not" / "yet"))
+    assert cache_folder() == tmp_path / "not" / "yet" / "facepipe" or sys.platform != "linux"
+
+
+@pytest.mark.parametrize("words", [["detect", "gone.jpg"], ["detect", "--no-such-option"], ["nothing"]])
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_stderr_on_a_full_disk_changes_no_exit_code(words):
+    for debug in ([], ["--log-format", "json"]):
+        with open("/dev/full", "w") as full:
+            assert subprocess.run([*COMMAND, *debug, *words], stderr=full, stdout=subprocess.PIPE).returncode == 2
+
+
 def test_debug_works_anywhere(tmp_path):
     for words in (["--debug", "detect", "gone"], ["detect", "--debug", "gone"], ["detect", "gone", "--debug"]):
         ended = subprocess.run([*COMMAND, *words], capture_output=True, text=True)

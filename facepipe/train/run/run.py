@@ -22,6 +22,7 @@ from facepipe.train.loop.checkpoint import TrainingError, load_checkpoint, save_
 from facepipe.train.loop.collapse import CollapseWatch
 from facepipe.train.loop.interrupt import Interrupt
 from facepipe.train.loop.log import Log
+from facepipe.train.loop.notes import tell
 from facepipe.train.loop.optimiser import decay_loss
 from facepipe.train.loop.progress import TrainingProgress
 from facepipe.train.loop.running_loss import RunningLoss
@@ -80,7 +81,8 @@ def train(
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         evaluation: makes what is called every ``evaluate.every`` steps and at the end, with the network (the
             average, if one is kept); ``evaluate.PairsEvaluation`` is one, for the pairs list of the recipe.
-        console: where progress and notes go; stderr by default.
+        console: where progress and notes go; stderr by default, where notes are lines of the log ``facepipe`` if the
+            program has set one up.
 
     Returns:
         A summary: steps, samples per second, figures of the last evaluation, thresholds, unreadable samples,
@@ -143,9 +145,9 @@ class _Run:
         return HeldOutEvaluation(self.recipe, held_out, self.ranks.device, message)
 
     def say(self, *lines: str) -> None:
-        """Print lines for people."""
+        """Say lines to people."""
         for line in lines:
-            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            tell(self.console, line)
 
     def go(self, resume: bool, allow: bool = False) -> dict[str, Any]:
         """Begin or go on, to the end."""

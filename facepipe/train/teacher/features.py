@@ -27,6 +27,7 @@ from facepipe.files import replacing
 from facepipe.images import read_rgb
 from facepipe.score import unit
 from facepipe.train.distributed.ranks import Ranks
+from facepipe.train.loop.notes import tell
 from facepipe.zoo import Card, load
 
 CHUNK = 512
@@ -201,5 +202,5 @@ class _Advance:
             return
         speed = self._done / (now - self._began)
         line = f"{self._what}: {self._done:,} of {self._total:,} crops, {speed:.0f}/s"
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        tell(self._console, line)
         self._said = now

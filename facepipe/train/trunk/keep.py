@@ -20,6 +20,7 @@ from facepipe.train.data.crops import Crops
 from facepipe.train.data.loader import to_network
 from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.loop.checkpoint import TrainingError
+from facepipe.train.loop.notes import tell
 from facepipe.train.recipe.file import RecipeError
 from facepipe.train.recipe.schema import Recipe
 from facepipe.train.teacher.first_weights import begin_as_teacher
@@ -46,7 +47,7 @@ def on_kept_maps(
     """
 
     def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        tell(console, line)
 
     if not begin_as_teacher(recipe, net, crops, ranks, say):
         raise RecipeError(
