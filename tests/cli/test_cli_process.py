@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -105,10 +106,10 @@ def test_a_home_in_which_a_cache_can_be_made_is_one(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("words", [["detect", "gone.jpg"], ["detect", "--no-such-option"], ["nothing"]])
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_stderr_on_a_full_disk_changes_no_exit_code(words):
     for debug in ([], ["--log-format", "json"]):
-        with open("/dev/full", "w") as full:
+        with Path("/dev/full").open("w") as full:
             assert subprocess.run([*COMMAND, *debug, *words], stderr=full, stdout=subprocess.PIPE).returncode == 2
 
 

@@ -6,7 +6,7 @@ import pytest
 from cli_run import run
 from train_tiny import write_folders, write_recipe
 
-SHORT = ("schedule.unit=steps", "schedule.milestones=[]", "schedule.length=4", "data.held_out=0", "loop.checkpoint_every=2")
+SHORT = "schedule.unit=steps", "schedule.milestones=[]", "schedule.length=4", "data.held_out=0"
 
 
 @pytest.fixture(scope="module")
@@ -14,8 +14,8 @@ def crops(tmp_path_factory):
     return write_folders(tmp_path_factory.mktemp("notes") / "crops", 3, 4)
 
 
-def train(crops, folder, options=(), more=()):
-    settings = [word for one in (*SHORT, *more) for word in ("--set", one)]
+def train(crops, folder, options=()):
+    settings = [word for one in SHORT for word in ("--set", one)]
     begun = write_recipe(folder / "r.toml"), "-d", crops
     return run(*options, "train", *begun, "-o", folder / "run", "--device", "cpu", *settings)
 
