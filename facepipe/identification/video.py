@@ -91,6 +91,7 @@ class Video:
         self._calls = self._failed = 0
         self._first = self._next()
         self._lost_at_start = self._failed
+        self._clock = self._begins_at()
         if self._first is None:
             codec = _four_letters(self._capture.get(cv2.CAP_PROP_FOURCC))
             self._capture.release()
@@ -141,8 +142,16 @@ class Video:
             if self.missing and not self.gaps:
                 self.gaps.append(Gap(last, None))
         elif self.count:
-            gaps, self.missing = pace.gaps(self.count / self.fps)
+            gaps, self.missing = pace.gaps(self.count / self.fps - self._clock)
             self.gaps = sorted({*self.gaps, *gaps}, key=lambda gap: gap.first)
+
+    def _begins_at(self) -> float:
+        """Seconds on the film's clock at the first frame: recordings cut from longer ones need not begin at 0.
+
+        Matroska's length counts from 0 on that clock, while OpenCV's times count from the first frame.
+        """
+        ticks = float(self._capture.get(cv2.CAP_PROP_PTS)) if hasattr(cv2, "CAP_PROP_PTS") else 0.0
+        return ticks / self.fps if math.isfinite(ticks) and ticks > 0 else 0.0
 
     def _time(self) -> float:
         return float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000

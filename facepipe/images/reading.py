@@ -18,6 +18,7 @@ from facepipe.files.address_path import AddressPath
 from facepipe.files.stored import StoredPath, StoreError
 from facepipe.images.depth import eight_bits, eight_bits_of_floats, grey_to_rgb
 from facepipe.images.formats import KINDS, RAW
+from facepipe.images.gif import gif_damage
 from facepipe.images.jpeg import decode_jpeg
 from facepipe.images.page_name import file_and_page
 from facepipe.images.png import is_png, without_text
@@ -170,6 +171,8 @@ def _pixels(data: bytes, picture: Image.Image, frame: int) -> tuple[np.ndarray, 
         return _deep_planes(data)
     if picture.format == "TIFF":
         damage = tiff_damage(data, picture)
+    if picture.format == "GIF":
+        damage = gif_damage(data, picture)
     pixels, remark = _to_rgb(_upright(picture))
     return pixels, f"{DAMAGED} ({damage}): what it shows is not to be trusted" if damage else remark
 

@@ -1,20 +1,25 @@
-"""TIFF: damage inside its strips and tiles, by decoders that tell of it; the one that Pillow uses does not."""
+"""TIFF: damage inside its strips and tiles, by what Pillow's decoder does not tell of."""
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import simplejpeg
 from PIL import Image
 
-_COMPRESSION, _JPEG_TABLES = 259, 347
-_PLACES = ((273, 279), (324, 325))
-"""Tags of offsets and byte counts: of strips, and of tiles (TIFF 6.0)."""
-_JPEG, _DEFLATE = (7,), (8, 32946)
+from facepipe.images.lzw import Lzw, lzw_damage
+
+# Tags and values of TIFF 6.0.
+_BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _SAMPLES, _ROWS_PER_STRIP = 258, 259, 262, 266, 277, 278
+_PLANAR, _TILE_WIDTH, _TILE_HEIGHT, _JPEG_TABLES = 284, 322, 323, 347
+_STRIPS, _TILES = (273, 279), (324, 325)
+"""Of offsets and byte counts."""
+_LZW, _JPEG, _DEFLATE, _PACKBITS = (5,), (7,), (8, 32946), (32773,)
+_YCBCR, _REVERSED, _SEPARATE = 6, 2, 2
 
 
 def tiff_damage(data: bytes, picture: Image.Image) -> str:
-    """What is wrong inside a TIFF compressed by deflate or JPEG; empty where nothing is, or nobody could tell.
+    """What is wrong inside a TIFF of deflate, JPEG, LZW or PackBits; empty where nothing is, or nobody knows.
 
     Args:
         data: the encoded file.
@@ -22,28 +27,69 @@ def tiff_damage(data: bytes, picture: Image.Image) -> str:
     """
     tags: Mapping[int, Any] = getattr(picture, "tag_v2", {})
     kind = tags.get(_COMPRESSION, 1)
-    check: Callable[[bytes], object] = zlib.decompress
-    if kind in _JPEG:
-        tables = bytes(tags.get(_JPEG_TABLES, b""))
-        colours = {"L": "GRAY", "CMYK": "CMYK"}.get(picture.mode, "RGB")
-
-        def check(piece: bytes) -> object:
-            # An abbreviated stream: its tables come first, between one start and one end of image.
-            return simplejpeg.decode_jpeg(tables[:-2] + piece[2:] if tables else piece, colours, strict=True)
-
-    elif kind not in _DEFLATE:
+    if kind in (*_LZW, *_PACKBITS):
+        return _wrong_length(data, tags, picture.size, kind in _LZW)
+    if kind not in (*_JPEG, *_DEFLATE):
         return ""
     for piece in _pieces(data, tags):
         try:
-            check(piece)
+            if kind in _JPEG:
+                _decode_jpeg(piece, bytes(tags.get(_JPEG_TABLES, b"")), picture.mode)
+            else:
+                zlib.decompress(piece)
         except (ValueError, zlib.error) as error:
             return str(error).strip().rstrip(".")
     return ""
 
 
+def _decode_jpeg(piece: bytes, tables: bytes, mode: str) -> None:
+    colours = {"L": "GRAY", "CMYK": "CMYK"}.get(mode, "RGB")
+    # An abbreviated stream: its tables come first, between one start and one end of image.
+    simplejpeg.decode_jpeg(tables[:-2] + piece[2:] if tables else piece, colours, strict=True)
+
+
+def _wrong_length(data: bytes, tags: Mapping[int, Any], size: tuple[int, int], lzw: bool) -> str:
+    if tags.get(_PHOTOMETRIC) == _YCBCR or tags.get(_FILL_ORDER) == _REVERSED:
+        return ""
+    for piece, length in zip(_pieces(data, tags), _lengths(tags, size), strict=False):
+        old = lzw and piece[:1] == b"\0" and piece[1:2] and piece[1] & 1  # as before TIFF 6.0
+        wrong = "" if old else lzw_damage(piece, length, Lzw()) if lzw else _packbits_damage(piece, length)
+        if wrong:
+            return wrong
+    return ""
+
+
 def _pieces(data: bytes, tags: Mapping[int, Any]) -> Iterator[bytes]:
-    for offsets, counts in _PLACES:
+    for offsets, counts in (_STRIPS, _TILES):
         where, sizes = (tags.get(tag, ()) for tag in (offsets, counts))
         for offset, size in zip(where, sizes, strict=False):
             if size:
                 yield data[offset : offset + size]
+
+
+def _lengths(tags: Mapping[int, Any], size: tuple[int, int]) -> Iterator[int]:
+    """Bytes that each strip or tile decodes to, in the order of the file's list."""
+    bits = tuple(tags.get(_BITS, (1,)))
+    bits = bits * tags.get(_SAMPLES, 1) if len(bits) == 1 else bits
+    pixels = bits if tags.get(_PLANAR) == _SEPARATE else (sum(bits),)
+    width, height = size
+    for depth in pixels:
+        if _TILE_WIDTH in tags:
+            across, down = tags[_TILE_WIDTH], tags[_TILE_HEIGHT]
+            for _ in range(-(-width // across) * -(-height // down)):
+                yield -(-across * depth // 8) * down
+        else:
+            rows = min(tags.get(_ROWS_PER_STRIP, height), height)
+            for top in range(0, height, rows):
+                yield -(-width * depth // 8) * min(rows, height - top)
+
+
+def _packbits_damage(piece: bytes, length: int) -> str:
+    """By TIFF 6.0, section 9: a byte up to 127 is followed by so many and one more, another by one that is repeated."""
+    at = total = 0
+    while at < len(piece) and total < length:
+        count = piece[at]
+        total += count + 1 if count < 128 else 257 - count if count > 128 else 0
+        at += count + 2 if count < 128 else 2 if count > 128 else 1
+    fits = total == length and len(piece) - 1 <= at <= len(piece)  # a strip may be filled up to an even number
+    return "" if fits else f"its PackBits do not give {length:,} bytes"

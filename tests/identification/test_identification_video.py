@@ -151,6 +151,37 @@ def test_a_jump_is_a_gap_in_an_even_film_only(step):
     assert pace.gaps(now + 2.04)[1] == (75 if step == "even" else 0), "the end is missing too"
 
 
+def later(cluster, milliseconds):
+    """A cluster behind its four bytes of name, its time (behind its size, and a checksum) moved."""
+    size = 9 - cluster[0].bit_length()
+    time = size + 6
+    assert size <= 3 and cluster[time] == 0xE7, "the checksum comes before the time"
+    behind = time + 2 + cluster[time + 1] - 0x80
+    moved = milliseconds + int.from_bytes(cluster[time + 2 : behind], "big")
+    more = 6 - (behind - time)
+    length = int.from_bytes(cluster[:size], "big") + more
+    return length.to_bytes(size, "big") + cluster[size:time] + b"\xe7\x84" + moved.to_bytes(4, "big") + cluster[behind:]
+
+
+@pytest.mark.parametrize("begins", [60, 1.5])
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_clock_that_does_not_begin_at_0_is_no_gap(tmp_path, begins, cut):
+    """A piece of a longer recording, by hand: Matroska's length is then the time at which the film ends."""
+    path = write_video(tmp_path / "a.mkv", list(numbered()), 25, "MJPG")
+    data = bytearray(path.read_bytes())
+    length = data.index(b"\x44\x89\x88") + 3
+    data[length : length + 8] = struct.pack(">d", 1000 * begins + 4800)
+    header, *clusters = bytes(data).split(b"\x1f\x43\xb6\x75")
+    data = header + b"".join(b"\x1f\x43\xb6\x75" + later(cluster, round(1000 * begins)) for cluster in clusters)
+    data = data[: int(0.8 * len(data))] if cut else data
+    path.write_bytes(data)
+    video = Video(str(path))
+    frames = list(video.frames())
+    assert frames[0].time == 0 and number_of(frames[50].image) == 50
+    assert video.missing == pytest.approx(120 - len(frames), abs=1 if cut else 0)
+    assert (len(video.gaps) == 1) == cut
+
+
 def test_a_file_url_is_a_file(tmp_path):
     path = write_video(tmp_path / "ein Fest.mp4", FRAMES)
     for url in (path.as_uri(), f"file://localhost{path.as_uri().removeprefix('file://')}"):
