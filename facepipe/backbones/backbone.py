@@ -1,5 +1,8 @@
 """The base class of all backbones."""
 
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
 from torch import Tensor, nn
 
 from facepipe.errors import ModelError
@@ -15,7 +18,10 @@ class Backbone(nn.Module):
         embedding_dim: D.
         feature_shape: (C, h, w) of ``feature_map``.
         stage_channels: channels of each tensor of ``stages(x)``; empty where a network has no ``stages``.
+        narrows: whether it can begin as a wider network of its kind, see `narrow_from`.
     """
+
+    narrows: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -55,6 +61,39 @@ class Backbone(nn.Module):
     def maps(self, x: Tensor) -> list[Tensor]:
         """What an uncertainty head starts from: ``stages(x)``, or the feature map alone where there are no stages."""
         return self.stages(x) if self.stage_channels else [self.feature_map(x)]
+
+    def layers(self) -> dict[str, nn.Module]:
+        """What ``feature_map`` runs one after the other, by name; empty where it is no such chain and cannot be cut."""
+        return {}
+
+    def parts(self) -> tuple["Backbone", None]:
+        """Itself and no uncertainty head; as `facepipe.zoo.headed.Headed` gives its two parts."""
+        return self, None
+
+    def published_groups(self, lr: float, weight_decay: float) -> list[dict[str, Any]] | None:  # noqa: ARG002
+        """The groups of an optimiser with the multipliers that were published with the network; None where none were.
+
+        Args:
+            lr: base learning rate.
+            weight_decay: base decay.
+        """
+        return None
+
+    def frozen_weights(self) -> dict[str, Tensor]:
+        """Those of the ``state_dict`` that training leaves as they were given, by name."""
+        return {}
+
+    def narrow_from(self, wider: "Backbone", batches: Sequence[Tensor]) -> None:  # noqa: ARG002
+        """Take the weights of a wider network of the same kind for the channels there is room for, in place.
+
+        Args:
+            wider: for the same crops and embedding.
+            batches: normalised crops N×3×H×W, on which what is left is refitted.
+
+        Raises:
+            ModelError: networks of this kind cannot, see ``narrows``, or the wider one is of another kind.
+        """
+        raise ModelError(f"{type(self).__name__} cannot be narrowed")
 
     def check_input(self, x: Tensor) -> None:
         """Raise ModelError unless ``x`` is N×3×H×W of this network's size."""

@@ -4,11 +4,14 @@ The form in which OpenCV's SFace comes: 112×112 crops, thirteen separable convo
 """
 
 import math
+from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from facepipe.backbones.backbone import Backbone
 from facepipe.backbones.mobilefacenet import ConvBlock
+from facepipe.backbones.narrow import narrow
 from facepipe.backbones.registry import register
 from facepipe.errors import ModelError
 
@@ -43,6 +46,8 @@ class MobileNet(Backbone):
         reduced: channels left by a linear 1×1 convolution before the dense layer, which holds most weights
             otherwise; 0: no such layer.
     """
+
+    narrows: ClassVar[bool] = True
 
     def __init__(self, input_size: tuple[int, int], embedding_dim: int, width: float, reduced: int) -> None:
         channels = [_scaled(width, outputs) for outputs in (_FIRST, *(outputs for outputs, _ in _SEPARABLE))]
@@ -82,12 +87,18 @@ class MobileNet(Backbone):
         return [block for block in self.blocks if isinstance(block, Separable)]
 
     def layers(self) -> dict[str, nn.Module]:
-        """The convolutions that ``feature_map`` runs one after the other, by name, each with its norm and PReLU."""
+        """The convolutions, each with its norm and PReLU."""
         layers: dict[str, nn.Module] = {"conv1": self.conv1}
         for number, block in enumerate(self.separable()):
             layers[f"blocks.{number}.depthwise"] = block.depthwise
             layers[f"blocks.{number}.pointwise"] = block.pointwise
         return layers
+
+    def narrow_from(self, wider: Backbone, batches: Sequence[Tensor]) -> None:
+        """See `facepipe.backbones.narrow`; the wider one has ``reduced = 0``."""
+        if not isinstance(wider, MobileNet):
+            raise ModelError(f"{type(wider).__name__} is no mobilenet: a mobilenet cannot begin as it")
+        narrow(self, wider, batches)
 
     def feature_map(self, x: Tensor) -> Tensor:
         self.check_input(x)

@@ -104,6 +104,10 @@ class SphereFace(Backbone):
         embedding: Tensor = self.bn5(self.fc5(feature_map.flatten(1)))
         return embedding
 
+    def published_groups(self, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+        """See `parameter_groups`."""
+        return parameter_groups(self, lr, weight_decay)
+
 
 def parameter_groups(
     net: SphereFace, lr: float, weight_decay: float, class_matrix: nn.Parameter | None = None

@@ -10,6 +10,7 @@ from facepipe.errors import DatasetError, ModelError
 
 if TYPE_CHECKING:
     from facepipe.losses.classification.class_weights import ClassWeights
+    from facepipe.losses.classification.classifier import ClassificationLoss
 
 
 class LossOutput(NamedTuple):
@@ -44,6 +45,11 @@ class Loss(nn.Module, ABC):
     @property
     def class_weights(self) -> "ClassWeights | None":
         """The weights of which each class has a row of its own that is trained; None where there are none."""
+        return None
+
+    @property
+    def classification(self) -> "ClassificationLoss | None":
+        """Itself where it is a classification over classes of its own; None for others and for what wraps one."""
         return None
 
     def class_rows(self) -> Tensor | None:

@@ -1,6 +1,8 @@
 """A backbone and its uncertainty head as one module, the way a file of weights holds them."""
 
-from torch import nn
+from typing import Any
+
+from torch import Tensor, nn
 
 from facepipe import uncertainty
 from facepipe.backbones import Backbone
@@ -20,6 +22,26 @@ class Headed(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.head = head
+
+    def layers(self) -> dict[str, nn.Module]:
+        """None by which it could be cut."""
+        return {}
+
+    def parts(self) -> tuple[Backbone, UncertaintyHead]:
+        """The backbone and its head."""
+        return self.backbone, self.head
+
+    def published_groups(self, lr: float, weight_decay: float) -> list[dict[str, Any]] | None:  # noqa: ARG002
+        """None: those of `Backbone.published_groups` are of a backbone alone."""
+        return None
+
+    def frozen_weights(self) -> dict[str, Tensor]:
+        """As `Backbone.frozen_weights`."""
+        return {}
+
+
+Trainable = Backbone | Headed
+"""What is trained: both say in the same methods what training asks of a network."""
 
 
 def head_for(backbone: Backbone, settings: Uncertainty) -> UncertaintyHead:

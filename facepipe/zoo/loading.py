@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from facepipe.backbones import Backbone
     from facepipe.uncertainty import UncertaintyHead
     from facepipe.zoo.graph_network import GraphHead
 
@@ -54,6 +55,18 @@ class Model:
     def __repr__(self) -> str:
         """Which model, not its layers."""
         return f"Model({self.identity!r}, engine={self.engine!r}, device={str(self.device)!r})"
+
+    def backbone(self) -> "Backbone":
+        """The network, which is PyTorch's.
+
+        Raises:
+            ModelError: it runs from an ONNX graph, which has no layers to train or to put a head on.
+        """
+        from facepipe.backbones import Backbone
+
+        if not isinstance(self.network, Backbone):
+            raise ModelError(f"model {self.card.name} is an ONNX graph, which cannot be trained on")
+        return self.network
 
     @property
     def is_onnx(self) -> bool:

@@ -12,6 +12,7 @@ from test_train_distil import log_of
 from test_train_narrow import SIZE, mobilenet
 from train_tiny import crop, encoded, write_folders, write_recipe, write_shard
 
+from facepipe import backbones
 from facepipe.datasets import open_samples
 from facepipe.errors import ModelError
 from facepipe.train import RecipeError, TrainingError, resolve, train
@@ -83,7 +84,7 @@ def test_another_layer_or_network_cannot_be_cut():
     with pytest.raises(ModelError, match=r"no such layer; there are conv1, blocks\.0\.depthwise"):
         lower(mobilenet(), "blocks.13.depthwise")
     with pytest.raises(ModelError, match="only a mobilenet"):
-        lower(torch.nn.Linear(2, 2), "conv1")
+        lower(backbones.create("sphereface4", width=0.125), "conv1")
 
 
 def test_views_are_the_crop_its_mirror_image_and_augmentations(tmp_path):

@@ -14,7 +14,7 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 from train_tiny import SIDE, crop, write_folders, write_recipe
 
-from facepipe import losses
+from facepipe import backbones, losses, uncertainty
 from facepipe.embedding import Embedder
 from facepipe.errors import ModelError
 from facepipe.train import Recipe, RecipeError, Stopped, TrainingError, load_recipe, resolve, shipped_recipes, train
@@ -384,3 +384,17 @@ def test_every_option_of_the_original_has_a_counterpart_that_exists():
     for section, field in fields:
         known = Recipe.model_fields[section].annotation.model_fields
         assert field in (losses.describe("scf").options if section == "loss" else known)
+
+
+@pytest.mark.parametrize("finetune", [False, True])
+def test_what_training_asks_of_a_network_with_a_head(finetune):
+    backbone = backbones.create("sphereface4", input_size=(32, 32), embedding_dim=4, width=0.125)
+    head = uncertainty.create("compact", feature_shape=backbone.feature_shape, embedding_dim=4, stage_channels=())
+    net = HeadNet(backbone, head, finetune)
+    assert net.parts() == (backbone, head) and backbone.parts() == (backbone, None)
+    assert net.layers() == {} and net.published_groups(0.1, 0) is None
+    assert backbone.published_groups(0.1, 0) is not None
+    trained = {name for name, weight in net.named_parameters() if weight.requires_grad}
+    frozen = net.frozen_weights()
+    assert frozen.keys() <= net.state_dict().keys() and not trained & frozen.keys()
+    assert ("backbone.fc5.weight" in frozen) is not finetune and backbone.frozen_weights() == {}

@@ -9,11 +9,11 @@ from train_tiny import write_folders, write_recipe
 
 from facepipe import backbones
 from facepipe.backbones.mobilefacenet import ConvBlock
+from facepipe.backbones.narrow import _refit, narrow
 from facepipe.errors import ModelError
 from facepipe.train import RecipeError
 from facepipe.train.recipe.file import load_recipe
 from facepipe.train.run.card import write_model
-from facepipe.train.teacher.narrow import _refit, narrow
 from facepipe.train.trunk.cut import lower
 from facepipe.zoo import CardSource, find_card, import_weights, load
 from facepipe.zoo.onnx_layers import OnnxLayers
@@ -73,7 +73,7 @@ def test_channels_that_nothing_reads_go_first():
 
 def test_refit_is_least_squares_with_a_constant(monkeypatch):
     """NumPy's lstsq says how the teacher's maps are best made of the student's; what is constant goes into the norm."""
-    monkeypatch.setattr("facepipe.train.teacher.narrow._RIDGE", 1e-9)
+    monkeypatch.setattr("facepipe.backbones.narrow._RIDGE", 1e-9)
     generator = np.random.default_rng(0)
     told, seen = generator.normal(1, 1, (400, 6)), generator.normal(2, 1, (400, 4))
     seen[:, 0] += told[:, 2]
@@ -155,3 +155,12 @@ def test_a_student_of_another_kind_is_refused(tmp_path, teacher):
     size = f"model.input_size=[{SIZE[0]},{SIZE[1]}]"
     with pytest.raises(RecipeError, match="narrows a mobilenet, not sphereface4"):
         begin(tmp_path, data, teacher, *STUDENT, size, "model.backbone=sphereface4", "model.options={}")
+
+
+def test_who_can_be_narrowed():
+    ours, other = mobilenet(), backbones.create("sphereface4", input_size=SIZE, width=0.125)
+    assert ours.narrows and not other.narrows
+    with pytest.raises(ModelError, match="SphereFace is no mobilenet"):
+        ours.narrow_from(other, [])
+    with pytest.raises(ModelError, match="SphereFace cannot be narrowed"):
+        other.narrow_from(ours, [])

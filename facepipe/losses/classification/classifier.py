@@ -61,6 +61,11 @@ class ClassificationLoss(Loss):
         """``classes``."""
         return self.classes
 
+    @property
+    def classification(self) -> "ClassificationLoss":
+        """Itself."""
+        return self
+
     def keep_shard(self, first: int, stop: int) -> None:
         """Keep only classes first … stop−1 on this rank (before the optimiser is made).
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from torch import nn
 
 from facepipe.datasets import Samples
 from facepipe.devices import figure_precision
@@ -12,6 +11,7 @@ from facepipe.train.data.crops import Crops
 from facepipe.train.evaluation.calibrate import calibrate, pair_scores, subset
 from facepipe.train.recipe.schema import Recipe
 from facepipe.train.run.card import as_model
+from facepipe.zoo.headed import Trainable
 
 
 class HeldOutEvaluation:
@@ -34,7 +34,7 @@ class HeldOutEvaluation:
         self.targets = None if targets is None else targets[self.chosen]
         self._crops: tuple[np.ndarray, np.ndarray] | None = None
 
-    def __call__(self, net: nn.Module) -> dict[str, float]:
+    def __call__(self, net: Trainable) -> dict[str, float]:
         """Figures under ``held_out_…``.
 
         ``accuracy`` is that of the best threshold on as many genuine as impostor pairs, ``tar_1e-2`` and so on

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from facepipe.alignment import Aligner, fit
 from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
@@ -18,6 +17,7 @@ from facepipe.pipeline import Cropper, read_batches
 from facepipe.protocols import evaluate_lfw
 from facepipe.train.recipe.schema import Recipe
 from facepipe.train.run.card import as_model
+from facepipe.zoo.headed import Trainable
 
 
 def evaluation_of(recipe: Recipe) -> "type[PairsEvaluation] | None":
@@ -45,7 +45,7 @@ class PairsEvaluation:
         self._crops: np.ndarray | None = None
         self._detected = np.ones(len(self.files), bool)
 
-    def __call__(self, net: nn.Module) -> dict[str, float]:
+    def __call__(self, net: Trainable) -> dict[str, float]:
         """Accuracy as a fraction, under ``lfw``, and its standard error."""
         crops = self._cropped()
         # Where the recipe lets training follow the processor, its figures do not.

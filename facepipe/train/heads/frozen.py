@@ -4,7 +4,7 @@ import copy
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from facepipe import losses, uncertainty
 from facepipe.backbones import Backbone
@@ -32,6 +32,12 @@ class HeadNet(Headed):
         self._copies: dict[torch.dtype, Backbone] = {}  # not a module's: it is not saved
         if not finetune:
             backbone.requires_grad_(False)
+
+    def frozen_weights(self) -> dict[str, Tensor]:
+        """The backbone's, unless it is trained too."""
+        if self.finetune:
+            return {}
+        return {f"backbone.{name}": weight for name, weight in self.backbone.state_dict().items()}
 
     def train(self, mode: bool = True) -> "HeadNet":
         """Training mode for the head, and for the backbone if it is trained."""
@@ -122,8 +128,7 @@ def head_net(recipe: Recipe) -> HeadNet:
         ModelError: the model is not at hand or damaged, or the head or an option is impossible.
     """
     settings = recipe.uncertainty
-    backbone = load(settings.backbone).network
-    assert isinstance(backbone, Backbone)
+    backbone = load(settings.backbone).backbone()
     return HeadNet(backbone, head_for(backbone, of_card(recipe)), settings.finetune_backbone)
 
 
@@ -151,14 +156,6 @@ def check_loss(recipe: Recipe) -> None:
 def of_card(recipe: Recipe) -> CardUncertainty:
     """What the card of the finished model says of the head."""
     return CardUncertainty(head=recipe.uncertainty.head, options=recipe.uncertainty.options)
-
-
-def parts(net: nn.Module) -> tuple[Backbone, UncertaintyHead | None]:
-    """A trained network's backbone, and its head if it has one."""
-    if isinstance(net, Headed):
-        return net.backbone, net.head
-    assert isinstance(net, Backbone)
-    return net, None
 
 
 def _model(card: Card) -> dict[str, object]:

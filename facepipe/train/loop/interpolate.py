@@ -2,13 +2,16 @@
 
 import copy
 from collections.abc import Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+_Net = TypeVar("_Net", bound=nn.Module)
+
 
 @torch.no_grad()
-def interpolate_weights(net: nn.Module, begun: Mapping[str, Tensor], share: float) -> nn.Module:
+def interpolate_weights(net: _Net, begun: Mapping[str, Tensor], share: float) -> _Net:
     """A copy of ``net`` with weights share·begun + (1 − share)·net.
 
     A network that was trained on from a good one loses a little of what the good one knew and was not asked for; on the

@@ -3,7 +3,8 @@
 import copy
 
 import torch
-from torch import nn
+
+from facepipe.zoo.headed import Trainable
 
 
 class Average:
@@ -13,12 +14,12 @@ class Average:
         net: a copy of the network that holds the average, in evaluation mode.
     """
 
-    def __init__(self, net: nn.Module, decay: float) -> None:
+    def __init__(self, net: Trainable, decay: float) -> None:
         self.decay = decay
         self.net = copy.deepcopy(net).eval().requires_grad_(False)
 
     @torch.no_grad()
-    def update(self, net: nn.Module) -> None:
+    def update(self, net: Trainable) -> None:
         """Take one step towards the weights and buffers of ``net``."""
         ours, theirs = self.net.state_dict(), net.state_dict()
         floating = [name for name, value in ours.items() if value.is_floating_point()]

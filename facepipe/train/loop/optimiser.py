@@ -6,9 +6,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from facepipe.backbones.sphereface import SphereFace, parameter_groups
 from facepipe.errors import ModelError
 from facepipe.train.recipe.schema import Optimiser
+from facepipe.zoo.headed import Trainable
 
 Names = dict[nn.Parameter, str]
 
@@ -24,7 +24,7 @@ def trained_parameters(net: nn.Module, loss: nn.Module, apart: Iterable[nn.Param
     }
 
 
-def create_optimiser(settings: Optimiser, net: nn.Module, names: Names) -> torch.optim.Optimizer:
+def create_optimiser(settings: Optimiser, net: Trainable, names: Names) -> torch.optim.Optimizer:
     """SGD, Adam or AdamW over ``names``; each group has ``base_lr``, from which ``set_rate`` computes ``lr``.
 
     Raises:
@@ -43,16 +43,16 @@ def create_optimiser(settings: Optimiser, net: nn.Module, names: Names) -> torch
     )
 
 
-def _groups(settings: Optimiser, net: nn.Module, names: Names) -> list[dict[str, Any]]:
+def _groups(settings: Optimiser, net: Trainable, names: Names) -> list[dict[str, Any]]:
     lr, decay = settings.lr, settings.weight_decay
     if settings.groups == "sphereface":
-        if not isinstance(net, SphereFace):
+        groups = net.published_groups(lr, decay)
+        if groups is None:
             raise ModelError(
                 f"optimiser.groups = 'sphereface' does not fit {type(net).__name__}; use 'no-norm' or 'all'"
             )
         of_loss = [parameter for parameter, name in names.items() if name.startswith("loss.")]
         biases = [parameter for parameter in of_loss if parameter.ndim < 2]
-        groups = parameter_groups(net, lr, decay)
         groups.append(_group([parameter for parameter in of_loss if parameter.ndim > 1], lr, decay))
         groups.append(_group(biases, 2 * lr, 0.0))
     elif settings.groups == "no-norm":

@@ -3,12 +3,12 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from facepipe.train.heads.frozen import HeadNet
 from facepipe.train.loop.checkpoint import Checkpoint, TrainingError
 from facepipe.train.loop.optimiser import optimiser_tensors, restore_optimiser
 from facepipe.train.loop.trainer import CLASS_PREFIX, Trainer
+from facepipe.zoo.headed import Trainable
 
 _VELOCITY = "loss.classes.weight.momentum_buffer"
 
@@ -79,12 +79,10 @@ def restore_state(trainer: Trainer, checkpoint: Checkpoint) -> None:
     _restore_random(trainer, checkpoint)
 
 
-def _require_same_backbone(net: nn.Module, checkpoint: Checkpoint) -> None:
+def _require_same_backbone(net: Trainable, checkpoint: Checkpoint) -> None:
     """A head that began on other weights of a frozen backbone would go on with those, and its card would not say so."""
-    if not isinstance(net, HeadNet) or net.finetune:
-        return
-    saved = _under("net.backbone.", checkpoint.tensors)
-    if any(name in saved and not torch.equal(saved[name], w.cpu()) for name, w in net.backbone.state_dict().items()):
+    saved = _under("net.", checkpoint.tensors)
+    if any(name in saved and not torch.equal(saved[name], w.cpu()) for name, w in net.frozen_weights().items()):
         raise TrainingError(
             f"the head of the checkpoint of step {checkpoint.step} is on another backbone than uncertainty.backbone "
             "or on an earlier state of it; begin anew in another folder"

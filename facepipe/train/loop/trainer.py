@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from facepipe.devices import NO_ROOM, choose_precision
-from facepipe.losses import ClassificationLoss, Loss, LossOutput
+from facepipe.losses import Loss, LossOutput
 from facepipe.train.data.loader import to_network
 from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.distributed.sharded_loss import ShardedLoss
@@ -28,9 +28,10 @@ from facepipe.train.loop.optimiser import (
 from facepipe.train.loop.schedule import rate
 from facepipe.train.recipe.schema import Recipe
 from facepipe.train.trunk.cut import Upper, as_map, keep_statistics
+from facepipe.zoo.headed import Trainable
 
 Batches = Iterator[tuple[np.ndarray, np.ndarray]]
-Evaluation = Callable[[nn.Module], dict[str, float]]
+Evaluation = Callable[[Trainable], dict[str, float]]
 """A network in evaluation mode → named figures, such as ``{"lfw": 0.992}``."""
 
 CLASS_PREFIX = "classes."
@@ -64,7 +65,7 @@ class Trainer:
     def __init__(
         self,
         recipe: Recipe,
-        net: nn.Module,
+        net: Trainable,
         loss: Loss,
         steps_per_epoch: float,
         ranks: Ranks,
@@ -77,7 +78,7 @@ class Trainer:
         self.ranks = ranks
         self.steps_per_epoch = steps_per_epoch
         layout = torch.channels_last if recipe.loop.channels_last else torch.contiguous_format
-        self.net: nn.Module = net.to(memory_format=layout).train()
+        self.net: Trainable = net.to(memory_format=layout).train()
         self.loss = loss.train()
         self.criterion = self._criterion()
         self.restart_average()
@@ -92,6 +93,7 @@ class Trainer:
 
     def _criterion(self) -> Callable[[Tensor, Tensor, int], LossOutput]:
         settings = self.recipe.distributed
+        self.shards: ShardedLoss | None = None
         able = self.loss.shardable
         if settings.sample_rate < 1 and not (able and settings.shard_classes):
             raise TrainingError(
@@ -101,8 +103,10 @@ class Trainer:
         self.sharded = able and settings.shard_classes and (self.ranks.count > 1 or settings.sample_rate < 1)
         if not self.sharded:
             return self.loss
-        assert isinstance(self.loss, ClassificationLoss)
-        return ShardedLoss(self.loss, self.ranks, settings.sample_rate, self.recipe.loop.seed)
+        loss = self.loss.classification
+        assert loss is not None  # as `shardable` says
+        self.shards = ShardedLoss(loss, self.ranks, settings.sample_rate, self.recipe.loop.seed)
+        return self.shards
 
     def _optimise(self) -> None:
         """Make the optimiser; with sampling, class weights are stepped row by row instead."""
@@ -235,18 +239,18 @@ class Trainer:
 
     def _sampled_weight(self) -> list[nn.Parameter]:
         """The class weights of this step, where only some take part; the optimiser does not know them."""
-        sampled = self.criterion.sampled if isinstance(self.criterion, ShardedLoss) else None
+        sampled = None if self.shards is None else self.shards.sampled
         return [] if sampled is None else [sampled.weight]
 
     def _step_sampled(self, now: float) -> None:
-        if self.velocity is None or not isinstance(self.criterion, ShardedLoss):
+        if self.velocity is None or self.shards is None:
             return
         settings = self.recipe.optimiser
-        assert self.criterion.sampled is not None
-        self.criterion.sampled.write_back(
+        assert self.shards.sampled is not None
+        self.shards.sampled.write_back(
             self.velocity, settings.lr * now, settings.momentum, settings.weight_decay
         )
-        self.criterion.sampled = None
+        self.shards.sampled = None
 
     @property
     def spread(self) -> bool:
@@ -262,7 +266,7 @@ class Trainer:
         finite = torch.stack([weight.detach().isfinite().all() for weight in weights]).all()
         return not self.ranks.any(not finite.item())
 
-    def best_net(self) -> nn.Module:
+    def best_net(self) -> Trainable:
         """The network to evaluate and to keep: the average where there is one, then that with the teacher if asked."""
         net = self.net if self.average is None else self.average.net
         return net if self.begun is None else interpolate_weights(net, self.begun, self.recipe.teacher.keep)

@@ -8,28 +8,29 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from facepipe.files import write_bytes
-from facepipe.train.heads.frozen import of_card, parts
+from facepipe.train.heads.frozen import of_card
 from facepipe.train.recipe.schema import Recipe
 from facepipe.zoo import Card, CardSource, Model, Probability, Threshold, Uncertainty, save_card
+from facepipe.zoo.headed import Trainable
 
 WEIGHTS = "weights.safetensors"
 CARD = "card.toml"
 _UNSAVED = "0" * 64
 
 
-def as_model(net: nn.Module, recipe: Recipe, device: torch.device) -> Model:
+def as_model(net: Trainable, recipe: Recipe, device: torch.device) -> Model:
     """The network, a head included, as a model to embed with while it is trained; nothing is copied or written."""
-    backbone, head = parts(net)
+    backbone, head = net.parts()
     card = _card("training", recipe, _UNSAVED, [], CardSource(), None if head is None else of_card(recipe))
     return Model(card=card, network=backbone, identity=card.identity, device=device, head=head)
 
 
 def write_model(
     run: Path,
-    net: nn.Module,
+    net: Trainable,
     recipe: Recipe,
     thresholds: Sequence[Threshold],
     source: CardSource,

@@ -34,6 +34,7 @@ from facepipe.train.trunk.cut import Upper
 from facepipe.train.trunk.keep import on_kept_maps
 from facepipe.train.trunk.kept_maps import KeptMaps
 from facepipe.train.trunk.map_loader import MapLoader
+from facepipe.zoo.headed import Trainable
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def _use_device(recipe: Recipe, ranks: Ranks) -> None:
     torch.use_deterministic_algorithms(recipe.loop.deterministic, warn_only=True)
 
 
-def _net(recipe: Recipe) -> nn.Module:
+def _net(recipe: Recipe) -> Trainable:
     # The same on every rank, so that all start from the same weights.
     torch.manual_seed(recipe.loop.seed)
     try:
@@ -200,7 +201,7 @@ def _net(recipe: Recipe) -> nn.Module:
 
 def _trainer(
     recipe: Recipe,
-    net: nn.Module,
+    net: Trainable,
     samples: Samples,
     targets: Targets | None,
     groups: np.ndarray | None,
@@ -218,7 +219,7 @@ def _trainer(
     return trainer
 
 
-def _backbone(model: ModelSection) -> nn.Module:
+def _backbone(model: ModelSection) -> backbones.Backbone:
     return backbones.create(
         model.backbone, input_size=model.input_size, embedding_dim=model.embedding_dim, **model.options
     )

@@ -75,9 +75,10 @@ def create_loss(
     by_name = losses.create(loss.name, recipe.model.embedding_dim, len(samples.identities), **loss.options)
     if targets is None:
         return by_name
-    if not isinstance(by_name, losses.ClassificationLoss):
+    identity = by_name.classification
+    if identity is None:
         raise RecipeError(f"loss.name = {loss.name!r} has no class weights: it cannot stand beside a teacher")
-    return _distillation(recipe, samples, targets, groups, by_name, device)
+    return _distillation(recipe, samples, targets, groups, identity, device)
 
 
 def _asked(recipe: Recipe, device: torch.device) -> Model:

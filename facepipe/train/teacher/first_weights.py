@@ -5,19 +5,18 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 from facepipe.backbones import Backbone
-from facepipe.backbones.mobilenet import MobileNet
 from facepipe.score import unit
 from facepipe.train.data.crops import Crops
 from facepipe.train.data.loader import to_network
 from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.recipe.file import RecipeError
 from facepipe.train.recipe.schema import Recipe
-from facepipe.train.teacher.narrow import narrow
 from facepipe.train.teacher.network import teacher_network
 from facepipe.zoo import Model, load
+from facepipe.zoo.headed import Trainable
 
 _BATCH = 32
 _LEAST_COSINE = 0.999
@@ -25,7 +24,7 @@ _LEAST_COSINE = 0.999
 
 
 def begin_as_teacher(
-    recipe: Recipe, student: nn.Module, crops: Crops, ranks: Ranks, say: Callable[[str], None]
+    recipe: Recipe, student: Trainable, crops: Crops, ranks: Ranks, say: Callable[[str], None]
 ) -> bool:
     """Give the student the teacher's weights, narrowed where it has fewer channels, if ``teacher.begin`` asks for it.
 
@@ -46,7 +45,8 @@ def begin_as_teacher(
     settings = recipe.teacher
     if not settings.model or not settings.begin:
         return False
-    if not isinstance(student, MobileNet):
+    narrower, _ = student.parts()
+    if not narrower.narrows or narrower is not student:
         raise RecipeError(f"teacher.begin = true narrows a mobilenet, not {recipe.model.backbone}; set it to false")
     model = load(settings.model)
     teacher = teacher_network(recipe, model)
@@ -58,14 +58,14 @@ def begin_as_teacher(
     else:
         say(f"the student begins as {settings.model}, narrowed on {settings.begin_crops} crops")
         batches = _batches(recipe, crops, settings.begin_crops)
-        narrow(student, teacher.to(ranks.device), [batch.to(ranks.device) for batch in batches])
+        narrower.narrow_from(teacher.to(ranks.device), [batch.to(ranks.device) for batch in batches])
     if ranks.count > 1:
         for tensor in student.state_dict().values():
             dist.broadcast(tensor, 0)
     return whole
 
 
-def _shapes(net: nn.Module) -> dict[str, torch.Size]:
+def _shapes(net: Trainable) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in net.state_dict().items()}
 
 

@@ -6,12 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from facepipe.backbones.mobilenet import MobileNet
+from facepipe.backbones import Backbone
 from facepipe.embedding.fold import fold_batch_norm
 from facepipe.errors import ModelError
+from facepipe.zoo.headed import Trainable
 
 
-def lower(net: nn.Module, until: str) -> nn.Module:
+def lower(net: Trainable, until: str) -> nn.Module:
     """Crops N×3×H×W → the map N×C×h×w behind the layer called ``until``: a copy, to be run only.
 
     Raises:
@@ -31,7 +32,7 @@ class Upper(nn.Module):
         ModelError: as `lower`.
     """
 
-    def __init__(self, net: nn.Module, until: str) -> None:
+    def __init__(self, net: Trainable, until: str) -> None:
         super().__init__()
         self.net, self._first = _place(net, until)
         for layer in list(self.net.layers().values())[: self._first]:
@@ -56,11 +57,11 @@ def as_map(kept: np.ndarray) -> Tensor:
     return torch.from_numpy(kept).permute(0, 3, 1, 2).float()
 
 
-def _place(net: nn.Module, until: str) -> tuple[MobileNet, int]:
+def _place(net: Trainable, until: str) -> tuple[Backbone, int]:
     """The network, and the number of its first layer above the cut."""
-    if not isinstance(net, MobileNet):
-        raise ModelError(f"freeze.until = {until!r}: only a mobilenet can be cut; leave it empty to train all layers")
     names = list(net.layers())
+    if not names:
+        raise ModelError(f"freeze.until = {until!r}: only a mobilenet can be cut; leave it empty to train all layers")
     if until not in names:
         raise ModelError(f"freeze.until = {until!r}: no such layer; there are {', '.join(names)}")
-    return net, names.index(until) + 1
+    return net.parts()[0], names.index(until) + 1

@@ -28,6 +28,7 @@ from facepipe.train.teacher.targets import Targets, centred, mean_direction
 from facepipe.train.trunk.cut import Upper, as_map, lower
 from facepipe.train.trunk.kept_maps import MIRRORED, STRAIGHT, KeptMaps, Run, fill_maps, name_of
 from facepipe.zoo import cache_folder, locate
+from facepipe.zoo.headed import Trainable
 from facepipe.zoo.onnx_layers import OnnxLayers
 
 _BATCH = 256
@@ -37,7 +38,7 @@ _CLOSE = 0.01  # share of the largest value by which rounding may change a map
 
 
 def on_kept_maps(
-    recipe: Recipe, crops: Crops, net: nn.Module, ranks: Ranks, console: Console
+    recipe: Recipe, crops: Crops, net: Trainable, ranks: Ranks, console: Console
 ) -> tuple[KeptMaps, Targets]:
     """What a run with frozen layers trains on, and what it aims at; ``net`` becomes the teacher.
 
@@ -75,7 +76,7 @@ class _Progress:
 
 
 def keep_maps(
-    recipe: Recipe, crops: Crops, net: nn.Module, ranks: Ranks, message: Callable[[int, int], None]
+    recipe: Recipe, crops: Crops, net: Trainable, ranks: Ranks, message: Callable[[int, int], None]
 ) -> KeptMaps:
     """The maps of all crops behind ``freeze.until``; the ranks of a machine share what is missing.
 
@@ -131,7 +132,7 @@ def _open(folder: Path, crops: Crops, recipe: Recipe, shape: tuple[int, ...]) ->
 
 
 @torch.inference_mode()
-def begun_targets(recipe: Recipe, kept: KeptMaps, net: nn.Module, device: torch.device) -> np.ndarray:
+def begun_targets(recipe: Recipe, kept: KeptMaps, net: Trainable, device: torch.device) -> np.ndarray:
     """What the student as it begins says of each crop and its mirror image: unit sums, float32 N×D; 0 if unreadable.
 
     A student that begins as its teacher at the teacher's full width says what the teacher says, so nobody has to ask.

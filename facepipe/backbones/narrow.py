@@ -1,19 +1,22 @@
-"""A student that begins as its teacher with fewer channels, instead of from nothing."""
+"""A mobilenet that begins as a wider one with fewer channels, instead of from nothing."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from facepipe.backbones.mobilefacenet import ConvBlock
-from facepipe.backbones.mobilenet import MobileNet
+
+if TYPE_CHECKING:
+    from facepipe.backbones.mobilenet import MobileNet
 
 _RIDGE = 1e-4
 """Of the refit, as a share of the mean square of its inputs."""
 
 
 @torch.no_grad()
-def narrow(student: MobileNet, teacher: MobileNet, batches: Sequence[Tensor]) -> None:
+def narrow(student: "MobileNet", teacher: "MobileNet", batches: Sequence[Tensor]) -> None:
     """Fill a student with the teacher's weights for the channels it has room for, in place.
 
     Of each layer, those channels stay from which the next one takes most: the mean square of the channel times that of
@@ -46,7 +49,7 @@ def narrow(student: MobileNet, teacher: MobileNet, batches: Sequence[Tensor]) ->
     teacher.train(modes[1])
 
 
-def _kept(student: MobileNet, teacher: MobileNet, batches: Sequence[Tensor]) -> list[Tensor]:
+def _kept(student: "MobileNet", teacher: "MobileNet", batches: Sequence[Tensor]) -> list[Tensor]:
     """Channels that stay before each block and after the last one, ascending."""
     squares, last = [torch.zeros(()) for _ in teacher.separable()], torch.zeros(())
     for x in batches:
@@ -63,7 +66,7 @@ def _kept(student: MobileNet, teacher: MobileNet, batches: Sequence[Tensor]) -> 
     return [score.topk(count).indices.sort().values for score, count in zip(taken, room, strict=True)]
 
 
-def _by_channel(net: MobileNet) -> Tensor:
+def _by_channel(net: "MobileNet") -> Tensor:
     """The dense layer as D×C×places."""
     return net.fc.weight.unflatten(1, (-1, net.feature_shape[1] * net.feature_shape[2]))
 
@@ -118,7 +121,7 @@ def _rows(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
 
 
-def _take_dense(student: MobileNet, teacher: MobileNet, channels: Tensor) -> None:
+def _take_dense(student: "MobileNet", teacher: "MobileNet", channels: Tensor) -> None:
     student.fc_norm.load_state_dict(teacher.fc_norm.state_dict())
     dense = _by_channel(teacher)[:, channels]
     if isinstance(student.reduce, nn.Identity):
