@@ -274,7 +274,7 @@ def test_a_full_disk_is_one_line_and_the_last_checkpoint_goes_on(tmp_path, data)
     )
     lines = done.stdout.strip().splitlines()
     assert len(lines) == 1 and "the checkpoint of step 8 could not be written" in lines[0]
-    assert "step-000000004 is whole: make room, then go on with --resume" in lines[0]
+    assert "step-000000004 is whole: make room, then go on with resume=True" in lines[0]
     assert [path.name for path in (tmp_path / "full" / "checkpoints").iterdir()] == ["step-000000004"]
     begin(tmp_path, data, out="full", resume=True)
     assert same_weights(tmp_path / "alone", tmp_path / "full")
