@@ -81,24 +81,30 @@ class Door:
     """What a command reads and writes, by the names of its parameters.
 
     Whatever it reads must exist, but for what is in ``optional``; of what is in ``walks``, all pictures below a folder
-    are read.
+    are read. What is in ``keeps`` is used again by a later run, which has to see whether its inputs are still the same;
+    ``cache`` stands for facepipe's cache.
     """
 
     reads: tuple[str, ...]
     writes: tuple[Output, ...]
     optional: tuple[str, ...] = ()
     walks: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
 
 
 def door(
-    *writes: Output, reads: tuple[str, ...] = (), optional: tuple[str, ...] = (), walks: tuple[str, ...] = ()
+    *writes: Output,
+    reads: tuple[str, ...] = (),
+    optional: tuple[str, ...] = (),
+    walks: tuple[str, ...] = (),
+    keeps: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Declare a command's inputs and outputs, and compare them before it runs.
 
     It stands above decorators that put parameters together, so that it sees them as they are given. A command that
     writes files, or has a parameter ``overwrite``, gets the option ``--overwrite`` unless it has one of its own.
     """
-    declared = Door(reads, writes, optional, walks)
+    declared = Door(reads, writes, optional, walks, keeps)
 
     def decorate(command: F) -> F:
         wants = "overwrite" in signature(command).parameters

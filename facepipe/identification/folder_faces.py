@@ -74,6 +74,7 @@ def folder_faces(
     advance: Callable[[int], None] = lambda _: None,
     see: Callable[[ReadImage], None] = lambda _: None,
     strict: bool = False,
+    verify: bool = False,
 ) -> FolderFaces:
     """Embed the faces of a folder, or those of them that are not known yet.
 
@@ -88,13 +89,14 @@ def folder_faces(
         advance: called with the number of photos that each batch finished.
         see: is shown every photo that is read.
         strict: refuse photos that are damaged inside.
+        verify: compare the contents of all photos, not only where size or time have changed.
 
     Raises:
         OSError: the cache cannot be written.
     """
     place = place_of(folder, cropper, embedder, strict)
     listed = {path.relative_to(folder).as_posix(): path for path in photos}
-    now = {name: _mark(path) for name, path in listed.items()}
+    now = {name: _mark(path, verify) for name, path in listed.items()}
     with locked(place):
         before, marks = _load(place)
         changes = compare_marks(marks, now, lambda name: digest_of(listed[name]))
@@ -140,9 +142,9 @@ class _Reader:
         return read_image(data, max_pixels, str(path), strict=self.strict)
 
 
-def _mark(path: Path) -> Mark:
+def _mark(path: Path, digest: bool) -> Mark:
     try:
-        return mark_file(path)
+        return mark_file(path, digest)
     except OSError:  # it went since it was listed: reading it will tell
         return Mark(-1, -1)
 

@@ -7,21 +7,11 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from changed_inputs import CHANGES, NOTHING, change
 from cli_run import refused, run, tiny_model
 
 from facepipe.embedding import load_embeddings
 from facepipe.images import read_rgb, write_rgb
-
-NOTHING = {"new": 0, "changed": 0, "vanished": 0, "touched": 0}
-CHANGES = {
-    "added": {"new": 1},
-    "changed": {"changed": 1},
-    "changed, same size and time": {},
-    "deleted": {"vanished": 1},
-    "renamed": {"new": 1, "vanished": 1},
-    "touched": {"touched": 1},
-    "nothing": {},
-}
 
 
 @pytest.fixture(scope="module")
@@ -42,23 +32,6 @@ def photos(tmp_path, faces):
     for number, face in enumerate(faces[:4]):
         write_rgb(root / "AB"[number % 2] / f"{number}.bmp", face)
     return root
-
-
-def change(root, what, faces):
-    file = root / "A" / "2.bmp"
-    status = file.stat()
-    if what == "added":
-        write_rgb(root / "C" / "9.bmp", faces[4])
-    elif what.startswith("changed"):
-        write_rgb(file, faces[4])
-        later = 0 if "same" in what else 7
-        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + later))
-    elif what == "deleted":
-        file.unlink()
-    elif what == "renamed":
-        file.rename(root / "A" / "8.bmp")
-    elif what == "touched":
-        os.utime(file, ns=(0, status.st_mtime_ns + 7))
 
 
 def embeddings(path):
@@ -163,24 +136,51 @@ def test_gallery(photos, faces, model, tmp_path, what):
     assert "nothing is removed" in refused("gallery", "build", photos, path, "-m", model, "--update")
 
 
+@pytest.mark.parametrize("what", CHANGES)
 @pytest.mark.parametrize("suffix", [".npy", ".faiss"])
-def test_search(photos, faces, model, tmp_path, suffix):
-    """The store is what changes; the index must follow, and be kept where the store was only touched."""
+def test_search(photos, faces, model, tmp_path, suffix, what):
+    """The store is what changes, by way of the photos; the index must follow."""
     if suffix == ".faiss":
         pytest.importorskip("faiss")
     store, index = tmp_path / "e.parquet", tmp_path / f"i{suffix}"
     embed(photos, store, model)
     search = ("search", store, store, "-k", 9, "--json", "--probes", 9)
     assert "written" in run(*search, "--index", index).err
+    change(photos, what, faces)
+    embed(photos, store, model, "--verify")
+    ended = run(*search, "--index", index)
+    if what not in ("touched", "nothing"):
+        assert f"{store}: has changed since" in ended.err and "written" in ended.err
+    found, right = ended.lines, run(*search).lines
+    assert [hit["path"] for hit in found[0]["hits"]] == [hit["path"] for hit in right[0]["hits"]]
+    assert "written" not in run(*search, "--index", index).err
+    # The store itself, touched and renamed.
     os.utime(store, ns=(0, 0))
     assert "written" not in run(*search, "--index", index).err
-    for what in ("changed", "added", "deleted"):
-        change(photos, what, faces)
-        embed(photos, store, model)
-        ended = run(*search, "--index", index)
-        assert f"{store}: has changed since" in ended.err and "written" in ended.err
-        found, right = ended.lines, run(*search).lines
-        assert [hit["path"] for hit in found[0]["hits"]] == [hit["path"] for hit in right[0]["hits"]]
     moved = tmp_path / "moved.parquet"
     store.rename(moved)
     assert "written" not in run("search", moved, moved, "--index", index).err
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_find(photos, faces, model, tmp_path, what, monkeypatch):
+    def find(*more):
+        words = ("find", tmp_path / "asked.bmp", photos, "-m", model, "--threshold", 0.5, "--no-turns", "--json")
+        told = run(*words, *more).json
+        hits = sorted((hit["path"], round(hit["score"], 3)) for hit in told["searches"][0]["hits"])
+        return told["changes"], (told["photos"], told["faces"], hits)
+
+    write_rgb(tmp_path / "asked.bmp", faces[0])
+    monkeypatch.setenv("FACEPIPE_CACHE", str(tmp_path / "cache"))
+    assert find()[0] == NOTHING | {"new": 4}
+    change(photos, what, faces)
+    if "same" in what:
+        assert find()[0] == NOTHING
+        changes, found = find("--verify")
+        assert changes == NOTHING | {"changed": 1}
+    else:
+        changes, found = find()
+        assert changes == NOTHING | CHANGES[what]
+    assert find()[0] == NOTHING, "a third time nothing is left"
+    monkeypatch.setenv("FACEPIPE_CACHE", str(tmp_path / "fresh"))
+    assert find()[1] == found

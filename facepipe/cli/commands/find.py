@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facepipe.cli import options
+from facepipe.cli import again, options
 from facepipe.cli.decision_words import explained
 from facepipe.cli.door import door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 @click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Number of faces to show.")
 @options.matches("not there that may give a match, over the whole folder")
 @click.option("--forget", is_flag=True, help="Delete what is stored of FOLDER afterwards.")
+@again.verify
 @options.faces
 @turning_face_tools
 @strict_option
 @options.as_json
-@door(reads=("photo", "folder"), walks=("folder",))
+@door(reads=("photo", "folder"), walks=("folder",), keeps=("cache",))
 def command(
     photo: Path,
     folder: Path,
@@ -42,6 +43,7 @@ def command(
     among: Any,
     threshold: float | None,
     forget: bool,
+    verify: bool,
     rule: str,
     tools: FaceTools,
     strict: bool,
@@ -74,7 +76,7 @@ def command(
     embedder = tools.embedder(len(photos) + 1)
     cropper = tools.cropper(embedder, rule)
     asked, _ = embed_query(image, cropper, embedder)
-    stored = _stored(folder, photos, tools, embedder, inputs)
+    stored = _stored(folder, photos, tools, embedder, inputs, verify)
     judge = judge_of(embedder.model.card, len(stored.faces), fpir, embedder.flip, among, threshold)
     searches = _search(photo, asked, stored, folder, top, judge, tools.device)
     if as_json:
@@ -89,7 +91,9 @@ def command(
     inputs.end(len(stored.faces.failed))
 
 
-def _stored(folder: Path, photos: list[Path], tools: FaceTools, embedder: "Embedder", inputs: Inputs) -> "FolderFaces":
+def _stored(
+    folder: Path, photos: list[Path], tools: FaceTools, embedder: "Embedder", inputs: Inputs, verify: bool
+) -> "FolderFaces":
     from facepipe.identification.folder_faces import folder_faces
 
     with progress("embedding") as advance:
@@ -108,6 +112,7 @@ def _stored(folder: Path, photos: list[Path], tools: FaceTools, embedder: "Embed
             advance,
             lambda image: inputs.see(image.path, image.remarks, image.pixels is not None),
             inputs.strict,
+            verify,
         )
 
 

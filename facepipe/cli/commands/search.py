@@ -43,7 +43,11 @@ if TYPE_CHECKING:
 @turning_face_tools
 @strict_option
 @options.as_json
-@door(Output("index", (".npy", ".faiss"), ours=is_index, shared=True), reads=("query", "store"))
+@door(
+    Output("index", (".npy", ".faiss"), ours=is_index, shared=True),
+    reads=("query", "store"),
+    keeps=("index",),
+)
 def command(
     query: Path,
     store: Path,

@@ -70,6 +70,15 @@ class Benchmark:
         result: Measured = function(source=make_source(given | {"rule": faces}), **words)
         return replace(result, settings=result.settings | {"benchmark": shlex.join(self.words)})
 
+    def reads(self) -> tuple[Path, ...]:
+        """Files and folders among its words that it reads."""
+        context = self._context()
+        return tuple(
+            Path(path)
+            for name in context.command.callback.door.reads  # type: ignore[union-attr]
+            for path in _each(context.params.get(name))
+        )
+
     def check(self) -> None:
         """Refuse words that the protocol does not know; files are not looked at.
 
@@ -132,8 +141,21 @@ def _checked(name: str, text: str) -> str:
     return name
 
 
-def kept_result(file: Path, benchmark: Benchmark, model: str, score: str, device: str) -> tuple["Measured", bool]:
+def _each(value: Any) -> tuple[Any, ...]:
+    if value is None:
+        return ()
+    return tuple(value) if isinstance(value, tuple | list) else (value,)
+
+
+def kept_result(
+    file: Path, benchmark: Benchmark, model: str, score: str, device: str, inputs: str
+) -> tuple["Measured", bool]:
     """The result in ``file`` where it is of this benchmark, model and version; otherwise measured, and kept there.
+
+    Args:
+        file: of the result, JSON.
+        benchmark, model, score, device: as of `Benchmark.measure`.
+        inputs: the state of what the benchmark reads, see `facepipe.cli.eval.kept_inputs`.
 
     Returns:
         the result, and whether it was there already.
@@ -151,6 +173,7 @@ def kept_result(file: Path, benchmark: Benchmark, model: str, score: str, device
         "model": locate(model)[0].identity,
         "score": score,
         "versions": versions(),
+        "inputs": inputs,
     }
     found = _read(file, benchmark)
     # Results of before precision was recorded may be in bfloat16.
@@ -158,6 +181,7 @@ def kept_result(file: Path, benchmark: Benchmark, model: str, score: str, device
     if found is not None and not old and all(found.settings.get(name) == value for name, value in wanted.items()):
         return found, True
     result = benchmark.measure(model, score, device)
+    result = replace(result, settings=result.settings | {"inputs": inputs})
     write_text(file, json.dumps(result.to_dict()) + "\n")
     return result, False
 

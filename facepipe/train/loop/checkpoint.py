@@ -164,20 +164,34 @@ def load_checkpoint(
     return None
 
 
+def require_data(folder: Path, values: dict[str, Any], fingerprint: str, contents: str) -> None:
+    """Refuse data other than those of a checkpoint.
+
+    Args:
+        folder: of the checkpoint.
+        values: its own.
+        fingerprint, contents: of the data, as of `load_checkpoint`.
+
+    Raises:
+        TrainingError: they are other people, or other images.
+    """
+    if values.get("fingerprint") != fingerprint:
+        raise TrainingError(
+            f"{folder}: made with other data (images, people, data.min_images, data.held_out or seed); "
+            "give the same, or begin anew in another folder"
+        )
+    if contents and not same_contents(values.get("contents", contents), contents):
+        raise TrainingError(
+            f"{folder}: made with other images under the same names; give the same, or begin anew in another folder"
+        )
+
+
 def _load(
     folder: Path, fingerprint: str, sharded: dict[str, Tensor], ranks: Ranks, contents: str
 ) -> Checkpoint:
     with safe_open(folder / STATE, framework="pt") as file:
         values = json.loads(file.metadata()["facepipe"])
-        if values.get("fingerprint") != fingerprint:
-            raise TrainingError(
-                f"{folder}: made with other data (images, people, data.min_images, data.held_out or seed); "
-                "give the same, or begin anew in another folder"
-            )
-        if contents and not same_contents(values.get("contents", contents), contents):
-            raise TrainingError(
-                f"{folder}: made with other images under the same names; give the same, or begin anew in another folder"
-            )
+        require_data(folder, values, fingerprint, contents)
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     classes = int(values.get("classes", 0))
     if (folder / CLASSES_FOLDER).is_dir():

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from facepipe.files.stored import is_stored
 from facepipe.train.heads.frozen import backbone_card, head_note
 from facepipe.train.loop.checkpoint import TrainingError
 from facepipe.train.loop.log import LOG
@@ -38,6 +39,11 @@ def is_finished(recipe: Recipe, run: Path) -> bool:
                 "choose another folder"
             )
     return True
+
+
+def are_there(recipe: Recipe) -> bool:
+    """Whether all of a recipe's data are where it says; those of a store are taken to be."""
+    return all(is_stored(path) or Path(path).exists() for path in (*recipe.data.paths, *recipe.data.unlabelled))
 
 
 def finished_event(run: Path) -> dict[str, Any]:

@@ -79,13 +79,9 @@ def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Pre
     _use_device(recipe, ranks)
     data, loop = recipe.data, recipe.loop
     share = _share(recipe, ranks)
-    opened = open_samples(data.paths, data.cut_shards, data.exclude, data.identity_depth)
+    samples, held_out = open_data(recipe)
     cut = template(recipe.model.template).identity
     message = [message for path in data.paths if (message := check_cut(Path(path), cut))]
-    # In this order, so that a head is judged by people whom its backbone did not see either, whatever min_images says.
-    kept, held_out = hold_out(opened, data.held_out, loop.seed)
-    named = drop_small(kept, data.min_images)
-    samples = with_more(recipe, at_most(named, data.max_images, loop.seed) if data.max_images else named)
     memory = int(data.memory_gb * 1e9 / ranks.local_count)
     crops = Crops(samples, recipe.model.input_size, data.fit, memory, loop.seed, data.max_corrupt)
     net = _net(recipe)
@@ -114,6 +110,20 @@ def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Pre
         trainer=_trainer(recipe, net, samples, targets, groups, steps_per_epoch, ranks),
         notes=(*samples.notes, *message),
     )
+
+
+def open_data(recipe: Recipe) -> tuple[Samples, Samples | None]:
+    """What is trained on, and the identities set aside.
+
+    Raises:
+        DatasetError: the data are missing, malformed or of too few people.
+    """
+    data, seed = recipe.data, recipe.loop.seed
+    opened = open_samples(data.paths, data.cut_shards, data.exclude, data.identity_depth)
+    # In this order, so that a head is judged by people whom its backbone did not see either, whatever min_images says.
+    kept, held_out = hold_out(opened, data.held_out, seed)
+    named = drop_small(kept, data.min_images)
+    return with_more(recipe, at_most(named, data.max_images, seed) if data.max_images else named), held_out
 
 
 def _order(

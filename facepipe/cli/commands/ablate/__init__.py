@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from facepipe.cli import options, train_options
+from facepipe.cli import again, options, train_options
 from facepipe.cli.commands.ablate.table import ablation_json, show_ablation
 from facepipe.cli.door import Output, door
 from facepipe.cli.named import ABLATION, RECIPE
@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 @train_options.overrides
 @train_options.seed
 @options.device
+@again.verify
 @click.option("--list", "list_ablations", is_flag=True, help="List the ablations that come with facepipe.")
 @options.as_json
-@door(Output("folder"), reads=("paths",), walks=("paths",))
+@door(Output("folder"), reads=("paths",), walks=("paths",), keeps=("folder",))
 def command(
     ablation: str | None,
     benchmarks: tuple[str, ...],
@@ -45,6 +46,7 @@ def command(
     overrides: tuple[str, ...],
     seed: int | None,
     device: str,
+    verify: bool,
     list_ablations: bool,
     as_json: bool,
 ) -> None:
@@ -57,7 +59,8 @@ def command(
     facepipe ablate probface bins/*.bin -d CROPS -o runs/ablation
     facepipe ablate probface LFW='lfw lfw96 --already-aligned --pairs pairs.txt' -d CROPS
 
-    After an interruption the same command continues: finished rows and results are not made again.
+    After an interruption the same command continues: finished rows and results are not made again. Results are measured
+    anew where images or lists of their benchmark have changed; rows whose training data have changed are refused.
     """
     if list_ablations:
         _list(as_json)
@@ -75,10 +78,11 @@ def command(
     target = folder or Path("runs") / Path(ablation).stem
     rows = variants(plan, recipe, target, paths, train_options.with_short(overrides, seed))
     finished = {row.name: _is_finished(row) for row in rows}
+    inputs = {one.name: _inputs(one, target, verify) for one in asked}
     results: dict[str, dict[str, Measured]] = {}
     for row in rows:
         _train(row, finished[row.name], device)
-        results[row.name] = {one.name: _evaluate(one, row, target, device) for one in asked}
+        results[row.name] = {one.name: _evaluate(one, row, target, device, inputs[one.name]) for one in asked}
     if as_json:
         print_json(ablation_json(ablation, rows, results))
     else:
@@ -97,12 +101,29 @@ def _require_distinct(ablation: str, asked: list["Benchmark"]) -> None:
 def _is_finished(row: "Variant") -> bool:
     """Whether nothing is to be trained; if something is, the data must be there."""
     from facepipe.datasets.samples.opening import require_paths
-    from facepipe.train.run.finished import is_finished
+    from facepipe.train.run.finished import are_there, is_finished
+    from facepipe.train.run.same_data import require_same_data
 
-    if not row.row.trained or is_finished(row.recipe, row.run):
+    if not row.row.trained:
+        return True
+    if is_finished(row.recipe, row.run):
+        if are_there(row.recipe):
+            require_same_data(row.recipe, row.run)
+        else:
+            note(f"{row.row.title}: its training data are no longer there, and were not compared", style="yellow")
         return True
     require_paths(row.recipe.data.paths)
     return False
+
+
+def _inputs(benchmark: "Benchmark", target: Path, verify: bool) -> str:
+    """The state of what a benchmark reads, and a line on what has changed."""
+    from facepipe.cli.eval.kept_inputs import compare_inputs
+
+    seen = compare_inputs(target / "results" / benchmark.name / "inputs" / "marks.json", benchmark.reads(), verify)
+    if seen.changes:
+        note(f"{benchmark.name}: since the last run: {seen.changes.line()}; it is measured anew")
+    return seen.state
 
 
 def _train(row: "Variant", finished: bool, device: str) -> None:
@@ -121,11 +142,11 @@ def _train(row: "Variant", finished: bool, device: str) -> None:
         sys.exit(stopped.exit_code)
 
 
-def _evaluate(benchmark: "Benchmark", row: "Variant", target: Path, device: str) -> "Measured":
+def _evaluate(benchmark: "Benchmark", row: "Variant", target: Path, device: str, inputs: str) -> "Measured":
     from facepipe.cli.eval.benchmark import kept_result
 
     file = target / "results" / benchmark.name / f"{row.name}.json"
-    result, kept = kept_result(file, benchmark, row.model, row.row.score, device)
+    result, kept = kept_result(file, benchmark, row.model, row.row.score, device, inputs)
     reason = result.reasons.get("accuracy", "")
     message = percent(result.accuracy) + (f" ({reason})" if reason else "")
     note(f"{row.row.title}, {benchmark.name}: {message} by {row.row.score}" + (f", kept in {file}" if kept else ""))

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     Output("sheet", PICTURES),
     reads=("paths",),
     walks=("paths",),
+    keeps=("out",),
 )
 def command(
     paths: tuple[Path, ...],

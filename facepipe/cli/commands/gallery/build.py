@@ -33,6 +33,7 @@ from facepipe.files import locked
     Output("gallery", TABLES, add_with="facepipe gallery add", changed_with="update"),
     reads=("images",),
     walks=("images",),
+    keeps=("gallery",),
 )
 def command(
     images: tuple[Path, ...],

@@ -1,0 +1,72 @@
+"""What a benchmark read, kept beside its results, so that no result outlives its images or lists."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from facepipe.files import Changes, Mark, PassedOver, compare_marks, mark_file, walk, write_text
+from facepipe.files.fingerprint import digest_of
+from facepipe.images import EXTENSIONS
+
+_LISTS = frozenset((".txt", ".csv", ".tsv", ".json", ".mat", ".toml"))
+
+
+@dataclass(frozen=True)
+class KeptInputs:
+    """The inputs of a benchmark as they are now.
+
+    Attributes:
+        state: digest over their names and contents, 32 hexadecimal digits.
+        changes: against the time before; None where nothing was kept.
+    """
+
+    state: str
+    changes: Changes | None
+
+
+def compare_inputs(place: Path, roots: Iterable[Path], verify: bool = False) -> KeptInputs:
+    """Look at all that a benchmark reads, and keep what was seen in ``place``.
+
+    Contents are read of what is new, or of another size or time.
+
+    Args:
+        place: a JSON file.
+        roots: files, and folders with images and lists.
+        verify: read the contents of all.
+
+    Raises:
+        FolderError: one of them is not there.
+        OSError: ``place`` cannot be written.
+    """
+    files = _files(roots)
+    then = _read(place)
+    changes = compare_marks(
+        then, {name: mark_file(path, verify) for name, path in files.items()}, lambda name: digest_of(files[name])
+    )
+    known = {*changes.same, *changes.touched}
+    now = {
+        name: mark_file(path).of(then[name].digest) if name in known else mark_file(path, digest=True)
+        for name, path in files.items()
+    }
+    if changes or changes.touched:
+        write_text(place, json.dumps({name: vars(mark) for name, mark in now.items()}) + "\n")
+    state = json.dumps([(name, now[name].digest) for name in sorted(now)])
+    return KeptInputs(hashlib.blake2b(state.encode(), digest_size=16).hexdigest(), changes if then else None)
+
+
+def _files(roots: Iterable[Path]) -> dict[str, Path]:
+    """Name → file; a name begins with the number of its root, and does not depend on where that lies."""
+    return {
+        f"{number}/{path.relative_to(root).as_posix()}": path
+        for number, given in enumerate(roots)
+        for root, path in walk([given], EXTENSIONS | _LISTS, PassedOver())
+    }
+
+
+def _read(place: Path) -> Mapping[str, Mark]:
+    try:
+        return {name: Mark(**mark) for name, mark in json.loads(place.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
