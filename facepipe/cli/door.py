@@ -60,7 +60,7 @@ class Output:
         grows: the parameter of inputs of which the output may be one: they are added to it.
         changes: the file is read, changed and written; it is there.
         changed_with: the parameter, a flag, with which a file that is there is changed and not replaced.
-        shared: the command itself holds the lock of the file, for as long as it changes it.
+        shared: the command itself holds a lock, for as long as it changes what is there.
         files: extensions by which a name means a file, where a folder may be named too.
     """
 
@@ -74,6 +74,12 @@ class Output:
     changed_with: str = ""
     shared: bool = False
     files: tuple[str, ...] = ()
+
+    def is_folder(self, path: Path) -> bool:
+        """Whether ``path`` stands for a folder: where either may be named, one that is there, or has no extension."""
+        if self.suffixes:
+            return False
+        return not self.files or path.is_dir() or not path.suffix
 
 
 @dataclass(frozen=True)
@@ -118,8 +124,8 @@ def door(
             _require_inputs(declared, words)
             _compare(declared, words, overwrite)
             with ExitStack() as held:
-                for path in _to_lock(declared, words):
-                    held.enter_context(locked(path, note))
+                for path, folder in _to_lock(declared, words):
+                    held.enter_context(locked(path, note, folder))
                     # Another process may have made it meanwhile.
                     _compare(declared, words, overwrite)
                 return command(**words)
@@ -176,15 +182,16 @@ def _no_file(path: Path) -> str:
     return ""
 
 
-def _to_lock(declared: Door, words: dict[str, Any]) -> Iterator[Path]:
-    """The files that the command writes as a whole, which no other process may write at the same time."""
+def _to_lock(declared: Door, words: dict[str, Any]) -> Iterator[tuple[Path, bool]]:
+    """The files and folders that no other process may write at the same time; of each, whether it is a folder."""
     for output in declared.writes:
         if output.shared or output.changes or words.get(output.changed_with):
             continue
         for path in _paths(words[output.parameter]):
-            is_file = path.suffix.lower() in (*output.suffixes, *output.files) and not path.is_dir()
-            if is_file and not isinstance(path, AddressPath):
-                yield path
+            folder = output.is_folder(path)
+            known = folder or output.files or path.suffix.lower() in output.suffixes
+            if known and not isinstance(path, AddressPath) and not (folder and path.is_file()):
+                yield path, folder
 
 
 def _compare(declared: Door, words: dict[str, Any], overwrite: bool) -> None:

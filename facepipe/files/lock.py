@@ -1,4 +1,4 @@
-"""One lock for every file that is read, changed and written."""
+"""One lock for every file that is read, changed and written, and for every folder that files are written into."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +11,9 @@ _held: dict[Path, int] = {}
 
 
 @contextmanager
-def locked(path: Path, waiting: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+def locked(
+    path: Path, waiting: Callable[[str], None] = lambda _: None, folder: bool = False
+) -> Iterator[None]:
     """Hold the lock of ``path`` while the block runs; other processes that ask for it wait.
 
     The lock is a hidden file beside what ``path`` names once links are resolved, so that two names of one file share
@@ -22,6 +24,8 @@ def locked(path: Path, waiting: Callable[[str], None] = lambda _: None) -> Itera
         path: of the file that is to be read, changed and written; it need not exist.
         waiting: called once with a line, when another process has held the lock for two seconds; what it raises ends
             the waiting.
+        folder: ``path`` is a folder that files are to be written into; then the hidden file is in it, since the folder
+            around it may be another's.
 
     Raises:
         OSError: the lock's file cannot be made.
@@ -30,25 +34,25 @@ def locked(path: Path, waiting: Callable[[str], None] = lambda _: None) -> Itera
     if _held.get(real) == threading.get_ident():
         yield
         return
-    made = _make_folder(real.parent)
+    file = real / ".facepipe.lock" if folder else real.with_name(f".{real.name[:48]}.lock")
+    made = _make_folder(file.parent)
     try:
-        with _alone(real, path, waiting):
+        with _alone(file, path, waiting):
             _held[real] = threading.get_ident()
             try:
                 yield
             finally:
                 del _held[real]
     finally:
-        for folder in made:
+        for each in made:
             with suppress(OSError):  # something was written into it
-                folder.rmdir()
+                each.rmdir()
 
 
 @contextmanager
-def _alone(real: Path, path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
+def _alone(file: Path, path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
     from filelock import FileLock, Timeout  # it brings asyncio, which a command that locks nothing does without
 
-    file = real.with_name(f".{real.name[:48]}.lock")
     lock = FileLock(str(file))
 
     def acquire(seconds: float) -> None:

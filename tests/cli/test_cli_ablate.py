@@ -246,8 +246,8 @@ def test_other_bad_requests(words, tmp_path, backbone, monkeypatch):
     assert message.startswith("uncertainty.backbone is empty"), "which the recipe asked for leaves to its user"
     assert "unknown field loop.batchsize" in refused(*words, "-o", tmp_path / "x", "--set", "loop.batchsize=3")
     without = [word for place, word in enumerate(words) if word != "-d" and words[place - 1] != "-d"]
-    assert refused(*without, "-o", tmp_path / "x").startswith("no training data: name it with --data PATH")
-    assert "gone: no such file or folder" in refused(*without, "-d", "gone", "-o", tmp_path / "x")
+    assert refused(*without, "-o", tmp_path / "x").startswith("no training data: name it with --data or as data.paths")
+    assert "no such training data" in refused(*without, "-d", "gone", "-o", tmp_path / "x")
     assert not (tmp_path / "x").exists()
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "ablate runs in one process" in refused(*words)

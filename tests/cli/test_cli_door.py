@@ -99,9 +99,9 @@ def held_elsewhere(monkeypatch):
     monkeypatch.setattr(door, "note", lambda line: (usual(line), waited.set()))
     threads = []
 
-    def hold(path, do=lambda: None):
+    def hold(path, do=lambda: None, folder=False):
         def work():
-            with locked(path):
+            with locked(path, folder=folder):
                 began.set()
                 waited.wait(20)
                 do()
@@ -128,6 +128,24 @@ def test_what_another_process_writes_is_waited_for_and_looked_at(tmp_path, other
     assert ended.code == 2 and f"{named}: another process is changing it" in first
     assert last.startswith(f"facepipe: {foreign}: is there already")
     assert foreign.read_bytes() == b"mine" and {*tmp_path.iterdir()} == {foreign, other}
+
+
+@pytest.mark.parametrize(("name", "output"), [f for f in FOLDERS if not f[1].shared], ids=label)
+def test_whoever_writes_into_a_folder_is_waited_for(tmp_path, other, name, output, held_elsewhere):
+    """All that is named beside it is no picture and no model, so nothing comes of it."""
+    out = tmp_path / "out"
+    held_elsewhere(out, lambda: (out / "theirs").write_bytes(b"mine"), folder=True)
+    ended = run(*words(name, {output.parameter: out}, other))
+    assert ended.code == 2 and f"{out}: another process is changing it" in ended.err.splitlines()[0]
+    assert [path.name for path in out.iterdir()] == ["theirs"], "the lock is gone, and nothing was written"
+
+
+def test_who_waited_for_a_folder_replaces_nothing_in_it(tmp_path, held_elsewhere):
+    write_rgb(tmp_path / "photos" / "a.png", np.zeros((112, 112, 3), np.uint8))
+    crop = tmp_path / "crops" / "a.png"
+    held_elsewhere(crop.parent, lambda: crop.write_bytes(b"mine"), folder=True)
+    ended = run("align", tmp_path / "photos", "-o", crop.parent)
+    assert ended.code == 2 and f"{crop}: is there already" in ended.err and crop.read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "a.jpg"])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command("preprocess")
-@door(Output("out"), reads=("raw",), walks=("raw",), keeps=("out",))
+@door(Output("out", shared=True), reads=("raw",), walks=("raw",), keeps=("out",))
 @click.argument("raw", type=options.stored_path)
 @click.argument("out", type=options.stored_output)
 @options.crop_template

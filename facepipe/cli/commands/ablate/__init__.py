@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @again.verify
 @click.option("--list", "list_ablations", is_flag=True, help="List the ablations that come with facepipe.")
 @options.as_json
-@door(Output("folder"), reads=("paths",), walks=("paths",), keeps=("folder",))
+@door(Output("folder", shared=True), reads=("paths",), optional=("paths",), walks=("paths",), keeps=("folder",))
 def command(
     ablation: str | None,
     benchmarks: tuple[str, ...],

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     "OpenCV only, to be built into a product.",
 )
 @options.as_json
-@door(Output("out"))
+@door(Output("out", files=(".onnx",)))
 def command(
     model: str, out: Path, name: str, numbers: str, whole: bool, pipeline: bool, as_json: bool, overwrite: bool
 ) -> None:
