@@ -3,6 +3,7 @@
 import resource
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -62,7 +63,7 @@ def good(tmp_path_factory, astronaut):
     tiny_model(root / "sure")
     card = read_card(root / "sure" / "card.toml")
     curve = Probability(slope=20.0, offset=-6.0, fitted_on="nobody")
-    save_card(card.model_copy(update={"probabilities": (curve,)}), root / "sure" / "card.toml")
+    save_card(replace(card, probabilities=(curve,)), root / "sure" / "card.toml")
     return root
 
 
@@ -75,7 +76,7 @@ def cases(tmp_path_factory):
 def stand_ins(monkeypatch, tmp_path, good):
     """In place of what takes long or is not installed everywhere."""
     monkeypatch.setattr("facepipe.train.toy.train_toy", _toy)
-    monkeypatch.setattr("facepipe.cli.demo.packaged_photo", lambda _: good / "photos" / "p0" / "0.png")
+    monkeypatch.setattr("facepipe.cli.commands.demo.packaged_photo", lambda _: good / "photos" / "p0" / "0.png")
     monkeypatch.setenv("FACEPIPE_CACHE", str(tmp_path / "cache"))
 
 

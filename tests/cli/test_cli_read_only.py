@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 from cli_run import run
-from test_cli_full_disk import CELLS, good, line_of  # noqa: F401
+from test_cli_full_disk import CELLS, cases, good, line_of, stand_ins  # noqa: F401
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="gives up capabilities of Linux")
 OVERRIDE = 1 << 1  # CAP_DAC_OVERRIDE of linux/capability.h
@@ -56,8 +56,8 @@ def test_nothing_can_be_written(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "parameter"), CELLS)
-def test_a_read_only_place(tmp_path, good, name, parameter):  # noqa: F811
-    line, target = line_of(name, parameter, good, tmp_path)
+def test_a_read_only_place(tmp_path, good, cases, name, parameter):  # noqa: F811
+    line, target = line_of(name, parameter, good, tmp_path, cases)
     if target.name == "mine.parquet":
         shutil.copy(good / ("g.parquet" if parameter == "gallery" else "e.parquet"), target)
     elif target.suffix:
