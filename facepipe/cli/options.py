@@ -39,6 +39,18 @@ class Number(click.FloatRange):
         return "" if self.min is None and self.max is None else super()._describe_range()
 
 
+class RenamedOption(click.Option):
+    """An option that is shown by the first of its names; the others, which it had before, are still taken."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """As of `click.Option`, for the first name."""
+        names, self.opts = self.opts, self.opts[:1]
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.opts = names
+
+
 RATE = Number(0, 1, min_open=True, max_open=True)
 """A share of cases, such as a false-accept rate."""
 COSINE = Number(-1, 1)

@@ -88,15 +88,17 @@ def test_heads_of_one_backbone_side_by_side(data, tmp_path):
     kappa, sigma2 = (tiny_model(tmp_path / head, head) for head in ("compact", "probface"))
     before = tmp_path / "sigma2.json"
     before.write_text(run(*words, "-m", sigma2, "--json").out)
-    told = run(*words, "-m", kappa, "--beside", before, "--csv", tmp_path / "a.csv", "--json").json
+    told = run(*words, "-m", kappa, "--with-results", before, "--csv", tmp_path / "a.csv", "--json").json
     assert list(told["table"]) == ["kappa", "sigma2", "norm", "random"]
     assert told["table"]["sigma2"] == json.loads(before.read_text())["table"]["sigma2"]
     rows = list(csv.DictReader((tmp_path / "a.csv").open()))
     assert {row["confidence"] for row in rows} == {"kappa", "sigma2", "norm", "random", "ideal"}
-    ended = run(*words, "-m", kappa, "--beside", before, "--plot", tmp_path / "a.png")
+    ended = run(*words, "-m", kappa, "--with-results", before, "--plot", tmp_path / "a.png")
     assert "kappa" in ended.out and "sigma2" in ended.out and (tmp_path / "a.png").is_file()
-    assert "made with other damage" in refused(*words, "-m", kappa, "--beside", before, "--damage", "standard")
-    assert "gone.json: no such file" in refused(*words, "-m", kappa, "--beside", tmp_path / "gone.json")
+    assert "made with other damage" in refused(*words, "-m", kappa, "--with-results", before, "--damage", "standard")
+    for name in ("--with-results", "--beside"):  # its name before
+        assert "gone.json: no such file" in refused(*words, "-m", kappa, name, tmp_path / "gone.json")
+    assert "--beside" not in run("eval", "risk", "--help").out
 
 
 def test_detection_scores_of_damaged_crops(words):

@@ -11,7 +11,7 @@ from scipy.ndimage import map_coordinates
 from skimage.data import astronaut
 
 from facepipe.train.data.augment import NUMBERS, Augment, augment_batch
-from facepipe.train.data.fill_outside import fill_outside
+from facepipe.train.data.inpaint import inpaint_outside
 
 FACE = np.ascontiguousarray(astronaut()[40:152, 170:266])
 
@@ -107,7 +107,7 @@ def tight(edge=22):
 
 def test_fill_replaces_the_black_outside_and_keeps_the_photo():
     crop, photo = tight()
-    filled = fill_outside(crop)
+    filled = inpaint_outside(crop)
     assert filled.dtype == np.uint8 and filled.shape == crop.shape
     outside = ~photo
     assert (crop[outside].max(1) <= 20).mean() > 0.9 and (filled[outside].max(1) <= 15).mean() < 0.02
@@ -115,7 +115,7 @@ def test_fill_replaces_the_black_outside_and_keeps_the_photo():
     assert (filled[kept] == crop[kept]).all()
     # The colours are those of the photo beside them: about as bright as the seam inside.
     assert abs(filled[outside].mean() - crop[photo & ~kept].mean()) < 40
-    assert (fill_outside(crop) == filled).all()
+    assert (inpaint_outside(crop) == filled).all()
 
 
 def test_fill_leaves_what_is_not_an_outside():
@@ -123,7 +123,7 @@ def test_fill_leaves_what_is_not_an_outside():
     inner = np.maximum(inner, 12)
     inner[50:60, 40:60] = 0  # a black spot that does not touch the border
     for crop in (np.maximum(FACE, 12), inner, np.zeros_like(FACE), np.full_like(FACE, 255)):
-        assert (fill_outside(crop) == crop).all()
+        assert (inpaint_outside(crop) == crop).all()
 
 
 def test_warp_is_the_similarity_it_says():

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from facepipe.train.data.fill_outside import fill_outside
+from facepipe.train.data.inpaint import inpaint_outside
 
 NUMBERS = 60
 """Numbers that one sample takes."""
@@ -90,7 +90,7 @@ def _augment_one(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np
 
 
 def _fill(crop: np.ndarray, _: np.ndarray, __: Augment) -> np.ndarray:
-    return fill_outside(crop)
+    return inpaint_outside(crop)
 
 
 def _warp(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:

@@ -11,7 +11,7 @@ from facepipe.datasets import Samples
 from facepipe.datasets.samples.samples import NOBODY
 from facepipe.errors import ImageError
 from facepipe.images import encode_rgb, read_rgb
-from facepipe.train.data.fill_outside import fill_outside
+from facepipe.train.data.inpaint import inpaint_outside
 
 FAINTEST = 0.25
 """Share of the fainter of the two faces."""
@@ -41,4 +41,4 @@ def blends(samples: Samples, count: int, seed: int) -> Samples:
 
 
 def _filled(samples: Samples, index: int) -> np.ndarray:
-    return fill_outside(read_rgb(samples.read(index), name=samples.key(index)))
+    return inpaint_outside(read_rgb(samples.read(index), name=samples.key(index)))

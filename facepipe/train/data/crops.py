@@ -49,9 +49,9 @@ class Crops:
         # Pages are taken by the system only when a crop is written to them.
         self._kept = np.empty((kept, *size, 3), dtype=np.uint8)
         self._filled = np.zeros(len(samples), dtype=bool)
-        self._look_at_first()
+        self._check_first()
 
-    def _look_at_first(self) -> None:
+    def _check_first(self) -> None:
         for index in range(min(len(self.samples), ATTEMPTS)):
             try:
                 crop = read_rgb(self.samples.read(index), name=self.samples.key(index))

@@ -84,7 +84,7 @@ def teacher_features(
         if len(missing):
             ranks.barrier()
             kept = _read_parts(folder, card.embedding.dim)
-    return _everyones(_look_up(digests, *kept), np.isin(digests, kept[0]), ranks)
+    return _everyones(_rows_of_digests(digests, *kept), np.isin(digests, kept[0]), ranks)
 
 
 def _digests(samples: Samples, ranks: Ranks, pool: ThreadPoolExecutor) -> np.ndarray:
@@ -169,7 +169,7 @@ def _read_parts(folder: Path, dim: int) -> tuple[np.ndarray, np.ndarray]:
     return found, np.concatenate(features)[first]
 
 
-def _look_up(digests: np.ndarray, kept: np.ndarray, features: np.ndarray) -> np.ndarray:
+def _rows_of_digests(digests: np.ndarray, kept: np.ndarray, features: np.ndarray) -> np.ndarray:
     out = np.zeros((len(digests), features.shape[1]), np.float32)
     if len(kept):
         row = np.searchsorted(kept, digests).clip(max=len(kept) - 1)

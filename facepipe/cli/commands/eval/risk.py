@@ -50,8 +50,10 @@ if TYPE_CHECKING:
 @verification.damage
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed of the confidence 'random'.")
 @click.option(
+    "--with-results",
     "--beside",
     "others",
+    cls=options.RenamedOption,
     multiple=True,
     type=click.Path(path_type=Path),
     help="Add the confidences of another head on the same backbone, from its --json; may be repeated.",

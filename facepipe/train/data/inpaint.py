@@ -14,7 +14,7 @@ _SEAM = np.ones((5, 5), np.uint8)
 _ANY_NEIGHBOUR = 8
 
 
-def fill_outside(crop: np.ndarray) -> np.ndarray:
+def inpaint_outside(crop: np.ndarray) -> np.ndarray:
     """The crop with the black that touches its border replaced by the colours nearest to it, smoothed.
 
     Two pixels of the seam go as well, where compression has mixed black and skin.
