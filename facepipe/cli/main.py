@@ -21,7 +21,10 @@ from facepipe.shown import shown
 LONGEST_LINE = 1000
 """Characters of an error that are shown at most: a screenful."""
 
-_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+_ADVICE = (
+    ((errno.ENOSPC, errno.EFBIG, errno.EDQUOT), "; free some space and run the same command again"),
+    ((errno.ENAMETOOLONG,), "; where a picture is asked for, name a file that holds it"),
+)
 
 COMMANDS = command_files(
     "facepipe.cli.commands",
@@ -143,7 +146,7 @@ def _code_of(end: SystemExit) -> int:
 def _line(error: Exception) -> str:
     if isinstance(error, OSError):
         where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
-        advice = "; free some space and run the same command again" if error.errno in _NO_ROOM else ""
+        advice = next((words for numbers, words in _ADVICE if error.errno in numbers), "")
         return f"{where}{error.strerror or error}{advice}"
     return str(error)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facepipe.report.figure_file import require_plot, write_figure
+from facepipe.report.figure_file import entitle, require_plot, write_figure
 from facepipe.score.angles import PairAngles
 
 
@@ -22,6 +22,7 @@ def plot_angles(angles: PairAngles, title: str, path: Path) -> None:
     bins = np.linspace(0, 180, 91).tolist()
     axes.hist(angles.same, bins, density=True, alpha=0.7, label=f"same person, {len(angles.same):,} pairs")
     axes.hist(angles.different, bins, density=True, alpha=0.5, label=f"different, {len(angles.different):,} pairs")
-    axes.set(xlabel="angle, degrees", ylabel="share per degree", xlim=(0, 180), title=title)
+    axes.set(xlabel="angle, degrees", ylabel="share per degree", xlim=(0, 180))
+    entitle(axes, title)
     axes.legend(frameon=False)
     write_figure(figure, path)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from facepipe.errors import DatasetError, MissingExtraError
 from facepipe.files import replacing, require_writable
+from facepipe.shown import shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,3 +46,8 @@ def write_figure(figure: "Figure", path: Path, dpi: int = 120) -> None:
     suffix = path.suffix.lower()
     with replacing(path) as temporary, rc_context({"svg.hashsalt": "facepipe"}):
         figure.savefig(temporary, format=suffix[1:], dpi=dpi, metadata=_METADATA[suffix])
+
+
+def entitle(axes: Any, title: str) -> None:
+    """Put a title that may hold names from outside: nothing in it is a formula, or moves what stands beside it."""
+    axes.set_title(shown(title), parse_math=False)

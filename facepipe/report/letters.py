@@ -6,6 +6,8 @@ from typing import Any
 
 from PIL import ImageFont
 
+from facepipe.shown import shown
+
 # Pillow's own font has ASCII only. Of these every system has some; the later ones hold Chinese, Japanese and Korean.
 _OTHERS = (
     "DejaVuSans.ttf", "LiberationSans-Regular.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf", "segoeui.ttf",
@@ -22,9 +24,10 @@ def lettered(text: str, size: float) -> tuple[str, Any]:
     out, and what is still missing becomes a question mark: never an empty box.
 
     Args:
-        text: one line.
+        text: one line; control characters of names from outside are escaped.
         size: of the font, in pixels.
     """
+    text = shown(text)
     for way in (text, _plain(text)):
         for name in ("", *_OTHERS):
             if all(_has(name, letter) for letter in set(way)):

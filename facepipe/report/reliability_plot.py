@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from facepipe.report.figure_file import require_plot, write_figure
+from facepipe.report.figure_file import entitle, require_plot, write_figure
 from facepipe.score.reliability import Reliability
 
 
@@ -19,7 +19,8 @@ def plot_reliability(found: Reliability, title: str, path: Path) -> None:
     axes, counts = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
     axes.plot([0, 1], [0, 1], "--", color="grey", linewidth=1)
     axes.plot(found.stated, found.observed, "o-")
-    axes.set(ylabel="share that is one person", xlim=(0, 1), ylim=(0, 1), title=title)
+    axes.set(ylabel="share that is one person", xlim=(0, 1), ylim=(0, 1))
+    entitle(axes, title)
     counts.bar(found.stated, found.pairs, width=0.03)
     counts.set(xlabel="stated probability", ylabel="pairs", yscale="log")
     write_figure(figure, path)

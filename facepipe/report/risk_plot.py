@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from facepipe.protocols.risk.error_reject import ErrorReject
-from facepipe.report.figure_file import require_plot, write_figure
+from facepipe.report.figure_file import entitle, require_plot, write_figure
 
 _STYLES = {"ideal": "--", "random": ":"}
 
@@ -31,7 +31,8 @@ def plot_error_reject(path: Path, curves: Mapping[str, ErrorReject], title: str 
         shares = [100 * share for share in curve.rejected]
         axes.plot(shares, curve.fnmr, style, label=f"{name} (AUERC {curve.area:.4f})", color=colour)
     fmr = next(iter(curves.values())).fmr
-    axes.set(xlabel="pairs rejected, %", ylabel=f"FNMR at the threshold of FMR {fmr:g}", title=title)
+    axes.set(xlabel="pairs rejected, %", ylabel=f"FNMR at the threshold of FMR {fmr:g}")
+    entitle(axes, title)
     axes.set(xlim=(0, 100), ylim=(0, None))
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)

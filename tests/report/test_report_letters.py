@@ -43,3 +43,7 @@ def test_captions_are_lettered(bare):
     faces = [NamedBox((100, 80, 150, 140), np.zeros((0, 2)), "x", title) for title in ("Zoë", "Zoe", "Zoö")]
     pictures = [draw_names(blank, [face]) for face in faces]
     assert (pictures[0] == pictures[1]).all() and (pictures[0] != pictures[2]).any()
+
+
+def test_a_name_draws_what_a_table_shows():
+    assert lettered("a\x1b[31m\u202eb", 12)[0] == "a\\x1b[31m\\u202eb"
