@@ -93,7 +93,7 @@ def lines_of(name, good, photos, out):
     recipe = write_recipe(out / "recipe.toml")
     short = ["model.input_size=[112,96]", "schedule.unit=steps", "schedule.length=1", "schedule.milestones=[]",
              "loop.batch=4", "data.workers=1"]  # fmt: skip
-    return {
+    lines = {
         "preprocess": ["preprocess", photos, out / "crops", "--already-aligned", "--json"],
         "train": ["train", recipe, "-d", photos, "-o", out / "run", "--json", "--device", "cpu",
                   *(word for one in short for word in ("--set", one))],
@@ -111,7 +111,9 @@ def lines_of(name, good, photos, out):
         "find": ["find", photos / "p0" / "0.png", photos, *model],
         "eval megaface": ["eval", "megaface", photos, photos, "--already-aligned", "--size", 9, *model],
         "bench": ["bench", photos, *model],
-    }[name]  # fmt: skip
+    }  # fmt: skip
+    assert name in lines, f"{name} walks folders of photos: add a line of it to `lines_of`, as for the others"
+    return lines[name]
 
 
 def outcome(name, good, photos, out, monkeypatch):
