@@ -256,7 +256,7 @@ def test_both_populations_are_told_and_either_decides(photos, two_populations):
 
 def test_without_thresholds_the_command_that_makes_some_is_named(photos, model):
     words = ["compare", photos / "large.png", photos / "small.jpg", "-m", model]
-    assert "'facepipe calibrate tiny CROPS'" in refused(*words, "--among", "alike")
+    assert "'facepipe calibrate tiny CROPS -o tiny.toml'" in refused(*words, "--among", "alike")
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_eval_errors_are_one_line(faces, pairs, model, tmp_path):
     words = ["--pairs", pairs, "-m", model]
     assert "Ada_0001.jpg: no such image" in refused("eval", "lfw", tmp_path, *words)
     assert "no such file or folder" in refused("eval", "lfw", tmp_path / "x", *words)
-    assert "no such list" in refused("eval", "lfw", faces, "--pairs", tmp_path / "x.txt", "-m", model)
+    assert "no such file or folder" in refused("eval", "lfw", faces, "--pairs", tmp_path / "x.txt", "-m", model)
     (tmp_path / "a.parquet").write_text("no table")
     assert "not a readable embeddings file" in refused("eval", "lfw", tmp_path / "a.parquet", "--pairs", pairs)
     assert "do not apply" in refused("eval", "lfw", tmp_path / "a.parquet", *words)

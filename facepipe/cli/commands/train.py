@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @options.device
 @click.option("--list", "list_recipes", is_flag=True, help="List the recipes that come with facepipe.")
 @options.as_json
-@door(Output("run", shared=True), reads=("paths",), walks=("paths",), keeps=("run", "cache"))
+@door(Output("run", shared=True), reads=("paths",), optional=("paths",), walks=("paths",), keeps=("run", "cache"))
 def command(
     recipe: str | None,
     paths: tuple[Path, ...],
