@@ -17,7 +17,8 @@ from facepipe.images import read_rgb, write_rgb
 FIELDS = {
     "source", "frame", "time", "track", "box", "landmarks", "detection_score", "search", "name", "score", "nearest",
     "runner_up", "runner_up_score", "confidence", "confidence_kind",
-          "model", "engine", "precision", "findings"}  # fmt: skip
+    "model", "engine", "precision", "findings",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
