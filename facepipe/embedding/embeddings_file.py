@@ -287,7 +287,9 @@ def read_about(schema: pa.Schema, path: Path) -> dict[str, Any]:
         wrong = _wrong_column(schema, pa.schema(_columns(about)))
     # What another program put there may be of any type.
     except (KeyError, TypeError, ValueError) as error:
-        raise EmbeddingsError(f"{path}: a Parquet file, but not one that 'facepipe embed' wrote") from error
+        bare = _META not in (schema.metadata or {}) and {"path", "mu"} <= set(schema.names)
+        lost = ", or another program wrote it anew and left out who made it: embed the photos again" if bare else ""
+        raise EmbeddingsError(f"{path}: a Parquet file, but not one that 'facepipe embed' wrote{lost}") from error
     if wrong:
         raise _unfit(path, wrong)
     if not plain:

@@ -1,5 +1,6 @@
 """ONNX Runtime as an engine."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,22 @@ _LARGE = 1 << 14
 """Bytes from which a constant is lent to ONNX Runtime instead of written into the graph's bytes."""
 
 
+def _imported() -> Any:
+    """ONNX Runtime without its telemetry, which newer ones begin as they are imported, with a warning on stderr where
+    there is no home folder. Who has set the variable has chosen."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
+
+
 class OnnxRuntimeSession:
     """A graph in ONNX Runtime, see `facepipe.engines.Session`; several threads may run it at once."""
 
     library = "onnxruntime"
 
     def __init__(self, graph: Graph, threads: int | None, name: str, device: Any = "cpu") -> None:
-        import onnxruntime
-
+        onnxruntime = _imported()
         providers = _providers(onnxruntime, device)
         if str(device) == "cpu":
             split_prelu(graph)

@@ -352,6 +352,17 @@ def test_foreign_parquet(tmp_path, about):
     refused(tmp_path / "e.parquet", "not one that 'facepipe embed' wrote|columns do not fit|another version")
 
 
+def test_what_another_program_wrote_anew(tmp_path):
+    """As pandas does: without who made it, or with lists of doubles."""
+    save_embeddings(tmp_path / "e.parquet", some())
+    table = pq.read_table(tmp_path / "e.parquet")
+    pq.write_table(table.replace_schema_metadata(None), tmp_path / "bare.parquet")
+    refused(tmp_path / "bare.parquet", "left out who made it: embed the photos again")
+    doubles = pa.table({name: table[name].to_pylist() for name in table.column_names})
+    pq.write_table(doubles.replace_schema_metadata(table.schema.metadata), tmp_path / "doubles.parquet")
+    refused(tmp_path / "doubles.parquet", r"column mu is list<.*double>, and must be fixed_size_list<.*float>")
+
+
 def test_missing_column(tmp_path):
     save_embeddings(tmp_path / "e.parquet", some())
     table = pq.read_table(tmp_path / "e.parquet")

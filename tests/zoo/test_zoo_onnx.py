@@ -1,6 +1,7 @@
 """ONNX embedders: each graph step against the onnx package's reference evaluator, and the real SFace."""
 
 import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -346,3 +347,20 @@ def test_a_graph_with_weights_that_are_no_numbers(save, own_cache, crops):
     tensor.CopyFrom(numpy_helper.from_array(np.full(4, np.nan, np.float32), "gamma"))
     with pytest.raises(ModelError, match="1 tensors hold NaN or infinity, such as gamma"):
         brought(save(wrong), crops)
+
+
+def test_onnx_runtime_is_imported_without_telemetry():
+    """In a process of its own, before anything has imported it."""
+    pytest.importorskip("onnxruntime")
+    script = (
+        "import os; os.environ.pop('ORT_DISABLE_TELEMETRY', None)\n"
+        "import builtins; usual = builtins.__import__\n"
+        "def seen(name, *rest, **more):\n"
+        "    if name == 'onnxruntime': print(os.environ.get('ORT_DISABLE_TELEMETRY')); raise SystemExit\n"
+        "    return usual(name, *rest, **more)\n"
+        "builtins.__import__ = seen\n"
+        "from facepipe import compare\n"
+        "import numpy as np\n"
+        "compare(np.zeros((200, 200, 3), np.uint8), np.zeros((200, 200, 3), np.uint8))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "1\n"
