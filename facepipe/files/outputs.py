@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from facepipe.errors import FacepipeError
+from facepipe.files.address_path import AddressPath
 from facepipe.files.regular import require_regular
 from facepipe.files.writing import require_writable
 from facepipe.parameters import parameter
@@ -55,7 +56,7 @@ def require_apart(
         taken = read.same(output)
         if taken is not None:
             raise OutputError(f"{output}: would replace {_what(output, taken)}; choose another name for the output")
-        if output.exists() and not output.is_dir():
+        if not isinstance(output, AddressPath) and output.exists() and not output.is_dir():
             require_regular(output)
         twin = written.setdefault(os.path.realpath(output), output)
         if twin is not output:

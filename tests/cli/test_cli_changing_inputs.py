@@ -66,7 +66,7 @@ def changing(there, tmp_path, monkeypatch):
     assert done
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "eval megaface"])
 def test_what_changed_is_told_and_the_rest_is_done(changing, tmp_path, name):
     (tmp_path / "out").mkdir()
     (done, _, failed), ended = COMMANDS[name](changing, tmp_path / "out")
@@ -74,6 +74,16 @@ def test_what_changed_is_told_and_the_rest_is_done(changing, tmp_path, name):
     # The one that went may have gone before it was listed.
     assert failed in (2, 3) and done + failed in (11, 12), (done, failed, ended.err)
     assert not list((tmp_path / "out").rglob("*.tmp"))
+
+
+def test_distractors_that_went_are_too_few(changing, tmp_path):
+    for number in range(2):
+        (tmp_path / "probes" / f"q{number}").mkdir(parents=True)
+        for image in range(2):
+            shutil.copy(changing / "p0" / f"{image}.png", tmp_path / "probes" / f"q{number}")
+    words = ["-m", changing.parent / "tiny", "--already-aligned", "--size", 12]
+    ended = run("eval", "megaface", tmp_path / "probes", changing, *words)
+    assert ended.code == 2 and "distractors, fewer than the 12 asked for" in ended.err
 
 
 def rows(path):

@@ -58,7 +58,7 @@ def test_preprocess_and_train(layout, tmp_path):
     assert sorted(open_samples([tmp_path / "crops"]).identities) == people
     folders = open_samples([raw], identity_depth=depth)
     assert sorted(folders.identities) == people
-    assert any("--identity-depth 2" in line for line in folders.notes) == remarked
+    assert any("identity_depth=2" in line for line in folders.notes) == remarked
 
 
 def test_another_depth_takes_no_new_work(face, tmp_path):

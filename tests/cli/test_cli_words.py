@@ -65,11 +65,11 @@ def test_detect_saves_under_the_same_folders(tmp_path):
 def test_advice_where_no_face_was_found():
     plain, small = preset(), preset(min_face=12, turns=True)
     assert no_face_advice(plain, (500, 400), (112, 112)) == (
-        "; try --turns for a photo on its side, or --min-face 12 for faces of fewer than 20 pixels"
+        "; try turns=True for a photo on its side, or min_face=12 for faces of fewer than 20 pixels"
     )
     assert no_face_advice(small, (500, 400), (112, 112)) == ""
     assert no_face_advice(small, (112, 96), (112, 112)) == ""
-    assert no_face_advice(small, (112, 112), (112, 112)) == "; try --already-aligned if this is an aligned crop"
+    assert no_face_advice(small, (112, 112), (112, 112)) == "; try already_aligned=True if this is an aligned crop"
 
 
 def test_no_hint_leads_from_a_photo_without_a_face_to_an_answer(model, tmp_path):

@@ -40,11 +40,11 @@ def refused(name, match):
 )
 def test_cuda_on_a_machine_without_one(no_gpu, monkeypatch, name, built_for, match):
     monkeypatch.setattr(torch.version, "cuda", built_for)
-    refused(name, f"{match}; use --device cpu")
+    refused(name, f"{match}; use device='cpu'")
 
 
 def test_mps_on_a_machine_without_one(no_gpu):
-    refused("mps", "this machine has no MPS device; use --device cpu")
+    refused("mps", "this machine has no MPS device; use device='cpu'")
 
 
 def test_mps_where_there_is_one(monkeypatch):

@@ -131,4 +131,4 @@ def test_command(record, tmp_path):
     assert text == f"5 records of 3 identities in {out}: 0 written, 5 there before, 0 skipped\n"
     line = refused("preprocess", "--from-rec", record, out, "--quality", 90)
     assert line == f"{record}: --quality does not apply to --from-rec, which copies images"
-    assert "cannot be read" in refused("preprocess", "--from-rec", tmp_path / "none.rec", out)
+    assert "no such file" in refused("preprocess", "--from-rec", tmp_path / "none.rec", out)

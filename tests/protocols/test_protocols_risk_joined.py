@@ -63,7 +63,7 @@ def test_only_what_can_be_compared():
     shorter = PAIRS.take(np.arange(400) < 390)
     for wrong, message in [
         (result("pf@2", mu=other, sigma2=sigma2(2)), "a.json: pf@2 scores the pairs differently; only heads on one"),
-        (result("pf@2", fmr=0.1, sigma2=sigma2(2)), "a.json: made with another --fmr"),
+        (result("pf@2", fmr=0.1, sigma2=sigma2(2)), "a.json: made with another false-match rate"),
         (result("pf@2", pairs=shorter, sigma2=sigma2(2)), "a.json: made with another list of pairs"),
     ]:
         with pytest.raises(DatasetError) as caught:

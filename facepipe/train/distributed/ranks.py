@@ -13,6 +13,7 @@ from torch import Tensor
 
 from facepipe.devices import choose_device
 from facepipe.errors import FacepipeError
+from facepipe.parameters import parameter
 
 _LOST = re.compile(r"gloo|Connection (closed|reset) by peer|Broken pipe")
 """In what gloo says of a process that is gone, for which it has no class of its own."""
@@ -107,7 +108,7 @@ def join_ranks(device: str = "auto", timeout_minutes: float = 120.0) -> Iterator
         reason = str(error).splitlines()[0][-160:]
         raise FacepipeError(
             f"another process of this run has ended or cannot be reached ({reason}); look at its messages, and go on "
-            "with --resume"
+            f"with {parameter('resume', True)}"
         ) from error
     finally:
         dist.destroy_process_group()
