@@ -42,7 +42,7 @@ PRESETS.add(
     "sphereface", Preset("MTCNN, minimum face 20, factor 0.85, thresholds 0.6 0.7 0.9", DetectorSettings())
 )
 # With the factor of MTCNN's own demo.
-PRESETS.add("fast", Preset("the same with factor 0.709", DetectorSettings(factor=0.709)))
+PRESETS.add("fast", Preset("sphereface with factor 0.709", DetectorSettings(factor=0.709)))
 # All numbers of that demo (MTCNNv1/demo.m).
 PRESETS.add(
     "mtcnn-demo",
