@@ -41,7 +41,7 @@ def test_a_rank_that_is_killed(tmp_path):
         second.kill()
     assert first.returncode not in (0, -9), "was finished before, or hung"
     assert "another process of this run has ended" in said.splitlines()[-1], said[-2000:]
-    assert "resume" in said.splitlines()[-1]
+    assert "resume=True" in said.splitlines()[-1]
     saved = checkpoint_folders(run)[0]
     resolved, folder = resolve(str(recipe), run, [data], words, True)
     summary = train(resolved, folder, resume=True, device="cpu", console=Console(quiet=True))
