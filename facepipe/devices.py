@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 B = TypeVar("B")
 DEVICES = ("auto", "cpu", "cuda", "mps")
-# Of malloc.h; the largest threshold that glibc takes for mapping.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _KEPT = -1, -3, 1 << 30
+# Of malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+_KEPT = 1 << 30
+"""The largest threshold that glibc takes for mapping."""
 NO_ROOM = "the GPU's memory does not suffice"
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -175,12 +177,17 @@ def keep_freed_memory() -> None:
     and the next pass pays for every page anew: P-Net ran two to four times slower for it, more so on two threads.
     It concerns the whole process, and is done once. Elsewhere than on Linux with glibc nothing happens.
     """
+    set_malloc({M_MMAP_THRESHOLD: _KEPT, M_TRIM_THRESHOLD: _KEPT})
+
+
+def set_malloc(options: dict[int, int]) -> None:
+    """Set glibc's options of ``malloc.h`` for the whole process; elsewhere nothing happens."""
     if not sys.platform.startswith("linux"):
         return
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL("libc.so.6").mallopt
-        mallopt(_M_MMAP_THRESHOLD, _KEPT)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT)
+        for option, value in options.items():
+            mallopt(option, value)
 
 
 @cache

@@ -1,11 +1,7 @@
 """Memory of the process, where glibc and ONNX Runtime would keep what was freed."""
 
-import ctypes
-import sys
-from contextlib import suppress
+from facepipe.devices import M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, set_malloc
 
-# Of malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _settled: list[str] = []
 
 
@@ -16,7 +12,7 @@ def give_back_memory() -> None:
     same pages again and again. It concerns the whole process, and sessions opened from now on. Elsewhere than on Linux
     with glibc only ONNX Runtime's part of it happens.
     """
-    _settle("few photos", {_M_MMAP_THRESHOLD: 1 << 19, _M_TRIM_THRESHOLD: 1 << 19})
+    _settle("few photos", {M_MMAP_THRESHOLD: 1 << 19, M_TRIM_THRESHOLD: 1 << 19})
 
 
 def bound_memory() -> None:
@@ -24,7 +20,7 @@ def bound_memory() -> None:
 
     For the light engine over many photos, where a process would otherwise keep half as much again.
     """
-    _settle("many photos", {_M_ARENA_MAX: 1, _M_MMAP_THRESHOLD: 1 << 20, _M_TRIM_THRESHOLD: 2 << 20})
+    _settle("many photos", {M_ARENA_MAX: 1, M_MMAP_THRESHOLD: 1 << 20, M_TRIM_THRESHOLD: 2 << 20})
 
 
 def keeps_freed_blocks() -> bool:
@@ -36,9 +32,4 @@ def _settle(job: str, options: dict[int, int]) -> None:
     if _settled:
         return
     _settled.append(job)
-    if not sys.platform.startswith("linux"):
-        return
-    with suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-        for option, value in options.items():
-            mallopt(option, value)
+    set_malloc(options)
