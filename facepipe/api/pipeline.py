@@ -210,7 +210,7 @@ class Pipeline:
         return Comparisons(tuple(made), tuple(failed), all_pairs)
 
     def _no_face(self, result: CroppedImage) -> str:
-        advice = no_face_advice(self.detection, result.size, self.aligner.size)
+        advice = no_face_advice(self.detection, result.size, self.aligner.size, result.remarks)
         return f"{result.path}: {result.reason}{advice}"
 
     def find(

@@ -23,7 +23,7 @@ def read_query(query: Path, inputs: Inputs) -> "ReadImage":
 
     picture = read_image(query, strict=inputs.strict)
     inputs.see(query, picture.remarks)
-    return ReadImage(query, picture.pixels)
+    return ReadImage(query, picture.pixels, remarks=picture.remarks)
 
 
 def embed_query(image: "ReadImage", cropper: "Cropper", embedder: "Embedder") -> tuple["Embeddings", int]:
@@ -41,7 +41,9 @@ def embed_query(image: "ReadImage", cropper: "Cropper", embedder: "Embedder") ->
     if not len(asked):
         settings = getattr(cropper.detector, "settings", None)
         size, crop = results[0].size, embedder.size
-        advice = no_face_advice(settings, size, crop) if isinstance(settings, DetectorSettings) else ""
+        advice = ""
+        if isinstance(settings, DetectorSettings):
+            advice = no_face_advice(settings, size, crop, results[0].remarks)
         raise NoFaceError(f"{image.path}: {results[0].reason}{advice}")
     count = len(results[0].faces)
     if count > len(asked):

@@ -4,8 +4,13 @@ from facepipe.detection.detectors import DETECTORS
 from facepipe.detection.settings import DetectorSettings
 from facepipe.parameters import parameter
 
+_SPOILT = ("damaged inside", "almost black", "almost white")
+"""How remarks on a picture begin that say why no search will find a face in it."""
 
-def no_face_advice(settings: DetectorSettings, size: tuple[int, int], crop_size: tuple[int, int]) -> str:
+
+def no_face_advice(
+    settings: DetectorSettings, size: tuple[int, int], crop_size: tuple[int, int], remarks: tuple[str, ...] = ()
+) -> str:
     """The end of a message, such as ``; try turns=True for a photo on its side``; empty where nothing is left to try.
 
     Args:
@@ -13,7 +18,11 @@ def no_face_advice(settings: DetectorSettings, size: tuple[int, int], crop_size:
         size: (height, width) of the photo in pixels.
         crop_size: of the model's crops. Only a photo of this very size may be one: any other, taken for a crop, gives
             an answer that means nothing.
+        remarks: on the picture; where they say what is wrong with it, they are all that is said.
     """
+    spoilt = [remark for remark in remarks if remark.startswith(_SPOILT)]
+    if spoilt:
+        return f"; the picture is {'; '.join(spoilt)}"
     tries = []
     if not settings.turns:
         tries.append(f"{parameter('turns', True)} for a photo on its side")

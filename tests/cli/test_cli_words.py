@@ -68,8 +68,24 @@ def test_advice_where_no_face_was_found():
         "; try turns=True for a photo on its side, or min_face=12 for faces of fewer than 20 pixels"
     )
     assert no_face_advice(small, (500, 400), (112, 112)) == ""
+    assert no_face_advice(plain, (500, 400), (112, 112), ("page 1 of 3", "almost black")) == (
+        "; the picture is almost black"
+    )
     assert no_face_advice(small, (112, 96), (112, 112)) == ""
     assert no_face_advice(small, (112, 112), (112, 112)) == "; try already_aligned=True if this is an aligned crop"
+
+
+def test_a_picture_that_shows_nothing_is_not_searched_in_vain(model, tmp_path, astronaut):
+    write_rgb(tmp_path / "a.png", astronaut)
+    write_rgb(tmp_path / "black.png", np.full((120, 160, 3), 2, np.uint8))
+    assert run("embed", tmp_path / "a.png", "-o", tmp_path / "e.parquet", "-m", model).code == 0
+    for words in (
+        ["compare", tmp_path / "a.png", tmp_path / "black.png"],
+        ["find", tmp_path / "black.png", tmp_path],
+        ["search", tmp_path / "black.png", tmp_path / "e.parquet"],
+    ):
+        line = refused(*words, "-m", model)
+        assert line == f"{tmp_path / 'black.png'}: no face found; the picture is almost black", line
 
 
 def test_no_hint_leads_from_a_photo_without_a_face_to_an_answer(model, tmp_path):
