@@ -202,7 +202,7 @@ class Pipeline:
             elif first:
                 raise NoFaceError(self._no_face(result))
             else:
-                failed.append((str(result.path), result.reason))
+                failed.append((str(result.path), self._no_face(result).removeprefix(f"{result.path}: ")))
         if len(found) < 2:
             raise NoFaceError(f"{failed[0][0]}: {failed[0][1]}; fewer than two photos could be compared")
         findings = self._cropper(self._one_face()).findings
