@@ -1,10 +1,7 @@
 """MTCNN's networks by the ONNX engine."""
 
-import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +10,7 @@ from facepipe.detection.arrays import NumpyArrays
 from facepipe.detection.graphs import onet_graph, pnet_graph, rnet_graph
 from facepipe.detection.stages import A, B, Passes
 from facepipe.engines import open_session
+from facepipe.engines.cores import spread
 from facepipe.engines.memory import bound_memory
 from facepipe.threads import thread_count
 from facepipe.weights import detector_weights
@@ -66,14 +64,4 @@ class OnnxStages:
         return [function(argument) for argument in arguments]
 
     def spread(self, function: Callable[[A], B], arguments: Iterable[A]) -> list[B]:
-        return list(_pool(thread_count()).map(function, arguments))
-
-
-@cache
-def _pool(size: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(size, thread_name_prefix="facepipe-core")
-
-
-# A forked child inherits the pool but none of its threads.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+        return spread(function, arguments)

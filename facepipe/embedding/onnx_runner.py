@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from facepipe.engines.cores import spread
 from facepipe.errors import DeviceError
 from facepipe.parameters import parameter
 from facepipe.zoo import Model
 
 _BATCH = 1
-"""Crops per pass: more are no faster, and their maps take memory."""
+"""Crops per pass: more are no faster, and their maps take memory. Passes run side by side."""
 
 
 class OnnxRunner:
@@ -28,12 +29,14 @@ class OnnxRunner:
         """As of `Runner`."""
         mu = np.empty((len(crops), self._card.embedding.dim), np.float32)
         uncertainty = np.empty((len(crops), 0 if self._head is None else self._head.outputs), np.float32)
-        for first in range(0, len(crops), self.batch_size):
-            rows = slice(first, first + self.batch_size)
+
+        def run(rows: slice) -> None:
             found = self._network(self._normalised(crops[rows]))
             mu[rows] = found[0]
             if self._head is not None:
                 uncertainty[rows] = np.exp(found[1])
+
+        spread(run, (slice(first, first + self.batch_size) for first in range(0, len(crops), self.batch_size)))
         return mu, uncertainty
 
     def _normalised(self, crops: np.ndarray) -> np.ndarray:

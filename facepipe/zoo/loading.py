@@ -5,7 +5,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from facepipe.errors import ModelError
+from facepipe.flips import FLIPS
 from facepipe.parameters import parameter
+from facepipe.threads import thread_count
 from facepipe.weights import is_present, sha256_of
 from facepipe.zoo.cache import cached_weights, is_cached
 from facepipe.zoo.card import Card
@@ -132,7 +134,10 @@ def _by_onnx(card: Card, weights: Path, device: str = "cpu") -> Model:
             f"{parameter('engine', 'onnx')}; take {parameter('engine', 'torch')}, or write the "
             f"model with one: 'facepipe models export {card.name} FOLDER'"
         )
-    network = GraphNetwork(path, card.input.size, device="cpu" if device == "auto" else device, tried=path == weights)
+    # A face and its mirror image are embedded side by side, each by its share of the cores.
+    threads = max(1, thread_count() // FLIPS[card.embedding.flip].views)
+    device = "cpu" if device == "auto" else device
+    network = GraphNetwork(path, card.input.size, threads, device, tried=path == weights)
     if path != weights and network.metadata.get(WEIGHTS_KEY) != card.weights.sha256:
         raise ModelError(f"{path}: the graph of other weights than those of {card.name}; export the model again")
     _check_dim(network.embedding_dim, card, weights)
