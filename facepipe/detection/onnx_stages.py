@@ -10,7 +10,7 @@ from facepipe.detection.arrays import NumpyArrays
 from facepipe.detection.graphs import onet_graph, pnet_graph, rnet_graph
 from facepipe.detection.stages import A, B, Passes
 from facepipe.engines import open_session
-from facepipe.engines.cores import spread
+from facepipe.engines.cores import map_on_threads
 from facepipe.engines.memory import bound_memory
 from facepipe.threads import thread_count
 from facepipe.weights import detector_weights
@@ -64,4 +64,4 @@ class OnnxStages:
         return [function(argument) for argument in arguments]
 
     def spread(self, function: Callable[[A], B], arguments: Iterable[A]) -> list[B]:
-        return spread(function, arguments)
+        return map_on_threads(function, arguments)

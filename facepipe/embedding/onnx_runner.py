@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from facepipe.engines.cores import spread
+from facepipe.engines.cores import map_on_threads
 from facepipe.errors import DeviceError
 from facepipe.parameters import parameter
 from facepipe.zoo import Model
@@ -36,7 +36,7 @@ class OnnxRunner:
             if self._head is not None:
                 uncertainty[rows] = np.exp(found[1])
 
-        spread(run, (slice(first, first + self.batch_size) for first in range(0, len(crops), self.batch_size)))
+        map_on_threads(run, (slice(first, first + self.batch_size) for first in range(0, len(crops), self.batch_size)))
         return mu, uncertainty
 
     def _normalised(self, crops: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ B = TypeVar("B")
 _thread = threading.local()
 
 
-def spread(function: Callable[[A], B], arguments: Iterable[A]) -> list[B]:
+def map_on_threads(function: Callable[[A], B], arguments: Iterable[A]) -> list[B]:
     """``[function(a) for a in arguments]``, spread over the cores that the process may use.
 
     Called from within such a thread, or for a single argument, it runs in the calling thread.
