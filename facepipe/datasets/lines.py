@@ -8,6 +8,7 @@ an error that names the line and shows its text.
 import codecs
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from facepipe.files import require_regular
 from facepipe.images import EXTENSIONS
 
 _SHOWN = 60
-_ENDS = re.compile(r"\r\n|\r|\n")  # and not what else Python takes for line ends: names may hold it
 _UTF16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
 
 
@@ -67,29 +67,40 @@ def read_text(path: Path, what: str) -> str:
     Raises:
         DatasetError: the file is missing or no text.
     """
-    try:
+    with _errors(path, what):
         require_regular(path)
         data = path.read_bytes()
+        return data.decode(_encoding(data))
+
+
+def _encoding(begin: bytes) -> str:
+    return "utf-16" if begin.startswith(_UTF16) else "utf-8-sig"
+
+
+@contextmanager
+def _errors(path: Path, what: str) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: no such list; {what}") from error
     except OSError as error:
         raise DatasetError(f"{path}: not a readable text file") from error
-    try:
-        return data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path}: not a readable text file; a list is UTF-8 text") from error
 
 
 def each_line(path: Path, what: str) -> Iterator[Line]:
-    """The lines that are not empty, one by one, for lists of millions; arguments and errors as `read_text`."""
-    text = read_text(path, what)
-    first, number = 0, 1
-    for end in _ENDS.finditer(text):
-        if line := text[first : end.start()].strip():
-            yield Line(path, number, line)
-        first, number = end.end(), number + 1
-    if line := text[first:].strip():
-        yield Line(path, number, line)
+    """The lines that are not empty, one by one, so that memory does not grow with the list; arguments and errors as
+    `read_text`."""
+    with _errors(path, what):
+        require_regular(path)
+        with path.open("rb") as file:
+            encoding = _encoding(file.read(2))
+        # Lines end where Python's text files say, not at what else str.splitlines takes for an end: names may hold it.
+        with path.open(encoding=encoding) as file:
+            for number, text in enumerate(file, 1):
+                if line := text.strip():
+                    yield Line(path, number, line)
 
 
 def read_lines(path: Path, what: str) -> list[Line]:

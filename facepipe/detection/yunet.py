@@ -15,6 +15,8 @@ from facepipe.detection.reduce import enlarged, reduced
 from facepipe.detection.settings import DetectorSettings, preset
 from facepipe.engines.opencv_log import quiet_opencv
 from facepipe.errors import ModelError
+from facepipe.graphs import parse_graph
+from facepipe.parameters import parameter
 
 _SMALLEST = 640
 """Faces above some 600 pixels are too large for the network: an image is searched again, smaller by the settings'
@@ -30,7 +32,7 @@ class YuNet:
         settings: None takes the preset ``yunet``. Faces whose longer side is below ``min_face`` are dropped.
 
     Raises:
-        ModelError: the file cannot be read or is no such network.
+        ModelError: the file cannot be read, is no such network or holds weights that are not finite.
     """
 
     def __init__(self, weights: Path, settings: DetectorSettings | None = None) -> None:
@@ -44,6 +46,7 @@ class YuNet:
 
         Raises:
             FacepipeError: an image is not uint8 H×W×3.
+            ModelError: the network gives numbers that are not finite.
         """
         for image in images:
             check_image(image)
@@ -69,6 +72,12 @@ class YuNet:
         rows = self._network.detect(bgr)[1]
         if rows is None:
             return Faces.none()
+        # A comparison with a smallest side would drop them, and with them the face.
+        if not np.isfinite(rows).all():
+            raise ModelError(
+                f"YuNet gives numbers that are not finite by OpenCV {cv2.__version__}: faces would be missed; "
+                f"try another {parameter('detector')}"
+            )
         corner, size = rows[:, :2], rows[:, 2:4]
         # The person's right eye comes first, which is the left one to the viewer; likewise the mouth.
         return Faces(np.concatenate([corner, corner + size], 1), rows[:, 14], rows[:, 4:14].reshape(-1, 5, 2))
@@ -102,8 +111,19 @@ def _load(weights: Path, threshold: float) -> Any:
         data = np.frombuffer(weights.read_bytes(), np.uint8)
     except OSError as error:
         raise ModelError(f"{weights}: cannot read this file ({error.strerror})") from error
+    _require_finite(weights, data.tobytes())
     try:
         with quiet_opencv():
             return cv2.FaceDetectorYN.create("onnx", data, np.zeros(0, np.uint8), (320, 320), threshold, _OVERLAP, 5000)
     except cv2.error as error:
         raise ModelError(f"{weights}: OpenCV {cv2.__version__} cannot load this as YuNet; pull it again") from error
+
+
+def _require_finite(weights: Path, data: bytes) -> None:
+    """Scores that are no numbers cannot be seen later: OpenCV takes them for 0, a place without a face."""
+    try:
+        constants = parse_graph(data).constants.values()
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return  # OpenCV says the same, and better
+    if not all(np.isfinite(one).all() for one in constants if isinstance(one, np.ndarray) and one.dtype.kind == "f"):
+        raise ModelError(f"{weights}: holds weights that are not finite numbers; pull it again")

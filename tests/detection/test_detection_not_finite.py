@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from facepipe.detection import create_detector, preset
+from facepipe.detection.yunet import YuNet
 from facepipe.errors import ModelError
+from facepipe.graphs import graph_bytes, read_graph
 
 
 def spoilt(network, output):
@@ -29,3 +31,40 @@ def test_a_detector_that_gives_no_numbers(astronaut, monkeypatch, engine, name, 
     monkeypatch.setattr(inner._stages, stage, spoilt(getattr(inner._stages, stage), output))
     with pytest.raises(ModelError, match=r"MTCNN gives numbers that are not finite by .*try another device"):
         detector([photo])
+
+
+class Answers:
+    """In the place of OpenCV's detector: a face, with one number that is none."""
+
+    def __init__(self, place, value):
+        self.rows = np.array([[20, 30, 60, 70, *range(30, 40), 0.9]], np.float32)
+        self.rows[0, place] = value
+
+    def setInputSize(self, size):  # noqa: N802
+        pass
+
+    def detect(self, image):
+        return 1, self.rows
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 3, 7, 14])
+def test_yunet_that_gives_no_numbers(yunet_weights, place, value):
+    yunet = YuNet(yunet_weights)
+    yunet._network = Answers(0, 20)
+    assert len(yunet([np.zeros((160, 160, 3), np.uint8)])[0]) == 1
+    yunet._network = Answers(place, value)
+    with pytest.raises(ModelError, match=r"YuNet gives numbers that are not finite by OpenCV .*try another detector"):
+        yunet([np.zeros((160, 160, 3), np.uint8)])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_yunet_of_weights_that_are_no_numbers(yunet_weights, tmp_path, value):
+    """OpenCV takes scores that are none for 0, a place without a face: nobody would notice."""
+    graph = read_graph(yunet_weights)
+    first = next(name for name, one in graph.constants.items() if one.dtype == np.float32 and one.size > 1)
+    graph.constants[first] = graph.constants[first].copy()
+    graph.constants[first].reshape(-1)[0] = value
+    (tmp_path / "net.onnx").write_bytes(graph_bytes(graph))
+    with pytest.raises(ModelError, match=r"net\.onnx: holds weights that are not finite numbers; pull it again"):
+        YuNet(tmp_path / "net.onnx")

@@ -164,6 +164,45 @@ def test_an_evaluation_embeds_at_workers(photos, units_of_four):
     same(at_workers.embeddings(names, "photos"), alone)
 
 
+class DyingCropper:
+    """A cropper whose process is killed over a batch of person1, the first time."""
+
+    def __init__(self, mark: Path, cropper: Cropper) -> None:
+        self.mark, self.cropper = mark, cropper
+
+    def __call__(self, batch):
+        if "person1" in str(batch[0].path) and not self.mark.exists():
+            self.mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.cropper(batch)
+
+    def __getattr__(self, name):
+        return getattr(self.cropper, name)
+
+
+def dying_members(mark):
+    return [(DyingCropper(mark, cropper), embedder) for cropper, embedder in members()]
+
+
+def test_embeddings_are_the_same_though_a_worker_is_killed(photos, tmp_path, units_of_four):
+    files = sorted(photos.rglob("*.*"))
+    told, done, mark = [], [], tmp_path / "killed"
+    alone = join(list(embed_ensemble(files, members())))
+    batches = embed_ensemble_on(OnRay(note=told.append), files, partial(dying_members, mark), "cpu", done.append)
+    same(join(list(batches)), alone)
+    assert mark.exists() and len(told) == 1 and done == [4, 4, 4]
+
+
+def test_an_evaluation_is_the_same_though_a_worker_is_killed(photos, tmp_path, units_of_four):
+    names = [f"person{number % 3}/{number}" for number in range(10)]
+    told, mark = [], tmp_path / "killed"
+    alone = Source((photos,), precision="float32", device="cpu").embeddings(names, "photos")
+    on = OnRay(note=told.append)
+    dying = Source((photos,), precision="float32", device="cpu", on=on, wrap=partial(DyingCropper, mark))
+    same(dying.embeddings(names, "photos"), alone)
+    assert mark.exists() and len(told) == 1
+
+
 def test_preprocessing_writes_the_same_bytes_though_a_worker_is_killed(photos, tmp_path, units_of_four, monkeypatch):
     def run(name, **more):
         out = tmp_path / name

@@ -1,19 +1,22 @@
 """A text file with one image and its label per line, as SphereFace's get_list.m and mxnet's im2rec write."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from facepipe.datasets.lines import Line, image_path, is_image, read_lines, whole, without_headings
+from facepipe.datasets.lines import Line, each_line, image_path, is_image, whole, without_headings
 from facepipe.datasets.samples.find_image import as_written
 from facepipe.datasets.samples.samples import Samples, from_names, size_of
 from facepipe.errors import DatasetError
 from facepipe.images import read_encoded
 
 _LOOKED_AT, _TRIED = 100, 3
+_BLOCK = 1 << 16
 _WANTED = "'IMAGE LABEL'"
 
 
@@ -30,14 +33,13 @@ def open_list(path: str | os.PathLike[str]) -> Samples:
             line and what it holds.
     """
     path = Path(path)
-    lines = [line for line in read_lines(path, "a list has one 'IMAGE LABEL' per line") if line.text[0] != "#"]
-    kept, note = without_headings(lines, [_has_image(line) for line in lines[:2]])
-    form = _form(kept)
-    rows = [form(line) for line in kept]
-    images, names = [image for image, _ in rows], [name for _, name in rows]
+    lines = (line for line in each_line(path, "a list has one 'IMAGE LABEL' per line") if line.text[0] != "#")
+    some = list(islice(lines, _LOOKED_AT))
+    begin, note = without_headings(some, [_has_image(line) for line in some[:2]])
+    form = _form(begin)
+    table, names = _columns(form(line) for line in chain(begin, lines))
     root = path.parent
-    _require_some(root, kept, images)
-    table = pa.array(images, type=pa.large_string())
+    _require_some(root, begin, table[:_TRIED].to_pylist())
 
     def place(index: int) -> Path:
         return as_written(root / table[index].as_py())
@@ -53,10 +55,23 @@ def open_list(path: str | os.PathLike[str]) -> Samples:
     return _in_numeric_order(samples)
 
 
+def _columns(rows: Iterable[tuple[str, str]]) -> tuple[pa.Array, list[str]]:
+    """Images and labels of a list of perhaps millions: of each image the bytes are kept, of each label one object."""
+    parts: list[pa.Array] = []
+    names: list[str] = []
+    known: dict[str, str] = {}
+    rest = iter(rows)
+    while block := list(islice(rest, _BLOCK)):
+        parts.append(pa.array([image for image, _ in block], type=pa.large_string()))
+        names += [known.setdefault(name, name) for _, name in block]
+    return pa.concat_arrays(parts) if parts else pa.array([], type=pa.large_string()), names
+
+
 def _form(lines: Sequence[Line]) -> Callable[[Line], tuple[str, str]]:
-    """How the lines of a list are read: by folders where all of the first ones are nothing but paths."""
-    some = lines[:_LOOKED_AT]
-    bare = [is_image(line.text) and "/" in image_path(line.text) and len(line.words(commas=True)) == 1 for line in some]
+    """How a list is read of which these are the first lines: by folders where all of them are nothing but paths."""
+    bare = [
+        is_image(line.text) and "/" in image_path(line.text) and len(line.words(commas=True)) == 1 for line in lines
+    ]
     return _by_folder if bare and all(bare) else _labelled
 
 
@@ -126,4 +141,4 @@ def _in_numeric_order(samples: Samples) -> Samples:
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     names = [samples.identities[index] for index in order]
-    return Samples(samples.where, place[samples.labels], names, samples.read, samples.key, samples.notes)
+    return replace(samples, labels=place[samples.labels], identities=names)

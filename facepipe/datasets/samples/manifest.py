@@ -41,12 +41,19 @@ def open_manifest(path: str | os.PathLike[str]) -> Samples:
 
     return from_names(
         str(path),
-        names.to_pylist(),
+        _shared(names),
         read,
         lambda index: str(root / files[index].as_py()),
         notes,
         lambda index: size_of(root / files[index].as_py()),
     )
+
+
+def _shared(names: pa.Array) -> list[str]:
+    """The names, each of them one object however often it occurs: manifests have millions of rows."""
+    encoded = names.dictionary_encode()
+    known = encoded.dictionary.to_pylist()
+    return [known[index] for index in encoded.indices.to_pylist()]
 
 
 def _read(path: Path) -> pa.Table:
