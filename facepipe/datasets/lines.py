@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 
 from facepipe.errors import DatasetError
@@ -94,11 +95,10 @@ def each_line(path: Path, what: str) -> Iterator[Line]:
     `read_text`."""
     with _errors(path, what):
         require_regular(path)
-        with path.open("rb") as file:
-            encoding = _encoding(file.read(2))
-        # Lines end where Python's text files say, not at what else str.splitlines takes for an end: names may hold it.
-        with path.open(encoding=encoding) as file:
-            for number, text in enumerate(file, 1):
+        # Opened once, since a shell's pipe gives its bytes once. Lines end where Python's text files say, not at what
+        # else str.splitlines takes for an end: names may hold it.
+        with path.open("rb") as file, TextIOWrapper(file, _encoding(file.peek(2))) as lines:
+            for number, text in enumerate(lines, 1):
                 if line := text.strip():
                     yield Line(path, number, line)
 

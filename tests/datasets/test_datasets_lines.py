@@ -1,6 +1,9 @@
 """Lists as people have them: whatever a program or a person does to their form, they mean the same."""
 
+import os
 import random
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from lfw_longhand import PAIRS_FILE
 
 from facepipe.datasets import open_samples
 from facepipe.datasets.columns import read_columns
-from facepipe.datasets.lines import image_path, read_lines, whole
+from facepipe.datasets.lines import each_line, image_path, read_lines, whole
 from facepipe.datasets.pairs.any_pairs import form_of, read_pairs
 from facepipe.datasets.pairs.cfp import cfp_images, read_cfp_pairs
 from facepipe.datasets.pairs.csv import read_pairs_csv
@@ -166,6 +169,39 @@ def test_lines_know_their_number(tmp_path):
     assert [(line.number, line.text) for line in read_lines(tmp_path / "a.txt", "")] == [(2, "one"), (4, "two\u2028x")]
 
 
+def peak(do):
+    """Bytes that Python holds at most while it does it."""
+    tracemalloc.start()
+    try:
+        do()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_list_is_not_held(tmp_path):
+    for end, encoding in (("\n", "utf-8"), ("\r\n", "utf-16")):
+        (tmp_path / "a.txt").write_bytes((f"some/folder/image.jpg 17{end}" * 100_000).encode(encoding))
+        assert peak(lambda: sum(1 for _ in each_line(tmp_path / "a.txt", ""))) < 300_000
+
+
+def test_a_long_list_of_images_costs_little_more_than_their_names(images):
+    """2.4 MB of names; the objects of each line and of each word would be 40 MB."""
+    (images / "list.txt").write_text("p/1.png 17\n" + "".join(f"p/image{n:09d}.png 17\n" for n in range(100_000)))
+    assert peak(lambda: open_samples([images / "list.txt"])) < 25_000_000
+
+
+def test_a_shells_pipe_is_a_list(tmp_path):
+    reading, writing = os.pipe()
+    with open(writing, "w") as file:
+        file.write(CSV)
+    (tmp_path / "plain.txt").write_text(CSV)
+    try:
+        assert told(read_pairs_csv(Path(f"/dev/fd/{reading}"))) == told(read_pairs_csv(tmp_path / "plain.txt"))
+    finally:
+        os.close(reading)
+
+
 @pytest.fixture
 def images(tmp_path):
     for name in ("p/1.png", "p/2.png", "q/1.png", "x y/1.png"):
@@ -192,6 +228,7 @@ def test_training_lists(images, form):
     samples = open_samples([images / "list.txt"])
     assert list(samples.identities) == ["ann", "bob"] and samples.labels.tolist() == [0, 0, 1]
     assert all(samples.read(index) for index in range(3))
+    assert [samples.size(index) for index in range(3)] == [len(samples.read(index)) for index in range(3)]
     assert bool(samples.notes) == form.startswith("headings")
 
 

@@ -61,6 +61,7 @@ def test_list_files(tmp_path, text, identities, labels):
     samples = open_samples([tmp_path / "list.txt"])
     assert (list(samples.identities), samples.labels.tolist()) == (identities, labels)
     assert (read_rgb(samples.read(0)) == crop(0, 0)).all()
+    assert samples.size(0) == len(samples.read(0))
 
 
 @pytest.mark.parametrize(
