@@ -1,15 +1,17 @@
 """Does memory grow with the data? Peak of the whole process tree, for growing sets.
 
-    python benchmarks/memory.py [--only preprocess] [--largest 100000]
+    python benchmarks/memory.py [--only preprocess] [--largest 100000] [--clip FILM --people DIR]
 
 Sets are made of noise in mixed sizes (24 to 320 pixels, every hundredth a photo of 3 megapixels), crops of noise,
-pairs, stores and galleries of random numbers, a video of grey frames. Prints a line of JSON for each command and size:
+pairs, stores and galleries of random numbers, a video of grey frames, or of a clip again and again. Lists that only
+training and protocols read are read by the function that these call. Prints a line of JSON for each command and size:
 ``items``, ``seconds``, ``peak_mb`` and ``baseline_mb``, the peak of the same command on the smallest set.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,9 +25,13 @@ import numpy as np
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.embedding.embeddings_file import save_embeddings
 from facepipe.identification import Gallery, save_gallery
+from facepipe.preprocess.manifest import write_manifest
 from facepipe.zoo import load
 
 DIM = 128
+CLIP: Path | None = None
+PEOPLE: Path | None = None
+EVERY = 25
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -88,21 +94,73 @@ def people(folder: Path, count: int) -> Path:
     return folder / "gallery.parquet"
 
 
+def image_list(folder: Path, count: int) -> Path:
+    """``IMAGE LABEL``, twenty images a person; only the first image is there."""
+    (folder / "0").mkdir(parents=True)
+    cv2.imwrite(str(folder / "0" / "0.png"), np.zeros((112, 96, 3), np.uint8))
+    with (folder / "list.txt").open("w") as file:
+        file.writelines(f"{number // 20}/{number}.png {number // 20}\n" for number in range(count))
+    return folder / "list.txt"
+
+
+def manifest(folder: Path, count: int) -> Path:
+    """As of `preprocess`: a face and a crop a row, twenty rows a person."""
+    row = {
+        "height": 250, "width": 250, "faces": 1, "boxes": [[70.0, 60.0, 180.0, 200.0]],
+        "landmarks": [[[100.0, 110.0]] * 5], "scores": [0.99], "search": "plain", "chosen": [0], "status": "ok",
+        "reason": "", "remarks": [],
+    }  # fmt: skip
+    names = ((str(number // 20), f"{number // 20}/{number}.jpg") for number in range(count))
+    folder.mkdir(parents=True)
+    rows = (row | {"path": name, "identity": person, "crops": [name]} for person, name in names)
+    write_manifest(folder / "manifest.parquet", rows, {"template": "112x112"})
+    return folder
+
+
+def ijb_lists(folder: Path, count: int) -> Path:
+    """The list of faces of IJB-C with a tenth as many faces as pairs, five a template, and that of ``count`` pairs."""
+    meta = folder / "IJBC" / "meta"
+    meta.mkdir(parents=True)
+    faces = count // 10
+    templates = faces // 5
+    with (meta / "ijbc_face_tid_mid.txt").open("w") as file:
+        file.writelines(f"{number + 1}.jpg {number // 5 + 1} {number}\n" for number in range(faces))
+    points = " ".join(["50.125"] * 10)
+    with (meta / "ijbc_name_5pts_score.txt").open("w") as file:
+        file.writelines(f"{number + 1}.jpg {points} 0.998\n" for number in range(faces))
+    left, right = np.random.default_rng(0).integers(1, templates + 1, (2, count)).tolist()
+    with (meta / "ijbc_template_pair_label.txt").open("w") as file:
+        file.writelines(f"{a} {b} {int(a == b)}\n" for a, b in zip(left, right, strict=True))
+    return folder
+
+
 def film(folder: Path, frames: int) -> Path:
     folder.mkdir(parents=True)
-    writer = cv2.VideoWriter(str(folder / "film.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 25, (160, 120))
+    clip = _clip(CLIP) if CLIP else [np.full((120, 160, 3), number, np.uint8) for number in range(256)]
+    size = clip[0].shape[1::-1]
+    writer = cv2.VideoWriter(str(folder / "film.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 25, size)
     for number in range(frames):
-        writer.write(np.full((120, 160, 3), number % 256, np.uint8))
+        writer.write(clip[number % len(clip)])
     writer.release()
     return folder / "film.mp4"
+
+
+def _clip(path: Path) -> list[np.ndarray]:
+    reader, frames = cv2.VideoCapture(str(path)), []
+    while True:
+        there, frame = reader.read()
+        if not there:
+            return frames
+        frames.append(frame)
 
 
 def peak_of(words: list[str], folder: Path) -> tuple[float, float]:
     """Seconds, and the largest sum of resident memory of the command and all its children, in MB."""
     begin = time.monotonic()
     log = folder / "log.txt"
+    begin_with = [] if words[0] == "-c" else ["-m", "facepipe"]
     with log.open("w") as out:
-        process = subprocess.Popen([sys.executable, "-m", "facepipe", *words], cwd=folder, stdout=out, stderr=out)
+        process = subprocess.Popen([sys.executable, *begin_with, *words], cwd=folder, stdout=out, stderr=out)
     peak = 0
     while process.poll() is None:
         peak = max(peak, sum(resident(number) for number in family(process.pid)))
@@ -136,6 +194,14 @@ def _preprocess(folder: Path, count: int) -> tuple[list[str], int]:
     return ["preprocess", str(tree(folder / "raw", count)), "crops"], count
 
 
+def _again(folder: Path, count: int) -> tuple[list[str], int]:
+    """The second run after one image came."""
+    words, _ = _crops(folder, count)
+    subprocess.run([sys.executable, "-m", "facepipe", *words], cwd=folder, check=True, capture_output=True)
+    shutil.copy(folder / "raw" / "000000" / "0.jpg", folder / "raw" / "000000" / "new.jpg")
+    return words, count
+
+
 def _embed(folder: Path, count: int) -> tuple[list[str], int]:
     return ["embed", str(tree(folder / "raw", count)), "-o", "faces.parquet", "--on-miss", "centre"], count
 
@@ -164,29 +230,60 @@ def _gallery(folder: Path, count: int) -> tuple[list[str], int]:
 def _video(folder: Path, count: int) -> tuple[list[str], int]:
     from skimage.data import astronaut
 
-    (folder / "people" / "ann").mkdir(parents=True)
-    cv2.imwrite(str(folder / "people" / "ann" / "1.png"), np.asarray(astronaut())[..., ::-1])
-    words = [sys.executable, "-m", "facepipe", "gallery", "build", "people", "gallery.parquet"]
+    people = PEOPLE or folder / "people"
+    if not PEOPLE:
+        (people / "ann").mkdir(parents=True)
+        cv2.imwrite(str(people / "ann" / "1.png"), np.asarray(astronaut())[..., ::-1])
+    words = [sys.executable, "-m", "facepipe", "gallery", "build", str(people), "gallery.parquet"]
     subprocess.run(words, cwd=folder, check=True, capture_output=True)
-    return ["identify", "gallery.parquet", str(film(folder / "film", count)), "--every", "25", "--json"], count
+    every = ["--every", str(EVERY), "--json"]
+    return ["identify", str(film(folder / "film", count)), "gallery.parquet", *every], count
+
+
+def _image_list(folder: Path, count: int) -> tuple[list[str], int]:
+    read = "from facepipe.datasets import open_samples; open_samples([sys.argv[1]])"
+    return ["-c", f"import sys; {read}", str(image_list(folder / "set", count))], count
+
+
+def _manifest(folder: Path, count: int) -> tuple[list[str], int]:
+    read = "from facepipe.datasets import open_samples; open_samples([sys.argv[1]])"
+    return ["-c", f"import sys; {read}", str(manifest(folder / "set", count))], count
+
+
+def _ijb(folder: Path, count: int) -> tuple[list[str], int]:
+    read = (
+        "import sys; from pathlib import Path; import numpy as np; from facepipe.datasets.templates import ijb; "
+        "lists = ijb.find_ijb(Path(sys.argv[1]), 'C'); faces = ijb.read_faces(lists); "
+        "ijb.read_template_pairs(lists.pairs, np.unique(faces.template))"
+    )
+    return ["-c", read, str(ijb_lists(folder / "set", count))], count
 
 
 CASES: dict[str, tuple[Make, list[int]]] = {
-    "preprocess": (_preprocess, [1_000, 4_000, 16_000]),
+    "preprocess": (_preprocess, [1_000, 10_000, 30_000]),
     "preprocess --already-aligned": (_crops, [1_000, 10_000, 100_000]),
+    "preprocess --already-aligned again": (_again, [1_000, 10_000, 100_000]),
     "embed": (_embed, [1_000, 10_000]),
     "eval pairs": (_pairs, [20_000, 200_000, 2_000_000]),
     "search": (_search, [10_000, 100_000, 1_000_000]),
     "identify a photo": (_gallery, [10_000, 100_000, 1_000_000]),
     "identify a film": (_video, [1_500, 15_000, 90_000]),
+    "a list of images": (_image_list, [20_000, 200_000, 2_000_000]),
+    "a manifest": (_manifest, [20_000, 200_000, 2_000_000]),
+    "lists of IJB-C": (_ijb, [20_000, 200_000, 2_000_000, 20_000_000]),
 }
 
 
 def main() -> None:
+    global CLIP, PEOPLE, EVERY
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--only", choices=CASES)
     options.add_argument("--largest", type=int, default=2_000_000)
+    options.add_argument("--clip", type=Path, help="a film that is repeated, in place of grey frames")
+    options.add_argument("--people", type=Path, help="a folder for the gallery of who is in the clip")
+    options.add_argument("--every", type=int, default=EVERY, help="frames of a film from one search to the next")
     given = options.parse_args()
+    CLIP, PEOPLE, EVERY = given.clip and given.clip.resolve(), given.people and given.people.resolve(), given.every
     for name, (make, sizes) in CASES.items():
         if given.only not in (None, name):
             continue

@@ -8,7 +8,7 @@ from pathlib import Path
 _BLOCK = 1 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Mark:
     """What tells one state of a file from another.
 

@@ -84,14 +84,21 @@ class Journal:
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The records of all closed units and of what is done of the next, in order."""
+        for _, record in self.placed_records():
+            yield record
+
+    def placed_records(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """`records`, each behind the position at which its line begins."""
         _, end, _ = self._closed()
         if end == 0:
             return
+        at = 0
         with self.path.open("rb") as file:
-            while file.tell() < end:
-                record = json.loads(file.readline())
-                if "closed" not in record and "part" not in record:
-                    yield record
+            while at < end:
+                line = file.readline()
+                if line not in (_CLOSED, _PART):
+                    yield at, json.loads(line)
+                at += len(line)
 
     def closed(self) -> int:
         """Number of closed units."""

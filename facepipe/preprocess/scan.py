@@ -16,7 +16,7 @@ from facepipe.images import Place, StoredPhoto, each_page, file_of, is_collectio
 _UNKNOWN = Mark(-1, -1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Listed:
     """An image of the list.
 

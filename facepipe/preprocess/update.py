@@ -2,12 +2,12 @@
 
 import filecmp
 import json
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from facepipe.errors import DatasetError
 from facepipe.files import Changes, Mark, compare_marks, replacing
@@ -41,19 +41,56 @@ class Records:
 
     def kept_records(self) -> Iterator[dict[str, Any]]:
         """Records of images that need not be done."""
-        if self.kept.exists():
-            with self.kept.open(encoding="ascii") as file:
-                yield from map(json.loads, file)
+        for _, record in self._placed():
+            yield record
 
     def all_records(self, journal: Journal) -> Iterator[dict[str, Any]]:
         """One record of each image, in the order of the list."""
         if not self.kept.exists():
             yield from journal.records()
             return
-        records = {record["path"]: record for record in chain(self.kept_records(), journal.records())}
-        for image in read_listing(self.images):
-            if image.path in records:
-                yield records[image.path]
+        with self.records_by_path(journal) as records:
+            for image in read_listing(self.images):
+                if image.path in records:
+                    yield records[image.path]
+
+    @contextmanager
+    def records_by_path(self, journal: Journal) -> "Iterator[Mapping[str, dict[str, Any]]]":
+        """Path of an image → its record, which is read when it is asked for: all would take gigabytes."""
+        with ExitStack() as opened:
+            files = [opened.enter_context(path.open("rb")) for path in (self.kept, journal.path) if path.exists()]
+            places = {record["path"]: (0, at) for at, record in self._placed()}
+            places |= {record["path"]: (len(files) - 1, at) for at, record in journal.placed_records()}
+            yield _RecordsByPath(files, places)
+
+    def _placed(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        if not self.kept.exists():
+            return
+        at = 0
+        with self.kept.open("rb") as file:
+            for line in file:
+                yield at, json.loads(line)
+                at += len(line)
+
+
+class _RecordsByPath(Mapping[str, dict[str, Any]]):
+    def __init__(self, files: Sequence[BinaryIO], places: Mapping[str, tuple[int, int]]) -> None:
+        self._files, self._places = files, places
+
+    def __getitem__(self, path: str) -> dict[str, Any]:
+        number, at = self._places[path]
+        self._files[number].seek(at)
+        record: dict[str, Any] = json.loads(self._files[number].readline())
+        return record
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._places  # without reading it
 
 
 def update(
@@ -79,7 +116,10 @@ def update(
         return NOTHING
     listed = {image.path: image for image in read_listing(records.images)}
     now = {image.path: image for image in read_listing(now_file)}
-    done = {record["path"]: record for record in chain(records.kept_records(), journal.records())}
+    done = {
+        record["path"]: Mark(*record["mark"]) if "mark" in record else None
+        for record in chain(records.kept_records(), journal.records())
+    }
     changes = _changes(root, listed, now, done, verify)
     if not may:
         now_file.unlink()
@@ -89,14 +129,14 @@ def update(
                 f"{parameter('frozen', True)}, or start all of it over with {parameter('overwrite', True)}"
             )
         return NOTHING
-    stay = [path for path in (*changes.same, *changes.touched) if path in done]
-    kept = {path: done[path] for path in stay}
-    for path in done.keys() - kept.keys():
-        _remove_crops(out, done[path])
-    with replacing(records.kept) as temporary, temporary.open("w", encoding="ascii") as file:
-        for path in now:
-            if path in kept:
-                file.write(json.dumps(_with_mark(kept[path], now[path].mark)) + "\n")
+    kept = {path for path in (*changes.same, *changes.touched) if path in done}
+    with replacing(records.kept) as temporary, records.records_by_path(journal) as then:
+        for path in done.keys() - kept:
+            _remove_crops(out, then[path])
+        with temporary.open("w", encoding="ascii") as file:
+            for path in now:
+                if path in kept:
+                    file.write(json.dumps(_with_mark(then[path], now[path].mark)) + "\n")
     journal.restart()
     with replacing(records.todo) as temporary, temporary.open("w", encoding="ascii") as file:
         for image in now.values():
@@ -107,10 +147,10 @@ def update(
 
 
 def _changes(
-    root: Path, listed: dict[str, Listed], now: dict[str, Listed], done: dict[str, dict[str, Any]], verify: bool
+    root: Path, listed: dict[str, Listed], now: dict[str, Listed], done: Mapping[str, Mark | None], verify: bool
 ) -> Changes:
     then = {path: image.mark for path, image in listed.items()}
-    then |= {path: Mark(*record["mark"]) for path, record in done.items() if "mark" in record}
+    then |= {path: mark for path, mark in done.items() if mark is not None}
     # Older versions kept no marks: what they listed is taken as unchanged.
     then = {path: now[path].mark if mark.size < 0 and path in now else mark for path, mark in then.items()}
     marks = {path: image.mark for path, image in now.items()}
