@@ -225,3 +225,16 @@ def test_fingerprint_tells_other_data(tmp_path):
     samples = sized(tmp_path, [2, 2, 2])
     others = take(samples, np.arange(5)), join_samples([samples, samples])
     assert len({fingerprint(data) for data in (samples, *others)}) == 3
+
+
+def test_an_unlabelled_folder_comes_in_the_order_of_its_paths(tmp_path):
+    """By parts, in which a folder stands before one whose name goes on: what a run that goes on relies on."""
+    names = ["a/2.png", "a/1.png", "a-b/1.png", "a b/1.png", "a/c/1.png", "a.png", "é/1.png"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(encoded(crop(0, 0)))
+    samples = open_unlabelled([tmp_path])
+    found = [samples.key(index) for index in range(len(samples))]
+    assert found == [str(path) for path in sorted(tmp_path / name for name in names)]
+    assert found != sorted(found)
+    assert samples.size(0) == len(samples.read(0))

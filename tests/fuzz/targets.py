@@ -350,6 +350,128 @@ def _open_store(path: Path) -> Any:
     return top_k(np.ones((1, 8), np.float32), store.vectors, 3)
 
 
+def _film(name: str, code: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        import cv2
+
+        writer = cv2.VideoWriter(str(folder / name), cv2.VideoWriter_fourcc(*code), 10, (64, 48))
+        for number in range(8):
+            writer.write(np.roll(np.tile(PIXELS, (2, 4, 1))[:, :64], 5 * number, 1))
+        writer.release()
+        return folder / name
+
+    return make
+
+
+def _read_film(path: Path) -> Any:
+    from facepipe.identification.video import Video
+
+    return sum(1 for _ in Video(str(path)).frames())
+
+
+def _image_list(folder: Path) -> Path:
+    for number in range(4):
+        (folder / f"{number}.png").write_bytes(_png(number))
+    (folder / "list.txt").write_text("".join(f"{number}.png\t{number // 2}\n" for number in range(4)))
+    return folder / "list.txt"
+
+
+def _open_samples(path: Path) -> Any:
+    from facepipe.datasets import open_samples
+
+    return open_samples([path])
+
+
+def _two_lines(folder: Path) -> Path:
+    (folder / "pairs.txt").write_text("A_1.jpg 1\nA_2.jpg 1\nA_1.jpg 0\nB_1.jpg 0\n")
+    return folder / "pairs.txt"
+
+
+def _read_any_pairs(path: Path) -> Any:
+    from facepipe.datasets.pairs.any_pairs import read_pairs
+
+    return read_pairs(path)
+
+
+def _ijb(folder: Path) -> Path:
+    meta = folder / "IJBC" / "meta"
+    meta.mkdir(parents=True)
+    (meta / "ijbc_face_tid_mid.txt").write_text("".join(f"{n}.jpg {n // 2 + 1} {n}\n" for n in range(8)))
+    points = " ".join(f"{number}.5" for number in range(10))
+    (meta / "ijbc_name_5pts_score.txt").write_text("".join(f"{n}.jpg {points} 0.9\n" for n in range(8)))
+    (meta / "ijbc_template_pair_label.txt").write_text("1 2 0\n1 1 1\n3 4 0\n")
+    (meta / "ijbc_1N_probe_mixed.csv").write_text("TEMPLATE_ID,SUBJECT_ID\n1,1\n2,1\n3,2\n")
+    return meta
+
+
+def _read_ijb(path: Path) -> Any:
+    from facepipe.datasets.templates import ijb
+
+    lists = ijb.find_ijb(path.parents[2], "C")
+    faces = ijb.read_faces(lists)
+    return ijb.read_template_pairs(lists.pairs, np.unique(faces.template)), ijb.read_enrolment(lists.probes)
+
+
+def _ijba(folder: Path) -> Path:
+    head = "TEMPLATE_ID,SUBJECT_ID,FILE,MEDIA_ID,FACE_X,FACE_Y,FACE_WIDTH,FACE_HEIGHT\n"
+    rows = (f"{n // 2},{n // 4},img/{n}.jpg,{n},1.5,2.5,30,40\n" for n in range(8))
+    (folder / "verify_metadata_1.csv").write_text(head + "".join(rows))
+    (folder / "verify_comparisons_1.csv").write_text("0,1\n2,3\n0,3\n")
+    return folder / "verify_metadata_1.csv"
+
+
+def _read_ijba(path: Path) -> Any:
+    from facepipe.datasets.templates.ijba import read_verify_split
+
+    return read_verify_split(1, path.parent)
+
+
+def _feature(folder: Path) -> Path:
+    from facepipe.datasets.templates.megaface_features import write_feature
+
+    write_feature(folder / "a.jpg_x.bin", np.arange(16))
+    return folder / "a.jpg_x.bin"
+
+
+def _read_feature(path: Path) -> Any:
+    from facepipe.datasets.templates.megaface_features import read_feature
+
+    return read_feature(path)
+
+
+def _megaface_list(folder: Path) -> Path:
+    (folder / "list.json").write_text(json.dumps({"id": ["1", "2"], "path": ["a/1.jpg", "b/2.jpg"]}))
+    return folder / "list.json"
+
+
+def _read_megaface_list(path: Path) -> Any:
+    from facepipe.datasets.templates.megaface_features import read_list
+
+    return read_list(path)
+
+
+def _photo_table(folder: Path) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    images = [{"bytes": _png(number), "path": f"{number}.png"} for number in range(4)]
+    pq.write_table(pa.table({"image": images, "identity": ["a", "a", "b", "b"]}), folder / "photos.parquet")
+    return folder / "photos.parquet"
+
+
+def _read_photo_table(path: Path) -> Any:
+    from facepipe.datasets.photos import list_collection
+    from facepipe.errors import ImageError
+    from facepipe.files import PassedOver
+    from facepipe.images import read_image
+
+    for photo in list_collection(path, PassedOver()):
+        try:
+            read_image(photo)
+        except ImageError:  # of one of many: it is left out
+            continue
+
+
 TARGETS = {
     "JPEG": _image("JPEG"), "grey JPEG": _image("JPEG", "L"), "CMYK JPEG": _image("JPEG", "CMYK"),
     "progressive JPEG": _image("JPEG", progressive=True), "PNG": _image("PNG"), "PNG with alpha": _image("PNG", "RGBA"),
@@ -365,5 +487,15 @@ TARGETS = {
     "rec": Target(_rec, _read_all), "rec index": Target(_index, _read_all), "shard": Target(_shard, _read_all),
     "mat": Target(_mat, _read_mat), "LFW pairs": Target(_pairs, _read_pairs),
     "CSV pairs": Target(_pairs_csv, _read_pairs_csv),
+    "CALFW pairs": Target(_two_lines, _read_any_pairs), "image list": Target(_image_list, _open_samples),
+    "faces of IJB-C": Target(lambda folder: _ijb(folder) / "ijbc_face_tid_mid.txt", _read_ijb),
+    "landmarks of IJB-C": Target(lambda folder: _ijb(folder) / "ijbc_name_5pts_score.txt", _read_ijb),
+    "pairs of IJB-C": Target(lambda folder: _ijb(folder) / "ijbc_template_pair_label.txt", _read_ijb),
+    "probes of IJB-C": Target(lambda folder: _ijb(folder) / "ijbc_1N_probe_mixed.csv", _read_ijb),
+    "list of IJB-A": Target(_ijba, _read_ijba), "MegaFace feature": Target(_feature, _read_feature),
+    "MegaFace list": Target(_megaface_list, _read_megaface_list),
+    "table of photos": Target(_photo_table, _read_photo_table),
+    "MPEG-4 film": Target(_film("film.mp4", "mp4v"), _read_film),
+    "AVI film": Target(_film("film.avi", "MJPG"), _read_film),
     "ONNX": Target(_onnx, _run_onnx), "result": Target(_result, _read_result), "store": Target(_store, _open_store),
 }  # fmt: skip

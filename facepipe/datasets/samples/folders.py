@@ -1,11 +1,10 @@
 """A folder with one subfolder of images for each identity: ROOT/IDENTITY/*.jpg."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import pyarrow as pa
-
+from facepipe.datasets.samples.path_table import PathTable
 from facepipe.datasets.samples.samples import Samples, from_names, size_of
 from facepipe.errors import DatasetError, ImageError
 from facepipe.files import SYSTEM_FOLDERS, Layout, PassedOver
@@ -26,27 +25,27 @@ def open_folders(root: str | os.PathLike[str], identity_depth: int = 1) -> Sampl
     root = Path(root)
     passed = PassedOver()
     names: list[str] = []
-    files: list[str] = []
+    known: dict[str, str] = {}
     strays = 0
     layout = Layout(identity_depth)
-    try:
+
+    def labelled() -> Iterator[str]:
+        nonlocal strays
         for path in list_images(root, passed=passed):
             owner = layout.identity(path.relative_to(root))
             if owner:
-                names.append(owner)
-                files.append(str(path))
+                names.append(known.setdefault(owner, owner))  # one object for all images of a person
+                yield str(path)
             else:
                 strays += 1
+
+    try:
+        files = PathTable(labelled())
     except ImageError as error:
         raise DatasetError(str(error)) from error
-    if not files:
+    if not len(files):
         deep = "" if identity_depth == 1 else f" {identity_depth} deep"
         raise DatasetError(f"{root}: no folder with images{deep} in it; it should hold one for each identity")
-    table = pa.array([os.fsencode(name) for name in files], type=pa.large_binary())
-
-    def path_of(index: int) -> Path:
-        return Path(os.fsdecode(table[index].as_py()))
-
     empty = _empty(root, set(names)) if identity_depth == 1 else []
     notes = _notes(root, empty, strays, passed)
     remark = layout.remark()
@@ -54,10 +53,10 @@ def open_folders(root: str | os.PathLike[str], identity_depth: int = 1) -> Sampl
     return from_names(
         str(root),
         names,
-        lambda i: read_encoded(path_of(i)),
-        lambda i: str(path_of(i)),
+        lambda i: read_encoded(files[i]),
+        lambda i: str(files[i]),
         notes,
-        lambda i: size_of(path_of(i)),
+        lambda i: size_of(files[i]),
     )
 
 

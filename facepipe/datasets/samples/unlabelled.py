@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from facepipe.datasets.samples.opening import shards_and_others
+from facepipe.datasets.samples.path_table import PathTable
 from facepipe.datasets.samples.samples import NOBODY, Samples, after_each_other, size_of
 from facepipe.datasets.samples.shards import open_shards
 from facepipe.errors import DatasetError, ImageError
@@ -39,10 +40,12 @@ def _open_folder(path: Path) -> Samples:
         )
     try:
         passed = PassedOver()
-        files = sorted(list_images(path, passed=passed))
+        # As paths are sorted, part by part, without as many objects.
+        keys = sorted(str(file).replace(os.sep, "\0") for file in list_images(path, passed=passed))
+        files = PathTable(key.replace("\0", os.sep) for key in keys)
     except ImageError as error:
         raise DatasetError(str(error)) from error
-    if not files:
+    if not len(files):
         raise DatasetError(f"{path}: no image in it; check the path")
     labels = np.full(len(files), NOBODY, dtype=np.int64)
     notes = (f"{path}: {passed.line()}",) if passed else ()
