@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from cli_run import run, tiny_model
 from test_cli_troubles import COMMANDS
+from verification_folders import write_pairs
 
 from facepipe.embedding import load_embeddings
 from facepipe.images import reading, write_rgb
@@ -84,6 +85,22 @@ def test_distractors_that_went_are_too_few(changing, tmp_path):
     words = ["-m", changing.parent / "tiny", "--already-aligned", "--size", 12]
     ended = run("eval", "megaface", tmp_path / "probes", changing, *words)
     assert ended.code == 2 and "distractors, fewer than the 12 asked for" in ended.err
+
+
+@pytest.mark.parametrize("on_miss", ["centre", "skip"])
+def test_an_evaluation_tells_what_went(changing, tmp_path, on_miss):
+    """Without an image there is no such figure, unless pairs may be left out."""
+    pairs = write_pairs(tmp_path / "pairs.csv", PEOPLE)
+    words = ["--already-aligned", "-m", changing.parent / "tiny", "--on-miss", on_miss, "--json"]
+    ended = run("eval", "pairs", changing, "--pairs", pairs, *words)
+    if on_miss == "skip":
+        told = ended.json
+        assert told["unreadable"] in (2, 3) and "p2/" in told["why_unreadable"]
+        assert told["pairs"] + told["skipped_pairs"] == 8 * PEOPLE and told["skipped_pairs"] >= 8
+    else:
+        assert ended.code == 2 and ended.out == "", ended
+        (line,) = [line for line in ended.err.splitlines() if line.startswith("facepipe: ")]
+        assert "p2/" in line
 
 
 def rows(path):
