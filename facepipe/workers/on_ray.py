@@ -160,13 +160,16 @@ class _Worker:
             os.chdir(folder)
         self._threads = threads
         self._work: Callable[[Any], Any] | None = None
+        self._replaced = False
 
-    def run(self, recipe: list[Any], unit: Any) -> tuple[int, Any]:
-        """The number of this process, and the result."""
+    def run(self, recipe: list[Any], unit: Any) -> tuple[int, bool, Any]:
+        """The number of this process, whether it stands in for one that died, and the result."""
         if self._work is None:
-            self._work = _import_ray().get(recipe[0])()
+            ray = _import_ray()
+            self._replaced = bool(ray.get_runtime_context().was_current_actor_reconstructed)
+            self._work = ray.get(recipe[0])()
             _use_threads(self._threads)
-        return os.getpid(), self._work(unit)
+        return os.getpid(), self._replaced, self._work(unit)
 
 
 def _use_threads(count: int) -> None:
@@ -201,16 +204,16 @@ def _in_order(
         for future in ray.wait(list(at), num_returns=1)[0]:
             number, worker, called = at.pop(future)
             load[worker] -= 1
-            process, done[number] = _result(ray, future, called)
-            lives.see(worker, process)
+            process, replaced, done[number] = _result(ray, future, called)
+            lives.see(worker, process, replaced)
         while delivered in done:
             yield done.pop(delivered)
             delivered += 1
 
 
-def _result(ray: Any, future: Any, called: str) -> tuple[int, Any]:
+def _result(ray: Any, future: Any, called: str) -> tuple[int, bool, Any]:
     try:
-        process, result = ray.get(future)
+        process, replaced, result = ray.get(future)
     except ray.exceptions.RayTaskError as error:
         cause = error.cause
         if isinstance(cause, FacepipeError | OSError):
@@ -222,7 +225,7 @@ def _result(ray: Any, future: Any, called: str) -> tuple[int, Any]:
             f"fault in a library?); "
             f"leave the image out, or give each worker more memory with a smaller {parameter('workers')}"
         ) from error
-    return int(process), result
+    return int(process), bool(replaced), result
 
 
 class _Lives:
@@ -232,9 +235,10 @@ class _Lives:
         self._note = note
         self._processes: dict[int, int] = {}
 
-    def see(self, worker: int, process: int) -> None:
-        """Tell of a worker that is another process than before."""
-        before = self._processes.get(worker, process)
+    def see(self, worker: int, process: int, replaced: bool) -> None:
+        """Tell of a worker that is another process than before, or stands in for one that died over its first unit."""
+        before = self._processes.get(worker)
         self._processes[worker] = process
-        if before != process:
-            self._note(f"worker {worker + 1} died (process {before}) and was replaced; its images were done again")
+        if before != process and (before is not None or replaced):
+            which = "" if before is None else f" (process {before})"
+            self._note(f"worker {worker + 1} died{which} and was replaced; its images were done again")

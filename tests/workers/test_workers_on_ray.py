@@ -72,9 +72,10 @@ def test_results_come_in_order_from_workers_that_load_once_and_units_are_taken_a
     assert len(list(tmp_path.glob("loaded-*"))) == 2
 
 
-def test_a_killed_worker_changes_nothing_and_is_told(tmp_path):
+@pytest.mark.parametrize("unit", [1, 5])  # the first one of a worker, and a later one
+def test_a_killed_worker_changes_nothing_and_is_told(tmp_path, unit):
     told = []
-    results = OnRay(workers=2, note=told.append).map(Doubling(tmp_path, kills=5), range(1, 12), "cpu")
+    results = OnRay(workers=2, note=told.append).map(Doubling(tmp_path, kills=unit), range(1, 12), "cpu")
     assert list(results) == list(range(2, 24, 2))
     assert len(list(tmp_path.glob("loaded-*"))) == 3
     assert len(told) == 1 and "died" in told[0] and "done again" in told[0]
