@@ -193,7 +193,7 @@ def test_a_long_list_of_images_costs_little_more_than_their_names(images):
 
 def test_a_shells_pipe_is_a_list(tmp_path):
     reading, writing = os.pipe()
-    with open(writing, "w") as file:
+    with os.fdopen(writing, "w") as file:
         file.write(CSV)
     (tmp_path / "plain.txt").write_text(CSV)
     try:
