@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def folder_faces(
             faces = _joined(kept, embedder)
             if changes or changes.touched:
                 save_embeddings(place, faces, private=True)
-                about = {"folder": str(folder.resolve()), "marks": {name: vars(mark) for name, mark in done.items()}}
+                about = {"folder": str(folder.resolve()), "marks": {name: asdict(mark) for name, mark in done.items()}}
                 write_text(place.with_suffix(".json"), json.dumps(about) + "\n", private=True)
     return FolderFaces(faces, len(listed), changes, place)
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from facepipe.files import Changes, Mark, PassedOver, compare_marks, mark_file, walk, write_text
@@ -51,7 +51,7 @@ def compare_inputs(place: Path, roots: Iterable[Path], verify: bool = False) -> 
         for name, path in files.items()
     }
     if changes or changes.touched:
-        write_text(place, json.dumps({name: vars(mark) for name, mark in now.items()}) + "\n")
+        write_text(place, json.dumps({name: asdict(mark) for name, mark in now.items()}) + "\n")
     state = json.dumps([(name, now[name].digest) for name in sorted(now)])
     return KeptInputs(hashlib.blake2b(state.encode(), digest_size=16).hexdigest(), changes if then else None)
 
