@@ -63,7 +63,7 @@ engine = click.option(
     default="auto",
     show_default=True,
     help="What runs the networks: PyTorch, or ONNX Runtime (without it OpenCV) on the processor, which starts in "
-    "less than half the time; auto is onnx for up to 200 photos, else torch.",
+    "less than half the time; auto is onnx for up to 300 photos, else torch.",
 )
 model = click.option(
     "--model",

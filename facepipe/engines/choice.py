@@ -7,7 +7,7 @@ from facepipe.installed import has_torch, require_torch
 from facepipe.parameters import parameter
 
 ENGINES = ("auto", "torch", "onnx")
-FEW_PHOTOS = 200
+FEW_PHOTOS = 300
 """Photos up to which ``auto`` takes the ONNX engine: there PyTorch has not made good the time that it takes to load."""
 
 
