@@ -91,7 +91,7 @@ def main() -> None:
         loads = {}
         for name, memory in (("decoding", 0), ("in_memory", 1 << 33)):
             crops = Crops(ready.samples, model.input_size, recipe.data.fit, memory)
-            loader = Loader(crops, recipe.augment, 0, ready.share, recipe.data.workers, recipe.data.ahead)
+            loader = Loader(crops, recipe.augment, 0, ready.share, recipe.data.workers, recipe.data.prefetch_batches)
             count = min(40, len(ready.samples) // options.batch)
 
             def load(loader: Loader = loader, count: int = count) -> None:

@@ -1,4 +1,4 @@
-"""Networks that turn a batch of aligned crops into embeddings, one file each; ``create(name)`` builds one."""
+"""Networks that embed aligned crops, one file each; ``create(name)`` builds one."""
 
 from facepipe.backbones import ir, iresnet, mobilefacenet, mobilenet, pfe_sphere64, resface64, sphereface
 from facepipe.backbones.backbone import Backbone

@@ -9,16 +9,16 @@ from facepipe.errors import ModelError
 
 
 class Backbone(nn.Module):
-    """A network N×3×H×W → N×D. ``forward(x)`` is ``head(feature_map(x))``; subclasses write these two.
+    """A network N×3×H×W → N×D. ``forward(x)`` is ``head(feature_map(x))``; subclasses implement these two.
 
-    The feature map has a method of its own because uncertainty heads start from it.
+    The feature map has its own method because it is the input of uncertainty heads.
 
     Attributes:
-        input_size: (H, W) in pixels; the only size the network takes.
+        input_size: (H, W) in pixels, the only accepted size.
         embedding_dim: D.
         feature_shape: (C, h, w) of ``feature_map``.
-        stage_channels: channels of each tensor of ``stages(x)``; empty where a network has no ``stages``.
-        narrows: whether it can begin as a wider network of its kind, see `narrow_from`.
+        stage_channels: channels of each tensor of ``stages(x)``; empty if the network has no ``stages``.
+        narrows: whether it can be initialised from a wider network of its kind, see `narrow_from`.
     """
 
     narrows: ClassVar[bool] = False
@@ -34,7 +34,7 @@ class Backbone(nn.Module):
         height, width = input_size
         self.input_size = (height, width)
         self.embedding_dim = embedding_dim
-        # Four stride-2 layers with padding, in every network here: each rounds up.
+        # Every network has four padded stride-2 layers, each of which rounds up.
         self.feature_shape = (channels, -(-height // 16), -(-width // 16))
         self.stage_channels = stage_channels
 
@@ -42,7 +42,7 @@ class Backbone(nn.Module):
         """Embeddings N×D, not L2-normalised, of normalised crops N×3×H×W in the network's dtype.
 
         Raises:
-            ModelError: the crops have another size than the network was built for.
+            ModelError: the crops do not have the size the network was built for.
         """
         return self.head(self.feature_map(x))
 
@@ -55,43 +55,43 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def stages(self, x: Tensor) -> list[Tensor]:  # noqa: ARG002
-        """The output of each stage, N×C×h×w, finest first; its last is ``feature_map(x)``."""
+        """The output of each stage, N×C×h×w, finest first; the last is ``feature_map(x)``."""
         raise ModelError(f"{type(self).__name__} has no stages to fuse; use its feature map alone")
 
     def maps(self, x: Tensor) -> list[Tensor]:
-        """What an uncertainty head starts from: ``stages(x)``, or the feature map alone where there are no stages."""
+        """The input of an uncertainty head: ``stages(x)``, or the feature map alone if there are no stages."""
         return self.stages(x) if self.stage_channels else [self.feature_map(x)]
 
     def layers(self) -> dict[str, nn.Module]:
-        """What ``feature_map`` runs one after the other, by name; empty where it is no such chain and cannot be cut."""
+        """The sequential layers of ``feature_map``, by name; empty if it is not sequential and cannot be split."""
         return {}
 
     def parts(self) -> tuple["Backbone", None]:
-        """Itself and no uncertainty head; as `facepipe.zoo.headed.Headed` gives its two parts."""
+        """The backbone itself and no uncertainty head; see `facepipe.zoo.headed.Headed`."""
         return self, None
 
     def published_groups(self, lr: float, weight_decay: float) -> list[dict[str, Any]] | None:  # noqa: ARG002
-        """The groups of an optimiser with the multipliers that were published with the network; None where none were.
+        """Optimiser groups with the multipliers published with the network; None if there are none.
 
         Args:
             lr: base learning rate.
-            weight_decay: base decay.
+            weight_decay: base weight decay.
         """
         return None
 
     def frozen_weights(self) -> dict[str, Tensor]:
-        """Those of the ``state_dict`` that training leaves as they were given, by name."""
+        """The entries of ``state_dict`` that training does not change, by name."""
         return {}
 
     def narrow_from(self, wider: "Backbone", batches: Sequence[Tensor]) -> None:  # noqa: ARG002
-        """Take the weights of a wider network of the same kind for the channels there is room for, in place.
+        """Initialise in place from a wider network of the same kind, keeping its most important channels.
 
         Args:
-            wider: for the same crops and embedding.
-            batches: normalised crops N×3×H×W, on which what is left is refitted.
+            wider: a network of the same input size and embedding dimension.
+            batches: normalised crops N×3×H×W, on which the layers are refitted.
 
         Raises:
-            ModelError: networks of this kind cannot, see ``narrows``, or the wider one is of another kind.
+            ModelError: not supported by networks of this kind, see ``narrows``, or the wider one is of another kind.
         """
         raise ModelError(f"{type(self).__name__} cannot be narrowed")
 

@@ -1,4 +1,4 @@
-"""Networks without initial weights, for those whose weights are loaded right after."""
+"""Build networks without initialising weights that are about to be loaded."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ _DRAWS = {"normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_un
 class Blank(TorchFunctionMode):
     """A context in which new tensors take no memory and random initialisation is skipped.
 
-    On the meta device alone, the first such draw makes PyTorch import its compiler, which takes seconds.
+    With the meta device alone, the first random initialisation makes PyTorch import its compiler, which takes seconds.
     """
 
     def __torch_function__(

@@ -1,10 +1,10 @@
 """Improved residual networks in the layout of TFace, SCF's program and face.evoLVe: IR-34, IR-50 and IR-101.
 
 The unit is that of `iresnet`, batch norm → conv → batch norm → PReLU → conv (with the stride) → batch norm, with one
-difference: where only the size of the map changes and not the number of channels, the shortcut has no weights and takes
-every second pixel (a max-pooling of kernel 1). SCF's program leaves the batch norm after the first convolution out;
-``inner_norm = false`` is that network. The embedding is a batch norm without scale and shift after
-batch norm → dropout → fc.
+difference: if only the size of the map changes, not the number of channels, the shortcut has no weights and takes
+every second pixel (max-pooling with kernel 1). SCF's program omits the batch norm after the first convolution;
+``inner_norm = false`` is that network. The embedding layers are batch norm → dropout → fc → batch norm without scale
+and shift.
 
 Module names and shapes follow TFace (``torchkit/backbone/model_irse.py``) and SCF (``backbones.py``), so that their
 checkpoints load strictly.
@@ -23,12 +23,12 @@ _CHANNELS = (64, 128, 256, 512)
 
 
 class PooledUnit(nn.Module):
-    """The residual unit; a stride of 2 halves the map, by its second convolution and in the shortcut.
+    """The residual unit; a stride of 2 halves the map, in the second convolution and in the shortcut.
 
     Args:
         inputs, outputs: channels.
         stride: 1 or 2.
-        inner_norm: batch norm between the first convolution and PReLU.
+        inner_norm: use a batch norm between the first convolution and PReLU.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int, inner_norm: bool) -> None:
@@ -56,8 +56,8 @@ class PooledUnit(nn.Module):
 class IR(Backbone):
     """A network of this layout; ``units`` counts the residual units of each stage.
 
-    ``feature_map`` is the output of the last unit, before the closing batch norm and dropout, which is where SCF's
-    kappa head starts. Weights start from He's normal distribution over the outputs.
+    ``feature_map`` is the output of the last unit, before the final batch norm and dropout: the input of SCF's kappa
+    head. Weights are initialised with He's normal distribution (fan-out).
     """
 
     def __init__(

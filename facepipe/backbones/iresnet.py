@@ -1,9 +1,9 @@
 """Improved residual networks of 18, 34, 50 and 100 layers, as insightface trains them for ArcFace.
 
-The unit is batch norm → conv → batch norm → PReLU → conv (which carries the stride) → batch norm, plus a 1×1
-shortcut where the shape changes (Deng et al., ArcFace, CVPR 2019, section 3). Module names and shapes follow
-insightface's ``arcface_torch``, so that its published checkpoints load strictly; that is why the last batch
-norm is called ``features``.
+The unit is batch norm → conv → batch norm → PReLU → conv (with the stride) → batch norm, plus a 1×1 shortcut
+where the shape changes (Deng et al., ArcFace, CVPR 2019, Sec. 3). Module names and shapes follow insightface's
+``arcface_torch``, so that its published checkpoints load strictly; hence the name ``features`` of the last batch
+norm.
 """
 
 import math
@@ -45,8 +45,8 @@ class ImprovedUnit(nn.Module):
 class IResNet(Backbone):
     """An improved residual network; ``units`` counts the residual units of each stage.
 
-    ``feature_map`` is the output of the last stage before the closing batch norm, which is where SCF's kappa
-    head starts. Convolutions start from N(0, 0.1²); the scale of the last batch norm is fixed at 1.
+    ``feature_map`` is the output of the last stage, before the final batch norm: the input of SCF's kappa head.
+    Convolutions are initialised from N(0, 0.1²); the scale of the last batch norm is fixed at 1.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""MobileFaceNet (Chen et al., CCBR 2018, Table 1): bottlenecks of depthwise convolutions and a global one.
+"""MobileFaceNet (Chen et al., CCBR 2018, Table 1): bottlenecks with depthwise convolutions, and a global one.
 
-Module names follow the PyTorch version by Xiaoccer, so that its published checkpoint loads strictly.
+Module names follow Xiaoccer's PyTorch implementation, so that its published checkpoint loads strictly.
 """
 
 import math
@@ -40,7 +40,7 @@ class ConvBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Widen by 1×1, filter depthwise 3×3, narrow linearly by 1×1; added to x where the shape stays."""
+    """1×1 expansion, 3×3 depthwise, linear 1×1 projection; with a shortcut if the shape does not change."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -63,9 +63,9 @@ class Bottleneck(nn.Module):
 
 
 class MobileFaceNet(Backbone):
-    """MobileFaceNet for 112×112 or, as the checkpoint of Xiaoccer, 112×96 crops.
+    """MobileFaceNet for 112×112 or, as Xiaoccer's checkpoint, 112×96 crops.
 
-    Convolutions start from He's normal distribution over their outputs.
+    Convolutions are initialised with He's normal distribution (fan-out).
     """
 
     def __init__(self, input_size: tuple[int, int], embedding_dim: int) -> None:

@@ -1,6 +1,6 @@
 """MobileNet (Howard et al., 2017, Table 1) for faces: PReLU, no stride in the first layer, a dense layer at the end.
 
-The form in which OpenCV's SFace comes: 112×112 crops, thirteen separable convolutions, 1024×7×7 → 128.
+This is the architecture of OpenCV's SFace: 112×112 crops, thirteen separable convolutions, 1024×7×7 → 128.
 """
 
 import math
@@ -17,7 +17,7 @@ from facepipe.errors import ModelError
 
 _PAPER = "Howard et al., MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications, 2017"
 _FIRST = 32
-# Table 1: output channels and stride of each separable convolution; the stride of the paper's first layer is left out.
+# Table 1: output channels and stride of each separable convolution; the paper's first layer also has a stride.
 _SEPARABLE = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
 
 
@@ -35,16 +35,16 @@ class Separable(nn.Module):
 
 
 class MobileNet(Backbone):
-    """MobileNet whose map is flattened into a dense layer, as face networks do.
+    """MobileNet with a dense layer on the flattened map, as usual in face networks.
 
-    Convolutions start from He's normal distribution over their outputs.
+    Convolutions are initialised with He's normal distribution (fan-out).
 
     Args:
         input_size: (H, W).
         embedding_dim: D.
-        width: factor of all channels, rounded to whole eights.
-        reduced: channels left by a linear 1×1 convolution before the dense layer, which holds most weights
-            otherwise; 0: no such layer.
+        width: multiplier of all channels, which are rounded to multiples of 8.
+        reduced: outputs of a linear 1×1 convolution before the dense layer, which otherwise holds most of the
+            weights; 0: no such layer.
     """
 
     narrows: ClassVar[bool] = True
@@ -61,8 +61,8 @@ class MobileNet(Backbone):
         )
         self.norm = nn.BatchNorm2d(channels[-1])
         self.reduce = nn.Conv2d(channels[-1], reduced, 1, bias=False) if reduced else nn.Identity()
-        places = self.feature_shape[1] * self.feature_shape[2]
-        self.fc = nn.Linear((reduced or channels[-1]) * places, embedding_dim, bias=False)
+        pixels = self.feature_shape[1] * self.feature_shape[2]
+        self.fc = nn.Linear((reduced or channels[-1]) * pixels, embedding_dim, bias=False)
         self.fc_norm = nn.BatchNorm1d(embedding_dim)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -71,7 +71,7 @@ class MobileNet(Backbone):
                 nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
 
     def stages(self, x: Tensor) -> list[Tensor]:
-        """The last output of each size below the crop's; at 112×112 their maps are 56×56, 28×28, 14×14 and 7×7."""
+        """The last output at each resolution below the crop's; for 112×112, 56×56, 28×28, 14×14 and 7×7."""
         self.check_input(x)
         x = self.conv1(x)
         outputs: list[Tensor] = []
@@ -87,7 +87,7 @@ class MobileNet(Backbone):
         return [block for block in self.blocks if isinstance(block, Separable)]
 
     def layers(self) -> dict[str, nn.Module]:
-        """The convolutions, each with its norm and PReLU."""
+        """The convolutions, each with its batch norm and PReLU."""
         layers: dict[str, nn.Module] = {"conv1": self.conv1}
         for number, block in enumerate(self.separable()):
             layers[f"blocks.{number}.depthwise"] = block.depthwise
@@ -97,7 +97,7 @@ class MobileNet(Backbone):
     def narrow_from(self, wider: Backbone, batches: Sequence[Tensor]) -> None:
         """See `facepipe.backbones.narrow`; the wider one has ``reduced = 0``."""
         if not isinstance(wider, MobileNet):
-            raise ModelError(f"{type(wider).__name__} is no mobilenet: a mobilenet cannot begin as it")
+            raise ModelError(f"{type(wider).__name__} is not a mobilenet: it cannot initialise one")
         narrow(self, wider, batches)
 
     def feature_map(self, x: Tensor) -> Tensor:

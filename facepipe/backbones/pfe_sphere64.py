@@ -1,14 +1,14 @@
-"""The 64-layer network of PFE (Shi and Jain, ICCV 2019): SphereFace-64's layout, as their TensorFlow program has it.
+"""The 64-layer network of PFE (Shi and Jain, ICCV 2019): SphereFace-64's layout, as in their TensorFlow program.
 
 Stages of 3, 8, 16 and 3 residual units x + PReLU(conv(PReLU(conv(x)))) on 64, 128, 256 and 512 channels, each after a
-3×3 convolution of stride 2 with PReLU. What differs from `sphereface64` (PFE, ``models/sphere_net_PFE.py``):
+3×3 convolution of stride 2 with PReLU. Differences from `sphereface64` (PFE, ``models/sphere_net_PFE.py``):
 
 * SAME padding, which on maps of even size pads the right and lower edges only;
 * the embedding is BN(fc(map)); fc has no bias, the batch norm (decay 0.995, epsilon 1e-3) a shift but no scale;
-* PReLU slopes start at 0, residual convolutions from N(0, 0.01²) cut at two sigmas and have no bias, the others from
-  Glorot's uniform distribution.
+* PReLU slopes are initially 0; residual convolutions have no bias and are initialised from N(0, 0.01²) truncated at two
+  sigmas, the others from Glorot's uniform distribution.
 
-Theirs L2-normalises the embedding; here the scores do. No published weights have been converted to check the rest.
+The original L2-normalises the embedding; here the scores do. This has not been verified against published weights.
 """
 
 import math
@@ -61,7 +61,7 @@ class PFEUnit(nn.Module):
 
 
 class PFESphere64(Backbone):
-    """PFE's network; ``width`` multiplies its channels, rounded to whole multiples of 8."""
+    """PFE's network; ``width`` multiplies its channels, which are rounded to multiples of 8."""
 
     def __init__(self, input_size: tuple[int, int], embedding_dim: int, width: float = 1.0) -> None:
         channels = tuple(8 * round(count * width / 8) for count in _CHANNELS)

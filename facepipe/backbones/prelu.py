@@ -1,8 +1,7 @@
-"""PReLU with a backward pass that takes half the time of PyTorch's on a CPU and gives the same result.
+"""PReLU with a backward pass that takes half the time of PyTorch's on a CPU, with the same result.
 
-PyTorch handles channels_last maps one number at a time there. Here a few vectorised steps do, on pieces that fit into
-the processor's last-level cache. Anything else (a GPU, evaluation, other layouts or types, a compiler) is left to
-PyTorch.
+PyTorch processes channels_last maps value by value there. Here a few vectorised operations do, on pieces that fit in
+the last-level cache. All other cases (GPU, evaluation, other layouts or dtypes, torch.compile) are left to PyTorch.
 """
 
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-_PIECE = 1 << 20  # numbers: four megabytes; with smaller pieces, waking threads costs more than they save
+_PIECE = 1 << 20  # values: four megabytes; with smaller pieces, waking threads costs more than they save
 
 
 class PReLU(nn.PReLU):
@@ -20,13 +19,13 @@ class PReLU(nn.PReLU):
 
     def forward(self, input: Tensor) -> Tensor:
         """N×C×h×w or any shape that `torch.nn.PReLU` takes."""
-        if not _ours(input, self.weight) or self.num_parameters != input.shape[1]:
+        if not _is_supported(input, self.weight) or self.num_parameters != input.shape[1]:
             return super().forward(input)
         out: Tensor = _PReLU.apply(input, self.weight)
         return out
 
 
-def _ours(x: Tensor, weight: Tensor) -> bool:
+def _is_supported(x: Tensor, weight: Tensor) -> bool:
     return (
         torch.is_grad_enabled()
         and not torch.compiler.is_compiling()
@@ -49,11 +48,11 @@ class _PReLU(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         x, slope = ctx.saved_tensors
         out, of_slope = torch.empty_like(x), torch.zeros_like(slope)[None]
-        for ours, at, gradient in _pieces(out, x, gradients[0]):
-            torch.mul(at.clamp_max(0), gradient, out=ours)
-            of_slope.addmm_(_ones(ours), ours)
-            # 1 where x > 0 and the slope elsewhere, at 0 too, as in PyTorch.
-            torch.addcmul(slope, at.clamp_min(0).sign_(), 1 - slope, out=ours).mul_(gradient)
+        for result, at, gradient in _pieces(out, x, gradients[0]):
+            torch.mul(at.clamp_max(0), gradient, out=result)
+            of_slope.addmm_(_ones(result), result)
+            # 1 where x > 0 and the slope elsewhere, including 0, as in PyTorch.
+            torch.addcmul(slope, at.clamp_min(0).sign_(), 1 - slope, out=result).mul_(gradient)
         return out, of_slope[0]
 
 
@@ -71,5 +70,5 @@ def _rows(x: Tensor) -> Tensor:
 
 
 def _ones(rows: Tensor) -> Tensor:
-    """A product with these sums over rows faster than `sum` does."""
+    """A matrix product with these sums over rows faster than `sum`."""
     return torch.ones((1, len(rows)), dtype=rows.dtype)

@@ -1,4 +1,4 @@
-"""The networks by name: a decorator on plain functions, and no more."""
+"""The registry of backbones: a decorator for functions that build one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ BACKBONES: Registry[_Entry] = Registry("backbone", "facepipe.backbones", folders
 
 @dataclass(frozen=True)
 class BackboneInfo:
-    """What is known of a network without its weights; sizes are the defaults of ``create``."""
+    """The description of a network; sizes are the defaults of ``create``."""
 
     name: str
     input_size: tuple[int, int]  # (H, W)
@@ -37,7 +37,7 @@ class BackboneInfo:
 
     @cached_property
     def parameters(self) -> int:
-        """Number of parameters at the default sizes, frozen ones included; takes no memory for weights."""
+        """Number of parameters at the default sizes, including frozen ones; allocates no memory for weights."""
         with Blank():
             return sum(parameter.numel() for parameter in create(self.name).parameters())
 
@@ -45,7 +45,7 @@ class BackboneInfo:
 def register(
     *, input_size: tuple[int, int], embedding_dim: int, paper: str
 ) -> Callable[[Callable[..., Backbone]], Callable[..., Backbone]]:
-    """Enter ``build(input_size, embedding_dim, *, option=default, ...)`` under its own name, with its default sizes."""
+    """Register ``build(input_size, embedding_dim, *, option=default, ...)`` under its own name, with default sizes."""
 
     def enter(build: Callable[..., Backbone]) -> Callable[..., Backbone]:
         BACKBONES.add(build.__name__, _Entry(build, OptionSchema(build), input_size, embedding_dim, paper))
@@ -55,12 +55,12 @@ def register(
 
 
 def names() -> list[str]:
-    """The names that ``create`` knows, in alphabetical order, numbers by their size."""
+    """Names for ``create``, in alphabetical order, numbers by value."""
     return BACKBONES.names()
 
 
 def describe(name: str) -> BackboneInfo:
-    """Default sizes, options, paper and number of parameters of a network.
+    """Default sizes, options, paper and parameter count of a network.
 
     Raises:
         ModelError: the name is unknown.
@@ -76,24 +76,23 @@ def create(
     embedding_dim: int | None = None,
     **options: Any,
 ) -> Backbone:
-    """Build a network with fresh weights, drawn from torch's global generator.
+    """Build a network with weights initialised from torch's global generator.
 
     Args:
         name: one of ``names()``.
-        input_size: (H, W) of the crops in pixels, each at least 16; None takes the network's own.
-        embedding_dim: length of the embedding; None takes the network's own.
-        options: what the network's own function takes besides, see ``describe(name).options``.
+        input_size: (H, W) of the crops in pixels, each at least 16; None uses the network's default.
+        embedding_dim: dimension of the embedding; None uses the network's default.
+        options: options of the network, see ``describe(name).options``.
 
     Raises:
-        ModelError: the name or an option is unknown (the nearest known one is named), or a value
-            is impossible.
+        ModelError: the name or an option is unknown (the message suggests the nearest), or a value is invalid.
     """
     entry = BACKBONES[name]
     checked = entry.options.checked(f"backbone {name}", options)
     size = _checked_size(name, input_size or entry.input_size)
     dim = entry.embedding_dim if embedding_dim is None else embedding_dim
     if not isinstance(dim, int) or dim < 1:
-        raise ModelError(f"backbone {name}: embedding_dim must be a positive whole number, got {dim!r}")
+        raise ModelError(f"backbone {name}: embedding_dim must be a positive integer, got {dim!r}")
     return entry.build(size, dim, **checked)
 
 

@@ -3,11 +3,11 @@
 Stages of 3, 8, 16 and 3 residual units on 64, 128, 256 and 512 channels. The unit is
 x + ReLU(BN(conv(ReLU(BN(conv(x)))))); the embedding is BN(fc(map)), no activation.
 
-As in the authors' TensorFlow code: the layout, the fillers (Glorot uniform; truncated N(0, 0.01²) in residual
-units), no biases, batch norm with decay 0.995 and epsilon 1e-3 after every layer, the last one too, and SAME
-padding, which on even sizes pads the right and lower edges only. Two things differ: theirs L2-normalises the
-embedding (here the scores do), and its dropout before fc is left out. No published weights have been
-converted to check the rest.
+As in the authors' TensorFlow code: the layout, the initialisation (Glorot uniform; truncated N(0, 0.01²) in
+residual units), no biases, batch norm with decay 0.995 and epsilon 1e-3 after every layer including the last, and
+SAME padding, which on even sizes pads the right and lower edges only. Two differences: the original L2-normalises
+the embedding (here the scores do), and its dropout before fc is omitted. This has not been verified against
+published weights.
 """
 
 import math
@@ -56,7 +56,7 @@ class ResFaceUnit(nn.Module):
 
 
 class ResFace64(Backbone):
-    """ProbFace's network; ``width`` 0.5 is the half-width one of its repository."""
+    """ProbFace's network; ``width`` 0.5 is the half-width variant of its repository."""
 
     def __init__(self, input_size: tuple[int, int], embedding_dim: int, width: float = 1.0) -> None:
         channels = tuple(8 * round(count * width / 8) for count in _CHANNELS)

@@ -1,12 +1,12 @@
 """SphereFace networks of 4, 10, 20, 36 and 64 layers (Liu et al., CVPR 2017, Table 2).
 
 Input 3×112×96. Four stages, each a 3×3 stride-2 convolution followed by residual units; a linear layer
-(fc5) gives the embedding, with no activation. The unit is x + PReLU(conv(PReLU(conv(x)))): the second PReLU
-stands before the addition and nothing after it. There is no pooling, no dropout and no batch normalisation.
+(fc5) outputs the embedding, without activation. The unit is x + PReLU(conv(PReLU(conv(x)))): the second PReLU
+precedes the addition and nothing follows it. There is no pooling, dropout or batch normalisation.
 
-The official training files give each kind of parameter its own learning rate and decay, and freeze the biases
-of the residual convolutions at zero: ``parameter_groups``. Only the 20- and 64-layer files exist officially;
-the others follow the same pattern.
+The official training files set the learning rate and decay of each kind of parameter, and freeze the biases of
+the residual convolutions at zero: ``parameter_groups``. Official files exist only for 20 and 64 layers; the
+others follow the same pattern.
 """
 
 import math
@@ -28,7 +28,7 @@ class ConvPReLU(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int, batch_norm: bool) -> None:
         super().__init__()
-        # Batch normalisation has a shift of its own, which makes a bias redundant.
+        # The shift of batch normalisation makes a bias redundant.
         self.conv = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=not batch_norm)
         self.bn = nn.BatchNorm2d(outputs) if batch_norm else nn.Identity()
         self.prelu = PReLU(outputs, init=0.25)
@@ -60,11 +60,11 @@ class SphereFace(Backbone):
     """A SphereFace network; ``units`` counts the residual units of each of the four stages.
 
     Args:
-        input_size: (H, W); the published networks take 112×96.
+        input_size: (H, W); 112×96 for the published networks.
         embedding_dim: outputs of fc5; 512 in the paper.
         units: residual units per stage.
-        batch_norm: normalise after every convolution and after fc5. Not part of the paper.
-        width: multiplies the channels 64, 128, 256, 512, rounded to whole multiples of 8.
+        batch_norm: normalise after every convolution and after fc5; not in the paper.
+        width: multiplies the channels 64, 128, 256, 512, which are rounded to multiples of 8.
     """
 
     def __init__(
@@ -80,13 +80,13 @@ class SphereFace(Backbone):
         stages = []
         for inputs, outputs, count in zip((3, *channels), channels, units, strict=False):
             transition = ConvPReLU(inputs, outputs, 2, batch_norm)
-            _fill_xavier(transition.conv)
+            _init_xavier(transition.conv)
             residual = [SphereFaceUnit(outputs, batch_norm) for _ in range(count)]
             stages.append(nn.Sequential(transition, *residual))
         self.stage = nn.Sequential(*stages)
         self.fc5 = nn.Linear(math.prod(self.feature_shape), embedding_dim)
         self.bn5 = nn.BatchNorm1d(embedding_dim) if batch_norm else nn.Identity()
-        _fill_xavier(self.fc5)
+        _init_xavier(self.fc5)
 
     def stages(self, x: Tensor) -> list[Tensor]:
         """Outputs of the four stages; at 112×96 their maps are 56×48, 28×24, 14×12 and 7×6."""
@@ -122,18 +122,18 @@ def parameter_groups(
     transition and fc5 biases               2      0
     residual biases                         0      0        (frozen, in no group)
     class matrix of the loss                1      1
-    batch-norm scale and shift (not theirs) 1      0
+    batch-norm scale, shift (not published) 1      0
     ======================================  =====  =======
 
     Args:
         net: a network of this file.
         lr: base learning rate; the published one is 0.1.
         weight_decay: base decay; the published one is 5e-4.
-        class_matrix: the loss's class matrix, trained together with the network.
+        class_matrix: the class matrix of the loss, trained together with the network.
 
     Returns:
         Groups for ``torch.optim.SGD``, each with ``name``, ``params``, ``lr`` and ``weight_decay``; every
-        trained parameter is in exactly one, and a group without parameters is left out.
+        trained parameter is in exactly one, and empty groups are omitted.
     """
     weights: list[nn.Parameter] = []
     biases: list[nn.Parameter] = []
@@ -165,8 +165,8 @@ def _scaled(width: float) -> tuple[int, ...]:
     return channels
 
 
-def _fill_xavier(layer: nn.Conv2d | nn.Linear) -> None:
-    # Caffe's xavier counts the inputs alone, unlike torch's: U(±√(3/fan_in)).
+def _init_xavier(layer: nn.Conv2d | nn.Linear) -> None:
+    # Caffe's xavier uses only the fan-in, unlike torch's: U(±√(3/fan_in)).
     bound = math.sqrt(3 / layer.weight[0].numel())
     nn.init.uniform_(layer.weight, -bound, bound)
     if layer.bias is not None:

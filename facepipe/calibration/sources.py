@@ -13,7 +13,7 @@ from facepipe.datasets import Samples, hold_out, hold_out_images, open_samples, 
 from facepipe.datasets.lines import read_text
 from facepipe.datasets.samples.digest import image_digest
 from facepipe.datasets.samples.opening import shards_and_others
-from facepipe.datasets.samples.samples import NOBODY, join_samples
+from facepipe.datasets.samples.samples import UNLABELLED, join_samples
 from facepipe.datasets.samples.shards import open_shards
 from facepipe.embedding import Embedder, Embeddings, load_embeddings
 from facepipe.embedding import join as join_embeddings
@@ -67,7 +67,7 @@ def open_crops(paths: Sequence[Path], held_out: HeldOut | None = None, identity_
 
 def _only(samples: Samples, held_out: HeldOut) -> Samples:
     """The people and the strangers that were held out of training."""
-    named = samples.labels != NOBODY
+    named = samples.labels != UNLABELLED
     parts = []
     if named.any():
         people = take(samples, np.flatnonzero(named))
@@ -111,7 +111,7 @@ def faces_of_crops(
         for i in batch:
             try:
                 data = samples.read(i)
-                if samples.labels[i] == NOBODY and image_digest(data) in twins:
+                if samples.labels[i] == UNLABELLED and image_digest(data) in twins:
                     doubled += 1
                     continue
                 crops.append(_for(embedder, aligner, read_rgb(data)))
@@ -124,7 +124,7 @@ def faces_of_crops(
         advance(len(batch))
     if not parts:
         raise DatasetError(f"{samples.where}: no crop could be read; the first: {lost[0] if lost else 'none'}")
-    names = [None if samples.labels[i] == NOBODY else samples.identities[samples.labels[i]] for i in rows]
+    names = [None if samples.labels[i] == UNLABELLED else samples.identities[samples.labels[i]] for i in rows]
     notes = list(samples.notes)
     if doubled:
         notes.append(f"{doubled} images left out that show somebody who is there already")

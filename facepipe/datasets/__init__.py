@@ -1,6 +1,6 @@
-"""Data sets: training sources that are read sample by sample, and the lists that protocols need.
+"""Data sets: training sources, read sample by sample, and the lists of protocols.
 
-What is named here is imported when it is first asked for: lists of pairs need neither OpenCV nor Arrow.
+Names are imported lazily: lists of pairs need neither OpenCV nor Arrow.
 """
 
 from typing import TYPE_CHECKING

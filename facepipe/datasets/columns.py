@@ -1,4 +1,4 @@
-"""Columns of delimited text files, read by pyarrow: no Python loop over lines."""
+"""Read columns of delimited text files with pyarrow, without a Python loop over lines."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,20 +14,20 @@ _BLOCK = 16 << 20
 def read_columns(
     path: Path, kinds: Mapping[int | str, str], delimiter: str = " ", header: bool = False
 ) -> list[np.ndarray]:
-    """Some columns of a file, whole.
+    """Read some columns of a file into memory.
 
     Args:
-        path: a text file without quotes; further columns are passed over.
-        kinds: column number, or with ``header`` also its name there, to ``text``, ``int32``, ``int64``, ``float32``
-            or ``float64``. An empty float is NaN.
-        delimiter: between columns.
-        header: whether the first line is one.
+        path: a text file without quotes; other columns are ignored.
+        kinds: column number (or name, with ``header``) → ``text``, ``int32``, ``int64``, ``float32`` or ``float64``.
+            An empty float is NaN.
+        delimiter: column delimiter.
+        header: whether the first line is a header.
 
     Returns:
-        One array for each of ``kinds``, in its order; text as an array of objects.
+        One array for each of ``kinds``, in the same order; text as an array of objects.
 
     Raises:
-        DatasetError: missing, not UTF-8, empty, with fewer columns, or with a value of another kind.
+        DatasetError: missing, not UTF-8, empty, too few columns, or a value of the wrong type.
     """
     parts = list(stream_columns(path, kinds, delimiter, header))
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -36,7 +36,7 @@ def read_columns(
 def stream_columns(
     path: Path, kinds: Mapping[int | str, str], delimiter: str = " ", header: bool = False
 ) -> Iterator[list[np.ndarray]]:
-    """`read_columns` in blocks of lines, so that memory does not grow with the file."""
+    """`read_columns` in blocks of lines, with bounded memory."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -63,11 +63,11 @@ def stream_columns(
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: {_first_line(error)}") from error
     if rows == 0:
-        raise DatasetError(f"{path}: no lines in it; fetch it again")
+        raise DatasetError(f"{path}: the file is empty; download it again")
 
 
 def _delimiter(path: Path, usual: str) -> str:
-    """Tabs or commas where the first line has nothing else between its columns."""
+    """The usual delimiter, or the one found in the first line instead."""
     words = _first(path)
     return usual if usual in words else next((other for other in "\t,;" if other in words), usual)
 
@@ -76,19 +76,19 @@ def _first(path: Path) -> str:
     """The first line.
 
     Raises:
-        DatasetError: there is no such file, or it is no text.
+        DatasetError: the file is missing or not text.
     """
     try:
         with path.open("rb") as file:
             return file.readline().decode("utf-8").strip("\ufeff\r\n")
     except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such file; it belongs to the dataset's lists") from error
+        raise DatasetError(f"{path}: no such file; it is one of the data set's lists") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: not a readable text file") from error
 
 
 def _names(path: Path, delimiter: str, header: bool) -> list[str]:
-    """Names of the columns: those of the header, or their numbers."""
+    """Names of the columns, from the header or by number."""
     words = _first(path).split(delimiter)
     if header:
         return [word.strip() or f"#{number}" for number, word in enumerate(words)]
@@ -96,13 +96,13 @@ def _names(path: Path, delimiter: str, header: bool) -> list[str]:
 
 
 def _name(key: int | str, names: list[str], path: Path) -> str:
-    """Name of the column that is asked for by number or by name."""
+    """Name of the column given by number or name."""
     if isinstance(key, int) and key < len(names):
         return names[key]
     if isinstance(key, str) and key in names:
         return key
-    called = key + 1 if isinstance(key, int) else key
-    raise DatasetError(f"{path}: {len(names)} columns in line 1, but no column {called}")
+    column = key + 1 if isinstance(key, int) else key
+    raise DatasetError(f"{path}: {len(names)} columns in line 1, but no column {column}")
 
 
 def _array(column: Any, path: Path, name: str) -> np.ndarray:

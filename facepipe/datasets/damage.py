@@ -1,9 +1,8 @@
-"""The damage protocol ``standard``: one fixed, seeded fault for each face crop, from slight to ruinous.
+"""The damage protocol ``standard``: one deterministic degradation per face crop, from slight to severe.
 
-Which fault a crop gets, and how far it goes, is a function of the image's name and a seed, so everybody
-damages the same images in the same way. Faults are applied to aligned crops: the detector has seen the clean
-photo, hence a damaged face lies exactly where the clean one does, and crops that were made long ago can be
-damaged too.
+Kind and level are functions of the image's name and a seed, so results are reproducible. Crops are degraded after
+alignment: the detector sees the clean photo, so clean and damaged faces are aligned identically, and existing crops
+can be used.
 """
 
 import hashlib
@@ -19,19 +18,19 @@ from facepipe.images import encode_rgb
 DAMAGES = ("standard",)
 LEVELS = 5
 _HEIGHT = 112
-"""Pixel sizes below are those of a crop of this height."""
+"""Pixel sizes below refer to a crop of this height."""
 
 _BLUR_SIGMA = (1.0, 1.8, 2.8, 4.2, 6.0)  # pixels, Gaussian
-_DARKEN = (0.5, 0.3, 0.18, 0.1, 0.05)  # factor of the pixel values, which stay whole numbers
-_OCCLUDE = (0.12, 0.22, 0.34, 0.46, 0.6)  # share of the crop under one black rectangle
-_SHRINK = (40, 28, 20, 14, 10)  # height in pixels that is kept
-_NOISE_SIGMA = (10.0, 20.0, 35.0, 55.0, 80.0)  # of 255, Gaussian, for each value
+_DARKEN = (0.5, 0.3, 0.18, 0.1, 0.05)  # factor of the pixel values, which are rounded
+_OCCLUDE = (0.12, 0.22, 0.34, 0.46, 0.6)  # share of the crop covered by one black rectangle
+_SHRINK = (40, 28, 20, 14, 10)  # reduced height in pixels
+_NOISE_SIGMA = (10.0, 20.0, 35.0, 55.0, 80.0)  # of 255, Gaussian, per value
 _JPEG_QUALITY = (25, 14, 8, 4, 1)
 
 
 @dataclass(frozen=True)
 class Damage:
-    """A fault: its kind, its level from 1 (slight) to 5 (ruinous), and the seed of what is random in it."""
+    """A degradation: its kind, its level from 1 (slight) to 5 (severe), and the seed of its randomness."""
 
     kind: str
     level: int
@@ -39,9 +38,9 @@ class Damage:
 
 
 def damage_of(name: str, seed: int = 0, protocol: str = "standard") -> Damage:
-    """The fault of the image called ``name``: a path without extension, such as ``Ann_Lee/Ann_Lee_0001``.
+    """The degradation of image ``name``, a path without extension such as ``Ann_Lee/Ann_Lee_0001``.
 
-    All kinds are equally likely, and so are all levels.
+    All kinds and all levels are equally likely.
 
     Raises:
         DatasetError: the protocol is unknown.
@@ -55,7 +54,7 @@ def damage_of(name: str, seed: int = 0, protocol: str = "standard") -> Damage:
 
 
 def apply(crop: np.ndarray, damage: Damage) -> np.ndarray:
-    """The crop with the fault.
+    """Degrade a crop.
 
     Args:
         crop: uint8 h×w×3 RGB.

@@ -12,8 +12,7 @@ from facepipe.export.onnx import OnnxExport, export_onnx
 from facepipe.files import require_apart, write_text
 from facepipe.graphs import read_graph
 from facepipe.zoo import Card
-from facepipe.zoo.catalogue import DEFAULT
-from facepipe.zoo.detectors import detector_cards
+from facepipe.zoo.catalogue import DEFAULT, detector_cards
 from facepipe.zoo.onnx_card import card_of
 
 _MODULE = Path(__file__).with_name("face_pipeline.py")

@@ -1,4 +1,4 @@
-"""How the embeddings of an image and of its mirror image become one: the flip rules by name, every file here one."""
+"""Flip rules, which combine the embeddings of an image and of its mirror image: one file each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ Fuse = Callable[["np.ndarray", "np.ndarray"], "np.ndarray"]
 
 @dataclass(frozen=True)
 class FlipRule:
-    """One rule.
+    """A flip rule.
 
     Attributes:
-        help: what it does, in a few words.
-        fuse: joins the two; None where the mirror image is not embedded.
-        halves: whether image and mirror image stand side by side, so that an embedding is twice as long.
+        help: short description.
+        fuse: combines the two; None if the mirror image is not embedded.
+        halves: whether the embeddings are concatenated, which doubles the length.
     """
 
     help: str
@@ -30,7 +30,7 @@ class FlipRule:
 
     @property
     def views(self) -> int:
-        """How many images are embedded for one crop."""
+        """Number of images embedded per crop."""
         return 1 if self.fuse is None else 2
 
 

@@ -1,4 +1,4 @@
-"""The mirror image's embedding behind the image's, as SphereFace does."""
+"""Concatenate the embeddings of image and mirror image, as SphereFace does."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def image_then_mirror(straight: "np.ndarray", mirrored: "np.ndarray") -> "np.ndarray":
-    """N×2D: the image's D numbers, then the mirror image's."""
+    """N×2D: the image's embedding, then the mirror image's."""
     import numpy as np
 
     return np.concatenate([straight, mirrored], axis=1)

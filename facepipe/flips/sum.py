@@ -1,4 +1,4 @@
-"""The mirror image's embedding added to the image's, as insightface does."""
+"""Add the embeddings of image and mirror image, as insightface does."""
 
 import operator
 

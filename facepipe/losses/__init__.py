@@ -1,6 +1,6 @@
-"""Training losses, one file each; ``create(name, embedding_dim, num_classes, **options)`` makes one.
+"""Training losses, one file each; ``create(name, embedding_dim, num_classes, **options)`` builds one.
 
-A new margin is one function ``(cosine, norm, label, step, *, options) -> logits`` under ``register_margin``.
+A new margin is one function ``(cosine, norm, label, step, *, options) -> logits`` decorated with ``register_margin``.
 """
 
 from facepipe.losses.angular_fisher import AngularFisher, angular_fisher_score
@@ -27,9 +27,9 @@ from facepipe.losses.strangers import strangers_term
 from facepipe.losses.uncertainty import pfe, probface, scf
 from facepipe.losses.uncertainty.mls import fast_mls_loss, mls_mean_loss, mls_sum_loss
 from facepipe.losses.uncertainty.output_constraint import output_constraint
+from facepipe.losses.uncertainty.probface import uncertainty_log
 from facepipe.losses.uncertainty.r_vmf import RVMFLoss, RVMFTerms
 from facepipe.losses.uncertainty.scf import SCFLoss
-from facepipe.losses.uncertainty.uncertainty_log import uncertainty_log
 from facepipe.losses.uncertainty.uncertainty_loss import UncertaintyLoss, head_features
 from facepipe.losses.uncertainty.uncertainty_triplet import uncertainty_distance, uncertainty_triplet
 

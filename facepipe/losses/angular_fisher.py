@@ -1,4 +1,4 @@
-"""The angular Fisher score: how tight identities are, against how far apart, in angle."""
+"""The angular Fisher score: angular scatter within identities relative to that between identities."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from facepipe.errors import EmbeddingsError
 
 
 class AngularFisher:
-    """Angular Fisher score of features that come in batches; memory grows with identities, not with images.
+    """Angular Fisher score of features in batches; memory grows with the number of identities, not of images.
 
     AFS = S_w/S_b, S_w = Σ_i Σ_{x∈X_i}(1 − cos⟨x, m_i⟩), S_b = Σ_i n_i(1 − cos⟨m_i, m⟩), with m_i the mean
     feature of identity i, n_i its number of features and m the mean of all features; lower is better
@@ -30,10 +30,10 @@ class AngularFisher:
 
         Args:
             features: N×D embeddings, any floating dtype, array or tensor on any device; not normalised.
-            labels: N integer identities, in any order, the same across batches.
+            labels: N integer identities, in any order, consistent across batches.
 
         Raises:
-            EmbeddingsError: the shapes do not fit each other or the batches before.
+            EmbeddingsError: the shapes do not match each other or the previous batches.
         """
         x, y = _array(features, np.float64), _array(labels, np.int64)
         if x.ndim != 2 or y.shape != x.shape[:1] or self._sums.shape[1] not in (0, x.shape[1]):
@@ -48,10 +48,10 @@ class AngularFisher:
         np.add.at(self._unit_sums, rows, _unit(x))
 
     def score(self) -> float:
-        """The score of all features seen; inf where all identities point the same way.
+        """The score of all features added; inf if all identities have the same direction.
 
         Raises:
-            EmbeddingsError: fewer than two identities were seen.
+            EmbeddingsError: fewer than two identities.
         """
         if len(self._row) < 2:
             raise EmbeddingsError(
@@ -79,7 +79,7 @@ def angular_fisher_score(features: ArrayLike | Tensor, labels: ArrayLike | Tenso
     """Angular Fisher score of features N×D with integer labels N; see :class:`AngularFisher`.
 
     Raises:
-        EmbeddingsError: the shapes do not fit, or there are fewer than two identities.
+        EmbeddingsError: the shapes do not match, or there are fewer than two identities.
     """
     fisher = AngularFisher()
     fisher.update(features, labels)

@@ -9,7 +9,7 @@ from facepipe.losses.loss import Loss, LossOutput
 class JointLoss(Loss):
     """identification + weight · metric, on the same features.
 
-    ``logged``: that of both parts, and their values as ``identification`` and ``metric``.
+    ``logged``: the logged values of both parts, and their losses as ``identification`` and ``metric``.
     """
 
     def __init__(self, identification: ClassificationLoss, metric: Loss, weight: float) -> None:

@@ -1,4 +1,4 @@
-"""The base class of all losses: features and labels in, one number and a few logged values out."""
+"""The base class of all losses: features and labels in, a scalar and logged values out."""
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -18,7 +18,7 @@ class LossOutput(NamedTuple):
 
     Attributes:
         loss: scalar, float32 (float64 for float64 features), to call ``backward()`` on.
-        logged: name → 0-d tensor, detached; call ``.item()`` only when logging, for it waits for the GPU.
+        logged: name → 0-d tensor, detached; call ``.item()`` only when logging, since it synchronises with the GPU.
     """
 
     loss: Tensor
@@ -26,15 +26,15 @@ class LossOutput(NamedTuple):
 
 
 class Loss(nn.Module, ABC):
-    """A training loss. Any parameters it learns (class weights, a bias, a scale) are its own.
+    """A training loss, with its own parameters if it learns any (class weights, a bias, a scale).
 
     A loss computes in float32 whatever the features' dtype, and outside autocast; call ``backward()``
-    outside it too, as torch asks.
+    outside it too, as torch requires.
 
     Attributes:
-        published: logged values that carry the names of the original program, under which TensorBoard shows them.
-        takes_centres: whether the mean embeddings of the classes are to be given to ``set_centres`` before training.
-        shardable: whether the classes can be spread over ranks; see
+        published: logged values named as in the original program; TensorBoard shows them by these names.
+        takes_centres: whether ``set_centres`` must be called with the classes' mean embeddings before training.
+        shardable: whether the classes can be sharded over ranks; see
             `facepipe.losses.classification.classifier.ClassificationLoss`.
     """
 
@@ -44,26 +44,25 @@ class Loss(nn.Module, ABC):
 
     @property
     def class_weights(self) -> "ClassWeights | None":
-        """The weights of which each class has a row of its own that is trained; None where there are none."""
+        """The trained class weights, one row per class; None if there are none."""
         return None
 
     @property
     def classification(self) -> "ClassificationLoss | None":
-        """Itself where it is a classification over classes of its own; None for others and for what wraps one."""
+        """The loss itself if it is a classification loss; None for others, and for losses that wrap one."""
         return None
 
     def class_rows(self) -> Tensor | None:
-        """A vector for each class of this rank, C×D, detached, to be kept beside a finished model; None without."""
-        own = self.class_weights
-        return None if own is None else own.weight.detach()
+        """A vector per class of this rank, C×D, detached, to be saved with a finished model; None without classes."""
+        weights = self.class_weights
+        return None if weights is None else weights.weight.detach()
 
     def set_centres(self, centres: Tensor) -> None:  # noqa: ARG002
-        """Take the mean embeddings of the classes, float32 C×D, where ``takes_centres``; others ignore them."""
+        """Set the mean embeddings of the classes, float32 C×D; ignored unless ``takes_centres``."""
         return
 
     def show_crops(self, crops: Tensor) -> None:  # noqa: ARG002
-        """Called before each batch with its crops N×3×H×W, normalised as for the network; most losses need features
-        alone and ignore them."""
+        """Called before each batch with its crops N×3×H×W, normalised as for the network; ignored by most losses."""
         return
 
     @abstractmethod
@@ -76,9 +75,9 @@ class Loss(nn.Module, ABC):
             step: number of this training step, counted from 1; annealed losses depend on it.
 
         Raises:
-            ModelError: features are not N×D with the D this loss was made for.
-            DatasetError: labels do not fit the features, or lie outside the classes (checked on the CPU only,
-                where it costs nothing).
+            ModelError: features are not N×D with the D of this loss.
+            DatasetError: labels do not match the features, or are out of range (checked on the CPU only, where it
+                is free).
         """
 
 
@@ -88,12 +87,12 @@ def widen(features: Tensor) -> Tensor:
 
 
 def outside_autocast(features: Tensor) -> torch.autocast:
-    """A context in which matrix products keep the dtype of their factors, as cosines must."""
+    """A context in which matrix products keep the dtype of their operands, as cosines need."""
     return torch.autocast(features.device.type, enabled=False)
 
 
 def check_batch(features: Tensor, labels: Tensor, embedding_dim: int | None, num_classes: int | None) -> None:
-    """Refuse a batch that does not fit; ``None`` leaves a size unchecked.
+    """Check the shapes and labels of a batch; ``None`` leaves a size unchecked.
 
     Raises:
         ModelError: features of the wrong shape.

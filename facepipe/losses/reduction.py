@@ -1,4 +1,4 @@
-"""From the logits of one or several shards of classes to one loss per sample."""
+"""Reduce the logits of one or several shards of classes to one loss per sample."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,13 +11,13 @@ from facepipe.losses.classification.margin import replace_target, target
 
 
 class Reduction(Protocol):
-    """A loss over classes that can be summed up shard by shard."""
+    """A loss over classes that can be computed shard by shard."""
 
     def partial(self, logits: Tensor, label: Tensor) -> Tensor:
-        """One number N per sample for the classes of this shard: logits N×C, label N (−1: elsewhere)."""
+        """The term N of this shard's classes, from logits N×C and label N (−1: on another shard)."""
 
     def combine(self, terms: Tensor, targets: Tensor) -> Tensor:
-        """Loss N per sample from S×N partial terms and S×N target logits (0 where elsewhere)."""
+        """Loss N per sample from S×N partial terms and S×N target logits (0 if on another shard)."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,16 @@ class BinarySum:
     """Σ over classes of weighted logistic losses: a·log(1+e^{−z_y}) + b·Σ_{j≠y} log(1+e^{z_j}).
 
     Attributes:
-        own: a, the weight of the target class.
+        target: a, the weight of the target class.
         other: b, the weight of each other class.
     """
 
-    own: float
+    target: float
     other: float
 
     def partial(self, logits: Tensor, label: Tensor) -> Tensor:
         others = self.other * softplus(logits)
-        return replace_target(others, label, self.own * softplus(-target(logits, label))).sum(1)
+        return replace_target(others, label, self.target * softplus(-target(logits, label))).sum(1)
 
     def combine(self, terms: Tensor, targets: Tensor) -> Tensor:  # noqa: ARG002
         return terms.sum(0)

@@ -1,4 +1,4 @@
-"""The losses by name: a decorator on a margin or on a function that builds a loss."""
+"""The registry of losses: decorators for margins and for functions that build a loss."""
 
 import functools
 from collections.abc import Callable
@@ -33,7 +33,7 @@ LOSSES: Registry[_Entry] = Registry("loss", "facepipe.losses", folders=_FOLDERS)
 
 @dataclass(frozen=True)
 class LossInfo:
-    """What is known of a loss before it is made."""
+    """The description of a loss."""
 
     name: str
     paper: str
@@ -44,9 +44,9 @@ class LossInfo:
 def register(
     *, paper: str, alias: str | None = None, trains: Trains = "embedding"
 ) -> Callable[[Build], Build]:
-    """Enter ``build(embedding_dim, num_classes, *, option=default, ...)`` under its own name.
+    """Register ``build(embedding_dim, num_classes, *, option=default, ...)`` under its own name.
 
-    The annotations of the options say which values are allowed; pydantic checks them.
+    Pydantic checks the options against their annotations.
     """
 
     def enter(build: Build) -> Build:
@@ -59,10 +59,10 @@ def register(
 def register_margin(
     *, paper: str, alias: str | None = None, projected: bool = False
 ) -> Callable[[MarginFunction], MarginFunction]:
-    """Enter ``margin(cosine, norm, label, step, *, option=default, ...)`` as a loss under its own name.
+    """Register ``margin(cosine, norm, label, step, *, option=default, ...)`` as a loss under its own name.
 
-    Every such loss has one more option, ``projected`` (default as given here): False sends the gradient
-    through w/‖w‖, True row-normalises W in place before each step and leaves w as it is in the gradient.
+    Every such loss has one more option, ``projected`` (default as given here): False differentiates through
+    w/‖w‖, True row-normalises W in place before each step and treats w as unconstrained in the gradient.
     """
 
     def enter(margin: MarginFunction) -> MarginFunction:
@@ -78,12 +78,12 @@ def register_margin(
 
 
 def names(trains: Trains = "embedding") -> list[str]:
-    """The names that :func:`create` knows, of losses that train this, in alphabetical order; without aliases."""
+    """Names for :func:`create` of the losses that train this, in alphabetical order, without aliases."""
     return sorted(name for name, entry in LOSSES.items() if entry.trains == trains)
 
 
 def describe(name: str) -> LossInfo:
-    """Paper and options, with their defaults, of a loss.
+    """The paper and options of a loss, with their defaults.
 
     Raises:
         ModelError: the name is unknown.
@@ -93,21 +93,21 @@ def describe(name: str) -> LossInfo:
 
 
 def create(name: str, embedding_dim: int, num_classes: int, **options: Any) -> Loss:
-    """Make a loss with fresh class weights, drawn from torch's global generator.
+    """Build a loss with class weights initialised from torch's global generator.
 
     Args:
         name: one of :func:`names`, or ``sphereface`` for ``a_softmax``, ``am_softmax`` for ``cosface``.
-        embedding_dim: D, length of the embedding.
+        embedding_dim: D, dimension of the embedding.
         num_classes: C, number of identities, at least 2.
         options: see ``describe(name).options`` and the function of that name.
 
     Raises:
-        ModelError: the name or an option is unknown (the nearest known one is named), an option's value is
-            not allowed, or a size is impossible.
+        ModelError: the name or an option is unknown (the message suggests the nearest), or an option or size is
+            invalid.
     """
     entry = LOSSES[name]
     checked = entry.options.checked(f"loss {name}", options)
     for size, value, least in (("embedding_dim", embedding_dim, 1), ("num_classes", num_classes, 2)):
         if not isinstance(value, int) or value < least:
-            raise ModelError(f"loss {name}: {size} must be a whole number, at least {least}, got {value!r}")
+            raise ModelError(f"loss {name}: {size} must be an integer of at least {least}, got {value!r}")
     return entry.build(embedding_dim, num_classes, **checked)

@@ -1,7 +1,6 @@
-"""Scores of pairs, pooling of templates, and the thresholds that turn scores into decisions."""
+"""Pair scores, template pooling, search, and thresholds that turn scores into decisions."""
 
-from facepipe.score.cosine import cosine, unit
-from facepipe.score.pair_cosines import pair_cosines
+from facepipe.score.cosine import cosine, pair_cosines, unit
 from facepipe.score.pair_scores import SCORES
 from facepipe.score.pair_scores.scf import scf, scf_pairs
 from facepipe.score.pairs import score_pairs

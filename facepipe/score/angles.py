@@ -1,4 +1,4 @@
-"""Angles between embeddings of one person and of different people, as SphereFace's Fig. 5 shows them."""
+"""Angles between embeddings of genuine and impostor pairs, as in SphereFace's Fig. 5."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,8 @@ class PairAngles:
     """Angles in degrees, float64.
 
     Attributes:
-        same: between images of one person.
-        different: between images of two people, a random choice.
+        same: between images of the same person.
+        different: between images of different people, a random sample.
     """
 
     same: np.ndarray
@@ -26,9 +26,9 @@ def pair_angles(mu: np.ndarray, identity: np.ndarray, limit: int = 100_000, seed
 
     Args:
         mu: float N×D.
-        identity: int64 N, who each row is.
-        limit: largest number of pairs of each kind; where there are more, a random choice.
-        seed: of that choice.
+        identity: int64 N, identity of each row.
+        limit: maximum number of pairs of each kind; if there are more, a random sample.
+        seed: of the sample.
 
     Raises:
         EmbeddingsError: no identity has two images, or there is only one identity.
@@ -36,9 +36,9 @@ def pair_angles(mu: np.ndarray, identity: np.ndarray, limit: int = 100_000, seed
     random = np.random.default_rng(seed)
     left, right = _same_pairs(identity, limit, random)
     if len(left) == 0:
-        raise EmbeddingsError("no identity has two images: there is no angle within a person to show")
+        raise EmbeddingsError("no identity has two images: there are no genuine pairs to show")
     if len(np.unique(identity)) < 2:
-        raise EmbeddingsError("all images are of one identity: there is no angle between people to show")
+        raise EmbeddingsError("all images are of one identity: there are no impostor pairs to show")
     return PairAngles(_angle(mu, left, right), _angle(mu, *_different_pairs(identity, limit, random)))
 
 
@@ -51,10 +51,10 @@ def _same_pairs(identity: np.ndarray, limit: int, random: np.random.Generator) -
     total = int(pairs.sum())
     chosen = np.arange(total) if total <= limit else np.sort(random.choice(total, limit, replace=False))
     person = np.searchsorted(ends, chosen, side="right")
-    # Pair number k of a person is (i, j), i > j, with k = i(i − 1)/2 + j.
+    # Pair k of a person is (i, j), i > j, with k = i(i − 1)/2 + j.
     k = chosen - (ends - pairs)[person]
     i = ((1 + np.sqrt(1 + 8 * k.astype(np.float64))) / 2).astype(np.int64)
-    # The root may be rounded to the wrong side.
+    # Rounding of the root may be off by one.
     i -= i * (i - 1) // 2 > k
     i += (i + 1) * i // 2 <= k
     j = k - i * (i - 1) // 2
@@ -63,15 +63,13 @@ def _same_pairs(identity: np.ndarray, limit: int, random: np.random.Generator) -
 
 def _different_pairs(identity: np.ndarray, limit: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     left = random.integers(len(identity), size=limit)
-    # Stepping over the rows of the same person keeps every other row equally likely.
+    # Skipping the rows of the same person keeps all other rows equally likely.
     order = np.argsort(identity, kind="stable")
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
     names, counts = np.unique(identity, return_counts=True)
     start = (np.cumsum(counts) - counts)[np.searchsorted(names, identity)]
-    own = counts[np.searchsorted(names, identity)]
-    step = random.integers(len(identity) - own[left])
-    right = order[(start[left] + own[left] + step) % len(identity)]
+    images = counts[np.searchsorted(names, identity)]
+    step = random.integers(len(identity) - images[left])
+    right = order[(start[left] + images[left] + step) % len(identity)]
     return left, right
 
 

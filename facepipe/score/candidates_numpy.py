@@ -1,20 +1,20 @@
-"""Candidates of a search by NumPy, for stores that are searched sooner than PyTorch is loaded."""
+"""Search candidates by NumPy, for stores whose search takes less time than importing PyTorch."""
 
 import numpy as np
 
 from facepipe.errors import EmbeddingsError
 from facepipe.score.cosine import unit
 
-NOT_FINITE = "embeddings must be finite numbers, but some are not: they are damaged; embed again"
+NOT_FINITE = "embeddings contain NaN or infinite values: they are damaged; embed again"
 _ROWS = 16_384
-"""Rows that are compared at once."""
+"""Rows compared at once."""
 
 
 class NumpyCandidates:
-    """Rough scores in float32 on the processor.
+    """Rough scores in float32 on the CPU.
 
     Args:
-        unit_rows: whether the rows of the store have length 1.
+        unit_rows: whether the rows of the store have unit length.
     """
 
     precision = "float32"
@@ -23,17 +23,17 @@ class NumpyCandidates:
         self._unit_rows = unit_rows
 
     def __call__(self, queries: np.ndarray, store: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rough scores float32 Q×count, and their rows: the highest ones, in no order; ``count`` is less than all.
+        """The ``count`` highest rough scores float32 Q×count and their rows, unordered; ``count`` is less than N.
 
         Raises:
-            EmbeddingsError: a score is no finite number.
+            EmbeddingsError: a score is not finite.
         """
-        across = np.ascontiguousarray(unit(queries).astype(np.float32).T)
+        columns = np.ascontiguousarray(unit(queries).astype(np.float32).T)
         best = np.empty((len(queries), 0), np.float32)
         rows = np.empty((len(queries), 0), np.int64)
         for first in range(0, len(store), _ROWS):
             block = store[first : first + _ROWS].astype(np.float32)
-            scores = ((block if self._unit_rows else _unit(block)) @ across).T
+            scores = ((block if self._unit_rows else _unit(block)) @ columns).T
             if not np.isfinite(scores).all():
                 raise EmbeddingsError(NOT_FINITE)
             best = np.concatenate([best, scores], 1)
@@ -46,7 +46,7 @@ class NumpyCandidates:
 
 
 def _unit(block: np.ndarray) -> np.ndarray:
-    # By the largest number first, since squares overflow and vanish sooner than the numbers themselves.
+    # By the largest value first, since squares overflow and underflow sooner than the values.
     for power in (np.inf, 2):
         length = np.linalg.norm(block, power, axis=1, keepdims=True)
         block /= np.where(length == 0, np.float32(1), length)

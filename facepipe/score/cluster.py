@@ -1,10 +1,11 @@
-"""Grouping faces of unknown people, by the algorithms of scikit-learn (an extra)."""
+"""Clustering of faces with scikit-learn (an extra)."""
 
 from typing import Any
 
 import numpy as np
 
 from facepipe.errors import EmbeddingsError, FacepipeError, MissingExtraError
+from facepipe.score.candidates_numpy import NOT_FINITE
 from facepipe.score.cosine import unit
 
 METHODS = ("average", "dbscan", "hdbscan")
@@ -12,35 +13,35 @@ _MOST = 20_000
 
 
 def cluster(mu: np.ndarray, method: str, same: float, smallest: int = 2) -> np.ndarray:
-    """The group of each face.
+    """The cluster of each face.
 
     Args:
         mu: float N×D.
-        method: ``average`` joins the two groups with the highest mean cosine until none reaches ``same``
-            (AgglomerativeClustering; N² memory, so at most 20,000 faces); ``dbscan`` joins all that are linked by a
-            chain of faces with a cosine of ``same`` (DBSCAN); ``hdbscan`` finds dense regions of any density and
-            asks for no cosine (HDBSCAN).
-        same: cosine from which two faces count as one person.
-        smallest: groups of fewer faces are dissolved.
+        method: ``average`` merges the two clusters with the highest mean cosine until none reaches ``same``
+            (AgglomerativeClustering; N² memory, so at most 20,000 faces); ``dbscan`` merges all faces linked by a
+            chain with cosines of at least ``same`` (DBSCAN); ``hdbscan`` finds dense regions and needs no cosine
+            (HDBSCAN).
+        same: minimum cosine of two faces of one person.
+        smallest: clusters of fewer faces are dissolved.
 
     Returns:
-        int64 N: 0 for the largest group, and so on; −1 for faces in none.
+        int64 N: 0 for the largest cluster, and so on; −1 for faces in none.
 
     Raises:
         FacepipeError: unknown method, or too many faces for it.
-        EmbeddingsError: a number is not finite, an embedding is zero, or ``same`` is no cosine.
+        EmbeddingsError: a value is not finite, an embedding is zero, or ``same`` is not a cosine.
         MissingExtraError: scikit-learn is not installed.
     """
     if method not in METHODS:
         raise FacepipeError(f"clustering method {method!r} is unknown; choose one of {', '.join(METHODS)}")
     if method == "average" and len(mu) > _MOST:
-        raise FacepipeError(f"{len(mu):,} faces are too many for method average ({_MOST:,}); take dbscan or hdbscan")
+        raise FacepipeError(f"{len(mu):,} faces are too many for method average ({_MOST:,}); use dbscan or hdbscan")
     if not np.isfinite(mu).all():
-        raise EmbeddingsError("embeddings must be finite numbers, but some are not: they are damaged; embed again")
+        raise EmbeddingsError(NOT_FINITE)
     if not -1 <= same <= 1:
-        raise EmbeddingsError(f"a cosine of {same} is none; choose one from -1 to 1")
+        raise EmbeddingsError(f"{same} is not a cosine; choose one from -1 to 1")
     if not np.any(mu, axis=1).all():
-        raise EmbeddingsError("an embedding is zero, which is nobody's face: the file is damaged; embed again")
+        raise EmbeddingsError("an embedding is zero: the file is damaged; embed again")
     if len(mu) < max(2, smallest):
         return _by_size(np.zeros(len(mu), np.int64), smallest)
     return _by_size(_LABELS[method](unit(mu).astype(np.float32), same, max(2, smallest)), smallest)
@@ -48,13 +49,13 @@ def cluster(mu: np.ndarray, method: str, same: float, smallest: int = 2) -> np.n
 
 def _average(vectors: np.ndarray, same: float, _: int) -> np.ndarray:
     cluster_ = _sklearn("AgglomerativeClustering")
-    # A little above, so that a mean of exactly `same` still joins.
+    # Slightly larger, so that a mean of exactly `same` still merges.
     fitted = cluster_(n_clusters=None, distance_threshold=1 - same + 1e-6, metric="cosine", linkage="average")
     return np.asarray(fitted.fit(vectors).labels_, np.int64)
 
 
 def _dbscan(vectors: np.ndarray, same: float, smallest: int) -> np.ndarray:
-    # On the unit sphere ‖a − b‖² = 2 − 2cosθ, and Euclidean neighbours are found without an N×N table.
+    # On the unit sphere ‖a − b‖² = 2 − 2cosθ, and Euclidean neighbours are found without an N×N matrix.
     fitted = _sklearn("DBSCAN")(eps=max(1e-6, (2 - 2 * same) ** 0.5), min_samples=smallest)
     return np.asarray(fitted.fit(vectors).labels_, np.int64)
 
@@ -76,7 +77,7 @@ def _sklearn(name: str) -> Any:
 
 
 def _by_size(labels: np.ndarray, smallest: int) -> np.ndarray:
-    """Numbered from the largest group on; of equal sizes the one whose first face comes first."""
+    """Renumber clusters by size, largest first; ties by first face."""
     groups, first, counts = np.unique(labels, return_index=True, return_counts=True)
     order = [n for n in np.lexsort((first, -counts)) if groups[n] >= 0 and counts[n] >= smallest]
     out = np.full(len(labels), -1, np.int64)

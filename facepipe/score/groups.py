@@ -4,7 +4,7 @@ import numpy as np
 
 
 def labels(*keys: np.ndarray) -> np.ndarray:
-    """Groups of sorted rows numbered 0, 1, …: a new one where any key changes."""
+    """Group numbers 0, 1, … of sorted rows: a new group starts where any key changes."""
     changes = np.zeros(len(keys[0]), np.int64)
     for key in keys:
         changes[1:] |= key[1:] != key[:-1]
@@ -17,9 +17,9 @@ def starts(group: np.ndarray) -> np.ndarray:
 
 
 def sums(values: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """float64 rows summed by ascending group numbers 0, 1, …"""
-    # NumPy's reduceat takes ten times as long along the first axis, and torch's index_add_ a hundred times where its
-    # threads wait for a busy core.
+    """float64 sums of rows per group, numbered 0, 1, … in ascending order."""
+    # NumPy's reduceat is ten times slower along the first axis, and torch's index_add_ a hundred times on a busy
+    # machine.
     from scipy.sparse import csr_array
 
     ends = np.append(0, np.cumsum(np.bincount(group)))
@@ -28,18 +28,18 @@ def sums(values: np.ndarray, group: np.ndarray) -> np.ndarray:
 
 
 def means(rows: np.ndarray, scale: np.ndarray, weight: np.ndarray | None, group: np.ndarray) -> np.ndarray:
-    """Means of scale·rows in each group, G×D, weighted where there are weights.
+    """Means of scale·rows per group, G×D, weighted if there are weights.
 
     Args:
         rows: float n×D.
         scale: float64 n×1.
-        weight: float64 n×K, K a divisor of D: each weighs D/K dimensions.
+        weight: float64 n×K, K a divisor of D: each applies to D/K dimensions.
         group: int64 n, 0, 1, … ascending.
     """
     if weight is None:
         return sums(rows * scale, group) / np.bincount(group)[:, None]
     if weight.shape[1] > 1:
-        # Flip concatenation repeats the dimensions that the head was trained in.
+        # Concatenated flips repeat the dimensions the head was trained on.
         weight = np.tile(weight, rows.shape[1] // weight.shape[1])
     total = sums(weight, group)
     return sums(rows * (scale * weight), group) / np.where(total > 0, total, 1)

@@ -1,4 +1,4 @@
-"""Scores of pairs of embeddings, by name."""
+"""Score pairs of embeddings with a score given by name."""
 
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def score_pairs(name: str, embeddings: "Embeddings", left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Scores of pairs of rows, higher is more alike; memory beyond the result stays bounded.
+    """Scores of pairs of rows, higher is more similar; memory beyond the result is bounded.
 
     Args:
-        name: of an entry of `facepipe.score.SCORES`, such as ``cosine``; ``scf`` (Eq. 13 of SCF, needs kappa);
-            ``mls`` (Eq. 3 of PFE, or ProbFace's Eq. 5 for one σ² a face; needs sigma2).
+        name: an entry of `facepipe.score.SCORES`, such as ``cosine``; ``scf`` (Eq. 13 of SCF, needs kappa);
+            ``mls`` (Eq. 3 of PFE, or ProbFace's Eq. 5 for one σ² per face; needs sigma2).
         embeddings: of N faces or templates.
         left, right: int64 M, rows of ``embeddings``.
 
@@ -24,8 +24,8 @@ def score_pairs(name: str, embeddings: "Embeddings", left: np.ndarray, right: np
         float64 M.
 
     Raises:
-        EmbeddingsError: unknown score, rows that are not there, the embeddings lack what the score needs, or a score is
-            no finite number, as those of an empty template are not.
+        EmbeddingsError: unknown score, rows out of range, embeddings that lack a field the score needs, or a score that
+            is not finite, such as that of an empty template.
     """
     require(name, embeddings)
     left, right = np.asarray(left, np.int64), np.asarray(right, np.int64)
@@ -39,18 +39,18 @@ def score_pairs(name: str, embeddings: "Embeddings", left: np.ndarray, right: np
 
 
 def _not_finite(embeddings: "Embeddings", left: int, right: int) -> EmbeddingsError:
-    """The error that names which of two rows is at fault, as far as that can be seen."""
+    """The error that names the faulty row of a pair, if it can be determined."""
     empty = [row for row in (left, right) if embeddings.sigma2 is not None and np.isinf(embeddings.sigma2[row]).any()]
-    wrong = [row for row in (left, right) if not np.isfinite(embeddings.mu[row]).all()]
-    row = (wrong or empty or [left])[0]
+    damaged = [row for row in (left, right) if not np.isfinite(embeddings.mu[row]).all()]
+    row = (damaged or empty or [left])[0]
     which = embeddings.paths[row] if embeddings.paths else f"row {row}"
-    if empty and not wrong:
+    if empty and not damaged:
         return EmbeddingsError(f"{which}: a template without images has no score; leave it out")
-    return EmbeddingsError(f"{which}: a score of it is no finite number; check {embeddings.model}, embed again")
+    return EmbeddingsError(f"{which}: its score is not finite; check {embeddings.model}, embed again")
 
 
 def _check(left: np.ndarray, right: np.ndarray, count: int) -> None:
     if left.shape != right.shape or left.ndim != 1:
-        raise EmbeddingsError(f"pairs need two lists of rows of one length, not {left.shape} and {right.shape}")
+        raise EmbeddingsError(f"pairs need two lists of rows of equal length, not {left.shape} and {right.shape}")
     if len(left) and not 0 <= min(left.min(), right.min()) <= max(left.max(), right.max()) < count:
-        raise EmbeddingsError(f"pairs name rows outside 0 … {count - 1}; the pairs belong to other embeddings")
+        raise EmbeddingsError(f"pairs refer to rows outside 0 … {count - 1}; they belong to other embeddings")

@@ -1,4 +1,4 @@
-"""Templates: several images of one person become one embedding."""
+"""Template pooling: combine several images of one person into one embedding."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,41 +29,41 @@ def pool(
     """One embedding per template. With u_i = mu_i/‖mu_i‖, the rules are
 
     * ``mean``: Σu_i/n;
-    * ``norm``: Σmu_i/n, so that the feature norm is the weight (insightface's IJB script as it is published);
+    * ``norm``: Σmu_i/n, i.e. weighted by feature norm (insightface's published IJB script);
     * ``max``: the largest u_i per dimension;
     * ``kappa``: Σκ_i u_i/Σκ_i (SCF, Eq. 14);
     * ``sigma2``: Σσ_i^−2 u_i/Σσ_i^−2 per dimension (PFE).
-    * ``sigma2-min``, ``sigma2-mean``: the same, and only the template's σ² is another, see
-      `facepipe.score.poolings.sigma2`. ProbFace is ``sigma2-mean`` with one σ² for a face; its program's weights are
+    * ``sigma2-min``, ``sigma2-mean``: the same mu with another σ² of the template, see
+      `facepipe.score.poolings.sigma2`. ProbFace is ``sigma2-mean`` with one σ² per face; its program's weights are
       (σ_i^−2 + 10⁻⁶)^(1/T).
 
-    With ``media`` the mean is taken inside each medium of a template, and the media are then summed (IJB; for
-    ``max`` the largest is taken), so that a long video does not outvote a photo. The rules that weigh by confidence
-    let a medium count what its images weigh together: Eq. 14 over all images. Under ``media_weights="equal"`` they
-    weigh inside each medium alone, and where each medium is one photo that is the plain mean.
+    With ``media`` the mean is taken within each medium of a template, and the media are then summed (IJB; for
+    ``max`` the largest is taken), so that a long video does not outvote a photo. For rules that weight by confidence,
+    a medium has the total weight of its images: Eq. 14 over all images. With ``media_weights="equal"`` they weight
+    only within each medium; if each medium is one photo, that is the plain mean.
 
-    The result's mu is not normalised: under ``mean`` without media, ``kappa`` and ``sigma2`` its length is the
-    (weighted) mean resultant length. Whatever the rule, where there is kappa a template's is ‖Σκ_i u_i‖: the images'
-    densities multiplied are again von Mises-Fisher, with that concentration. The frames of a medium are no
-    independent looks, and the mean of their κ_i u_i stands for all of them. Where there is sigma2 a template's is
-    1/Σσ_i^−2, the variance of the product of normal densities, unless the rule has another.
+    The result's mu is not normalised: for ``mean`` without media, ``kappa`` and ``sigma2`` its length is the
+    (weighted) mean resultant length. For any rule, kappa of a template is ‖Σκ_i u_i‖: the product of the images'
+    densities is again von Mises-Fisher, with that concentration. Frames of a medium are not independent, so the mean
+    of their κ_i u_i is used once for all of them. sigma2 of a template is 1/Σσ_i^−2, the variance of the product of
+    normal densities, unless the rule defines another.
 
     Args:
         embeddings: of N images.
         template: int64 N, 0 … T−1, in any order.
         rule: one of `POOLINGS`.
-        media: int64 N, any numbers; the same number in two templates is two media.
-        count: T, where the last templates may have no image; None takes the largest ``template`` + 1.
-        media_weights: one of `MEDIA_WEIGHTS`; of no effect without ``media``, nor on ``mean``, ``norm`` and ``max``.
-        temperature: T > 0 of ProbFace: confidence weights are raised to 1/T, so that a large T weighs more evenly.
+        media: int64 N, any numbers; equal numbers in different templates are different media.
+        count: T, if the last templates may have no images; None means the largest ``template`` + 1.
+        media_weights: one of `MEDIA_WEIGHTS`; no effect without ``media``, or on ``mean``, ``norm`` and ``max``.
+        temperature: T > 0 of ProbFace: confidence weights are raised to 1/T, so that a large T makes them more equal.
 
     Returns:
         `Embeddings` of T rows without paths. A template without images has mu 0, kappa 0, sigma2 inf and
         ``detected`` False.
 
     Raises:
-        EmbeddingsError: unknown rule or media weights, no kappa or sigma2 where the rule needs it, a temperature
-            that is not above 0, or lists that do not fit.
+        EmbeddingsError: unknown rule or media weights, embeddings without the kappa or sigma2 that the rule needs, a
+            temperature that is not positive, or lists that do not match.
     """
     if media_weights not in MEDIA_WEIGHTS:
         raise EmbeddingsError(f"media weights {media_weights!r} are unknown; choose one of {', '.join(MEDIA_WEIGHTS)}")
@@ -79,16 +79,16 @@ def pool(
         outer = labels(ids)
         inner = None if media is None else labels(ids, media[rows])
         into = ids[starts(outer)]
-        shrink = _one_over_length(mu)
-        scale = shrink if pooling.unit else np.ones_like(shrink)
+        inverse_length = _inverse_length(mu)
+        scale = inverse_length if pooling.unit else np.ones_like(inverse_length)
         weights = _weights(confidence, rows, pooling, temperature)
-        # A medium's weighted mean times what its images weigh together is their weighted sum.
+        # A medium's weighted mean times the total weight of its images is their weighted sum.
         groups = inner if weights is None or media_weights == "equal" else None
         pooled.mu[into] = pooling.join(mu, scale, weights, groups, outer)
         pooled.detected[into] = np.logical_or.reduceat(embeddings.detected[rows], starts(outer))
         if embeddings.kappa is not None and pooled.kappa is not None:
-            natural = shrink * embeddings.kappa[rows, None]
-            pooled.kappa[into] = np.linalg.norm(_summed(mu, natural, inner, outer), axis=1)
+            scaled = inverse_length * embeddings.kappa[rows, None]
+            pooled.kappa[into] = np.linalg.norm(_summed(mu, scaled, inner, outer), axis=1)
         if embeddings.sigma2 is not None and pooled.sigma2 is not None:
             sigma2 = embeddings.sigma2[rows].astype(np.float64)
             pooled.sigma2[into] = pooling.variance(sigma2, 1 / sigma2 if weights is None else weights, starts(outer))
@@ -96,32 +96,32 @@ def pool(
 
 
 def _summed(mu: np.ndarray, scale: np.ndarray, inner: np.ndarray | None, outer: np.ndarray) -> np.ndarray:
-    """scale·mu summed over the outer groups, the mean standing for an inner one; T×D."""
+    """scale·mu summed over the outer groups, with the mean of each inner group; T×D."""
     return sums(mu * scale, outer) if inner is None else weighted_means(mu, scale, None, inner, outer)
 
 
-def _one_over_length(mu: np.ndarray) -> np.ndarray:
-    """float64 N×1; 0 for a zero row."""
+def _inverse_length(mu: np.ndarray) -> np.ndarray:
+    """float64 N×1; 0 for zero rows."""
     length = np.sqrt(np.einsum("nd,nd->n", mu, mu, dtype=np.float64))[:, None]
     return np.divide(1, length, out=np.zeros_like(length), where=length > 0)
 
 
 def _confidence(embeddings: "Embeddings", rule: str, pooling: Pooling, temperature: float) -> np.ndarray | None:
-    """What the rule's weights are made of, N×K; None where all images count alike."""
+    """The field that the rule computes weights from, N×K; None if all images have equal weight."""
     if not temperature > 0:
-        raise EmbeddingsError(f"a temperature must be above 0, not {temperature:g}")
+        raise EmbeddingsError(f"the temperature must be above 0, not {temperature:g}")
     field = pooling.needs
     if field is None:
         return None
     values: np.ndarray | None = getattr(embeddings, field)
     if values is None:
         raise EmbeddingsError(
-            f"embeddings of {embeddings.model} have no {field}, which pooling by {rule} needs; "
+            f"embeddings of {embeddings.model} have no {field}, which pooling {rule} needs; "
             f"embed the images with a model that has a {field} head, or pool by mean"
         )
     columns = values if values.ndim == 2 else values[:, None]
     if embeddings.dim % columns.shape[1]:
-        raise EmbeddingsError(f"{field} of {columns.shape[1]} dimensions does not fit {embeddings.dim}-d embeddings")
+        raise EmbeddingsError(f"{field} of {columns.shape[1]} dimensions does not match {embeddings.dim}-d embeddings")
     return columns
 
 
@@ -139,7 +139,9 @@ def _count(template: np.ndarray, media: np.ndarray | None, rows: int, count: int
     lowest, largest = int(template.min(initial=0)), int(template.max(initial=-1)) + 1
     if lowest < 0 or (count is not None and count < largest):
         wanted = "T−1" if count is None else count - 1
-        raise EmbeddingsError(f"templates must be numbered 0 … {wanted}, but these run from {lowest} to {largest - 1}")
+        raise EmbeddingsError(
+            f"templates must be numbered 0 … {wanted}, but these are numbered {lowest} … {largest - 1}"
+        )
     return largest if count is None else count
 
 
@@ -158,7 +160,7 @@ def _empty(embeddings: "Embeddings", count: int) -> "Embeddings":
 
 
 def _whole_templates(order: np.ndarray, template: np.ndarray) -> Iterator[np.ndarray]:
-    """``order`` in parts of about `_ROWS` rows that cut no template."""
+    """``order`` in parts of about `_ROWS` rows that do not split a template."""
     ends = np.append(starts(labels(template[order]))[1:], len(order))
     first = 0
     while first < len(order):

@@ -1,4 +1,4 @@
-"""From a score to the probability that two faces are one person's, at a stated prior."""
+"""Convert scores to the probability that two faces show the same person, for a given prior."""
 
 import math
 from typing import NamedTuple
@@ -13,10 +13,10 @@ _RANGE = 0.01, 0.99
 
 
 class Logistic(NamedTuple):
-    """log odds = slope·score + offset + confidence·c + interaction·score·c, both kinds of pairs equally likely before.
+    """log odds = slope·score + offset + confidence·c + interaction·score·c, for equal priors.
 
-    c is how sure the model is of the face of which it is less sure, log κ or −log σ², kept between ``low`` and
-    ``high``, beyond which nothing was fitted; without it ``confidence`` and ``interaction`` are 0.
+    c is the confidence of the less confident face of the pair, log κ or −log σ², clipped to the fitted range ``low`` …
+    ``high``; without it ``confidence`` and ``interaction`` are 0.
     """
 
     slope: float
@@ -28,7 +28,7 @@ class Logistic(NamedTuple):
 
     @property
     def needs_confidence(self) -> bool:
-        """Whether c plays a part."""
+        """Whether the curve depends on c."""
         return bool(self.confidence or self.interaction)
 
 
@@ -38,25 +38,25 @@ def fit_logistic(
     weight: np.ndarray | None = None,
     confidence: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Logistic:
-    """The logistic curve that suits the scores best when genuine and impostor pairs weigh the same in all.
+    """Fit a logistic curve, with equal total weight of genuine and impostor pairs.
 
-    The likelihood is maximised by Newton's method towards Platt's targets (Probabilistic Outputs for Support Vector
-    Machines, 1999, Sec. 2.2), (n₊+1)/(n₊+2) and 1/(n₋+2), with which a curve exists even if no scores overlap. With
-    confidences the curve is steeper where the model is surer; if it did not rise with the score for every confidence
-    that occurs, they are left out of it.
+    The likelihood of Platt's targets (Probabilistic Outputs for Support Vector Machines, 1999, Sec. 2.2), (n₊+1)/(n₊+2)
+    and 1/(n₋+2), is maximised by Newton's method; with them the curve exists even if the scores do not overlap. With
+    confidences the curve can be steeper for confident faces; they are ignored if the curve would not increase with the
+    score for every confidence in the data.
 
     Args:
-        genuine, impostor: float, scores of pairs of one person and of two.
-        weight: float, ≥ 0, how much each impostor pair counts among them; None for all the same.
-        confidence: of the genuine and of the impostor pairs, log κ or −log σ² of the less sure face.
+        genuine, impostor: float, scores of genuine and impostor pairs.
+        weight: float, ≥ 0, relative weight of each impostor pair; None for equal weights.
+        confidence: of genuine and impostor pairs, log κ or −log σ² of the less confident face.
 
     Raises:
-        FacepipeError: a kind of pairs is missing, a score is no number, or higher scores do not mean the same person.
+        FacepipeError: one kind of pairs is missing, a score is not finite, or genuine scores are not the higher ones.
     """
     scores = np.concatenate([np.ravel(genuine), np.ravel(impostor)]).astype(np.float64)
     sizes = np.size(genuine), np.size(impostor)
     if not all(sizes) or not np.isfinite(scores).all():
-        raise FacepipeError("a probability needs scores of pairs of both kinds, all of them numbers")
+        raise FacepipeError("a probability needs finite scores of both genuine and impostor pairs")
     target = np.repeat([(sizes[0] + 1) / (sizes[0] + 2), 1 / (sizes[1] + 2)], sizes)
     share = np.full(sizes[1], 1.0) if weight is None else np.asarray(weight, np.float64)
     weights = np.concatenate([np.full(sizes[0], 0.5 / sizes[0]), 0.5 * share / share.sum()])
@@ -72,20 +72,20 @@ def fit_logistic(
             )
     slope, offset = _newton(np.stack([x, np.ones_like(x)]), target, weights)
     if slope <= 0:
-        raise FacepipeError("higher scores do not mean the same person here, so they tell no probability")
+        raise FacepipeError("genuine pairs do not have higher scores here, so no probability can be fitted")
     return Logistic(float(slope / spread), float(offset - slope * centre / spread))
 
 
 def _with_confidence(
     x: np.ndarray, confidence: np.ndarray, target: np.ndarray, weight: np.ndarray
 ) -> tuple[float, ...] | None:
-    """(slope, offset, confidence, interaction, low, high) for ``x``; None where the curve would fall somewhere."""
+    """(slope, offset, confidence, interaction, low, high) for ``x``; None if the curve would decrease somewhere."""
     if not np.isfinite(confidence).all():
         return None
     low, high = (float(bound) for bound in np.quantile(confidence, _RANGE))
     if not low < high:
         return None
-    c = np.clip(confidence, low, high) - low  # from zero, so that the columns differ in more than length
+    c = np.clip(confidence, low, high) - low  # from zero, so that the columns are not nearly collinear
     a, b, k, d = (float(value) for value in _newton(np.stack([x, np.ones_like(x), c, x * c]), target, weight))
     if min(a, a + d * (high - low)) <= 0:
         return None
@@ -100,14 +100,14 @@ def probability(
     Args:
         scores: of the pairs.
         curve: fitted to such scores.
-        prior: probability before anyone looked, between 0 and 1.
-        confidence: log κ or −log σ² of the less sure face of each pair, where the curve asks for it.
+        prior: prior probability, between 0 and 1.
+        confidence: log κ or −log σ² of the less confident face of each pair, if the curve needs it.
 
     Raises:
-        FacepipeError: the prior is 0, 1 or outside, or the curve asks for confidences and there are none.
+        FacepipeError: the prior is not strictly between 0 and 1, or the curve needs confidences and there are none.
     """
     if not 0 < prior < 1:
-        raise FacepipeError(f"a prior probability must lie between 0 and 1, not {prior:g}")
+        raise FacepipeError(f"the prior probability must be between 0 and 1, not {prior:g}")
     scores = np.asarray(scores, np.float64)
     odds = curve.slope * scores + curve.offset
     if curve.needs_confidence:
@@ -122,9 +122,9 @@ def _newton(columns: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.n
     """Coefficients of the columns that minimise the weighted cross-entropy."""
     curve = np.zeros(len(columns))
     for _ in range(_STEPS):
-        message = _sigmoid(curve @ columns)
-        slope = columns @ (weight * (message - target))
-        curvature = (columns * (weight * message * (1 - message))) @ columns.T
+        predicted = _sigmoid(curve @ columns)
+        slope = columns @ (weight * (predicted - target))
+        curvature = (columns * (weight * predicted * (1 - predicted))) @ columns.T
         step = np.linalg.solve(curvature + _SMALL * np.eye(len(columns)), slope)
         while _loss(curve - step, columns, target, weight) > _loss(curve, columns, target, weight) + _SMALL:
             step = step / 2

@@ -1,4 +1,4 @@
-"""Whether stated probabilities come true."""
+"""Calibration of predicted probabilities."""
 
 from dataclasses import dataclass
 
@@ -10,20 +10,20 @@ _MIDDLE = 0.1, 0.9
 
 @dataclass(frozen=True)
 class Reliability:
-    """Probabilities beside what happened.
+    """Predicted probabilities compared with outcomes.
 
     Attributes:
-        stated: mean stated probability in each bin that holds pairs, float64 B, ascending.
-        observed: share of genuine pairs there, float64 B.
-        pairs: how many there are, int64 B.
-        expected_error: mean |observed − stated|, bins weighted by their pairs (expected calibration error).
-        middle_error: the same over the pairs with a stated probability from 10 to 90 %; 0 where there are none.
-        middle_pairs: how many of those there are.
+        stated: mean predicted probability of each non-empty bin, float64 B, ascending.
+        observed: share of genuine pairs in the bin, float64 B.
+        pairs: number of pairs in the bin, int64 B.
+        expected_error: expected calibration error, the mean |observed − stated| weighted by pairs.
+        middle_error: the same over pairs with a predicted probability from 10 to 90 %; 0 if there are none.
+        middle_pairs: number of those pairs.
         brier: mean squared difference between probability and outcome (1 or 0).
-        log_loss: mean −log₂ of the probability of what happened, bits; 1 is what a coin tells.
+        log_loss: mean −log₂ of the probability of the outcome, bits; 1 for a coin toss.
         cllr: cost of log likelihood ratios, bits (Brümmer and du Preez, Application-independent evaluation of speaker
-            detection, 2006, Eq. 11): as ``log_loss``, but genuine and impostor pairs weigh the same and the prior plays
-            no part; 0 is perfect, 1 is what a coin tells. NaN where one kind of pairs is missing.
+            detection, 2006, Eq. 11): as ``log_loss``, but with equal weight of genuine and impostor pairs and
+            independent of the prior; 0 is perfect, 1 is a coin toss. NaN if one kind of pairs is missing.
     """
 
     stated: np.ndarray
@@ -40,13 +40,13 @@ class Reliability:
 def reliability(
     probability: np.ndarray, genuine: np.ndarray, bins: int = 10, prior: float | None = None
 ) -> Reliability:
-    """Sort pairs into equally wide bins of stated probability and count.
+    """Compare probabilities with outcomes in equally wide bins.
 
     Args:
         probability: float N, between 0 and 1.
         genuine: bool N.
-        bins: of width 1/bins.
-        prior: from which the probabilities started; None is the share of genuine pairs.
+        bins: number of bins.
+        prior: the prior of the probabilities; None means the share of genuine pairs.
     """
     place = np.minimum((probability * bins).astype(np.int64), bins - 1)
     count = np.bincount(place, minlength=bins)

@@ -1,8 +1,8 @@
-"""Exact search: the k rows of a store that are nearest to each query, in blocks of bounded memory, on any device.
+"""Exact search: the k nearest rows of a store to each query, in bounded memory, on any device.
 
-A matrix product in the fastest number format of the device picks candidates with a margin that its rounding cannot
-cross; the candidates alone are then scored in float64 by `facepipe.score.cosine`. So the answer is that of scoring
-every pair in float64, to the digit, whatever the device, the number of threads and the size of the blocks.
+A matrix product in the fastest dtype of the device selects candidates with a margin larger than its rounding error;
+only the candidates are then scored in float64 by `facepipe.score.cosine`. So the result equals that of scoring every
+pair in float64, bit for bit, for any device, number of threads and block size.
 """
 
 import sys
@@ -23,25 +23,25 @@ _QUERIES = 1024
 _PAIRS = 4096
 _SPARE = {"float32": 16, "float16": 32, "bfloat16": 96}
 _NUMPY = 20_000_000_000
-"""Multiplications that NumPy does before PyTorch is loaded."""
+"""Multiplications up to which NumPy is faster than importing PyTorch."""
 
 
 class Candidates(Protocol):
-    """Picks rows by rough scores.
+    """Selects rows by rough scores.
 
     Attributes:
-        precision: number format of the scores.
+        precision: dtype of the scores.
     """
 
     precision: str
 
     def __call__(self, queries: np.ndarray, store: np.ndarray, count: int, /) -> tuple[np.ndarray, np.ndarray]:
-        """Rough scores float32 Q×count, and their rows: the highest ones, in no order; ``count`` is less than all."""
+        """The ``count`` highest rough scores float32 Q×count and their rows, unordered; ``count`` is less than N."""
 
 
 @dataclass(frozen=True)
 class Hits:
-    """The nearest rows of each of Q queries, best first; of equal scores the lower row comes first.
+    """The nearest rows of each of Q queries, best first; ties by row.
 
     Attributes:
         scores: float64 Q×k, cosines.
@@ -63,34 +63,34 @@ def top_k(
     """The k rows of ``store`` with the highest cosine to each query.
 
     Args:
-        queries: float Q×D, of any length.
+        queries: float Q×D, rows of any length.
         store: float16, float32 or float64 N×D; may be memory-mapped.
-        k: how many; all N where there are fewer.
-        device: ``auto``, ``cpu``, ``cuda`` ...; it changes the time, not the answer.
-        unit_rows: the rows of ``store`` have length 1 up to the rounding of float16, which saves a pass over them.
-        coarse: number format of the matrix product, float32 or bfloat16. None is the fastest: bfloat16 where it is
-            native, else float32; and for one query the float16 of a memory-mapped store as it is, since the time
-            goes into reading and converting it.
+        k: number of rows; at most N.
+        device: ``auto``, ``cpu``, ``cuda`` ...; affects only the speed.
+        unit_rows: the rows of ``store`` have unit length up to float16 rounding, which saves a pass over them.
+        coarse: dtype of the matrix product, float32 or bfloat16. None is the fastest: bfloat16 if it is native, else
+            float32; for a single query, the float16 of a memory-mapped store, since reading and converting it would
+            dominate.
 
     Raises:
-        EmbeddingsError: the dimensions differ, or a number is NaN or infinite.
+        EmbeddingsError: the dimensions differ, or a value is NaN or infinite.
     """
     if queries.ndim != 2 or store.ndim != 2 or queries.shape[1] != store.shape[1]:
-        raise EmbeddingsError(f"queries {queries.shape} and store {store.shape} must be Q×D and N×D of one D")
+        raise EmbeddingsError(f"queries {queries.shape} and store {store.shape} must be Q×D and N×D with the same D")
     half = store.dtype == np.float16 and unit_rows
-    pick = _candidates(str(device), queries, store, half, unit_rows, coarse)
+    candidates = _candidates(str(device), queries, store, half, unit_rows, coarse)
     k = min(max(k, 0), len(store))
     scores, rows = np.empty((len(queries), k)), np.empty((len(queries), k), np.int64)
     for first in range(0, len(queries) if k else 0, _QUERIES):
         part = slice(first, first + _QUERIES)
-        scores[part], rows[part] = _search(queries[part], store, k, pick, unit_rows)
+        scores[part], rows[part] = _search(queries[part], store, k, candidates, unit_rows)
     return Hits(scores, rows)
 
 
 def _candidates(
     device: str, queries: np.ndarray, store: np.ndarray, half: bool, unit_rows: bool, coarse: "torch.dtype | None"
 ) -> Candidates:
-    """By PyTorch where it is loaded, or is worth loading; by NumPy else."""
+    """By PyTorch if it is imported or worth importing, otherwise by NumPy."""
     small = len(queries) * store.size <= _NUMPY and "torch" not in sys.modules
     if device in ("auto", "cpu") and coarse is None and (small or not has_torch()):
         return NumpyCandidates(unit_rows)
@@ -100,38 +100,39 @@ def _candidates(
 
 
 def _search(
-    queries: np.ndarray, store: np.ndarray, k: int, pick: Candidates, unit_rows: bool
+    queries: np.ndarray, store: np.ndarray, k: int, candidates: Candidates, unit_rows: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Widen the candidates of those queries for which too many rows lie within the margin, until none is in doubt."""
-    margin = _margin(store.shape[1], unit_rows, pick.precision)
+    """Select more candidates for queries with too many rows within the margin, until every result is certain."""
+    precision = candidates.precision
+    margin = _margin(store.shape[1], unit_rows, precision)
     scores, rows = np.empty((len(queries), k)), np.empty((len(queries), k), np.int64)
-    open_, wanted = np.arange(len(queries)), k + _SPARE[pick.precision] + (3 * k if pick.precision == "bfloat16" else 0)
-    while len(open_):
-        wanted = min(wanted, len(store))
-        asked = queries[open_]
-        rough, found = _all(asked, wanted) if wanted == len(store) else pick(asked, store, wanted)
-        scores[open_], rows[open_] = _settle(asked, store, rough, found, k, margin)
-        # A row that is no candidate scores no more than the least candidate's rough score and the margin.
-        sure = (scores[open_, k - 1] > rough.min(1) + margin) | (wanted == len(store))
-        open_, wanted = open_[~sure], wanted * 4
+    remaining, count = np.arange(len(queries)), k + _SPARE[precision] + (3 * k if precision == "bfloat16" else 0)
+    while len(remaining):
+        count = min(count, len(store))
+        part = queries[remaining]
+        rough, found = _all(part, count) if count == len(store) else candidates(part, store, count)
+        scores[remaining], rows[remaining] = _rescore(part, store, rough, found, k, margin)
+        # The score of any other row is at most the lowest rough score plus the margin.
+        certain = (scores[remaining, k - 1] > rough.min(1) + margin) | (count == len(store))
+        remaining, count = remaining[~certain], count * 4
     return scores, rows
 
 
 def _all(queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Every row is a candidate: nothing to choose."""
+    """Make every row a candidate."""
     return np.zeros((len(queries), count), np.float32), np.tile(np.arange(count), (len(queries), 1))
 
 
 def _margin(dim: int, unit_rows: bool, precision: str) -> float:
-    """How far a rough score may lie from the cosine: rounded factors (Cauchy-Schwarz), sums and lengths."""
+    """Maximum error of a rough score: rounding of factors (Cauchy-Schwarz), of sums and of lengths."""
     rounding = {"float32": 0.0, "float16": 3 * 2.0**-11, "bfloat16": 2.0**-6}[precision]
     return rounding + (dim + 8) * 2.0**-23 + (2.0**-10 if unit_rows else 0.0)
 
 
-def _settle(
+def _rescore(
     queries: np.ndarray, store: np.ndarray, rough: np.ndarray, found: np.ndarray, k: int, margin: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k best of the candidates by their float64 cosines; of equal ones the lower row first."""
+    """The k best candidates by their float64 cosines; ties by row."""
     least = np.partition(rough, -k, axis=1)[:, -k]
     query, column = np.nonzero(rough >= least[:, None] - 2 * margin)
     row = found[query, column]

@@ -1,4 +1,4 @@
-"""Training: recipes, data in order, the loop, checkpoints, and the model at the end."""
+"""Training: recipes, data loading, the loop, checkpoints and the finished model."""
 
 from facepipe.train.loop.checkpoint import TrainingError
 from facepipe.train.loop.trainer import Evaluation, Trainer

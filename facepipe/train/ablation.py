@@ -1,4 +1,4 @@
-"""Ablations: a recipe trained several times, each time with overrides of its own; one TOML file says which."""
+"""Ablations: one recipe trained several times with different overrides, as listed in a TOML file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from pydantic import AfterValidator, Field, ValidationError
 from facepipe.score.pair_scores import SCORES
 from facepipe.train.recipe.file import RecipeError, named_file, read_toml, shipped_names
 from facepipe.train.recipe.resolve import resolve
-from facepipe.train.recipe.schema import Recipe, Section
+from facepipe.train.recipe.schema import Recipe
+from facepipe.train.recipe.section import Section
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
@@ -19,30 +20,30 @@ class AblationRow(Section):
     """A row of the table."""
 
     title: str
-    trained: bool = True  # false: the backbone itself, without the head that the other rows put on it
-    set: tuple[str, ...] = ()  # what is laid over the recipe, as with 'facepipe train --set'
-    score: Annotated[str, AfterValidator(SCORES.checked)] = "cosine"  # that pairs are judged by
+    trained: bool = True  # false: the bare backbone, without the head that the other rows train on it
+    set: tuple[str, ...] = ()  # overrides of the recipe, as with 'facepipe train --set'
+    score: Annotated[str, AfterValidator(SCORES.checked)] = "cosine"  # score of the pairs
 
 
 class Ablation(Section):
-    """A table: its rows by the names of their run folders, from top to bottom."""
+    """A table: its rows from top to bottom, keyed by the name of their run folder."""
 
     about: str
     recipe: str
-    # Benchmark → name of insightface's .bin file. Further benchmarks may be asked for.
+    # Benchmark → name of insightface's .bin file. More benchmarks can be requested.
     columns: Annotated[dict[str, str], Field(default_factory=dict)]
     rows: Annotated[dict[Name, AblationRow], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What a row comes to.
+    """One row of an ablation, ready to train.
 
     Attributes:
-        name: of the row.
-        row: as the ablation has it.
-        recipe: resolved.
-        run: where it is trained.
+        name: name of the row.
+        row: the row as written in the ablation.
+        recipe: its resolved recipe.
+        run: its run folder.
     """
 
     name: str
@@ -52,20 +53,20 @@ class Variant:
 
     @property
     def model(self) -> str:
-        """What loads the model of the row, once it is trained."""
+        """Name or path that loads the model of the row once it is trained."""
         return str(self.run) if self.row.trained else self.recipe.uncertainty.backbone
 
 
 def shipped_ablations() -> list[str]:
-    """Names of the ablations that come with facepipe, sorted."""
+    """Names of the ablations shipped with facepipe, sorted."""
     return shipped_names("ablation")
 
 
 def load_ablation(name: str) -> Ablation:
-    """A shipped ablation by name, or a TOML file by path.
+    """Load a shipped ablation by name, or a TOML file by path.
 
     Raises:
-        RecipeError: no such ablation, not TOML, or an unknown or impossible field; names file and field.
+        RecipeError: no such ablation, not TOML, or an unknown or invalid field; names file and field.
     """
     path = named_file("ablation", name)
     try:
@@ -80,24 +81,24 @@ def load_ablation(name: str) -> Ablation:
 def variants(
     ablation: Ablation, recipe: str | None, out: Path, paths: Sequence[Path], overrides: Sequence[str]
 ) -> list[Variant]:
-    """The rows with their recipes resolved; nothing is trained.
+    """Resolve the recipe of each row; nothing is trained.
 
     Args:
-        ablation: says which rows there are.
-        recipe: instead of the ablation's.
-        out: gets a run folder for each row.
-        paths: of the training data.
-        overrides: for all rows; those of a row are laid over them.
+        ablation: the rows.
+        recipe: used instead of the ablation's recipe.
+        out: parent of the run folders, one per row.
+        paths: training data.
+        overrides: for all rows; the overrides of a row take precedence.
 
     Raises:
-        RecipeError: an unknown recipe or field, a run that was begun with another recipe, or an untrained row and
-            no backbone for it.
-        ModelError: there is no such backbone.
+        RecipeError: unknown recipe or field, a run started with another recipe, or an untrained row without a
+            backbone.
+        ModelError: the backbone does not exist.
     """
-    made = []
+    resolved_rows = []
     for name, row in ablation.rows.items():
         resolved, run = resolve(recipe or ablation.recipe, out / name, paths, [*overrides, *row.set], resume=True)
         if not row.trained and not resolved.uncertainty.head:
-            raise RecipeError(f"row {name}: is not trained, and {recipe or ablation.recipe} has no backbone to take")
-        made.append(Variant(name, row, resolved, run))
-    return made
+            raise RecipeError(f"row {name}: is not trained, and {recipe or ablation.recipe} names no backbone to use")
+        resolved_rows.append(Variant(name, row, resolved, run))
+    return resolved_rows

@@ -1,7 +1,7 @@
-"""SphereFace's toy experiment: features of so few dimensions that they can be drawn (paper, Fig. 5 and App. A, C, D).
+"""SphereFace's toy experiment: features of 2 or 3 dimensions, which can be plotted (paper, Fig. 5 and App. A, C, D).
 
-The paper draws MNIST and six people of CASIA-WebFace. Here the data are the 1,797 handwritten digits of 8×8 pixels
-that scikit-learn carries, so that the picture needs no download.
+The paper uses MNIST and six identities of CASIA-WebFace. This uses the 1,797 handwritten 8×8 digits bundled with
+scikit-learn, so that nothing has to be downloaded.
 """
 
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ DIGITS = 10
 
 @dataclass(frozen=True)
 class ToyLoss:
-    """A loss to draw: its title, its name in `facepipe.losses` and its options."""
+    """A loss to plot: its title, its name in `facepipe.losses` and its options."""
 
     title: str
     name: str
     options: tuple[tuple[str, float], ...] = ()
 
 
-# λ falls faster than in the paper, as the runs are shorter, and not to 0: in the plane, classes would merge.
+# λ falls faster than in the paper because the runs are shorter, and not to 0: in 2-D, classes would merge.
 _FAST = (("gamma", 0.5), ("lambda_min", 1.0))
 TOY_LOSSES = (
     ToyLoss("softmax", "softmax"),
@@ -36,15 +36,15 @@ TOY_LOSSES = (
 
 @dataclass(frozen=True)
 class ToyFeatures:
-    """What one run leaves.
+    """The result of one toy run.
 
     Attributes:
-        loss: which loss was trained with.
+        loss: training loss.
         features: float32 N×D, D = 2 or 3, of the test digits.
         labels: int64 N, 0 … 9.
-        means: float32 10×D, the mean feature of each digit, over the digits trained on.
+        means: float32 10×D, mean training feature of each digit.
         fisher: angular Fisher score of the features (App. E, Eq. 11); lower is better.
-        accuracy: share of test digits whose nearest mean direction is that of their own class.
+        accuracy: share of test digits whose nearest mean direction is that of their class.
     """
 
     loss: ToyLoss
@@ -56,13 +56,13 @@ class ToyFeatures:
 
 
 def train_toy(loss: ToyLoss, dim: int, seed: int = 0, steps: int = 1000) -> ToyFeatures:
-    """Train a small network on nine tenths of the digits, and embed the rest.
+    """Train a small network on nine tenths of the digits and embed the rest.
 
     Args:
         loss: one of `TOY_LOSSES`.
-        dim: length of the features, 2 or 3.
-        seed: of weights and order.
-        steps: of 128 digits each.
+        dim: feature dimension, 2 or 3.
+        seed: seed of weights and sample order.
+        steps: number of steps, 128 digits each.
 
     Raises:
         MissingExtraError: scikit-learn is not installed.
@@ -77,14 +77,14 @@ def train_toy(loss: ToyLoss, dim: int, seed: int = 0, steps: int = 1000) -> ToyF
         criterion = losses.create(loss.name, dim, DIGITS, **dict(loss.options))
         _train(network, criterion, images[held_out:], labels[held_out:], steps)
     with torch.inference_mode():
-        every = network.eval()(images)
-    features = every[:held_out]
-    means = torch.stack([every[held_out:][labels[held_out:] == digit].mean(0) for digit in range(DIGITS)])
+        embedded = network.eval()(images)
+    features = embedded[:held_out]
+    means = torch.stack([embedded[held_out:][labels[held_out:] == digit].mean(0) for digit in range(DIGITS)])
     cosine = nn.functional.normalize(features) @ nn.functional.normalize(means).T
-    right = (cosine.argmax(1) == labels[:held_out]).float().mean()
+    accuracy = (cosine.argmax(1) == labels[:held_out]).float().mean()
     score = losses.angular_fisher_score(features, labels[:held_out])
     return ToyFeatures(
-        loss, features.numpy(), labels[:held_out].numpy(), means.numpy(), float(score), float(right)
+        loss, features.numpy(), labels[:held_out].numpy(), means.numpy(), float(score), float(accuracy)
     )
 
 

@@ -1,4 +1,4 @@
-"""Heads that estimate how reliable an embedding is: κ (SCF) or σ² (PFE, ProbFace); ``create(name, ...)`` builds one."""
+"""Heads that estimate the reliability of an embedding: κ (SCF) or σ² (PFE, ProbFace). `create` builds one by name."""
 
 from facepipe.uncertainty import compact, conv, paper, pfe, probface
 from facepipe.uncertainty.head import HeadKind, UncertaintyHead

@@ -1,4 +1,4 @@
-"""The default kappa head: a few numbers per channel of the feature maps, and a small network on them."""
+"""The default kappa head: a small network on per-channel statistics of the feature maps."""
 
 from collections.abc import Sequence
 
@@ -12,17 +12,17 @@ _PAPER = "none; the loss is that of Li et al., Spherical Confidence Learning for
 
 
 class CompactHead(UncertaintyHead):
-    """Mean, largest value and standard deviation of each channel's map → ``hidden`` → 1.
+    """Mean, maximum and standard deviation of each channel's map → ``hidden`` → 1.
 
-    Any size of feature map fits, and the number of weights does not depend on it. The statistics are standardised
-    by batch norm, so that one initial rate suits every backbone.
+    It accepts feature maps of any size, on which the number of weights does not depend. The statistics are
+    standardised by batch norm, so that one initial learning rate suits every backbone.
 
     Args:
         feature_shape: (C, h, w).
         embedding_dim: D, for the initial κ.
-        stage_channels: of the backbone; all stages are used if ``stages`` is set, otherwise the last alone.
+        stage_channels: channels of the backbone's stages to use; empty for the last map alone.
         hidden: units of the hidden layer.
-        initial_kappa: κ of a fresh head; 0 takes D.
+        initial_kappa: κ of a new head; 0 means D.
     """
 
     kind = "kappa"
@@ -46,18 +46,19 @@ class CompactHead(UncertaintyHead):
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
         """log κ, N×1."""
         self.last_map(stages)
-        seen = torch.cat([_statistics(self.in_own_dtype(stage)) for stage in stages[-self.stage_count :]], dim=1)
-        out: Tensor = self.out(torch.relu(self.hidden(self.norm(seen))))
+        used = stages[-self.stage_count :]
+        statistics = torch.cat([_statistics(self.to_weight_dtype(stage)) for stage in used], dim=1)
+        out: Tensor = self.out(torch.relu(self.hidden(self.norm(statistics))))
         return log_kappa(out)
 
 
 def _statistics(stage: Tensor) -> Tensor:
     """N×3C of N×C×h×w."""
-    places = stage.flatten(2)
-    mean = places.mean(2)
-    spread = (places - mean[..., None]).square().mean(2)
-    # The square root has no slope at 0, where a dead channel is.
-    return torch.cat([mean, places.amax(2), (spread + 1e-8).sqrt()], dim=1)
+    pixels = stage.flatten(2)
+    mean = pixels.mean(2)
+    variance = (pixels - mean[..., None]).square().mean(2)
+    # The square root is not differentiable at 0, the variance of a dead channel.
+    return torch.cat([mean, pixels.amax(2), (variance + 1e-8).sqrt()], dim=1)
 
 
 @register(kind="kappa", paper=_PAPER)

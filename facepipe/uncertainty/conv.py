@@ -1,4 +1,4 @@
-"""SCF's kappa head in the form of TFace: convolutions down to one place, then three dense layers."""
+"""SCF's kappa head as in TFace: convolutions down to 1×1, then three dense layers."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ from facepipe.uncertainty.registry import register
 class ConvHead(UncertaintyHead):
     """Three 3×3 convolutions without padding (7×7 → 5×5 → 3×3 → 1×1), pooling, C → C/2 → C/4 → 1.
 
-    ReLU follows the first two, batch norm the last two convolutions. A kernel is cut down where the map is smaller
-    than it: of 7×6, the last has 3×2. ``random_last_layer`` is as published; otherwise a fresh head gives
-    ``initial_kappa``, or d where that is 0.
+    ReLU follows the first two, batch norm the last two convolutions. Kernels are never larger than the map: for 7×6,
+    the last is 3×2. ``random_last_layer`` is as published; otherwise a new head outputs ``initial_kappa``, or d if
+    that is 0.
     """
 
     kind = "kappa"

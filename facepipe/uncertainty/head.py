@@ -12,7 +12,7 @@ from facepipe.errors import ModelError
 HeadKind = Literal["kappa", "sigma2"]
 FLOOR = 1e-6
 CEILING = 1e8
-"""Largest κ. A head trained at too high a rate recovers from there; without it e^out would overflow beyond 88."""
+"""Largest κ. A head trained at too high a learning rate recovers from it; without it e^out overflows beyond 88."""
 
 
 class UncertaintyHead(nn.Module):
@@ -20,7 +20,7 @@ class UncertaintyHead(nn.Module):
 
     Attributes:
         kind: ``kappa`` or ``sigma2``.
-        outputs: numbers per face, 1 or D.
+        outputs: outputs per face, 1 or D.
         feature_shape: (C, h, w) of the backbone's last feature map.
     """
 
@@ -32,10 +32,10 @@ class UncertaintyHead(nn.Module):
         self.outputs = outputs
 
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
-        """log κ or log σ², N×``outputs``, of the outputs N×C×h×w of the backbone's stages, finest first.
+        """log κ or log σ², N×``outputs``, from the outputs N×C×h×w of the backbone's stages, finest first.
 
-        Stages may be of any floating type; a head computes in its own. The last is the feature map; heads that need
-        no other may get it alone.
+        Stages can have any floating dtype; a head computes in that of its weights. The last stage is the feature map,
+        which is all that some heads need.
         """
         raise NotImplementedError
 
@@ -43,48 +43,48 @@ class UncertaintyHead(nn.Module):
         """The last feature map, N×C×h×w.
 
         Raises:
-            ModelError: its shape is another than the head was built for.
+            ModelError: its shape is not the one the head was built for.
         """
         last = stages[-1]
         if tuple(last.shape[1:]) != self.feature_shape:
             got, wanted = ("×".join(map(str, shape)) for shape in (last.shape, self.feature_shape))
             raise ModelError(f"{type(self).__name__}: the feature map must be N×{wanted}, got {got}")
-        return self.in_own_dtype(last)
+        return self.to_weight_dtype(last)
 
-    def in_own_dtype(self, stage: Tensor) -> Tensor:
+    def to_weight_dtype(self, stage: Tensor) -> Tensor:
         """The stage in the dtype of the head's weights; the backbone may run in bfloat16."""
         return stage.to(next(self.parameters()).dtype)
 
 
 def floored(out: Tensor) -> Tensor:
-    """log(10⁻⁶ + e^out), as SCF, PFE and ProbFace have it, without the overflow of e^out."""
+    """log(10⁻⁶ + e^out), as in SCF, PFE and ProbFace, without overflow of e^out."""
     return torch.logaddexp(out, out.new_tensor(math.log(FLOOR)))
 
 
 def log_kappa(out: Tensor) -> Tensor:
-    """``floored``, with a smooth ceiling at log 10⁸: at κ = 1000 it takes away one part in 10⁵."""
+    """``floored`` with a smooth ceiling at log 10⁸, which lowers κ = 1000 by one part in 10⁵."""
     return -torch.logaddexp(-floored(out), out.new_tensor(-math.log(CEILING)))
 
 
 def set_initial_kappa(layer: nn.Linear, initial_kappa: float, embedding_dim: int, random: bool = False) -> None:
-    """Make the last layer give log ``initial_kappa`` whatever comes in, until it is trained.
+    """Initialise the last layer to output log ``initial_kappa`` for any input.
 
-    At a fresh layer's κ ≈ 1 the loss is hundreds of nats from its optimum, and the first steps are wild. 0 stands for
-    κ = d, the optimum at cos θ = 0.62 in any dimension.
+    With random weights κ ≈ 1, where the loss is hundreds of nats from its optimum and the first steps are unstable.
+    0 means κ = d, the optimum at cos θ = 0.62 in any dimension.
 
     Args:
-        layer: the last one, with the random weights that PyTorch gives it.
-        initial_kappa: κ of a fresh head, or 0.
+        layer: the last layer, with PyTorch's random initial weights.
+        initial_kappa: κ of a new head, or 0.
         embedding_dim: d.
-        random: leave the layer as it is, as the published programs do.
+        random: keep the random weights, as the published programs do.
 
     Raises:
-        ModelError: ``initial_kappa`` is negative or beyond the ceiling, or given for a random layer.
+        ModelError: ``initial_kappa`` is negative or above the ceiling, or given for a random layer.
     """
     if random:
         if initial_kappa:
             raise ModelError(
-                f"initial_kappa = {initial_kappa:g} and random_last_layer = true exclude each other; leave one out"
+                f"initial_kappa = {initial_kappa:g} and random_last_layer = true exclude each other; set only one"
             )
         return
     if not 0 <= initial_kappa < CEILING:

@@ -1,4 +1,4 @@
-"""SCF's kappa head as its authors publish it: three dense layers on the flattened feature map."""
+"""SCF's kappa head as published by its authors: three dense layers on the flattened feature map."""
 
 import math
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ SCF_PAPER = "Li et al., Spherical Confidence Learning for Face Recognition, CVPR
 class PaperHead(UncertaintyHead):
     """n → n/2 → n/4 → 1 with ReLU between, n the size of the flattened map, then log(10⁻⁶ + e^out).
 
-    A 512×7×7 map makes it 25088 → 12544 → 6272 → 1, 393 million weights.
+    For a 512×7×7 map that is 25088 → 12544 → 6272 → 1, 393 million weights.
 
     Args:
         feature_shape: (C, h, w) of the map before the backbone's closing batch norm and dropout.
         embedding_dim: d.
-        initial_kappa: κ of a fresh head; 0 takes d.
-        random_last_layer: as published; the last layer starts as PyTorch makes it, which gives κ ≈ 1.
+        initial_kappa: κ of a new head; 0 means d.
+        random_last_layer: as published: keep PyTorch's initial weights of the last layer, which give κ ≈ 1.
     """
 
     kind = "kappa"

@@ -11,7 +11,7 @@ from facepipe.uncertainty.sigma import SigmaLayers
 
 
 class PFEHead(UncertaintyHead):
-    """Flattened feature map → ``hidden`` → D numbers log σ²; γ starts at 10⁻⁴ and β at −7, so σ² at e⁻⁷."""
+    """Flattened feature map → ``hidden`` → D values log σ²; γ is initially 10⁻⁴ and β −7, so σ² is e⁻⁷."""
 
     kind = "sigma2"
 

@@ -13,13 +13,13 @@ from facepipe.uncertainty.sigma import SigmaLayers
 
 
 class ProbFaceHead(UncertaintyHead):
-    """Flattened last map, then the mean of each channel of every stage → ``hidden`` → log σ².
+    """Flattened last map and the mean of each channel of every stage → ``hidden`` → log σ².
 
-    γ starts at 0.1 and β at −1, so σ² at 0.37. Of ResFace64 at 96×96 the input is 6·6·512 + 64 + 128 + 256 + 512 =
-    19,392 numbers wide.
+    γ is initially 0.1 and β −1, so σ² is 0.37. For ResFace64 at 96×96 the input has 6·6·512 + 64 + 128 + 256 + 512 =
+    19,392 features.
 
     Args:
-        stage_channels: of the backbone; empty for the flattened map alone.
+        stage_channels: channels of the backbone's stages; empty for the flattened map alone.
     """
 
     kind = "sigma2"
@@ -33,7 +33,7 @@ class ProbFaceHead(UncertaintyHead):
 
     def forward(self, stages: Sequence[Tensor]) -> Tensor:
         """log σ², N×1."""
-        pooled = [self.in_own_dtype(stage).mean((2, 3)) for stage in stages[len(stages) - self.stage_count :]]
+        pooled = [self.to_weight_dtype(stage).mean((2, 3)) for stage in stages[len(stages) - self.stage_count :]]
         out: Tensor = self.layers(torch.cat([self.last_map(stages).flatten(1), *pooled], dim=1))
         return out
 

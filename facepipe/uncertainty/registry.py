@@ -1,4 +1,4 @@
-"""The heads by name: a decorator on plain functions, and no more."""
+"""The registry of uncertainty heads: a decorator for functions that build one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ HEADS: Registry[_Entry] = Registry("uncertainty head", "facepipe.uncertainty_hea
 
 @dataclass(frozen=True)
 class HeadInfo:
-    """What is known of a head before it is made."""
+    """The description of a head."""
 
     name: str
     kind: HeadKind
@@ -33,7 +33,7 @@ class HeadInfo:
 
 
 def register(*, kind: HeadKind, paper: str) -> Callable[[Build], Build]:
-    """Enter ``build(feature_shape, embedding_dim, stage_channels, *, option=default, ...)`` under its own name."""
+    """Register ``build(feature_shape, embedding_dim, stage_channels, *, option=default, ...)`` under its own name."""
 
     def enter(build: Build) -> Build:
         HEADS.add(build.__name__, _Entry(build, OptionSchema(build), kind, paper))
@@ -43,7 +43,7 @@ def register(*, kind: HeadKind, paper: str) -> Callable[[Build], Build]:
 
 
 def names() -> list[str]:
-    """The names that ``create`` knows, in alphabetical order."""
+    """Names for ``create``, in alphabetical order."""
     return HEADS.names()
 
 
@@ -65,22 +65,22 @@ def create(
     stage_channels: tuple[int, ...] = (),
     **options: Any,
 ) -> UncertaintyHead:
-    """Build a head with fresh weights, drawn from torch's global generator.
+    """Build a head with weights initialised from torch's global generator.
 
     Args:
         name: one of ``names()``.
         feature_shape: (C, h, w) of the backbone's last feature map.
         embedding_dim: D of the backbone.
-        stage_channels: channels of the backbone's stages; empty where it has none.
-        options: what the head's own function takes besides, see ``describe(name).options``.
+        stage_channels: channels of the backbone's stages; empty if it has none.
+        options: options of the head, see ``describe(name).options``.
 
     Raises:
-        ModelError: the name or an option is unknown (the nearest known one is named), a value is impossible, or
-            the head needs stages that the backbone does not have.
+        ModelError: the name or an option is unknown (the message suggests the nearest), a value is invalid, or the
+            head needs stages that the backbone does not have.
     """
     entry = HEADS[name]
     checked = entry.options.checked(f"uncertainty head {name}", options)
     shape = tuple(feature_shape)
     if len(shape) != 3 or any(not isinstance(size, int) or size < 1 for size in (*shape, embedding_dim)):
-        raise ModelError(f"uncertainty head {name}: impossible sizes {feature_shape!r}, {embedding_dim!r}")
+        raise ModelError(f"uncertainty head {name}: invalid sizes {feature_shape!r}, {embedding_dim!r}")
     return entry.build(shape, embedding_dim, tuple(stage_channels), **checked)

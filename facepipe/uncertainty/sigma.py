@@ -1,4 +1,4 @@
-"""The dense layers that PFE and ProbFace share, with the constants of their TensorFlow programs."""
+"""The dense layers common to PFE and ProbFace, with the constants of their TensorFlow programs."""
 
 import torch
 from torch import Tensor, nn
@@ -12,15 +12,15 @@ _EPS = 1e-3
 class SigmaLayers(nn.Module):
     """Input N×n → log σ² N×``outputs``.
 
-    fc without bias → batch norm → ReLU → fc without bias → batch norm without scale and centre → γx + β with one γ
+    fc without bias → batch norm → ReLU → fc without bias → batch norm without scale and shift → γx + β with one γ
     and one β for all outputs → log(10⁻⁶ + e^x).
 
     Args:
         inputs: n.
         hidden: outputs of the first layer.
         outputs: 1, or one per dimension.
-        gamma, beta: initial values; the last batch norm makes β the mean of x at the start.
-        decay: of the running averages of batch norm, in TensorFlow's sense: the share of the old value.
+        gamma, beta: initial values; because of the last batch norm, β is the initial mean of x.
+        decay: of the running averages of batch norm, as TensorFlow defines it: the weight of the old value.
     """
 
     def __init__(self, inputs: int, hidden: int, outputs: int, gamma: float, beta: float, decay: float) -> None:

@@ -1,6 +1,6 @@
-"""The von Mises-Fisher distribution on any device: log I_v, A_d, log C_d, its log density, and samples.
+"""The von Mises-Fisher distribution on any device: log I_v, A_d, log C_d, log density, and sampling.
 
-Batched over κ, differentiable twice, right for d from 2 to far beyond 2048 and κ from 0 to 1e6 and more.
+Batched over κ, twice differentiable, accurate for d from 2 to far beyond 2048 and κ from 0 to 1e6 and more.
 """
 
 from facepipe.vmf.density import a_d, in_double, log_c, log_density, log_iv

@@ -1,8 +1,8 @@
 """log G_v(κ), A = I_{v+1}/I_v and dA/dκ for any order v ≥ 0.
 
-Large orders go to Debye's expansion. A small order v is reached from w = v + n, which is large enough, by the
-recurrence I_{k−1} = I_{k+1} + (2k/κ)I_k. Downwards it is stable, and in terms of the ratio r_k = I_{k+1}/I_k
-and of G_k = I_k Γ(k+1)(2/κ)^k all its terms are positive and finite, at κ = 0 too:
+Large orders use Debye's expansion. A small order v is computed from a large enough w = v + n by the recurrence
+I_{k−1} = I_{k+1} + (2k/κ)I_k. It is stable downwards, and in terms of the ratio r_k = I_{k+1}/I_k and of
+G_k = I_k Γ(k+1)(2/κ)^k all its terms are positive and finite, including at κ = 0:
 
     r_{k−1} = κ/(2k + κr_k),    log G_{k−1} = log G_k + log(1 + κr_k/2k),
     r′_{k−1} = (r_{k−1}/κ)²·(2k − κ²r′_k).
@@ -18,9 +18,9 @@ from facepipe.vmf.debye_series import MIN_ORDER, series
 
 
 def log_g_and_ratio(v: float, kappa: Tensor) -> tuple[Tensor, Tensor]:
-    """log G_v(κ) = log 0F1(; v+1; κ²/4) and A = I_{v+1}(κ)/I_v(κ), its derivative; no autograd through them.
+    """log G_v(κ) = log 0F1(; v+1; κ²/4) and its derivative A = I_{v+1}(κ)/I_v(κ); without autograd.
 
-    log G_v is log I_v less its leading term v log(κ/2) − log Γ(v+1).
+    log G_v is log I_v minus its leading term v log(κ/2) − log Γ(v+1).
     """
     w = _large_order(v)
     log_g, ratio = debye.log_g_and_ratio_of_large_order(w, kappa)
@@ -32,19 +32,19 @@ def log_g_and_ratio(v: float, kappa: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def ratio_slope(v: float, kappa: Tensor) -> Tensor:
-    """dA/dκ = 1 − A² − (2v+1)A/κ, computed without its cancellation; autograd may follow it."""
+    """dA/dκ = 1 − A² − (2v+1)A/κ, computed without cancellation; differentiable."""
     w = _large_order(v)
     ratio, slope = debye.ratio_and_slope(w, kappa)
     for k in _orders_down(w, v):
         over_kappa = 1 / (2 * k + kappa * ratio)
-        # κ stands in a product with each factor, not squared: κ² overflows before κ does.
+        # κ multiplies each factor instead of being squared, since κ² may overflow.
         slope = 2 * k * over_kappa * over_kappa - (kappa * over_kappa) ** 2 * slope
         ratio = kappa * over_kappa
     return slope
 
 
 def leading_term(v: float, kappa: Tensor) -> Tensor:
-    """v log(κ/2) − log Γ(v+1), what log I_v(κ) tends to as κ → 0; Γ by Stirling's series where that is exact."""
+    """v log(κ/2) − log Γ(v+1), the asymptote of log I_v(κ) as κ → 0; Γ by Stirling's series for large v."""
     if v == 0:
         return torch.zeros_like(kappa)
     if v < MIN_ORDER:

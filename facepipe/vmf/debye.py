@@ -1,11 +1,11 @@
-"""Debye's expansion of I_v for large order, in a form that loses no digits at either end of κ.
+"""Debye's expansion of I_v for large order, in a form that is accurate for both small and large κ.
 
 Let S = √(v² + κ²), t = v/S and δ = S − v = κ²/(v + S). The uniform expansion (DLMF 10.41.3) is
 
     log I_v(κ) = S + v log(κ/(v + S)) − ½ log(2πS) + P(t),    P(t) = Σ_k D_k(t)/v^k,
 
 where ΣD_k/v^k is the logarithm of the series Σu_k/v^k. As κ → 0, t → 1, and the terms that do not vanish must
-add up to those of (κ/2)^v/Γ(v+1). Divided by that they drop out, and what is left is small where κ is small:
+add up to those of (κ/2)^v/Γ(v+1). Dividing by that removes them, and the rest is small for small κ:
 
     log G_v(κ) := log[I_v(κ) Γ(v+1) (2/κ)^v] = δ − v log(1 + δ/2v) − ½ log(1 + δ/v) − (δ/S)·Q(t),
 
@@ -15,7 +15,7 @@ dδ/dκ = κ/S and dt/dκ = −tκ/S²:
     A  = κ/(v + S) − (κ/S²)·R(t),    R(t) = ½ + t P′(t),
     A′ = v/(S(v + S)) − ((v² − κ²)/S⁴)·R(t) + (κ²/S⁴)·t R′(t).
 
-In A′ written as 1 − A² − (2v+1)A/κ nearly all digits would cancel at large κ.
+Computing A′ as 1 − A² − (2v+1)A/κ would cancel nearly all digits at large κ.
 """
 
 from functools import lru_cache
@@ -28,7 +28,7 @@ from facepipe.vmf.debye_series import Polynomial, series
 
 
 def log_g_and_ratio_of_large_order(v: float, kappa: Tensor) -> tuple[Tensor, Tensor]:
-    """log G_v(κ) and A = I_{v+1}/I_v in as few passes over κ as possible; no autograd through them."""
+    """log G_v(κ) and A = I_{v+1}/I_v in as few passes over κ as possible; without autograd."""
     squared = kappa * kappa
     total = squared + v * v
     over_s = total.rsqrt()
@@ -43,7 +43,7 @@ def log_g_and_ratio_of_large_order(v: float, kappa: Tensor) -> tuple[Tensor, Ten
 
 
 def ratio_and_slope(v: float, kappa: Tensor) -> tuple[Tensor, Tensor]:
-    """A and A′; autograd may follow both."""
+    """A and A′; both differentiable."""
     s = torch.hypot(kappa, kappa.new_tensor(v))
     t, sine = v / s, kappa / s
     r, t_r_slope = _value(series(v).r, t), _value(series(v).t_r_slope, t)
@@ -52,7 +52,7 @@ def ratio_and_slope(v: float, kappa: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _q_and_r(v: float, over_s: Tensor) -> tuple[Tensor, Tensor]:
-    """Q(t)/S and R(t)/S², by Horner's rule for both at once, since the time for a small batch is that of the calls."""
+    """Q(t)/S and R(t)/S², both at once by Horner's rule, since call overhead dominates for small batches."""
     first, *others = _columns(v, over_s.ndim, over_s.dtype, over_s.device)
     both = first
     for column in others:

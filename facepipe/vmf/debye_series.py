@@ -1,4 +1,4 @@
-"""The polynomials of Debye's expansion for one order, from exact fractions, shortened to what float64 can see."""
+"""The polynomials of Debye's expansion for one order, from exact fractions, truncated to float64 accuracy."""
 
 import math
 from fractions import Fraction
@@ -10,7 +10,7 @@ from numpy.polynomial import Chebyshev
 from numpy.polynomial import Polynomial as Powers
 
 MIN_ORDER = 20.0
-"""From this order on `_MOST_TERMS` terms reach the last digit of float64."""
+"""From this order on, `_MOST_TERMS` terms suffice for float64."""
 
 _MOST_TERMS = 15
 _NEGLIGIBLE = 1e-18
@@ -50,7 +50,7 @@ def series(v: float) -> Series:
     return Series(
         p=_short(p, 1),
         q=_short(q, 1),
-        # An error of R comes down by 2/v in A.
+        # An error of R is scaled by 2/v in A.
         r=_short(r, v / 2),
         t_r_slope=_short(slope, 1),
         p_at_one=math.fsum(p),
@@ -58,7 +58,7 @@ def series(v: float) -> Series:
 
 
 def log_terms(count: int) -> list[list[Fraction]]:
-    """D_1 … D_count, coefficients from the lowest power on.
+    """D_1 … D_count, coefficients from the lowest power up.
 
     With U = exp ΣD_k/v^k in the recurrence of u_k (DLMF 10.41.9), differentiated once:
     D′_{k+1} = ½(t² − t⁴)(D″_k + Σ_{i+j=k} D′_i D′_j) + (t − 2t³)D′_k, D′_1 = (1 − 5t²)/8.
@@ -75,7 +75,7 @@ def log_terms(count: int) -> list[list[Fraction]]:
 
 
 def _terms(v: float) -> int:
-    """Terms until the next, about (k−1)!/(πv)^k, is negligible in P, and after two derivatives too."""
+    """Number of terms until the next, about (k−1)!/(πv)^k, is negligible in P and its first two derivatives."""
     for k in range(1, _MOST_TERMS):
         if math.factorial(k) / (math.pi * v) ** (k + 1) < _NEGLIGIBLE:
             return k
@@ -83,7 +83,7 @@ def _terms(v: float) -> int:
 
 
 def shortened(polynomial: Chebyshev, tolerance: float) -> Polynomial:
-    """The polynomial on [0, 1] less the Chebyshev terms that together stay below the tolerance."""
+    """The polynomial on [0, 1] without the last Chebyshev terms, whose sum is below the tolerance."""
     tail = 0.0
     keep = len(polynomial.coef)
     while keep > 1 and (tail := tail + abs(polynomial.coef[keep - 1])) < tolerance:

@@ -1,6 +1,6 @@
 """log I_v, A_d, log C_d and the log density as differentiable functions of κ.
 
-All are worked in float64, where the device has it, and rounded once at the end.
+All are computed in float64, if the device has it, and rounded once at the end.
 """
 
 import math
@@ -37,7 +37,7 @@ def log_iv(v: float, kappa: Tensor) -> Tensor:
 def a_d(d: int, kappa: Tensor) -> Tensor:
     """A_d(κ) = I_{d/2}(κ)/I_{d/2−1}(κ), the mean resultant length: E[z/‖z‖] = A_d(κ)·μ.
 
-    It rises from 0 to 1 and is −d/dκ log C_d(κ); its derivative is 1 − A² − (d−1)A/κ.
+    It increases from 0 to 1 and equals −d/dκ log C_d(κ); its derivative is 1 − A² − (d−1)A/κ.
 
     Args:
         d: dimension ≥ 2.
@@ -53,9 +53,9 @@ def a_d(d: int, kappa: Tensor) -> Tensor:
 
 
 def log_c(d: int, kappa: Tensor) -> Tensor:
-    """log C_d(κ), C_d = κ^{d/2−1}/((2π)^{d/2} I_{d/2−1}(κ)): the density's factor on the unit sphere.
+    """log C_d(κ), C_d = κ^{d/2−1}/((2π)^{d/2} I_{d/2−1}(κ)): the normalisation constant on the unit sphere.
 
-    At κ = 0 it is −log of the sphere's area, log Γ(d/2) − log 2 − (d/2) log π.
+    At κ = 0 it is minus the log area of the sphere, log Γ(d/2) − log 2 − (d/2) log π.
 
     Args:
         d: dimension ≥ 2.
@@ -73,7 +73,7 @@ def log_c(d: int, kappa: Tensor) -> Tensor:
 def log_density(d: int, kappa: Tensor, cosine: Tensor, radius: float = 1.0) -> Tensor:
     """log p(z|x) = log C_d(κ) + κ cosθ − d log r, the r-radius von Mises-Fisher density of SCF.
 
-    As the paper has it: as a density with respect to the sphere's surface it would have (d−1) log r.
+    As in the paper; a density with respect to the surface of the sphere would have (d−1) log r.
 
     Args:
         d: dimension ≥ 2.
@@ -82,7 +82,7 @@ def log_density(d: int, kappa: Tensor, cosine: Tensor, radius: float = 1.0) -> T
         radius: r.
 
     Returns:
-        the common shape; float32, or float64 where either is.
+        the broadcast shape; float32, or float64 if either is.
 
     Raises:
         EmbeddingsError: d < 2.
@@ -108,7 +108,7 @@ def _order(d: int) -> float:
 
 
 class _LogGAndRatio(torch.autograd.Function):
-    """(log G_v(κ), A). The first has the second as its derivative, so that one pass gives both."""
+    """(log G_v(κ), A) in one pass; the second is the derivative of the first."""
 
     @staticmethod
     def forward(ctx: Any, kappa: Tensor, v: float) -> tuple[Tensor, Tensor]:

@@ -1,11 +1,11 @@
-"""−log p and its slope in log κ together: what a loss over log κ needs, in the fewest passes.
+"""−log p and its derivative by log κ together, for a loss over log κ, in as few passes as possible.
 
-    −log p(z|x)          = −log C_d(κ) − κ cosθ + d log r,
-    its slope in log κ   = κ A_d(κ) − κ cosθ,
+    −log p(z|x)                = −log C_d(κ) − κ cosθ + d log r,
+    its derivative by log κ    = κ A_d(κ) − κ cosθ,
 
-from the form of `facepipe.vmf.amos`, in which v log κ cancels and one logarithm is left. Near κ = 0 its terms cancel,
-and the result is accurate relative to them, not to itself; `log_c` and `a_d` are accurate to the last digit
-everywhere, at half the speed.
+in the form of `facepipe.vmf.amos`, in which v log κ cancels and one logarithm remains. Near κ = 0 its terms cancel,
+so that the error is relative to the terms, not to the result; `log_c` and `a_d` are fully accurate everywhere, at half
+the speed.
 """
 
 import math
@@ -23,26 +23,26 @@ _ACCURACY = {torch.float32: 3e-8, torch.float64: 1e-15}
 
 
 def neg_log_density_and_slope(d: int, kappa: Tensor, cosine: Tensor, radius: float, dtype: torch.dtype) -> Tensor:
-    """−log p(z|x) of `log_density`, and its derivative by log κ, κ(A_d(κ) − cosθ); no autograd through them.
+    """−log p(z|x) of `log_density`, and its derivative by log κ, κ(A_d(κ) − cosθ); without autograd.
 
-    The time for a small batch is that of the calls, whatever its size, so both are computed as two rows of one tensor.
+    Call overhead dominates for small batches, so both are computed as two rows of one tensor.
 
     Args:
         d: dimension ≥ 2.
         kappa: N, float64, or float32 on a device without it.
-        cosine: N, of no wider type.
+        cosine: N, of no wider dtype.
         radius: r.
-        dtype: of the result, float32 or float64; polynomials are as long as it can see.
+        dtype: of the result, float32 or float64; polynomials are truncated to its accuracy.
 
     Returns:
         2×N.
     """
     v = d / 2 - 1
     if v < MIN_ORDER:
-        along = kappa * cosine
+        kappa_cosine = kappa * cosine
         log_g, ratio = bessel.log_g_and_ratio(v, kappa)
         constant = d * math.log(radius) - log_c_at_zero(d)
-        return torch.stack([log_g - along + constant, kappa * ratio - along]).to(dtype)
+        return torch.stack([log_g - kappa_cosine + constant, kappa * ratio - kappa_cosine]).to(dtype)
     w, squared_w, log_weight, first, *others = _columns(d, radius, dtype, kappa.dtype, kappa.device)
     square = torch.addcmul(squared_w, kappa, kappa)
     over_s = square.rsqrt()
@@ -55,13 +55,13 @@ def neg_log_density_and_slope(d: int, kappa: Tensor, cosine: Tensor, radius: flo
 
 
 def log_c_at_zero(d: int) -> float:
-    """log C_d(0) = log Γ(d/2) − log 2 − (d/2) log π: less the logarithm of the unit sphere's area."""
+    """log C_d(0) = log Γ(d/2) − log 2 − (d/2) log π, minus the log area of the unit sphere."""
     return math.lgamma(d / 2) - math.log(2) - d / 2 * math.log(math.pi)
 
 
 @lru_cache(maxsize=64)
 def _columns(d: int, radius: float, result: torch.dtype, dtype: torch.dtype, device: torch.device) -> list[Tensor]:
-    """w, w², the logarithm's factor in each row, and the rows' polynomials in 1/S, less their common S + w − κ cosθ."""
+    """w, w², the factor of the logarithm in each row, and the rows' polynomials in 1/S without S + w − κ cosθ."""
     w = (d - 1) / 2
     rho, bend = remainders(d / 2 - 1, _ACCURACY[result])
     constant = w * math.log(2 * math.pi) + d * math.log(radius)

@@ -1,6 +1,6 @@
-"""Models by name: their cards, the cache of weights, and loading them.
+"""Models by name: cards, the cache of weights, and loading.
 
-Importing this room loads neither torch nor anything that only a download or an ONNX model needs.
+Importing this package imports neither torch nor anything that only downloads or ONNX models need.
 """
 
 from typing import TYPE_CHECKING
@@ -24,11 +24,9 @@ from facepipe.zoo.card import (
     Weights,
 )
 from facepipe.zoo.card_file import read_card, save_card
-from facepipe.zoo.catalogue import DEFAULT, CardStatus, available, find_card
-from facepipe.zoo.detectors import detector_cards, find_any_card
-from facepipe.zoo.engine import engine_for
+from facepipe.zoo.catalogue import DEFAULT, CardStatus, available, detector_cards, find_any_card, find_card
 from facepipe.zoo.exported import find_exported, import_exported
-from facepipe.zoo.loading import CARD_FILE, Model, Network, load, locate
+from facepipe.zoo.loading import CARD_FILE, Model, Network, engine_for, load, locate
 from facepipe.zoo.match_rate import MatchRate, match_rate, match_rates, rates_in_words
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The model card: everything that is needed to run a model and to judge what it says, and no code."""
+"""The model card: all data needed to run a model and interpret its results, without code."""
 
 import math
 from bisect import bisect_right
@@ -14,7 +14,7 @@ from facepipe.zoo.part import Part
 Flip = str
 """A name in `facepipe.flips.FLIPS`."""
 TemplateName = Literal["112x96", "112x112", "112x112-cp2tform"]
-"""Those of `facepipe.alignment.TEMPLATES`."""
+"""A name in `facepipe.alignment.TEMPLATES`."""
 Population = Literal["random", "alike"]
 Scalar = bool | int | float | str
 CARD_NAME = r"[a-z0-9][a-z0-9._-]*"
@@ -24,13 +24,13 @@ _Name = Annotated[str, text(CARD_NAME)]
 _Number = Annotated[float, number()]
 _Lines = Annotated[tuple[str, ...], several(text())]
 _Options = Annotated[dict[str, Scalar], options]
-_FlipOrOwn = Annotated[Flip | None, optional(FLIPS.checked)]
+_OptionalFlip = Annotated[Flip | None, optional(FLIPS.checked)]
 
 
 def _ascending(value: Any) -> tuple[float, ...]:
     quantiles: tuple[float, ...] = several(number())(value)
     if len(quantiles) == 1 or list(quantiles) != sorted(quantiles):
-        raise ValueError("must be two or more numbers that ascend")
+        raise ValueError("must be two or more ascending numbers")
     return quantiles
 
 
@@ -42,12 +42,11 @@ def _inside(value: Any) -> str:
     return file
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class Input(Part):
-    """What the network takes: crops of ``size`` (H, W), scaled as (pixel - mean) / scale with pixels 0…255.
+    """The network's input: crops of ``size`` (H, W), normalised as (pixel - mean) / scale with pixels 0…255.
 
-    ``fit`` says how crops of the template become ``size`` where that is another: see `facepipe.alignment.fit`.
+    ``fit`` says how crops of another size are fitted to ``size``, see `facepipe.alignment.fit`.
     """
 
     size: Annotated[tuple[int, int], several(positive_integer, 2)]
@@ -60,9 +59,9 @@ class Input(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Embedding(Part):
-    """``dim`` numbers come out of one pass of the network; ``flip`` says how the mirror image joins in.
+    """The network's output: ``dim`` values per pass, combined with those of the mirror image by the rule ``flip``.
 
-    With ``concat`` an embedding has twice ``dim`` numbers.
+    With ``concat`` an embedding has 2·``dim`` values.
     """
 
     dim: Annotated[int, positive_integer]
@@ -71,10 +70,10 @@ class Embedding(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Uncertainty(Part):
-    """The uncertainty head, whose weights are in one file with the backbone's, under ``head.`` and ``backbone.``.
+    """The uncertainty head, whose weights are in the backbone's file, with names under ``head.`` and ``backbone.``.
 
-    ``quantiles``, evenly spaced from the least to the largest, are those of κ or σ² on faces of people not trained on,
-    ``measured_on``; of a σ² per dimension, of its harmonic mean.
+    ``quantiles`` are evenly spaced quantiles, from minimum to maximum, of κ or σ² on the held-out faces
+    ``measured_on``; for a σ² per dimension, of its harmonic mean.
     """
 
     head: _Text
@@ -95,7 +94,7 @@ class Uncertainty(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Weights(Part):
-    """The file of weights. ``key`` is where in a torch checkpoint the state dict lies; empty is its top."""
+    """The file of weights. ``key`` locates the state dict in a torch checkpoint; empty for the top level."""
 
     file: Annotated[str, _inside]
     format: Annotated[Literal["torch", "safetensors", "onnx"], one_of("torch", "safetensors", "onnx")]
@@ -107,17 +106,17 @@ class Weights(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold(Part):
-    """Same person from ``value`` on, at false-accept rate ``far``, as measured on ``calibrated_on``.
+    """Scores of at least ``value`` mean the same person, at false-accept rate ``far``, measured on ``calibrated_on``.
 
-    ``population`` says which strangers: people at ``random``, or people ``alike``, adults of one sex, origin and age
-    band, of whom the worst group counts. ``tar`` is the share of genuine pairs accepted, where it was measured.
-    ``flip`` None means the card's own flip rule.
+    ``population`` is that of the impostors: ``random`` people, or people ``alike``, adults of the same sex, origin and
+    age band, for the worst such group. ``tar`` is the true-accept rate, if measured. ``flip`` None means the card's
+    flip rule.
     """
 
     far: Annotated[float, number(above=0, below=1)]
     value: _Number
     score: _Text = "cosine"
-    flip: _FlipOrOwn = None
+    flip: _OptionalFlip = None
     population: Annotated[Population, one_of("random", "alike")] = "random"
     tar: Annotated[float | None, optional(number(least=0, most=1))] = None
     calibrated_on: _Text
@@ -125,15 +124,14 @@ class Threshold(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Probability(Part):
-    """log odds of one person against two = ``slope``·score + ``offset``, where both are equally likely beforehand.
+    """log odds of a genuine pair = ``slope``·score + ``offset``, for equal priors.
 
-    With ``confidence`` and ``interaction``, + ``confidence``·c + ``interaction``·score·c: c is log κ, or −log σ², of
-    the face of which the model is less sure, kept between ``low`` and ``high``. ``flip`` None means the card's own flip
-    rule.
+    With ``confidence`` and ``interaction``, + ``confidence``·c + ``interaction``·score·c, where c is log κ or −log σ²
+    of the less confident face, clipped to ``low`` … ``high``. ``flip`` None means the card's flip rule.
     """
 
     score: _Text = "cosine"
-    flip: _FlipOrOwn = None
+    flip: _OptionalFlip = None
     slope: _Number
     offset: _Number
     confidence: _Number = 0.0
@@ -142,14 +140,14 @@ class Probability(Part):
     high: _Number = 0.0
     fitted_on: _Text
 
-    def _require_agreement(self) -> None:
+    def _check_consistency(self) -> None:
         if self.low > self.high or min(self.slope + self.interaction * end for end in (self.low, self.high)) <= 0:
-            raise ValueError("must rise with the score: slope + interaction·c above 0 from low to high")
+            raise ValueError("must increase with the score: slope + interaction·c above 0 from low to high")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CardSource(Part):
-    """Where the model comes from and on what terms."""
+    """The origin of the model and its licence."""
 
     training_data: _Text = ""
     licence: _Text = ""
@@ -160,7 +158,7 @@ class CardSource(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Use(Part):
-    """What the model is for and how well it does it, in words; ``log`` is a file in facepipe's documentation."""
+    """The intended use and the accuracy of the model, in words; ``log`` is a file in facepipe's documentation."""
 
     intended: _Text = ""
     not_for: _Text = ""
@@ -172,7 +170,7 @@ class Use(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorCard(Part):
-    """Where the weights of a detector come from; how it is fed is the detector's own business."""
+    """The origin of a detector's weights; its input format is part of the detector."""
 
     name: _Name
     title: _Text
@@ -182,7 +180,7 @@ class DetectorCard(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Card(Part):
-    """A model card; ``backbone`` is absent exactly when the weights are ONNX, a network in themselves."""
+    """A model card; ``backbone`` is absent exactly if the weights are ONNX, which include the network."""
 
     name: _Name
     title: _Text
@@ -197,41 +195,41 @@ class Card(Part):
     source: Annotated[CardSource, part(CardSource)] = CardSource()
     use: Annotated[Use, part(Use)] = Use()
 
-    def _require_agreement(self) -> None:
+    def _check_consistency(self) -> None:
         if self.weights.format == "onnx" and (self.backbone or self.backbone_options):
-            raise ValueError("ONNX weights bring their own network: leave backbone and backbone_options out")
+            raise ValueError("ONNX weights include their network: leave backbone and backbone_options out")
         if self.weights.format != "onnx" and not self.backbone:
-            raise ValueError("field backbone is missing: it names the network that the weights fit")
+            raise ValueError("field backbone is missing: it names the network of the weights")
         if self.weights.key and self.weights.format != "torch":
             raise ValueError("field weights.key is for torch checkpoints only")
 
     @property
     def identity(self) -> str:
-        """What embeddings are stamped with: ``name@`` 12 digits of the weights' SHA-256 ``/`` how crops are cut.
+        """The identity recorded in embeddings: ``name@``, 12 digits of the weights' SHA-256, ``/`` and the crops' cut.
 
-        The template is a name, and what ``112x112`` stands for has changed once; the identity of a cut does not.
+        The cut, not the template's name, since the meaning of ``112x112`` has changed once.
         """
-        from facepipe.alignment import template  # loads OpenCV, which a list of cards does without
+        from facepipe.alignment import template  # imports OpenCV, which listing cards does not need
 
         return f"{self.name}@{self.weights.sha256[:12]}/{template(self.input.template).identity}"
 
     def probability_of(self, score: str = "cosine", flip: str | None = None) -> Probability | None:
-        """The curve for a score and a flip rule, None being the card's own; None where the card has no such curve."""
-        own = self.embedding.flip
-        fitting = (p for p in self.probabilities if p.score == score and (p.flip or own) == (flip or own))
-        return next(fitting, None)
+        """The curve for a score and a flip rule (None: the card's); None if the card has none."""
+        default = self.embedding.flip
+        matching = (p for p in self.probabilities if p.score == score and (p.flip or default) == (flip or default))
+        return next(matching, None)
 
     def thresholds_of(
         self, score: str = "cosine", flip: str | None = None, population: Population = "random"
     ) -> list[Threshold]:
-        """The thresholds of a score, a flip rule (None: the card's own) and a population, loosest rate first."""
-        own = self.embedding.flip
-        fitting = (
+        """The thresholds for a score, a flip rule (None: the card's) and a population, highest rate first."""
+        default = self.embedding.flip
+        matching = (
             one
             for one in self.thresholds
-            if (one.score, one.population) == (score, population) and (one.flip or own) == (flip or own)
+            if (one.score, one.population) == (score, population) and (one.flip or default) == (flip or default)
         )
-        return sorted(fitting, key=lambda one: -one.far)
+        return sorted(matching, key=lambda one: -one.far)
 
     def threshold_at(
         self, far: float, score: str = "cosine", flip: str | None = None, population: Population = "random"
@@ -240,27 +238,27 @@ class Card(Part):
 
         Args:
             far: false-accept rate in (0, 1).
-            score: the score that the threshold is for.
-            flip: the flip rule that the embeddings were made with; None is the card's own.
-            population: the strangers of whom that share is let through.
+            score: the score of the threshold.
+            flip: the flip rule of the embeddings; None is the card's.
+            population: the population of impostors.
 
         Raises:
-            ModelError: the card has none, naming the rates that it has.
+            ModelError: the card has none; names the rates it has.
         """
-        fitting = self.thresholds_of(score, flip, population)
-        for threshold in fitting:
+        matching = self.thresholds_of(score, flip, population)
+        for threshold in matching:
             if math.isclose(threshold.far, far, rel_tol=1e-9):
                 return threshold
         what = f"{score} scores" + (f" with flip {flip}" if flip and flip != self.embedding.flip else "")
         if population == "alike":
             what += " among people who are alike"
-        if not fitting:
+        if not matching:
             raise ModelError(f"model {self.name} has no decision thresholds for {what}; {_how_to(self, population)}")
-        rates = ", ".join(f"{one.far:g}" for one in fitting)
+        rates = ", ".join(f"{one.far:g}" for one in matching)
         message = f"model {self.name} has no threshold for {what} at FAR {far:g}; it has FAR {rates}"
-        strictest = fitting[-1]
+        strictest = matching[-1]
         if far < strictest.far:
-            message += f"; a stricter one takes more pairs than the strictest had ({strictest.calibrated_on})"
+            message += f"; a stricter one needs more pairs than the strictest had ({strictest.calibrated_on})"
         raise ModelError(message)
 
 
@@ -268,8 +266,8 @@ def _how_to(card: Card, population: str) -> str:
     if population == "random":
         return f"measure some with 'facepipe calibrate {card.name} PAIRS|CROPS -o {card.name}.toml'"
     command = f"'facepipe calibrate {card.name} CROPS -o {card.name}.toml'"
-    return f"{command} measures some where age and sex stand beside each crop"
+    return f"{command} measures some if the crops have metadata with age and sex"
 
 
 AnyCard = Card | DetectorCard
-"""Whatever has a name and weights that can be fetched."""
+"""A card with a name and downloadable weights."""

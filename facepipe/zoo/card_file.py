@@ -1,4 +1,4 @@
-"""Cards as TOML files: reading with errors that name the field, and writing."""
+"""Read and write cards as TOML files."""
 
 import tomllib
 from pathlib import Path
@@ -17,14 +17,14 @@ def read_card(path: Path) -> Card:
     """Read a model card.
 
     Raises:
-        ModelError: the file is missing or no TOML, or a field is missing, unknown (the nearest known one is
-            named) or has an impossible value.
+        ModelError: the file is missing or not TOML, or a field is missing, unknown (the message suggests the
+            nearest) or invalid.
     """
     return _read(path, Card)
 
 
 def read_detector_card(path: Path) -> DetectorCard:
-    """Read the card of a detector; it fails as `read_card` does."""
+    """Read the card of a detector; errors as in `read_card`."""
     return _read(path, DetectorCard)
 
 
@@ -35,7 +35,7 @@ def _read(path: Path, kind: type[C]) -> C:
     except OSError as error:
         raise ModelError(f"{path}: cannot read this model card ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise ModelError(f"{path}: not a model card; TOML is UTF-8 text") from error
+        raise ModelError(f"{path}: not a model card; TOML must be UTF-8 text") from error
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"{path}: not valid TOML: {error}") from error
     try:
@@ -45,7 +45,7 @@ def _read(path: Path, kind: type[C]) -> C:
 
 
 def save_card(card: Card, path: Path) -> None:
-    """Write a card, whole or not at all; fields that have their default value are left out.
+    """Write a card atomically, omitting fields with default values.
 
     Raises:
         ModelError: the file cannot be written.

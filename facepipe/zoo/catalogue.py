@@ -1,4 +1,4 @@
-"""Which models there are: the cards that ship with facepipe and those the user added."""
+"""The available models and detectors: cards shipped with facepipe, and cards added by the user."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,24 +7,24 @@ from facepipe.errors import ModelError
 from facepipe.nearest import did_you_mean
 from facepipe.shipped import shipped
 from facepipe.zoo.cache import is_cached, user_cards
-from facepipe.zoo.card import Card
-from facepipe.zoo.card_file import read_card
+from facepipe.zoo.card import AnyCard, Card, DetectorCard
+from facepipe.zoo.card_file import read_card, read_detector_card
 
 DEFAULT = "facepipe-mobilenet"
-"""The model that commands take when none is named; its weights ship with facepipe."""
+"""The default model of all commands; its weights ship with facepipe."""
 
 
 @dataclass(frozen=True)
 class CardStatus:
-    """One card of the catalogue.
+    """A card in the catalogue.
 
     Attributes:
-        name: of the model; what ``load`` takes.
-        path: of the card.
-        shipped: it came with facepipe, not from the user.
-        card: None when the file is damaged.
-        cached: the weights are in the cache.
-        problem: what is wrong with the card, one line; empty when nothing is.
+        name: name of the model, for ``load``.
+        path: file of the card.
+        shipped: whether it ships with facepipe.
+        card: None if the file is damaged.
+        cached: whether the weights are in the cache.
+        problem: one-line description of the problem with a damaged card, else empty.
     """
 
     name: str
@@ -52,11 +52,11 @@ def find_card(name: str) -> Card:
     """The card of a model by name.
 
     Raises:
-        ModelError: there is no such card (the nearest name is given), or it is damaged.
+        ModelError: there is no such card (the message suggests the nearest name), or it is damaged.
     """
-    own = shipped("models", "cards") / f"{name}.toml"
-    if name == own.stem and own.is_file():
-        return _read(name, own)
+    shipped_card = shipped("models", "cards") / f"{name}.toml"
+    if name == shipped_card.stem and shipped_card.is_file():
+        return _read(name, shipped_card)
     files = card_files()
     if name not in files:
         hint = did_you_mean(name, files)
@@ -65,7 +65,7 @@ def find_card(name: str) -> Card:
 
 
 def card_files() -> dict[str, Path]:
-    """Name → card file. A user's card cannot stand in for a shipped one of the same name."""
+    """Name → card file. A user's card cannot override a shipped one of the same name."""
     files = {path.stem: path for path in _shipped()}
     for path in _tomls(user_cards()):
         files.setdefault(path.stem, path)
@@ -73,7 +73,7 @@ def card_files() -> dict[str, Path]:
 
 
 def card_file(name_or_path: str) -> Path | None:
-    """The file of the card that a name or path means (see `locate`), if it may be written to: none of a shipped one."""
+    """The card file of a name or path (see `locate`); None for a shipped card, which must not be changed."""
     path = Path(name_or_path)
     if name_or_path in card_files():
         return None if is_shipped(name_or_path) else card_files()[name_or_path]
@@ -81,7 +81,7 @@ def card_file(name_or_path: str) -> Path | None:
 
 
 def is_shipped(name: str) -> bool:
-    """Whether a card of this name came with facepipe."""
+    """Whether a card of this name ships with facepipe."""
     return any(path.stem == name for path in _shipped())
 
 
@@ -98,3 +98,21 @@ def _read(name: str, path: Path) -> Card:
     if card.name != name:
         raise ModelError(f"{path}: the card's name is {card.name!r}; rename the file to {card.name}.toml")
     return card
+
+
+def detector_cards() -> dict[str, DetectorCard]:
+    """Name → card of each detector with weights; cards without a URL have weights that ship with facepipe.
+
+    Raises:
+        ModelError: a card is damaged.
+    """
+    return {path.stem: read_detector_card(path) for path in _tomls(shipped("models", "detectors"))}
+
+
+def find_any_card(name: str) -> AnyCard:
+    """The card of a detector or of a model by name.
+
+    Raises:
+        ModelError: there is no such card, or it is damaged.
+    """
+    return detector_cards().get(name) or find_card(name)

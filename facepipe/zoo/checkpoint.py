@@ -1,4 +1,4 @@
-"""Finding the state dict in a file of weights, and fitting it to a network."""
+"""Find the state dict in a file of weights, and load it into a network."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,10 +15,10 @@ _SHOWN = 5
 
 
 def read_checkpoint(path: Path, form: Literal["torch", "safetensors"]) -> Any:
-    """Everything a file of weights holds, on the CPU. No code in it is run.
+    """Load the contents of a file of weights on the CPU, without executing code in it.
 
     Raises:
-        ModelError: the file is missing, damaged, or holds objects other than tensors and plain values.
+        ModelError: the file is missing, damaged, or has objects other than tensors and plain values.
     """
     import pickle
 
@@ -41,22 +41,22 @@ def read_checkpoint(path: Path, form: Literal["torch", "safetensors"]) -> Any:
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error):
             raise ModelError(
-                f"{path}: holds Python objects besides tensors, which are not loaded because they can run code; "
-                "save the network's state_dict() alone"
+                f"{path}: has Python objects besides tensors, which are not loaded because they can run code; "
+                "save only the network's state_dict()"
             ) from error
-        raise ModelError(f"{path}: damaged, or no torch checkpoint") from error
-    except Exception as error:  # a damaged file makes torch and safetensors raise errors of many kinds
+        raise ModelError(f"{path}: damaged, or not a torch checkpoint") from error
+    except Exception as error:  # torch and safetensors raise many types for damaged files
         kind = "safetensors file" if form == "safetensors" else "torch checkpoint"
-        raise ModelError(f"{path}: damaged, or no {kind}") from error
+        raise ModelError(f"{path}: damaged, or not a {kind}") from error
 
 
 def find_state_dict(loaded: Any, path: Path, key: str | None = None) -> tuple[str, StateDict]:
-    """The state dict in a checkpoint, and its key, empty at the top level.
+    """The key and state dict in a checkpoint; the key is empty at the top level.
 
     Args:
         loaded: from ``read_checkpoint``.
-        path: of the file, for messages.
-        key: where it is; None tries the top and the usual keys.
+        path: the file, for messages.
+        key: location of the state dict; None tries the top level and the usual keys.
 
     Raises:
         ModelError: there is none, or none at ``key``.
@@ -69,24 +69,24 @@ def find_state_dict(loaded: Any, path: Path, key: str | None = None) -> tuple[st
             return name, dict(found)
     where = ", ".join(map(str, list(tables)[:8])) or type(loaded).__name__
     if key:
-        raise ModelError(f"{path}: no state dict under key {key!r}; the file holds {where}")
-    raise ModelError(f"{path}: no state dict in it; the file holds {where}")
+        raise ModelError(f"{path}: no state dict under key {key!r}; the file has {where}")
+    raise ModelError(f"{path}: has no state dict; the file has {where}")
 
 
 def load_weights(network: "nn.Module", state: StateDict, path: Path) -> None:
-    """Load a state dict into a network, strictly and as float32; prefixes of wrappers are dropped.
+    """Load a state dict into a network, strictly and as float32, ignoring prefixes of wrappers.
 
-    The network may be on torch's meta device: its tensors become those of the state dict.
+    The network may be on torch's meta device: the tensors of the state dict are assigned to it.
 
     Raises:
-        ModelError: names or shapes differ, with the first few of each kind.
+        ModelError: names or shapes differ; lists the first few of each kind.
     """
     import torch
 
     expected = network.state_dict()
     state = without_prefix(state, set(expected))
     for name, tensor in expected.items():
-        # Batches are counted since torch 0.4.1 only, and for training only.
+        # Only saved since torch 0.4.1, and only used in training.
         if name.endswith("num_batches_tracked"):
             state.setdefault(name, torch.zeros((), dtype=tensor.dtype))
     missing = [name for name in expected if name not in state]
@@ -99,33 +99,33 @@ def load_weights(network: "nn.Module", state: StateDict, path: Path) -> None:
     differences = [("missing", missing), ("unexpected", unexpected), ("of another shape", misshaped)]
     report = "; ".join(f"{len(found)} {kind}: {_first(found)}" for kind, found in differences if found)
     if report:
-        raise ModelError(f"{path}: does not fit {type(network).__name__}: {report}")
+        raise ModelError(f"{path}: does not match {type(network).__name__}: {report}")
     require_finite(state, path)
     network.load_state_dict(state, strict=True, assign=True)
     network.float()
 
 
 def require_finite(state: StateDict, path: Path) -> None:
-    """Refuse weights that are no numbers: what such a network says of two faces is none either.
+    """Refuse weights that are not finite.
 
     Raises:
-        ModelError: a tensor holds NaN or infinity; names the first and counts them.
+        ModelError: a tensor has NaN or infinite values; gives their number and the first.
     """
     wrong = [name for name, tensor in state.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
     if wrong:
         raise ModelError(
-            f"{path}: {len(wrong)} tensors hold NaN or infinity, such as {wrong[0]}; the training that made them "
-            "diverged, or the file is damaged: take an earlier checkpoint"
+            f"{path}: {len(wrong)} tensors have NaN or infinite values, such as {wrong[0]}; the training diverged, or "
+            "the file is damaged: use an earlier checkpoint"
         )
 
 
 def without_prefix(state: StateDict, expected: set[str]) -> StateDict:
-    """Drop leading name parts that all tensors share and the network lacks, such as ``module.``."""
-    own = {name.split(".")[0] for name in expected}
+    """Drop leading name parts common to all tensors and unknown to the network, such as ``module.``."""
+    expected_first = {name.split(".")[0] for name in expected}
     while state:
         first = {name.split(".")[0] for name in state}
         prefix = first.pop()
-        if first or prefix in own or any("." not in name for name in state):
+        if first or prefix in expected_first or any("." not in name for name in state):
             return dict(state)
         state = {name[len(prefix) + 1 :]: tensor for name, tensor in state.items()}
     return state

@@ -1,6 +1,6 @@
-"""What a field of a card may hold; each function gives a `facepipe.zoo.part.Check`.
+"""Validators for the fields of a card; each function returns a `facepipe.zoo.part.Check`.
 
-Types are taken strictly: 1 stands for 1.0, but true is no number, and "1" neither.
+Types are strict: 1 is accepted as 1.0, but neither true nor "1" is a number.
 """
 
 import math
@@ -16,7 +16,7 @@ P = TypeVar("P", bound=Part)
 def number(
     *, above: float = -math.inf, below: float = math.inf, least: float = -math.inf, most: float = math.inf
 ) -> Check:
-    """A finite number, as a float; the ends of ``above`` and ``below`` do not belong to it."""
+    """A finite number, as a float; ``above`` and ``below`` are exclusive bounds, ``least`` and ``most`` inclusive."""
 
     def check(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -41,7 +41,7 @@ def positive_integer(value: Any) -> int:
 
 
 def text(pattern: str = "") -> Check:
-    """A string; with a pattern, one that fits it from end to end."""
+    """A string; with a pattern, one that fully matches it."""
 
     def check(value: Any) -> str:
         if not isinstance(value, str):
@@ -66,41 +66,41 @@ def one_of(*names: str) -> Check:
 
 
 def optional(check: Check) -> Check:
-    """None, or what ``check`` says."""
+    """None, or a value accepted by ``check``."""
     return lambda value: None if value is None else check(value)
 
 
 def several(check: Check, count: int | None = None) -> Check:
-    """A list or tuple, as a tuple, of so many of what ``check`` says; None: of any number."""
+    """A list or tuple, as a tuple, of ``count`` values (None: any number) accepted by ``check``."""
 
     def checked(values: Any) -> tuple[Any, ...]:
         if not isinstance(values, list | tuple):
             raise ValueError("should be a list")
         if count is not None and len(values) > count:
             raise ValueError(f"should have {count} entries")
-        kept, problems = [], []
-        for place, value in enumerate(values):
+        accepted, problems = [], []
+        for index, value in enumerate(values):
             try:
-                kept.append(check(value))
+                accepted.append(check(value))
             except FieldError as error:
-                problems += [problem.below(place) for problem in error.problems]
+                problems += [problem.below(index) for problem in error.problems]
             except ValueError as error:
-                problems.append(Problem((place,), "value", str(error), value))
-        problems += [Problem((place,), "missing") for place in range(len(values), count or 0)]
+                problems.append(Problem((index,), "value", str(error), value))
+        problems += [Problem((index,), "missing") for index in range(len(values), count or 0)]
         if problems:
             raise FieldError(problems)
-        return tuple(kept)
+        return tuple(accepted)
 
     return checked
 
 
 def part(kind: type[P]) -> Check:
-    """A part of this kind, or the table of its fields."""
+    """A part of this kind, or a table of its fields."""
     return lambda value: value if isinstance(value, kind) else kind.of(value)
 
 
 def options(value: Any) -> dict[str, bool | int | float | str]:
-    """A table of truth values, numbers and strings."""
+    """A table of booleans, numbers and strings."""
     if not isinstance(value, Mapping):
         raise ValueError("should be a table")
     wrong = [

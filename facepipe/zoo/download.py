@@ -1,4 +1,4 @@
-"""Fetching a card's weights: continued where it broke off, checked, and in the cache only when right."""
+"""Download a card's weights: resumed after interruptions, and moved to the cache only after verification."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 Received = Callable[[int, int | None], None]
 
 _TIMEOUT = (10, 30)  # seconds to connect, and between two chunks
-_CHUNK = 1 << 14  # the most that a broken connection loses of what was received
+_CHUNK = 1 << 14  # at most this much received data is lost when a connection breaks
 _TRIES = 3
 
 
 class _BrokenOffError(Exception):
-    """The connection ended before the file did; the next try goes on from there."""
+    """The connection broke before the end of the file; the next attempt resumes."""
 
 
 def pull(card: AnyCard, progress: Received | None = None) -> Path:
-    """Download a model's weights into the cache, unless they are there already.
+    """Download a model's weights into the cache, unless they are already there.
 
-    What an interrupted download left is kept and continued, now or in a later call. A file with another
-    SHA-256 than the card's is removed.
+    A partial download is kept and resumed, now or in a later call. A file whose SHA-256 differs from the card's is
+    removed.
 
     Args:
-        card: of the model.
-        progress: called with the bytes received and the total (None if the server does not say).
+        card: card of the model.
+        progress: called with the bytes received and the total (None if unknown).
 
     Returns:
         Path of the file in the cache.
 
     Raises:
-        ModelError: no URL, no network, an HTTP error, a wrong file, or a cache that cannot be written; where
-            the download is at fault, the message says how to import a file fetched by other means.
+        ModelError: no URL, no network, an HTTP error, a wrong file, or a cache that is not writable; if the download
+            fails, the message says how to import a file obtained otherwise.
     """
     path = cached_weights(card)
     if is_cached(card):
@@ -53,8 +53,8 @@ def pull(card: AnyCard, progress: Received | None = None) -> Path:
     with writing_to_cache():
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = part.open("ab")
-    with handle, _alone(handle, part):
-        # Another process may have finished the file while this one was waiting to open it.
+    with handle, _locked(handle, part):
+        # Another process may have completed the download before this one opened the file.
         got = card.weights.sha256 if is_cached(card) else _fetch(card, handle, part, progress)
     with writing_to_cache():
         if got == card.weights.sha256 and not is_cached(card):
@@ -62,20 +62,20 @@ def pull(card: AnyCard, progress: Received | None = None) -> Path:
         part.unlink(missing_ok=True)
     if got != card.weights.sha256:
         raise ModelError(
-            f"{card.weights.url}: wrong file, not kept: SHA-256 must be {card.weights.sha256}, got {got}; it "
-            f"has changed there, or something on the way altered it; by hand: {by_hand(card)}"
+            f"{card.weights.url}: wrong file, deleted: SHA-256 must be {card.weights.sha256}, got {got}; it has "
+            f"changed on the server or in transit; manually: {by_hand(card)}"
         )
     return path
 
 
 def by_hand(card: AnyCard) -> str:
-    """The command that imports a file which was fetched by other means."""
+    """The command that imports a manually downloaded file."""
     url = f" with FILE from {card.weights.url}" if card.weights.url else ""
     return f"'facepipe models import {card.name} FILE'{url}"
 
 
 def _fetch(card: AnyCard, handle: IO[bytes], part: Path, progress: Received | None) -> str:
-    """Bring the part file to the length the server says; its SHA-256."""
+    """Complete the part file; returns its SHA-256."""
     reason = ""
     for _ in range(_TRIES):
         try:
@@ -88,21 +88,21 @@ def _fetch(card: AnyCard, handle: IO[bytes], part: Path, progress: Received | No
         got = sha256_of(part)
         if got == card.weights.sha256 or not continued:
             return got
-        # The beginning may be of another file that was once at this URL: again from the start.
-        reason = "what an earlier download left did not fit"
+        # The partial download may be of an older file at this URL: start again.
+        reason = "the earlier partial download did not match"
         _empty(handle)
     raise ModelError(
-        f"{card.weights.url}: the download broke off after {handle.tell()} bytes ({reason}); pull again to "
-        f"continue, or by hand: {by_hand(card)}"
+        f"{card.weights.url}: the download stopped after {handle.tell()} bytes ({reason}); pull again to "
+        f"resume, or manually: {by_hand(card)}"
     )
 
 
 def _receive(card: AnyCard, handle: IO[bytes], progress: Received | None) -> bool:
-    """One request, appended to ``handle``; whether it continued what was there."""
+    """Append the response of one request to ``handle``; returns whether it resumed the download."""
     from requests import RequestException, get
 
     start = handle.tell()
-    # A server that compresses on the fly counts other bytes than the file has.
+    # With compression on the fly, the byte counts would not be those of the file.
     headers = {"Accept-Encoding": "identity", "User-Agent": "facepipe"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -110,16 +110,16 @@ def _receive(card: AnyCard, handle: IO[bytes], progress: Received | None) -> boo
         response = get(card.weights.url, headers=headers, stream=True, timeout=_TIMEOUT)
     except RequestException as error:
         raise ModelError(
-            f"{card.weights.url}: cannot be reached ({_short(error)}); without a network: {by_hand(card)}"
+            f"{card.weights.url}: cannot be reached ({_short(error)}); without network access: {by_hand(card)}"
         ) from error
     with response:
         if start and response.status_code == 416:
-            return True  # the part is as long as the file, or longer: its SHA-256 decides
+            return True  # the part is at least as long as the file: its SHA-256 decides
         continued = _continues(response, start)
         if not continued and response.status_code != 200:
             raise ModelError(
                 f"{card.weights.url}: the server answered {response.status_code} {response.reason}; "
-                f"by hand: {by_hand(card)}"
+                f"manually: {by_hand(card)}"
             )
         if not continued:
             _empty(handle)
@@ -137,8 +137,8 @@ def _receive(card: AnyCard, handle: IO[bytes], progress: Received | None) -> boo
 
 
 def _continues(response: "Response", start: int) -> bool:
-    given = response.headers.get("Content-Range", "")
-    return start > 0 and response.status_code == 206 and given.startswith(f"bytes {start}-")
+    content_range = response.headers.get("Content-Range", "")
+    return start > 0 and response.status_code == 206 and content_range.startswith(f"bytes {start}-")
 
 
 def _total(response: "Response", start: int) -> int | None:
@@ -160,25 +160,25 @@ def _empty(handle: IO[bytes]) -> None:
 
 
 def _short(error: Exception) -> str:
-    """The innermost reason of a nested network error, on one line."""
-    seen: BaseException = error
-    while inner := (seen.__cause__ or seen.__context__):
-        seen = inner
-    return " ".join((str(seen) or type(seen).__name__).split())[:200]
+    """The innermost cause of a nested network error, on one line."""
+    cause: BaseException = error
+    while inner := (cause.__cause__ or cause.__context__):
+        cause = inner
+    return " ".join((str(cause) or type(cause).__name__).split())[:200]
 
 
 @contextmanager
-def _alone(handle: IO[bytes], part: Path) -> Iterator[None]:
-    """Hold the part file for this process; the lock goes with the process, however it ends."""
+def _locked(handle: IO[bytes], part: Path) -> Iterator[None]:
+    """Lock the part file for this process; the lock is released however the process ends."""
     try:
         import fcntl
-    except ImportError:  # Windows: two downloads at once end in a wrong SHA-256, not in a wrong model
+    except ImportError:  # Windows: concurrent downloads result in a wrong SHA-256, not in a wrong model
         yield
         return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise ModelError(f"{part}: another process is downloading this file; wait for it to end") from error
+        raise ModelError(f"{part}: another process is downloading this file; wait for it to finish") from error
     except OSError:  # a file system without locks
         pass
     yield

@@ -1,4 +1,4 @@
-"""A model that 'facepipe models export' wrote, or that a training run left: its card lies beside its weights."""
+"""Models with card and weights in one folder, from 'facepipe models export' or a training run."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -26,7 +26,7 @@ def card_in(folder: Path) -> Path:
     """The card of a folder: ``card.toml``, or the only card there is.
 
     Raises:
-        ModelError: there is none, or several; of a run that is not finished it is said how to finish it.
+        ModelError: there is none, or several; for an unfinished run, the message says how to finish it.
     """
     usual = folder / CARD_FILE
     if usual.is_file():
@@ -36,19 +36,19 @@ def card_in(folder: Path) -> Path:
         return cards[0]
     if cards:
         names = ", ".join(path.name for path in cards[:4])
-        raise ModelError(f"{folder}: holds {len(cards)} cards; name one of them: {names}")
+        raise ModelError(f"{folder}: has {len(cards)} cards; name one of them: {names}")
     if (folder / "recipe.toml").is_file():
-        kept = sorted((folder / "checkpoints").glob("step-*"))
-        where = f"its last checkpoint is {kept[-1].name}" if kept else "it has no checkpoint yet"
+        checkpoints = sorted((folder / "checkpoints").glob("step-*"))
+        where = f"its last checkpoint is {checkpoints[-1].name}" if checkpoints else "it has no checkpoint yet"
         raise ModelError(
-            f"{folder}: a run that is not finished ({where}); finish it with 'facepipe train --resume -o {folder}', "
-            "or sooner with fewer loop.steps"
+            f"{folder}: an unfinished run ({where}); finish it with 'facepipe train --resume -o {folder}', "
+            "or earlier with a shorter schedule.length"
         )
-    raise ModelError(f"{folder}: no card.toml in it; a model is a name, a card file, or a folder with one card")
+    raise ModelError(f"{folder}: has no card.toml; a model is a name, a card file, or a folder with one card")
 
 
 def find_exported(path: Path) -> Exported | None:
-    """What a card, a folder with a card, or a file of weights with its card beside it stands for; None for others.
+    """The model at a path: a card, a folder with a card, or weights with a card in the same folder; None for others.
 
     Raises:
         ModelError: the card or its weights are damaged or missing.
@@ -58,7 +58,7 @@ def find_exported(path: Path) -> Exported | None:
         card = read_card(file)
         weights = file.parent / PurePosixPath(card.weights.file)
         if not is_present(weights):
-            raise ModelError(f"{weights}: no such file; the weights of {file.name} belong beside it")
+            raise ModelError(f"{weights}: no such file; the weights of {file.name} must be in its folder")
         return Exported(card, weights)
     for file in sorted(path.parent.glob("*.toml")):
         try:
@@ -71,7 +71,7 @@ def find_exported(path: Path) -> Exported | None:
 
 
 def import_exported(exported: Exported, name: str) -> Card:
-    """Put an exported model into the cache under a name, with all that its card says.
+    """Import an exported model into the cache under a name, with its complete card.
 
     Raises:
         ModelError: the weights are not those of the card, or the cache cannot be written.

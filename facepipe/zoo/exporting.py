@@ -1,4 +1,4 @@
-"""Exporting a model: its card and its weights as two files of one folder."""
+"""Export a model: its card and its weights as two files in a folder."""
 
 import shutil
 from dataclasses import replace
@@ -15,23 +15,23 @@ from facepipe.zoo.part import FieldError
 
 
 def export_model(name_or_path: str | Path, folder: Path, name: str = "", overwrite: bool = False) -> Path:
-    """Write ``NAME.toml`` and the weights, under that name too, to a folder; ``load`` takes the card's path.
+    """Write ``NAME.toml`` and the weights under the same name to a folder; ``load`` accepts the card's path.
 
-    Weights in safetensors get a graph beside them, for the ONNX engine: the one that is there, or one made by PyTorch.
+    Safetensors weights get a graph for the ONNX engine: a copy of the existing one, or one made by PyTorch.
 
     Args:
-        name_or_path: of the model, as `load` takes it.
-        folder: where to; made if it is not there.
-        name: the model's new name; empty keeps its own.
-        overwrite: replace files that are there; those of the model itself never are.
+        name_or_path: the model, as for `load`.
+        folder: target folder, created if it does not exist.
+        name: new name of the model; empty keeps the present one.
+        overwrite: replace existing files, but never those of the model itself.
 
     Returns:
         Path of the card.
 
     Raises:
-        ModelError: there is no such model, its weights are not at hand or damaged, the name is impossible, or the
-            folder cannot be written.
-        OutputError: a file would replace the model's own, or is there already.
+        ModelError: there is no such model, its weights are missing or damaged, the name is invalid, or the folder is
+            not writable.
+        OutputError: a file would replace one of the model's, or exists already.
     """
     card, weights = locate(name_or_path)
     if not is_present(weights) or sha256_of(weights) != card.weights.sha256:
@@ -54,7 +54,7 @@ def export_model(name_or_path: str | Path, folder: Path, name: str = "", overwri
 
 
 def _outline(name_or_path: str | Path, weights: Path, file: str) -> bytes | None:
-    """The graph over a copy of the weights named ``file``; None where neither it nor PyTorch is there."""
+    """The graph for a copy of the weights named ``file``; None if there is neither a graph nor PyTorch."""
     from facepipe.installed import has_torch
     from facepipe.zoo.outline import moved_outline, outline_bytes
 
@@ -70,8 +70,8 @@ def _outline(name_or_path: str | Path, weights: Path, file: str) -> bytes | None
 
 def _renamed(card: Card, name: str, weights: Path) -> Card:
     file = name + PurePosixPath(card.weights.file).suffix
-    own = replace(card.weights, file=file, size_bytes=weights.stat().st_size)
+    entry = replace(card.weights, file=file, size_bytes=weights.stat().st_size)
     try:
-        return replace(card, name=name, weights=own)
+        return replace(card, name=name, weights=entry)
     except FieldError as error:
-        raise ModelError(f"{name!r} cannot name a model: use small letters, digits, '.', '-' and '_'") from error
+        raise ModelError(f"{name!r} is not a valid model name: use lowercase letters, digits, '.', '-', '_'") from error

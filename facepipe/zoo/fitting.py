@@ -1,4 +1,4 @@
-"""Finding, in whatever others have saved, the tensors that are a network's: by their names' ends and their shapes."""
+"""Find the tensors of a network in a foreign checkpoint, by the suffixes of their names and their shapes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _MOST, _DEPTH = 8, 2
-_COUNTER = "num_batches_tracked"  # counted since torch 0.4.1 only, and for training only
+_COUNTER = "num_batches_tracked"  # only saved since torch 0.4.1, and only used in training
 
 Shapes = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Tensors of a checkpoint that are a network's.
+    """The tensors of a network in a checkpoint.
 
     Attributes:
-        key: where the state dict lies, dots between the parts; empty at the top.
-        prefix: of the names, with the dot; empty without one.
-        state: the tensors under the network's own names.
+        key: dotted path of the state dict; empty at the top level.
+        prefix: prefix of the names, including the dot; may be empty.
+        state: the tensors by the network's names.
         left_out: names of the other tensors of that state dict.
     """
 
@@ -35,38 +35,38 @@ class Fit:
     left_out: tuple[str, ...]
 
     def message(self) -> str:
-        """What was left out, in one line; empty where nothing was."""
+        """A one-line note on what was left out; empty if nothing was."""
         if not self.left_out:
             return ""
         groups = sorted({name.split(".")[0] for name in self.left_out})
         more = ", …" if len(groups) > _MOST else ""
-        message = f"{len(self.left_out)} tensors are not the network's and were left out"
+        message = f"{len(self.left_out)} tensors do not belong to the network and were left out"
         return f"{message}: {', '.join(groups[:_MOST])}{more}"
 
 
 def fit_network(
     loaded: Any, path: Path, shapes_for: Callable[[int | None], Shapes], key: str | None, prefix: str | None
 ) -> Fit | None:
-    """The part of a checkpoint that has every tensor of a network, in its shapes.
+    """The part of a checkpoint that has all tensors of a network, with matching shapes.
 
     Args:
         loaded: from `facepipe.zoo.checkpoint.read_checkpoint`.
-        path: of the file, for messages.
-        shapes_for: length of the embedding (None: the network's own) → name and shape of each tensor; the last of
-            them has one number, or row, for each entry of the embedding.
-        key: where the state dict lies; None looks everywhere.
-        prefix: of the names; None tries all.
+        path: the file, for messages.
+        shapes_for: embedding dimension (None: the network's default) → name and shape of each tensor; the last one has
+            one value, or row, per embedding dimension.
+        key: path of the state dict; None searches everywhere.
+        prefix: prefix of the names; None tries all.
 
     Returns:
-        None where nothing fits.
+        None if nothing matches.
 
     Raises:
-        ModelError: several parts fit, and their tensors differ; or nothing lies under ``key`` or ``prefix``.
+        ModelError: several parts match, with different tensors; or nothing is under ``key`` or ``prefix``.
     """
     tables = [(where, state) for where, state in _tables(loaded, "", _DEPTH) if key in (None, where)]
     if key is not None and not tables:
         known = ", ".join(where for where, _ in _tables(loaded, "", _DEPTH) if where) or "none below the top"
-        raise ModelError(f"{path}: no state dict under key {key!r}; there are {known}")
+        raise ModelError(f"{path}: no state dict under key {key!r}; the keys are {known}")
     last = [name for name in shapes_for(None) if not name.endswith(_COUNTER)][-1]
     found = [
         one
@@ -76,13 +76,13 @@ def fit_network(
         and (one := _fitted(where, start, state, last, shapes_for)) is not None
     ]
     if prefix is not None and not found:
-        some = ", ".join(repr(start) for _, state in tables for start in _prefixes(state, last)) or "none"
-        raise ModelError(f"{path}: no tensors that fit under prefix {prefix!r}; prefixes of {last} there: {some}")
-    return _only(_different(found), path)
+        known = ", ".join(repr(start) for _, state in tables for start in _prefixes(state, last)) or "none"
+        raise ModelError(f"{path}: no matching tensors under prefix {prefix!r}; prefixes of {last}: {known}")
+    return _only(_distinct(found), path)
 
 
 def _tables(loaded: Any, where: str, depth: int) -> Iterator[tuple[str, StateDict]]:
-    """Every dictionary of tensors, with its place; other values beside the tensors are passed over."""
+    """Every dictionary of tensors with its path, ignoring other values."""
     if not isinstance(loaded, dict):
         return
     tensors = {name: value for name, value in loaded.items() if isinstance(name, str) and is_state({name: value})}
@@ -101,18 +101,18 @@ def _fitted(
     where: str, prefix: str, state: StateDict, last: str, shapes_for: Callable[[int | None], Shapes]
 ) -> Fit | None:
     shape = state[prefix + last].shape
-    wanted = shapes_for(int(shape[0]) if len(shape) else None)
-    own = {name: state[prefix + name] for name in wanted if prefix + name in state}
-    if any(name not in own and not name.endswith(_COUNTER) for name in wanted):
+    expected = shapes_for(int(shape[0]) if len(shape) else None)
+    matched = {name: state[prefix + name] for name in expected if prefix + name in state}
+    if any(name not in matched and not name.endswith(_COUNTER) for name in expected):
         return None
-    if any(tuple(tensor.shape) != wanted[name] for name, tensor in own.items()):
+    if any(tuple(tensor.shape) != expected[name] for name, tensor in matched.items()):
         return None
-    taken = {prefix + name for name in own}
-    return Fit(where, prefix, own, tuple(name for name in state if name not in taken))
+    used = {prefix + name for name in matched}
+    return Fit(where, prefix, matched, tuple(name for name in state if name not in used))
 
 
-def _different(found: list[Fit]) -> list[Fit]:
-    """Without those whose tensors are those of another one."""
+def _distinct(found: list[Fit]) -> list[Fit]:
+    """Drop fits with the same tensors as another one."""
     kept: list[Fit] = []
     for one in found:
         if not any(_same(one.state, other.state) for other in kept):
@@ -135,5 +135,5 @@ def _only(found: list[Fit], path: Path) -> Fit | None:
             f"{parameter('key', one.key or '(top)')} {parameter('prefix', one.prefix or '(none)')}"
             for one in found[:_MOST]
         )
-        raise ModelError(f"{path}: {len(found)} parts of it fit this network and differ: {places}; say which one")
+        raise ModelError(f"{path}: {len(found)} different parts of it match this network: {places}; choose one")
     return found[0] if found else None

@@ -1,4 +1,4 @@
-"""A model's network by the ONNX engine."""
+"""A model's network run by the ONNX engine."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,9 @@ from facepipe.zoo.onnx_ends import named
 
 EMBEDDING = "embedding"
 _INFINITE, _NEGATIVE_INFINITE = 0x7C00, 0xFC00
-"""Of IEEE 754's binary16."""
+"""In IEEE 754 binary16."""
 HEAD_OUTPUTS = {"log_kappa": "kappa", "log_sigma2": "sigma2"}
-"""Output of a graph → kind of the uncertainty that it is the logarithm of."""
+"""Output of a graph → kind of uncertainty of which it is the logarithm."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class GraphHead:
 
     Attributes:
         kind: ``kappa`` or ``sigma2``.
-        outputs: numbers per face.
+        outputs: outputs per face.
     """
 
     kind: str
@@ -33,27 +33,27 @@ class GraphHead:
 
 
 class GraphNetwork:
-    """float32 N×3×H×W, normalised as the card says → embeddings N×D, and log κ or log σ² N×K where there is a head.
+    """float32 N×3×H×W, normalised as on the card → embeddings N×D, and log κ or log σ² N×K if there is a head.
 
-    The graph must have one input N×3×H×W and one output N×D, float32, and may have a second one of `HEAD_OUTPUTS`. A
-    batch size that the file fixes is freed.
+    The graph must have one input N×3×H×W and one output N×D, float32, and may have a second output of `HEAD_OUTPUTS`. A
+    fixed batch size is made dynamic.
 
     Args:
-        path: of an ONNX file.
+        path: the ONNX file.
         input_size: (H, W) of the crops.
-        threads: of a run; None: as many as the process may use.
-        device: ``cpu``, or a torch device on which ONNX Runtime is to run.
-        tried: whether it is tried out that the graph runs, and takes any batch; a graph of facepipe's own does.
-        name: what to call the file in errors; empty: its path.
+        threads: threads per run; None: as many as the process may use.
+        device: ``cpu``, or a torch device for ONNX Runtime.
+        verify: test that the graph runs and accepts any batch size; not needed for graphs written by facepipe.
+        name: name of the file in errors; empty: its path.
 
     Attributes:
         embedding_dim: D.
-        head: None without one.
-        metadata: of the file.
+        head: the head, or None.
+        metadata: metadata of the file.
 
     Raises:
-        DeviceError: the device is not one that the installed ONNX Runtime has.
-        ModelError: the file is damaged, or its graph is no embedder of such crops.
+        DeviceError: the installed ONNX Runtime does not support the device.
+        ModelError: the file is damaged, or its graph is not an embedder of such crops.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class GraphNetwork:
         input_size: tuple[int, int],
         threads: int | None = None,
         device: Any = "cpu",
-        tried: bool = True,
+        verify: bool = True,
         name: str = "",
     ) -> None:
         self._path, self.input_size = Path(name or path), input_size
@@ -73,7 +73,7 @@ class GraphNetwork:
         kind = _check_ends(graph, self._path, input_size)
         self._session: Session = open_session(graph, threads, str(self._path), device)
         self.library = self._session.library
-        dims = [values.shape[1] for values in self._check()] if tried else [_length(value) for value in graph.outputs]
+        dims = [values.shape[1] for values in self._check()] if verify else [_length(value) for value in graph.outputs]
         self.embedding_dim = dims[0]
         self.head = GraphHead(kind, dims[1]) if kind else None
 
@@ -81,7 +81,7 @@ class GraphNetwork:
         """The graph's outputs for crops N×3×H×W, N at least 1.
 
         Raises:
-            ModelError: the crops have another size.
+            ModelError: the crops have the wrong size.
         """
         if crops.ndim != 4 or crops.shape[1:] != (3, *self.input_size):
             shape, (height, width) = "×".join(map(str, crops.shape)), self.input_size
@@ -89,18 +89,18 @@ class GraphNetwork:
         return self._session(crops)
 
     def _check(self) -> list[np.ndarray]:
-        """The outputs of a run; also that a crop comes out of a batch as it does alone."""
+        """Run the graph; checks that a crop has the same output alone and in a batch."""
         noise = np.random.default_rng(0).uniform(0, 255, (2, 3, *self.input_size)).astype(np.float32)
         single, both = self._session(noise[:1]), self._session(noise)
         for one, two in zip(single, both, strict=True):
             if one.ndim != 2 or len(one) != 1:
                 raise ModelError(f"{self._path}: the output must be N×D, one crop gives {one.shape}")
             if not np.isfinite(two).all():
-                raise ModelError(f"{self._path}: embeds a crop in numbers that are not finite; export the model again")
+                raise ModelError(f"{self._path}: the embedding of a crop is not finite; export the model again")
             tolerance = 1e-3 * float(np.abs(one).max())
             if len(two) != 2 or not np.allclose(two[0], one[0], rtol=0, atol=tolerance):
                 raise ModelError(
-                    f"{self._path}: this ONNX graph is made for a batch of 1; export it with a dynamic batch axis"
+                    f"{self._path}: this ONNX graph supports only a batch of 1; export it with a dynamic batch axis"
                 )
         return both
 
@@ -111,7 +111,7 @@ def _length(output: Value) -> int:
 
 
 def _require_finite(graph: Graph, path: Path) -> None:
-    """Refuse weights that are no numbers; single numbers may be infinite, as limits."""
+    """Refuse weights that are not finite; scalars may be infinite, as limits."""
     wrong = [
         name
         for name, values in graph.constants.items()
@@ -119,35 +119,35 @@ def _require_finite(graph: Graph, path: Path) -> None:
     ]
     if wrong:
         raise ModelError(
-            f"{path}: {len(wrong)} tensors hold NaN or infinity, such as {wrong[0]}; the training that made them "
-            "diverged, or the file is damaged"
+            f"{path}: {len(wrong)} tensors have NaN or infinite values, such as {wrong[0]}; the training diverged, or "
+            "the file is damaged"
         )
 
 
 def _finite(values: np.ndarray) -> bool:
     if values.dtype == np.float16:
-        # NumPy asks halves one by one. As integers, infinity and NaN are the largest of either sign.
+        # NumPy tests float16 values slowly, one by one. As integers, infinity and NaN are the largest of either sign.
         return int(values.view(np.int16).max()) < _INFINITE and int(values.view(np.uint16).max()) < _NEGATIVE_INFINITE
     return bool(np.isfinite(values).all())
 
 
 def _check_ends(graph: Graph, path: Path, input_size: tuple[int, int]) -> str:
-    """Check input and outputs against what an embedder has; returns the kind of its head, empty without one."""
+    """Check that input and outputs are those of an embedder; returns the kind of its head, or an empty string."""
     kind = HEAD_OUTPUTS.get(graph.outputs[1].name, "") if len(graph.outputs) == 2 else ""
     if len(graph.inputs) != 1 or len(graph.outputs) != 1 + bool(kind):
-        several = "; say which is the embedding with 'facepipe models import --output NAME'" * (len(graph.outputs) > 1)
+        hint = "; choose the embedding with 'facepipe models import --output NAME'" * (len(graph.outputs) > 1)
         message = f"inputs {named(graph.inputs)}, outputs {named(graph.outputs)}"
-        raise ModelError(f"{path}: an embedder has one input and one output, this graph has {message}{several}")
-    taken = graph.inputs[0]
-    shape = taken.shape or []
-    wanted = (3, *input_size)
+        raise ModelError(f"{path}: an embedder has one input and one output, but this graph has {message}{hint}")
+    crops = graph.inputs[0]
+    shape = crops.shape or []
+    expected = (3, *input_size)
     if len(shape) != 4 or any(
-        isinstance(side, int) and side not in (0, want) for side, want in zip(shape[1:], wanted, strict=True)
+        isinstance(side, int) and side not in (0, want) for side, want in zip(shape[1:], expected, strict=True)
     ):
         last = len(shape) == 4 and shape[3] == 3 and shape[1] != 3
-        nhwc = "; it takes the colours last: 'facepipe models import --layout nhwc'" if last else ""
-        message = f"the card says N×{'×'.join(map(str, wanted))}, the graph takes {named([taken])}"
+        nhwc = "; it takes channels last: 'facepipe models import --layout nhwc'" if last else ""
+        message = f"the card says N×{'×'.join(map(str, expected))}, but the graph takes {named([crops])}"
         raise ModelError(f"{path}: {message}{nhwc}")
-    if taken.kind != 1:
-        raise ModelError(f"{path}: the graph must take float32; export it in that type")
+    if crops.kind != 1:
+        raise ModelError(f"{path}: the input of the graph must be float32; export it with that type")
     return kind

@@ -1,4 +1,4 @@
-"""A backbone and its uncertainty head as one module, the way a file of weights holds them."""
+"""A backbone and its uncertainty head as one module, as in a file of weights."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from facepipe.zoo.card import Uncertainty
 
 
 class Headed(nn.Module):
-    """The names of its weights begin with ``backbone.`` and ``head.``.
+    """A backbone with a head; the names of its weights start with ``backbone.`` and ``head.``.
 
     Args:
-        backbone: any.
-        head: made for the backbone's feature maps, see `head_for`.
+        backbone: any backbone.
+        head: a head for the backbone's feature maps, see `head_for`.
     """
 
     def __init__(self, backbone: Backbone, head: UncertaintyHead) -> None:
@@ -24,7 +24,7 @@ class Headed(nn.Module):
         self.head = head
 
     def layers(self) -> dict[str, nn.Module]:
-        """None by which it could be cut."""
+        """Empty: it cannot be split."""
         return {}
 
     def parts(self) -> tuple[Backbone, UncertaintyHead]:
@@ -32,7 +32,7 @@ class Headed(nn.Module):
         return self.backbone, self.head
 
     def published_groups(self, lr: float, weight_decay: float) -> list[dict[str, Any]] | None:  # noqa: ARG002
-        """None: those of `Backbone.published_groups` are of a backbone alone."""
+        """None: published groups are for backbones alone."""
         return None
 
     def frozen_weights(self) -> dict[str, Tensor]:
@@ -41,14 +41,14 @@ class Headed(nn.Module):
 
 
 Trainable = Backbone | Headed
-"""What is trained: both say in the same methods what training asks of a network."""
+"""A network to train; both classes have the methods that training needs."""
 
 
 def head_for(backbone: Backbone, settings: Uncertainty) -> UncertaintyHead:
-    """A fresh head that fits the backbone's feature maps.
+    """A new head for the backbone's feature maps.
 
     Raises:
-        ModelError: the head or an option is unknown or impossible.
+        ModelError: the head or an option is unknown or invalid.
     """
     return uncertainty.create(
         settings.head,

@@ -1,4 +1,4 @@
-"""Bringing files of weights into the cache by hand: those of a known card, and foreign ones."""
+"""Import files of weights into the cache: those of a known card, and foreign ones."""
 
 import re
 import shutil
@@ -28,7 +28,7 @@ _FORMATS: dict[str, Literal["onnx", "safetensors"]] = {".onnx": "onnx", ".safete
 
 
 def import_weights(card: AnyCard, path: Path) -> Path:
-    """Copy a file of weights into the cache, if it is the one the card means.
+    """Copy a file of weights into the cache, if it is that of the card.
 
     Returns:
         Path of the copy.
@@ -43,7 +43,7 @@ def import_weights(card: AnyCard, path: Path) -> Path:
         )
     target = cached_weights(card)
     if target.is_relative_to(shipped("models")):
-        return target  # it came with facepipe, whose folder may not be writable
+        return target  # shipped with facepipe, whose folder may not be writable
     with writing_to_cache(), replacing(target) as temporary:
         shutil.copyfile(path, temporary)
     return target
@@ -64,70 +64,71 @@ def import_foreign(
     key: str | None = None,
     prefix: str | None = None,
     ends: OnnxEnds = USUAL_ENDS,
-    tell: Callable[[str], None] = lambda _: None,
+    notify: Callable[[str], None] = lambda _: None,
 ) -> Card:
-    """Add a checkpoint that no shipped card describes: its weights and a card for it go into the cache.
+    """Import a checkpoint without a card: its weights and a new card for it go into the cache.
 
-    That the weights fit the network is checked; that they were trained with such ``input`` cannot be. Of a checkpoint
-    that holds more than the network (a head, an optimiser, a copy of averaged weights), or an ONNX graph with its
-    tensors in another file or with other ends, the network alone is kept, as a file of its own.
+    The weights are checked against the network; whether they were trained with ``input`` cannot be checked. If a
+    checkpoint has more than the network (a head, an optimiser, averaged weights), or an ONNX graph has external tensors
+    or other inputs and outputs, only the network is imported, as a new file.
 
     Args:
-        name: for the new card: small letters, digits, dots and dashes.
-        path: of a torch checkpoint, TorchScript too, a ``.safetensors`` or an ``.onnx`` file.
-        backbone: the network that the weights are for, of ``facepipe.backbones.names()``; None for ONNX.
-        input: how the crops are made and scaled for it.
-        flip: the flip rule to embed with.
-        embedding_dim: of one pass; None reads it from the weights.
+        name: name of the new card: lower-case letters, digits, dots and dashes.
+        path: a torch checkpoint, TorchScript, ``.safetensors`` or ``.onnx`` file.
+        backbone: the network of the weights, one of ``facepipe.backbones.names()``; None for ONNX.
+        input: cut and normalisation of its crops.
+        flip: the flip rule.
+        embedding_dim: dimension of one pass; None reads it from the weights.
         backbone_options: options of the network.
-        title: one line about the model; empty takes the file's name.
-        source: training data, licence and the like.
+        title: one-line title of the model; empty uses the file's name.
+        source: training data, licence etc.
         replace: overwrite a card that was imported before under this name.
-        key, prefix: where in a checkpoint the network's tensors lie, where several parts fit; None looks everywhere.
-        ends: of an ONNX graph.
-        tell: is given a line on what of the file was left out.
+        key, prefix: location of the network's tensors in a checkpoint in which several parts match; None searches
+            everywhere.
+        ends: inputs and outputs of an ONNX graph.
+        notify: called with a line on what was left out.
 
     Returns:
         The new card; ``load(name)`` loads the model.
 
     Raises:
-        ModelError: the name is taken or impossible, the file is damaged, or it does not fit the network: then
-            the message counts and names what is missing, unexpected or of another shape.
+        ModelError: the name is taken or invalid, the file is damaged, or it does not match the network: then the
+            message lists what is missing, unexpected or of another shape.
     """
     check_name(name, replace)
     form: Literal["torch", "safetensors", "onnx"] = _FORMATS.get(path.suffix.lower(), "torch")
-    sha256_of(path)  # whether it is there at all
+    sha256_of(path)  # fails early if the file does not exist
     with TemporaryDirectory(prefix="facepipe-") as folder:
         if form == "onnx":
             if backbone or backbone_options:
-                raise ModelError(f"{path}: an ONNX file brings its own network; leave the backbone and its options out")
-            taken = _of_onnx(path, input, ends, Path(folder))
+                raise ModelError(f"{path}: an ONNX file includes its network; leave the backbone and its options out")
+            extracted = _from_onnx(path, input, ends, Path(folder))
         elif not backbone:
             raise ModelError(f"{path}: which backbone are these weights for? See facepipe.backbones.names()")
         else:
-            net = _Wanted(backbone, input, embedding_dim, backbone_options or {})
-            taken = _of_checkpoint(path, form, net, key, prefix, Path(folder))
-        if embedding_dim not in (None, taken.dim):
-            raise ModelError(f"{path}: gives embeddings of {taken.dim} numbers, not {embedding_dim}")
-        if taken.message:
-            tell(f"{path}: {taken.message}")
+            net = _Target(backbone, input, embedding_dim, backbone_options or {})
+            extracted = _from_checkpoint(path, form, net, key, prefix, Path(folder))
+        if embedding_dim not in (None, extracted.dim):
+            raise ModelError(f"{path}: its embeddings have {extracted.dim} dimensions, not {embedding_dim}")
+        if extracted.message:
+            notify(f"{path}: {extracted.message}")
         card = Card(
             name=name,
             title=title or path.name,
             backbone=backbone,
             backbone_options=backbone_options or {},
             input=input,
-            embedding=Embedding(dim=taken.dim, flip=flip),
+            embedding=Embedding(dim=extracted.dim, flip=flip),
             weights=Weights(
-                file=_plain(taken.file.name),
-                format=taken.form,
-                key=taken.key,
-                sha256=sha256_of(taken.file),
-                size_bytes=taken.file.stat().st_size,
+                file=_plain(extracted.file.name),
+                format=extracted.form,
+                key=extracted.key,
+                sha256=sha256_of(extracted.file),
+                size_bytes=extracted.file.stat().st_size,
             ),
-            source=source or CardSource(notes=taken.origin),
+            source=source or CardSource(notes=extracted.origin),
         )
-        import_weights(card, taken.file)
+        import_weights(card, extracted.file)
     with writing_to_cache():
         user_cards().mkdir(parents=True, exist_ok=True)
     save_card(card, user_cards() / f"{name}.toml")
@@ -135,8 +136,8 @@ def import_foreign(
 
 
 @dataclass(frozen=True)
-class _Taken:
-    """What is imported of a file: a file of weights, where the state dict lies in it, the embedding's length."""
+class _Extracted:
+    """The weights to import: file, embedding dimension, key of the state dict, notes."""
 
     file: Path
     form: Literal["torch", "safetensors", "onnx"]
@@ -147,8 +148,8 @@ class _Taken:
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """A network to be filled."""
+class _Target:
+    """The network to load the weights into."""
 
     backbone: str
     input: Input
@@ -156,7 +157,7 @@ class _Wanted:
     options: dict[str, Scalar]
 
     def create(self, found: int | None) -> "Backbone":
-        """With ``found`` as the length of its embedding, where none was asked for."""
+        """Create it, with embedding dimension ``found`` unless one was requested."""
         from facepipe.backbones import create
         from facepipe.backbones.blank import Blank
 
@@ -170,53 +171,53 @@ class _Wanted:
 
 
 def check_name(name: str, replace: bool) -> None:
-    """Refuse a name that no new model can have.
+    """Check the name of a new model.
 
     Raises:
-        ModelError: it is impossible, a shipped model's, or taken while ``replace`` is not set.
+        ModelError: it is invalid, that of a shipped model, or taken while ``replace`` is not set.
     """
     if not re.fullmatch(CARD_NAME, name):
-        raise ModelError(f"{name!r} cannot name a model: use small letters, digits, '.', '-' and '_'")
+        raise ModelError(f"{name!r} is not a valid model name: use lowercase letters, digits, '.', '-', '_'")
     if is_shipped(name):
-        raise ModelError(f"{name} is the name of a model that facepipe ships; choose another")
+        raise ModelError(f"{name} is the name of a model shipped with facepipe; choose another")
     if name in card_files() and not replace:
-        raise ModelError(f"{card_files()[name]}: {name} is there already; replace it or take another name")
+        raise ModelError(f"{card_files()[name]}: {name} exists already; replace it or choose another name")
 
 
 def _plain(name: str) -> str:
     return re.sub(r"[\\/:]", "_", name)
 
 
-def _of_onnx(path: Path, input: Input, ends: OnnxEnds, folder: Path) -> _Taken:
+def _from_onnx(path: Path, input: Input, ends: OnnxEnds, folder: Path) -> _Extracted:
     from facepipe.zoo.graph_network import GraphNetwork
 
     data = self_contained(path, ends)
     if data is None:
-        return _Taken(path, "onnx", GraphNetwork(path, input.size).embedding_dim)
-    whole = folder / path.name
-    whole.write_bytes(data)
-    dim = GraphNetwork(whole, input.size, name=str(path)).embedding_dim
-    return _Taken(whole, "onnx", dim, origin=_origin(path))
+        return _Extracted(path, "onnx", GraphNetwork(path, input.size).embedding_dim)
+    rewritten = folder / path.name
+    rewritten.write_bytes(data)
+    dim = GraphNetwork(rewritten, input.size, name=str(path)).embedding_dim
+    return _Extracted(rewritten, "onnx", dim, origin=_origin(path))
 
 
-def _of_checkpoint(
+def _from_checkpoint(
     path: Path,
     form: Literal["torch", "safetensors"],
-    net: _Wanted,
+    net: _Target,
     key: str | None,
     prefix: str | None,
     folder: Path,
-) -> _Taken:
+) -> _Extracted:
     from facepipe.zoo.torch_script import is_torch_script
 
     loaded = read_checkpoint(path, form)
     fit = fit_network(loaded, path, net.shapes, key, prefix)
     if fit is None:
-        # Says what is missing, unexpected or of another shape.
+        # Raises an error that lists what is missing, unexpected or of another shape.
         found, state = find_state_dict(loaded, path, key)
         network = net.create(_found_dim(net, state))
         load_weights(network, state, path)
-        return _checked(_Taken(path, form, network.embedding_dim, found), network, path)
+        return _checked(_Extracted(path, form, network.embedding_dim, found), network, path)
     network = net.create(_found_dim(net, fit.state))
     try:
         _, state = find_state_dict(loaded, path, fit.key)
@@ -226,24 +227,24 @@ def _of_checkpoint(
         load_weights(network, fit.state, path)
         whole = False
     if whole:
-        return _checked(_Taken(path, form, network.embedding_dim, fit.key), network, path)
+        return _checked(_Extracted(path, form, network.embedding_dim, fit.key), network, path)
     from safetensors.torch import save_file
 
-    own = folder / f"{path.stem}.safetensors"
-    save_file({name: tensor.contiguous().clone() for name, tensor in fit.state.items()}, own)
-    taken = _Taken(own, "safetensors", network.embedding_dim, "", fit.message(), _origin(path, fit))
-    return _checked(taken, network, path)
+    file = folder / f"{path.stem}.safetensors"
+    save_file({name: tensor.contiguous().clone() for name, tensor in fit.state.items()}, file)
+    extracted = _Extracted(file, "safetensors", network.embedding_dim, "", fit.message(), _origin(path, fit))
+    return _checked(extracted, network, path)
 
 
-def _checked(taken: _Taken, network: "Backbone", path: Path) -> _Taken:
-    """Refuse a network that makes no numbers of a crop, whatever its weights are."""
+def _checked(extracted: _Extracted, network: "Backbone", path: Path) -> _Extracted:
+    """Refuse a network whose embedding of a random crop is not finite."""
     import torch
 
     crop = torch.rand((1, 3, *network.input_size), generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.inference_mode():
         if not network.eval()(crop).isfinite().all():
-            raise ModelError(f"{path}: embeds a crop in numbers that are not finite; take an earlier checkpoint")
-    return taken
+            raise ModelError(f"{path}: the embedding of a crop is not finite; use an earlier checkpoint")
+    return extracted
 
 
 def _origin(path: Path, fit: Fit | None = None) -> str:
@@ -251,8 +252,8 @@ def _origin(path: Path, fit: Fit | None = None) -> str:
     return f"taken from {path.name} (SHA-256 {sha256_of(path)}{place})"
 
 
-def _found_dim(net: _Wanted, state: StateDict) -> int | None:
-    """Every network here ends in a tensor with one number per embedding entry."""
+def _found_dim(net: _Target, state: StateDict) -> int | None:
+    """The embedding dimension of the weights: every network ends in a tensor with one value per dimension."""
     expected = net.shapes(None)
     last = [name for name, shape in expected.items() if shape][-1]
     found = without_prefix(state, set(expected)).get(last)

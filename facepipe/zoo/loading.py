@@ -1,11 +1,14 @@
-"""From a model's name to a network that is ready to run."""
+"""Load a model by name, ready to run, and choose the engine to run it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
+from facepipe.engines import choose_engine
 from facepipe.errors import ModelError
 from facepipe.flips import FLIPS
+from facepipe.installed import has_torch
 from facepipe.parameters import parameter
 from facepipe.threads import thread_count
 from facepipe.weights import is_present, sha256_of
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Network(Protocol):
-    """The call that every network has: N×3×H×W float, normalised as the card says, to N×D float."""
+    """The interface of every network: N×3×H×W float, normalised as on the card, to N×D float."""
 
     def __call__(self, x: Any, /) -> Any: ...
 
@@ -37,14 +40,14 @@ class Model:
     """A network with its card.
 
     Attributes:
-        card: how to feed the network and how to read what comes out.
-        network: by PyTorch an ``nn.Module`` in evaluation mode, float32, or an ``OnnxNetwork``; by ONNX a
-            ``GraphNetwork``.
-        identity: ``name@`` and the first 12 digits of the weights' SHA-256.
-        device: where the network is, a torch device; by ONNX ``cpu``.
-        head: the uncertainty head, in evaluation mode, float32; it takes ``network.maps(x)``. None without one. By ONNX
-            what is known of the one in the graph.
-        engine: what runs it: ``torch`` or ``onnx``.
+        card: describes the network's input and output.
+        network: with PyTorch an ``nn.Module`` in evaluation mode, float32, or an ``OnnxNetwork``; with the ONNX engine
+            a ``GraphNetwork``.
+        identity: identity of the model, see `Card.identity`.
+        device: torch device of the network; ``cpu`` with the ONNX engine.
+        head: the uncertainty head, in evaluation mode, float32, whose input is ``network.maps(x)``; with the ONNX
+            engine a description of the one in the graph. None without one.
+        engine: ``torch`` or ``onnx``.
     """
 
     card: Card
@@ -55,68 +58,68 @@ class Model:
     engine: str = "torch"
 
     def __repr__(self) -> str:
-        """Which model, not its layers."""
+        """The model's identity, without its layers."""
         return f"Model({self.identity!r}, engine={self.engine!r}, device={str(self.device)!r})"
 
     def backbone(self) -> "Backbone":
-        """The network, which is PyTorch's.
+        """The network as a PyTorch backbone.
 
         Raises:
-            ModelError: it runs from an ONNX graph, which has no layers to train or to put a head on.
+            ModelError: it is an ONNX graph, which cannot be trained or given a head.
         """
         from facepipe.backbones import Backbone
 
         if not isinstance(self.network, Backbone):
-            raise ModelError(f"model {self.card.name} is an ONNX graph, which cannot be trained on")
+            raise ModelError(f"model {self.card.name} is an ONNX graph, which cannot be trained")
         return self.network
 
     @property
     def is_onnx(self) -> bool:
-        """Whether the weights are an ONNX file: then the network has no parameters, and float32 only."""
+        """Whether the weights are an ONNX file; the network then has no parameters, and runs only in float32."""
         return self.card.weights.format == "onnx"
 
 
 def load(name_or_path: str | Path, device: "str | torch.device" = "cpu", engine: str = "torch") -> Model:
-    """Load a model from the cache, a card file, an ONNX file of ``models export`` or a run folder; nothing is
-    downloaded.
+    """Load a model from the cache, a card file, an ONNX file of ``models export`` or a run folder, without
+    downloading.
 
     Args:
         name_or_path: a name of ``available()``; the path of a card, with its weights in its folder or in the
-            cache; a folder with ``card.toml``; or an ONNX file that carries its card.
+            cache; a folder with ``card.toml``; or an ONNX file with an embedded card.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, ``mps``, or a torch device.
         engine: ``torch`` or ``onnx``, see `facepipe.engines.choose_engine`.
 
     Raises:
         ModelError: the model is unknown, not in the cache (the message says how to get it), damaged, does
-            not fit its card, or has no graph for the ONNX engine.
-        DeviceError: the device is not there.
+            not match its card, or has no graph for the ONNX engine.
+        DeviceError: the device is not available.
     """
     card, weights = locate(name_or_path)
     if not is_present(weights):
-        raise ModelError(_absent(card, weights))
-    # An ONNX file that carries its card cannot say its own SHA-256.
+        raise ModelError(_missing(card, weights))
+    # A card embedded in an ONNX file cannot contain the file's SHA-256.
     got = card.weights.sha256 if weights == Path(name_or_path) else sha256_of(weights)
     if got != card.weights.sha256:
         raise ModelError(
-            f"{weights}: damaged or replaced: its SHA-256 is {got}, the card of {card.name} says "
-            f"{card.weights.sha256}; {_again(card, weights)}"
+            f"{weights}: damaged or replaced: its SHA-256 is {got}, but the card of {card.name} says "
+            f"{card.weights.sha256}; {_remedy(card, weights)}"
         )
     if engine == "onnx":
-        return _by_onnx(card, weights)
+        return _load_graph(card, weights)
     if card.weights.format == "onnx" and card.uncertainty is not None:
-        # PyTorch sees embeddings alone in such a file.
-        return _by_onnx(card, weights, str(device))
+        # OnnxNetwork returns only embeddings.
+        return _load_graph(card, weights, str(device))
     from facepipe.devices import choose_device
 
     chosen = choose_device(str(device))
     if card.weights.format == "onnx":
-        return Model(card, _onnx(card, weights, chosen), card.identity, chosen)
-    backbone, head = _torch(card, weights, chosen)
+        return Model(card, _load_onnx(card, weights, chosen), card.identity, chosen)
+    backbone, head = _load_torch(card, weights, chosen)
     return Model(card, backbone, card.identity, chosen, head)
 
 
 def has_graph(name_or_path: str | Path) -> bool:
-    """Whether the ONNX engine can run a model; also where there is no such model, which `load` tells."""
+    """Whether the ONNX engine can run a model; True for an unknown model, which `load` reports."""
     try:
         card, weights = locate(name_or_path)
     except ModelError:
@@ -124,30 +127,49 @@ def has_graph(name_or_path: str | Path) -> bool:
     return card.weights.format == "onnx" or is_present(outline_path(weights)) or not is_present(weights)
 
 
-def _by_onnx(card: Card, weights: Path, device: str = "cpu") -> Model:
+def engine_for(
+    models: Sequence[str | Path],
+    engine: str = "auto",
+    *,
+    device: str = "auto",
+    photos: int | None = None,
+    precision: str = "",
+) -> str:
+    """`facepipe.engines.choose_engine` for these models: ``auto`` chooses PyTorch if one of them has no graph.
+
+    Args:
+        models: names and paths, as for `load`.
+        engine, device, photos, precision: as for `choose_engine`.
+    """
+    chosen = choose_engine(engine, device=device, photos=photos, precision=precision)
+    if chosen == "onnx" and engine == "auto" and has_torch() and not all(map(has_graph, models)):
+        return "torch"
+    return chosen
+
+
+def _load_graph(card: Card, weights: Path, device: str = "cpu") -> Model:
     from facepipe.zoo.graph_network import GraphNetwork
 
     path = weights if card.weights.format == "onnx" else outline_path(weights)
     if not is_present(path):
         raise ModelError(
-            f"{card.name}: there is no graph beside its weights for "
-            f"{parameter('engine', 'onnx')}; take {parameter('engine', 'torch')}, or write the "
-            f"model with one: 'facepipe models export {card.name} FOLDER'"
+            f"{card.name}: its weights have no graph for {parameter('engine', 'onnx')}; use "
+            f"{parameter('engine', 'torch')}, or export the model with one: 'facepipe models export {card.name} FOLDER'"
         )
-    # A face and its mirror image are embedded side by side, each by its share of the cores.
+    # A face and its mirror image are embedded in parallel, each on its share of the cores.
     threads = max(1, thread_count() // FLIPS[card.embedding.flip].views)
     device = "cpu" if device == "auto" else device
-    network = GraphNetwork(path, card.input.size, threads, device, tried=path == weights)
+    network = GraphNetwork(path, card.input.size, threads, device, verify=path == weights)
     if path != weights and network.metadata.get(WEIGHTS_KEY) != card.weights.sha256:
-        raise ModelError(f"{path}: the graph of other weights than those of {card.name}; export the model again")
+        raise ModelError(f"{path}: the graph does not belong to the weights of {card.name}; export the model again")
     _check_dim(network.embedding_dim, card, weights)
     if (network.head is None) != (card.uncertainty is None):
-        raise ModelError(f"{path}: the card of {card.name} and its graph do not agree on an uncertainty head")
+        raise ModelError(f"{path}: the card of {card.name} and its graph disagree about an uncertainty head")
     return Model(card, network, card.identity, "cpu", network.head, "onnx")
 
 
 def locate(name_or_path: str | Path) -> tuple[Card, Path]:
-    """The card that a name or path means, and where its weights are or would be.
+    """The card of a name or path, and the path of its weights, which may not exist.
 
     Raises:
         ModelError: there is no such card or folder, or the card is damaged.
@@ -169,7 +191,7 @@ def locate(name_or_path: str | Path) -> tuple[Card, Path]:
     return card, cached_weights(card)
 
 
-def _torch(card: Card, weights: Path, device: "torch.device") -> "tuple[nn.Module, UncertaintyHead | None]":
+def _load_torch(card: Card, weights: Path, device: "torch.device") -> "tuple[nn.Module, UncertaintyHead | None]":
     from facepipe.backbones import create
     from facepipe.backbones.blank import Blank
     from facepipe.zoo.checkpoint import find_state_dict, load_weights, read_checkpoint
@@ -193,7 +215,7 @@ def _torch(card: Card, weights: Path, device: "torch.device") -> "tuple[nn.Modul
     return headed.backbone, headed.head
 
 
-def _onnx(card: Card, weights: Path, device: "torch.device") -> Network:
+def _load_onnx(card: Card, weights: Path, device: "torch.device") -> Network:
     from facepipe.zoo.onnx_network import OnnxNetwork
 
     network = OnnxNetwork(weights, device, card.input.size)
@@ -203,23 +225,25 @@ def _onnx(card: Card, weights: Path, device: "torch.device") -> Network:
 
 def _check_dim(dim: int, card: Card, weights: Path) -> None:
     if dim != card.embedding.dim:
-        raise ModelError(f"{weights}: embeds in {dim} numbers, the card of {card.name} says {card.embedding.dim}")
+        raise ModelError(
+            f"{weights}: its embeddings have {dim} dimensions, but the card of {card.name} says {card.embedding.dim}"
+        )
 
 
-def _absent(card: Card, weights: Path) -> str:
+def _missing(card: Card, weights: Path) -> str:
     from facepipe.zoo.download import by_hand
 
     if weights != cached_weights(card):
-        return f"{weights}: no such file; weights belong into the folder of their card"
+        return f"{weights}: no such file; weights must be in the folder of their card"
     if not card.weights.url:
         return f"the weights of {card.name} are not in the cache; add them with {by_hand(card)}"
     return (
-        f"the weights of {card.name} are not in the cache; 'facepipe models pull {card.name}' fetches them; "
-        f"without a network: {by_hand(card)}"
+        f"the weights of {card.name} are not in the cache; 'facepipe models pull {card.name}' downloads them; "
+        f"without network access: {by_hand(card)}"
     )
 
 
-def _again(card: Card, weights: Path) -> str:
+def _remedy(card: Card, weights: Path) -> str:
     if weights == cached_weights(card) and card.weights.url:
-        return f"fetch it again with 'facepipe models pull {card.name}'"
+        return f"download it again with 'facepipe models pull {card.name}'"
     return "restore the file, or correct the card"

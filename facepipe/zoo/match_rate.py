@@ -1,4 +1,4 @@
-"""How often strangers pass at a score, read off the thresholds of a card."""
+"""The false-match rate at a score, from the thresholds of a card."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from facepipe.zoo.card import Card, Population, Threshold
 
 POPULATIONS: dict[Population, str] = {"random": "people at random", "alike": "people who are alike"}
-"""Strangers of whom a card may have thresholds, and what they are called."""
+"""Populations of impostors on cards → their description."""
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class MatchRate:
     """A false-match rate at a score.
 
     Attributes:
-        rate: share of the pairs of strangers that pass.
-        bound: empty where the rate was measured or lies between two that were; ``at most`` above the strictest
-            threshold, ``at least`` below the loosest.
+        rate: share of impostor pairs with at least that score.
+        bound: empty if the rate was measured or interpolated; ``at most`` above the strictest threshold, ``at least``
+            below the loosest.
         measured_on: the pairs, from the card.
     """
 
@@ -27,7 +27,7 @@ class MatchRate:
 
     @property
     def in_words(self) -> str:
-        """Such as ``1 in 140``, of two significant digits."""
+        """Such as ``1 in 140``, with two significant digits."""
         if self.rate >= 0.2:
             share = f"{100 * self.rate:.2g} in 100"
         else:
@@ -36,14 +36,14 @@ class MatchRate:
 
 
 def match_rate(thresholds: Sequence[Threshold], score: float) -> MatchRate | None:
-    """The share of strangers who reach a score; between two thresholds log FAR is taken as linear in the score.
+    """The false-match rate at a score, with log FAR interpolated linearly between thresholds.
 
     Args:
         thresholds: of one score, flip rule and population, from `Card.thresholds_of`.
-        score: of the same kind.
+        score: a score of the same kind.
 
     Returns:
-        None where the card has no such threshold. Beyond the thresholds the rate of the nearest, as a bound.
+        None if there are no thresholds. Outside their range, the rate of the nearest as a bound.
     """
     if not thresholds:
         return None
@@ -60,19 +60,19 @@ def match_rate(thresholds: Sequence[Threshold], score: float) -> MatchRate | Non
     left, right = below[-1], above[0]
     share = (score - left.value) / (right.value - left.value)
     rate = math.exp((1 - share) * math.log(left.far) + share * math.log(right.far))
-    return MatchRate(min(left.far, max(right.far, rate)), "", left.calibrated_on)  # rounding can step outside
+    return MatchRate(min(left.far, max(right.far, rate)), "", left.calibrated_on)  # rounding may exceed the range
 
 
 def match_rates(
     card: Card, threshold: float, score: str = "cosine", flip: str | None = None
 ) -> dict[str, MatchRate | None]:
-    """Share of the strangers of each population that one comparison lets through; None where the card does not tell.
+    """False-match rate of one comparison for each population; None if the card has no thresholds for it.
 
     Args:
-        card: of the model.
-        threshold: accepting scores at or above.
-        score: what it is a value of.
-        flip: flip rule of the embeddings; None is the card's own.
+        card: card of the model.
+        threshold: the decision threshold.
+        score: the kind of score.
+        flip: flip rule of the embeddings; None is the card's.
     """
     return {name: match_rate(card.thresholds_of(score, flip, name), threshold) for name in POPULATIONS}
 

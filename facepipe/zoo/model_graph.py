@@ -1,4 +1,4 @@
-"""A model as one ONNX graph: its backbone and its uncertainty head."""
+"""Convert a model, backbone and uncertainty head, to one ONNX graph."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from facepipe.zoo.loading import Model
 from facepipe.zoo.torch_graph import graph_of
 
 
-class _Both(nn.Module):
-    """Crops → embedding, and log κ or log σ² where there is a head; named as `facepipe.zoo.headed.Headed` names it."""
+class _WithHead(nn.Module):
+    """Crops → embedding and log κ or log σ²; with the weight names of `facepipe.zoo.headed.Headed`."""
 
     def __init__(self, backbone: Any, head: nn.Module) -> None:
         super().__init__()
@@ -25,18 +25,18 @@ class _Both(nn.Module):
 
 
 def model_graph(model: Model) -> Graph:
-    """``pixels``, normalised as the card says → ``embedding``, and ``log_kappa`` or ``log_sigma2`` of a head.
+    """``pixels``, normalised as on the card → ``embedding``, and ``log_kappa`` or ``log_sigma2`` of a head.
 
     Args:
-        model: loaded by PyTorch on the processor.
+        model: loaded by PyTorch on the CPU.
 
     Raises:
-        ModelError: it has no network of PyTorch's, or an operation in that has no counterpart in ONNX.
+        ModelError: it is not a PyTorch network, or one of its operations is not supported.
     """
     if not isinstance(model.network, nn.Module):
-        raise ModelError(f"{model.card.name}: its weights are an ONNX file already")
+        raise ModelError(f"{model.card.name}: its weights are already an ONNX file")
     example = torch.zeros(2, 3, *model.card.input.size)
     if not isinstance(model.head, nn.Module):
         return graph_of(model.network, example, [EMBEDDING])
     names = {kind: name for name, kind in HEAD_OUTPUTS.items()}
-    return graph_of(_Both(model.network, model.head), example, [EMBEDDING, names[model.head.kind]])
+    return graph_of(_WithHead(model.network, model.head), example, [EMBEDDING, names[model.head.kind]])

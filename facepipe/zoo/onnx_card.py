@@ -12,34 +12,34 @@ _KEY = "facepipe.card"
 
 
 def as_onnx_card(card: Card, file: Path, name: str) -> Card:
-    """The card for an ONNX file that carries it: the weights' SHA-256 stays that of what it was made of.
+    """The card to embed in an ONNX file; its SHA-256 remains that of the original weights.
 
     Raises:
-        ModelError: the name is impossible.
+        ModelError: the name is invalid.
     """
     weights = {"file": file.name, "format": "onnx", "sha256": card.weights.sha256}
     values = card.to_dict() | {"name": name, "backbone": None, "backbone_options": {}, "weights": weights}
     try:
         return Card.of(values)
     except FieldError as error:
-        raise ModelError(f"{name!r} cannot name a model: use small letters, digits, '.', '-' and '_'") from error
+        raise ModelError(f"{name!r} is not a valid model name: use lowercase letters, digits, '.', '-', '_'") from error
 
 
 def card_metadata(card: Card) -> dict[str, str]:
-    """What the file's metadata says."""
+    """The metadata of a file with this card."""
     return {_KEY: json.dumps(card.to_dict(defaults=False))}
 
 
 def card_of(file: Path) -> Card:
-    """The card that an ONNX file carries.
+    """The card embedded in an ONNX file.
 
     Raises:
-        ModelError: the file is missing, damaged, or carries none.
+        ModelError: the file is missing, damaged, or has no card.
     """
     text = read_graph(file, outside=True).metadata.get(_KEY)
     if text is None:
         raise ModelError(
-            f"{file}: carries no card; 'facepipe models import NAME {file.name}' takes it, and asks how it is fed"
+            f"{file}: has no embedded card; 'facepipe models import NAME {file.name}' imports it and asks for its input"
         )
     try:
         return Card.of(json.loads(text))

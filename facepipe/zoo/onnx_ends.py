@@ -1,4 +1,4 @@
-"""An embedder with one input N×3×H×W and one output, of an ONNX graph that has other ends or lies in two files."""
+"""Rewrite an ONNX graph with other inputs and outputs, or external tensors, as an embedder N×3×H×W → N×D."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,11 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class OnnxEnds:
-    """What of a graph is the embedder.
+    """The input and output of a graph to use.
 
     Attributes:
-        layout: of the crops that it takes: ``nchw``, or ``nhwc`` as TensorFlow's graphs do.
-        output: name of the embedding among several outputs; empty where there is one.
+        layout: layout of the input: ``nchw``, or ``nhwc`` as in TensorFlow's graphs.
+        output: name of the embedding among several outputs; empty if there is one.
     """
 
     layout: str = "nchw"
@@ -25,10 +25,10 @@ class OnnxEnds:
 
 
 def self_contained(path: Path, ends: OnnxEnds) -> bytes | None:
-    """The bytes of a graph with the usual ends and with all its tensors in one file; None where it is so already.
+    """The bytes of a graph with the usual input and output and with all tensors in one file; None if it is already so.
 
     Raises:
-        ModelError: the file, or one beside it that it needs, is missing or damaged; or it has no such output.
+        ModelError: the file, or an external file it refers to, is missing or damaged; or it has no such output.
     """
     graph = read_graph(path)
     changed = any(isinstance(value, Outside) for value in read_graph(path, outside=True).constants.values())
@@ -58,17 +58,17 @@ def _take_output(graph: Graph, name: str, path: Path) -> bool:
 
 
 def _transpose_input(graph: Graph, path: Path) -> None:
-    """Let the graph take N×3×H×W, and turn that to N×H×W×3 first."""
+    """Make the input N×3×H×W, with a transposition to N×H×W×3."""
     free_batch(graph)
-    taken = graph.inputs[0] if len(graph.inputs) == 1 else Value("", None)
-    shape = taken.shape or []
+    crops = graph.inputs[0] if len(graph.inputs) == 1 else Value("", None)
+    shape = crops.shape or []
     if len(shape) != 4:
-        raise ModelError(f"{path}: an embedder takes one input of four axes, this graph {named(graph.inputs)}")
-    graph.inputs = [Value(f"{taken.name}/nchw", [shape[0], shape[3], shape[1], shape[2]], taken.kind)]
-    graph.nodes.insert(0, Node("Transpose", [f"{taken.name}/nchw"], [taken.name], {"perm": [0, 2, 3, 1]}))
+        raise ModelError(f"{path}: an embedder has one input with four axes, but this graph has {named(graph.inputs)}")
+    graph.inputs = [Value(f"{crops.name}/nchw", [shape[0], shape[3], shape[1], shape[2]], crops.kind)]
+    graph.nodes.insert(0, Node("Transpose", [f"{crops.name}/nchw"], [crops.name], {"perm": [0, 2, 3, 1]}))
 
 
 def named(values: list[Value]) -> str:
     """Names and shapes of inputs or outputs, for messages."""
-    message = [f"{value.name} ({'×'.join(str(side or '?') for side in value.shape or ['?'])})" for value in values]
-    return ", ".join(message[:_SHOWN]) + (", …" if len(message) > _SHOWN else "")
+    parts = [f"{value.name} ({'×'.join(str(side or '?') for side in value.shape or ['?'])})" for value in values]
+    return ", ".join(parts[:_SHOWN]) + (", …" if len(parts) > _SHOWN else "")

@@ -1,4 +1,4 @@
-"""An ONNX embedder as a network of PyTorch's: the same call as an ``nn.Module``."""
+"""An ONNX embedder with the interface of a PyTorch network."""
 
 from pathlib import Path
 
@@ -11,21 +11,21 @@ from facepipe.zoo.graph_network import GraphNetwork
 class OnnxNetwork:
     """N×3×H×W float → N×D float32, on the device of the input.
 
-    See `GraphNetwork`; on the CPU it uses as many threads as torch does when it is made.
+    See `GraphNetwork`; on the CPU it uses as many threads as torch when it is created.
 
     Args:
-        path: of the ONNX file.
+        path: the ONNX file.
         device: ``cpu`` or ``cuda``.
         input_size: (H, W) of the crops.
 
     Attributes:
         embedding_dim: D.
         input_size: (H, W).
-        library: what runs it, ``onnxruntime`` or ``opencv``.
+        library: the library that runs it, ``onnxruntime`` or ``opencv``.
 
     Raises:
-        DeviceError: the device is not one that the installed ONNX Runtime has.
-        ModelError: the file is damaged, or its graph is no embedder of such crops.
+        DeviceError: the installed ONNX Runtime does not support the device.
+        ModelError: the file is damaged, or its graph is not an embedder of such crops.
     """
 
     def __init__(self, path: Path, device: torch.device, input_size: tuple[int, int]) -> None:
@@ -35,10 +35,10 @@ class OnnxNetwork:
         self.embedding_dim, self.library = self._network.embedding_dim, self._network.library
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Embeddings N×D of crops N×3×H×W, normalised as the card says; not L2-normalised.
+        """Embeddings N×D, not L2-normalised, of crops N×3×H×W normalised as on the card.
 
         Raises:
-            ModelError: the crops have another size.
+            ModelError: the crops have the wrong size.
         """
         if len(x) == 0 and x.ndim == 4:
             return x.new_zeros((0, self.embedding_dim), dtype=torch.float32)

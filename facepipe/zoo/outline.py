@@ -1,7 +1,7 @@
-"""The graph of a model whose weights lie in a safetensors file: operations only, so that nothing is there twice.
+"""The outline of a model: a graph without weights, which refers to the model's safetensors file.
 
-It is an ONNX file with external data, which any program reads that reads such: each tensor is a piece of the file of
-weights beside it.
+It is an ONNX file with external data, which any ONNX program can read: each tensor is a byte range of the safetensors
+file in the same folder.
 """
 
 import json
@@ -12,30 +12,30 @@ from facepipe.graphs import Graph, Node, graph_bytes, read_graph
 from facepipe.graphs.graph import Outside
 
 WEIGHTS_KEY = "facepipe.weights"
-"""Under this key the graph's metadata has the SHA-256 of the weights that it belongs to."""
+"""Key of the graph's metadata with the SHA-256 of its weights."""
 _FLOAT16, _FLOAT32 = 10, 1
 _KINDS = {"F16": _FLOAT16, "F32": _FLOAT32}
 
 
 def outline_path(weights: Path) -> Path:
-    """Where the graph of a file of weights is, if there is one: beside it."""
+    """The path of the graph of a file of weights, which may not exist."""
     return weights.with_suffix(".onnx")
 
 
 def outline_bytes(graph: Graph, weights: Path, sha256: str, file: str = "") -> bytes:
-    """An ONNX file of the graph that takes its tensors from ``weights``.
+    """An ONNX file of the graph that refers to the tensors in ``weights``.
 
     Args:
-        graph: whose constants have the names of the file's tensors; changed in place.
+        graph: its constants are named like the file's tensors; changed in place.
         weights: a safetensors file.
         sha256: of that file.
-        file: name under which it will lie beside the graph; empty: its own.
+        file: name of the file next to the graph; empty: that of ``weights``.
     """
     tensors, start = _tensors(weights)
     casts = []
     for name in list(graph.constants):
         if name not in tensors:
-            continue  # a number of the code's, small
+            continue  # a small constant of the code
         entry, values = tensors[name], graph.constant(name)
         assert values is not None
         begin, end = entry["data_offsets"]
@@ -52,7 +52,7 @@ def outline_bytes(graph: Graph, weights: Path, sha256: str, file: str = "") -> b
 
 
 def moved_outline(path: Path, file: str) -> bytes:
-    """A graph of `outline_bytes` for weights that lie under another name."""
+    """A graph of `outline_bytes` for weights with another file name."""
     graph = read_graph(path, outside=True)
     for name, values in graph.constants.items():
         if isinstance(values, Outside):
@@ -61,7 +61,7 @@ def moved_outline(path: Path, file: str) -> bytes:
 
 
 def _tensors(path: Path) -> tuple[dict[str, dict], int]:
-    """The header of a safetensors file, and where its data begin."""
+    """The header of a safetensors file, and the offset of its data."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         return json.loads(file.read(length)), 8 + length

@@ -1,6 +1,6 @@
-"""Parts of a card: frozen dataclasses whose annotations say what each field may hold, checked whenever one is made.
+"""Parts of a card: frozen dataclasses that validate their fields by their annotations.
 
-In place of pydantic, which takes longer to import than two photos take to compare.
+Used instead of pydantic, whose import takes longer than comparing two photos.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,22 +11,22 @@ from facepipe.errors import ModelError
 from facepipe.nearest import did_you_mean
 
 Check = Callable[[Any], Any]
-"""A value as it was given → as it is kept.
+"""The given value → the value to store.
 
 Raises:
-    ValueError: it may not stand there; what the value should be, as "should be a valid number".
+    ValueError: the value is invalid; says what it should be, such as "should be a valid number".
 """
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with one field.
+    """A problem with a field.
 
     Attributes:
-        place: names of fields and, from 0, places in lists, from the outermost; empty for a part as a whole.
-        kind: the field is unknown, or missing, or has a value that may not stand there.
-        text: of an unknown field, what may have been meant; of a value, what it should be.
-        value: what it is.
+        place: names of fields and 0-based indices in lists, from the outermost; empty for a part as a whole.
+        kind: the field is unknown or missing, or its value is invalid.
+        text: for an unknown field, a suggestion; for a value, what it should be.
+        value: the invalid value.
     """
 
     place: tuple[str | int, ...]
@@ -35,7 +35,7 @@ class Problem:
     value: Any = None
 
     def below(self, *outer: str | int) -> "Problem":
-        """The same as seen from the part around."""
+        """The same problem, located from the enclosing part."""
         return Problem((*outer, *self.place), self.kind, self.text, self.value)
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class Problem:
 
 
 class FieldError(ModelError, ValueError):
-    """Fields of a part are wrong; the text tells of one in one line, and how many more there are.
+    """Fields of a part are invalid; the message describes one of them and gives the number of others.
 
     Args:
         problems: all of them, at least one.
@@ -56,17 +56,17 @@ class FieldError(ModelError, ValueError):
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
-        # An unknown field is often the misspelt missing one, and the more useful to hear of.
+        # An unknown field is often a misspelt missing one, and the more useful message.
         first, more = min(problems, key=lambda problem: problem.kind != "unknown"), len(problems) - 1
         super().__init__(f"{first}" + (f" (and {more} more problem{'s' if more > 1 else ''})" if more else ""))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Fields are annotated ``Annotated[type, check]``, see `Check` and `facepipe.zoo.checks`.
+    """Base class; fields are annotated ``Annotated[type, check]``, see `Check` and `facepipe.zoo.checks`.
 
     Raises:
-        FieldError: a value may not stand in its field, or the fields do not agree.
+        FieldError: a value is invalid, or the fields are inconsistent.
     """
 
     def __post_init__(self) -> None:
@@ -75,32 +75,32 @@ class Part:
             object.__setattr__(self, name, value)
         if not problems:
             try:
-                self._require_agreement()
+                self._check_consistency()
             except ValueError as error:
                 problems.append(Problem((), "value", str(error), self.to_dict()))
         if problems:
             raise FieldError(problems)
 
-    def _require_agreement(self) -> None:
-        """Raises ValueError where fields that are right by themselves do not go together."""
+    def _check_consistency(self) -> None:
+        """Raise ValueError if individually valid fields are inconsistent."""
 
     @classmethod
     def of(cls, values: Any) -> Self:
-        """Make one of plain values, as TOML and JSON have them; lists become tuples, tables other parts.
+        """Create from plain values, as in TOML and JSON; lists become tuples, tables other parts.
 
         Raises:
-            FieldError: as the class, or a field is unknown or missing.
+            FieldError: as for the class, or a field is unknown or missing.
         """
         if not isinstance(values, Mapping):
             raise ValueError("should be a table")
-        own = {field.name: field for field in fields(cls)}
+        known = {field.name: field for field in fields(cls)}
         problems = [
-            Problem((name,), "unknown", did_you_mean(str(name), own, "the fields here are"))
+            Problem((name,), "unknown", did_you_mean(str(name), known, "the fields here are"))
             for name in values
-            if name not in own
+            if name not in known
         ]
         problems += [
-            Problem((name,), "missing") for name, field in own.items() if name not in values and _is_required(field)
+            Problem((name,), "missing") for name, field in known.items() if name not in values and _is_required(field)
         ]
         if problems:
             raise FieldError(problems + _checked(cls, values)[1])
@@ -110,7 +110,7 @@ class Part:
         """Plain values, parts as tables.
 
         Args:
-            defaults: include fields that have their default value.
+            defaults: include fields with default values.
         """
         kept = ((field, getattr(self, field.name)) for field in fields(self))
         return {
@@ -119,7 +119,7 @@ class Part:
 
 
 def _checked(cls: type[Part], values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """The values of known fields as they are kept, and what is wrong with others."""
+    """The accepted values of known fields, and the problems of others."""
     kept, problems = {}, []
     for name, check in _checks(cls).items():
         if name not in values:
@@ -127,7 +127,7 @@ def _checked(cls: type[Part], values: Mapping[str, Any]) -> tuple[dict[str, Any]
         try:
             kept[name] = check(values[name])
         except FieldError as error:
-            # What concerns a part as a whole is told with its place, not with all that it holds.
+            # A problem of a part as a whole is reported with its place, not with its contents.
             problems += [problem.below(name) for problem in error.problems]
         except ValueError as error:
             problems.append(Problem((name,), "value", str(error), values[name]))

@@ -1,4 +1,4 @@
-"""Writing plain values as TOML; reading is tomllib's."""
+"""Write plain values as TOML; tomllib reads it."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ import tomli_w
 
 
 def dumps(values: dict[str, Any]) -> str:
-    """TOML text of nested tables of strings, booleans, integers, floats and lists; None in a table is left out.
+    """TOML text of nested tables of strings, booleans, integers, floats and lists; None in a table is omitted.
 
-    NumPy's numbers are written as the plain ones that they are.
+    NumPy scalars are written as plain numbers.
 
     Raises:
-        TypeError: a value of another type.
+        TypeError: a value has another type.
     """
     return tomli_w.dumps(_plain(values))
 
@@ -21,5 +21,5 @@ def _plain(value: Any) -> Any:
         return {key: _plain(inner) for key, inner in value.items() if inner is not None}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
-    # NumPy is not imported for it: reading a card needs none.
+    # Without importing NumPy, which reading a card does not need.
     return value.item() if type(value).__module__ == "numpy" and getattr(value, "shape", None) == () else value

@@ -1,4 +1,4 @@
-"""A PyTorch network as an ONNX graph: what `torch.export` writes down, operation by operation."""
+"""Convert a PyTorch network to an ONNX graph, operation by operation from `torch.export`."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,15 +12,15 @@ from facepipe.graphs import Graph, Node, Value
 
 
 def graph_of(module: nn.Module, inputs: torch.Tensor, names: Sequence[str]) -> Graph:
-    """The graph of a network, its constants named as the module names them.
+    """The graph of a network, with constants named as in the module.
 
     Args:
-        module: in evaluation mode; gives a tensor or a tuple of tensors, N×... each.
-        inputs: an example of what it takes, N×..., N at least 2; the graph takes any N and no other size.
-        names: of the outputs.
+        module: in evaluation mode; returns a tensor or a tuple of tensors, N×... each.
+        inputs: an example input, N×..., N at least 2; in the graph N is dynamic, the other sizes are fixed.
+        names: names of the outputs.
 
     Raises:
-        ModelError: an operation in it has no counterpart here.
+        ModelError: one of its operations is not supported.
     """
     with torch.no_grad():
         program = torch.export.export(module, (inputs,), dynamic_shapes=({0: torch.export.Dim("N", min=1)},))
@@ -40,8 +40,8 @@ class _Translation:
             elif node.op == "call_function":
                 self._call(node)
             elif node.op == "output":
-                for made, name in zip(node.args[0], names, strict=True):
-                    self._output(made, name)
+                for result, name in zip(node.args[0], names, strict=True):
+                    self._output(result, name)
         self.graph.drop_unused()
 
     def _placeholder(self, node: Any, held: dict[str, str], program: Any) -> None:
@@ -61,25 +61,25 @@ class _Translation:
         elif operation in _OPERATIONS:
             _OPERATIONS[operation](self, node, *node.args, **node.kwargs)
         elif operation not in _IGNORED:
-            raise ModelError(f"{operation} has no counterpart in facepipe's ONNX export; write it in another way")
+            raise ModelError(f"{operation} is not supported by facepipe's ONNX export; write it in another way")
 
     def _output(self, node: Any, name: str) -> None:
         self.graph.nodes.append(Node("Identity", [self._names[node]], [name]))
         self.graph.outputs.append(Value(name, _shape(node)))
 
     def add(self, node: Any, op: str, inputs: list[Any], **attributes: Any) -> None:
-        """Enter an operation; its result has the name of ``node``."""
+        """Add an operation whose result is named like ``node``."""
         self._names[node] = node.name
         self.graph.nodes.append(Node(op, [self.name(one, node) for one in inputs], [node.name], attributes))
 
     def step(self, node: Any, op: str, inputs: list[Any], **attributes: Any) -> str:
-        """Enter an operation on the way to ``node``; returns the name of its result."""
-        made = f"{node.name}/{len(self.graph.nodes)}"
-        self.graph.nodes.append(Node(op, [self.name(one, node) for one in inputs], [made], attributes))
-        return made
+        """Add an intermediate operation of ``node``; returns the name of its result."""
+        result = f"{node.name}/{len(self.graph.nodes)}"
+        self.graph.nodes.append(Node(op, [self.name(one, node) for one in inputs], [result], attributes))
+        return result
 
     def name(self, value: Any, node: Any) -> str:
-        """The name of a tensor, a number, an array, or what has a name already."""
+        """The name of a tensor, number or array; names are returned unchanged."""
         if isinstance(value, str):
             return value
         if isinstance(value, float | int):
@@ -91,7 +91,7 @@ class _Translation:
         return constant
 
     def reshaped(self, value: Any, shape: tuple[int, ...]) -> str:
-        """A constant in another shape."""
+        """Reshape a constant; returns its name."""
         name = self._names[value]
         self.graph.constants[name] = self.graph.constants[name].reshape(shape)  # type: ignore[union-attr]
         return name
@@ -121,19 +121,19 @@ def _batch_norm(
 
 
 def _prelu(t: _Translation, node: Any, x: Any, slope: Any) -> None:
-    places = len(x.meta["val"].shape) - 2
-    t.add(node, "PRelu", [x, t.reshaped(slope, (-1, *[1] * places))])
+    spatial = len(x.meta["val"].shape) - 2
+    t.add(node, "PRelu", [x, t.reshaped(slope, (-1, *[1] * spatial))])
 
 
 def _linear(t: _Translation, node: Any, x: Any, weight: Any, bias: Any = None) -> None:
     if len(x.meta["val"].shape) != 2:
-        raise ModelError("a dense layer on more than rows has no counterpart in facepipe's ONNX export")
+        raise ModelError("a dense layer on more than two axes is not supported by facepipe's ONNX export")
     t.add(node, "Gemm", [x, weight] + ([] if bias is None else [bias]), transB=1)
 
 
 def _flatten(t: _Translation, node: Any, x: Any, start: int = 0, end: int = -1) -> None:
     if end != -1 or start < 1:
-        raise ModelError("flattening of these axes has no counterpart in facepipe's ONNX export")
+        raise ModelError("flattening these axes is not supported by facepipe's ONNX export")
     if start == 1:
         t.add(node, "Flatten", [x], axis=1)
     else:
@@ -148,9 +148,9 @@ def _reduced(op: str) -> Callable[..., None]:
 
 
 def _plain(op: str) -> Callable[..., None]:
-    def enter(t: _Translation, node: Any, *inputs: Any, **given: Any) -> None:
-        if given:
-            raise ModelError(f"{op} with {', '.join(given)} has no counterpart in facepipe's ONNX export")
+    def enter(t: _Translation, node: Any, *inputs: Any, **options: Any) -> None:
+        if options:
+            raise ModelError(f"{op} with {', '.join(options)} is not supported by facepipe's ONNX export")
         t.add(node, op, list(inputs))
 
     return enter
@@ -186,7 +186,7 @@ def _max_pool(
 
 def _pad(t: _Translation, node: Any, x: Any, pads: Any, mode: str = "constant", value: float | None = None) -> None:
     if mode != "constant" or value:
-        raise ModelError(f"padding with {value or mode} has no counterpart in facepipe's ONNX export")
+        raise ModelError(f"padding with {value or mode} is not supported by facepipe's ONNX export")
     axes = len(x.meta["val"].shape)
     pairs = [(0, 0)] * (axes - len(pads) // 2) + [tuple(pads[at : at + 2]) for at in range(len(pads) - 2, -1, -2)]
     ends = [begin for begin, _ in pairs] + [end for _, end in pairs]
@@ -195,7 +195,7 @@ def _pad(t: _Translation, node: Any, x: Any, pads: Any, mode: str = "constant", 
 
 def _cast(t: _Translation, node: Any, x: Any, dtype: Any, *_: Any) -> None:
     if dtype != torch.float32:
-        raise ModelError(f"numbers in {dtype} have no counterpart in facepipe's ONNX export")
+        raise ModelError(f"dtype {dtype} is not supported by facepipe's ONNX export")
     t.add(node, "Identity", [x])
 
 

@@ -1,4 +1,4 @@
-"""The tensors of a TorchScript file, read without running or compiling anything in it."""
+"""Read the tensors of a TorchScript file without running or compiling anything in it."""
 
 import pickle
 import zipfile
@@ -13,14 +13,14 @@ _MOST_DEEP = 64
 
 
 class _Module:
-    """Stands in for a compiled module or any other class of the file: keeps its attributes."""
+    """Stand-in for a compiled module or any other class in the file: keeps its attributes."""
 
     def __setstate__(self, state: Any) -> None:
         self.attributes = state if isinstance(state, dict) else {}
 
 
 def is_torch_script(path: Path) -> bool:
-    """Whether a file is one that ``torch.jit.save`` wrote."""
+    """Whether a file was written by ``torch.jit.save``."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.split("/")[-1] == "constants.pkl" for name in archive.namelist())
@@ -29,7 +29,7 @@ def is_torch_script(path: Path) -> bool:
 
 
 def read_torch_script(path: Path) -> dict[str, torch.Tensor]:
-    """Parameters and buffers by their names, on the CPU.
+    """Parameters and buffers by name, on the CPU.
 
     Raises:
         ModelError: the file is damaged.
@@ -41,7 +41,7 @@ def read_torch_script(path: Path) -> dict[str, torch.Tensor]:
                 module = _Reader(file, archive, f"{root}data/").load()
     # A damaged archive or pickle raises almost anything.
     except Exception as error:
-        raise ModelError(f"{path}: a TorchScript file that is damaged; export it again") from error
+        raise ModelError(f"{path}: a damaged TorchScript file; export it again") from error
     state: dict[str, torch.Tensor] = {}
     _collect(module, "", state, _MOST_DEEP)
     return state
@@ -56,7 +56,7 @@ def _collect(module: Any, prefix: str, state: dict[str, torch.Tensor], depth: in
 
 
 class _Reader(pickle.Unpickler):
-    """Makes tensors, plain values and the stand-in above."""
+    """Creates only tensors, plain values and the stand-in above."""
 
     def __init__(self, file: Any, archive: zipfile.ZipFile, folder: str) -> None:
         super().__init__(file)
@@ -68,7 +68,7 @@ class _Reader(pickle.Unpickler):
         return kind, self._archive.read(f"{self._folder}{name}")
 
     def find_class(self, module: str, name: str) -> Any:
-        """What a file of modules and tensors needs, or an error."""
+        """The objects that modules and tensors need; anything else is an error."""
         if module == "torch._utils" and name == "_rebuild_tensor_v2":
             return _tensor
         if module == "torch" and name in _DTYPES:
@@ -79,7 +79,7 @@ class _Reader(pickle.Unpickler):
             return lambda values, *_: values
         if module.startswith("__torch__"):
             return _Module
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        raise pickle.UnpicklingError(f"it uses {module}.{name}")
 
 
 _DTYPES = {

@@ -176,7 +176,7 @@ def test_a_backbone_that_changed_is_noticed(words, tmp_path):
         path.unlink()
     base.rmdir()
     other_model(base)
-    assert refused(*words).startswith(f"{tmp_path}/runs/mls: its head is on another backbone than other@")
+    assert refused(*words).startswith(f"{tmp_path}/runs/mls: its head was trained on a backbone other than other@")
 
 
 def test_rows_of_ones_own(tmp_path, data, crops, listed):
@@ -193,7 +193,7 @@ def test_rows_of_ones_own(tmp_path, data, crops, listed):
     assert [loss.get("m") for loss in losses] == [1, None]
     path.write_text(path.read_text() + "trained = false\n")
     message = refused(*words, *sets(*quick), "-o", tmp_path / "other")
-    assert message == "row m4: is not trained, and sphereface4-small has no backbone to take"
+    assert message == "row m4: is not trained, and sphereface4-small names no backbone to use"
 
 
 @pytest.mark.parametrize("recipe", ["probface-small", "probface-resface64"])
@@ -269,4 +269,4 @@ def test_an_earlier_ablation_with_another_recipe_is_left_alone(words, tmp_path):
     run("train", "probface-small", *words[4:], "-o", out / "mls")
     assert json.loads((out / "mls" / "log.jsonl").read_text().splitlines()[-1])["event"] == "finished"
     message = refused(*words, "-o", out)
-    assert message.startswith(f"{out / 'mls'}: begun with another recipe (loss.constraint")
+    assert message.startswith(f"{out / 'mls'}: started with another recipe (loss.constraint")

@@ -26,7 +26,7 @@ ROWS = {
 }
 COMPARING = {
     "embed_dataset": "embed", "preprocess.update": "preprocess", "identification.update": "gallery build",
-    "identification.folder_faces": "find", "score.made_from": "search", "cli.eval.kept_inputs": "ablate",
+    "identification.folder_faces": "find", "score.store": "search", "cli.eval.kept_inputs": "ablate",
     "train.loop.checkpoint": "train",
 }  # fmt: skip
 """Modules that compare inputs with those of before, and a command with a row that they serve."""

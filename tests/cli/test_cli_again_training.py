@@ -12,7 +12,7 @@ from facepipe.train.teacher import features
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-OTHER_DATA = ("made with other data", "made with other images under the same names")
+OTHER_DATA = ("trained on other data", "trained on other images with the same names")
 SAME_DATA = ("renamed", "touched", "nothing")
 """Another name of the same crop in the same place, and another time, change nothing of what is learnt."""
 

@@ -190,7 +190,7 @@ def test_ijba_regions(ijba):
             read_region(ijba / "images", "img/1.jpg", np.array(box, float))
     with pytest.raises(ImageError, match="no such image"):
         read_region(ijba / "images", "img/99.jpg", np.array([0.0, 0, 9, 9]))
-    with pytest.raises(ImageError, match="must hold IJB-A's folders img and frame"):
+    with pytest.raises(ImageError, match="must have IJB-A's folders img and frame"):
         read_region(ijba, "frame/99.jpg", np.array([0.0, 0, 9, 9]))
 
 

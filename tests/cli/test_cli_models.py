@@ -109,7 +109,7 @@ def test_import_with_options_of_the_network(tmp_path, cache):
     assert told["backbone_options"] == {"inner_norm": False} and told["embedding"]["dim"] == 16
     (tmp_path / "other.onnx").write_bytes(b"x")
     line = refused("models", "import", "other", tmp_path / "other.onnx", "--option", "inner_norm=false")
-    assert "brings its own network; leave the backbone and its options out" in line
+    assert "includes its network; leave the backbone and its options out" in line
 
 
 def test_import_of_published_weights(shared, cache):
@@ -161,7 +161,7 @@ def test_export_gives_a_card_that_loads(tmp_path, weights):
 
 
 def test_export_refuses_what_cannot_be_handed_on(tmp_path, weights):
-    assert "cannot name a model" in refused("models", "export", weights.parent, tmp_path / "out", "--name", "A B")
+    assert "is not a valid model name" in refused("models", "export", weights.parent, tmp_path / "out", "--name", "A B")
     assert "missing or damaged" in refused("models", "export", "sface", tmp_path / "out")
     (tmp_path / "file").touch()
     told = refused("models", "export", weights.parent, tmp_path / "file")

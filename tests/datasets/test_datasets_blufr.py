@@ -67,12 +67,12 @@ def test_made_up_lists(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"galIndex": None}, "no variable galIndex in it"),
-        ({"galIndex": cell([np.array([[4]])])}, "an index outside of 1 … 3"),
-        ({"galIndex": cell([np.array([[0]])])}, "an index outside of 1 … 3"),
+        ({"galIndex": None}, "has no variable galIndex"),
+        ({"galIndex": cell([np.array([[4]])])}, "an index is outside of 1 … 3"),
+        ({"galIndex": cell([np.array([[0]])])}, "an index is outside of 1 … 3"),
         ({"labels": np.array([[1]])}, "1 labels for 3 images"),
-        ({"imageList": np.arange(3)}, "have another form|labels for"),
-        ({"trainIndex": cell([np.array([[1]])] * 2)}, "have another form"),
+        ({"imageList": np.arange(3)}, "not have the form|labels for"),
+        ({"trainIndex": cell([np.array([[1]])] * 2)}, "not have the form"),
     ],
 )
 def test_malformed_lists(tmp_path, changes, match):
@@ -87,7 +87,7 @@ def test_no_lists(tmp_path):
     with pytest.raises(DatasetError, match=r"gone\.mat: no such file"):
         read_blufr(tmp_path / "gone.mat")
     (tmp_path / "photo.mat").write_bytes(b"\xff\xd8\xff\xe0 JFIF")
-    with pytest.raises(DatasetError, match="not a MATLAB file"):
+    with pytest.raises(DatasetError, match="not a readable MATLAB file"):
         read_blufr(tmp_path / "photo.mat")
 
 

@@ -37,25 +37,25 @@ def test_the_same_cut_is_taken(tmp_path, name):
     ("name", "wanted"), [("112x112", "112x112-cp2tform"), ("112x112-cp2tform", "112x112-umeyama")]
 )
 def test_another_cut_of_the_size_is_refused(tmp_path, name, wanted):
-    message = f": crops cut as {TEMPLATES[name].identity}, the model wants {wanted}; make the crops anew"
+    message = f": crops cut as {TEMPLATES[name].identity}, but the model takes {wanted}; make new crops"
     with pytest.raises(DatasetError, match=message):
         check_cut(manifest(tmp_path, name), wanted)
 
 
-def test_crops_of_another_size_are_told(tmp_path):
+def test_crops_of_another_size_are_noted(tmp_path):
     told = check_cut(manifest(tmp_path), "112x96-cp2tform")
-    assert "crops cut as 112x112-umeyama, the model wants 112x96-cp2tform" in told
+    assert "crops cut as 112x112-umeyama, but the model takes 112x96-cp2tform" in told
 
 
 def test_manifests_of_before(tmp_path):
     old_manifest(tmp_path)
     assert check_cut(tmp_path, "112x96-cp2tform") == check_cut(tmp_path, "112x112-cp2tform") == ""
-    with pytest.raises(DatasetError, match=r"with the old 112×112 cut, .*; make the crops anew .* 112x112-cp2tform"):
+    with pytest.raises(DatasetError, match=r"with the old 112×112 cut, .*; make new crops .* 112x112-cp2tform"):
         check_cut(tmp_path, "112x112-umeyama")
 
 
 @pytest.mark.parametrize("wanted", CUTS)
-def test_nothing_is_said_of_crops_that_nobody_knows(tmp_path, wanted):
+def test_crops_of_unknown_origin_are_not_noted(tmp_path, wanted):
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -63,7 +63,7 @@ def swap(text):
 @pytest.mark.parametrize(
     ("name", "change", "match"),
     [
-        ("name_5pts_score.txt", swap, "line 1: .*jpg, but ijbc_face_tid_mid.txt has 1.jpg there"),
+        ("name_5pts_score.txt", swap, "line 1: .*jpg, but ijbc_face_tid_mid.txt has 1.jpg in that line"),
         ("name_5pts_score.txt", lambda text: text.partition("\n")[2], "images, but ijbc_face_tid_mid.txt has"),
         ("name_5pts_score.txt", lambda text: text.replace(" ", " x", 1), "conversion error to float"),
         ("name_5pts_score.txt", lambda text: "1.jpg 2 3\n", "3 columns in line 1, but no column 4"),
@@ -85,18 +85,18 @@ def test_malformed_pairs_and_galleries(tmp_path):
     made = write_ijb(tmp_path)
     folder, templates = find_ijb(tmp_path, "C"), np.unique(made.template)
     changed(folder, "template_pair_label.txt", lambda text: text.replace(" 0\n", " 2\n", 1))
-    with pytest.raises(DatasetError, match="label 2 of a pair; it must be 1"):
+    with pytest.raises(DatasetError, match="the label of a pair is 2; it must be 1"):
         read_template_pairs(folder.pairs, templates)
     changed(folder, "1N_probe_mixed.csv", lambda text: f"{text}{made.probes[0]},7,img/1.jpg,1\n")
-    with pytest.raises(DatasetError, match=f"template {made.probes[0]} is of two subjects"):
+    with pytest.raises(DatasetError, match=f"template {made.probes[0]} has two subjects"):
         read_enrolment(folder.probes)
     folder.pairs.unlink()
     with pytest.raises(DatasetError, match=r"template_pair_label\.txt: no such file"):
         read_template_pairs(folder.pairs, templates)
 
 
-def test_no_ijb_there(tmp_path):
-    with pytest.raises(DatasetError, match=r"no folder .meta. with ijbc_face_tid_mid\.txt"):
+def test_missing_ijb(tmp_path):
+    with pytest.raises(DatasetError, match=r"has no folder .meta. with ijbc_face_tid_mid\.txt"):
         find_ijb(tmp_path, "C")
     with pytest.raises(DatasetError, match="IJB-A is unknown; choose B or C"):
         find_ijb(tmp_path, "A")

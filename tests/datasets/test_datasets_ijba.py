@@ -59,7 +59,7 @@ def test_the_real_split(shared):
 
 
 def test_where_splits_are(tmp_path):
-    with pytest.raises(DatasetError, match="no folders split1 … split10, nor in IJB-A_11_sets there"):
+    with pytest.raises(DatasetError, match="has no folders split1 … split10, nor has IJB-A_11_sets"):
         find_splits(tmp_path, VERIFY)
     for number in (10, 2):
         write_split(tmp_path / VERIFY, number)

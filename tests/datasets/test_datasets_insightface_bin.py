@@ -104,7 +104,7 @@ class Harm:
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 def test_no_code_is_run(tmp_path, protocol):
     content = ([*IMAGES[:3], Harm(tmp_path / "harm")], [True, False])
-    with pytest.raises(DatasetError, match=r"set\.bin: not one of insightface's \.bin sets \(it asks for .*mkdir"):
+    with pytest.raises(DatasetError, match=r"set\.bin: not one of insightface's \.bin sets \(it uses .*mkdir"):
         read_bin(written(tmp_path, content, protocol))
     assert not (tmp_path / "harm").exists()
 
@@ -116,17 +116,17 @@ def test_no_code_is_run(tmp_path, protocol):
         (b"\x80\x04garbage", "not one of insightface"),
         (b"\xff\xd8\xff\xe0 JFIF", "not one of insightface"),
         (pickle.dumps((IMAGES[:4], [True, False]))[:-40], "not one of insightface"),
-        ({"images": IMAGES}, "images and truth values"),
+        ({"images": IMAGES}, "images and labels"),
         ((IMAGES[:4], [True]), "4 images for 1 pairs"),
         ((IMAGES[:4], []), "two lists"),
         ((b"ab", [True]), "two lists"),
-        ((["a", "b"], [True]), "an image is no bytes"),
+        ((["a", "b"], [True]), "an image is not bytes"),
         ((IMAGES[:2], ["yes"]), "neither true nor false"),
         ((IMAGES[:2], np.array([2])), "neither true nor false"),
         ((IMAGES[:2], np.array([True, False])), "2 images for 2 pairs"),
-        ((IMAGES[:2], np.array(["yes"])), "another type than bytes and numbers"),
-        (([np.zeros(3)] * 2, [True]), "another type than bytes"),
-        (([np.array([b"a", None])] * 2, [True]), "another type than bytes"),
+        ((IMAGES[:2], np.array(["yes"])), "a type other than bytes and numbers"),
+        (([np.zeros(3)] * 2, [True]), "a type other than bytes"),
+        (([np.array([b"a", None])] * 2, [True]), "a type other than bytes"),
     ],
 )
 def test_what_is_no_set(tmp_path, content, match):

@@ -109,7 +109,7 @@ def test_a_first_line_of_no_form_is_shown(tmp_path, text):
         read_pairs(tmp_path / "pairs.txt")
 
 
-def test_names_with_blanks_between_tabs(tmp_path):
+def test_names_with_spaces_between_tabs(tmp_path):
     (tmp_path / "pairs.txt").write_text("2\t1\nAnn Lee\t1\t2\nAnn Lee\t1\tBo\t1\n\nBo\t1\t2\nBo\t3\tAnn Lee\t3\n")
     assert told(read_lfw_pairs(tmp_path / "pairs.txt"))[0] == ("Ann Lee/Ann Lee_0001", "Ann Lee/Ann Lee_0002", True, 0)
 
@@ -123,22 +123,22 @@ def test_lfw_as_kaggle_has_it(tmp_path):
     assert (len(pairs), pairs.folds, pairs.same.tolist()) == (20, 10, [True, False] * 10)
     assert told(pairs)[1] == ("A0/A0_0001", "B0/B0_0003", False, 0)
     (tmp_path / "pairs.csv").write_text("name,imagenum1,imagenum2,\n" + text + "C,1,2,\n")
-    with pytest.raises(DatasetError, match="21 pairs, which make no 10 equal folds"):
+    with pytest.raises(DatasetError, match="21 pairs cannot be split into 10 equal folds"):
         read_pairs(tmp_path / "pairs.csv")
 
 
 @pytest.mark.parametrize(
     ("kind", "text", "match"),
     [
-        ("csv", "a,b,same\nx,y,1\nz,y,0\ny,x,0\n", r"line 4: y and x are two people here, and one person in .*line 2"),
-        ("csv", "a,b,same\nx,y,1\nx,x,0\n", "line 3: x with itself, as two people"),
-        ("lines", "x.jpg y.jpg 0\ny.png z.png 1\n", "line 2: y.png and y.jpg differ by extension only"),
-        ("lines", "x.jpg y.jpg 0\nx.jpg y.jpg 1\n", "line 2: x and y are one person here, and two people in .*line 1"),
+        ("csv", "a,b,same\nx,y,1\nz,y,0\ny,x,0\n", r"line 4: y and x are two people here, but one person in .*line 2"),
+        ("csv", "a,b,same\nx,y,1\nx,x,0\n", "line 3: x with itself as two people"),
+        ("lines", "x.jpg y.jpg 0\ny.png z.png 1\n", "line 2: y.png and y.jpg differ only by extension"),
+        ("lines", "x.jpg y.jpg 0\nx.jpg y.jpg 1\n", "line 2: x and y are one person here, but two people in .*line 1"),
         ("lines", "x.jpg y.jpg 0\n1 x.jpg z.jpg\n", "line 2: must be 'IMAGE IMAGE 1'.*not '1 x.jpg z.jpg'"),
-        ("lines", "1 0 1\n0 1 1\n", "line 1: it cannot be told which of the columns is the truth, in '1 0 1'"),
+        ("lines", "1 0 1\n0 1 1\n", "line 1: cannot tell which column is the label, in '1 0 1'"),
         ("two-lines", TWO + "B_1.jpg 7\nA_1.jpg 7\n", "line 5: B_1 and A_1 are one person here"),
         ("ytf", YTF + "2, 3, B/0, A/1, 1\n", "line 5: B/0 and A/1 are one person here"),
-        ("csv", "a,b,same,fold\nx,y,1,1.5\n", "line 2: fold must be a whole number, not '1.5'"),
+        ("csv", "a,b,same,fold\nx,y,1,1.5\n", "line 2: fold must be an integer, not '1.5'"),
         ("csv", "a,b,same\nx,y,2.0\n", "line 2: same must be 1 or 0, not '2.0', in 'x,y,2.0'"),
     ],
 )
@@ -255,7 +255,7 @@ def test_training_lists_of_other_programs(images, text):
         ("0\t1\t2\tp/1.png\n", "line 1: must be 'NUMBER LABEL IMAGE'"),
         ("p/1.png ann\np/2.png\n", "line 2: must be 'IMAGE LABEL', not 'p/2.png'"),
         ("p/1.png\np/2.png ann\n", "line 1: must be 'IMAGE LABEL', not 'p/1.png'"),
-        ("gone/1.png a\ngone/2.png b\n", r"line 1: .*gone/1\.png: no such image, nor are the 1 behind it; a relative"),
+        ("gone/1.png a\ngone/2.png b\n", r"line 1: .*gone/1\.png: no such image, nor the next 1; paths must"),
     ],
 )
 def test_training_lists_that_mean_nothing(images, text, match):
@@ -299,7 +299,7 @@ def test_images_lie_where_archives_put_them(tmp_path, place):
 def test_images_in_two_places_are_not_chosen_from(tmp_path):
     for place in ("raw", "aligned"):
         write_rgb(tmp_path / place / "a.jpg", PIXELS)
-    with pytest.raises(DatasetError, match="a lies in aligned and in raw; name one"):
+    with pytest.raises(DatasetError, match="a is in aligned and in raw; name one"):
         find_images(tmp_path, ["a"])
 
 

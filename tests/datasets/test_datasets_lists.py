@@ -64,7 +64,7 @@ def test_cfp_images_lie_below_data_or_in_the_folder(tmp_path):
     ("file", "line", "match"),
     [
         ("Pair_list_P.txt", "one ../a/b/c.jpg", "Pair_list_P.txt, line 1: must be 'NUMBER PATH'"),
-        ("Pair_list_F.txt", "1 01.jpg", "Pair_list_F.txt, line 1: a path like"),
+        ("Pair_list_F.txt", "1 01.jpg", "Pair_list_F.txt, line 1: no path like"),
         ("Split/FP/02/diff.txt", "1:2", "diff.txt, line 1: must be 'NUMBER,NUMBER'"),
         ("Split/FP/01/same.txt", "9,1", "same.txt, line 1: image 9 is in no"),
         ("Split/FP/01/same.txt", "1,5", "same.txt, line 1: image 5 is in no"),
@@ -152,14 +152,14 @@ def test_csv_without_folds_as_spreadsheets_write_it(tmp_path):
     [
         (["a,b", "x,y"], "line 1: no column 'same'"),
         (["x.jpg,y.jpg,1"], "line 1: no column 'a'"),
-        (["a,b,same"], "no pairs in it"),
+        (["a,b,same"], "has no pairs"),
         (["a,b,same", "x,y,maybe"], "line 2: same must be 1 or 0, not 'maybe'"),
         (["a,b,same", "x,y"], "line 2: same must be"),
         (["a,b,same", "x,,1"], "line 2: a path is empty"),
         (["a,b,same", "x,/etc/y,1"], "line 2: /etc/y must be relative"),
         (["a,b,same", "x,../y,1"], "line 2: ../y must be relative"),
-        (["a,b,same", "x.jpg,y,1", "x.png,y,0"], "line 3: x.png and x.jpg differ by extension only"),
-        (["a,b,same,fold", "x,y,1,one"], "line 2: fold must be a whole number"),
+        (["a,b,same", "x.jpg,y,1", "x.png,y,0"], "line 3: x.png and x.jpg differ only by extension"),
+        (["a,b,same,fold", "x,y,1,one"], "line 2: fold must be an integer"),
         (["a,b,same,fold", "x,y,1,-1"], "line 2: fold -1 is out of range"),
         (["a,b,same,fold", "x,y,1,1", "x,z,0,3"], "fold 2 has no pairs"),
     ],
@@ -202,10 +202,10 @@ def test_ytf_mat(tmp_path):
     ]
     splits[0, 0, 0] = 4
     savemat(tmp_path / "wrong.mat", {"Splits": splits, "video_names": names})
-    with pytest.raises(DatasetError, match="do not fit its video_names"):
+    with pytest.raises(DatasetError, match="do not match its video_names"):
         read_ytf_pairs(tmp_path / "wrong.mat")
     (tmp_path / "text.mat").write_text("no")
-    with pytest.raises(DatasetError, match=r"text\.mat: not a MATLAB file"):
+    with pytest.raises(DatasetError, match=r"text\.mat: not a readable MATLAB file"):
         read_ytf_pairs(tmp_path / "text.mat")
 
 

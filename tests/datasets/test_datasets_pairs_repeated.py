@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from facepipe.datasets.pairs.lfw_pairs import Pairs
-from facepipe.datasets.pairs.repeated import repeated
+from facepipe.datasets.pairs.lfw_pairs import Pairs, duplicate_notes
 from facepipe.protocols.verification.pairs import why_folds_are_silent
 
 
@@ -16,9 +15,9 @@ def pairs(*rows, folds=None):
 
 
 def test_repeated():
-    assert repeated(pairs((0, 1, 1), (0, 2, 0), (1, 2, 0))) == ()
-    assert repeated(pairs((0, 1, 1), (1, 0, 1), (0, 1, 1), (3, 3, 1))) == (
-        "2 pairs are listed before, and counted again, such as b and a",
+    assert duplicate_notes(pairs((0, 1, 1), (0, 2, 0), (1, 2, 0))) == ()
+    assert duplicate_notes(pairs((0, 1, 1), (1, 0, 1), (0, 1, 1), (3, 3, 1))) == (
+        "2 pairs are repeated and counted again, such as b and a",
         "1 pair is of an image with itself, such as d",
     )
 

@@ -207,7 +207,7 @@ def test_single_photos_of_a_store_are_compared(memory, astronaut):
 
 
 def test_faults_are_one_line(tmp_path, memory, folder):
-    with pytest.raises(DatasetError, match="memory://nothing: no files there"):
+    with pytest.raises(DatasetError, match="memory://nothing: no files"):
         listed(as_path("memory://nothing"))
     with pytest.raises(StoreError, match="nosuch://a/b"):
         listed(as_path("nosuch://a/b"))
@@ -219,7 +219,7 @@ def test_faults_are_one_line(tmp_path, memory, folder):
         listed(tmp_path / "none.parquet")
     shard = shard_of(folder, tmp_path / "s.tar")
     shard.write_bytes(shard.read_bytes()[:-40_000])
-    with pytest.raises(DatasetError, match="ends in the middle"):
+    with pytest.raises(DatasetError, match="truncated"):
         listed(shard)
     with pytest.raises(ImageError, match="ends in the middle"):
         StoredPhoto("s.tar", "a.png", Place(str(shard), 0, 10**6)).read()

@@ -116,7 +116,7 @@ def test_writer_gives_what_the_reader_takes(tmp_path):
         (lambda d: (d / "train.idx").unlink(), "train.idx: cannot be read; a .rec file needs its .idx"),
         (lambda d: (d / "train.idx").write_text(""), "train.idx: the file is empty"),
         (lambda d: (d / "train.idx").write_text("a b\n"), "train.idx: not an index"),
-        (lambda d: (d / "train.rec").write_bytes((d / "train.rec").read_bytes()[:150]), "ends in the middle"),
+        (lambda d: (d / "train.rec").write_bytes((d / "train.rec").read_bytes()[:150]), "truncated"),
         (lambda d: (d / "train.idx").write_text("0\t2\n1\t4\n"), "no record at byte 2; does the .idx belong"),
     ],
 )

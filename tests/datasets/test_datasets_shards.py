@@ -68,7 +68,7 @@ def test_offsets_agree_with_tarfile(tmp_path, form):
     assert [samples.read(i) for i in range(5)] == expected
 
 
-def test_cut_anywhere_is_told_and_the_rest_is_usable(tmp_path):
+def test_truncation_anywhere_is_reported_and_the_rest_is_usable(tmp_path):
     whole = shard(tmp_path / "whole.tar", "abab").read_bytes()
     end = len(whole.rstrip(b"\0"))
     cut = tmp_path / "cut.tar"
@@ -78,14 +78,14 @@ def test_cut_anywhere_is_told_and_the_rest_is_usable(tmp_path):
         try:
             used = open_samples([cut], cut_shards="use")
         except DatasetError as error:
-            assert "no labelled image" in str(error)
+            assert "has no labelled images" in str(error)
             used = ()
         for index in range(len(used)):
             assert (read_rgb(used.read(index)) == crop(ord("ab"[index % 2]), index)).all()
         assert len(used) < 4
         if len(used):
-            assert "cut.tar: ends in the middle" in used.notes[0]
-        with pytest.raises(DatasetError, match=r"cut\.tar: ends in the middle.*data\.cut_shards"):
+            assert "cut.tar: truncated" in used.notes[0]
+        with pytest.raises(DatasetError, match=r"cut\.tar: truncated.*data\.cut_shards"):
             open_samples([cut])
 
 
@@ -93,7 +93,7 @@ def test_a_shard_that_shrinks_later_fails_per_sample(tmp_path):
     path = shard(tmp_path / "s.tar", "ab")
     samples = open_samples([path])
     path.write_bytes(path.read_bytes()[:600])
-    with pytest.raises(FacepipeError, match="in the middle of a sample"):
+    with pytest.raises(FacepipeError, match="within a sample"):
         samples.read(1)
 
 
@@ -102,8 +102,8 @@ def test_a_shard_that_shrinks_later_fails_per_sample(tmp_path):
     [
         (b"", "not a tar shard"),
         (b"no tar at all" * 200, "not a tar shard"),
-        (gzip.compress(b"x", mtime=0), "gunzip"),
-        (bytes(10240), "no labelled image"),
+        (gzip.compress(b"x", mtime=0), "decompress it first"),
+        (bytes(10240), "has no labelled images"),
     ],
 )
 def test_foreign_files(tmp_path, data, message):
@@ -174,7 +174,7 @@ def test_no_sample_of_a_shard_vanishes(tmp_path, order, labels):
     write_members(tmp_path / "a.tar", members)
     samples = open_samples([tmp_path / "a.tar"])
     assert people_of(samples) == sorted(EXPECTED)
-    assert ("Mac" in " ".join(samples.notes)) == order.startswith("a Mac")
+    assert ("macOS" in " ".join(samples.notes)) == order.startswith("a Mac")
     assert len(open_unlabelled([tmp_path / "a.tar"])) == 6
 
 

@@ -40,8 +40,8 @@ def test_empty_folders_and_stray_images_are_noted_not_numbered(tmp_path):
     samples = open_samples([root])
     assert samples.labels.tolist() == [0, 1]
     assert len(samples.notes) == 2
-    assert "1 identity folder(s) without an image" in samples.notes[0] and "aaa-nobody" in samples.notes[0]
-    assert "1 image(s) that lie in no identity folder" in samples.notes[1]
+    assert "1 identity folder(s) without images" in samples.notes[0] and "aaa-nobody" in samples.notes[0]
+    assert "1 image(s) outside of identity folders" in samples.notes[1]
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,9 @@ def test_list_files(tmp_path, text, identities, labels):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a.png 1\nb.png -2\n", r"list.txt, line 2: label -2 is out of range; numbers start at 0"),
+        ("a.png 1\nb.png -2\n", r"list.txt, line 2: label -2 is out of range; numbers start from 0"),
         ("a.png 1\nb.png\n", r"list.txt, line 2: must be 'IMAGE LABEL', not 'b.png'"),
-        ("\n", r"list.txt: no labelled image in it"),
+        ("\n", r"list.txt: has no labelled images"),
     ],
 )
 def test_bad_lists_name_the_line(tmp_path, text, message):
@@ -117,7 +117,7 @@ def test_same_names_in_two_folders_stay_two_people(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("nothing", "nothing: no such training data"), ("a.bin", "a.bin: no known kind of training data")],
+    [("nothing", "nothing: no such training data"), ("a.bin", "a.bin: unknown kind of training data")],
 )
 def test_unknown_paths(tmp_path, name, message):
     if name.endswith("bin"):
@@ -147,7 +147,7 @@ def test_small_identities_are_dropped_and_classes_numbered_anew(tmp_path):
     assert samples.key(3).endswith(str(Path("p3", "0.png")))
 
 
-@pytest.mark.parametrize(("least", "who"), [(4, "only one identity"), (9, "nobody")])
+@pytest.mark.parametrize(("least", "who"), [(4, "only one identity"), (9, "no identity")])
 def test_fewer_than_two_people_is_an_error(tmp_path, least, who):
     with pytest.raises(DatasetError, match=f"{who} with at least {least} image"):
         drop_small(sized(tmp_path, [1, 3, 2, 4]), least)
@@ -167,7 +167,7 @@ def test_held_out_identities_are_whole_and_gone_from_training(tmp_path):
 
 @pytest.mark.parametrize("count", [1, 5, 6])
 def test_impossible_hold_out(tmp_path, count):
-    with pytest.raises(DatasetError, match=f"data.held_out = {count} cannot be met: 5 of 6 identities"):
+    with pytest.raises(DatasetError, match=f"data.held_out = {count} is impossible: 5 of 6 identities"):
         hold_out(sized(tmp_path, [1, 3, 2, 4, 5, 2]), count, seed=0)
 
 
@@ -196,11 +196,11 @@ def test_held_out_images_do_not_depend_on_how_they_are_packed(tmp_path):
     )}  # fmt: skip
     assert len(chosen) > 1
     assert hold_out_images(samples, {}) == (samples, None)
-    with pytest.raises(DatasetError, match="6 images of source 'a', not 7"):
+    with pytest.raises(DatasetError, match="source 'a' has 6 images, not 7"):
         hold_out_images(samples, {"a": 7})
 
 
-def test_what_is_written_beside_an_image_stays_with_it(tmp_path):
+def test_metadata_stay_with_their_image(tmp_path):
     named = open_samples([write_shard(tmp_path / "named.tar", [
         ("x", encoded(crop(1, 0)), {"identity": "p", "yaw": 3}), ("y", encoded(crop(2, 0)), {"identity": "q"}),
     ])])  # fmt: skip
@@ -217,11 +217,11 @@ def test_what_is_written_beside_an_image_stays_with_it(tmp_path):
 def test_leave_out_by_name(tmp_path):
     samples = sized(tmp_path, [1, 2, 1])
     assert leave_out(samples, {"p1", "unknown"}).identities == ["p0", "p2"]
-    with pytest.raises(DatasetError, match=r"data\.exclude leaves nobody"):
+    with pytest.raises(DatasetError, match=r"data\.exclude leaves no identity"):
         leave_out(samples, {"p0", "p1", "p2"})
 
 
-def test_fingerprint_tells_other_data(tmp_path):
+def test_fingerprint_distinguishes_data(tmp_path):
     samples = sized(tmp_path, [2, 2, 2])
     others = take(samples, np.arange(5)), join_samples([samples, samples])
     assert len({fingerprint(data) for data in (samples, *others)}) == 3

@@ -125,7 +125,7 @@ def served(yunet_weights, monkeypatch):
     card = detector_cards()["yunet"]
     weights = replace(card.weights, url=f"http://127.0.0.1:{server.server_port}/yunet.onnx")
     cards = {"yunet": replace(card, weights=weights)}
-    for module in ("facepipe.zoo.detectors", "facepipe.zoo"):
+    for module in ("facepipe.zoo.catalogue", "facepipe.zoo"):
         monkeypatch.setattr(f"{module}.detector_cards", lambda: cards)
     yield
     server.shutdown()

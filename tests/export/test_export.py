@@ -102,7 +102,7 @@ def test_int8_weights_longhand():
 def test_a_file_without_a_card_says_what_to_do(tmp_path):
     (file,) = [path for path in export_mtcnn(tmp_path) if path.stem == "rnet"]
     assert parse_graph(file.read_bytes()).outputs[0].name == "probability"
-    with pytest.raises(ModelError, match=r"rnet\.onnx: carries no card; 'facepipe models import NAME rnet\.onnx'"):
+    with pytest.raises(ModelError, match=r"rnet\.onnx: has no embedded card; 'facepipe models import NAME rnet\.onnx'"):
         load(file)
 
 
@@ -111,7 +111,7 @@ def test_card_and_graph_agree_on_a_head(tmp_path):
     graph = parse_graph((tmp_path / "m.onnx").read_bytes())
     del graph.outputs[1:]
     (tmp_path / "m.onnx").write_bytes(graph_bytes(graph))
-    with pytest.raises(ModelError, match="do not agree on an uncertainty head"):
+    with pytest.raises(ModelError, match="disagree about an uncertainty head"):
         load(tmp_path / "m.onnx", engine="onnx")
 
 

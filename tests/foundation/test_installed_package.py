@@ -32,7 +32,7 @@ FILES = {
             return create("conv", feature_shape=feature_shape, embedding_dim=embedding_dim)
     """,
     "score": """
-        from facepipe.score.pair_cosines import pair_cosines
+        from facepipe.score import pair_cosines
         from facepipe.score.pair_scores import register
 
         @register("my-score", help="less than nothing")

@@ -73,7 +73,7 @@ def test_what_is_not_understood_stays():
     assert again.metadata_props == model.metadata_props
 
 
-def test_tensors_in_a_file_beside_the_graph(tmp_path):
+def test_external_tensors(tmp_path):
     values = np.arange(2000, dtype=np.float32).reshape(20, 100)
     model = model_of([helper.make_node("Add", ["x", "c"], ["y"])], [numpy_helper.from_array(values, "c")])
     onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="m.data", size_threshold=16)

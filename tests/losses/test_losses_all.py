@@ -91,7 +91,7 @@ def test_bad_names_and_options(name, options, message):
 
 @pytest.mark.parametrize(("dim", "classes"), [(0, 5), (4, 1), (4.0, 5)])
 def test_bad_sizes(dim, classes):
-    with pytest.raises(ModelError, match="whole number"):
+    with pytest.raises(ModelError, match="must be an integer"):
         losses.create("cosface", dim, classes)
 
 

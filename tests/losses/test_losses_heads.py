@@ -41,7 +41,7 @@ def test_names_by_what_they_train():
         losses.create("probfase", DIM, CLASSES)
 
 
-def test_features_are_unit_embeddings_beside_the_output():
+def test_features_are_unit_embeddings_followed_by_the_output():
     mu, output = batch(2)
     got = losses.head_features(mu.float(), output.float())
     np.testing.assert_allclose(got[:, :DIM].numpy(), unit(mu.numpy()), atol=1e-6)
@@ -77,7 +77,7 @@ def test_scf_with_the_official_floor():
 def test_centres_are_kept_with_the_loss_and_must_fit():
     loss = make("scf")
     assert loss.state_dict()["centres"].shape == (CLASSES, DIM) and list(loss.parameters()) == []
-    with pytest.raises(ModelError, match="class centres 2×6 for a loss of 3×6"):
+    with pytest.raises(ModelError, match="class centres are 2×6, but the loss needs 3×6"):
         loss.set_centres(torch.ones(2, DIM))
 
 

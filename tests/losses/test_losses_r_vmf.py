@@ -217,5 +217,5 @@ def test_a_second_axis_would_broadcast():
 
 
 def test_dimension():
-    with pytest.raises(ModelError, match="two dimensions or more, not 1"):
+    with pytest.raises(ModelError, match="at least two dimensions, not 1"):
         RVMFLoss(1)

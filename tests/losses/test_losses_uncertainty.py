@@ -256,7 +256,7 @@ def test_shapes_are_checked():
         losses.mls_sum_loss(mu, torch.zeros(4, 3), labels)
     with pytest.raises(ModelError, match="log σ² of shape"):
         losses.uncertainty_triplet(mu, torch.zeros(4), labels)
-    with pytest.raises(ModelError, match="FastMLS takes one σ² for a face, not 4"):
+    with pytest.raises(ModelError, match="FastMLS takes one σ² per face, not 4"):
         losses.fast_mls_loss(mu, torch.zeros(4, 4), labels)
     with pytest.raises(DatasetError, match="one integer class index per feature"):
         losses.mls_mean_loss(mu, torch.zeros(4, 1), labels[:3])

@@ -87,7 +87,7 @@ def test_damaged_or_missing_scores(wrong):
     for place in (0, 1):
         scores = np.zeros((1, 2))
         scores[0, place] = wrong
-        with pytest.raises(EmbeddingsError, match="scores must be finite"):
+        with pytest.raises(EmbeddingsError, match="scores contain NaN"):
             search([scores], np.array([1, 2]), np.array([1]))
 
 

@@ -32,7 +32,7 @@ def test_feature_files(tmp_path):
 @pytest.mark.parametrize(
     ("data", "match"),
     [
-        (b"", "0 bytes, too short"),
+        (b"", "0 bytes are too short"),
         (struct.pack("<4i1f", 1, 1, 4, 6, 1), "not an OpenCV matrix of float32"),
         (struct.pack("<4i1f", 2, 1, 4, 5, 1), "not an OpenCV matrix"),
         (struct.pack("<4i", 0, 1, 4, 5), "not an OpenCV matrix"),
@@ -48,7 +48,7 @@ def test_damaged_feature_files(tmp_path, data, match):
 def test_missing_or_unequal_feature_files(tmp_path):
     with pytest.raises(DatasetError, match="no such feature file"):
         files.read_feature(tmp_path / "a.bin")
-    with pytest.raises(DatasetError, match=r"no feature files that end in _x\.bin"):
+    with pytest.raises(DatasetError, match=r"no feature files with suffix _x\.bin"):
         files.list_features(tmp_path, "_x.bin")
     files.write_feature(tmp_path / "a.bin", np.ones(2))
     files.write_feature(tmp_path / "b.bin", np.ones(3))
@@ -214,7 +214,7 @@ def test_what_cannot_be_measured():
         megaface_figures(probes, np.array([1, 1, 2, 2]), clean(some[:, :2]), (4,))
     with pytest.raises(EmbeddingsError, match=r"finite"):
         megaface_figures(probes, np.array([1, 1, 2, 2]), clean(some * np.nan), (4,))
-    with pytest.raises(EmbeddingsError, match=r"no finite number"):
+    with pytest.raises(EmbeddingsError, match=r"score is not finite"):
         megaface_figures(features(some * np.nan), np.array([1, 1, 2, 2]), clean(some), (4,))
 
 

@@ -46,7 +46,7 @@ def test_no_figure_where_too_few_were_kept():
     assert top.point(np.zeros(0), 0.04).reason == "no genuine pairs"
     assert TopScores(5).point(np.ones(1), 0.5).reason == "0 impostor pairs, fewer than 1/FAR"
     for wrong in (np.nan, np.inf, -np.inf):
-        with pytest.raises(EmbeddingsError, match="scores must be finite"):
+        with pytest.raises(EmbeddingsError, match="scores contain NaN"):
             top.add(np.array([1.0, wrong]))
 
 
@@ -94,5 +94,5 @@ def test_no_figure_that_the_data_cannot_give(rule):
     assert rule(some, np.zeros(0), [0.1])[0].reason == "0 impostor pairs, fewer than 1/FAR"
     assert rule(np.ones(5), np.ones(50), [0.1])[0].reason == "all scores are equal"
     for wrong in (np.nan, np.inf, -np.inf):
-        with pytest.raises(FacepipeError, match="scores must be finite"):
+        with pytest.raises(FacepipeError, match="scores contain NaN"):
             rule(some, np.r_[some, wrong], [0.1])

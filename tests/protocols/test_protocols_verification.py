@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lfw_longhand import judged_right
 
-from facepipe.datasets.pairs.lfw_pairs import Pairs, deal_folds, make_pairs
+from facepipe.datasets.pairs.lfw_pairs import Pairs, assign_folds, make_pairs
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError, EmbeddingsError
 from facepipe.protocols import ACCURACY_RULES, VerificationResult, evaluate_pairs
@@ -204,13 +204,13 @@ def test_a_name_that_fits_two_images():
 
 def test_dealt_folds_are_equal_and_hold_both_classes():
     same = np.array([True] * 25 + [False] * 47)
-    fold = deal_folds(same)
+    fold = assign_folds(same)
     assert fold.max() == 9
     for kind in (same, ~same):
         counts = np.bincount(fold[kind])
         assert len(counts) == 10 and counts.max() - counts.min() <= 1 and (np.diff(fold[kind]) >= 0).all()
-    assert deal_folds(np.array([True] * 3 + [False] * 50)).max() == 2
-    assert deal_folds(np.ones(5, bool)).max() == 0
+    assert assign_folds(np.array([True] * 3 + [False] * 50)).max() == 2
+    assert assign_folds(np.ones(5, bool)).max() == 0
 
 
 @pytest.mark.parametrize("count", range(2, 9))

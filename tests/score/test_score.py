@@ -140,6 +140,6 @@ def test_rate_that_cannot_be_measured(count, far):
         threshold_at_far(np.linspace(-1, 1, count), far)
 
 
-def test_scores_that_are_no_numbers():
+def test_scores_that_are_not_finite():
     with pytest.raises(FacepipeError, match="finite"):
         threshold_at_far(np.array([0.1, np.nan] * 50), 0.1)

@@ -138,7 +138,7 @@ def test_errors():
     without = embeddings(sigma2=None)
     with pytest.raises(EmbeddingsError, match="m@1 have no sigma2, which score mls needs"):
         score_pairs("mls", without, LEFT, RIGHT)
-    with pytest.raises(EmbeddingsError, match="sigma2 of 3 dimensions does not fit 4-d"):
+    with pytest.raises(EmbeddingsError, match="sigma2 of 3 dimensions does not match 4-d"):
         score_pairs("mls", embeddings(width=3), LEFT, RIGHT)
     for bad in (0.0, -1.0, np.nan):
         e = embeddings(paths=tuple(f"{i}.jpg" for i in range(9)))

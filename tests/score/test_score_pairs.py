@@ -34,14 +34,14 @@ def test_against_cosine_of_gathered_rows(n, m, seed, in_order):
 
 @pytest.mark.parametrize("tile", (1, 7, 64, 100, 1 << 20))
 def test_any_height_of_tile(monkeypatch, tile):
-    monkeypatch.setattr(import_module("facepipe.score.pair_cosines"), "_TILE", tile)
+    monkeypatch.setattr(import_module("facepipe.score.cosine"), "_TILE", tile)
     mu = faces().mu
     left, right = np.random.default_rng(1).integers(3, 47, (2, 5000))
     np.testing.assert_allclose(pair_cosines(mu, left, right), cosine(mu[left], mu[right]), atol=1e-14)
 
 
 def test_many_blocks_of_sparse_pairs(monkeypatch):
-    monkeypatch.setattr(import_module("facepipe.score.pair_cosines"), "_ROWS", 16)
+    monkeypatch.setattr(import_module("facepipe.score.cosine"), "_PAIRS", 16)
     mu = faces(n=100).mu
     left = np.arange(99)
     np.testing.assert_allclose(pair_cosines(mu, left, left + 1), cosine(mu[:-1], mu[1:]), atol=1e-14)
@@ -68,7 +68,7 @@ def test_what_does_not_fit():
     for left, right in (([0], [5]), ([-1], [0])):
         with pytest.raises(EmbeddingsError, match="outside 0 … 4"):
             score_pairs("cosine", embeddings, left, right)
-    with pytest.raises(EmbeddingsError, match="of one length"):
+    with pytest.raises(EmbeddingsError, match="of equal length"):
         score_pairs("cosine", embeddings, [0, 1], [0])
     assert score_pairs("cosine", embeddings, [], []).shape == (0,)
 
@@ -118,9 +118,9 @@ def test_an_ablation_cannot_judge_by_an_unknown_score():
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", ["cosine"])
-def test_a_score_that_is_no_number_is_an_error(name, number):
+def test_a_score_that_is_not_finite_is_an_error(name, number):
     wrong = faces()
     wrong.mu[3, 2] = number
-    with pytest.raises(EmbeddingsError, match=r"row 3: a score of it is no finite number; check net@0"):
+    with pytest.raises(EmbeddingsError, match=r"row 3: its score is not finite; check net@0"):
         score_pairs(name, wrong, [0, 3], [1, 4])
     assert len(score_pairs(name, wrong, [0, 2], [1, 4])) == 2

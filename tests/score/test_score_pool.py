@@ -255,7 +255,7 @@ def test_without_kappa_or_sigma2():
     pooled = pool(plain, np.zeros(30, int), "mean")
     assert pooled.kappa is None and pooled.sigma2 is None
     for rule in ("kappa", "sigma2"):
-        with pytest.raises(EmbeddingsError, match=f"net@0 have no {rule}, which pooling by {rule} needs"):
+        with pytest.raises(EmbeddingsError, match=f"net@0 have no {rule}, which pooling {rule} needs"):
             pool(plain, np.zeros(30, int), rule)
 
 
@@ -267,11 +267,11 @@ def test_what_does_not_fit():
         pool(embeddings, template[:-1], "mean")
     with pytest.raises(EmbeddingsError, match="for each of 30"):
         pool(embeddings, template, "mean", template[:-1])
-    with pytest.raises(EmbeddingsError, match="numbered 0 … T−1, but these run from -1 to -1"):
+    with pytest.raises(EmbeddingsError, match="numbered 0 … T−1, but these are numbered -1 … -1"):
         pool(embeddings, template - 1, "mean")
     with pytest.raises(EmbeddingsError, match="numbered 0 … 2, but"):
         pool(embeddings, template + 3, "mean", count=3)
-    with pytest.raises(EmbeddingsError, match="does not fit 6-d"):
+    with pytest.raises(EmbeddingsError, match="does not match 6-d"):
         pool(faces(k=4), template, "sigma2")
     with pytest.raises(EmbeddingsError, match="media weights 'old' are unknown; choose one of together, equal"):
         pool(embeddings, template, "kappa", media_weights="old")

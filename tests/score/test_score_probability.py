@@ -86,7 +86,7 @@ def test_confidence_is_kept_within_what_was_fitted():
 
 
 @pytest.mark.parametrize("confidence", [np.ones(400), np.full(400, np.nan)])
-def test_confidences_that_tell_nothing_are_left_out(confidence):
+def test_uninformative_confidences_are_ignored(confidence):
     generator = np.random.default_rng(5)
     genuine, impostor = generator.normal(0.5, 0.2, 400), generator.normal(0, 0.2, 400)
     assert fit_logistic(genuine, impostor, confidence=(confidence, confidence)) == fit_logistic(genuine, impostor)
@@ -127,10 +127,10 @@ def test_impossible_priors(prior):
 
 @pytest.mark.parametrize(
     ("genuine", "impostor", "message"),
-    [([], [0.1], "both kinds"), ([0.1], [], "both kinds"), ([math.nan], [0.1], "numbers"),
+    [([], [0.1], "both genuine and"), ([0.1], [], "both genuine and"), ([math.nan], [0.1], "finite scores"),
      ([0.1, 0.2], [0.8, 0.9], "higher scores"), ([0.5, 0.5], [0.5, 0.5], "higher scores")],
 )  # fmt: skip
-def test_scores_that_tell_nothing(genuine, impostor, message):
+def test_uninformative_scores(genuine, impostor, message):
     with pytest.raises(FacepipeError, match=message):
         fit_logistic(np.array(genuine), np.array(impostor))
 

@@ -1,5 +1,6 @@
 """A resumed run, and what is kept of teachers and frozen layers, after the crops were changed."""
 
+import hashlib
 import os
 
 import numpy as np
@@ -15,7 +16,7 @@ from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.recipe.schema import Augment
 from facepipe.train.run.card import write_model
 from facepipe.train.teacher import features
-from facepipe.train.trunk.kept_maps import name_of
+from facepipe.train.trunk.kept_maps import cache_name
 from facepipe.zoo import CardSource, load
 
 ALONE = Ranks(0, 1, 1, torch.device("cpu"))
@@ -56,7 +57,7 @@ def test_resume(tmp_path, data, what):
     change(data, what)
     again, _ = resolve(None, run, [], ["schedule.length=3"], True)
     if what in ("added", "changed", "deleted"):
-        with pytest.raises(TrainingError, match=r"made with other (data|images under the same names)"):
+        with pytest.raises(TrainingError, match=r"trained on other (data|images with the same names)"):
             train(again, run, resume=True, device="cpu", console=QUIET)
     else:
         assert train(again, run, resume=True, device="cpu", console=QUIET)["steps"] == 3
@@ -89,8 +90,19 @@ def test_maps_of_frozen_layers(data, what):
     """Other crops are kept in another folder; a name of a folder is a hash of what is in it."""
 
     def name():
-        return name_of(open_samples([data]), Augment(), 0, b"")
+        return cache_name(open_samples([data]), Augment(), 0, b"")
 
     before = name()
     change(data, what)
     assert (name() == before) == (what in ("renamed", "touched", "nothing"))
+
+
+def test_cached_maps_are_found_after_a_renaming(data):
+    """The hash takes fields by their former names, so maps cached by earlier versions are found."""
+    augment = Augment(inpaint=0.5)
+    fields = augment.model_dump_json().replace('"inpaint":', '"fill":')
+    digest = hashlib.sha256(f"{fields}\n3\n".encode() + b"layers")
+    samples = open_samples([data])
+    for index in range(len(samples)):
+        digest.update(hashlib.blake2b(samples.read(index), digest_size=8).digest())
+    assert cache_name(samples, augment, 3, b"layers") == digest.hexdigest()[:24]

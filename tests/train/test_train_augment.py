@@ -36,12 +36,12 @@ def test_mirror_at_its_chance_and_exactly():
     assert 80 < turned.sum() < 160
 
 
-def test_nothing_is_asked_nothing_is_done():
+def test_no_augmentation_changes_nothing():
     assert (augmented(numbers_of(5), mirror=0.0) == FACE).all()
 
 
-CHANGES = [name for name, value in Augment().model_dump().items() if value == 0.0 and name != "fill"]
-"""All that have a chance, which is 0 unless given; there is nothing to fill around this face."""
+CHANGES = [name for name, value in Augment().model_dump().items() if value == 0.0 and name != "inpaint"]
+"""All that have a chance, which is 0 unless given; there is nothing to inpaint around this face."""
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -105,7 +105,7 @@ def tight(edge=22):
     return np.array(Image.open(io.BytesIO(stream.getvalue())).convert("RGB")), mask
 
 
-def test_fill_replaces_the_black_outside_and_keeps_the_photo():
+def test_inpainting_replaces_the_black_border_and_keeps_the_photo():
     crop, photo = tight()
     filled = inpaint_outside(crop)
     assert filled.dtype == np.uint8 and filled.shape == crop.shape
@@ -118,7 +118,7 @@ def test_fill_replaces_the_black_outside_and_keeps_the_photo():
     assert (inpaint_outside(crop) == filled).all()
 
 
-def test_fill_leaves_what_is_not_an_outside():
+def test_inpainting_leaves_other_black_regions():
     inner = FACE.copy()
     inner = np.maximum(inner, 12)
     inner[50:60, 40:60] = 0  # a black spot that does not touch the border
@@ -179,7 +179,7 @@ def test_darkness_loses_levels_and_keeps_the_order():
     assert len(np.unique(dark[0])) < len(np.unique(FACE))
 
 
-def test_noise_has_the_spread_that_was_drawn():
+def test_noise_has_the_sigma_that_was_drawn():
     numbers = numbers_of(4)
     grey = np.full_like(FACE, 128)
     for row in numbers:

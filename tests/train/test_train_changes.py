@@ -4,6 +4,7 @@ import unicodedata
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from train_tiny import write_shard
 
 from facepipe.datasets import open_samples
@@ -13,6 +14,7 @@ from facepipe.errors import DatasetError
 from facepipe.images import write_rgb
 from facepipe.train.loop.checkpoint import TrainingError
 from facepipe.train.recipe.file import load_recipe, save_recipe
+from facepipe.train.recipe.schema import Data
 from facepipe.train.run.changes import changes_of
 
 NFC, NFD = (unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD"))
@@ -26,7 +28,7 @@ def saved(tmp_path):
     return tmp_path / "recipe.toml"
 
 
-def test_free_changes_are_told(saved):
+def test_allowed_changes_are_reported(saved):
     recipe = load_recipe(str(saved), ["optimiser.lr=0.5", "data.workers=3"])
     before = load_recipe(str(saved)).optimiser.lr
     changed = changes_of(recipe, saved, allow=False)
@@ -42,9 +44,33 @@ CHANGES = ["loss.m=2", "loop.batch=4", "data.min_images=7", "model.channels=bgr"
 @pytest.mark.parametrize("change", CHANGES)
 def test_changes_of_substance_are_refused(saved, change):
     recipe = load_recipe(str(saved), [change])
-    with pytest.raises(TrainingError, match=rf"{change.partition('=')[0]}: .* → .* with allow"):
+    with pytest.raises(TrainingError, match=rf"{change.partition('=')[0]}: .* → .*; resume .* with allow"):
         changes_of(recipe, saved, allow=False)
     assert len(changes_of(recipe, saved, allow=True).lines) == 1
+
+
+FORMER = {
+    "data.ahead": "data.prefetch_batches",
+    "data.turned": "data.profile_repeats",
+    "augment.fill": "augment.inpaint",
+    "teacher.begin_crops": "teacher.initialise_crops",
+}
+
+
+def test_a_recipe_saved_with_former_names_loads_and_resumes(saved):
+    """Nothing counts as changed, and an override by either name applies."""
+    text = saved.read_text(encoding="utf-8").replace("prefetch_batches = 4", "ahead = 7")
+    saved.write_text(text.replace("inpaint = 0.0", "fill = 0.5"), encoding="utf-8")
+    recipe = load_recipe(str(saved))
+    assert (recipe.data.prefetch_batches, recipe.augment.inpaint) == (7, 0.5)
+    assert changes_of(recipe, saved, allow=False).lines == ()
+    for former, name in FORMER.items():
+        for key in (former, name):
+            changed = load_recipe(str(saved), [f"{key}={1 if name == 'augment.inpaint' else 2}"])
+            assert [line.partition(":")[0] for line in changes_of(changed, saved, allow=True).lines] == [name]
+    assert Data(ahead=9).prefetch_batches == 9
+    with pytest.raises(ValidationError, match="ahead"):
+        Data(ahead=9, prefetch_batches=3)
 
 
 def crops(root, *names, first=0):
@@ -83,7 +109,7 @@ def test_one_of_many_images_replaced_by_one_of_its_size(tmp_path):
     assert not same_contents(before[0], after[0]) and same_contents(before[0], before[0])
 
 
-def test_large_sets_are_looked_into_here_and_there(tmp_path, monkeypatch):
+def test_large_sets_are_sampled(tmp_path, monkeypatch):
     samples = open_samples([crops(tmp_path / "a", "p", "q")])
     whole = contents_digest(samples)
     monkeypatch.setattr("facepipe.datasets.samples.samples._READ_WHOLE", 10)
@@ -98,7 +124,7 @@ def test_people_are_left_out_of_every_source(tmp_path):
     assert sorted(samples.identities) == ["Ada", "Bo"] and len(samples) == 4
     told = " ".join(samples.notes)
     assert "3 identities with 6 image(s) left out" in told
-    assert "nobody is called Nobody" in told and "another form of Unicode: Zoë" in told
+    assert "not found: Nobody" in told and "another Unicode normalisation: Zoë" in told
     assert open_samples(roots, exclude=["Tony", "Bo"]).identities == ["Ada", NFD]
-    with pytest.raises(DatasetError, match="leaves nobody"):
+    with pytest.raises(DatasetError, match="leaves no identity"):
         open_samples(roots[1:], exclude=["Tony", "Bo"])

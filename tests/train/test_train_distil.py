@@ -146,7 +146,7 @@ def test_resuming_is_bit_for_bit(tmp_path, data, teacher, monkeypatch):
     settings = (
         f"data.unlabelled=['{shard.as_posix()}']", "data.blends=0.3", "teacher.relational=1.0", "teacher.identity=0.1",
         "optimiser.name=adamw", "optimiser.groups=no-norm", "loop.ema=0.9", "augment.warp=0.5", "augment.erase=0.5",
-        "augment.fill=0.5",
+        "augment.inpaint=0.5",
     )  # fmt: skip
     begin(tmp_path, data, teacher, *settings, out="whole")
     step = Trainer.step
@@ -206,9 +206,9 @@ def test_unlabelled_sources(tmp_path, data):
 
 
 def test_what_does_not_go_together_is_one_line(tmp_path, data, teacher):
-    with pytest.raises(RecipeError, match=r"embedding_dim = 4: teacher teacher embeds in 8"):
+    with pytest.raises(RecipeError, match=r"embedding_dim = 4: embeddings of teacher teacher have 8 dimensions"):
         begin(tmp_path, data, teacher, "model.embedding_dim=4")
-    with pytest.raises(RecipeError, match="without a teacher"):
+    with pytest.raises(RecipeError, match="need a teacher"):
         begin(tmp_path, data, teacher, "teacher.model=''", "data.blends=1.0")
     with pytest.raises(RecipeError, match="triplet"):
         begin(tmp_path, data, teacher, "loss.name=triplet", "teacher.identity=1.0")

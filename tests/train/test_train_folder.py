@@ -9,9 +9,9 @@ from train_tiny import write_folders, write_recipe
 
 from facepipe.files import OutputError
 from facepipe.train import TrainingError, load_recipe
+from facepipe.train.loop.collapse import last_good
 from facepipe.train.recipe.file import save_recipe
 from facepipe.train.run.folder import require_folder
-from facepipe.train.run.last_good import last_good
 
 
 def kept(run, step, **values):
@@ -24,14 +24,14 @@ def test_after_a_divergence_the_last_good_checkpoint_is_named(tmp_path):
     assert last_good(tmp_path) == ""
     kept(tmp_path, 6, loss=1e6, first_loss=5.0)
     assert last_good(tmp_path) == (
-        " (no checkpoint is from before: step-000000006 has a loss of 1e+06, the first step had 5)"
+        " (no checkpoint is good: step-000000006 has a loss of 1e+06, the first step had 5)"
     )
     kept(tmp_path, 3, loss=4.5, first_loss=5.0)
     assert last_good(tmp_path) == (
         " (step-000000003 is the last good one, with a loss of 4.5; remove step-000000006 with 1e+06)"
     )
     kept(tmp_path, 9, loss=-0.5, first_loss=0.1)
-    assert last_good(tmp_path) == " (step-000000009 is from before, with a loss of -0.5)"
+    assert last_good(tmp_path) == " (step-000000009 is good, with a loss of -0.5)"
 
 
 @pytest.fixture
@@ -41,28 +41,28 @@ def recipe(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["recipe.toml", "weights.safetensors", "card.toml", "log.jsonl", "identities.txt"])
-def test_what_lies_in_the_folder_of_a_run_stays(tmp_path, recipe, name):
+def test_existing_files_in_a_run_folder_are_kept(tmp_path, recipe, name):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / name).write_text("mine")
-    with pytest.raises(TrainingError, match=f"{name}: is there already; choose another folder with run"):
+    with pytest.raises(TrainingError, match=f"{name}: exists already; choose another folder with run"):
         require_folder(recipe, tmp_path / "run", resume=False)
 
 
-def test_a_run_that_has_no_model_yet_may_be_begun_again(tmp_path, recipe):
+def test_a_run_without_a_model_can_be_started_again(tmp_path, recipe):
     run = tmp_path / "run"
     save_recipe(recipe, run / "recipe.toml")
     require_folder(recipe, run, resume=False)  # ended before its log was begun
     other = recipe.model_copy(update={"about": "another"})
-    with pytest.raises(TrainingError, match=r"recipe\.toml: is there already"):
+    with pytest.raises(TrainingError, match=r"recipe\.toml: exists already"):
         require_folder(other, run, resume=False)
     (run / "log.jsonl").write_text('{"event": "start", "step": 0}\n')
     require_folder(other, run, resume=False)
     (run / "card.toml").write_text("mine")
-    with pytest.raises(TrainingError, match="is there already"):
+    with pytest.raises(TrainingError, match="exists already"):
         require_folder(other, run, resume=False)
 
 
-def test_a_run_is_no_folder_of_its_data(tmp_path, recipe):
+def test_a_run_folder_must_not_be_a_data_folder(tmp_path, recipe):
     (tmp_path / "link").symlink_to(tmp_path / "faces")
     for folder in (tmp_path / "faces", tmp_path / "link"):
         for resume in (False, True):

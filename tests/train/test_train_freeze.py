@@ -24,7 +24,7 @@ from facepipe.train.recipe.file import load_recipe
 from facepipe.train.run.card import write_model
 from facepipe.train.trunk import keep
 from facepipe.train.trunk.cut import Upper, as_map, lower
-from facepipe.train.trunk.kept_maps import KeptMaps, fill_maps
+from facepipe.train.trunk.kept_maps import KeptMaps, compute_maps
 from facepipe.zoo import CardSource
 
 CUT = "blocks.11.depthwise"
@@ -51,7 +51,7 @@ def strangers(tmp_path):
 
 
 SETTINGS = (
-    "teacher.begin=true", "teacher.centre=false", "teacher.identity=0.3", "model.backbone=mobilenet",
+    "teacher.initialise=true", "teacher.centre=false", "teacher.identity=0.3", "model.backbone=mobilenet",
     "model.options={width=0.25}", f"model.input_size=[{SIZE[0]},{SIZE[1]}]", "model.flip=sum", "loss.name=cosface",
     "strangers.weight=1.0", "strangers.trust=0.3", "strangers.held_out={s=2}", "strangers.others=false",
     "data.held_out=2", "data.max_images=4", "evaluate.held_out=true", "evaluate.fars=[0.1]", "optimiser.name=adamw",
@@ -81,7 +81,7 @@ def test_lower_and_upper_together_are_the_network():
 
 
 def test_another_layer_or_network_cannot_be_cut():
-    with pytest.raises(ModelError, match=r"no such layer; there are conv1, blocks\.0\.depthwise"):
+    with pytest.raises(ModelError, match=r"no such layer; the layers are conv1, blocks\.0\.depthwise"):
         lower(mobilenet(), "blocks.13.depthwise")
     with pytest.raises(ModelError, match="only a mobilenet"):
         lower(backbones.create("sphereface4", width=0.125), "conv1")
@@ -91,7 +91,7 @@ def test_views_are_the_crop_its_mirror_image_and_augmentations(tmp_path):
     samples = open_samples([write_folders(tmp_path / "faces", identities=15)])
     crops = Crops(samples, (16, 16), memory=10**6, seed=3)
     kept, augment = KeptMaps(tmp_path / "maps", len(samples), 4, (16, 16, 3)), Augment(mirror=0.5, colour=1.0)
-    fill_maps(kept, crops, augment, lambda pixels: pixels.astype(np.float32), lambda done, total: None)
+    compute_maps(kept, crops, augment, lambda pixels: pixels.astype(np.float32), lambda done, total: None)
     numbers = np.arange(len(samples))
     plain = crops.batch(numbers, numbers * 0)[0]
     assert (kept.batch(numbers, numbers * 0) == plain).all()
@@ -148,9 +148,9 @@ def test_ranks_of_a_machine_share_the_maps_and_machines_have_a_folder_each_or_on
     assert looked_at[1] == 75 * views
 
 
-def test_a_full_disk_is_said_before_the_work(tmp_path, teacher, strangers, monkeypatch):
+def test_a_full_disk_is_reported_before_the_work(tmp_path, teacher, strangers, monkeypatch):
     monkeypatch.setattr(keep.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
-    with pytest.raises(TrainingError, match=r"the maps of frozen layers take 0\.0 GB, 0\.0 are free"):
+    with pytest.raises(TrainingError, match=r"the maps of frozen layers take 0\.0 GB, 0\.0 GB are free"):
         begin(tmp_path, teacher, strangers)
 
 
@@ -179,7 +179,7 @@ def test_strangers_are_pushed_apart(tmp_path, teacher, strangers):
 def test_maps_are_kept_and_found_again(tmp_path, teacher, strangers, monkeypatch):
     begin(tmp_path, teacher, strangers, "schedule.length=1")
     filled = []
-    monkeypatch.setattr(keep, "fill_maps", lambda kept, *_: filled.append(kept.missing()))
+    monkeypatch.setattr(keep, "compute_maps", lambda kept, *_: filled.append(kept.missing()))
     begin(tmp_path, teacher, strangers, "schedule.length=1", "loop.ema=0", out="again")
     assert filled == [[]]
 
@@ -206,7 +206,7 @@ def _stop():
 @pytest.mark.parametrize("ema", [0.0, 0.5])
 def test_the_finished_model_keeps_a_share_of_the_teacher(tmp_path, teacher, strangers, ema):
     begin(tmp_path, teacher, strangers, f"loop.ema={ema}", "optimiser.lr=0.01")
-    begin(tmp_path, teacher, strangers, f"loop.ema={ema}", "optimiser.lr=0.01", "teacher.keep=0.25", out="kept")
+    begin(tmp_path, teacher, strangers, f"loop.ema={ema}", "optimiser.lr=0.01", "teacher.interpolate=0.25", out="kept")
     before, alone, kept = (load_file(tmp_path / run / "weights.safetensors") for run in ("teacher", "run", "kept"))
     for name, weight in kept.items():
         if weight.is_floating_point():
@@ -214,17 +214,17 @@ def test_the_finished_model_keeps_a_share_of_the_teacher(tmp_path, teacher, stra
     assert not torch.equal(before["fc.weight"], alone["fc.weight"])
     # Also of a run that is resumed at its end, when the trained weights have been put back over the first ones.
     (tmp_path / "kept" / "weights.safetensors").unlink()
-    begin(tmp_path, teacher, strangers, f"loop.ema={ema}", "optimiser.lr=0.01", "teacher.keep=0.25", out="kept",
+    begin(tmp_path, teacher, strangers, f"loop.ema={ema}", "optimiser.lr=0.01", "teacher.interpolate=0.25", out="kept",
           resume=True)  # fmt: skip
     again = load_file(tmp_path / "kept" / "weights.safetensors")
     assert all(torch.equal(again[name], kept[name]) for name in kept)
 
 
-def test_what_cannot_be_frozen_is_said_in_a_line(tmp_path, teacher, strangers):
-    with pytest.raises(RecipeError, match=r"freeze\.until needs teacher\.begin = true"):
-        begin(tmp_path, teacher, strangers, "teacher.begin=false")
+def test_what_cannot_be_frozen_is_one_line(tmp_path, teacher, strangers):
+    with pytest.raises(RecipeError, match=r"freeze\.until needs teacher\.initialise = true"):
+        begin(tmp_path, teacher, strangers, "teacher.initialise=false")
     with pytest.raises(RecipeError, match="the student is narrower than"):
-        begin(tmp_path, teacher, strangers, "model.options={width=0.1875}", "teacher.begin_crops=8")
+        begin(tmp_path, teacher, strangers, "model.options={width=0.1875}", "teacher.initialise_crops=8")
     with pytest.raises(ModelError, match="no such layer"):
         begin(tmp_path, teacher, strangers, "freeze.until=fc")
 
@@ -239,10 +239,10 @@ def test_targets_are_the_sum_of_both_views(tmp_path, teacher, strangers):
     expected = torch.nn.functional.normalize(told[0] + told[1], dim=1).numpy()
     kept = KeptMaps(folder, len(views[0]), 3, views[0].shape[1:])
     recipe = load_recipe(str(tmp_path / "run" / "recipe.toml"))
-    assert keep.begun_targets(recipe, kept, net, torch.device("cpu")) == pytest.approx(expected, abs=1e-3)
+    assert keep.initial_features(recipe, kept, net, torch.device("cpu")) == pytest.approx(expected, abs=1e-3)
 
 
-def test_the_log_tells_of_strangers(tmp_path, teacher, strangers):
+def test_strangers_are_logged(tmp_path, teacher, strangers):
     begin(tmp_path, teacher, strangers)
     line = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[1])
     assert {"strangers", "strangers_close", "teacher_cosine"} <= set(line)

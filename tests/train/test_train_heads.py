@@ -177,7 +177,7 @@ def test_a_head_does_not_go_on_with_another_backbone(tmp_path, data, backbone):
     save_file({name: value + 0.1 for name, value in weights.items()}, own / "weights.safetensors")
     after = hashlib.sha256((own / "weights.safetensors").read_bytes()).hexdigest()
     (own / "card.toml").write_text((own / "card.toml").read_text().replace(before, after))
-    with pytest.raises(TrainingError, match=r"step 4 is on another backbone than uncertainty\.backbone"):
+    with pytest.raises(TrainingError, match=r"step 4 has a backbone other than uncertainty\.backbone"):
         begin(tmp_path, data, own, "schedule.length=4", resume=True)
 
 
@@ -223,7 +223,7 @@ def test_centres_that_do_not_fit(tmp_path, data, backbone):
     with pytest.raises(RecipeError, match="holds 2 matrices of 8 columns"):
         read({"a": torch.ones(2, 8), "b": torch.ones(2, 8)})
     (tmp_path / "identities.txt").write_text("ann\neve\n")
-    with pytest.raises(RecipeError, match=r"no class centre for 1 of 2 identities \(bob, \.\.\.\); train on"):
+    with pytest.raises(RecipeError, match=r"no class centre for 1 of 2 identities \(bob, \.\.\.\); use the"):
         read({"weight": torch.ones(2, 8)})
     with pytest.raises(RecipeError, match=r"gone\.pt: no such file of class centres"):
         recipe = load_recipe("scf-small", [f"uncertainty.centres_file={tmp_path / 'gone.pt'}"])
@@ -298,7 +298,7 @@ def test_clipped_gradients(tmp_path, data, backbone):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["loss.name=pfe"], "trains sigma2, uncertainty.head = 'compact' gives kappa; its losses are scf"),
+        (["loss.name=pfe"], "trains sigma2, uncertainty.head = 'compact' predicts kappa; its losses are scf"),
         (["loss.name=arcface"], "loss.name = 'arcface' trains embedding"),
         (["uncertainty.backbone="], "uncertainty.backbone is empty: name the model"),
         (["uncertainty.options.wide=3"], "uncertainty head compact has no option 'wide'"),
@@ -322,7 +322,7 @@ def test_a_backbone_is_not_trained_with_a_heads_loss(tmp_path, data):
         train(resolved, run, device="cpu", console=QUIET)
 
 
-def test_missing_centres_are_told_before_anything_is_read_or_written(tmp_path, backbone):
+def test_missing_centres_are_reported_before_anything_is_read_or_written(tmp_path, backbone):
     words = [f"uncertainty.backbone={backbone}", "uncertainty.centres=checkpoint", "uncertainty.centres_file=no.pt"]
     with pytest.raises(RecipeError, match=r"no\.pt: no such file of class centres; name one with"):
         resolve("scf-small", tmp_path / "run", [tmp_path / "no data"], words, False)
@@ -330,7 +330,7 @@ def test_missing_centres_are_told_before_anything_is_read_or_written(tmp_path, b
 
 
 def test_an_onnx_model_gets_no_head(tmp_path, data):
-    with pytest.raises(RecipeError, match="an ONNX model gives no feature map to put a head on"):
+    with pytest.raises(RecipeError, match="an ONNX model has no feature map to train a head on"):
         begin(tmp_path, data, "sface")
 
 
@@ -387,7 +387,7 @@ def test_every_option_of_the_original_has_a_counterpart_that_exists():
 
 
 @pytest.mark.parametrize("finetune", [False, True])
-def test_what_training_asks_of_a_network_with_a_head(finetune):
+def test_training_interface_of_a_network_with_a_head(finetune):
     backbone = backbones.create("sphereface4", input_size=(32, 32), embedding_dim=4, width=0.125)
     head = uncertainty.create("compact", feature_shape=backbone.feature_shape, embedding_dim=4, stage_channels=())
     net = HeadNet(backbone, head, finetune)

@@ -94,7 +94,7 @@ def test_ranks_and_micro_batches_see_the_same_samples_together():
 
 
 @pytest.mark.parametrize("numbered", [False, True])
-def test_each_image_once_more_as_it_is(numbered):
+def test_unaugmented_copies_are_appended(numbered):
     """ProbFace's batch: the mirrored crops, then the same ones unchanged, under the same labels."""
     samples = in_memory(good(10))
     alone = Loader(Crops(samples, SIZE), Augment(mirror=1.0), 0, Share(4), 2, numbered=numbered)
@@ -122,11 +122,11 @@ def test_memory_is_bounded_and_used():
     for _ in range(3):
         crops.batch(np.arange(10), np.zeros(10, np.int64))
     assert sorted(reads) == sorted([*range(6), *list(range(6, 10)) * 3])
-    assert crops._kept.nbytes == 6 * SIDE * SIDE * 3
+    assert crops._cache.nbytes == 6 * SIDE * SIDE * 3
 
 
 @pytest.mark.parametrize("broken", [b"", b"not an image", None, encoded(crop(0, 0, (20, 30)))])
-def test_a_corrupt_sample_is_counted_and_replaced_always_alike(broken):
+def test_a_corrupt_sample_is_counted_and_replaced_deterministically(broken):
     images = good(12)
     if broken is None:
         broken = images[5][:60]

@@ -17,7 +17,7 @@ from facepipe.train.run.card import write_model
 from facepipe.train.trunk.cut import lower
 from facepipe.zoo import CardSource, find_card, import_weights, load
 from facepipe.zoo.onnx_layers import OnnxLayers
-from facepipe.zoo.onnx_weights import fill_from_onnx
+from facepipe.zoo.onnx_weights import load_onnx_weights
 
 SIZE = (32, 32)
 
@@ -101,19 +101,19 @@ def sface(shared, tmp_path, monkeypatch):
     return import_weights(find_card("sface"), shared / "weights" / find_card("sface").weights.file)
 
 
-def test_sface_as_a_network_of_ours(sface):
+def test_sface_as_a_facepipe_network(sface):
     """Exact up to rounding; the graph normalises pixels itself."""
     network = backbones.create("mobilenet").eval()
-    fill_from_onnx(network, sface)
+    load_onnx_weights(network, sface)
     pixels = torch.rand(3, 3, 112, 112) * 255
     with torch.inference_mode():
         torch.testing.assert_close(network((pixels - 127.5) / 128), load("sface").network(pixels), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(("until", "prelus"), [("conv1", 1), ("blocks.0.depthwise", 2), ("blocks.12.pointwise", 27)])
-def test_lower_layers_of_sface_by_onnx_are_those_of_ours(sface, until, prelus):
+def test_lower_layers_of_sface_by_onnx_equal_those_by_torch(sface, until, prelus):
     network = backbones.create("mobilenet").eval()
-    fill_from_onnx(network, sface)
+    load_onnx_weights(network, sface)
     pixels = torch.rand(2, 3, 112, 112) * 255
     with torch.inference_mode():
         ours = lower(network, until)((pixels - 127.5) / 128).numpy()
@@ -121,10 +121,10 @@ def test_lower_layers_of_sface_by_onnx_are_those_of_ours(sface, until, prelus):
 
 
 def test_other_networks_are_refused(sface):
-    with pytest.raises(ModelError, match=r"layers with weights, MobileFaceNet has"):
-        fill_from_onnx(backbones.create("mobilefacenet"), sface)
+    with pytest.raises(ModelError, match=r"layers with weights, but MobileFaceNet has"):
+        load_onnx_weights(backbones.create("mobilefacenet"), sface)
     with pytest.raises(ModelError, match=r"layer 1 \(Conv\) does not fit MobileNet: shape"):
-        fill_from_onnx(backbones.create("mobilenet", width=0.5), sface)
+        load_onnx_weights(backbones.create("mobilenet", width=0.5), sface)
 
 
 @pytest.fixture
@@ -136,7 +136,8 @@ def teacher(tmp_path):
 
 
 STUDENT = (
-    "teacher.begin=true", "teacher.begin_crops=16", "model.backbone=mobilenet", "data.held_out=2", "loop.ema=0.5",
+    "teacher.initialise=true", "teacher.initialise_crops=16", "model.backbone=mobilenet", "data.held_out=2",
+    "loop.ema=0.5",
     "evaluate.held_out=true", "evaluate.fars=[0.1]", "schedule.length=2", "schedule.milestones=[]", "optimiser.lr=1e-6",
     "optimiser.groups=all", "teacher.mirror=false", "teacher.centre=false", "augment.mirror=0",
 )  # fmt: skip
@@ -153,14 +154,14 @@ def test_a_run_begins_as_its_teacher(tmp_path, teacher):
 def test_a_student_of_another_kind_is_refused(tmp_path, teacher):
     data = write_folders(tmp_path / "faces", size=SIZE)
     size = f"model.input_size=[{SIZE[0]},{SIZE[1]}]"
-    with pytest.raises(RecipeError, match="narrows a mobilenet, not sphereface4"):
+    with pytest.raises(RecipeError, match="needs a mobilenet, not sphereface4"):
         begin(tmp_path, data, teacher, *STUDENT, size, "model.backbone=sphereface4", "model.options={}")
 
 
 def test_who_can_be_narrowed():
     ours, other = mobilenet(), backbones.create("sphereface4", input_size=SIZE, width=0.125)
     assert ours.narrows and not other.narrows
-    with pytest.raises(ModelError, match="SphereFace is no mobilenet"):
+    with pytest.raises(ModelError, match="SphereFace is not a mobilenet"):
         ours.narrow_from(other, [])
     with pytest.raises(ModelError, match="SphereFace cannot be narrowed"):
         other.narrow_from(ours, [])

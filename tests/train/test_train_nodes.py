@@ -66,7 +66,7 @@ def test_two_nodes_give_the_losses_and_weights_of_one_process(tmp_path):
 
 
 @pytest.mark.slow
-def test_ranks_share_the_work_of_asking_a_teacher(tmp_path, teacher):  # noqa: F811
+def test_ranks_share_the_computation_of_targets(tmp_path, teacher):  # noqa: F811
     data = write_folders(tmp_path / "faces")
     expected = features(teacher, open_samples([data]), tmp_path / "alone")
     for name in ("common", "own-{}"):  # one folder of all ranks, and one that only each itself can see
@@ -84,7 +84,7 @@ def test_ranks_share_the_work_of_asking_a_teacher(tmp_path, teacher):  # noqa: F
     assert (both[0]["told"] == both[1]["told"]).all() and both[1]["told"].any(1).all()
 
 
-def test_shares_are_neighbours_and_cover_all():
+def test_shares_are_contiguous_and_cover_all():
     for count in (0, 1, 7, 30):
         for ranks in (1, 2, 3, 8):
             all_ranks = [Ranks(rank, ranks, ranks, torch.device("cpu")) for rank in range(ranks)]

@@ -113,7 +113,7 @@ def test_shards_are_those_of_dtensor():
         chunks = torch.arange(classes).chunk(ranks)
         for rank, chunk in enumerate(chunks):
             assert shard_of(classes, ranks, rank) == (int(chunk[0]), int(chunk[-1]) + 1)
-    with pytest.raises(ModelError, match="6 classes cannot be shared among 4 ranks"):
+    with pytest.raises(ModelError, match="6 classes cannot be split over 4 ranks"):
         shard_of(6, 4, 0)
 
 
@@ -213,7 +213,7 @@ def test_a_value_clip_reaches_the_sampled_classes(tmp_path):
     assert 0 < float(moved) <= 1.001e-4
 
 
-def test_what_is_no_number_is_seen_in_sampled_classes(tmp_path):
+def test_nan_in_sampled_classes_is_detected(tmp_path):
     trainer, batches = _sampled_trainer(tmp_path)
     trainer.step(0, batches)
     assert trainer.finite()

@@ -21,7 +21,7 @@ NAMES = {
 }
 
 
-def test_the_shipped_recipes_are_there():
+def test_the_shipped_recipes_exist():
     assert set(shipped_recipes()) >= NAMES
 
 
@@ -140,11 +140,11 @@ def test_resolve_begins_and_resumes(tmp_path, monkeypatch):
     assert resolve(mine, folder, ["faces"], [], resume=True) == (recipe, folder)
     longer, _ = resolve(None, folder, [], ["schedule.length=20"], resume=True)
     assert differences(longer, recipe) == ["schedule.length"]
-    with pytest.raises(RecipeError, match=r"begun with another recipe .*model\.input_size"):
+    with pytest.raises(RecipeError, match=r"started with another recipe .*model\.input_size"):
         resolve("sphereface4-small", folder, [], [], resume=True)
     with pytest.raises(RecipeError, match="no recipe: name one"):
         resolve(None, folder, [], [], resume=False)
-    with pytest.raises(RecipeError, match="no run to resume there"):
+    with pytest.raises(RecipeError, match="no run to resume"):
         resolve(None, tmp_path / "nowhere", [], [], resume=True)
     with pytest.raises(RecipeError, match="name the folder of the run with run"):
         resolve(None, None, [], [], resume=True)

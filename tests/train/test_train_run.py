@@ -102,7 +102,7 @@ def test_a_run_learns_logs_and_leaves_a_model(tmp_path, data):
     assert mu.shape == (3, 8)
     assert len((run / "identities.txt").read_text().splitlines()) == 4
     assert load_file(run / "classes.safetensors")["weight"].shape == (4, 8)
-    with pytest.raises(TrainingError, match=r"holds a run already .*resume=True"):
+    with pytest.raises(TrainingError, match=r"already holds a run .*resume=True"):
         begin(tmp_path, data)
 
 
@@ -140,7 +140,7 @@ def test_stopped_and_resumed_is_the_same_bit_for_bit(tmp_path, data, overrides, 
     common = (*overrides, "schedule.length=7", "schedule.milestones=[3, 5]")
     begin(tmp_path, data, *common, out="alone")
     stop_after(monkeypatch, 4)
-    with pytest.raises(Stopped, match="stopped after step 4 of 7 and saved; go on with: facepipe train --resume"):
+    with pytest.raises(Stopped, match="stopped after step 4 of 7 and saved; resume with: facepipe train --resume"):
         begin(tmp_path, data, *common, out="stopped")
     monkeypatch.undo()
     begin(tmp_path, data, *common, out="stopped", resume=True)
@@ -212,7 +212,7 @@ def test_a_longer_schedule_goes_on_from_the_end(tmp_path, data):
 
 def test_a_run_beyond_its_schedule_is_not_cut_short(tmp_path, data):
     begin(tmp_path, data)
-    with pytest.raises(TrainingError, match=r"is at step 12 already, beyond schedule\.length = 9 steps"):
+    with pytest.raises(TrainingError, match=r"is already at step 12, beyond schedule\.length = 9 steps"):
         recipe, folder = resolve(None, tmp_path / "run", [], ["schedule.length=9"], True)
         train(recipe, folder, resume=True, device="cpu", console=QUIET)
 
@@ -220,11 +220,11 @@ def test_a_run_beyond_its_schedule_is_not_cut_short(tmp_path, data):
 def test_resuming_with_other_data_is_refused(tmp_path, data):
     begin(tmp_path, data)
     (data / "person00" / "4.png").unlink()
-    with pytest.raises(TrainingError, match="made with other data"):
+    with pytest.raises(TrainingError, match="trained on other data"):
         begin(tmp_path, data, resume=True)
 
 
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, data):
+def test_a_damaged_checkpoint_falls_back_to_the_previous_one(tmp_path, data):
     begin(tmp_path, data, out="alone")
     begin(tmp_path, data, out="damaged")
     last, before = checkpoints.checkpoint_folders(tmp_path / "damaged")
@@ -261,7 +261,7 @@ except TrainingError as error:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")
-def test_a_full_disk_is_one_line_and_the_last_checkpoint_goes_on(tmp_path, data):
+def test_a_full_disk_is_one_line_and_the_last_checkpoint_resumes(tmp_path, data):
     """The write itself fails, by the operating system's limit on file size."""
     begin(tmp_path, data, out="alone")
     arguments = [str(tmp_path / "tiny.toml"), str(data), str(tmp_path / "full")]
@@ -274,7 +274,7 @@ def test_a_full_disk_is_one_line_and_the_last_checkpoint_goes_on(tmp_path, data)
     )
     lines = done.stdout.strip().splitlines()
     assert len(lines) == 1 and "the checkpoint of step 8 could not be written" in lines[0]
-    assert "step-000000004 is whole: make room, then go on with resume=True" in lines[0]
+    assert "step-000000004 is intact: make room, then resume with resume=True" in lines[0]
     assert [path.name for path in (tmp_path / "full" / "checkpoints").iterdir()] == ["step-000000004"]
     begin(tmp_path, data, out="full", resume=True)
     assert same_weights(tmp_path / "alone", tmp_path / "full")
@@ -294,7 +294,7 @@ def test_no_room_for_the_model_keeps_the_checkpoint(tmp_path, data, monkeypatch)
 
 def test_a_diverging_run_says_so_and_keeps_no_bad_checkpoint(tmp_path, data):
     overrides = ["loss.name=softmax", "optimiser.lr=1e30", "loop.checkpoint_every=1", "optimiser.groups=all"]
-    with pytest.raises(TrainingError, match=r"not a number any more at step .*lower optimiser\.lr"):
+    with pytest.raises(TrainingError, match=r"not finite at step .*lower optimiser\.lr"):
         begin(tmp_path, data, *overrides)
     for folder in checkpoints.checkpoint_folders(tmp_path / "run"):
         tensors = load_file(folder / "state.safetensors")
@@ -318,7 +318,7 @@ def test_evaluation_is_called_and_logged(tmp_path, data):
     assert summary["evaluation"] == {"lfw": 0.53}
 
 
-def test_tensorboard_gets_the_figures_or_is_asked_for(tmp_path, data, monkeypatch):
+def test_tensorboard_gets_the_figures_or_a_hint_to_install_it(tmp_path, data, monkeypatch):
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     begin(tmp_path, data, "loop.tensorboard=true")
     events = reader.EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
@@ -332,12 +332,12 @@ def test_tensorboard_gets_the_figures_or_is_asked_for(tmp_path, data, monkeypatc
 @pytest.mark.parametrize(
     ("overrides", "error", "message"),
     [
-        (["loop.batch=9", "loop.accumulate=2"], RecipeError, "loop.batch = 9 cannot be divided into 1 rank"),
+        (["loop.batch=9", "loop.accumulate=2"], RecipeError, "loop.batch = 9 cannot be split into 1 rank"),
         (["loss.name=arcfase"], RecipeError, "unknown loss 'arcfase'; did you mean 'arcface'"),
         (["loss.mm=3"], RecipeError, "has no option 'mm'"),
         (["model.backbone=sphereface5"], RecipeError, "unknown backbone 'sphereface5'"),
         (["model.input_size=[112, 96]"], DatasetError, "the crop is 16×16, the network takes 112×96"),
-        (["data.min_images=6"], DatasetError, "nobody with at least 6 image"),
+        (["data.min_images=6"], DatasetError, "no identity with at least 6 image"),
         (["data.paths=['nowhere']"], DatasetError, "nowhere: no such training data"),
         (["distributed.sample_rate=0.5", "loss.name=softmax"], RecipeError, "class biases cannot be sampled"),
         (["distributed.sample_rate=0.5", "loss.name=triplet"], TrainingError, "those of triplet cannot"),
@@ -372,11 +372,11 @@ def test_command_line(tmp_path, data):
     assert Path(tmp_path / "run" / "card.toml").is_file()
 
 
-def test_a_loss_that_is_none_is_not_kept(tmp_path, data, monkeypatch):
+def test_a_nan_loss_is_not_checkpointed(tmp_path, data, monkeypatch):
     """Its weights are numbers still where the step was skipped."""
     told = iter([1.0, float("nan")])
     monkeypatch.setattr("facepipe.train.run.run.RunningLoss.mean_loss", lambda _: next(told))
-    with pytest.raises(TrainingError, match="not a number any more at step 2;"):
+    with pytest.raises(TrainingError, match="not finite at step 2;"):
         begin(tmp_path, data, "loop.checkpoint_every=2", "loop.log_every=100")
     assert checkpoints.checkpoint_folders(tmp_path / "run") == []
 

@@ -4,12 +4,12 @@ import math
 
 import torch
 
-from facepipe.train.loop.running_loss import RunningLoss
+from facepipe.train.loop.progress import RunningLoss
 
 
 def test_the_mean_of_the_steps_so_far():
-    window = RunningLoss(torch.device("cpu"))
-    assert math.isnan(window.mean_loss())
+    running = RunningLoss(torch.device("cpu"))
+    assert math.isnan(running.mean_loss())
     for loss in (1.0, 2.0, 6.0):
-        window.add(torch.tensor(loss))
-    assert window.mean_loss() == 3.0 and window.steps_per_second() > 0
+        running.add(torch.tensor(loss))
+    assert running.mean_loss() == 3.0 and running.steps_per_second() > 0

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])
-def test_says_what_the_embedder_says_however_the_student_is_fed(tmp_path, channels):
+def test_directions_equal_the_embedders_for_any_input_format_of_the_student(tmp_path, channels):
     model = load(tiny_model(tmp_path / "tiny"))
     student = ModelSection(backbone="sphereface4", input_size=(112, 96), channels=channels, mean=100.0, scale=50.0)
     crops = np.random.default_rng(0).integers(0, 256, (3, 112, 96, 3), np.uint8)
@@ -37,16 +37,16 @@ def test_another_size_is_refused(tmp_path):
         SameView(load(tiny_model(tmp_path / "tiny")), student, torch.zeros(8))
 
 
-def test_the_loss_follows_what_it_is_told_not_what_is_kept():
+def test_the_loss_uses_the_teachers_output_not_the_stored_targets():
     told = torch.nn.functional.normalize(torch.randn(4, 8), dim=1)
-    loss = Distillation(torch.randn(10, 8), torch.zeros(10), ask=lambda crops: told[: len(crops)])
+    loss = Distillation(torch.randn(10, 8), torch.zeros(10), teacher=lambda crops: told[: len(crops)])
     loss.show_crops(torch.zeros(4, 3, 1, 1))
     out = loss(2 * told, torch.arange(4), 1)
     assert out.loss.item() == pytest.approx(0, abs=1e-6) and out.logged["teacher_cosine"].item() == pytest.approx(1)
     assert loss(-told, torch.arange(4), 1).loss.item() == pytest.approx(2)
 
 
-def test_a_run_learns_so(tmp_path, teacher):  # noqa: F811
+def test_a_run_learns_with_same_view(tmp_path, teacher):  # noqa: F811
     data = write_folders(tmp_path / "faces")
     begin(
         tmp_path, data, teacher, "schedule.length=60", "schedule.milestones=[]", "optimiser.name=adamw",
@@ -66,7 +66,7 @@ def test_a_run_learns_so(tmp_path, teacher):  # noqa: F811
         (("teacher.centre=false", "evaluate.held_out=true", "evaluate.fars=[0.1]"), 10),  # of the two people held out
     ],
 )
-def test_the_teacher_is_asked_beforehand_only_for_what_is_used(tmp_path, teacher, monkeypatch, settings, asked):  # noqa: F811
+def test_only_needed_targets_are_computed_beforehand(tmp_path, teacher, monkeypatch, settings, asked):  # noqa: F811
     monkeypatch.setattr("facepipe.train.teacher.targets.CENTRE_CROPS", 5)
     data = write_folders(tmp_path / "faces")
     begin(

@@ -9,7 +9,7 @@ from torch import nn
 
 from facepipe import backbones, losses
 from facepipe.errors import ModelError
-from facepipe.train.loop.moving_average import Average
+from facepipe.train.loop.averaging import MovingAverage
 from facepipe.train.loop.optimiser import (
     carry_velocity,
     create_optimiser,
@@ -152,7 +152,7 @@ def test_optimiser_state_comes_back(name):
 
 def test_average_longhand():
     net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
-    average = Average(net, 0.9)
+    average = MovingAverage(net, 0.9)
     expected = {name: value.clone().double() for name, value in net.state_dict().items()}
     for step in range(5):
         with torch.no_grad():

@@ -41,7 +41,7 @@ def test_groups_are_of_one_source_origin_sex_and_band(tmp_path):
 GROUPS = np.array([NO_GROUP] * 30 + [0] * 200 + [1] * 9 + [2] * 12)
 
 
-def test_batches_hold_people_and_strangers_of_one_group_as_often_as_the_root_of_its_size():
+def test_batches_have_people_and_strangers_of_groups_drawn_by_the_root_of_their_size():
     order = StrangerOrder(GROUPS, 5, batch=14, strangers=8)
     drawn = []
     for unit in range(300):
@@ -56,7 +56,7 @@ def test_batches_hold_people_and_strangers_of_one_group_as_often_as_the_root_of_
     assert sorted(people) == list(range(30))  # an epoch of them
 
 
-def test_positions_alone_decide():
+def test_only_positions_matter():
     order = StrangerOrder(GROUPS, 5, batch=14, strangers=8, groups_at_once=2)
     whole, epochs = order.at(0, 14 * 6)
     parts = [StrangerOrder(GROUPS, 5, 14, 8, 2).at(first, 7) for first in range(0, 14 * 6, 7)]
@@ -65,7 +65,7 @@ def test_positions_alone_decide():
     assert StrangerOrder(GROUPS, 6, 14, 8, 2).at(0, 84)[0].tolist() != whole.tolist()
 
 
-def test_some_come_more_often_and_some_not_at_all():
+def test_repeated_and_skipped_samples():
     skip = np.zeros(len(GROUPS), bool)
     skip[[0, 31]] = True
     order = StrangerOrder(GROUPS, 5, batch=4, strangers=0, extra=np.array([7, 7]), skip=skip)

@@ -162,7 +162,7 @@ def test_any_feature_map(name, shape):
 
 @pytest.mark.parametrize("name", ["compact", "conv", "paper"])
 @pytest.mark.parametrize(("option", "expected"), [({}, DIM), ({"initial_kappa": 500}, 500)])
-def test_kappa_starts_where_it_is_told(name, option, expected):
+def test_initial_kappa(name, option, expected):
     kappa = make(name, **option)(maps()).exp()
     np.testing.assert_allclose(array(kappa), expected, rtol=2e-5)
 

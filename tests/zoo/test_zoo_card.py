@@ -178,7 +178,7 @@ def test_shipped_cards_match_the_files(shared):
 HEAD = '[uncertainty]\nhead = "compact"\nquantiles = [10, 20, 40.0]\nmeasured_on = "nobody"\n'
 
 
-def test_the_place_of_a_kappa_among_those_of_the_reference(write):
+def test_the_share_of_reference_kappas_below_a_value(write):
     section = read_card(write(TEXT + HEAD)).uncertainty
     places = {5: 0, 10: 0, 15: 0.25, 20: 0.5, 30: 0.75, 40: 1, 99: 1}
     assert {value: section.share_below(value) for value in places} == pytest.approx(places)
@@ -188,6 +188,6 @@ def test_the_place_of_a_kappa_among_those_of_the_reference(write):
 
 
 @pytest.mark.parametrize("quantiles", ["[1]", "[2, 1]", "[1, nan]", "['a', 'b']"])
-def test_a_reference_that_is_none(write, quantiles):
+def test_an_invalid_reference(write, quantiles):
     with pytest.raises(ModelError, match=r"tiny\.toml: field uncertainty\.quantiles"):
         read_card(write(TEXT + f'[uncertainty]\nhead = "compact"\nquantiles = {quantiles}\n'))

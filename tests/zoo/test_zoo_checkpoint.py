@@ -36,13 +36,13 @@ def test_found_and_fitted(tmp_path, key, prefix):
     assert torch.equal(again.eval()(x), net(x))
 
 
-def test_key_that_is_not_there(tmp_path):
+def test_unknown_key(tmp_path):
     path = tmp_path / "x.pt"
     torch.save({"ema": small().state_dict(), "epoch": 3}, path)
     loaded = read_checkpoint(path, "torch")
-    with pytest.raises(ModelError, match=r"x\.pt: no state dict in it; the file holds ema, epoch"):
+    with pytest.raises(ModelError, match=r"x\.pt: has no state dict; the file has ema, epoch"):
         find_state_dict(loaded, path)
-    with pytest.raises(ModelError, match=r"no state dict under key 'net'; the file holds ema, epoch"):
+    with pytest.raises(ModelError, match=r"no state dict under key 'net'; the file has ema, epoch"):
         find_state_dict(loaded, path, "net")
     assert find_state_dict(loaded, path, "ema")[0] == "ema"
 
@@ -84,7 +84,7 @@ def test_report_of_differences(tmp_path):
     with pytest.raises(ModelError) as caught:
         load_weights(meta(), state, path)
     message = str(caught.value)
-    assert message.startswith(f"{path}: does not fit SphereFace: 4 missing: stage.0.0.conv.bias, ")
+    assert message.startswith(f"{path}: does not match SphereFace: 4 missing: stage.0.0.conv.bias, ")
     # Five batch norms of five tensors each, and seven heads.
     assert "; 32 unexpected: stage.0.0.bn.weight, " in message and ", …" in message
     assert "; 1 of another shape: fc5.weight 9×7 for 4×256" in message
@@ -112,14 +112,14 @@ def test_damaged_files(tmp_path, form, data):
         return  # an empty pickled dict is no damage
     with pytest.raises(ModelError) as caught:
         read_checkpoint(path, form)
-    assert str(caught.value).startswith(f"{path}: damaged, or no ") and "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: damaged, or not a ") and "\n" not in str(caught.value)
 
 
 def test_truncated_checkpoint(tmp_path):
     path = tmp_path / "x.pt"
     torch.save(small().state_dict(), path)
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(ModelError, match=r"x\.pt: damaged, or no torch checkpoint"):
+    with pytest.raises(ModelError, match=r"x\.pt: damaged, or not a torch checkpoint"):
         read_checkpoint(path, "torch")
 
 

@@ -166,7 +166,7 @@ def test_truncated_goes_on_in_the_same_call(server):
 def test_truncated_again_and_again_keeps_the_part(server):
     server.cut_at = [100_000] * 3
     card = card_for(server.url)
-    with pytest.raises(ModelError, match=r"broke off after \d+ bytes.*pull again.*models import tiny FILE"):
+    with pytest.raises(ModelError, match=r"stopped after \d+ bytes.*pull again.*models import tiny FILE"):
         pull(card)
     left = part_of(card).read_bytes()
     assert len(left) > 240_000 and left == DATA[: len(left)]
@@ -228,7 +228,7 @@ def test_read_only_cache(server, cache):
     assert server.requests == []
 
 
-def test_cache_that_may_not_be_looked_into(server, cache, monkeypatch):
+def test_unreadable_cache(server, cache, monkeypatch):
     """As another user's home: Path.is_file raises there."""
     from pathlib import Path
 

@@ -69,12 +69,12 @@ def test_the_network_is_found(tmp_path, net, shape):
     saved = SHAPES[shape](net)
     torch.save(saved, tmp_path / "x.pt")
     told = []
-    card = bring(tmp_path / "x.pt", tell=told.append)
+    card = bring(tmp_path / "x.pt", notify=told.append)
     assert same("mine", net) and card.embedding.dim == 6
     with_head = "fc.weight" in saved or "fc.weight" in saved.get("state_dict", {})
     assert bool(told) == with_head
     if with_head:
-        assert "3 tensors are not the network's and were left out: fc, head" in told[0]
+        assert "3 tensors do not belong to the network and were left out: fc, head" in told[0]
 
 
 def test_safetensors_with_a_head(tmp_path, net):
@@ -96,7 +96,7 @@ def test_torch_script(tmp_path, net, wrapped):
     made = torch.jit.trace(Whole().eval() if wrapped else net, torch.zeros(1, 3, 32, 32), check_trace=False)
     torch.jit.save(made, tmp_path / "x.pt")
     told = []
-    bring(tmp_path / "x.pt", tell=told.append)
+    bring(tmp_path / "x.pt", notify=told.append)
     assert same("mine", net) and bool(told) == wrapped
 
 
@@ -107,13 +107,13 @@ def test_a_damaged_torch_script_is_one_line(tmp_path, net):
     with zipfile.ZipFile(tmp_path / "x.pt") as old, zipfile.ZipFile(tmp_path / "y.pt", "w") as new:
         for name in old.namelist():
             new.writestr(name, b"cos\nsystem\n." if name.endswith("/data.pkl") else old.read(name))
-    with pytest.raises(ModelError, match=r"y\.pt: a TorchScript file that is damaged"):
+    with pytest.raises(ModelError, match=r"y\.pt: a damaged TorchScript file"):
         bring(tmp_path / "y.pt")
 
 
 def test_parts_that_differ_are_chosen_by_key_and_prefix(tmp_path, net):
     torch.save({"model": state(net), "ema": state(net, shift=0.5)}, tmp_path / "keys.pt")
-    with pytest.raises(ModelError, match=r"2 parts of it fit.*key='model' prefix='\(none\)', key='ema'"):
+    with pytest.raises(ModelError, match=r"2 different parts of it match.*key='model' prefix='\(none\)', key='ema'"):
         bring(tmp_path / "keys.pt")
     bring(tmp_path / "keys.pt", key="model")
     assert same("mine", net)
@@ -124,23 +124,23 @@ def test_parts_that_differ_are_chosen_by_key_and_prefix(tmp_path, net):
         bring(tmp_path / "prefixes.pt", replace=True)
     bring(tmp_path / "prefixes.pt", prefix="student", replace=True)
     assert same("mine", net)
-    with pytest.raises(ModelError, match="no state dict under key 'gone'; there are model, ema"):
+    with pytest.raises(ModelError, match="no state dict under key 'gone'; the keys are model, ema"):
         bring(tmp_path / "keys.pt", key="gone", replace=True)
-    with pytest.raises(ModelError, match=r"no tensors that fit under prefix 'x'; .*: 'student\.', 'teacher\.'"):
+    with pytest.raises(ModelError, match=r"no matching tensors under prefix 'x'; .*: 'student\.', 'teacher\.'"):
         bring(tmp_path / "prefixes.pt", prefix="x", replace=True)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_no_numbers_are_refused(tmp_path, net, value):
+def test_weights_that_are_not_finite_are_refused(tmp_path, net, value):
     saved = state(net)
     saved["fc5.weight"][0, 0] = value
     torch.save(saved, tmp_path / "x.pt")
-    with pytest.raises(ModelError, match=r"x\.pt: 1 tensors hold NaN or infinity, such as fc5.weight"):
+    with pytest.raises(ModelError, match=r"x\.pt: 1 tensors have NaN or infinite values, such as fc5.weight"):
         bring(tmp_path / "x.pt")
     huge = state(net)
     huge["stage.0.0.bn.running_var"][:] = -1.0
     torch.save(huge, tmp_path / "y.pt")
-    with pytest.raises(ModelError, match=r"y\.pt: embeds a crop in numbers that are not finite"):
+    with pytest.raises(ModelError, match=r"y\.pt: the embedding of a crop is not finite"):
         bring(tmp_path / "y.pt")
 
 
@@ -160,7 +160,7 @@ def test_a_model_that_went_bad_later_is_refused_by_every_command(tmp_path):
         ["embed", tmp_path / "a.png", "-o", tmp_path / "e.parquet", "--already-aligned"],
         ["gallery", "build", tmp_path / "a.png", tmp_path / "g.parquet"],
     ):
-        assert "tensors hold NaN or infinity, such as fc5.weight" in refused(*words, "-m", folder)
+        assert "tensors have NaN or infinite values, such as fc5.weight" in refused(*words, "-m", folder)
 
 
 def test_export_import_and_the_folder_go_round(tmp_path):
@@ -182,7 +182,7 @@ def test_export_import_and_the_folder_go_round(tmp_path):
             assert back.card.thresholds == load(folder).card.thresholds
         assert torch.equal(load(tmp_path / "out").network(x), first), "--model DIR"
     shutil.copy(tmp_path / "out" / "went.toml", tmp_path / "out" / "copy.toml")
-    assert "holds 2 cards; name one of them: copy.toml, went.toml" in refused("models", "show", tmp_path / "out")
+    assert "has 2 cards; name one of them: copy.toml, went.toml" in refused("models", "show", tmp_path / "out")
 
 
 def test_an_unfinished_run_says_how_to_finish(tmp_path):
@@ -190,5 +190,5 @@ def test_an_unfinished_run_says_how_to_finish(tmp_path):
     (run_folder / "checkpoints" / "step-000000200").mkdir(parents=True)
     (run_folder / "recipe.toml").write_text("")
     told = refused("models", "show", run_folder)
-    assert "a run that is not finished (its last checkpoint is step-000000200)" in told
+    assert "an unfinished run (its last checkpoint is step-000000200)" in told
     assert f"finish it with 'facepipe train --resume -o {run_folder}'" in told

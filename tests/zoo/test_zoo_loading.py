@@ -109,7 +109,7 @@ def test_exchanged_weights(tmp_path, net):
     with pytest.raises(ModelError, match=r"weights\.safetensors: damaged or replaced.*restore the file"):
         load(tmp_path / "run")
     path.unlink()
-    with pytest.raises(ModelError, match=r"weights\.safetensors: no such file; weights belong into the folder"):
+    with pytest.raises(ModelError, match=r"weights\.safetensors: no such file; weights must be in the folder"):
         load(tmp_path / "run")
 
 
@@ -121,7 +121,7 @@ def test_damaged_weights_with_their_own_hash(tmp_path, net):
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     weights = replace(card.weights, sha256=digest)
     save_card(replace(card, weights=weights), tmp_path / "run" / "card.toml")
-    with pytest.raises(ModelError, match=r"weights\.safetensors: damaged, or no safetensors file"):
+    with pytest.raises(ModelError, match=r"weights\.safetensors: damaged, or not a safetensors file"):
         load(tmp_path / "run")
 
 
@@ -130,9 +130,9 @@ def test_damaged_weights_with_their_own_hash(tmp_path, net):
     [
         ({"backbone": "sphereface5"}, "did you mean 'sphereface"),
         ({"backbone_options": {"wdith": 1}}, "did you mean 'width'"),
-        ({"backbone_options": {}}, "does not fit SphereFace"),
+        ({"backbone_options": {}}, "does not match SphereFace"),
         ({"uncertainty": {"head": "compcat"}}, "unknown uncertainty head 'compcat'; did you mean 'compact'"),
-        ({"uncertainty": {"head": "compact"}}, r"does not fit Headed: \d+ missing: backbone\."),
+        ({"uncertainty": {"head": "compact"}}, r"does not match Headed: \d+ missing: backbone\."),
         ({"uncertainty": {"head": "pfe", "options": {"fusion": True}}}, "pfe has no option 'fusion'"),
     ],
 )
@@ -166,7 +166,7 @@ def test_a_model_without_a_head(tmp_path, net):
     assert load(tmp_path / "run").head is None
 
 
-def test_names_that_are_not_there(tmp_path):
+def test_unknown_names(tmp_path):
     with pytest.raises(ModelError, match="unknown model 'sfaces'; did you mean 'sface'"):
         load("sfaces")
     with pytest.raises(ModelError, match=r"unknown model 'qqq'; choose one of .*sface.* \(or give the path"):
@@ -175,7 +175,7 @@ def test_names_that_are_not_there(tmp_path):
         load(tmp_path / "no.toml")
     with pytest.raises(ModelError, match=r"no such folder"):
         load(tmp_path / "nothing")
-    with pytest.raises(ModelError, match=r"no card.toml in it; a model is a name, a card file, or a folder"):
+    with pytest.raises(ModelError, match=r"has no card.toml; a model is a name, a card file, or a folder"):
         load(tmp_path)
 
 
@@ -246,7 +246,7 @@ def test_import_foreign_checkpoint(checkpoint, net, cache):
     assert same(model, net)
     status = available()[-1]
     assert (status.name, status.shipped, status.cached) == ("mine-1.0", False, True)
-    with pytest.raises(ModelError, match=r"mine-1\.0 is there already"):
+    with pytest.raises(ModelError, match=r"mine-1\.0 exists already"):
         import_foreign("mine-1.0", checkpoint, backbone="sphereface4", input=INPUT, backbone_options=OPTIONS)
     import_foreign(
         "mine-1.0", checkpoint, backbone="sphereface4", input=INPUT, backbone_options=OPTIONS, replace=True
@@ -266,13 +266,13 @@ def test_import_foreign_safetensors(tmp_path, net):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "Mine"}, "'Mine' cannot name a model"),
-        ({"name": "../mine"}, "cannot name a model"),
-        ({"name": "sface"}, "name of a model that facepipe ships"),
+        ({"name": "Mine"}, "'Mine' is not a valid model name"),
+        ({"name": "../mine"}, "is not a valid model name"),
+        ({"name": "sface"}, "name of a model shipped with facepipe"),
         ({"backbone": None}, "which backbone are these weights for"),
-        ({"backbone": "sphereface10"}, r"does not fit SphereFace: 18 missing: stage.1.1"),
-        ({"backbone": "mobilefacenet", "backbone_options": {}}, "does not fit MobileFaceNet: .* missing: "),
-        ({"embedding_dim": 7}, r"does not fit SphereFace: 2 of another shape: fc5.weight 6×2688 for 7×2688"),
+        ({"backbone": "sphereface10"}, r"does not match SphereFace: 18 missing: stage.1.1"),
+        ({"backbone": "mobilefacenet", "backbone_options": {}}, "does not match MobileFaceNet: .* missing: "),
+        ({"embedding_dim": 7}, r"does not match SphereFace: 2 of another shape: fc5.weight 6×2688 for 7×2688"),
         ({"backbone": "sphere"}, "unknown backbone 'sphere'; did you mean 'sphereface"),
     ],
 )

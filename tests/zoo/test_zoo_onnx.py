@@ -186,18 +186,18 @@ def test_dequantize_longhand(shape, scale_shape, axis, block, with_zero):
 
 
 def test_graph_that_mixes_rows_is_refused(save):
-    with pytest.raises(ModelError, match="made for a batch of 1; export it with a dynamic batch axis"):
+    with pytest.raises(ModelError, match="supports only a batch of 1; export it with a dynamic batch axis"):
         OnnxNetwork(save(tiny(end="sum")), CPU, SIZE)
 
 
 def test_foreign_graphs(save, tmp_path):
-    with pytest.raises(ModelError, match=r"the card says N×3×112×96, the graph takes x .N×3×8×6."):
+    with pytest.raises(ModelError, match=r"the card says N×3×112×96, but the graph takes x .N×3×8×6."):
         OnnxNetwork(save(tiny()), CPU, (112, 96))
-    with pytest.raises(ModelError, match="must take float32"):
+    with pytest.raises(ModelError, match="must be float32"):
         OnnxNetwork(save(tiny(kind=TensorProto.DOUBLE)), CPU, SIZE)
     two = tiny()
     two.graph.output.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, *SIZE]))
-    with pytest.raises(ModelError, match=r"one input and one output, this graph has inputs .*--output NAME"):
+    with pytest.raises(ModelError, match=r"one input and one output, but this graph has inputs .*--output NAME"):
         OnnxNetwork(save(two), CPU, SIZE)
     maps = tiny()
     maps.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, *SIZE]))
@@ -251,9 +251,9 @@ def test_import_of_a_foreign_graph(save, tmp_path, monkeypatch):
     assert (card.embedding.dim, card.weights.format, card.backbone) == (3, "onnx", None)
     model = load("tiny")
     assert model.is_onnx and model.network(torch.zeros(2, 3, 112, 96)).shape == (2, 3)
-    with pytest.raises(ModelError, match="brings its own network"):
+    with pytest.raises(ModelError, match="includes its network"):
         import_foreign("other", path, backbone="sphereface4", input=square)
-    with pytest.raises(ModelError, match="embeddings of 3 numbers, not 4"):
+    with pytest.raises(ModelError, match="embeddings have 3 dimensions, not 4"):
         import_foreign("other", path, backbone=None, input=square, embedding_dim=4)
 
 
@@ -294,7 +294,7 @@ def in_two_files(tmp_path):
     return path
 
 
-def test_tensors_in_a_file_beside_the_graph(tmp_path, own_cache, crops):
+def test_external_tensors(tmp_path, own_cache, crops):
     path = in_two_files(tmp_path)
     np.testing.assert_allclose(brought(path, crops), reference(crops), rtol=1e-4, atol=1e-4)
     shutil.rmtree(path.parent)
@@ -302,7 +302,7 @@ def test_tensors_in_a_file_beside_the_graph(tmp_path, own_cache, crops):
     np.testing.assert_allclose(again, reference(crops), rtol=1e-4, atol=1e-4)
 
 
-def test_the_file_beside_the_graph_is_named_when_it_is_missing_or_short(tmp_path, own_cache, crops):
+def test_a_missing_or_short_external_file_is_named(tmp_path, own_cache, crops):
     path = in_two_files(tmp_path)
     beside = path.with_name("tiny.onnx.data")
     data = beside.read_bytes()
@@ -320,7 +320,7 @@ def test_an_output_of_several(save, own_cache, crops):
     name = two.graph.output[0].name
     two.graph.output.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, *SIZE]))
     path = save(two)
-    with pytest.raises(ModelError, match=f"outputs {name} .*, y .*; say which is the embedding"):
+    with pytest.raises(ModelError, match=f"outputs {name} .*, y .*; choose the embedding"):
         brought(path, crops)
     with pytest.raises(ModelError, match=f"no output 'z'; it has {name}"):
         brought(path, crops, ends=OnnxEnds(output="z"))
@@ -336,16 +336,16 @@ def test_colours_last(save, own_cache, crops):
     last.graph.node.insert(0, helper.make_node("Transpose", [taken.name], [inner], perm=[0, 3, 1, 2]))
     taken.CopyFrom(helper.make_tensor_value_info(taken.name, TensorProto.FLOAT, ["n", *SIZE, 3]))
     path = save(last)
-    with pytest.raises(ModelError, match=r"the graph takes x .N×8×6×3.; it takes the colours last: .*--layout nhwc"):
+    with pytest.raises(ModelError, match=r"the graph takes x .N×8×6×3.; it takes channels last: .*--layout nhwc"):
         brought(path, crops)
     np.testing.assert_allclose(brought(path, crops, ends=OnnxEnds("nhwc")), reference(crops), rtol=1e-4, atol=1e-4)
 
 
-def test_a_graph_with_weights_that_are_no_numbers(save, own_cache, crops):
+def test_a_graph_with_weights_that_are_not_finite(save, own_cache, crops):
     wrong = tiny()
     tensor = next(tensor for tensor in wrong.graph.initializer if tensor.name == "gamma")
     tensor.CopyFrom(numpy_helper.from_array(np.full(4, np.nan, np.float32), "gamma"))
-    with pytest.raises(ModelError, match="1 tensors hold NaN or infinity, such as gamma"):
+    with pytest.raises(ModelError, match="1 tensors have NaN or infinite values, such as gamma"):
         brought(save(wrong), crops)
 
 

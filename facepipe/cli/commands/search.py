@@ -108,8 +108,7 @@ def command(
 
 
 def _make_array(store: Path, index: Path, overwrite: bool) -> None:
-    from facepipe.score.made_from import require_same_source
-    from facepipe.score.store import export_store, is_current, names_file, read_names
+    from facepipe.score.store import export_store, is_current, names_file, read_names, require_same_source
 
     if store.suffix == ".npy":
         raise EmbeddingsError(f"{store}: a memory-mapped store already; leave out --index")
@@ -161,23 +160,23 @@ def _approximate(
     index: Path, path: Path, store: "Store", asked: "Embeddings", k: int, probes: int, overwrite: bool
 ) -> "Hits":
     from facepipe.score.approximate import (
-        about_file,
         build_approximate,
+        metadata_file,
         open_approximate,
         search_approximate,
         source_of_index,
     )
-    from facepipe.score.made_from import is_from, require_same_source
+    from facepipe.score.store import matches_source, require_same_source
 
     source = source_of_index(index)
-    if source is not None and not overwrite and is_from(source, path):
+    if source is not None and not overwrite and matches_source(source, path):
         ready = open_approximate(index, store)
     else:
         if source is not None and not overwrite:
             require_same_source(index, source, path)
             note(f"{path}: has changed since {index.name} was made of it")
         elif source is None:
-            require_apart([about_file(index)], [path], overwrite or index.is_file())
+            require_apart([metadata_file(index)], [path], overwrite or index.is_file())
         ready = build_approximate(store, index, path)
         note(f"{index}: written, {index.stat().st_size / 1e6:.1f} MB")
     measured = ", ".join(f"{share:.3f} with {count}" for count, share in ready.recall.items())

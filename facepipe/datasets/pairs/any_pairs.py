@@ -1,4 +1,4 @@
-"""Lists of pairs in any of the forms that the protocols come in."""
+"""Read a list of pairs in any of the known formats."""
 
 from pathlib import Path
 
@@ -21,15 +21,15 @@ FORMS = ("auto", *_READERS)
 
 
 def read_pairs(path: Path, form: str = "auto") -> Pairs:
-    """The pairs of a list.
+    """Read a list of pairs.
 
     Args:
-        path: of the list.
-        form: ``csv`` (a user's own, with headings), ``lfw`` (LFW's pairs.txt), ``two-lines`` (CALFW, CPLFW), ``lines``
-            (two images and 1 or 0 in a line), or ``auto``: by the first line.
+        path: the list.
+        form: ``csv`` (with a header), ``lfw`` (LFW's pairs.txt), ``two-lines`` (CALFW, CPLFW), ``lines`` (two images
+            and 1 or 0 per line), or ``auto``: by the first line.
 
     Raises:
-        DatasetError: the file is missing or malformed, its first line tells no form, or there is no such form.
+        DatasetError: the file is missing or malformed, its format is not recognised, or ``form`` is unknown.
     """
     if form not in FORMS:
         raise DatasetError(f"{parameter('form', form, 'format')}: {did_you_mean(form, FORMS)}")
@@ -37,14 +37,14 @@ def read_pairs(path: Path, form: str = "auto") -> Pairs:
 
 
 def form_of(path: Path) -> str:
-    """The form of a list by its first line.
+    """Detect the format of a list by its first line.
 
     Raises:
-        DatasetError: the file is missing or empty, or the line tells no form; says what would.
+        DatasetError: the file is missing or empty, or the format is not recognised; lists the known ones.
     """
     first = next(each_line(path, "name a list of pairs"), None)
     if first is None:
-        raise DatasetError(f"{path}: no pairs in it")
+        raise DatasetError(f"{path}: has no pairs")
     words = [word.casefold() for word in first.words(commas=True)]
     if {"a", "b", "same"} <= set(words):
         return "csv"
@@ -55,8 +55,8 @@ def form_of(path: Path) -> str:
     if len(words) == 3:
         return "lines"
     raise first.wrong(
-        "'a,b,same' (a CSV with headings), '10 300' (LFW), 'NAME.jpg NUMBER' (CALFW) or 'IMAGE IMAGE 1'; "
-        f"or say what it is with {parameter('form', option='format')}"
+        "'a,b,same' (a CSV with a header), '10 300' (LFW), 'NAME.jpg NUMBER' (CALFW) or 'IMAGE IMAGE 1'; "
+        f"or set {parameter('form', option='format')}"
     )
 
 

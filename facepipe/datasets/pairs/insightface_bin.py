@@ -1,4 +1,4 @@
-"""insightface's ``.bin`` verification sets: a pickle of encoded images and of whether pairs are of one person."""
+"""insightface's ``.bin`` verification sets: a pickle of encoded images and pair labels."""
 
 import hashlib
 import pickle
@@ -22,8 +22,8 @@ class BinSet:
     """A ``.bin`` file.
 
     Attributes:
-        images: name → encoded image, each once, though the file repeats those that are in several pairs. The
-            name is the first 16 digits of the image's SHA-256, since the file has none.
+        images: name → encoded image, without the duplicates in the file. The name is the first 16 digits of the
+            image's SHA-256, since the file has no names.
         pairs: in ten contiguous folds.
     """
 
@@ -32,16 +32,15 @@ class BinSet:
 
 
 def read_bin(path: Path) -> BinSet:
-    """Read a ``.bin`` file, as lfw2pack.py of insightface writes them.
+    """Read a ``.bin`` file as written by insightface's lfw2pack.py.
 
-    Images 2i and 2i + 1 are pair i. Folds are those of scikit-learn's ``KFold`` without shuffling, as
-    verification.py uses it: contiguous, the first ones longer by one where they do not come out even; with
-    fewer than ten pairs, one pair each. The pickle may hold bytes, lists, truth values and arrays of bytes;
-    arrays of numbers, which some
-    writers made of the truth values; anything else is refused, so no code in it is run.
+    Images 2i and 2i + 1 are pair i. Folds are those of scikit-learn's ``KFold`` without shuffling, as in
+    verification.py: contiguous, with sizes that differ by at most one; with fewer than ten pairs, one pair each. The
+    pickle may contain bytes, lists, booleans, arrays of bytes, and arrays of numbers, in which some writers store
+    the booleans; anything else is refused, so no code in it is executed.
 
     Raises:
-        DatasetError: missing, damaged, or something other than such a pickle.
+        DatasetError: missing, damaged, or not such a pickle.
     """
     try:
         with path.open("rb") as file:
@@ -53,7 +52,7 @@ def read_bin(path: Path) -> BinSet:
     # A damaged pickle raises almost anything.
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DatasetError(f"{path}: not one of insightface's .bin sets ({reason}); fetch it again") from error
+        raise DatasetError(f"{path}: not one of insightface's .bin sets ({reason}); download it again") from error
     images, same = _parts(loaded, path)
     names = [hashlib.sha256(image).hexdigest()[:16] for image in images]
     rows = zip(names[::2], names[1::2], same.tolist(), _contiguous(len(same)).tolist(), strict=True)
@@ -62,24 +61,24 @@ def read_bin(path: Path) -> BinSet:
 
 def _parts(loaded: Any, path: Path) -> tuple[list[bytes], np.ndarray]:
     def wrong(what: str) -> DatasetError:
-        return DatasetError(f"{path}: not one of insightface's .bin sets: {what}; fetch it again")
+        return DatasetError(f"{path}: not one of insightface's .bin sets: {what}; download it again")
 
     if not isinstance(loaded, tuple | list) or len(loaded) != 2:
-        raise wrong("it should hold images and truth values")
+        raise wrong("it should contain images and labels")
     images, same = loaded
     same = same.values() if isinstance(same, _Array) else same
     if not isinstance(images, tuple | list) or not isinstance(same, tuple | list) or not len(same):
-        raise wrong("it should hold two lists")
+        raise wrong("it should contain two lists")
     if len(images) != 2 * len(same):
         raise wrong(f"{len(images)} images for {len(same)} pairs")
     if any(isinstance(image, _Array) and image.kind not in _BYTES for image in images):
-        raise wrong("an image is an array of another type than bytes")
+        raise wrong("an image is an array of a type other than bytes")
     encoded = [image.content if isinstance(image, _Array) else image for image in images]
     if not all(isinstance(image, bytes) for image in encoded):
-        raise wrong("an image is no bytes")
+        raise wrong("an image is not bytes")
     truth = [value.values() if isinstance(value, _Array) else [value] for value in same]
     if not all(len(value) == 1 and value[0] in (True, False) for value in truth):
-        raise wrong("a truth value is neither true nor false")
+        raise wrong("a label is neither true nor false")
     return encoded, np.array([bool(value[0]) for value in truth], bool)
 
 
@@ -91,7 +90,7 @@ def _contiguous(count: int) -> np.ndarray:
 
 
 class _Array:
-    """Stands in for a NumPy array or scalar of numbers: keeps its content, makes no array."""
+    """Stand-in for a NumPy array or scalar: keeps its content without creating an array."""
 
     content = b""
     kind = "u1"
@@ -100,22 +99,22 @@ class _Array:
         self.kind, self.content = _kind(state[-3]), bytes(state[-1])
 
     def values(self) -> list[Any]:
-        """The numbers, whatever the array's shape."""
+        """The values, flattened."""
         return list(np.frombuffer(self.content, self.kind).tolist())
 
 
 class _Type:
-    """Stands in for a NumPy dtype: truth values and numbers are known, nothing else.
+    """Stand-in for a NumPy dtype: booleans and numbers only.
 
     Attributes:
-        kind: as NumPy writes it, such as ``<i8``.
+        kind: in NumPy's notation, such as ``<i8``.
     """
 
     def __init__(self, name: Any, *_: Any) -> None:
         text = name.decode() if isinstance(name, bytes) else str(name)
         self.kind = _LONG.get(text, text)
         if self.kind.lstrip("|<>=") not in _NUMBERS:
-            raise pickle.UnpicklingError("an array of another type than bytes and numbers")
+            raise pickle.UnpicklingError("an array of a type other than bytes and numbers")
 
     def __setstate__(self, state: Any) -> None:
         """The second entry is the byte order."""
@@ -124,10 +123,10 @@ class _Type:
             self.kind = order + self.kind.lstrip("|<>=")
 
 
-def _kind(made: Any) -> str:
-    if not isinstance(made, _Type):
+def _kind(dtype: Any) -> str:
+    if not isinstance(dtype, _Type):
         raise pickle.UnpicklingError("an array without a type")
-    return made.kind
+    return dtype.kind
 
 
 def _array(*_: Any) -> _Array:
@@ -135,20 +134,20 @@ def _array(*_: Any) -> _Array:
 
 
 def _scalar(type_: _Type, content: bytes) -> _Array:
-    made = _Array()
-    made.kind, made.content = _kind(type_), bytes(content)
-    return made
+    array = _Array()
+    array.kind, array.content = _kind(type_), bytes(content)
+    return array
 
 
 def _from_buffer(content: Any, type_: _Type, *_: Any) -> _Array:
-    """How NumPy writes an array into a pickle of protocol 5."""
+    """An array as NumPy pickles it with protocol 5."""
     return _scalar(type_, bytes(content))
 
 
 def _encode(text: str, encoding: Any) -> bytes:
-    """How Python 3 writes bytes into a pickle of protocol 2."""
+    """Bytes as Python 3 pickles them with protocol 2."""
     if encoding not in ("latin1", b"latin1"):
-        raise pickle.UnpicklingError("bytes in another form than latin1")
+        raise pickle.UnpicklingError("bytes in an encoding other than latin1")
     return text.encode("latin1") if isinstance(text, str) else text
 
 
@@ -163,11 +162,11 @@ _KNOWN = {
 
 
 class _Restricted(pickle.Unpickler):
-    """Makes nothing but plain values and the stand-ins above."""
+    """Creates only plain values and the stand-ins above."""
 
     def find_class(self, module: str, name: str) -> Any:
         """A stand-in, or an error."""
         known = _KNOWN.get(f"{module.removeprefix('numpy.core.').removeprefix('numpy._core.')}.{name}")
         if known is None:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no such set needs")
+            raise pickle.UnpicklingError(f"it uses {module}.{name}, which no such set needs")
         return known

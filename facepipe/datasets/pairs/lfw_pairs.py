@@ -1,4 +1,4 @@
-"""Lists of image pairs in folds."""
+"""Pairs of images in folds, and LFW's lists of them."""
 
 import hashlib
 from array import array
@@ -17,12 +17,12 @@ _FOLDS = 10
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of images with their truth.
+    """Labelled pairs of images.
 
     Attributes:
-        names: the images, each once, as paths without extension relative to the dataset.
+        names: the distinct images, as paths without extension relative to the data set.
         left, right: int64 N, indices into ``names``.
-        same: bool N, whether both show one person.
+        same: bool N, whether both show the same person.
         fold: int64 N, 0-based.
     """
 
@@ -42,16 +42,16 @@ class Pairs:
 
     @property
     def unordered(self) -> np.ndarray:
-        """int64 N, a number of each pair: equal where both images are, whichever stands first."""
+        """int64 N, a number of each pair that does not depend on the order of its images."""
         return np.minimum(self.left, self.right) * len(self.names) + np.maximum(self.left, self.right)
 
     def take(self, mask: np.ndarray) -> "Pairs":
-        """The pairs where ``mask`` holds; names stay."""
+        """The pairs selected by ``mask``; names are unchanged."""
         return Pairs(self.names, self.left[mask], self.right[mask], self.same[mask], self.fold[mask])
 
     @property
     def digest(self) -> str:
-        """First 16 hex digits of a SHA-256 over names, pairs, truth and folds: what results are stamped with."""
+        """First 16 hex digits of a SHA-256 over names, pairs, labels and folds, recorded in results."""
         digest = hashlib.sha256("\0".join(self.names).encode("utf-8", "surrogateescape"))
         for values in (self.left, self.right, self.same, self.fold):
             digest.update(np.ascontiguousarray(values, "<i8").tobytes())
@@ -59,7 +59,7 @@ class Pairs:
 
 
 class PairRow(NamedTuple):
-    """A pair as a list has it: two names without extension, whether they are of one person, fold from 0, its line."""
+    """A pair in a list: two names without extension, whether they show the same person, fold from 0, and its line."""
 
     a: str
     b: str
@@ -69,12 +69,12 @@ class PairRow(NamedTuple):
 
 
 def make_pairs(rows: Iterable[PairRow | tuple[str, str, bool, int]]) -> Pairs:
-    """`Pairs` of (name, name, same, fold); names are numbered in the order in which they appear.
+    """`Pairs` from (name, name, same, fold); names are numbered by first appearance.
 
-    Rows are taken one by one, and what is kept of each are numbers: lists have millions.
+    Rows are consumed one by one and stored as numbers, since lists can have millions.
 
     Raises:
-        DatasetError: a pair of a list with lines stands there as one person's and as two people's.
+        DatasetError: a pair with lines is listed both as genuine and as impostor.
     """
     index: dict[str, int] = {}
     files: dict[Path, int] = {}
@@ -93,19 +93,19 @@ def make_pairs(rows: Iterable[PairRow | tuple[str, str, bool, int]]) -> Pairs:
 
 
 def _require_consistent(pairs: Pairs, files: Sequence[Path], file: np.ndarray, number: np.ndarray) -> None:
-    """No pair as one person's and as two people's; rows without a line (file −1) are not looked at."""
+    """Refuse pairs listed both as genuine and as impostor; rows without a line (file −1) are not checked."""
     listed = np.flatnonzero(file >= 0)
     _, first, group = np.unique(pairs.unordered[listed], return_index=True, return_inverse=True)
-    same, alone = pairs.same[listed], (pairs.left == pairs.right)[listed]
-    wrong = np.flatnonzero((same != same[first][group]) | (alone & ~same))
+    same, is_self = pairs.same[listed], (pairs.left == pairs.right)[listed]
+    wrong = np.flatnonzero((same != same[first][group]) | (is_self & ~same))
     if not len(wrong):
         return
     row, before = listed[wrong[0]], listed[first[group[wrong[0]]]]
     where, where_before = (f"{files[file[one]]}, line {number[one]}" for one in (row, before))
     a, b = (pairs.names[side[row]] for side in (pairs.left, pairs.right))
     if a == b and not pairs.same[row]:
-        raise DatasetError(f"{where}: {a} with itself, as two people; correct or remove the line")
-    message = f"{a} and {b} are {_people(pairs.same[row])} here, and {_people(pairs.same[before])} in {where_before}"
+        raise DatasetError(f"{where}: {a} with itself as two people; correct or remove the line")
+    message = f"{a} and {b} are {_people(pairs.same[row])} here, but {_people(pairs.same[before])} in {where_before}"
     raise DatasetError(f"{where}: {message}; remove one of the two")
 
 
@@ -113,11 +113,28 @@ def _people(same: bool) -> str:
     return "one person" if same else "two people"
 
 
-def deal_folds(same: np.ndarray, folds: int = 10) -> np.ndarray:
-    """Folds for a list that has none, int64 N: the genuine pairs, and the impostor pairs, in equal runs.
+def duplicate_notes(pairs: Pairs) -> tuple[str, ...]:
+    """Notes on duplicates and self-pairs, such as ``2 pairs are listed twice``; order within a pair is ignored."""
+    _, first = np.unique(pairs.unordered, return_index=True)
+    again = np.setdiff1d(np.arange(len(pairs)), first)
+    self_pairs = np.flatnonzero(pairs.left == pairs.right)
+    notes = []
+    if len(again):
+        a, b = (pairs.names[side[again[0]]] for side in (pairs.left, pairs.right))
+        notes.append(f"{_count(again)} repeated and counted again, such as {a} and {b}")
+    if len(self_pairs):
+        notes.append(f"{_count(self_pairs)} of an image with itself, such as {pairs.names[pairs.left[self_pairs[0]]]}")
+    return tuple(notes)
 
-    As many folds as asked for, but no more than there are pairs of the rarer class; a single one where a class
-    is absent.
+
+def _count(rows: np.ndarray) -> str:
+    return f"{len(rows)} pair{' is' if len(rows) == 1 else 's are'}"
+
+
+def assign_folds(same: np.ndarray, folds: int = 10) -> np.ndarray:
+    """Assign folds, int64 N, to a list without: equal consecutive runs of genuine and of impostor pairs.
+
+    There are at most as many folds as pairs of the rarer class, and a single one if a class is missing.
     """
     folds = max(1, min(folds, int(same.sum()), int((~same).sum())))
     fold = np.zeros(len(same), np.int64)
@@ -128,21 +145,21 @@ def deal_folds(same: np.ndarray, folds: int = 10) -> np.ndarray:
 
 
 def read_lfw_pairs(path: Path) -> Pairs:
-    """Read LFW's ``pairs.txt`` (view 2), or ``pairs.csv`` as Kaggle has it.
+    """Read LFW's ``pairs.txt`` (view 2), or Kaggle's ``pairs.csv``.
 
-    The header gives folds and pairs per half; each fold lists its genuine pairs ``name i j``, then its
-    impostor pairs ``name i name j``, with tabs, blanks or commas between them. Image i of a person is
-    ``name/name_%04d``. The CSV has headings instead, and ten folds.
+    The header gives the folds and the pairs per half; each fold lists its genuine pairs ``name i j``, then its
+    impostor pairs ``name i name j``, separated by tabs, spaces or commas. Image i of a person is
+    ``name/name_%04d``. The CSV has column names instead, and ten folds.
 
     Raises:
-        DatasetError: missing, malformed or contradictory; names the file and the line.
+        DatasetError: missing, malformed or contradictory; gives the file and the line.
     """
     lines = read_lines(path, "LFW's is pairs.txt of view 2")
     folds, half = _header(lines, path)
     count = 2 * half * folds
     if len(lines) - 1 < count:
         where = f"{path}: ends at line {lines[-1].number}"
-        raise DatasetError(f"{where}, but its header promises {count} pairs, and {len(lines) - 1} are there")
+        raise DatasetError(f"{where}, but its header promises {count} pairs, and it has {len(lines) - 1}")
     if len(lines) - 1 > count:
         raise DatasetError(f"{lines[1 + count].where}: more pairs than the header promises")
     rows = []
@@ -159,12 +176,12 @@ def _header(lines: list[Line], path: Path) -> tuple[int, int]:
     counts = [whole(word) for word in words]
     if words[:2] == ["name", "imagenum1"]:
         if (len(lines) - 1) % (2 * _FOLDS) or len(lines) == 1:
-            raise DatasetError(f"{path}: {len(lines) - 1} pairs, which make no {_FOLDS} equal folds")
+            raise DatasetError(f"{path}: {len(lines) - 1} pairs cannot be split into {_FOLDS} equal folds")
         return _FOLDS, (len(lines) - 1) // (2 * _FOLDS)
     if len(counts) == 1 and counts[0] is not None:
-        raise DatasetError(f"{path}, line 1: has no number of folds; this is a list of view 1, and view 2 is wanted")
+        raise DatasetError(f"{path}, line 1: no number of folds; this is a list of view 1, use that of view 2")
     if len(counts) != 2 or counts[0] is None or counts[1] is None:
-        raise DatasetError(f"{path}, line 1: must hold the number of folds and of pairs, as '10 300'")
+        raise DatasetError(f"{path}, line 1: must be the number of folds and of pairs, such as '10 300'")
     folds, half = counts[0], counts[1]
     if folds < 2 or half < 1:
         raise DatasetError(f"{path}, line 1: needs at least two folds and one pair, not {folds} and {half}")
@@ -173,16 +190,16 @@ def _header(lines: list[Line], path: Path) -> tuple[int, int]:
 
 def _pair(line: Line) -> tuple[tuple[str, str], bool]:
     words = line.words(commas=True)
-    while words and not words[-1]:  # Kaggle's rows of three end in a comma
+    while words and not words[-1]:  # Kaggle's rows of three columns end in a comma
         words.pop()
     if len(words) not in (3, 4):
         raise line.wrong("'name i j' or 'name i name j'")
     numbers = [whole(word) for word in (words[1], words[-1])]
     first, second = numbers
     if first is None or second is None or min(first, second) < 1:
-        raise DatasetError(f"{line.where}: {words[1]!r} or {words[-1]!r} is no image number, in {line.text!r}")
+        raise DatasetError(f"{line.where}: {words[1]!r} or {words[-1]!r} is not an image number, in {line.text!r}")
     if len(words) == 4 and words[0] == words[2]:
-        raise DatasetError(f"{line.where}: two people of one name, {words[0]!r}; a genuine pair is 'name i j'")
+        raise DatasetError(f"{line.where}: two people with the same name, {words[0]!r}; a genuine pair is 'name i j'")
     return (_image(words[0], first), _image(words[-2] if len(words) == 4 else words[0], second)), len(words) == 3
 
 

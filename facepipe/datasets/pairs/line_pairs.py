@@ -1,4 +1,4 @@
-"""Lists without headings, a pair a line: ``A B 1``, or ``1 A B``, as many copies of the small benchmarks have them."""
+"""Lists without a header, one pair per line: ``A B 1`` or ``1 A B``, as in many copies of the small benchmarks."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
@@ -6,28 +6,28 @@ from pathlib import Path
 
 from facepipe.datasets.lines import Line, each_line, is_image, without_headings
 from facepipe.datasets.pairs.csv import listed_name, truth
-from facepipe.datasets.pairs.lfw_pairs import PairRow, Pairs, deal_folds, make_pairs
+from facepipe.datasets.pairs.lfw_pairs import PairRow, Pairs, assign_folds, make_pairs
 from facepipe.errors import DatasetError
 
-_WANTED = "'IMAGE IMAGE 1' or '1 IMAGE IMAGE', the number 1 for one person and 0 for two"
+_WANTED = "'IMAGE IMAGE 1' or '1 IMAGE IMAGE', with 1 for one person and 0 for two"
 
 
 def read_line_pairs(path: Path) -> Pairs:
-    """Read lines of two images and whether they show one person, which stands first or last, in all lines alike.
+    """Read lines of two images and whether they show the same person, first or last in all lines.
 
-    Tabs, blanks, commas or semicolons divide; a first line of headings is passed over. The pairs are dealt into ten
-    folds by `deal_folds`.
+    Columns are separated by tabs, spaces, commas or semicolons; a header is skipped. The pairs are split into ten folds
+    by `assign_folds`.
 
     Raises:
-        DatasetError: missing, malformed or contradictory; names the file and the line.
+        DatasetError: missing, malformed or contradictory; gives the file and the line.
     """
-    lines = each_line(path, "a pairs list without headings has lines 'IMAGE IMAGE 1'")
-    begin = list(islice(lines, 2))
-    kept, _ = without_headings(begin, [_is_pair(line) for line in begin])
+    lines = each_line(path, "a pairs list without a header has lines 'IMAGE IMAGE 1'")
+    first_two = list(islice(lines, 2))
+    kept, _ = without_headings(first_two, [_is_pair(line) for line in first_two])
     if not kept:
-        raise DatasetError(f"{path}: no pairs in it")
+        raise DatasetError(f"{path}: has no pairs")
     pairs = make_pairs(_rows(chain(kept, lines), _side(kept[0])))
-    return Pairs(pairs.names, pairs.left, pairs.right, pairs.same, deal_folds(pairs.same))
+    return Pairs(pairs.names, pairs.left, pairs.right, pairs.same, assign_folds(pairs.same))
 
 
 def _rows(lines: Iterable[Line], first: int) -> Iterator[PairRow]:
@@ -52,11 +52,11 @@ def _is_pair(line: Line) -> bool:
 
 
 def _side(line: Line) -> int:
-    """Where the truth stands: 0 or 2."""
+    """The column of the label: 0 or 2."""
     words = line.words(commas=True)
     if not _is_pair(line):
         raise line.wrong(_WANTED)
     sides = [side for side in (0, 2) if truth(words[side]) is not None and not is_image(words[side])]
     if len(sides) != 1:
-        raise DatasetError(f"{line.where}: it cannot be told which of the columns is the truth, in {line.text[:60]!r}")
+        raise DatasetError(f"{line.where}: cannot tell which column is the label, in {line.text[:60]!r}")
     return sides[0]

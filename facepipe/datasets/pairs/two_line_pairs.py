@@ -1,9 +1,9 @@
-"""The lists of Cross-Age LFW and Cross-Pose LFW: two lines a pair."""
+"""The lists of Cross-Age LFW and Cross-Pose LFW: two lines per pair."""
 
 from pathlib import Path
 
 from facepipe.datasets.lines import Line, image_path, read_lines, whole
-from facepipe.datasets.pairs.lfw_pairs import PairRow, Pairs, deal_folds, make_pairs
+from facepipe.datasets.pairs.lfw_pairs import PairRow, Pairs, assign_folds, make_pairs
 from facepipe.errors import DatasetError
 
 _FOLDS = 10
@@ -12,12 +12,12 @@ _FOLDS = 10
 def read_two_line_pairs(path: Path) -> Pairs:
     """Read ``pairs_CALFW.txt`` or ``pairs_CPLFW.txt``.
 
-    Two lines are a pair, each ``NAME.jpg NUMBER`` with the same number: 0 for different people, for one person
-    1 (or the fold, 1 to 10). The images lie in one folder. Impostor pairs have no fold in the file; genuine
-    and impostor pairs are dealt into ten folds in the order of the list, 300 and 300 to each.
+    Two lines are a pair, each ``NAME.jpg NUMBER`` with the same number: 0 for different people, 1 (or the fold, 1 to
+    10) for the same person. The images are in one folder. Impostor pairs have no fold in the file; genuine and
+    impostor pairs are split into ten folds in the order of the list, 300 of each kind per fold.
 
     Raises:
-        DatasetError: missing or malformed; names the file and the line.
+        DatasetError: missing or malformed; gives the file and the line.
     """
     lines = read_lines(path, "CALFW's is pairs_CALFW.txt, CPLFW's pairs_CPLFW.txt")
     if len(lines) % 2 or not lines:
@@ -27,16 +27,16 @@ def read_two_line_pairs(path: Path) -> Pairs:
         (name, number), (second, again) = _words(line), _words(other)
         if number is None or number < 0 or number != again:
             raise DatasetError(
-                f"{line.where}: must be 'NAME.jpg NUMBER' twice with one number, not {line.text[:60]!r} and "
+                f"{line.where}: must be 'NAME.jpg NUMBER' twice with the same number, not {line.text[:60]!r} and "
                 f"{other.text[:60]!r}"
             )
         rows.append(PairRow(_stem(name), _stem(second), number != 0, 0, line))
     pairs = make_pairs(rows)
-    return Pairs(pairs.names, pairs.left, pairs.right, pairs.same, deal_folds(pairs.same, _FOLDS))
+    return Pairs(pairs.names, pairs.left, pairs.right, pairs.same, assign_folds(pairs.same, _FOLDS))
 
 
 def _words(line: Line) -> tuple[str, int | None]:
-    """The image, in whose name blanks may be, and the number behind it."""
+    """The image, whose name may contain spaces, and the number after it."""
     words = line.text.rsplit(None, 1)
     return (image_path(words[0]), whole(words[1])) if len(words) == 2 else (line.text, None)
 

@@ -13,23 +13,23 @@ from facepipe.images import list_images
 
 
 def read_ytf_pairs(path: Path) -> Pairs:
-    """Read the ten splits: ``splits.txt``, or ``meta_and_splits.mat`` where the name ends in ``.mat``.
+    """Read the ten splits: ``splits.txt``, or ``meta_and_splits.mat`` if the name ends in ``.mat``.
 
-    A line of ``splits.txt`` begins ``split, pair, NAME/VIDEO, NAME/VIDEO, same``; splits count from 1, a first
-    line of headings is passed over. In the ``.mat`` file ``Splits`` is 500×3×10 (video, video, same; counted
-    from 1) and ``video_names`` names the videos.
+    A line of ``splits.txt`` starts with ``split, pair, NAME/VIDEO, NAME/VIDEO, same``; splits are numbered from 1, and
+    a header is skipped. In the ``.mat`` file ``Splits`` is 500×3×10 (video, video, same; 1-based) and ``video_names``
+    names the videos.
 
     Returns:
         `Pairs` whose names are videos, such as ``Ann_Lee/3``.
 
     Raises:
-        DatasetError: missing or malformed; names the file and the line.
+        DatasetError: missing or malformed; gives the file and the line.
     """
     pairs = make_pairs(_from_mat(path) if path.suffix.lower() == ".mat" else _from_text(path))
     if not len(pairs):
-        raise DatasetError(f"{path}: no pairs of videos in it")
+        raise DatasetError(f"{path}: has no pairs of videos")
     if not np.bincount(pairs.fold).all():
-        raise DatasetError(f"{path}: split {int(np.bincount(pairs.fold).argmin()) + 1} has no pairs; fetch it again")
+        raise DatasetError(f"{path}: split {int(np.bincount(pairs.fold).argmin()) + 1} has no pairs; download it again")
     return pairs
 
 
@@ -37,20 +37,20 @@ def list_frames(root: Path, videos: Sequence[str], most: int | None = None, leav
     """The frames of the videos, video by video.
 
     Args:
-        root: ``frame_images_DB`` or ``aligned_images_DB``, or a folder in which one of them lies, such as
-            ``YouTubeFaces`` or what holds that.
+        root: ``frame_images_DB`` or ``aligned_images_DB``, or a folder that contains one of them, such as
+            ``YouTubeFaces`` or its parent.
         videos: such as ``Ann_Lee/3``.
-        most: of more frames than this, so many are taken at equal distances.
+        most: maximum frames per video, taken at equal distances.
         leave: whether a video may have no frames.
 
     Raises:
         DatasetError: a video has no frames, or none has.
     """
     names = "aligned_images_DB", "frame_images_DB"
-    places = [root, *sorted(path for path in root.iterdir() if path.is_dir() and path.name.startswith("YouTubeFaces"))]
-    inside = [place / name for place in places for name in names if (place / name).is_dir()]
+    outer = [root, *sorted(path for path in root.iterdir() if path.is_dir() and path.name.startswith("YouTubeFaces"))]
+    inside = [folder / name for folder in outer for name in names if (folder / name).is_dir()]
     if len(inside) > 1:
-        raise DatasetError(f"{root}: holds whole and aligned frames; name {inside[0].name} or {inside[1].name} in it")
+        raise DatasetError(f"{root}: has whole and aligned frames; name {inside[0].name} or {inside[1].name} in it")
     folder = inside[0] if inside else root
     frames: list[Path] = []
     for video in videos:
@@ -59,22 +59,22 @@ def list_frames(root: Path, videos: Sequence[str], most: int | None = None, leav
         except ImageError:
             found = []
         if not found and not leave:
-            raise DatasetError(f"{folder / video}: no frames of this video; the folder must hold all of the splits")
-        frames += found if most is None else spread(found, most)
+            raise DatasetError(f"{folder / video}: no frames of this video; the folder must have all videos")
+        frames += found if most is None else subsample(found, most)
     if not frames:
-        raise DatasetError(f"{folder}: no frames of any of the {len(videos)} videos; the folder must hold those")
+        raise DatasetError(f"{folder}: no frames of any of the {len(videos)} videos; the folder must have them")
     return frames
 
 
-def spread(frames: list[Path], most: int) -> list[Path]:
-    """At most so many frames of one video, at equal distances; in their order."""
+def subsample(frames: list[Path], most: int) -> list[Path]:
+    """At most ``most`` frames of a video, at equal distances, in order."""
     if len(frames) <= most:
         return frames
     return [frames[index] for index in np.linspace(0, len(frames) - 1, most).round().astype(int)]
 
 
 def frame_number(path: Path) -> tuple[int, str]:
-    """Frames are called ``3.618.jpg``, or ``aligned_detect_3.618.jpg``; 618 is the number."""
+    """Sort key of a frame, named ``3.618.jpg`` or ``aligned_detect_3.618.jpg``; 618 is its number."""
     digits = path.stem.rpartition(".")[2]
     return int(digits) if digits.isdigit() else -1, path.name
 
@@ -85,7 +85,7 @@ def _from_text(path: Path) -> Iterator[PairRow]:
         split = whole(words[0])
         if line.number == 1 and split is None:
             continue
-        videos = [place for place, word in enumerate(words) if "/" in word]
+        videos = [column for column, word in enumerate(words) if "/" in word]
         after = words[videos[-1] + 1 :] if videos else []
         same = whole(after[0]) if after else None
         if len(videos) != 2 or split is None or split < 1 or same not in (0, 1):
@@ -99,9 +99,9 @@ def _from_mat(path: Path) -> Iterator[tuple[str, str, bool, int]]:
         splits = np.asarray(content["Splits"], np.int64)
         names = [str(name).replace("\\", "/") for name in content["video_names"]]
     except (TypeError, ValueError) as error:
-        raise DatasetError(f"{path}: not YouTube Faces' meta_and_splits.mat; fetch it again") from error
+        raise DatasetError(f"{path}: not YouTube Faces' meta_and_splits.mat; download it again") from error
     if splits.ndim != 3 or splits.shape[1] != 3 or splits[:, :2].min() < 1 or splits[:, :2].max() > len(names):
-        raise DatasetError(f"{path}: its Splits do not fit its video_names; fetch it again")
+        raise DatasetError(f"{path}: its Splits do not match its video_names; download it again")
     for fold in range(splits.shape[2]):
         for a, b, same in splits[:, :, fold].tolist():
             yield names[a - 1], names[b - 1], bool(same), fold

@@ -1,4 +1,4 @@
-"""Photos that are no files of their own: in stores, tar shards and Parquet files."""
+"""Photos inside object stores, tar shards and Parquet files."""
 
 from facepipe.datasets.photos.listing import list_collection, list_photos_by_root
 

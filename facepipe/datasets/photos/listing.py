@@ -1,4 +1,4 @@
-"""The photos that a path or an address means, whatever holds them."""
+"""List the photos at a path or address of any kind."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,10 +13,10 @@ from facepipe.images.stored_photo import SHARD, TABLE
 
 
 def list_photos_by_root(*roots: Path, passed: PassedOver) -> Iterator[tuple[Path, Path]]:
-    """`facepipe.images.list_images_by_root`, of collections too; their photos come first, in the order of the roots.
+    """As `facepipe.images.list_images_by_root`, with collections, whose photos come first, in the order of the roots.
 
     Raises:
-        ImageError, DatasetError: a root does not exist, cannot be listed or holds nothing of the kind.
+        ImageError, DatasetError: a root does not exist, cannot be listed or has no photos.
     """
     files = []
     for root in roots:
@@ -29,13 +29,13 @@ def list_photos_by_root(*roots: Path, passed: PassedOver) -> Iterator[tuple[Path
 
 
 def list_collection(root: Path, passed: PassedOver) -> Iterator[StoredPhoto]:
-    """The photos of a collection, those of one folder (or person) and one file after each other.
+    """The photos of a collection, grouped by folder (or person) and file.
 
-    In a store, a folder with shards or Parquet files means those, else the images below it. A photo of a shard that
-    names an identity lies in a folder of that name; photos of several shards have the name of the shard in front.
+    In a store, a folder stands for the shards or Parquet files in it, else for the images below it. A photo of a shard
+    is in a folder named after its identity, if it has one; with several shards, names are prefixed with the shard's.
 
     Raises:
-        DatasetError: there is no such file, or it is damaged.
+        DatasetError: a file is missing or damaged.
         StoreError: the store cannot be reached.
     """
     files = _files(root)
@@ -48,7 +48,7 @@ def list_collection(root: Path, passed: PassedOver) -> Iterator[StoredPhoto]:
     for file in shards:
         yield from shard_photos(file, root, _front(file, shards), passed)
     if tables:
-        from facepipe.datasets.photos.parquet_rows import parquet_photos  # Parquet's library takes long to load
+        from facepipe.datasets.photos.parquet_rows import parquet_photos  # slow to import
 
     for file in tables:
         yield from parquet_photos(file, root, _front(file, tables), passed)
@@ -68,7 +68,7 @@ def _files(root: Path) -> Sequence[tuple[Path, int]]:
         return [(root, root.stat().st_size)]
     found = [(file, size) for file, size in root.files() if not file.name.startswith(".")]
     if not found:
-        raise DatasetError(f"{root}: no files there; check the address")
+        raise DatasetError(f"{root}: no files; check the address")
     return found
 
 
@@ -80,7 +80,7 @@ def _images(root: Path, files: Sequence[tuple[Path, int]], passed: PassedOver) -
 
 
 def _below(root: Path, file: Path) -> tuple[str, str]:
-    """What was given, and the path below it; a file that was given itself lies in its folder."""
+    """The given root and the path below it; for a file given itself, its folder and name."""
     start = str(root).rstrip("/")
     if str(file) == start:
         folder, _, name = start.rpartition("/")

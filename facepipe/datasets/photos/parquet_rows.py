@@ -1,4 +1,4 @@
-"""The photos of a Parquet file: one encoded image a row, as data sets of Hugging Face and `preprocess` have them."""
+"""The photos of a Parquet file: one encoded image per row, as written by Hugging Face data sets and `preprocess`."""
 
 import threading
 from collections import OrderedDict
@@ -24,27 +24,27 @@ _GROUPS = 2
 
 @dataclass(frozen=True)
 class PhotoRow:
-    """Where the bytes of a photo lie: in row ``row`` of row group ``group``."""
+    """The location of a photo: row ``row`` of row group ``group``."""
 
     file: str
     group: int
     row: int
 
     def read(self) -> bytes:
-        """The bytes.
+        """The encoded image.
 
         Raises:
-            DatasetError: the row holds none.
+            DatasetError: the row has none.
         """
-        value = _kept.column(self.file, self.group)[self.row].as_py()
+        value = _cache.column(self.file, self.group)[self.row].as_py()
         data = value.get("bytes") if isinstance(value, dict) else value
         if not data:
             raise DatasetError(f"no bytes in row {self.row} of row group {self.group}")
         return bytes(data)
 
 
-class _Kept:
-    """The row groups that were read last, since a whole one has to be read for one row."""
+class _RowGroupCache:
+    """Caches the last row groups, since reading a row requires reading its whole group."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -61,29 +61,29 @@ class _Kept:
             return self._columns[file, group]
 
 
-_kept = _Kept()
+_cache = _RowGroupCache()
 
 
 def parquet_photos(file: Path, root: Path, front: str, passed: PassedOver) -> Iterator[StoredPhoto]:
-    """The photos in the order of the rows, each in the folder of its identity, if there is such a column.
+    """The photos in row order, each in the folder of its identity, if there is such a column.
 
-    A row's name is that in its image or in the column ``path``, else its number; the person that in ``identity``,
-    ``label`` or ``name``, else the folder of its path.
+    The name of a photo is that in its image or in the column ``path``, else the row number; the person is that in
+    ``identity``, ``label`` or ``name``, else the folder of its path.
 
     Args:
-        file: the Parquet file, here or in a store.
-        root: what was given.
-        front: of the name of each photo.
-        passed: counts rows without an image.
+        file: the Parquet file, local or in a store.
+        root: the root given by the user.
+        front: prefix of the names.
+        passed: counts files without rows.
 
     Raises:
-        DatasetError: no such file, or one without images.
+        DatasetError: the file is missing or has no images.
     """
     with _opened(str(file)) as table:
         schema = table.schema_arrow
         if IMAGE not in schema.names:
             raise DatasetError(
-                f"{file}: no column {IMAGE!r} with encoded images; instead of a manifest, name the folder of its crops"
+                f"{file}: no column {IMAGE!r} with encoded images; instead of a manifest, give the folder of its crops"
             )
         wanted = [name for name in (*_NAMES, *_PEOPLE) if name in schema.names]
         of_struct = pa.types.is_struct(schema.field(IMAGE).type)
@@ -101,7 +101,7 @@ def parquet_photos(file: Path, root: Path, front: str, passed: PassedOver) -> It
 
 
 def _inside(row: dict[str, Any], number: int, front: str) -> str:
-    """A path of its own for a row: ``person/front-number-name``."""
+    """A unique path for a row: ``person/front-number-name``."""
     image = row.get(IMAGE)
     given = image.get("path") if isinstance(image, dict) else None
     path = PurePosixPath(str(given or next((row[name] for name in _NAMES if row.get(name)), "")) or ".")

@@ -12,7 +12,7 @@ from facepipe.images import Place, StoredPhoto
 
 
 class _Photos(Index):
-    """Takes the photos of one shard with their names."""
+    """Indexes the photos of one shard with their names."""
 
     def __init__(self) -> None:
         super().__init__(labelled=None)
@@ -30,42 +30,42 @@ class _Photos(Index):
 
 
 def shard_photos(file: Path, root: Path, front: str, passed: PassedOver) -> Iterator[StoredPhoto]:
-    """The photos in the order of the shard; each in the folder of its identity, if the shard names one.
+    """The photos in the order of the shard, each in the folder of its identity, if it has one.
 
     Args:
-        file: the shard, here or in a store.
-        root: what was given.
-        front: of the name of each photo.
-        passed: counts what a Mac put between.
+        file: the shard, local or in a store.
+        root: the root given by the user.
+        front: prefix of the names.
+        passed: counts metadata files of macOS.
 
     Raises:
-        DatasetError: the shard is no tar file, compressed, or ends in the middle.
+        DatasetError: the shard is not a tar file, compressed or truncated.
     """
     photos = _Photos()
     problem = scan_shard(file, 0, photos)
     if problem:
-        raise DatasetError(f"{problem}; fetch it again")
+        raise DatasetError(f"{problem}; download it again")
     for _ in range(photos.foreign):
-        passed.add("file of a Mac between the samples", file)
+        passed.add("macOS metadata file", file)
     taken: set[str] = set()
     for inside, offset, size in photos.found:
         folder, _, name = inside.rpartition("/")
-        own = _alone(_inside(folder, f"{front}{name}"), taken)
-        yield StoredPhoto(str(root), own, Place(str(file), offset, size))
+        unique = _make_unique(_inside(folder, f"{front}{name}"), taken)
+        yield StoredPhoto(str(root), unique, Place(str(file), offset, size))
 
 
 def _inside(folder: str, name: str) -> str:
-    """A path that climbs nowhere."""
+    """A path without components that lead upwards."""
     parts = [part.replace("\0", "_") for part in PurePosixPath(folder).parts if part not in ("/", "..", ".")]
     return "/".join([*parts, name])
 
 
-def _alone(path: str, taken: set[str]) -> str:
-    """The path, with a number where it was taken before."""
+def _make_unique(path: str, taken: set[str]) -> str:
+    """The path, with a number appended if it is already taken."""
     stem, dot, extension = path.rpartition(".")
-    number, own = 1, path
-    while own in taken:
+    number, unique = 1, path
+    while unique in taken:
         number += 1
-        own = f"{stem}-{number}{dot}{extension}"
-    taken.add(own)
-    return own
+        unique = f"{stem}-{number}{dot}{extension}"
+    taken.add(unique)
+    return unique

@@ -1,1 +1,1 @@
-"""Labelled images to train on: folders, lists, RecordIO, shards."""
+"""Training images: folders, lists, RecordIO, shards."""

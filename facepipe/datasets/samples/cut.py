@@ -1,4 +1,4 @@
-"""How the faces of a folder's crops were found and cut, as the manifest of ``facepipe preprocess`` in it says."""
+"""How the faces in a folder of crops were detected and cut, from the manifest of ``facepipe preprocess``."""
 
 import json
 from collections.abc import Iterable
@@ -9,25 +9,25 @@ from facepipe.errors import DatasetError
 from facepipe.files.stored import StoredPath
 
 METADATA = b"facepipe"
-"""Key of a manifest's metadata under which the settings of the job stand as JSON, the cut as ``template``."""
-_OWN_COLUMNS = {"crops", "boxes", "landmarks", "chosen"}
+"""Key of a manifest's metadata that holds the job's settings as JSON, with the cut as ``template``."""
+_MANIFEST_COLUMNS = {"crops", "boxes", "landmarks", "chosen"}
 _OLD_CUTS = ("112x96-cp2tform", "112x112-cp2tform")
 _OLD = "old"
 
 
 def check_cut(path: Path, wanted: str) -> str:
-    """Compare how the crops of a folder were cut with what a model takes.
+    """Compare the cut of a folder's crops with the one that a model takes.
 
     Args:
         path: a folder of crops, a folder or an image in one, or a manifest.
         wanted: `facepipe.alignment.Template.identity` of the model's template.
 
     Returns:
-        a sentence for people where crops of another size come from another cut; empty where the cuts are the same, or
-        nothing is known of the crops.
+        a note for the user if crops of another size have another cut; empty if the cuts are equal or the cut of the
+        crops is unknown.
 
     Raises:
-        DatasetError: crops of this size that were cut in another way.
+        DatasetError: crops of the same size have another cut.
     """
     for file in _manifests(path):
         cut = _cut_of(file)
@@ -35,50 +35,50 @@ def check_cut(path: Path, wanted: str) -> str:
             continue
         if cut == _OLD:
             raise DatasetError(
-                f"{file}: made with the old 112×112 cut, the model wants {wanted}; make the crops anew with 'facepipe "
-                "preprocess', or give the model the template 112x112-cp2tform"
+                f"{file}: made with the old 112×112 cut, but the model takes {wanted}; make new crops with 'facepipe "
+                "preprocess', or set the model's template to 112x112-cp2tform"
             )
         size, wanted_size = cut.partition("-")[0], wanted.partition("-")[0]
         if size == wanted_size:
             raise DatasetError(
-                f"{file}: crops cut as {cut}, the model wants {wanted}; make the crops anew with 'facepipe "
-                "preprocess', or give the model the template of the crops"
+                f"{file}: crops cut as {cut}, but the model takes {wanted}; make new crops with 'facepipe "
+                "preprocess', or set the model's template to that of the crops"
             )
-        return f"{file}: crops cut as {cut}, the model wants {wanted}: what it gets is near it, but not the same"
+        return f"{file}: crops cut as {cut}, but the model takes {wanted}: its input is similar, but not the same"
     return ""
 
 
 def found_by(paths: Iterable[Path]) -> tuple[dict[str, Any], ...]:
-    """How the faces of crops were found, as `facepipe.embedding.Embeddings.findings` has it: each way once.
+    """The distinct ways the faces of crops were found, as `facepipe.embedding.Embeddings.findings` records them.
 
     Args:
         paths: folders of crops, folders or images in one, or manifests.
 
     Returns:
-        settings of detectors with ``faces``, the rule that chose among several; nothing where no manifest tells of all.
+        detector settings with ``faces``, the rule for several faces; empty unless manifests record it for all crops.
 
     Raises:
         DatasetError: a manifest is damaged.
     """
-    ways: list[dict[str, Any]] = []
+    findings: list[dict[str, Any]] = []
     for path in paths:
-        message = [_way_of(file) for file in _manifests(path)]
-        if not message or None in message:
+        recorded = [_finding_of(file) for file in _manifests(path)]
+        if not recorded or None in recorded:
             return ()
-        ways += [way for way in message if way is not None and way not in ways]
-    return tuple(ways)
+        findings += [finding for finding in recorded if finding is not None and finding not in findings]
+    return tuple(findings)
 
 
-def _way_of(file: Path) -> dict[str, Any] | None:
-    """One way; None where the manifest is older than its recording, or the crops were taken as they came."""
-    about = _about(file)[0]
-    detection, rule = (about or {}).get("detection"), (about or {}).get("faces")
+def _finding_of(file: Path) -> dict[str, Any] | None:
+    """The finding of a manifest; None if the manifest is too old to record it, or the images were already crops."""
+    settings = _settings(file)[0]
+    detection, rule = (settings or {}).get("detection"), (settings or {}).get("faces")
     return detection | {"faces": rule} if isinstance(detection, dict) else None
 
 
 def _manifests(path: Path) -> list[Path]:
-    """The manifests that the crops at ``path`` belong to: there, or up to two folders above."""
-    if isinstance(path, StoredPath):  # manifests lie beside crops on this machine
+    """The manifests of the crops at ``path``: there, or up to two folders above."""
+    if isinstance(path, StoredPath):  # manifests are kept with crops on this machine only
         return []
     if path.suffix == ".parquet":
         return [path]
@@ -90,24 +90,24 @@ def _manifests(path: Path) -> list[Path]:
 
 
 def _cut_of(file: Path) -> str | None:
-    """The cut; ``old`` for manifests of before it was recorded; None where crops were taken as they came."""
-    about, columns = _about(file)
-    if about is None:
-        return _OLD if columns >= _OWN_COLUMNS else None
-    cut = about["template"]
+    """The cut; ``old`` if the manifest is too old to record it; None if the images were already crops."""
+    settings, columns = _settings(file)
+    if settings is None:
+        return _OLD if columns >= _MANIFEST_COLUMNS else None
+    cut = settings["template"]
     return None if cut is None else str(cut)
 
 
-def _about(file: Path) -> tuple[dict[str, Any] | None, set[str]]:
-    """What a manifest records of its job, None where it is older than that, and its columns."""
+def _settings(file: Path) -> tuple[dict[str, Any] | None, set[str]]:
+    """The job settings in a manifest, None if it is too old to record them, and its columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         schema = pq.read_schema(file)
-        about = json.loads((schema.metadata or {}).get(METADATA, b"null"))
-        if about is not None:
-            about["template"]
+        settings = json.loads((schema.metadata or {}).get(METADATA, b"null"))
+        if settings is not None:
+            settings["template"]
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{file}: damaged; run 'facepipe preprocess' again to write it anew") from error
-    return about, set(schema.names)
+        raise DatasetError(f"{file}: damaged; run 'facepipe preprocess' again to rewrite it") from error
+    return settings, set(schema.names)

@@ -1,4 +1,4 @@
-"""Hashes of files and of names: what a protocol's figures depend on, and what an image is called for good."""
+"""Digests of files and names, which identify the inputs of a protocol, and of images."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def files_digest(paths: Iterable[Path]) -> str:
-    """First 16 hex digits of a SHA-256 over the files in this order, each after its size; their names play no part."""
+    """First 16 hex digits of a SHA-256 over the files in this order, each preceded by its size; names are ignored."""
     digest = hashlib.sha256()
     for path in paths:
         digest.update(f"{path.stat().st_size}\n".encode())
@@ -17,7 +17,7 @@ def files_digest(paths: Iterable[Path]) -> str:
 
 
 def names_digest(lists: Iterable[Sequence[str]]) -> str:
-    """First 16 hex digits of a SHA-256 over lists of names in this order, each after its length."""
+    """First 16 hex digits of a SHA-256 over lists of names in this order, each preceded by its length."""
     digest = hashlib.sha256()
     for names in lists:
         digest.update(f"{len(names)}\n".encode())
@@ -26,5 +26,5 @@ def names_digest(lists: Iterable[Sequence[str]]) -> str:
 
 
 def image_digest(data: bytes) -> str:
-    """First 16 hex digits of the SHA-256 of an image's file: its name wherever it is packed."""
+    """First 16 hex digits of the SHA-256 of an image file, its name wherever it is packed."""
     return hashlib.sha256(data).hexdigest()[:16]

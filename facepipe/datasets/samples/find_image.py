@@ -1,4 +1,4 @@
-"""The file of an image that a list names, whatever its extension and whichever letters that is in."""
+"""Find the files of images named in a list, whatever their extension and its case."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,72 +7,71 @@ from facepipe.errors import DatasetError
 from facepipe.images import EXTENSIONS
 
 _USUAL = (".jpg", ".png", ".webp", ".jpeg")
-_HOLDER = "PATH must hold the images that the list names"
+_HOLDER = "PATH must hold the images named in the list"
 _MOST_FOLDERS = 50
 _Listings = dict[Path, dict[str, Path]]
 
 
 def find_image(folder: Path, name: str, holder: str = _HOLDER) -> Path:
-    """The image called ``name`` below ``folder``, with whichever extension it has.
+    """The image ``name`` below ``folder``, with any extension.
 
     Args:
-        folder: of the dataset.
+        folder: folder of the data set.
         name: path without extension.
-        holder: what to say of the folder in the error.
+        holder: hint about the folder for the error message.
 
     Raises:
-        DatasetError: there is none.
+        DatasetError: the image does not exist.
     """
     return require_images(folder, [name], holder)[0]
 
 
 def require_images(folder: Path, names: Sequence[str], holder: str = _HOLDER) -> list[Path]:
-    """`find_images`, all of them.
+    """As `find_images`, but all images must exist.
 
     Raises:
-        DatasetError: one is not there; says how many are not.
+        DatasetError: an image is missing; gives their number.
     """
     files, missing = find_images(folder, names, holder)
     if missing:
-        message = f"{len(missing)} of the {len(names)} images of the list are not there"
+        message = f"{len(missing)} of the {len(names)} images of the list are missing"
         raise DatasetError(f"{folder / missing[0]}.jpg: no such image ({message}); {holder}")
     return files
 
 
 def find_images(folder: Path, names: Sequence[str], holder: str = _HOLDER) -> tuple[list[Path], list[str]]:
-    """The images that a list names, in its order, and the names of those that are not there.
+    """The images named in a list, in order, and the names of missing ones.
 
-    The images may lie in a folder of ``folder``, or one further down, as archives unpack: then that is where they are
-    looked for.
+    The images may be in a subfolder of ``folder``, up to two levels down, as archives often unpack.
 
     Args:
-        folder: of the dataset.
+        folder: folder of the data set.
         names: paths without extension.
-        holder: what to say of the folder in the error.
+        holder: hint about the folder for the error message.
 
     Raises:
-        DatasetError: none of the images is there; says which path was tried.
+        DatasetError: all images are missing; gives a path that was tried.
     """
     listings: _Listings = {}
-    place = _holding(folder, names, listings)
-    found = [(name, _find(place, name, listings)) for name in names]
+    root = _image_root(folder, names, listings)
+    found = [(name, _find(root, name, listings)) for name in names]
     files = [file for _, file in found if file is not None]
     if names and not files:
-        tried = f"{place / names[0]}.jpg"
+        tried = f"{root / names[0]}.jpg"
         raise DatasetError(f"{tried}: no such image, nor any other of the {len(names)} of the list; {holder}")
     return files, [name for name, file in found if file is None]
 
 
 def as_written(path: Path) -> Path:
-    """The file as it is written on the disk where only the letters of its extension are other ones; else ``path``."""
+    """The existing file that differs from ``path`` only in the case of its extension; else ``path``."""
     if path.exists():
         return path
     twins = (path.with_suffix(suffix) for suffix in (path.suffix.lower(), path.suffix.upper()) if path.name)
     return next((twin for twin in twins if twin.exists()), path)
 
 
-def _holding(folder: Path, names: Sequence[str], listings: _Listings) -> Path:
-    """The folder in which the first of the images lies.
+def _image_root(folder: Path, names: Sequence[str], listings: _Listings) -> Path:
+    """The folder that the first image is relative to.
 
     Raises:
         DatasetError: several folders hold it.
@@ -80,10 +79,10 @@ def _holding(folder: Path, names: Sequence[str], listings: _Listings) -> Path:
     first = names[:1]
     if not first or _find(folder, first[0], listings) is not None:
         return folder
-    for places in (_folders(folder), [inner for outer in _folders(folder) for inner in _folders(outer)]):
-        holding = [place for place in places if _find(place, first[0], listings) is not None]
+    for level in (_folders(folder), [inner for outer in _folders(folder) for inner in _folders(outer)]):
+        holding = [candidate for candidate in level if _find(candidate, first[0], listings) is not None]
         if len(holding) > 1:
-            raise DatasetError(f"{folder}: {first[0]} lies in {holding[0].name} and in {holding[1].name}; name one")
+            raise DatasetError(f"{folder}: {first[0]} is in {holding[0].name} and in {holding[1].name}; name one")
         if holding:
             return holding[0]
     return folder
@@ -94,7 +93,7 @@ def _folders(folder: Path) -> list[Path]:
         inside = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError:
         return []
-    # A folder for each person holds no other data set.
+    # A folder per person contains no further data set.
     return inside if len(inside) <= _MOST_FOLDERS else []
 
 
@@ -110,7 +109,7 @@ def _find(folder: Path, name: str, listings: _Listings) -> Path | None:
 
 
 def _images_of(folder: Path) -> dict[str, Path]:
-    """Stem → image of a folder, whatever its extension and whichever letters that is in."""
+    """Stem → image of a folder, with any extension in any case."""
     try:
         return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in EXTENSIONS}
     except OSError:

@@ -1,4 +1,4 @@
-"""A folder with one subfolder of images for each identity: ROOT/IDENTITY/*.jpg."""
+"""A folder with one subfolder of images per identity: ROOT/IDENTITY/*.jpg."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -12,42 +12,42 @@ from facepipe.images import list_images, read_encoded
 
 
 def open_folders(root: str | os.PathLike[str], identity_depth: int = 1) -> Samples:
-    """Every folder directly under ``root`` is one identity; images may lie at any depth in it.
+    """Every folder directly under ``root`` is one identity, with images at any depth.
 
-    With an ``identity_depth`` of 2 the folders below those are the identities, those of one name being one; and so on.
+    With an ``identity_depth`` of 2 the folders one level below are the identities, merged by name, and so on.
 
-    A folder without images is left out, and so are an image that lies beside the folders and what the walk passes
-    over (system folders, special files, files reached twice, videos ...); all of it is noted.
+    Folders without images, images outside of identity folders and skipped entries (system folders, special files, files
+    reached twice, videos ...) are left out and noted.
 
     Raises:
-        DatasetError: ``root`` cannot be listed or holds no identity folder with images.
+        DatasetError: ``root`` cannot be listed or has no identity folder with images.
     """
     root = Path(root)
     passed = PassedOver()
     names: list[str] = []
     known: dict[str, str] = {}
-    strays = 0
+    outside = 0
     layout = Layout(identity_depth)
 
     def labelled() -> Iterator[str]:
-        nonlocal strays
+        nonlocal outside
         for path in list_images(root, passed=passed):
             owner = layout.identity(path.relative_to(root))
             if owner:
-                names.append(known.setdefault(owner, owner))  # one object for all images of a person
+                names.append(known.setdefault(owner, owner))  # one string object per identity
                 yield str(path)
             else:
-                strays += 1
+                outside += 1
 
     try:
         files = PathTable(labelled())
     except ImageError as error:
         raise DatasetError(str(error)) from error
     if not len(files):
-        deep = "" if identity_depth == 1 else f" {identity_depth} deep"
-        raise DatasetError(f"{root}: no folder with images{deep} in it; it should hold one for each identity")
+        depth = "" if identity_depth == 1 else f" at depth {identity_depth}"
+        raise DatasetError(f"{root}: has no folder with images{depth}; it should have one per identity")
     empty = _empty(root, set(names)) if identity_depth == 1 else []
-    notes = _notes(root, empty, strays, passed)
+    notes = _notes(root, empty, outside, passed)
     remark = layout.remark()
     notes += (f"{root}: {remark}",) if remark else ()
     return from_names(
@@ -61,7 +61,7 @@ def open_folders(root: str | os.PathLike[str], identity_depth: int = 1) -> Sampl
 
 
 def _empty(root: Path, with_images: Iterable[str]) -> list[str]:
-    """Identity folders that gave no image."""
+    """Identity folders without images."""
     known = set(with_images)
     return sorted(
         entry.name
@@ -73,12 +73,12 @@ def _empty(root: Path, with_images: Iterable[str]) -> list[str]:
     )
 
 
-def _notes(root: Path, empty: list[str], strays: int, passed: PassedOver) -> tuple[str, ...]:
+def _notes(root: Path, empty: list[str], outside: int, passed: PassedOver) -> tuple[str, ...]:
     notes = []
     if empty:
-        notes.append(f"{root}: {len(empty)} identity folder(s) without an image left out, such as {empty[0]}")
-    if strays:
-        notes.append(f"{root}: {strays} image(s) that lie in no identity folder left out")
+        notes.append(f"{root}: {len(empty)} identity folder(s) without images left out, such as {empty[0]}")
+    if outside:
+        notes.append(f"{root}: {outside} image(s) outside of identity folders left out")
     if passed:
         notes.append(f"{root}: {passed.line()}")
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""A text file with one image and its label per line, as SphereFace's get_list.m and mxnet's im2rec write."""
+"""A text file with one image and its label per line, as written by SphereFace's get_list.m and mxnet's im2rec."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -15,48 +15,48 @@ from facepipe.datasets.samples.samples import Samples, from_names, size_of
 from facepipe.errors import DatasetError
 from facepipe.images import read_encoded
 
-_LOOKED_AT, _TRIED = 100, 3
+_INSPECTED, _TRIED = 100, 3
 _BLOCK = 1 << 16
 _WANTED = "'IMAGE LABEL'"
 
 
 def open_list(path: str | os.PathLike[str]) -> Samples:
-    """Lines ``IMAGE LABEL`` (tab, comma, else the last blank divides), or of three columns and more.
+    """Lines ``IMAGE LABEL`` (separated by a tab, a comma, or the last space), or of three or more columns.
 
-    Those are mxnet's ``NUMBER<tab>LABEL<tab>IMAGE`` and insightface's ``NUMBER<tab>IMAGE<tab>LABEL`` with or without
-    box and landmarks behind it. A list of nothing but paths with folders, as VGGFace2 has it, takes the folder of an
-    image for its label. A relative image path counts from the folder of the list. A label is a name or a number;
-    numbers need not be gapless. Empty lines, lines that begin with ``#`` and a first line of headings are skipped.
+    The latter are mxnet's ``NUMBER<tab>LABEL<tab>IMAGE`` and insightface's ``NUMBER<tab>IMAGE<tab>LABEL``, optionally
+    followed by box and landmarks. In a list of paths alone, as VGGFace2's, the label is the folder of the image.
+    Relative paths are relative to the folder of the list. A label is a name or a number; numbers may have gaps. Empty
+    lines, lines starting with ``#`` and a header are skipped.
 
     Raises:
-        DatasetError: a line has no label, a numeric label is negative, or none of the first images is there; names the
-            line and what it holds.
+        DatasetError: a line has no label, a numeric label is negative, or all of the first images are missing; gives
+            the line and its text.
     """
     path = Path(path)
     lines = (line for line in each_line(path, "a list has one 'IMAGE LABEL' per line") if line.text[0] != "#")
-    some = list(islice(lines, _LOOKED_AT))
-    begin, note = without_headings(some, [_has_image(line) for line in some[:2]])
-    form = _form(begin)
-    table, names = _columns(form(line) for line in chain(begin, lines))
+    head = list(islice(lines, _INSPECTED))
+    first, note = without_headings(head, [_has_image(line) for line in head[:2]])
+    form = _form(first)
+    table, names = _columns(form(line) for line in chain(first, lines))
     root = path.parent
-    _require_some(root, begin, table[:_TRIED].to_pylist())
+    _require_some(root, first, table[:_TRIED].to_pylist())
 
-    def place(index: int) -> Path:
+    def path_of(index: int) -> Path:
         return as_written(root / table[index].as_py())
 
     samples = from_names(
         str(path),
         names,
-        lambda index: read_encoded(place(index)),
+        lambda index: read_encoded(path_of(index)),
         lambda index: str(root / table[index].as_py()),
         (note,) if note else (),
-        size=lambda index: size_of(place(index)),
+        size=lambda index: size_of(path_of(index)),
     )
     return _in_numeric_order(samples)
 
 
 def _columns(rows: Iterable[tuple[str, str]]) -> tuple[pa.Array, list[str]]:
-    """Images and labels of a list of perhaps millions: of each image the bytes are kept, of each label one object."""
+    """Images and labels, compact for lists of millions: paths as Arrow text, one string object per label."""
     parts: list[pa.Array] = []
     names: list[str] = []
     known: dict[str, str] = {}
@@ -68,7 +68,7 @@ def _columns(rows: Iterable[tuple[str, str]]) -> tuple[pa.Array, list[str]]:
 
 
 def _form(lines: Sequence[Line]) -> Callable[[Line], tuple[str, str]]:
-    """How a list is read of which these are the first lines: by folders where all of them are nothing but paths."""
+    """The parser for a list with these first lines: labels are folders if all of them are bare paths."""
     bare = [
         is_image(line.text) and "/" in image_path(line.text) and len(line.words(commas=True)) == 1 for line in lines
     ]
@@ -78,7 +78,7 @@ def _form(lines: Sequence[Line]) -> Callable[[Line], tuple[str, str]]:
 def _by_folder(line: Line) -> tuple[str, str]:
     image = image_path(line.text)
     if len(line.words(commas=True)) != 1 or "/" not in image:
-        raise line.wrong("'FOLDER/IMAGE', as the lines before")
+        raise line.wrong("'FOLDER/IMAGE' as the previous lines")
     return image, image.split("/")[-2]
 
 
@@ -92,14 +92,14 @@ def _labelled(line: Line) -> tuple[str, str]:
         image, name = _divided(line)
     number = whole(name)
     if number is not None and number < 0:
-        raise DatasetError(f"{line.where}: label {name} is out of range; numbers start at 0")
+        raise DatasetError(f"{line.where}: label {name} is out of range; numbers start from 0")
     if not image or not name:
         raise line.wrong(_WANTED)
     return image_path(image), name if number is None else str(number)
 
 
 def _divided(line: Line) -> tuple[str, str]:
-    """Of one comma or semicolon, or the last blank."""
+    """Split at a comma or semicolon, or at the last space."""
     for divider in ",;":
         words = line.text.rsplit(divider, 1)
         if len(words) == 2 and is_image(words[0]):
@@ -111,7 +111,7 @@ def _divided(line: Line) -> tuple[str, str]:
 
 
 def _numbered(line: Line, words: list[str]) -> tuple[str, str]:
-    """mxnet's order or insightface's, told apart by which column is the image's."""
+    """mxnet's or insightface's order, distinguished by the column of the image."""
     if is_image(words[1]) and not (len(words) == 3 and is_image(words[2])):
         return words[1], words[2]
     if len(words) == 3 and whole(words[1]) is not None and not is_image(words[1]):
@@ -120,17 +120,17 @@ def _numbered(line: Line, words: list[str]) -> tuple[str, str]:
 
 
 def _has_image(line: Line) -> bool:
-    """Whether any column could name an image."""
+    """Whether any column can be an image name."""
     return is_image(line.text) or any(is_image(word) for word in (*line.words(), *line.words(commas=True)))
 
 
 def _require_some(root: Path, lines: Sequence[Line], images: Sequence[str]) -> None:
-    """Of a list whose images lie elsewhere, the first ones tell it."""
+    """Fail early if the images are elsewhere: one of the first must exist."""
     first = [as_written(root / image) for image in images[:_TRIED]]
-    if first and not any(place.exists() for place in first):
+    if first and not any(path.exists() for path in first):
         raise DatasetError(
-            f"{lines[0].where}: {first[0]}: no such image, nor are the {len(first) - 1} behind it; a relative path "
-            "counts from the folder of the list"
+            f"{lines[0].where}: {first[0]}: no such image, nor the next {len(first) - 1}; paths must be absolute or "
+            "relative to the folder of the list"
         )
 
 
@@ -138,7 +138,7 @@ def _in_numeric_order(samples: Samples) -> Samples:
     if not all(name.isdigit() for name in samples.identities):
         return samples
     order = np.argsort([int(name) for name in samples.identities], kind="stable")
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
     names = [samples.identities[index] for index in order]
-    return replace(samples, labels=place[samples.labels], identities=names)
+    return replace(samples, labels=rank[samples.labels], identities=names)

@@ -1,4 +1,4 @@
-"""The Parquet manifest that ``facepipe preprocess`` writes, as training data: one row per image."""
+"""The Parquet manifest of ``facepipe preprocess`` as training data: one row per image."""
 
 import os
 from pathlib import Path
@@ -16,10 +16,9 @@ COLUMNS = ("crops", "identity")
 
 
 def open_manifest(path: str | os.PathLike[str]) -> Samples:
-    """The crops of all rows that have an identity, from a ``.parquet`` file or a folder of them (shards).
+    """The crops of all rows with an identity, from a ``.parquet`` file or a folder of them (shards).
 
-    The column ``crops`` lists the files of a row's crops, relative to the folder of the manifest; rows of images
-    that gave none list none.
+    The column ``crops`` lists the files of a row's crops, relative to the folder of the manifest; it may be empty.
 
     Raises:
         DatasetError: not a Parquet file, a column is missing, or no row has a crop and an identity.
@@ -50,23 +49,22 @@ def open_manifest(path: str | os.PathLike[str]) -> Samples:
 
 
 def _shared(names: pa.Array) -> list[str]:
-    """The names, each of them one object however often it occurs: manifests have millions of rows."""
+    """The names, with one string object per distinct name: manifests have millions of rows."""
     encoded = names.dictionary_encode()
     known = encoded.dictionary.to_pylist()
     return [known[index] for index in encoded.indices.to_pylist()]
 
 
 def _read(path: Path) -> pa.Table:
-    # The folder of a manifest holds the crops too.
+    # The folder of a manifest also holds the crops.
     files: Path | list[str] = [str(file) for file in sorted(path.glob("*.parquet"))] if path.is_dir() else path
     try:
         schema = pq.ParquetDataset(files).schema
         missing = [column for column in COLUMNS if column not in schema.names]
         if missing:
-            absent = ", ".join(missing)
-            raise DatasetError(f"{path}: no column {absent}; is it a manifest of facepipe preprocess?")
+            raise DatasetError(f"{path}: no column {', '.join(missing)}; is it a manifest of facepipe preprocess?")
         table = pq.read_table(files, columns=list(COLUMNS))
-        table.validate(full=True)  # text that is no UTF-8 would be noticed when it is used, which is too late
+        table.validate(full=True)  # otherwise invalid UTF-8 would be detected only when it is used
         return table
     except DAMAGED_PARQUET as error:
         reason = str(error).splitlines()[0][:120]

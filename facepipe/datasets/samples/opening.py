@@ -1,4 +1,4 @@
-"""Telling which kind of training source a path is, and opening it."""
+"""Determine the kind of a training source, and open it."""
 
 import os
 from collections.abc import Collection, Sequence
@@ -30,17 +30,17 @@ def open_samples(
 
     A path is a tar shard or a folder of them, a ``.rec`` file or the folder of ``train.rec``, a Parquet
     manifest or its folder, a list file (``.txt``, ``.lst``, ``.tsv``), or a folder of identity folders.
-    All tar shards together are one source: a name in two of them is one person. Between other sources, and
-    between shards and others, equal names are different people.
+    All tar shards form one source, in which a name is one person. In different sources, equal names are different
+    people.
 
     Args:
-        paths: of the sources.
+        paths: the sources.
         cut_shards: see `open_shards`.
-        exclude: names of people who are left out of every source; the notes say whom they matched, and whom not.
-        identity_depth: which folder stands for the person, in folders of images, see `open_folders`.
+        exclude: names of people to leave out of every source; the notes say which of them were found.
+        identity_depth: the folder level that names the identity, see `open_folders`.
 
     Raises:
-        DatasetError: a path is missing or of no known kind, its source is malformed, or nobody is left.
+        DatasetError: a path is missing or of unknown kind, its source is malformed, or no identity is left.
     """
     require_paths(paths)
     shards, others = shards_and_others(paths)
@@ -50,7 +50,7 @@ def open_samples(
 
 
 def _without(parts: Sequence[Samples], exclude: Collection[str]) -> Samples:
-    """The parts joined, each without the people called so: once joined, a name may have a number before it."""
+    """Join the parts without the excluded people; before joining, since that may prefix names with a number."""
     matches = [match_names(exclude, part.identities) for part in parts]
     kept = [
         leave_out(part, exclude)
@@ -58,25 +58,25 @@ def _without(parts: Sequence[Samples], exclude: Collection[str]) -> Samples:
         if len(match.names) < len(part.identities)
     ]
     if not kept:
-        raise DatasetError(f"{parts[0].where}: data.exclude leaves nobody")
+        raise DatasetError(f"{parts[0].where}: data.exclude leaves no identity")
     people = sum(len(match.names) for match in matches)
     images = sum(map(len, parts)) - sum(map(len, kept))
     notes = [f"data.exclude: {people} identit{'y' if people == 1 else 'ies'} with {images} image(s) left out"]
-    nobody = [name for name in exclude if not any(name in match.found for match in matches)]
-    if nobody:
-        notes.append(f"data.exclude: nobody is called {', '.join(nobody[:5])}" + (" ..." if nobody[5:] else ""))
+    unmatched = [name for name in exclude if not any(name in match.found for match in matches)]
+    if unmatched:
+        notes.append(f"data.exclude: not found: {', '.join(unmatched[:5])}" + (" ..." if unmatched[5:] else ""))
     other = sorted({name for match in matches for name in match.other_form})
     if other:
-        notes.append(f"data.exclude: found in another form of Unicode: {', '.join(other[:5])}")
+        notes.append(f"data.exclude: found in another Unicode normalisation: {', '.join(other[:5])}")
     joined = join_samples(kept)
     return replace(joined, notes=(*joined.notes, *notes))
 
 
 def require_paths(paths: Sequence[str | os.PathLike[str]]) -> None:
-    """Refuse training data that are not there, without opening them.
+    """Check that training data exist, without opening them.
 
     Raises:
-        DatasetError: there are no paths, or one is missing.
+        DatasetError: there are no paths, or one does not exist.
     """
     if not paths:
         raise DatasetError(
@@ -89,13 +89,13 @@ def require_paths(paths: Sequence[str | os.PathLike[str]]) -> None:
 
 
 def shards_and_others(paths: Sequence[str | os.PathLike[str]]) -> tuple[list[Path], list[Path]]:
-    """All tar shards that the paths mean, and the paths that mean none, each in order."""
+    """All tar shards at the paths, and the paths without shards, each in order."""
     found = [(path, _shards_of(path)) for path in map(as_path, paths)]
     return [shard for _, shards in found for shard in shards], [path for path, shards in found if not shards]
 
 
 def _shards_of(path: Path) -> list[Path]:
-    """The tar shards that a path means; none when it is of another kind."""
+    """The tar shards at a path; none if it is of another kind."""
     if isinstance(path, StoredPath):
         return [file for file, _ in path.files() if file.suffix.lower() == ".tar"]
     if path.is_dir():
@@ -105,7 +105,7 @@ def _shards_of(path: Path) -> list[Path]:
 
 def _open_one(path: Path, identity_depth: int) -> Samples:
     if isinstance(path, StoredPath):
-        raise DatasetError(f"{path}: no tar shards there; training data of other kinds are read from this machine only")
+        raise DatasetError(f"{path}: no tar shards; other kinds of training data must be on this machine")
     suffix = path.suffix.lower()
     if suffix == ".rec" or (path.is_dir() and (path / "train.rec").exists()):
         return open_recordio(path)
@@ -116,6 +116,6 @@ def _open_one(path: Path, identity_depth: int) -> Samples:
     if suffix in LISTS:
         return open_list(path)
     raise DatasetError(
-        f"{path}: no known kind of training data; give identity folders, a list (.txt, .lst, .tsv), .tar "
+        f"{path}: unknown kind of training data; give identity folders, a list (.txt, .lst, .tsv), .tar "
         "shards, a .rec file or a .parquet manifest"
     )

@@ -1,4 +1,4 @@
-"""Paths of perhaps millions of images, of which the bytes alone are kept."""
+"""Paths of up to millions of images, stored compactly as bytes."""
 
 import os
 from collections.abc import Iterable
@@ -11,16 +11,16 @@ _BLOCK = 1 << 16
 
 
 class PathTable:
-    """Paths by number; a list of them would take a kilobyte each.
+    """Paths by index; a list of Path objects would take a kilobyte each.
 
     Args:
-        paths: in their order, taken one by one.
+        paths: the paths in order, consumed one by one.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
-        rest = iter(paths)
+        remaining = iter(paths)
         parts = []
-        while block := list(islice(rest, _BLOCK)):
+        while block := list(islice(remaining, _BLOCK)):
             parts.append(pa.array([os.fsencode(path) for path in block], type=pa.large_binary()))
         self._table = pa.concat_arrays(parts) if parts else pa.array([], type=pa.large_binary())
 

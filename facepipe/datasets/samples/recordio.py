@@ -1,11 +1,11 @@
-"""MXNet RecordIO without mxnet: ``train.rec`` with ``train.idx`` and ``property``, as insightface ships them.
+"""MXNet RecordIO without mxnet: ``train.rec`` with ``train.idx`` and ``property``, as distributed by insightface.
 
 A record is the magic number, a word of three flag bits and 29 length bits, the data, and zeros up to a
-multiple of four. Where the magic number itself stands in the data at a multiple of four, the writer cuts the
-record there and leaves the number out (flags 1 first, 2 middle, 3 last part; 0 whole). The data of an image
-is a header (uint32 flag, float32 label, uint64 id, uint64 id2), ``flag`` more float32 labels, and the file
-(dmlc-core ``recordio.h``, mxnet ``recordio.py``). insightface's record 0 holds two labels: the first key
-after the images, and the first key after the identity records that follow them.
+multiple of four. Where the magic number itself occurs in the data at a multiple of four, the writer splits the
+record there and omits the number (flags: 1 first, 2 middle, 3 last part; 0 whole). The data of an image is a
+header (uint32 flag, float32 label, uint64 id, uint64 id2), ``flag`` more float32 labels, and the file
+(dmlc-core ``recordio.h``, mxnet ``recordio.py``). insightface's record 0 has two labels: the first key after the
+images, and the first key after the identity records that follow them.
 """
 
 import os
@@ -30,8 +30,8 @@ def open_recordio(path: str | os.PathLike[str]) -> Samples:
     """The images of a ``.rec`` file, or of ``train.rec`` in a folder; classes are numbered in label order.
 
     Raises:
-        DatasetError: ``.rec`` or ``.idx`` is missing or malformed, the file ends in the middle, or a label is
-            negative, broken, or not below the class count in ``property``.
+        DatasetError: ``.rec`` or ``.idx`` is missing or malformed, the file is truncated, or a label is not an integer
+            from 0 to below the class count in ``property``.
     """
     record = Path(path)
     record = record / "train.rec" if record.is_dir() else record
@@ -42,11 +42,11 @@ def open_recordio(path: str | os.PathLike[str]) -> Samples:
         raise DatasetError(f"{record}: cannot be read ({error.strerror}); check the path") from error
     if offsets.max() + _WORDS.size > size:
         raise DatasetError(
-            f"{record}: ends in the middle: {size} bytes, but {record.stem}.idx points to {offsets.max()}; "
-            "fetch it again"
+            f"{record}: truncated: {size} bytes, but {record.stem}.idx points to {offsets.max()}; "
+            "download it again"
         )
     spans = Spans([record])
-    bounds = np.append(np.unique(offsets), size)  # whatever lies between two of them belongs to the record before
+    bounds = np.append(np.unique(offsets), size)  # everything between two of them belongs to the first record
     offsets, labels = _images_and_labels(spans, keys, offsets)
     identities, numbers = np.unique(_whole_labels(record, labels), return_inverse=True)
     return Samples(
@@ -60,17 +60,17 @@ def open_recordio(path: str | os.PathLike[str]) -> Samples:
 
 
 def _read_index(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Keys, ascending, and byte offsets of an ``.idx`` file: lines of two whole numbers."""
+    """Keys, ascending, and byte offsets of an ``.idx`` file: lines of two integers."""
     try:
         if not path.stat().st_size:
-            raise DatasetError(f"{path}: the file is empty; fetch it again")
+            raise DatasetError(f"{path}: the file is empty; download it again")
         table = np.loadtxt(path, dtype=np.int64, ndmin=2)
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read; a .rec file needs its .idx beside it") from error
+        raise DatasetError(f"{path}: cannot be read; a .rec file needs its .idx in the same folder") from error
     except ValueError as error:
-        raise DatasetError(f"{path}: not an index of 'KEY<tab>OFFSET' lines; fetch it again") from error
+        raise DatasetError(f"{path}: not an index of 'KEY<tab>OFFSET' lines; download it again") from error
     if not len(table) or table.shape[1] != 2:
-        raise DatasetError(f"{path}: not an index of 'KEY<tab>OFFSET' lines; fetch it again")
+        raise DatasetError(f"{path}: not an index of 'KEY<tab>OFFSET' lines; download it again")
     table = table[np.argsort(table[:, 0], kind="stable")]
     return table[:, 0], table[:, 1]
 
@@ -85,21 +85,21 @@ def _images_and_labels(spans: Spans, keys: np.ndarray, offsets: np.ndarray) -> t
     gapless = len(keys) >= last > end > 1 and bool((keys[:last] == np.arange(last)).all())
     starts = _identity_starts(spans, offsets[end:last], end) if gapless else None
     if starts is not None:
-        # One look for each identity instead of one for each image: MS1M has 68 images for each.
+        # One read per identity instead of one per image: MS1M has 68 images per identity.
         labels = [read_labels(spans, int(offsets[start]))[0] for start in starts]
         return images, np.repeat(labels, np.diff([*starts, end]))
     return images, np.array([read_labels(spans, int(offset))[0] for offset in images])
 
 
 def _key_ranges(spans: Spans, offset: int) -> tuple[int, int] | None:
-    """First key after the images and after the identities, if this is insightface's record 0."""
+    """First keys after the images and after the identities, if this is insightface's record 0."""
     data = read_record(spans, offset)
     labels = _labels(data)
     return None if len(labels) < 2 or _image(data) else (int(labels[0]), int(labels[1]))
 
 
 def _identity_starts(spans: Spans, offsets: np.ndarray, end: int) -> list[int] | None:
-    """First key of each identity if their key ranges cover 1 ... end-1 in order; otherwise nothing."""
+    """First key of each identity if their key ranges cover 1 ... end-1 in order; otherwise None."""
     starts = []
     expected = 1
     for offset in offsets:
@@ -114,19 +114,19 @@ def _identity_starts(spans: Spans, offsets: np.ndarray, end: int) -> list[int] |
 def _whole_labels(record: Path, labels: np.ndarray) -> np.ndarray:
     """The labels as int64, checked."""
     if not len(labels):
-        raise DatasetError(f"{record}: no image in it; check the file")
+        raise DatasetError(f"{record}: has no images; check the file")
     if not np.isfinite(labels).all() or labels.min() < 0 or (labels != np.floor(labels)).any():
         raise DatasetError(f"{record}: label {labels.min():g} is out of range; classes are numbered from 0")
     classes = _class_count(record)
     if classes is not None and labels.max() >= classes:
         raise DatasetError(
-            f"{record}: label {labels.max():g} is out of range; property says {classes} classes, from 0 on"
+            f"{record}: label {labels.max():g} is out of range; property says {classes} classes, numbered from 0"
         )
     return labels.astype(np.int64)
 
 
 def _class_count(record: Path) -> int | None:
-    """The first field of ``property`` ("classes,height,width"), where the file is there."""
+    """The first field of ``property`` ("classes,height,width"), if the file exists."""
     for path in (record.parent / "property", record.with_suffix(".property")):
         if path.is_file():
             field = path.read_text(encoding="ascii", errors="replace").split(",")[0].strip()
@@ -137,10 +137,10 @@ def _class_count(record: Path) -> int | None:
 
 
 def read_record(spans: Spans, offset: int) -> bytes:
-    """The data of the record at ``offset``, its parts put together again.
+    """The data of the record at ``offset``, with its parts joined.
 
     Raises:
-        DatasetError: there is no record, or the file ends in it.
+        DatasetError: there is no record, or it is truncated.
     """
     parts = []
     while True:
@@ -155,7 +155,7 @@ def read_record(spans: Spans, offset: int) -> bytes:
 
 
 def read_labels(spans: Spans, offset: int) -> np.ndarray:
-    """The labels of the record at ``offset``, float64, at least one; only its header is read where it can."""
+    """The labels of the record at ``offset``, float64, at least one; reads only the header if possible."""
     head = spans.read(0, offset, _WORDS.size + HEADER.size)
     magic, word = _WORDS.unpack_from(head)
     if magic != MAGIC or word & ((1 << 29) - 1) < HEADER.size:
@@ -166,7 +166,7 @@ def read_labels(spans: Spans, offset: int) -> np.ndarray:
 
 def _labels(data: bytes) -> np.ndarray:
     if len(data) < HEADER.size:
-        raise DatasetError("a record is shorter than its header; the .rec file is damaged, fetch it again")
+        raise DatasetError("a record is shorter than its header; the .rec file is damaged, download it again")
     flag, label, _, _ = HEADER.unpack_from(data)
     if flag == 0 or len(data) < HEADER.size + 4 * flag:
         return np.array([label], dtype=np.float64)
@@ -181,18 +181,18 @@ def _image(data: bytes) -> bytes:
 def write_recordio(
     path: str | os.PathLike[str], images: Iterable[tuple[int, bytes]], size: tuple[int, int] = (112, 112)
 ) -> None:
-    """Write (label, encoded image) pairs, sorted by label, as insightface lays them out.
+    """Write (label, encoded image) pairs, sorted by label, in insightface's layout.
 
-    Makes ``path`` (``.rec``), its ``.idx``, and ``property`` in the same folder.
+    Creates ``path`` (``.rec``), its ``.idx``, and ``property`` in the same folder.
 
     Raises:
-        DatasetError: the labels are not in ascending order from 0 on.
+        DatasetError: the labels are not ascending, or negative.
     """
     path = Path(path)
     pairs = list(images)
     labels = [label for label, _ in pairs]
     if labels != sorted(labels) or (labels and labels[0] < 0):
-        raise DatasetError(f"{path}: images must come sorted by label, from 0 on")
+        raise DatasetError(f"{path}: images must be sorted by label, from 0 on")
     bounds = [0, *np.flatnonzero(np.diff(labels)) + 1, len(labels)]
     ranges = [(1 + int(a), 1 + int(b)) for a, b in pairwise(bounds)]
     end = len(pairs) + 1
@@ -214,7 +214,7 @@ def _pack(labels: Iterable[int], key: int) -> bytes:
 
 
 def encode_record(data: bytes) -> bytes:
-    """One record as it stands in the file, cut where the magic number occurs in the data."""
+    """Encode one record, split where the magic number occurs in the data."""
     magic = struct.pack("<I", MAGIC)
     words = np.frombuffer(data[: len(data) // 4 * 4], dtype="<u4")
     cuts = (np.flatnonzero(words == MAGIC) * 4).tolist()

@@ -1,4 +1,4 @@
-"""Labelled face crops that are read when asked for: what every training source turns into."""
+"""Labelled face crops, read on demand: the common form of all training sources."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -10,10 +10,10 @@ import numpy as np
 
 from facepipe.errors import DatasetError, FacepipeError
 
-NOBODY = -1
-"""Label of an image whose identity is not known."""
+UNLABELLED = -1
+"""Label of an image of unknown identity."""
 READ_OF_MANY = 256
-"""Images of a set of more than a gigabyte, or in a store, of which `contents_digest` reads the bytes."""
+"""Number of images that `contents_digest` reads from sets larger than a gigabyte or in an object store."""
 _READ_WHOLE = 1 << 30
 
 
@@ -27,18 +27,18 @@ def _unknown(_: int) -> int:
 
 @dataclass(frozen=True)
 class Samples:
-    """N labelled images, of which only places and labels are in memory.
+    """N labelled images, of which only locations and labels are in memory.
 
     Attributes:
-        where: what to call the source in messages.
-        labels: int64, N; an index into ``identities``, or ``NOBODY`` (see ``unlabelled``).
-        identities: one name for each class, in the order of the labels.
-        read: encoded bytes of image ``i``; raises OSError or FacepipeError when they cannot be had.
-        key: name of image ``i``, for messages.
-        notes: sentences about what was left out while the source was read.
-        about: what is written beside image ``i``, such as ``age``, ``sex``, ``origin`` and ``source``; empty where
-            nothing is. It is read when asked for.
-        size: bytes of image ``i`` where they can be told without reading it, else −1.
+        where: name of the source in messages.
+        labels: int64, N; index into ``identities``, or ``UNLABELLED`` (see ``unlabelled``).
+        identities: names of the classes, in the order of the labels.
+        read: returns the encoded bytes of image ``i``; raises OSError or FacepipeError on failure.
+        key: name of image ``i`` in messages.
+        notes: messages about what was left out.
+        about: metadata of image ``i``, such as ``age``, ``sex``, ``origin`` and ``source``, read on demand; may be
+            empty.
+        size: size of image ``i`` in bytes if it is known without reading it, else −1.
     """
 
     where: str
@@ -55,10 +55,10 @@ class Samples:
 
 
 def take(samples: Samples, positions: np.ndarray) -> Samples:
-    """The samples at ``positions`` (integers), with classes numbered anew; ``NOBODY`` stays so."""
+    """The samples at ``positions`` (integers), with classes renumbered; ``UNLABELLED`` is unchanged."""
     positions = np.asarray(positions, dtype=np.int64)
     kept, labels = np.unique(samples.labels[positions], return_inverse=True)
-    if len(kept) and kept[0] == NOBODY:
+    if len(kept) and kept[0] == UNLABELLED:
         kept, labels = kept[1:], labels - 1
     return replace(
         samples,
@@ -72,25 +72,25 @@ def take(samples: Samples, positions: np.ndarray) -> Samples:
 
 
 def join_samples(parts: Sequence[Samples]) -> Samples:
-    """All samples of several sources. Identities of different sources count as different people.
+    """Join the samples of several sources, whose identities count as different people.
 
-    Two sources that number people from 0 would otherwise be merged by accident; a name that occurs twice
-    gets the number of its source in front.
+    Otherwise two sources that number people from 0 would be merged by accident; a name that occurs in several
+    sources is prefixed with the number of its source.
     """
     if len(parts) == 1:
         return parts[0]
     first_class = np.cumsum([0, *(len(part.identities) for part in parts)])
     labels = [
-        np.where(part.labels == NOBODY, NOBODY, part.labels + first)
+        np.where(part.labels == UNLABELLED, UNLABELLED, part.labels + first)
         for part, first in zip(parts, first_class, strict=False)
     ]
-    return after_each_other(parts, labels, _distinct(parts))
+    return concatenate_samples(parts, labels, _distinct(parts))
 
 
-def after_each_other(
+def concatenate_samples(
     parts: Sequence[Samples], labels: Sequence[np.ndarray], identities: Sequence[str]
 ) -> Samples:
-    """The images of several sources in order, under these labels (one array for each source) and identities."""
+    """Concatenate the images of several sources, with the given labels (one array per source) and identities."""
     read, key, about, size = _readers(parts)
     return Samples(
         where=", ".join(part.where for part in parts),
@@ -147,17 +147,17 @@ def _distinct(parts: Sequence[Samples]) -> list[str]:
 
 
 def fingerprint(samples: Samples) -> str:
-    """SHA-256 over labels and identity names: two runs with the same value train on the same classes."""
+    """SHA-256 over labels and identity names: runs with the same value train on the same classes."""
     digest = hashlib.sha256(np.ascontiguousarray(samples.labels, dtype="<i8").tobytes())
     digest.update("\0".join(samples.identities).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
 def contents_digest(samples: Samples) -> str:
-    """SHA-256 over what the images hold, after ``all:`` or ``some:``.
+    """SHA-256 over the contents of the images, prefixed with ``all:`` or ``some:``.
 
-    All their bytes, up to a gigabyte; of larger sets the sizes of all, where they are told, and the bytes of 256 spread
-    evenly. It tells other images under the same names, and does not depend on where they lie or when they were copied.
+    All bytes for sets of up to a gigabyte; for larger sets all known sizes, and the bytes of 256 evenly spaced images.
+    It detects other images with the same names, and does not depend on location or modification time.
     """
     digest = hashlib.sha256()
     sizes = np.array([samples.size(index) for index in range(len(samples))], dtype="<i8")
@@ -167,19 +167,19 @@ def contents_digest(samples: Samples) -> str:
     for index in np.unique(np.linspace(0, len(samples) - 1, count).astype(np.int64)):
         try:
             data = samples.read(int(index))
-        except (OSError, FacepipeError):  # counted where it is trained on
+        except (OSError, FacepipeError):  # counted during training
             data = b""
         digest.update(hashlib.sha256(data).digest())
     return ("all:" if whole else "some:") + digest.hexdigest()
 
 
 def same_contents(first: str, second: str) -> bool:
-    """Whether two of `contents_digest` may be of the same images; those that looked at other parts tell nothing."""
+    """Whether two results of `contents_digest` are compatible; ``all:`` and ``some:`` cannot be compared."""
     return first.partition(":")[0] != second.partition(":")[0] or first == second
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, −1 where it is not there."""
+    """Size of a file in bytes, −1 if it does not exist."""
     try:
         return path.stat().st_size
     except OSError:
@@ -197,10 +197,10 @@ def from_names(
     """Samples from one identity name per image; classes are numbered in the sorted order of the names.
 
     Raises:
-        DatasetError: there is no image at all.
+        DatasetError: there are no images.
     """
     if not len(names):
-        raise DatasetError(f"{where}: no labelled image in it; check the path and the layout")
+        raise DatasetError(f"{where}: has no labelled images; check the path and the layout")
     identities = sorted(set(names))
     number = {name: index for index, name in enumerate(identities)}
     labels = np.fromiter((number[name] for name in names), dtype=np.int64, count=len(names))

@@ -1,8 +1,8 @@
-"""Which label belongs to which image of a shard.
+"""Match the labels of a shard with its images.
 
-WebDataset takes what stands before the first dot of a name as the key of a sample. Shards as people have them also hold
-several images under one key, keys with dots in them, labels that follow only after all images, and files that a Mac
-put between. An image takes the label of its own name, else the only label of its key.
+WebDataset uses the part of a name before the first dot as the key of a sample. Real shards also have several images per
+key, keys with dots, labels after all images, and metadata files of macOS. An image gets the label with its full name,
+else the only label of its key.
 """
 
 import tarfile
@@ -15,7 +15,7 @@ from facepipe.images import EXTENSIONS
 
 
 class Span(NamedTuple):
-    """Where bytes lie in a shard."""
+    """A range of bytes in a shard."""
 
     offset: int
     size: int
@@ -26,18 +26,18 @@ NOWHERE = Span(0, 0)
 
 @dataclass(frozen=True)
 class Label:
-    """What label files say of an image.
+    """The contents of an image's label files.
 
     Attributes:
-        identity: the person; None where none is named.
-        about: where the JSON lies; of size 0 where there is none.
+        identity: the person, or None.
+        about: location of the JSON; of size 0 if there is none.
     """
 
     identity: str | None = None
     about: Span = NOWHERE
 
-    def and_also(self, other: "Label") -> "Label":
-        """Both together, the later where both say something."""
+    def merged(self, other: "Label") -> "Label":
+        """Both combined; ``other`` takes precedence."""
         return Label(other.identity or self.identity, other.about if other.about.size else self.about)
 
 
@@ -54,16 +54,16 @@ class _Key:
     labels: dict[str, Label] = field(default_factory=dict)
 
     def label_of(self, name: str) -> Label:
-        own = self.labels.get(name)
-        if own is not None:
-            return own
+        exact = self.labels.get(name)
+        if exact is not None:
+            return exact
         return next(iter(self.labels.values())) if len(self.labels) == 1 else Label()
 
 
 class ShardGroups:
-    """Takes the members of one shard in order, and gives images with labels as soon as their key is complete.
+    """Processes the members of a shard in order, and yields images with labels once their key is complete.
 
-    Images whose key brought no label wait to the end of the shard; nothing else is kept.
+    Only images whose key has no label are kept until the end of the shard.
     """
 
     def __init__(self, labelled: bool) -> None:
@@ -73,30 +73,30 @@ class ShardGroups:
         self._waiting: dict[str, _Key] = {}
 
     def image(self, member: tarfile.TarInfo) -> Iterator[Labelled]:
-        """One image more."""
-        yield from self._turn_to(member)
+        """Add an image."""
+        yield from self._change_key(member)
         self._open.images.append((_name(member), Span(member.offset_data, member.size)))
 
     def label(self, member: tarfile.TarInfo, label: Label) -> Iterator[Labelled]:
-        """One label file more."""
-        yield from self._turn_to(member)
+        """Add a label file."""
+        yield from self._change_key(member)
         name = _name(member)
-        self._open.labels[name] = self._open.labels.get(name, Label()).and_also(label)
+        self._open.labels[name] = self._open.labels.get(name, Label()).merged(label)
 
-    def cut(self, member: tarfile.TarInfo) -> Iterator[Labelled]:
-        """The shard ends in the middle of ``member``: its key is incomplete and is left out."""
+    def truncate(self, member: tarfile.TarInfo) -> Iterator[Labelled]:
+        """End a shard that is truncated in ``member``, whose incomplete key is dropped."""
         if key_of(member) == self._key:
             self._open = _Key()
         yield from self.end()
 
     def end(self) -> Iterator[Labelled]:
-        """The shard is over."""
+        """End the shard."""
         yield from self._close()
         for key in self._waiting.values():
             yield from ((Labelled(image, key.label_of(name))) for name, image in key.images)
         self._waiting = {}
 
-    def _turn_to(self, member: tarfile.TarInfo) -> Iterator[Labelled]:
+    def _change_key(self, member: tarfile.TarInfo) -> Iterator[Labelled]:
         key = key_of(member)
         if key != self._key:
             yield from self._close()
@@ -124,12 +124,12 @@ def key_of(member: tarfile.TarInfo) -> str:
 
 
 def is_image_member(member: tarfile.TarInfo) -> bool:
-    """Whether a member is a picture, by its extension."""
+    """Whether a member is an image, by its extension."""
     return PurePosixPath(member.name).suffix.lower() in EXTENSIONS
 
 
 def is_foreign(member: tarfile.TarInfo) -> bool:
-    """Whether a Mac put it there: ``._name`` beside each file, and a folder of its own."""
+    """Whether it is a metadata file of macOS: ``._name``, or in ``__MACOSX``."""
     path = PurePosixPath(member.name)
     return path.name.startswith("._") or "__MACOSX" in path.parts
 

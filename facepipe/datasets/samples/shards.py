@@ -1,8 +1,7 @@
-"""WebDataset tar shards: KEY.webp beside KEY.json with ``identity`` (or KEY.cls with a number).
+"""WebDataset tar shards: KEY.webp and KEY.json with ``identity`` (or KEY.cls with a number).
 
-What else the JSON holds, such as age, sex and origin, is `Samples.about`. A shard is gone through once, member header
-by member header; after that a sample is one seek and one read, and nothing is unpacked. In memory a sample takes under
-40 bytes.
+Other fields of the JSON, such as age, sex and origin, are in `Samples.about`. The headers of a shard are scanned once;
+after that a sample takes one seek and one read, and nothing is unpacked. An index entry takes less than 40 bytes.
 """
 
 import json
@@ -15,7 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from facepipe.datasets.samples.samples import NOBODY, Samples
+from facepipe.datasets.samples.samples import UNLABELLED, Samples
 from facepipe.datasets.samples.shard_groups import (
     NOWHERE,
     Label,
@@ -35,7 +34,7 @@ MAX_LABEL_BYTES = 1 << 20
 
 
 class Index:
-    """Where the samples of all shards lie."""
+    """The locations of the samples of all shards."""
 
     def __init__(self, labelled: bool | None) -> None:
         self.labelled = labelled
@@ -50,7 +49,7 @@ class Index:
         self.foreign = 0
 
     def name(self, member: tarfile.TarInfo) -> None:
-        """Called with each image before it is added; samples need no names."""
+        """Called with each image before it is added; ignored here, since samples need no names."""
 
     def add(self, shard: int, found: Iterable[Labelled]) -> None:
         for image, label in found:
@@ -61,7 +60,7 @@ class Index:
             self.offset.append(image.offset)
             self.size.append(image.size)
             known = self.labelled is not False and label.identity is not None
-            number = self.numbers.setdefault(label.identity or "", len(self.numbers)) if known else NOBODY
+            number = self.numbers.setdefault(label.identity or "", len(self.numbers)) if known else UNLABELLED
             self.label.append(number)
             self.sidecar.append(label.about.offset)
             self.sidecar_size.append(label.about.size)
@@ -74,12 +73,12 @@ def open_shards(
 
     Args:
         paths: the ``.tar`` files.
-        cut: what to do with a shard that ends in the middle: ``refuse`` it, or ``use`` the samples before.
-        labelled: False takes every image, whether a label lies beside it or not, as of ``NOBODY``; None takes every
-            image too, one without a label as of ``NOBODY``.
+        cut: for a truncated shard: ``refuse`` it, or ``use`` its complete samples.
+        labelled: True uses only labelled images; False uses all images as ``UNLABELLED``, ignoring labels; None uses
+            all images, those without a label as ``UNLABELLED``.
 
     Raises:
-        DatasetError: a shard cannot be read, is compressed, ends in the middle, or holds no labelled image.
+        DatasetError: a shard is unreadable, compressed or truncated, or has no labelled image.
     """
     files = sorted(as_path(path) for path in paths)
     where = os.path.dirname(files[0]) if len(files) > 1 else str(files[0])  # noqa: PTH120, of an address too
@@ -88,17 +87,17 @@ def open_shards(
     for number, file in enumerate(files):
         problem = scan_shard(file, number, index)
         if problem and cut != "use":
-            raise DatasetError(f"{problem}; fetch it again, or set data.cut_shards = 'use' to go on without")
+            raise DatasetError(f"{problem}; download it again, or set data.cut_shards = 'use' to use the rest")
         if problem:
-            notes.append(f"{problem}; the samples before are used")
+            notes.append(f"{problem}; the samples before that are used")
     if index.unlabelled:
         notes.append(f"{where}: {index.unlabelled} image(s) without an identity left out")
     if index.foreign:
-        notes.append(f"{where}: {index.foreign} file(s) that a Mac put between the samples left out")
+        notes.append(f"{where}: {index.foreign} metadata file(s) of macOS left out")
     if not index.label and not labelled:
-        raise DatasetError(f"{where}: no image in it; check the path")
+        raise DatasetError(f"{where}: has no images; check the path")
     if not index.label:
-        raise DatasetError(f'{where}: no labelled image; KEY.webp needs a KEY.json with "identity" beside it')
+        raise DatasetError(f'{where}: has no labelled images; each KEY.webp needs a KEY.json with "identity"')
     return _samples(where, files, index, tuple(notes))
 
 
@@ -106,10 +105,10 @@ def _samples(where: str, files: list[Path], index: Index, notes: tuple[str, ...]
     columns = index.shard, index.offset, index.size, index.sidecar, index.sidecar_size
     shard, offset, size, sidecar, sidecar_size = map(np.array, columns)
     identities = sorted(index.numbers)
-    place = np.empty(len(identities), dtype=np.int64)
-    place[[index.numbers[name] for name in identities]] = np.arange(len(identities))
+    rank = np.empty(len(identities), dtype=np.int64)
+    rank[[index.numbers[name] for name in identities]] = np.arange(len(identities))
     label = np.array(index.label, dtype=np.int64)
-    labels = np.where(label == NOBODY, NOBODY, place[label]) if identities else label
+    labels = np.where(label == UNLABELLED, UNLABELLED, rank[label]) if identities else label
     spans = Spans(files)
 
     def read(i: int) -> bytes:
@@ -121,18 +120,18 @@ def _samples(where: str, files: list[Path], index: Index, notes: tuple[str, ...]
     def about(i: int) -> dict[str, Any]:
         return _fields(spans.read(int(shard[i]), int(sidecar[i]), int(sidecar_size[i]))) if sidecar_size[i] else {}
 
-    # Of files in a store each image is a request of its own: none that is not needed.
-    near = not any(isinstance(file, StoredPath) for file in files)
-    known = {"size": lambda i: int(size[i])} if near else {}
+    # In an object store each image is a request, so the digest must not read all of them: leave sizes unknown.
+    is_local = not any(isinstance(file, StoredPath) for file in files)
+    known = {"size": lambda i: int(size[i])} if is_local else {}
     return Samples(where, labels, identities, read, key, notes, about, **known)
 
 
 def scan_shard(file: Path, number: int, index: Index) -> str:
-    """Add the samples of one shard; returns what is wrong with its end, or nothing."""
+    """Add the samples of one shard; returns a message if it is truncated, else an empty string."""
     try:
         with file.open("rb") as stream:
             if stream.read(2) == b"\x1f\x8b":
-                raise DatasetError(f"{file}: compressed; samples are read by offset, so gunzip it first")
+                raise DatasetError(f"{file}: compressed; samples are read by offset, so decompress it first")
             stream.seek(0)
             return _scan_members(file, stream, number, index)
     except OSError as error:
@@ -145,29 +144,29 @@ def _scan_members(file: Path, stream: BinaryIO, number: int, index: Index) -> st
     try:
         with tarfile.open(fileobj=stream, mode="r:") as tar:
             while (member := tar.next()) is not None:
-                tar.members.clear()  # type: ignore[attr-defined]  # a shard of a million members must not be kept as objects
+                tar.members.clear()  # type: ignore[attr-defined]  # do not keep a million members in memory
                 data_end = member.offset_data + -(-member.size // BLOCK) * BLOCK
                 if data_end > size:
-                    index.add(number, groups.cut(member))
-                    return f"{file}: ends in the middle of {member.name} (byte {size})"
+                    index.add(number, groups.truncate(member))
+                    return f"{file}: truncated in {member.name} (byte {size})"
                 end = data_end
                 index.add(number, _member(stream, member, groups, index))
     except tarfile.TarError as error:
         if not end:
             raise DatasetError(f"{file}: not a tar shard ({error})") from error
         index.add(number, groups.end())
-        return f"{file}: ends in the middle, near byte {size}"
+        return f"{file}: truncated near byte {size}"
     index.add(number, groups.end())
     stream.seek(end)
-    # tarfile takes a bad or missing header for the end; a whole archive ends with a block of zeros.
-    whole = stream.read(BLOCK) == bytes(BLOCK)
-    return "" if whole else f"{file}: ends in the middle, after byte {end}"
+    # tarfile takes a bad or missing header for the end; a complete archive ends with a block of zeros.
+    complete = stream.read(BLOCK) == bytes(BLOCK)
+    return "" if complete else f"{file}: truncated after byte {end}"
 
 
 def _member(
     stream: BinaryIO, member: tarfile.TarInfo, groups: ShardGroups, index: Index
 ) -> Iterator[Labelled]:
-    """What is complete once this member is known."""
+    """Process a member; yields the samples that it completes."""
     suffix = PurePosixPath(member.name).suffix.lower()
     if not member.isfile() or is_foreign(member):
         index.foreign += member.isfile()
@@ -186,7 +185,7 @@ def _member_bytes(stream: BinaryIO, member: tarfile.TarInfo) -> bytes:
 
 
 def _identity(data: bytes, suffix: str) -> str | None:
-    """The identity that a label file names; nothing where it is damaged or names none."""
+    """The identity in a label file; None if it is damaged or has none."""
     if suffix == ".cls":
         try:
             return data.decode().strip() or None
@@ -198,7 +197,7 @@ def _identity(data: bytes, suffix: str) -> str | None:
 
 
 def _fields(data: bytes) -> dict[str, Any]:
-    """What a JSON object holds; nothing where it is damaged or another value."""
+    """Parse a JSON object; empty if it is damaged or not an object."""
     try:
         fields = json.loads(data)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Reading pieces of large files by offset, from several threads at once."""
+"""Thread-safe reading of byte ranges of large files."""
 
 import threading
 from collections import OrderedDict
@@ -9,21 +9,21 @@ from typing import BinaryIO
 from facepipe.errors import DatasetError
 
 OPEN_FILES = 32
-"""Handles that one thread keeps open; with thousands of shards the limit of the system is near."""
+"""Files that one thread keeps open, since thousands of shards would exceed the system's limit."""
 
 
 class Spans:
-    """The bytes at (file, offset, size). Each thread has handles of its own, so that no lock is needed."""
+    """Reads bytes at (file, offset, size). Each thread has its own file handles, so no lock is needed."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = list(paths)
         self._local = threading.local()
 
     def read(self, which: int, offset: int, size: int) -> bytes:
-        """``size`` bytes from ``offset`` of file number ``which``.
+        """Read ``size`` bytes at ``offset`` of file number ``which``.
 
         Raises:
-            DatasetError: the file ends before.
+            DatasetError: the file is too short.
             OSError: it cannot be opened or read.
         """
         handle = self._handle(which)
@@ -31,7 +31,7 @@ class Spans:
         data = handle.read(size)
         if len(data) != size:
             end = offset + len(data)
-            raise DatasetError(f"{self.paths[which]}: ends at byte {end}, in the middle of a sample")
+            raise DatasetError(f"{self.paths[which]}: truncated at byte {end}, within a sample")
         return data
 
     def _handle(self, which: int) -> BinaryIO:

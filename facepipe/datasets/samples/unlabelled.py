@@ -1,4 +1,4 @@
-"""Images without an identity, for what can be learnt without one: a teacher's embeddings."""
+"""Images without identities, for distillation."""
 
 import os
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 from facepipe.datasets.samples.opening import shards_and_others
 from facepipe.datasets.samples.path_table import PathTable
-from facepipe.datasets.samples.samples import NOBODY, Samples, after_each_other, size_of
+from facepipe.datasets.samples.samples import UNLABELLED, Samples, concatenate_samples, size_of
 from facepipe.datasets.samples.shards import open_shards
 from facepipe.errors import DatasetError, ImageError
 from facepipe.files import PassedOver
@@ -16,21 +16,21 @@ from facepipe.images import list_images, read_encoded
 
 
 def open_unlabelled(paths: Sequence[str | os.PathLike[str]], cut_shards: str = "refuse") -> Samples:
-    """Tar shards, folders of tar shards, and folders with images at any depth; labels are not looked at.
+    """Open tar shards, folders of tar shards, and folders with images at any depth; labels are ignored.
 
     Raises:
-        DatasetError: a path is missing or holds no image, or a shard is malformed.
+        DatasetError: a path is missing or has no images, or a shard is malformed.
     """
     shards, others = shards_and_others(paths)
     parts = [open_shards(shards, cut_shards, labelled=False)] if shards else []
     parts += [_open_folder(path) for path in others]
-    return parts[0] if len(parts) == 1 else after_each_other(parts, [part.labels for part in parts], [])
+    return parts[0] if len(parts) == 1 else concatenate_samples(parts, [part.labels for part in parts], [])
 
 
 def add_unlabelled(samples: Samples, unlabelled: Samples) -> Samples:
-    """``samples``, and after them images of ``NOBODY``; the classes stay as they are."""
+    """Append images of ``UNLABELLED``; the classes are unchanged."""
     parts = [samples, unlabelled]
-    return after_each_other(parts, [part.labels for part in parts], samples.identities)
+    return concatenate_samples(parts, [part.labels for part in parts], samples.identities)
 
 
 def _open_folder(path: Path) -> Samples:
@@ -40,14 +40,14 @@ def _open_folder(path: Path) -> Samples:
         )
     try:
         passed = PassedOver()
-        # As paths are sorted, part by part, without as many objects.
+        # Sorted like Path objects, by component, but without creating them.
         keys = sorted(str(file).replace(os.sep, "\0") for file in list_images(path, passed=passed))
         files = PathTable(key.replace("\0", os.sep) for key in keys)
     except ImageError as error:
         raise DatasetError(str(error)) from error
     if not len(files):
-        raise DatasetError(f"{path}: no image in it; check the path")
-    labels = np.full(len(files), NOBODY, dtype=np.int64)
+        raise DatasetError(f"{path}: has no images; check the path")
+    labels = np.full(len(files), UNLABELLED, dtype=np.int64)
     notes = (f"{path}: {passed.line()}",) if passed else ()
     return Samples(
         str(path),

@@ -1,1 +1,1 @@
-"""Sets with templates, galleries and probes: IJB, BLUFR, MegaFace, open-set LFW."""
+"""Data sets with templates, galleries and probes: IJB, BLUFR, MegaFace, open-set LFW."""

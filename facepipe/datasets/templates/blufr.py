@@ -11,7 +11,7 @@ from facepipe.errors import DatasetError
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial: int64 indices of images, from 0. Gallery and probes are part of ``test``."""
+    """One trial: int64 indices of images, 0-based. Gallery and probes are part of ``test``."""
 
     train: np.ndarray
     test: np.ndarray
@@ -24,8 +24,8 @@ class Blufr:
     """The lists.
 
     Attributes:
-        names: of all 13,233 images as ``Name/Name_0001``.
-        person: int64, the person in each.
+        names: of all 13,233 images, as ``Name/Name_0001``.
+        person: int64, person in each image.
         trials: ten.
     """
 
@@ -38,7 +38,7 @@ def read_blufr(path: Path) -> Blufr:
     """Read ``blufr_lfw_config.mat``.
 
     Raises:
-        DatasetError: missing, no MATLAB file, or not with BLUFR's variables.
+        DatasetError: missing, not a MATLAB file, or without BLUFR's variables.
     """
     found = read_mat(path, ("imageList", "labels", "trainIndex", "testIndex", "galIndex", "probIndex"))
     try:
@@ -49,21 +49,21 @@ def read_blufr(path: Path) -> Blufr:
             Trial(*(indices(cell, len(names), path) for cell in trial)) for trial in zip(*cells, strict=True)
         )
     except (AttributeError, TypeError, ValueError) as error:
-        raise DatasetError(f"{path}: its variables have another form than those of blufr_lfw_config.mat") from error
+        raise DatasetError(f"{path}: its variables do not have the form of blufr_lfw_config.mat") from error
     if len(person) != len(names):
         raise DatasetError(f"{path}: {len(person)} labels for {len(names)} images")
     return Blufr(names, person, trials)
 
 
 def indices(values: np.ndarray, count: int, path: Path) -> np.ndarray:
-    """MATLAB's indices, which count from 1, as int64 from 0.
+    """Convert MATLAB's 1-based indices to 0-based int64.
 
     Raises:
         DatasetError: one is below 1 or above ``count``.
     """
     index = np.asarray(values).ravel().astype(np.int64) - 1
     if len(index) and (index.min() < 0 or index.max() >= count):
-        raise DatasetError(f"{path}: an index outside of 1 … {count}")
+        raise DatasetError(f"{path}: an index is outside of 1 … {count}")
     return index
 
 
@@ -75,7 +75,7 @@ def lfw_names(cells: np.ndarray) -> tuple[str, ...]:
     """
     files = [cell.item() for cell in cells.ravel()]
     if not all(isinstance(file, str) for file in files):
-        raise TypeError("a cell that holds no text")
+        raise TypeError("a cell is not text")
     return tuple(lfw_name(file) for file in files)
 
 

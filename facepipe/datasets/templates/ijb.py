@@ -1,4 +1,4 @@
-"""IJB-B and IJB-C: metadata under the names and in the formats in which they go round.
+"""IJB-B and IJB-C: metadata with the file names and formats in common use.
 
     IJBC/loose_crop/1.jpg ...
     IJBC/meta/ijbc_face_tid_mid.txt         image, template, media
@@ -27,8 +27,8 @@ class IjbFaces:
     Attributes:
         names: image file of each, as in ``loose_crop``.
         template: int64 N, published template number.
-        media: int64 N, number of the photo or video that the face is from.
-        landmarks: float32 N×5×2, (x, y) as the list has them.
+        media: int64 N, number of the photo or video of the face.
+        landmarks: float32 N×5×2, (x, y) as in the list.
         detector_score: float32 N.
     """
 
@@ -56,7 +56,7 @@ class TemplatePairs:
 
 @dataclass(frozen=True)
 class Enrolment:
-    """Templates of a gallery or of a set of probes, each once: int64 T ``template`` and ``subject``."""
+    """The distinct templates of a gallery or of a set of probes: int64 T ``template`` and ``subject``."""
 
     template: np.ndarray
     subject: np.ndarray
@@ -67,7 +67,7 @@ class Enrolment:
 
 @dataclass(frozen=True)
 class IjbFolder:
-    """Where the files of a subset lie.
+    """The file locations of a subset.
 
     Attributes:
         subset: ``B`` or ``C``.
@@ -104,50 +104,50 @@ class IjbFolder:
 
 
 def find_ijb(root: Path, subset: str) -> IjbFolder:
-    """The folder of a subset: ``root`` itself, or ``IJBB`` or ``IJBC`` in it or in a folder of it (``IJB_release``).
+    """The folder of a subset: ``root`` itself, or ``IJBB`` or ``IJBC`` in it or in a subfolder (``IJB_release``).
 
     Raises:
-        DatasetError: no metadata there; says what is expected and where it comes from.
+        DatasetError: there are no metadata; says what is expected and where to get it.
     """
     if subset not in SUBSETS:
         raise DatasetError(f"IJB-{subset} is unknown; choose B or C")
     names = f"IJB{subset}", f"IJB-{subset}", f"ijb{subset.lower()}"
     outer = [root, *sorted(path for path in root.glob("*") if path.is_dir())] if root.is_dir() else []
-    for folder in (root, *(place / name for place in outer for name in names)):
-        # Both subsets go round in one folder, each with lists of its own.
+    for folder in (root, *(parent / name for parent in outer for name in names)):
+        # Some copies have both subsets in one folder, each with its own lists.
         if (folder / "meta" / f"ijb{subset.lower()}_face_tid_mid.txt").is_file():
             return IjbFolder(subset, folder)
     raise DatasetError(
-        f"{root}: no folder 'meta' with ijb{subset.lower()}_face_tid_mid.txt in it; "
-        f"docs/protocols/ijb.md says where IJB-{subset} comes from"
+        f"{root}: has no folder 'meta' with ijb{subset.lower()}_face_tid_mid.txt; "
+        f"docs/protocols/ijb.md says where to get IJB-{subset}"
     )
 
 
 def read_faces(folder: IjbFolder) -> IjbFaces:
-    """Read the list of faces and that of landmarks, which must name the same images in the same order.
+    """Read the lists of faces and of landmarks, which must have the same images in the same order.
 
     Raises:
         DatasetError: missing, malformed, or the lists differ; names file and row.
     """
-    about, points = folder.meta("face_tid_mid.txt"), folder.meta("name_5pts_score.txt")
-    names, template, media = read_columns(about, {0: "text", 1: "int64", 2: "int64"})
+    faces, points = folder.meta("face_tid_mid.txt"), folder.meta("name_5pts_score.txt")
+    names, template, media = read_columns(faces, {0: "text", 1: "int64", 2: "int64"})
     kinds: dict[int | str, str] = {0: "text", **dict.fromkeys(range(1, 12), "float32")}
     listed, *numbers = read_columns(points, kinds)
     if len(names) != len(listed):
-        raise DatasetError(f"{points}: {len(listed)} images, but {about.name} has {len(names)}")
+        raise DatasetError(f"{points}: {len(listed)} images, but {faces.name} has {len(names)}")
     differ = np.flatnonzero(names != listed)
     if len(differ):
         row = differ[0]
-        raise DatasetError(f"{points}, line {row + 1}: {listed[row]}, but {about.name} has {names[row]} there")
+        raise DatasetError(f"{points}, line {row + 1}: {listed[row]}, but {faces.name} has {names[row]} in that line")
     landmarks = np.stack(numbers[:10], axis=1).reshape(-1, 5, 2)
     return IjbFaces(tuple(names.tolist()), template, media, landmarks, numbers[10])
 
 
 def read_template_pairs(path: Path, templates: np.ndarray) -> TemplatePairs:
-    """Read the pairs block by block; template numbers become rows of ``templates``.
+    """Read the pairs block by block, converting template numbers to rows of ``templates``.
 
     Args:
-        path: of ``ijbX_template_pair_label.txt``.
+        path: ``ijbX_template_pair_label.txt``.
         templates: int64 T, ascending template numbers.
 
     Raises:
@@ -158,20 +158,20 @@ def read_template_pairs(path: Path, templates: np.ndarray) -> TemplatePairs:
     for left, right, label in stream_columns(path, {0: "int32", 1: "int32", 2: "int32"}):
         if not ((label == 0) | (label == 1)).all():
             wrong = label[(label != 0) & (label != 1)][0]
-            raise DatasetError(f"{path}: label {wrong} of a pair; it must be 1 (one person) or 0")
+            raise DatasetError(f"{path}: the label of a pair is {wrong}; it must be 1 (same person) or 0")
         parts.append((row_of(left, path), row_of(right, path), label == 1))
     return TemplatePairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def read_enrolment(path: Path) -> Enrolment:
-    """Read a gallery or the probes: a header, then lines ``template,subject,...``, one or more for each template.
+    """Read a gallery or the probes: a header, then lines ``template,subject,...``, one or more per template.
 
     Raises:
-        DatasetError: missing or malformed, or a template of two subjects.
+        DatasetError: missing or malformed, or a template has two subjects.
     """
     template, subject = read_columns(path, {0: "int64", 1: "int64"}, delimiter=",", header=True)
     unique, first, position = np.unique(template, return_index=True, return_inverse=True)
     if (subject != subject[first][position]).any():
         wrong = template[(subject != subject[first][position]).argmax()]
-        raise DatasetError(f"{path}: template {wrong} is of two subjects")
+        raise DatasetError(f"{path}: template {wrong} has two subjects")
     return Enrolment(unique, subject[first])

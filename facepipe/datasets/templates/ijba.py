@@ -1,4 +1,4 @@
-"""IJB-A: the lists of its ten splits, as published.
+"""IJB-A: the published lists of its ten splits.
 
     IJB-A_11_sets/split1/verify_metadata_1.csv      TEMPLATE_ID,SUBJECT_ID,FILE,MEDIA_ID,...,FACE_X,FACE_Y,...
     IJB-A_11_sets/split1/verify_comparisons_1.csv   template,template
@@ -20,14 +20,14 @@ VERIFY, SEARCH = "IJB-A_11_sets", "IJB-A_1N_sets"
 
 @dataclass(frozen=True)
 class TemplateFaces:
-    """Faces that make up templates; a face may be in several.
+    """The faces of templates; a face may be in several.
 
     Attributes:
-        names: of N faces, ``SUBJECT/img_8565``: with the subject, since one photo may show several.
+        names: of N faces, ``SUBJECT/img_8565``: with the subject, since a photo may show several.
         files: image file of each, ``img/8565.jpg``.
-        boxes: float64 N×4, (left, top, width, height) in pixels of the image, the first that the list has; NaN where
-            it has none. (The real lists have one face with two boxes, a pixel or two apart.)
-        face: int64 M, a face for each line of the list.
+        boxes: float64 N×4, (left, top, width, height) in pixels of the image, the first box in the list; NaN if there
+            is none. (The published lists have one face with two boxes, a pixel or two apart.)
+        face: int64 M, face of each line of the list.
         template: int64 M, row of ``ids``.
         media: int64 M, number of the photo or video.
         ids, subject: int64 T, published number and subject of each template, ascending by number.
@@ -54,7 +54,7 @@ class VerifySplit:
 
     @property
     def same(self) -> np.ndarray:
-        """bool, whether both templates are of one subject."""
+        """bool, whether both templates have the same subject."""
         return np.asarray(self.faces.subject[self.left] == self.faces.subject[self.right])
 
 
@@ -71,17 +71,17 @@ def find_splits(root: Path, kind: str) -> list[tuple[int, Path]]:
     """Number and folder of each split, ascending.
 
     Args:
-        root: the folder ``splitK`` are in, or the one above it.
+        root: the folder of ``splitK``, or its parent.
         kind: ``IJB-A_11_sets`` or ``IJB-A_1N_sets``.
 
     Raises:
-        DatasetError: there is none.
+        DatasetError: there are no splits.
     """
     for folder in (root / kind, root):
         found = [(int(name[1]), path) for path in folder.glob("split*") if (name := _SPLIT.fullmatch(path.name))]
         if found:
             return sorted(found)
-    raise DatasetError(f"{root}: no folders split1 … split10, nor in {kind} there; give the folder of IJB-A's lists")
+    raise DatasetError(f"{root}: has no folders split1 … split10, nor has {kind}; give the folder of IJB-A's lists")
 
 
 _SPLIT = re.compile(r"split(\d+)")
@@ -91,7 +91,7 @@ def read_verify_split(number: int, folder: Path) -> VerifySplit:
     """Read one split of the verification protocol.
 
     Raises:
-        DatasetError: missing or malformed, or a comparison of an unknown template.
+        DatasetError: missing or malformed, or a comparison has an unknown template.
     """
     faces = read_ijba_faces(folder / f"verify_metadata_{number}.csv")
     path = folder / f"verify_comparisons_{number}.csv"
@@ -110,10 +110,10 @@ def read_search_split(number: int, folder: Path) -> SearchSplit:
 
 
 def read_ijba_faces(path: Path) -> TemplateFaces:
-    """Read a list of faces with its header.
+    """Read a list of faces, which has a header.
 
     Raises:
-        DatasetError: missing or malformed, or a template of two subjects.
+        DatasetError: missing or malformed, or a template has two subjects.
     """
     box = ("FACE_X", "FACE_Y", "FACE_WIDTH", "FACE_HEIGHT")
     kinds: dict[int | str, str] = {"TEMPLATE_ID": "int64", "SUBJECT_ID": "int64", "FILE": "text", "MEDIA_ID": "int64"}

@@ -1,4 +1,4 @@
-"""The part of an IJB-A image that shows one annotated face, and what is around it."""
+"""The region around an annotated face of an IJB-A image."""
 
 from pathlib import Path
 
@@ -7,16 +7,16 @@ import numpy as np
 from facepipe.errors import ImageError
 from facepipe.images import MAX_PIXELS, read_rgb
 
-# The middle 60 % of the part, which stands in where no face is found, is then the annotated square.
+# The central 60 % of the region, the fallback if no face is found, is then the annotated square.
 _AROUND = 1 / 0.6
 
 
 def read_region(root: Path, file: str, box: np.ndarray, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """A square around the box, so large that the box's longer side is 60 % of its own; black outside of the image.
+    """A square around the box, whose longer side is 60 % of the square's; black outside of the image.
 
     Args:
         root: the folder with ``img`` and ``frame``.
-        file: name in the lists; the extension in the folder may be another one.
+        file: name in the lists; the actual extension may differ.
         box: float 4, (left, top, width, height).
         max_pixels: of the image, see `read_rgb`.
 
@@ -33,7 +33,7 @@ def read_region(root: Path, file: str, box: np.ndarray, max_pixels: int = MAX_PI
     side = max(1, round(max(width, height) * _AROUND))
     x, y = round(left + width / 2 - side / 2), round(top + height / 2 - side / 2)
     if side * side > max_pixels:
-        raise ImageError(f"{root / file}: a face {side} pixels wide is over the limit; its box must be wrong")
+        raise ImageError(f"{root / file}: a region {side} pixels wide exceeds the limit; the box must be wrong")
     region = np.zeros((side, side, 3), np.uint8)
     inside = image[max(y, 0) : max(y + side, 0), max(x, 0) : max(x + side, 0)]
     down, right = max(-y, 0), max(-x, 0)
@@ -50,5 +50,5 @@ def _find(root: Path, file: str) -> Path:
             if path.stem == exact.stem:
                 return path
     except OSError as error:
-        raise ImageError(f"{exact.parent}: no such folder; PATH must hold IJB-A's folders img and frame") from error
-    raise ImageError(f"{exact}: no such image, with another extension neither")
+        raise ImageError(f"{exact.parent}: no such folder; PATH must have IJB-A's folders img and frame") from error
+    raise ImageError(f"{exact}: no such image, with any extension")

@@ -1,8 +1,8 @@
-"""MegaFace: feature files of its development kit, its lists and the lists of noise.
+"""MegaFace: feature files of its development kit, its lists, and the noise lists.
 
-A feature file is an OpenCV matrix with one column: four little-endian int32 (rows, 1, 4 bytes a value, 5 for float32),
-then the values. It lies beside others like the photo that it is of, with an ending: ``NAME/photo.png_algorithm.bin``.
-insightface disables noisy distractors by one more coordinate, 0 in all features and 100 in these.
+A feature file is an OpenCV matrix with one column: four little-endian int32 (rows, 1, 4 bytes per value, 5 for
+float32), then the values. It is named after its photo plus a suffix: ``NAME/photo.png_algorithm.bin``. insightface
+disables noisy distractors with an extra coordinate, 100 for them and 0 for all other features.
 """
 
 import json
@@ -22,7 +22,7 @@ NOISE = 100.0
 
 
 def write_feature(path: Path, feature: np.ndarray) -> None:
-    """Write one feature, float32 D, making its folder."""
+    """Write one feature, float32 D, creating its folder."""
     values = np.asarray(feature, "<f4").ravel()
     write_bytes(path, _HEADER.pack(len(values), 1, 4, _FLOAT32) + values.tobytes())
 
@@ -39,11 +39,11 @@ def read_feature(path: Path) -> np.ndarray:
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such feature file; check the folder and the ending of its files") from error
+        raise DatasetError(f"{path}: no such feature file; check the folder and the suffix of its files") from error
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
     if len(data) < _HEADER.size:
-        raise DatasetError(f"{path}: {len(data)} bytes, too short for a feature file; write it again")
+        raise DatasetError(f"{path}: {len(data)} bytes are too short for a feature file; write it again")
     rows, columns, step, kind = _HEADER.unpack_from(data)
     if (columns, step, kind) != (1, 4, _FLOAT32) or len(data) != _HEADER.size + 4 * rows or rows < 1:
         raise DatasetError(f"{path}: not an OpenCV matrix of float32 with one column; write it again")
@@ -69,52 +69,52 @@ def read_features(root: Path, names: Sequence[str], ending: str) -> np.ndarray:
 
 
 def feature_blocks(root: Path, names: Sequence[str], ending: str, rows: int = 16_384) -> Iterator[np.ndarray]:
-    """`read_features` block by block, so that a million distractors need not be in memory."""
+    """`read_features` block by block, to bound memory for a million distractors."""
     for first in range(0, len(names), rows):
         yield read_features(root, names[first : first + rows], ending)
 
 
 def has_noise_coordinate(features: np.ndarray) -> bool:
-    """Whether the last coordinate of features N×D is the one that marks noise: 0 or 100 in all of them."""
+    """Whether the last coordinate of features N×D marks noise: it is 0 or 100 in all of them."""
     last = features[:, -1]
     return features.shape[1] > 1 and bool(((last == 0) | (last == NOISE)).all())
 
 
 def split_noise(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Take off the coordinate that marks noise.
+    """Remove the coordinate that marks noise.
 
     Args:
         features: float N×D.
 
     Returns:
-        The features without it, and bool N: which are disabled.
+        The features without it, and which are disabled, bool N.
     """
     return features[:, :-1], features[:, -1] == NOISE
 
 
 def with_noise(features: np.ndarray, noisy: np.ndarray) -> np.ndarray:
-    """The extra coordinate appended: 100 where ``noisy``, else 0; float32 N×(D+1)."""
+    """Append the coordinate that marks noise: 100 where ``noisy``, else 0; float32 N×(D+1)."""
     extra = np.where(noisy, np.float32(NOISE), np.float32(0))[:, None]
     return np.concatenate([np.asarray(features, np.float32), extra], axis=1)
 
 
-_WANTED = "name a list of the MegaFace kit, or one photo a line"
+_WANTED = "give a list of the MegaFace kit, or a text file with one photo per line"
 
 
 def list_features(root: Path, ending: str) -> list[str]:
     """Names of all photos with a feature file under ``root``, sorted.
 
     Raises:
-        DatasetError: there is none.
+        DatasetError: there are none.
     """
     names = sorted(path.relative_to(root).as_posix()[: -len(ending)] for path in root.rglob(f"*{ending}"))
     if not names:
-        raise DatasetError(f"{root}: no feature files that end in {ending}; check the folder and the ending")
+        raise DatasetError(f"{root}: no feature files with suffix {ending}; check the folder and the suffix")
     return names
 
 
 def read_list(path: Path) -> list[str]:
-    """Photos of a list: the kit's JSON (``path``), or text with one photo a line.
+    """Photos of a list: the kit's JSON (``path``), or text with one photo per line.
 
     Raises:
         DatasetError: missing, malformed or empty.
@@ -131,7 +131,7 @@ def read_list(path: Path) -> list[str]:
 
 
 def read_noises(path: Path) -> frozenset[str]:
-    """Photos of a list of noise: one a line, ``#`` begins a remark, of several columns by tab the second counts.
+    """Photos of a noise list: one per line, ``#`` starts a comment; with several tab-separated columns, the second.
 
     Raises:
         DatasetError: missing or not a text file.

@@ -1,9 +1,9 @@
-"""Identification on LFW, open and closed set: lists that go round with ProbFace, or drawn anew.
+"""Open- and closed-set identification on LFW: the lists distributed with ProbFace, or newly drawn ones.
 
-The published lists (``lfw_gallery_index.mat`` and so on) hold ten trials each. In the open set 596 people are in the
-gallery with an image each and are searched for by another one; all 9,494 images of the 5,153 others have no mate. In
-the closed set 4,249 people are in the gallery, and 3,143 further images of the 596 search. How the 596 people were
-chosen is not written anywhere; `draw_openset` draws people and images by chance.
+The published lists (``lfw_gallery_index.mat`` etc.) have ten trials each. In the open set the gallery has one image
+each of 596 people, and another one as probe; all 9,494 images of the 5,153 others are probes without a mate. In the
+closed set the gallery has 4,249 people, and the probes are 3,143 further images of the 596. How the 596 people were
+chosen is not documented; `draw_openset` draws people and images at random.
 """
 
 from dataclasses import dataclass
@@ -31,11 +31,11 @@ class OpenSetLists:
     """The lists.
 
     Attributes:
-        names: of all images as ``Name/Name_0001``.
-        person: int64, the person in each.
-        trials: as a rule ten.
+        names: of all images, as ``Name/Name_0001``.
+        person: int64, person in each image.
+        trials: usually ten.
         closed: whether every probe has a mate.
-        origin: where the lists come from, for the result: ``published``, or ``drawn, seed 0``.
+        origin: origin of the lists, for the result: ``published``, or ``drawn, seed 0``.
     """
 
     names: tuple[str, ...]
@@ -54,17 +54,17 @@ def draw_openset(
     gallery: int = CLOSED_GALLERY,
     trials: int = TRIALS,
 ) -> OpenSetLists:
-    """Lists of the published sizes, drawn with a seed.
+    """Draw lists of the published sizes.
 
-    ``mated`` people are drawn from those with two images or more, once for all trials. Open set: each trial draws one
-    image of each of them for the gallery and another one as probe; all images of all others are probes too. Closed
-    set: the gallery has one image each of them and of others, ``gallery`` people in all, drawn anew in each trial; the
-    remaining images of the mated people are probes.
+    ``mated`` people with at least two images are drawn once for all trials. Open set: each trial draws one image of
+    each of them for the gallery and another one as probe; all images of all others are also probes. Closed set: each
+    trial draws a gallery of one image each of them and of others, ``gallery`` people in total; the remaining images
+    of the mated people are probes.
 
     Args:
-        names, person: of all LFW images, such as those of `facepipe.datasets.templates.blufr.read_blufr`.
-        closed: which of the two.
-        seed: the same seed gives the same lists.
+        names, person: of all LFW images, for example from `facepipe.datasets.templates.blufr.read_blufr`.
+        closed: draw the closed set.
+        seed: determines the lists.
         mated, gallery, trials: the published sizes.
 
     Raises:
@@ -76,19 +76,19 @@ def draw_openset(
     if len(several) < mated or len(people) < (gallery if closed else mated + 1):
         raise DatasetError(f"{len(people)} people, {len(several)} of them with two images: too few for this protocol")
     random = np.random.default_rng(seed)
-    wanted = np.sort(random.choice(several, mated, replace=False))
-    others = np.setdiff1d(np.arange(len(people)), wanted)
+    mates = np.sort(random.choice(several, mated, replace=False))
+    others = np.setdiff1d(np.arange(len(people)), mates)
     images = [order[start : start + size] for start, size in zip(first.tolist(), count.tolist(), strict=True)]
     drawn = []
     for _ in range(trials):
-        shuffled = [random.permutation(images[who]) for who in wanted]
-        enrolled = np.array([own[0] for own in shuffled])
+        shuffled = [random.permutation(images[who]) for who in mates]
+        enrolled = np.array([rows[0] for rows in shuffled])
         if closed:
             further = random.choice(others, gallery - mated, replace=False)
             enrolled = np.concatenate([enrolled, [random.choice(images[who]) for who in further]])
-            probes = np.concatenate([own[1:] for own in shuffled])
+            probes = np.concatenate([rows[1:] for rows in shuffled])
         else:
-            probes = np.concatenate([[own[1] for own in shuffled], *(images[who] for who in others)])
+            probes = np.concatenate([[rows[1] for rows in shuffled], *(images[who] for who in others)])
         drawn.append(SearchTrial(enrolled, probes))
     return OpenSetLists(names, person, tuple(drawn), closed, f"drawn, seed {seed}")
 
@@ -97,21 +97,21 @@ def read_openset(folder: Path, closed: bool = False) -> OpenSetLists:
     """Read the published lists: the MATLAB files of ProbFace's ``proto/blufr``, and ``imagelist_lfw.mat``.
 
     Args:
-        folder: with ``id_lfw.mat``, ``imagelist_lfw.mat`` and ``lfw_{gallery,genuine_probe,impostor_probe}_index.mat``;
-            the closed set's end in ``_index_close.mat``.
-        closed: which of the two.
+        folder: with ``id_lfw.mat``, ``imagelist_lfw.mat`` and ``lfw_{gallery,genuine_probe,impostor_probe}_index.mat``,
+            or ``_index_close.mat`` for the closed set.
+        closed: read the closed set.
 
     Raises:
-        DatasetError: a file is missing or of another form.
+        DatasetError: a file is missing or malformed.
     """
     images = folder / "imagelist_lfw.mat"
     try:
         names = lfw_names(read_mat(images, ("imagelist_lfw",))["imagelist_lfw"])
         person = read_mat(folder / "id_lfw.mat", ("id_lfw",))["id_lfw"].ravel().astype(np.int64)
     except (AttributeError, TypeError, ValueError) as error:
-        raise DatasetError(f"{images}: its variables have another form than those of ProbFace's lists") from error
+        raise DatasetError(f"{images}: its variables do not have the form of ProbFace's lists") from error
     if len(person) != len(names):
-        raise DatasetError(f"{images}: {len(names)} images, but id_lfw.mat has {len(person)} people's numbers")
+        raise DatasetError(f"{images}: {len(names)} images, but id_lfw.mat has {len(person)} labels")
     parts = [_index(folder, part, closed, len(names)) for part in ("gallery", "genuine_probe", "impostor_probe")]
     trials = tuple(
         SearchTrial(gallery, np.concatenate([genuine, impostor]))

@@ -1,4 +1,4 @@
-"""Rows of templates that lists name by number."""
+"""Map template numbers to rows."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ _TABLE = 1 << 25
 
 
 class TemplateRows:
-    """Template number → row, by a table where numbers are small, as those of IJB are.
+    """Template number → row, by a lookup table if the numbers are small, as in IJB.
 
     Args:
         templates: int64 T, ascending template numbers.
@@ -27,10 +27,10 @@ class TemplateRows:
         """Rows of ``wanted`` numbers, int32.
 
         Raises:
-            DatasetError: one is not there; names ``path``, the file that wants it.
+            DatasetError: one does not exist; names ``path``, the file that refers to it.
         """
         if self._table is not None:
-            # The last entry of the table is −1: whatever lies outside is not there.
+            # The last entry of the table is −1, for numbers outside of it.
             rows = self._table[np.where((wanted >= 0) & (wanted < len(self._table)), wanted, -1)]
         else:
             rows = np.searchsorted(self._templates, wanted).astype(np.int32)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from facepipe.datasets.pairs.any_pairs import read_pairs
-from facepipe.datasets.pairs.repeated import repeated
+from facepipe.datasets.pairs.lfw_pairs import duplicate_notes
 from facepipe.evaluation.damaging_source import embeddings_of_pairs, with_damage
 from facepipe.evaluation.option import Option
 from facepipe.evaluation.source import Source, source_of
@@ -42,7 +42,7 @@ def pairs(
     """
     images = replace(source_of(source), on_miss=on_miss)
     all_pairs = read_pairs(Path(pairs), form)
-    remarks = repeated(all_pairs)
+    remarks = duplicate_notes(all_pairs)
     for remark in remarks:
         images.note(f"{pairs}: {remark}")
     embeddings, listed = embeddings_of_pairs(images, all_pairs, "pairs", damage)

@@ -1,1 +1,1 @@
-"""Losses over class weights: softmax, its margins, and what they are built of."""
+"""Losses with class weights: softmax, its margins, and their building blocks."""

@@ -24,8 +24,8 @@ class ASoftmax:
     annealing: Annealing
 
     def __call__(self, cosine: Tensor, norm: Tensor, label: Tensor, step: int, /) -> Tensor:
-        own = softened_psi(target(cosine, label), self.m, self.annealing(step))
-        return norm[:, None] * replace_target(cosine, label, own)
+        psi = softened_psi(target(cosine, label), self.m, self.annealing(step))
+        return norm[:, None] * replace_target(cosine, label, psi)
 
 
 class ASoftmaxHead(ClassificationHead):
@@ -71,7 +71,7 @@ def a_softmax(
 
     Args:
         m: angular margin; 1 is the modified softmax, and λ then has no effect.
-        gradient: ``official`` is the released layer's own backward pass (see ``official_gradient``);
+        gradient: ``official`` is the backward pass of the released layer (see ``official_gradient``);
             ``autograd`` the derivative of the formula, through w/‖w‖.
         base, gamma, power, lambda_min: the annealing of λ; defaults as released.
     """

@@ -1,22 +1,22 @@
-"""Directions, sines and angles whose gradients stay finite where the mathematics has none."""
+"""Directions, sines and angles whose gradients stay finite at singular points."""
 
 import torch
 from torch import Tensor
 
-# Below this norm a vector has no direction worth a gradient.
+# Below this norm a vector's direction has no meaningful gradient.
 SMALLEST_NORM = 1e-12
 
 
 def unit_rows(vectors: Tensor) -> tuple[Tensor, Tensor]:
     """Rows divided by their length, and the lengths.
 
-    A row of length zero has no direction: its unit row is zero and passes no gradient back.
+    The unit row of a zero vector is zero and passes no gradient.
 
     Args:
         vectors: N×D, floating point.
 
     Returns:
-        unit rows N×D and norms N, in the dtype given.
+        unit rows N×D and norms N, in the dtype of the input.
     """
     norm = torch.linalg.vector_norm(vectors, dim=1)
     known = norm > SMALLEST_NORM
@@ -25,7 +25,7 @@ def unit_rows(vectors: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def safe_sqrt(values: Tensor) -> Tensor:
-    """Square root; 0 with zero gradient where the value is no more than one rounding step above 0."""
+    """Square root; 0 with zero gradient for values of at most one machine epsilon."""
     positive = values > torch.finfo(values.dtype).eps
     # The inner where keeps 1/√0 out of the gradient, which a single where would turn into 0·∞.
     root = torch.where(positive, values, torch.ones_like(values)).sqrt()

@@ -1,4 +1,4 @@
-"""ArcFace: a constant is added to the target angle."""
+"""ArcFace: an additive margin on the target angle."""
 
 import math
 from typing import Annotated
@@ -26,14 +26,14 @@ def arcface(
 ) -> Tensor:
     """Logits s·cos(θ_y + m) for the target and s·cos θ_j for the others (ArcFace Eq. 3).
 
-    cos(θ+m) = cos θ cos m − sin θ sin m. Beyond θ + m = π, where it would rise again, the target logit goes
-    on as s(cos θ − m·sin m), which falls with θ (the authors' code, its easy_margin switched off).
+    cos(θ+m) = cos θ cos m − sin θ sin m. Beyond θ + m = π, where it would increase again, the target logit is
+    s(cos θ − m·sin m), which decreases with θ (the authors' code with easy_margin off).
 
     Args:
         s: scale, the common norm of all features.
         m: margin in radians, in [0, π).
     """
-    own = target(cosine, label)
-    moved = own * math.cos(m) - sine(own) * math.sin(m)
-    beyond = own - m * math.sin(m)
-    return s * replace_target(cosine, label, torch.where(own > -math.cos(m), moved, beyond))
+    target_cosine = target(cosine, label)
+    shifted = target_cosine * math.cos(m) - sine(target_cosine) * math.sin(m)
+    beyond = target_cosine - m * math.sin(m)
+    return s * replace_target(cosine, label, torch.where(target_cosine > -math.cos(m), shifted, beyond))

@@ -1,4 +1,4 @@
-"""A loss over identities: class weights, a head, a reduction; whole, or its classes spread over ranks."""
+"""A classification loss over identities: class weights, a head and a reduction, optionally sharded over ranks."""
 
 from typing import Protocol
 
@@ -13,24 +13,24 @@ from facepipe.losses.reduction import Reduction, SoftmaxCrossEntropy
 
 
 class Penalty(Protocol):
-    """A further term of the loss, besides the classification."""
+    """An additional term of the loss."""
 
     def __call__(self, features: Tensor, classes: ClassWeights, label: Tensor, /) -> Tensor:
-        """One value N per sample; their mean is added."""
+        """One value N per sample; their mean is added to the loss."""
 
 
 class ClassificationLoss(Loss):
     """scale · mean_i reduction(head(x_i, W)) + mean_i penalty_i.
 
-    Whole: ``forward``. Sharded over S ranks: each rank calls :meth:`keep_shard` once, then per step
+    Unsharded: ``forward``. Sharded over S ranks: each rank calls :meth:`keep_shard` once, then per step
     :meth:`partial` on the features of **all** ranks, gathers the N×5 results into S×N×5 and calls
-    :meth:`total`. If a rank puts its own live ``partial`` among detached copies of the others', the
-    gradients of its class weights are exact, and the sum over ranks of its feature gradients (and of those
-    of parameters outside ``classes``, such as a learned scale) is exact too.
+    :meth:`total`. If a rank keeps its ``partial`` attached to the graph and the others' detached, the
+    gradients of its class weights are exact, and so is the sum over ranks of the gradients of features (and
+    of parameters outside ``classes``, such as a learned scale).
 
-    ``logged``: ``target_cosine`` (mean cosine with the own class), ``accuracy`` (share of samples whose
-    target logit, margin included, is the largest), ``penalty`` where there is one, and what the head logs
-    (``lambda``, ``m``).
+    ``logged``: ``target_cosine`` (mean cosine with the target class), ``accuracy`` (share of samples whose
+    target logit, margin included, is the largest), ``penalty`` if there is one, and the values logged by the
+    head (``lambda``, ``m``).
 
     Attributes:
         classes: the class matrix, or this rank's shard of it.
@@ -63,23 +63,23 @@ class ClassificationLoss(Loss):
 
     @property
     def classification(self) -> "ClassificationLoss":
-        """Itself."""
+        """The loss itself."""
         return self
 
     def keep_shard(self, first: int, stop: int) -> None:
-        """Keep only classes first … stop−1 on this rank (before the optimiser is made).
+        """Keep only classes first … stop−1 on this rank; call it before creating the optimiser.
 
         Raises:
-            ModelError: the range leaves the classes, or this loss cannot be sharded.
+            ModelError: the range exceeds the classes, or this loss cannot be sharded.
         """
         if not self.shardable:
             raise ModelError("this loss compares classes with each other: train it without class sharding")
         self.classes.keep_shard(first, stop)
 
     def logits(self, features: Tensor, labels: Tensor, step: int) -> Tensor:
-        """Logits N×C of the classes held here, margin applied to the target; labels are of the whole problem.
+        """Logits N×C of the classes held here, margin applied to the target; labels are global.
 
-        Where the head asks for it, the class weights are first row-normalised in place.
+        A ``projected`` head first row-normalises the class weights in place.
         """
         check_batch(features, labels, self.classes.weight.shape[1], self.classes.total)
         features = widen(features)
@@ -90,19 +90,19 @@ class ClassificationLoss(Loss):
         return logits
 
     def partial(self, features: Tensor, labels: Tensor, step: int) -> Tensor:
-        """What this shard contributes: N×5, to be gathered over shards for :meth:`total`."""
+        """The contribution of this shard, N×5, to be gathered over shards for :meth:`total`."""
         logits = self.logits(features, labels, step)
         features = widen(features)
         label = self.classes.local(labels)
-        here = label >= 0
-        own = logits.gather(1, label.clamp_min(0)[:, None])[:, 0]
+        local = label >= 0
+        target = logits.gather(1, label.clamp_min(0)[:, None])[:, 0]
         with outside_autocast(features):
             cosine = self.classes.target_cosine(features, label)
             term = self.reduction.partial(logits, label)
-            none = torch.zeros_like(own)
-            penalty = none if self.penalty is None else self.penalty(features, self.classes, label)
-        # The shard that holds the target carries the penalty, so that it counts once.
-        columns = (term, torch.where(here, own, none), torch.where(here, penalty, none))
+            zero = torch.zeros_like(target)
+            penalty = zero if self.penalty is None else self.penalty(features, self.classes, label)
+        # Only the shard that holds the target adds the penalty, so that it counts once.
+        columns = (term, torch.where(local, target, zero), torch.where(local, penalty, zero))
         return torch.stack((*columns, logits.detach().amax(1), cosine.detach()), dim=1)
 
     def total(self, parts: Tensor, step: int) -> LossOutput:

@@ -1,4 +1,4 @@
-"""CosFace, also AM-Softmax: a constant is subtracted from the target cosine."""
+"""CosFace, also known as AM-Softmax: an additive margin on the target cosine."""
 
 from typing import Annotated
 
@@ -28,6 +28,6 @@ def cosface(
 
     Args:
         s: scale, the common norm of all features.
-        m: margin in cosine, at most 2, the widest that two cosines can be apart.
+        m: margin in cosine, at most 2, the largest difference of two cosines.
     """
     return s * replace_target(cosine, label, target(cosine, label) - m)

@@ -1,4 +1,4 @@
-"""Energies that are low when class directions lie far apart on the sphere."""
+"""Hyperspherical energies, low when class directions are far apart on the sphere."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from facepipe.losses.classification.angle import angle, unit_rows
 from facepipe.losses.classification.class_weights import ClassWeights
 
-# Directions closer than this (0.26°) count as this close and are not pushed: the energy has a pole there.
+# Cosines are clamped here (0.26°), without a gradient beyond: the energy has a pole at 1.
 LARGEST_COSINE = 1 - 1e-5
 
 
@@ -42,7 +42,7 @@ class BatchEnergy:
     """Mean of arccos(ŵ_i·ŵ_j)^−2 over the pairs of distinct classes in the batch.
 
     The form of ydwen/opensphere ``spherefaceplus.py`` (an early version); the paper's is
-    :class:`HypersphericalEnergy`. One class in the batch gives 0.
+    :class:`HypersphericalEnergy`. A batch of a single class gives 0.
 
     Attributes:
         weight: factor λ_M.

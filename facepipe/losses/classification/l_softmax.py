@@ -1,4 +1,4 @@
-"""L-Softmax: the target angle is multiplied, and neither features nor class weights are normalised."""
+"""L-Softmax: a multiplicative margin on the target angle, without normalised features or class weights."""
 
 from typing import Literal
 
@@ -24,10 +24,9 @@ class LSoftmaxHead(ClassificationHead):
 
     def forward(self, features: Tensor, classes: ClassWeights, label: Tensor, step: int) -> Tensor:
         direction, norm = unit_rows(features)
-        own_weight = classes.weight[label.clamp_min(0)].to(features.dtype)
-        own_direction, own_norm = unit_rows(own_weight)
-        cosine = torch.sum(direction * own_direction, dim=1)
-        value = own_norm * norm * softened_psi(cosine, self.m, self.annealing(step))
+        target_direction, target_norm = unit_rows(classes.weight[label.clamp_min(0)].to(features.dtype))
+        cosine = torch.sum(direction * target_direction, dim=1)
+        value = target_norm * norm * softened_psi(cosine, self.m, self.annealing(step))
         return replace_target(classes.inner(features), label, value)
 
     def logged(self, step: int) -> dict[str, float]:
@@ -47,8 +46,8 @@ def l_softmax(
 ) -> ClassificationLoss:
     """Cross entropy of ‖w_y‖‖x‖ψ_m(θ_y) against w_jᵀx (L-Softmax Eq. 4 and 6), no bias.
 
-    ψ_m(θ) = (−1)^k cos(mθ) − 2k on [kπ/m, (k+1)π/m], softened as (λ cos θ + ψ)/(1+λ). The annealing's
-    defaults are A-Softmax's. The gradient is the derivative of the formula.
+    ψ_m(θ) = (−1)^k cos(mθ) − 2k on [kπ/m, (k+1)π/m], softened as (λ cos θ + ψ)/(1+λ). The default annealing is
+    A-Softmax's. The gradient is the derivative of the formula.
 
     Args:
         m: angular margin; 1 is the plain softmax without bias.

@@ -1,4 +1,4 @@
-"""A margin: what a loss does to the cosines before the cross entropy. A new one is one function."""
+"""Margins, which modify the cosines before the cross entropy. A new one is one function."""
 
 from typing import Protocol
 
@@ -11,8 +11,8 @@ from facepipe.losses.classification.class_weights import ClassWeights
 class Margin(Protocol):
     """Cosines of a shard of classes → logits of the same shard.
 
-    A margin acts on each class by itself (only the target entry is special), so classes may be spread over
-    ranks. It may be a plain function, a frozen dataclass, or a module when it learns a scale or a bias.
+    A margin acts on each class independently (only the target entry is special), so classes can be sharded over
+    ranks. It can be a plain function, a frozen dataclass, or a module if it learns a scale or a bias.
     """
 
     def __call__(self, cosine: Tensor, norm: Tensor, label: Tensor, step: int, /) -> Tensor:
@@ -21,13 +21,13 @@ class Margin(Protocol):
         Args:
             cosine: N×C cosines of features with the classes held here.
             norm: N feature norms.
-            label: N, int64: column of the true class, −1 where it lies on another shard.
+            label: N, int64: column of the target class, −1 if it is on another shard.
             step: training step, from 1.
         """
 
 
 class ClassificationHead(nn.Module):
-    """Features and class weights → logits. The general form; :class:`MarginHead` is the common one.
+    """Features and class weights → logits. The general form; :class:`MarginHead` is the common case.
 
     Attributes:
         projected: the class weights are row-normalised in place before each forward pass.
@@ -36,7 +36,7 @@ class ClassificationHead(nn.Module):
     projected: bool = False
 
     def forward(self, features: Tensor, classes: ClassWeights, label: Tensor, step: int) -> Tensor:
-        """Logits N×C of features N×D; ``label`` N is −1 where the true class lies on another shard."""
+        """Logits N×C of features N×D; ``label`` N is −1 if the target class is on another shard."""
         raise NotImplementedError
 
     def logged(self, step: int) -> dict[str, float]:  # noqa: ARG002
@@ -45,7 +45,7 @@ class ClassificationHead(nn.Module):
 
 
 class MarginHead(ClassificationHead):
-    """A head that knows only cosines and feature norms."""
+    """A head that depends only on cosines and feature norms."""
 
     def __init__(self, margin: Margin, *, projected: bool = False) -> None:
         super().__init__()

@@ -35,13 +35,13 @@ def normface(
 ) -> ClassificationLoss:
     """Cross entropy of s·cos θ_j, features and class weights both normalised.
 
-    With a small s the loss cannot approach zero: even at the best possible arrangement it stays above
-    log(1 + (C−1)·e^{−s·C/(C−1)}) (NormFace Prop. 2), so s must grow with log C.
+    For small s the loss is bounded away from zero, by log(1 + (C−1)·e^{−s·C/(C−1)}) (NormFace Prop. 2), so s must
+    grow with log C.
 
     Args:
         s: scale; 30 is this project's default, the paper studies a range of fixed and learned values.
-        learned: s is a parameter that starts at the value given.
-        projected: row-normalise W in place before each step instead of inside the gradient.
+        learned: make s a parameter, with this initial value.
+        projected: row-normalise W in place before each step instead of differentiating through w/‖w‖.
     """
     head = MarginHead(ScaledCosine(s, learned=learned), projected=projected)
     return ClassificationLoss(ClassWeights(num_classes, embedding_dim), head)

@@ -17,8 +17,8 @@ class OfficialASoftmax(torch.autograd.Function):
         ∂L/∂x = Σ_{j≠y} δ_j w_j + δ_y[λ/(1+λ)·w_y + 1/(1+λ)·(c_w·w_y + c_x·x)/n],    ∂L/∂W = δᵀX,
 
     with δ = ∂L/∂logit; the weight gradient has no margin term for any m and keeps its radial part
-    (wy1iu/sphereface ``margin_inner_product_layer``, .cpp and .cu; the README's note that the weight gradient
-    is normalised too does not hold). The rows of W must be unit: see ``ClassWeights.project_``.
+    (wy1iu/sphereface ``margin_inner_product_layer``, .cpp and .cu; its README is wrong that the weight gradient
+    is normalised too). The rows of W must be unit: see ``ClassWeights.project_``.
     """
 
     @staticmethod
@@ -28,22 +28,22 @@ class OfficialASoftmax(torch.autograd.Function):
         ctx.m, ctx.lam = m, lam
         norm = torch.linalg.vector_norm(features, dim=1)
         inner = features @ weight.T
-        own = target_cosine(inner, norm, label)
-        return replace_target(inner, label, norm * softened_psi(own, m, lam))
+        cosine = target_cosine(inner, norm, label)
+        return replace_target(inner, label, norm * softened_psi(cosine, m, lam))
 
     @staticmethod
     def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, ...]:
         features, weight, label = ctx.saved_tensors
-        own_weight = weight[label.clamp_min(0)]
+        target_weight = weight[label.clamp_min(0)]
         norm = torch.linalg.vector_norm(features, dim=1)
-        inner = (features * own_weight).sum(1, keepdim=True)
+        inner = (features * target_weight).sum(1, keepdim=True)
         cosine = target_cosine(inner, norm, torch.zeros_like(label))
         on_w, on_x = normalised_coefficients(cosine, norm, ctx.m)
-        own_delta = torch.where(label >= 0, target(delta, label), torch.zeros_like(norm))
-        # What the target column gives beyond the plain inner product's δ_y·w_y.
-        extra_w = own_delta * (on_w - 1) / (1 + ctx.lam)
-        extra_x = own_delta * on_x / (1 + ctx.lam)
-        on_features = delta @ weight + extra_w[:, None] * own_weight + extra_x[:, None] * features
+        target_delta = torch.where(label >= 0, target(delta, label), torch.zeros_like(norm))
+        # The target column's difference from the plain inner product's δ_y·w_y.
+        extra_w = target_delta * (on_w - 1) / (1 + ctx.lam)
+        extra_x = target_delta * on_x / (1 + ctx.lam)
+        on_features = delta @ weight + extra_w[:, None] * target_weight + extra_x[:, None] * features
         return on_features, delta.T @ features, None, None, None
 
 
@@ -56,7 +56,7 @@ def target_cosine(inner: Tensor, norm: Tensor, label: Tensor) -> Tensor:
 def normalised_coefficients(cosine: Tensor, norm: Tensor, m: int) -> tuple[Tensor, Tensor]:
     """c_w/n and c_x/n, N each, of the official backward pass; (1, 0) for m = 1.
 
-    Both are computed times ‖x‖, so that a feature of norm zero gives (0, ±1) and not NaN.
+    Both are multiplied by ‖x‖ before dividing, so that a feature of norm zero gives (0, ±1) and not NaN.
     """
     if m == 1:
         return torch.ones_like(norm), torch.zeros_like(norm)

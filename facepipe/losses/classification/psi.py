@@ -1,4 +1,4 @@
-"""The angular function ψ of L-Softmax and A-Softmax, and the λ that softens it early in training."""
+"""The angular function ψ of L-Softmax and A-Softmax, and the annealed λ that softens it early in training."""
 
 import math
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ def signs_of_four(cosine: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def psi_of_angle(cosine: Tensor, m: float) -> Tensor:
-    """ψ_m for any real m ≥ 1, through the angle; equal to :func:`psi` for whole m."""
+    """ψ_m for any real m ≥ 1, computed from the angle; equals :func:`psi` for integer m."""
     scaled = m * angle(cosine)
     k = torch.floor(scaled.detach() / torch.pi)
     sign = 1 - 2 * torch.remainder(k, 2)
@@ -54,9 +54,9 @@ def psi_of_angle(cosine: Tensor, m: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Annealing:
-    """λ_t = max(λ_min, base·(1 + γt)^−power): the weight of the plain cosine, where ψ has weight 1 (SphereFace App. G).
+    """λ_t = max(λ_min, base·(1 + γt)^−power), the weight of the plain cosine relative to ψ (SphereFace App. G).
 
-    The defaults are the released prototxts', for 20 and 64 layers alike: λ₁ = 892.9, and 5 from t = 1659 on.
+    The defaults are those of the released prototxts, for 20 and 64 layers alike: λ₁ = 892.9, and 5 from t = 1659 on.
     """
 
     base: float = 1000.0
@@ -70,5 +70,5 @@ class Annealing:
 
 
 def softened_psi(cosine: Tensor, m: int, lam: float) -> Tensor:
-    """(λc + ψ_m(c)) / (1+λ): the target's share of the logit (SphereFace App. G)."""
+    """(λc + ψ_m(c)) / (1+λ), the target logit without the norms (SphereFace App. G)."""
     return (lam * cosine + psi(cosine, m)) / (1 + lam)

@@ -22,6 +22,6 @@ def softmax(embedding_dim: int, num_classes: int, *, bias: bool = True) -> Class
     """L = −log(e^{w_yᵀx + b_y} / Σ_j e^{w_jᵀx + b_j}), nothing normalised ("original softmax" in the paper).
 
     Args:
-        bias: False leaves b out (a row of the paper's Table 6).
+        bias: False omits b (a row of the paper's Table 6).
     """
     return ClassificationLoss(ClassWeights(num_classes, embedding_dim, bias=bias), InnerProductHead())

@@ -1,4 +1,4 @@
-"""SphereFace2: one binary classification per identity instead of one softmax over all."""
+"""SphereFace2: one binary classification per identity instead of a softmax over all."""
 
 import math
 from typing import Annotated, Literal
@@ -14,23 +14,23 @@ from facepipe.losses.registry import register
 
 
 def adjusted(cosine: Tensor, t: float) -> Tensor:
-    """g(c) = 2((c+1)/2)^t − 1: similarity adjustment, which spreads the high cosines apart."""
+    """g(c) = 2((c+1)/2)^t − 1: the similarity adjustment, which spreads high cosines."""
     # A cosine rounded to just below −1 would give a negative base.
     return 2 * ((cosine + 1) / 2).clamp_min(0).pow(t) - 1
 
 
 def initial_bias(num_classes: int, lam: float, r: float, m: float, t: float) -> float:
-    """The b at which ∂L/∂b = 0 while all cosines are 0, as they nearly are in a new network.
+    """The b for which ∂L/∂b = 0 if all cosines are 0, as they nearly are in a new network.
 
     With z = λ/((1−λ)(C−1)), a_y = r(g(0)−m) and a_j = r(g(0)+m) the condition is a quadratic in e^b; its
     positive root is 2z / (e^{a_j}·[1−z+√((1−z)² + 4z·e^{a_y−a_j})]).
     """
     z = lam / ((1 - lam) * (num_classes - 1))
     g = 2 * math.pow(0.5, t) - 1
-    own, other = r * (g - m), r * (g + m)
-    root = math.sqrt((1 - z) ** 2 + 4 * z * math.exp(own - other))
-    if z > 1:  # the other form of the same root, where 1 − z + √… would cancel
-        return math.log((z - 1 + root) / 2) - own
+    target_logit, other = r * (g - m), r * (g + m)
+    root = math.sqrt((1 - z) ** 2 + 4 * z * math.exp(target_logit - other))
+    if z > 1:  # an equivalent form of the root, since 1 − z + √… would cancel
+        return math.log((z - 1 + root) / 2) - target_logit
     return math.log(2 * z / (1 - z + root)) - other
 
 
@@ -68,18 +68,18 @@ def sphereface2(
 ) -> ClassificationLoss:
     """λ/r·log(1+e^{−r(g(c_y)−m)−b}) + (1−λ)/r·Σ_{j≠y} log(1+e^{r(g(c_j)+m)+b}), the paper's form C.
 
-    g(c) = 2((c+1)/2)^t − 1. b is one learned number, started where its gradient is zero for cosines of 0.
+    g(c) = 2((c+1)/2)^t − 1. b is a learned scalar, initialised so that its gradient is zero for cosines of 0.
     Defaults of ydwen/opensphere ``sphereface2.py``.
 
     Args:
-        lam: λ, weight of the positive against the negatives.
+        lam: λ, weight of the positive relative to the negatives.
         r: scale.
         m: margin in adjusted cosine.
         t: exponent of the similarity adjustment, at least 1.
-        loss_weight: the whole loss times this; the paper has 1, the released code 50.
-        gradient: ``autograd`` is the paper's; ``characteristic`` leaves g and m out of the gradient, as the
+        loss_weight: factor of the whole loss; 1 in the paper, 50 in the released code.
+        gradient: ``autograd`` is the paper's; ``characteristic`` excludes g and m from the gradient, as the
             later released code does.
-        projected: row-normalise W in place before each step, as released; False: inside the gradient.
+        projected: row-normalise W in place before each step, as released; False: differentiate through w/‖w‖.
     """
     bias = initial_bias(num_classes, lam, r, m, t)
     margin = SphereFace2(r, m, t, bias, detached=gradient == "characteristic")

@@ -1,4 +1,4 @@
-"""SphereFace+: A-Softmax and an energy that pushes class directions apart."""
+"""SphereFace+: A-Softmax and a hyperspherical energy that pushes class directions apart."""
 
 from typing import Literal
 
@@ -27,16 +27,16 @@ def sphereface_plus(
     power: NonNegativeFloat = 1.0,
     lambda_min: NonNegativeFloat = 5.0,
 ) -> ClassificationLoss:
-    """A-Softmax + λ_M · hyperspherical energy of the class weights, both through one class matrix.
+    """A-Softmax + λ_M · hyperspherical energy of the class weights, with one class matrix.
 
-    The released SphereFace+ Caffe layer does something else (it pushes the batch's classes off the mean weight)
-    and is not implemented here. Cannot be sharded over classes: the energy compares classes with each other.
+    The released SphereFace+ Caffe layer differs (it pushes the batch's classes away from the mean weight) and is
+    not implemented here. The loss cannot be sharded: the energy compares classes with each other.
 
     Args:
-        m, gradient, base, gamma, power, lambda_min: as in ``a_softmax``. The energy's gradient is its own
-            derivative with either setting, through ŵ = w/‖w‖.
+        m, gradient, base, gamma, power, lambda_min: as in ``a_softmax``. The gradient of the energy is always its
+            derivative through ŵ = w/‖w‖.
         energy: ``mhe`` the paper's sum over all other classes; ``batch`` the mean of θ^−2 between the classes
-            present in the batch.
+            in the batch.
         energy_weight: λ_M; 0.1 in opensphere's configuration.
         energy_power: s of ``mhe``, f_s(z) = z^−s, log z^−1 for 0; this project's default is 2.
     """

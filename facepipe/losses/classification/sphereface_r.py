@@ -1,4 +1,4 @@
-"""SphereFace-R: three multiplicative margins, three ways with the feature norm, one simple gradient."""
+"""SphereFace-R: three multiplicative margins, three treatments of the feature norm, one simple gradient."""
 
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -22,20 +22,20 @@ Detachment = Literal["characteristic", "autograd"]
 
 def moved_cosines(cosine: Tensor, label: Tensor, m: float, version: Version) -> Tensor:
     """Cosines N×C after the margin: v0 ψ_m(θ_y), v1 cos(min(mθ_y, π)), v2 cos(θ_j/m) for j ≠ y."""
-    own = target(cosine, label)
+    target_cosine = target(cosine, label)
     if version == "v0":
-        return replace_target(cosine, label, psi_of_angle(own, m))
+        return replace_target(cosine, label, psi_of_angle(target_cosine, m))
     if version == "v1":
-        return replace_target(cosine, label, torch.cos((m * angle(own)).clamp_max(torch.pi)))
-    return replace_target(torch.cos(angle(cosine) / m), label, own)
+        return replace_target(cosine, label, torch.cos((m * angle(target_cosine)).clamp_max(torch.pi)))
+    return replace_target(torch.cos(angle(cosine) / m), label, target_cosine)
 
 
 @dataclass(frozen=True)
 class SphereFaceR:
-    """The margin: s or ‖x‖ times the moved cosines, with characteristic gradient detachment.
+    """The margin: s or ‖x‖ times the modified cosines, with characteristic gradient detachment.
 
-    ``characteristic``: the change that the margin makes is a constant to the gradient, so each logit has the
-    gradient of its plain cosine. ``autograd``: the derivative of the formula.
+    ``characteristic``: the change made by the margin is treated as constant, so each logit has the gradient of
+    its plain cosine. ``autograd``: the derivative of the formula.
     """
 
     version: Version
@@ -46,7 +46,7 @@ class SphereFaceR:
     gradient: Detachment = "characteristic"
 
     def margin(self, step: int) -> float:
-        """m at a step: grows from 1 to m in equal parts, one part after each milestone."""
+        """m at a step: grows from 1 to m in equal steps, one after each milestone."""
         if not self.milestones:
             return self.m
         passed = bisect_left(sorted(self.milestones), step)
@@ -96,20 +96,20 @@ def sphereface_r(
 ) -> ClassificationLoss:
     """Cross entropy of multiplicative-margin logits; defaults of ydwen/opensphere ``spherefacer.py``.
 
-    Versions: ``v0`` the original ψ_m(θ_y) for any real m; ``v1`` cos(min(mθ_y, π)); ``v2`` leaves the
+    Versions: ``v0`` the original ψ_m(θ_y) for any real m; ``v1`` cos(min(mθ_y, π)); ``v2`` keeps the
     target's cosine and raises the others to cos(θ_j/m).
 
     Feature norm: ``none`` logits ‖x‖·c; ``hard`` logits s·c, the cross entropy times loss_weight/s; ``soft``
     logits ‖x‖·c, the cross entropy times loss_weight/s, plus the mean of t·|‖x‖ − s|.
 
     Args:
-        s: scale (hard: 30 to 60) or wanted feature norm (soft); unused with ``none``.
+        s: scale (hard: 30 to 60) or desired feature norm (soft); unused with ``none``.
         m: margin, at least 1.
-        milestones: steps after each of which m grows by an equal part, from 1 to m; empty: m from the start.
+        milestones: steps after which m grows by an equal amount, from 1 to m; empty: m from the start.
         t: strength of the soft normalisation.
         loss_weight: 50 in the released code; unused with ``none``.
         gradient: ``characteristic`` detaches the change made by the margin, ``autograd`` does not.
-        projected: row-normalise W in place before each step, as released; False: inside the gradient.
+        projected: row-normalise W in place before each step, as released; False: differentiate through w/‖w‖.
     """
     margin = SphereFaceR(version, norm, s, m, milestones, gradient)
     penalty: Penalty | None = NormPenalty(s, t) if norm == "soft" else None

@@ -1,4 +1,4 @@
-"""Center loss: features near the running mean of their identity."""
+"""Center loss: features are pulled to the running mean of their identity."""
 
 from typing import Annotated
 
@@ -13,13 +13,13 @@ from facepipe.losses.registry import register
 
 
 class Center(Loss):
-    """½·mean‖x_i − c_{y_i}‖²; in training mode each call then moves the centres.
+    """½·mean‖x_i − c_{y_i}‖²; in training mode each call also updates the centres.
 
     c_j ← c_j − α·Σ_{i: y_i=j}(c_j − x_i)/(1 + n_j), n_j the number of samples of identity j in the batch; no
     gradient flows into the centres. ``logged``: ``center_distance``, the mean of ‖x_i − c_{y_i}‖.
 
     Attributes:
-        centers: C×D buffer, float32, started at 0.
+        centers: C×D buffer, float32, initially 0.
     """
 
     centers: Tensor
@@ -53,15 +53,15 @@ def center(
     softmax: bool = True,
     weight: NonNegativeFloat = 0.003,
 ) -> Loss:
-    """Softmax + weight · ½‖x − c_y‖² (Wen Eq. 2 and 5), the centres moved by Eq. 4.
+    """Softmax + weight · ½‖x − c_y‖² (Wen Eq. 2 and 5), the centres updated by Eq. 4.
 
     The paper sums over the batch; here the softmax and the center term are both means, so their ratio is the
     paper's.
 
     Args:
-        alpha: how far a batch moves the centres of its identities; 0 leaves them.
-        softmax: False gives the center term alone, which the zero embedding satisfies.
-        weight: λ, factor of the center term where the softmax loss is added, unused otherwise.
+        alpha: update rate of the centres; 0 keeps them fixed.
+        softmax: False gives the center term alone, which the zero embedding minimises.
+        weight: λ, factor of the center term; unused without the softmax loss.
     """
     term = Center(num_classes, embedding_dim, alpha)
     return JointLoss(softmax_loss(embedding_dim, num_classes), term, weight) if softmax else term

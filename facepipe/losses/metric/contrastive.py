@@ -54,14 +54,14 @@ def contrastive(
 ) -> Loss:
     """½d² for genuine pairs, ½max(0, m−d)² for impostor pairs (Hadsell Eq. 4), mean over the batch's pairs.
 
-    With ``softmax`` as in DeepID2 (Sun et al. 2014): identification + weight · verification, which is what
-    SphereFace's Table 4 compares with. Defaults of m and weight are this project's.
+    With ``softmax`` as in DeepID2 (Sun et al. 2014): identification + weight · verification, the baseline of
+    SphereFace's Table 4. The defaults of m and weight are this project's.
 
     Args:
         m: margin, a distance.
-        normalised: d between L2-normalised features, in [0, 2]; False: between the features as they are.
+        normalised: d between L2-normalised features, in [0, 2]; False: between unnormalised features.
         softmax: add the plain softmax loss.
-        weight: factor of the contrastive term where the softmax loss is added, unused otherwise.
+        weight: factor of the contrastive term; unused without the softmax loss.
     """
     pairs = Contrastive(embedding_dim, m, normalised=normalised)
     return JointLoss(softmax_loss(embedding_dim, num_classes), pairs, weight) if softmax else pairs

@@ -1,4 +1,4 @@
-"""The triplet loss: each genuine pair closer than an impostor pair by a margin."""
+"""The triplet loss: each genuine pair must be closer than an impostor pair by a margin."""
 
 from typing import Literal
 
@@ -15,9 +15,9 @@ Mining = Literal["semi_hard", "all"]
 
 
 def semi_hard_negatives(distances: Tensor, same: Tensor, anchor: Tensor, positive: Tensor) -> Tensor:
-    """Squared distance P to the negative chosen for each of P ordered genuine pairs.
+    """Squared distance P to the negative selected for each of P ordered genuine pairs.
 
-    The nearest negative that is farther from the anchor than the positive; if there is none, the farthest.
+    The nearest negative farther from the anchor than the positive; if there is none, the farthest.
     Every anchor must have a negative.
 
     Args:
@@ -27,16 +27,16 @@ def semi_hard_negatives(distances: Tensor, same: Tensor, anchor: Tensor, positiv
     """
     ordered = distances.masked_fill(same, torch.inf).sort(dim=1).values
     last = (~same).sum(1) - 1
-    own = distances.detach()[anchor, positive][:, None].contiguous()
-    beyond = torch.searchsorted(ordered.detach()[anchor].contiguous(), own, right=True)[:, 0]
+    genuine = distances.detach()[anchor, positive][:, None].contiguous()
+    beyond = torch.searchsorted(ordered.detach()[anchor].contiguous(), genuine, right=True)[:, 0]
     return ordered[anchor, torch.minimum(beyond, last[anchor])]
 
 
 class Triplet(Loss):
     """Mean over triplets of max(0, ‖a−p‖² − ‖a−n‖² + m) on L2-normalised features.
 
-    ``logged``: ``active``, the share of triplets inside the margin, and ``triplets``, their number. A batch
-    without a genuine pair, or without two identities, gives 0.
+    ``logged``: ``active``, the share of triplets with a positive loss, and ``triplets``, their number. The loss is 0
+    for a batch without a genuine pair or with a single identity.
     """
 
     def __init__(self, embedding_dim: int, m: float, mining: Mining) -> None:
@@ -79,7 +79,7 @@ def triplet(
     Args:
         m: margin, a squared distance.
         mining: ``semi_hard`` takes for each ordered genuine pair the nearest negative with ‖a−n‖ > ‖a−p‖, or
-            the farthest negative where none is farther than the positive (as in TensorFlow's semi-hard loss,
-            which ProbFace uses); ``all`` every negative, in memory N per genuine pair.
+            the farthest negative if there is none (as TensorFlow's semi-hard loss, which ProbFace uses); ``all``
+            takes every negative, with N values in memory per genuine pair.
     """
     return Triplet(embedding_dim, m, mining)

@@ -1,15 +1,15 @@
-"""The mutual likelihood score as a loss: its negative, mean over the genuine pairs of a batch.
+"""The negative mutual likelihood score as a loss, mean over the genuine pairs of a batch.
 
-Three scales of one idea, kept apart by name since weights and learning rates do not carry over. With
+Three scalings with separate names, since their weights and learning rates are not interchangeable. With
 Δ = μ_i − μ_j and s = σ_i² + σ_j²:
 
 * `mls_sum_loss`: ½ Σ_l [Δ_l²/s_l + log s_l] + (D/2) log 2π, PFE (Shi and Jain, ICCV 2019, Eq. 3). PFE's program
-  leaves out the ½ and the constant, so twice this loss has its gradient.
-* `mls_mean_loss`: (1/D) Σ_l [Δ_l²/s_l + log s_l], what ProbFace's program takes of a vector σ².
-* `fast_mls_loss`: ‖Δ‖²/s + log s with one σ² for a face, ProbFace (Chen et al. 2021, Eq. 5 and 6).
+  omits the ½ and the constant, so its gradient is that of twice this loss.
+* `mls_mean_loss`: (1/D) Σ_l [Δ_l²/s_l + log s_l], as ProbFace's program for a vector σ².
+* `fast_mls_loss`: ‖Δ‖²/s + log s with one σ² per face, ProbFace (Chen et al. 2021, Eq. 5 and 6).
 
-Ordered and unordered pairs have the same mean. Different images of one person are a pair, and so are two
-copies of one image. A batch without a genuine pair gives 0.
+Ordered and unordered pairs have the same mean. Two copies of one image count as a genuine pair. The loss of a batch
+without a genuine pair is 0.
 """
 
 import math
@@ -40,7 +40,7 @@ def mls_sum_loss(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
 
 
 def mls_mean_loss(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
-    """Negative mutual likelihood score, mean over dimensions, without ½ and constant: ProbFace's scale.
+    """Negative mutual likelihood score, mean over dimensions, without ½ and constant: ProbFace's scaling.
 
     Arguments, result and errors as in `mls_sum_loss`.
     """
@@ -63,7 +63,7 @@ def fast_mls_loss(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
     """
     mu, log_sigma2 = check_uncertain(mu, log_sigma2, labels)
     if log_sigma2.shape[1] != 1:
-        raise ModelError(f"FastMLS takes one σ² for a face, not {log_sigma2.shape[1]}; use mls_sum_loss")
+        raise ModelError(f"FastMLS takes one σ² per face, not {log_sigma2.shape[1]}; use mls_sum_loss")
     with outside_autocast(mu):
         first, second = pairs_of_one_class(labels)
         squared = (mu[first] - mu[second]).square().sum(1)
@@ -76,6 +76,6 @@ def _terms(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
     mu, log_sigma2 = check_uncertain(mu, log_sigma2, labels)
     with outside_autocast(mu):
         first, second = pairs_of_one_class(labels)
-        # log(σ_i² + σ_j²) from the logarithms: no σ² is too small for it.
+        # log(σ_i² + σ_j²) from the logarithms, so that small σ² do not underflow.
         log_total = log_sigma2[first].logaddexp(log_sigma2[second])
         return (mu[first] - mu[second]).square() * (-log_total).exp() + log_total

@@ -1,4 +1,4 @@
-"""ProbFace's output constraint: the uncertainties of a batch stay near their mean."""
+"""ProbFace's output constraint, which keeps the uncertainties of a batch near their mean."""
 
 from typing import Literal
 
@@ -13,20 +13,20 @@ Form = Literal["mean", "sum"]
 def output_constraint(log_sigma2: Tensor, norm: Norm = "l1", form: Form = "mean") -> Tensor:
     """|σ²/σ²_avg − 1| (``l1``) or its square (``l2``), σ²_avg the mean σ² of the batch.
 
-    The paper (Chen et al. 2021, L_C) takes ``l1`` and ``mean``. The released program takes ``sum`` with
-    either norm, and its configurations ``l2``; there no gradient flows into σ²_avg.
+    The paper (Chen et al. 2021, L_C) uses ``l1`` and ``mean``. The released program uses ``sum`` with
+    either norm (``l2`` in its configurations) and no gradient through σ²_avg.
 
     Args:
         log_sigma2: N×K.
         norm: of the deviation.
-        form: ``mean`` over all N·K entries, the gradient going through σ²_avg too; ``sum`` of them, with
-            σ²_avg a constant. A weight for one is N·K times off for the other.
+        form: ``mean`` over all N·K entries, with a gradient through σ²_avg; ``sum`` of them, with σ²_avg constant.
+            Their weights differ by a factor of N·K.
 
     Returns:
         scalar, float32 (float64 for float64 input), at least 0.
     """
     log_sigma2 = widen(log_sigma2)
-    # σ²/σ²_avg does not change when all σ² are scaled: taken relative to the largest, none overflows.
+    # σ²/σ²_avg is invariant to scaling all σ²; relative to the largest, none overflows.
     sigma2 = (log_sigma2 - log_sigma2.detach().max()).exp()
     average = sigma2.mean()
     deviation = sigma2 / (average.detach() if form == "sum" else average) - 1

@@ -1,4 +1,4 @@
-"""Probabilistic Face Embeddings: the mutual likelihood of genuine pairs trains one σ² per dimension."""
+"""The loss of Probabilistic Face Embeddings: the negative mutual likelihood of genuine pairs."""
 
 from typing import Literal
 
@@ -21,7 +21,7 @@ class PFELoss(UncertaintyLoss):
         self.mls = mls_sum_loss if scale == "sum" else mls_mean_loss
         self.weight = weight
 
-    def of_head(self, mu: Tensor, output: Tensor, labels: Tensor) -> LossOutput:
+    def head_loss(self, mu: Tensor, output: Tensor, labels: Tensor) -> LossOutput:
         value = self.mls(mu, output, labels)
         sigma2 = output.detach().exp()
         logged = {"mls": value.detach(), "sigma2_min": sigma2.min(), "sigma2_max": sigma2.max()}
@@ -33,7 +33,7 @@ def pfe(embedding_dim: int, num_classes: int, *, scale: Scale = "sum", weight: P
     """Negative mutual likelihood score (PFE Eq. 3), mean over the genuine pairs of a batch; trains a σ² head.
 
     Args:
-        scale: ``sum`` over dimensions, with ½ and constant, as the paper; ``mean``, without, as ProbFace's program.
-        weight: factor. PFE's program leaves ½ and constant out: with 2, ``sum`` has its gradient.
+        scale: ``sum`` over dimensions with ½ and constant, as the paper; ``mean`` without them, as ProbFace's program.
+        weight: factor. PFE's program omits ½ and constant: with 2, ``sum`` has its gradient.
     """
     return PFELoss(embedding_dim, num_classes, scale, weight)

@@ -1,4 +1,4 @@
-"""The loss that trains a confidence: r-radius von Mises-Fisher (SCF; Li et al., CVPR 2021)."""
+"""The r-radius von Mises-Fisher loss, which trains κ (SCF; Li et al., CVPR 2021)."""
 
 import math
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ _FLOOR = 1e-6
 
 
 class RVMFTerms(NamedTuple):
-    """The terms of the loss per sample, N each, under the names of SCF's TensorBoard curves.
+    """The terms of the loss per sample, N each, named as SCF's TensorBoard curves.
 
-    Their sum is the loss less its constant (d/2) log 2π + d log r.
+    Their sum is the loss without its constant (d/2) log 2π + d log r.
 
     Attributes:
         neg_kappa_times_cos_theta: −κ cosθ.
@@ -34,16 +34,16 @@ class RVMFLoss:
     """−log p(w|x) of the class centre w under a face's density: −κ cosθ − log C_d(κ) + d log r.
 
     That is −κ cosθ − (d/2−1) log κ + log I_{d/2−1}(κ) + (d/2) log 2π + d log r, the Kullback-Leibler divergence
-    of a point mass at the centre, up to a constant. Its derivative is ∂L/∂κ = A_d(κ) − cosθ, so that κ settles
-    where the mean resultant length A_d(κ) is the cosine that faces like this one have with their centre.
+    of a point mass at the centre, up to a constant. Its derivative is ∂L/∂κ = A_d(κ) − cosθ, so at the optimum the
+    mean resultant length A_d(κ) equals the mean cosine between such faces and their centre.
 
     Attributes:
         dim: d ≥ 2, of embeddings and centres.
-        radius: r; shifts the loss alone.
-        official_floor: reproduce the published program (MathsShen/SCF, ``kl_delta_vmf.py``), which writes the Bessel
-            term as log(1e-6 + e^−κ I(κ)) + κ and log κ as log(1e-6 + κ). For d = 512 the first 1e-6 outweighs what it
-            is added to until κ ≈ 3700, so the optimum there is κ = 255/(1 − cosθ) instead; the second changes nothing
-            of note unless κ is below 1. The gradient is that of these terms, as the program's.
+        radius: r; only shifts the loss.
+        official_floor: reproduce the published program (MathsShen/SCF, ``kl_delta_vmf.py``), which computes the Bessel
+            term as log(1e-6 + e^−κ I(κ)) + κ and log κ as log(1e-6 + κ). For d = 512 the first 1e-6 dominates its sum
+            up to κ ≈ 3700, so the optimum there is κ = 255/(1 − cosθ) instead; the second is negligible unless κ is
+            below 1. The gradient is that of these terms, as in the program.
 
     Raises:
         ModelError: d < 2.
@@ -55,20 +55,20 @@ class RVMFLoss:
 
     def __post_init__(self) -> None:
         if self.dim < 2:
-            raise ModelError(f"the r-vMF loss needs embeddings of two dimensions or more, not {self.dim}")
+            raise ModelError(f"the r-vMF loss needs embeddings of at least two dimensions, not {self.dim}")
 
     def __call__(self, log_kappa: Tensor, cosine: Tensor) -> Tensor:
         """The loss of each sample.
 
         Args:
-            log_kappa: N, any float dtype; worked in float64 where the device has it.
+            log_kappa: N, any float dtype; computed in float64 if the device has it.
             cosine: N, between a face's mean direction and the centre of its class.
 
         Returns:
             N, float32, or float64 for float64.
 
         Raises:
-            ModelError: the shapes differ; a head's N×1 output must lose its second axis.
+            ModelError: the shapes differ; squeeze the N×1 output of a head.
         """
         _check(log_kappa, cosine)
         if not self.official_floor:
@@ -78,7 +78,7 @@ class RVMFLoss:
         return loss.to(_result_dtype(log_kappa, cosine))
 
     def terms(self, log_kappa: Tensor, cosine: Tensor) -> RVMFTerms:
-        """The three terms of each sample, N each, to be logged; arguments and errors as of the loss."""
+        """The three terms of each sample, N each, for logging; arguments and errors as for the loss."""
         _check(log_kappa, cosine)
         dtype = _result_dtype(log_kappa, cosine)
         return RVMFTerms(*(term.to(dtype) for term in self._terms(in_double(log_kappa), in_double(cosine))))
@@ -94,7 +94,7 @@ class RVMFLoss:
 
 
 class _NegLogDensity(torch.autograd.Function):
-    """−log p(w|x), with its slope κ(A_d(κ) − cosθ) in log κ from the same pass."""
+    """−log p(w|x), with its derivative κ(A_d(κ) − cosθ) by log κ from the same pass."""
 
     @staticmethod
     def forward(ctx: Any, log_kappa: Tensor, cosine: Tensor, dim: int, radius: float) -> Tensor:
@@ -109,7 +109,7 @@ class _NegLogDensity(torch.autograd.Function):
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
         if not torch.is_grad_enabled() and not ctx.needs_input_grad[1]:
             return outer * ctx.slope, None, None, None
-        # Where a second derivative is wanted: the slope that was kept has no graph.
+        # For a second derivative: the saved slope has no graph.
         log_kappa, cosine = ctx.saved_tensors
         kappa = in_double(log_kappa).exp()
         slope = kappa * (a_d(ctx.dim, kappa) - in_double(cosine))

@@ -1,4 +1,4 @@
-"""Sphere Confidence Face: κ says how near a face like this one lies to the centre of its class."""
+"""The loss of Sphere Confidence Face: κ models the concentration of a face around the centre of its class."""
 
 import torch
 from pydantic import PositiveFloat
@@ -15,8 +15,8 @@ from facepipe.losses.uncertainty.uncertainty_loss import UncertaintyLoss
 class SCFLoss(UncertaintyLoss):
     """`RVMFLoss` with fixed class centres, mean over the batch.
 
-    ``logged``: ``kappa`` (mean), ``total_loss`` and the three terms under the names of the published program, and
-    ``target_cosine``, the mean cosine with the own centre.
+    ``logged``: ``kappa`` (mean), ``total_loss`` and the three terms, named as in the published program, and
+    ``target_cosine``, the mean cosine with the centre of the target class.
 
     Attributes:
         centres: C×D buffer, float32, unit rows; zero until `set_centres`.
@@ -38,17 +38,17 @@ class SCFLoss(UncertaintyLoss):
         self.register_buffer("centres", torch.zeros(num_classes, embedding_dim))
 
     def set_centres(self, centres: Tensor) -> None:
-        """Take class centres C×D of any length.
+        """Set class centres C×D of any length.
 
         Raises:
-            ModelError: their shape is another.
+            ModelError: the shape does not match.
         """
         if centres.shape != self.centres.shape:
             got, wanted = ("×".join(map(str, shape)) for shape in (centres.shape, self.centres.shape))
-            raise ModelError(f"class centres {got} for a loss of {wanted}")
+            raise ModelError(f"class centres are {got}, but the loss needs {wanted}")
         self.centres.copy_(unit_rows(centres.to(self.centres))[0])
 
-    def of_head(self, mu: Tensor, output: Tensor, labels: Tensor) -> LossOutput:
+    def head_loss(self, mu: Tensor, output: Tensor, labels: Tensor) -> LossOutput:
         cosine = (mu * self.centres.index_select(0, labels).to(mu.dtype)).sum(1)
         log_kappa = output[:, 0]
         loss = self.r_vmf(log_kappa, cosine).mean()

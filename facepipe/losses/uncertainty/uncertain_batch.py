@@ -1,4 +1,4 @@
-"""What the losses of σ² heads share: checking a batch, and its genuine pairs."""
+"""Batches of the losses of σ² heads: their check, and their genuine pairs."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from facepipe.losses.loss import check_batch, widen
 
 
 def check_uncertain(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """``mu`` and ``log_sigma2`` in at least float32, checked to fit each other and the labels.
+    """``mu`` and ``log_sigma2`` in at least float32, after checking them against each other and the labels.
 
     Args:
         mu: N×D.
@@ -16,7 +16,7 @@ def check_uncertain(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> tuple[Ten
         labels: N, integers.
 
     Raises:
-        ModelError: a shape does not fit.
+        ModelError: a shape does not match.
         DatasetError: labels of another length, or not integers.
     """
     check_batch(mu, labels, None, None)
@@ -24,18 +24,18 @@ def check_uncertain(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> tuple[Ten
     if log_sigma2.shape not in ((count, 1), (count, dim)):
         raise ModelError(
             f"log σ² of shape {tuple(log_sigma2.shape)} for embeddings of shape {count}×{dim}: "
-            f"an uncertainty head gives N×1 or N×D"
+            f"an uncertainty head outputs N×1 or N×D"
         )
     return widen(mu), widen(log_sigma2)
 
 
 def pairs_of_one_class(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Indices i < j, P each, of all pairs of one identity in a batch; P may be 0."""
+    """Indices i < j, P each, of all genuine pairs of a batch; P may be 0."""
     first, second = torch.triu_indices(len(labels), len(labels), 1, device=labels.device)
     genuine = labels[first] == labels[second]
     return first[genuine], second[genuine]
 
 
 def mean_or_zero(values: Tensor) -> Tensor:
-    """The mean of P values; 0, through which no gradient flows, where there is none."""
+    """The mean of P values; 0 without a gradient if P is 0."""
     return values.sum() / max(len(values), 1)

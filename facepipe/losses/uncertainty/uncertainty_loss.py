@@ -1,4 +1,4 @@
-"""What the losses of uncertainty heads have in common: a unit embedding and the head's output in one row."""
+"""The base class of the losses of uncertainty heads, whose features are a unit embedding and the head's output."""
 
 from abc import abstractmethod
 
@@ -28,8 +28,8 @@ class UncertaintyLoss(Loss):
         features = widen(features)
         mu, output = features[:, : self.embedding_dim], features[:, self.embedding_dim :]
         with outside_autocast(features):
-            return self.of_head(mu, output, labels)
+            return self.head_loss(mu, output, labels)
 
     @abstractmethod
-    def of_head(self, mu: Tensor, output: Tensor, labels: Tensor) -> LossOutput:
+    def head_loss(self, mu: Tensor, output: Tensor, labels: Tensor) -> LossOutput:
         """The loss of unit embeddings N×D, outputs N×K (log κ or log σ²) and labels N."""

@@ -1,4 +1,4 @@
-"""ProbFace's identity term: genuine pairs nearer than impostor pairs when distances count by uncertainty."""
+"""ProbFace's identity term: a triplet loss on distances scaled by uncertainty."""
 
 from torch import Tensor
 
@@ -12,14 +12,14 @@ def uncertainty_triplet(mu: Tensor, log_sigma2: Tensor, labels: Tensor, margin: 
     """Mean over ordered genuine pairs (a, p) of max(0, d(a, p) − d(a, n) + margin) (Chen et al. 2021, L_Id).
 
     d is `uncertainty_distance`; n is the semi-hard negative of TensorFlow's rule: the nearest with
-    d(a, n) > d(a, p), or where there is none the farthest. A batch without a genuine pair or without two
-    identities gives 0.
+    d(a, n) > d(a, p), or the farthest if there is none. The loss is 0 for a batch without a genuine pair or with a
+    single identity.
 
     Args:
         mu: N×D, unit rows.
         log_sigma2: N×1, or N×D.
         labels: N, integers.
-        margin: ProbFace's program has 3.
+        margin: 3 in ProbFace's program.
 
     Returns:
         scalar, float32 (float64 for float64 input).
@@ -36,9 +36,9 @@ def uncertainty_triplet(mu: Tensor, log_sigma2: Tensor, labels: Tensor, margin: 
 
 
 def uncertainty_distance(mu: Tensor, log_sigma2: Tensor, labels: Tensor) -> Tensor:
-    """‖μ_i − μ_j‖²/(σ_i² + σ_j²) of all pairs, N×N; with a vector σ² the sum over dimensions.
+    """‖μ_i − μ_j‖²/(σ_i² + σ_j²) of all pairs, N×N; summed over dimensions for a vector σ².
 
-    With a vector σ² it takes memory N·N·D. ProbFace's program divides that sum by D.
+    A vector σ² needs N·N·D values in memory. ProbFace's program divides that sum by D.
 
     Args, Raises: as `uncertainty_triplet`.
     """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facepipe.datasets.pairs.lfw_pairs import Pairs
-from facepipe.datasets.pairs.ytf import frame_number, spread
+from facepipe.datasets.pairs.ytf import frame_number, subsample
 from facepipe.errors import DatasetError
 from facepipe.protocols.result import IF_ANY
 from facepipe.protocols.roc import FARS
@@ -105,7 +105,7 @@ def _spread(paths: Sequence[str], video: np.ndarray, most: int) -> np.ndarray:
         by_video.setdefault(int(video[row]), []).append(path)
     chosen = np.zeros(len(video), bool)
     for found in by_video.values():
-        chosen[[row_of[path] for path in spread(sorted(found, key=frame_number), most)]] = True
+        chosen[[row_of[path] for path in subsample(sorted(found, key=frame_number), most)]] = True
     return chosen
 
 

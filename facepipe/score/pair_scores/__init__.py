@@ -1,6 +1,6 @@
-"""The scores of pairs by name: every file here is one, or some that belong together.
+"""Pair scores, one file per score or family of scores.
 
-A score is a function of embeddings and two lists of rows, entered with `register`.
+A score is a function of embeddings and two lists of rows, registered with `register`.
 """
 
 from collections.abc import Callable
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
 
 ScorePairs = Callable[["Embeddings", np.ndarray, np.ndarray], np.ndarray]
-"""(embeddings, left M, right M) → float64 M, higher is more alike."""
+"""(embeddings, left M, right M) → float64 M, higher is more similar."""
 F = TypeVar("F", bound=ScorePairs)
 
 
 @dataclass(frozen=True)
 class PairScore:
-    """One score.
+    """A pair score.
 
     Attributes:
-        score: the function; the rows that it gets are there.
-        help: what it is, in a few words.
-        needs: field of the embeddings that there must be, besides mu.
-        decides: whether models are calibrated for it, so that ``compare`` and ``identify`` can decide by it.
+        score: the function; its rows have been checked to be in range.
+        help: short description.
+        needs: required field of the embeddings besides mu.
+        decides: whether models are calibrated for it, so that ``compare`` and ``identify`` can use it.
     """
 
     score: ScorePairs
@@ -43,7 +43,7 @@ SCORES: Registry[PairScore] = Registry("score", "facepipe.scores", EmbeddingsErr
 def register(
     name: str, *, help: str, needs: Literal["kappa", "sigma2"] | None = None, decides: bool = False
 ) -> Callable[[F], F]:
-    """Enter ``score(embeddings, left, right)`` under a name; see `PairScore`."""
+    """Register ``score(embeddings, left, right)`` under a name; see `PairScore`."""
 
     def enter(score: F) -> F:
         SCORES.add(name, PairScore(score, help, needs, decides))
@@ -53,20 +53,20 @@ def register(
 
 
 def deciding_scores() -> list[str]:
-    """Names of the scores that decisions can be made by."""
+    """Names of the scores that can be used for decisions."""
     return [name for name, entry in SCORES.items() if entry.decides]
 
 
 def scores_of(embeddings: "Embeddings") -> list[str]:
-    """Names of the scores that embeddings can be decided by: those whose field they have."""
+    """Names of the scores for decisions on these embeddings: those whose required field they have."""
     return [name for name in deciding_scores() if _has(SCORES[name].needs, embeddings)]
 
 
 def require(name: str, embeddings: "Embeddings") -> None:
-    """Refuse a score whose field the embeddings do not have.
+    """Refuse a score whose required field is missing.
 
     Raises:
-        EmbeddingsError: they have not, or there is no such score.
+        EmbeddingsError: the embeddings lack the field, or the score is unknown.
     """
     field = SCORES[name].needs
     if not _has(field, embeddings):

@@ -1,4 +1,4 @@
-"""The mutual likelihood score of pairs: how likely both faces are of one identity, given their uncertainties."""
+"""The mutual likelihood score: the likelihood that two faces share an identity, given their uncertainties."""
 
 import math
 from collections.abc import Callable
@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facepipe.errors import EmbeddingsError
-from facepipe.score.cosine import unit
-from facepipe.score.pair_cosines import pair_cosines
+from facepipe.score.cosine import pair_cosines, unit
 from facepipe.score.pair_scores import register, require
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
 
 _BLOCK_VALUES = 2_097_152
-"""float64 values of one block of pairs: 16 MiB, of which a handful of arrays exist at a time."""
+"""float64 values per block of pairs, 16 MiB; a handful of such arrays exist at a time."""
 
 
 def mls(mu_left: np.ndarray, mu_right: np.ndarray, sigma2_left: np.ndarray, sigma2_right: np.ndarray) -> np.ndarray:
@@ -28,7 +27,7 @@ def mls(mu_left: np.ndarray, mu_right: np.ndarray, sigma2_left: np.ndarray, sigm
         sigma2_left, sigma2_right: float M×D, above 0; or M×1 for one σ² in all dimensions.
 
     Returns:
-        float64 M, higher is more alike.
+        float64 M, higher is more similar.
     """
     squared = np.square(_double(mu_left) - _double(mu_right))
     total = np.broadcast_to(_double(sigma2_left) + _double(sigma2_right), squared.shape)
@@ -36,15 +35,15 @@ def mls(mu_left: np.ndarray, mu_right: np.ndarray, sigma2_left: np.ndarray, sigm
 
 
 def fast_mls(cosine: np.ndarray, sigma2_left: np.ndarray, sigma2_right: np.ndarray) -> np.ndarray:
-    """ProbFace's score for one σ² a face (Chen et al. 2021, Eq. 5): −(2 − 2cos)/(σ² + σ'²) − log(σ² + σ'²).
+    """ProbFace's score for one σ² per face (Chen et al. 2021, Eq. 5): −(2 − 2cos)/(σ² + σ'²) − log(σ² + σ'²).
 
     Args:
         cosine: float M, of the two embeddings.
         sigma2_left, sigma2_right: float M, above 0.
 
     Returns:
-        float64 M, higher is more alike. Not on the scale of `mls`: without its ½, and the logarithm counts
-        once, not D times.
+        float64 M, higher is more similar. Scaled differently from `mls`: without ½, and with one logarithm instead
+        of D.
     """
     total = _double(sigma2_left) + _double(sigma2_right)
     return -2 * (1 - _double(cosine)) / total - np.log(total)
@@ -63,7 +62,7 @@ def attention(
 
 
 def fast_attention(cosine: np.ndarray, sigma2_left: np.ndarray, sigma2_right: np.ndarray) -> np.ndarray:
-    """`fast_mls` without its logarithm, −(2 − 2cos)/(σ² + σ'²), as ProbFace's program has it ("attention only").
+    """`fast_mls` without its logarithm, −(2 − 2cos)/(σ² + σ'²), as in ProbFace's program ("attention only").
 
     Arguments and result as in `fast_mls`.
     """
@@ -71,13 +70,13 @@ def fast_attention(cosine: np.ndarray, sigma2_left: np.ndarray, sigma2_right: np
     return np.where(np.isinf(total), -np.inf, -2 * (1 - _double(cosine)) / total)
 
 
-@register("mls", help="Eq. 3 of PFE, or ProbFace's Eq. 5 for one sigma2 a face", needs="sigma2", decides=True)
+@register("mls", help="Eq. 3 of PFE, or ProbFace's Eq. 5 for one sigma2 per face", needs="sigma2", decides=True)
 def mls_pairs(embeddings: "Embeddings", left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The score ``mls`` of pairs of rows: `mls` for a vector σ², `fast_mls` for one σ² a face.
+    """The score ``mls`` of pairs of rows: `mls` for a vector σ², `fast_mls` for one σ² per face.
 
-    Of embeddings that join image and mirror by concatenation each half is a unit vector with the σ² of the
-    face, and a vector σ² gives the mean of the halves' scores. A row with σ² = ∞ (an empty template) scores −∞ here,
-    which `facepipe.score.score_pairs` refuses.
+    In embeddings with concatenated flips each half is a unit vector with the σ² of the face; for a vector σ² the score
+    is the mean over the halves. A row with σ² = ∞ (an empty template) scores −∞, which `facepipe.score.score_pairs`
+    refuses.
 
     Args:
         embeddings: N rows with ``sigma2``.
@@ -87,7 +86,7 @@ def mls_pairs(embeddings: "Embeddings", left: np.ndarray, right: np.ndarray) -> 
         float64 M.
 
     Raises:
-        EmbeddingsError: no σ², some that is not above 0, or as many values as fit no part of the embedding.
+        EmbeddingsError: σ² is missing, not positive, or its dimension does not divide that of the embedding.
     """
     return _pairs(embeddings, left, right, mls, fast_mls)
 
@@ -110,7 +109,7 @@ def _pairs(
 ) -> np.ndarray:
     sigma2 = _checked(embeddings)
     if sigma2.shape[1] == 1:
-        # In place of the cosines: a list of pairs can be long.
+        # In place, since lists of pairs can be long.
         out = pair_cosines(embeddings.mu, left, right)
         for part in _blocks(len(out), 1):
             out[part] = of_scalars(out[part], sigma2[left[part], 0], sigma2[right[part], 0])
@@ -129,10 +128,10 @@ def _checked(embeddings: "Embeddings") -> np.ndarray:
     sigma2 = embeddings.sigma2
     assert sigma2 is not None
     if embeddings.dim % sigma2.shape[1]:
-        raise EmbeddingsError(f"sigma2 of {sigma2.shape[1]} dimensions does not fit {embeddings.dim}-d embeddings")
-    good = (sigma2 > 0).all(1)
-    if not good.all():
-        row = int((~good).argmax())
+        raise EmbeddingsError(f"sigma2 of {sigma2.shape[1]} dimensions does not match {embeddings.dim}-d embeddings")
+    positive = (sigma2 > 0).all(1)
+    if not positive.all():
+        row = int((~positive).argmax())
         name = embeddings.paths[row] if embeddings.paths else f"row {row}"
         raise EmbeddingsError(f"{name}: its sigma2 is not above 0; check the model {embeddings.model}")
     return sigma2

@@ -1,4 +1,4 @@
-"""The mutual likelihood of two faces under Sphere Confidence Face (Li et al., CVPR 2021, Eq. 13)."""
+"""The mutual likelihood score of Sphere Confidence Face (Li et al., CVPR 2021, Eq. 13)."""
 
 import math
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facepipe.errors import EmbeddingsError
-from facepipe.score.pair_cosines import pair_cosines
+from facepipe.score.cosine import pair_cosines
 from facepipe.score.pair_scores import register, require
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ def scf(
 ) -> np.ndarray:
     """Eq. 13: s = log C_d(κ₁) + log C_d(κ₂) − log C_d(κ̃) − d log r, κ̃ = ‖κ₁μ₁ + κ₂μ₂‖.
 
-    It is the logarithm of ∫ p(z|x₁) p(z|x₂) dz over the sphere of radius r, up to a constant. At one cosine it
-    is not monotone in κ: more confidence raises the score of two that agree and lowers that of two that do not.
+    It is the logarithm of ∫ p(z|x₁) p(z|x₂) dz over the sphere of radius r, up to a constant. For a fixed cosine it
+    is not monotone in κ: confidence raises the score of similar faces and lowers that of dissimilar ones.
 
     Args:
         kappa_a, kappa_b: float M, concentrations ≥ 0.
         cosine: float M, between the two means.
-        dim: d, the dimension in which the kappa head was trained.
-        radius: r; shifts all scores alike.
+        dim: d, the dimension the kappa head was trained in.
+        radius: r; shifts all scores equally.
 
     Returns:
         float64 M.
@@ -54,35 +54,35 @@ def scf_pairs(
         float64 M.
 
     Raises:
-        EmbeddingsError: there is no kappa, or nothing says in which dimension it was trained.
+        EmbeddingsError: kappa, or the dimension it was trained in, is missing.
     """
     require("scf", embeddings)
     assert embeddings.kappa is not None
     if embeddings.trained_dim < 2:
         raise EmbeddingsError(
-            f"embeddings of {embeddings.model} have kappa but not the dimension in which it was trained, which score "
-            "scf needs; embed the images again"
+            f"embeddings of {embeddings.model} have kappa but not the dimension it was trained in, which score scf "
+            "needs; embed the images again"
         )
     dim, kappa = embeddings.trained_dim, embeddings.kappa.astype(np.float64)
-    own = _log_c(dim, kappa)
-    # Cosines first, then all in place: a list of pairs can be long.
+    log_c = _log_c(dim, kappa)
+    # In place, since lists of pairs can be long.
     out = pair_cosines(embeddings.mu, left, right)
     for first in range(0, len(out), _PAIRS):
         part = slice(first, first + _PAIRS)
         a, b = left[part], right[part]
-        out[part] = own[a] + own[b] - _log_c(dim, resultant(kappa[a], kappa[b], out[part]))
+        out[part] = log_c[a] + log_c[b] - _log_c(dim, resultant(kappa[a], kappa[b], out[part]))
     out -= dim * math.log(radius)
     return out
 
 
 def resultant(kappa_a: np.ndarray, kappa_b: np.ndarray, cosine: np.ndarray) -> np.ndarray:
-    """κ̃ = ‖κ₁μ₁ + κ₂μ₂‖ = √((κ₁−κ₂)² + 2κ₁κ₂(1+cosθ)), which loses no digits where the two cancel."""
+    """κ̃ = ‖κ₁μ₁ + κ₂μ₂‖ = √((κ₁−κ₂)² + 2κ₁κ₂(1+cosθ)), which avoids cancellation."""
     difference = kappa_a - kappa_b
     return np.sqrt(difference * difference + 2 * kappa_a * kappa_b * (1 + cosine))
 
 
 def _log_c(dim: int, kappa: np.ndarray) -> np.ndarray:
-    # PyTorch takes a second to import, and cosine alone does without.
+    # Imported here because PyTorch takes a second to import and the cosine does not need it.
     import torch
 
     from facepipe.vmf import log_c

@@ -1,5 +1,4 @@
-"""How several images of a person become one embedding: the rules by name, every file here one or some that belong
-together."""
+"""Pooling rules, which combine several images of a person into one embedding; one file per rule or family of rules."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from facepipe.registry import Registry
 from facepipe.score.groups import means, starts, sums
 
 WeightOf = Callable[[np.ndarray], np.ndarray]
-"""κ or σ² of images, float64 n×K → their weights n×K, before any temperature."""
+"""κ or σ² of images, float64 n×K → their weights n×K, before the temperature is applied."""
 Join = Callable[[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None, np.ndarray], np.ndarray]
 Variance = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
@@ -20,15 +19,15 @@ Variance = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 def weighted_means(
     mu: np.ndarray, scale: np.ndarray, weight: np.ndarray | None, inner: np.ndarray | None, outer: np.ndarray
 ) -> np.ndarray:
-    """Weighted means of scale·mu inside the inner groups, summed over the outer ones; without inner groups means over
-    the outer ones.
+    """Weighted means of scale·mu within the inner groups, summed over the outer groups; without inner groups, means
+    over the outer groups.
 
     Args:
         mu: float32 n×D.
-        scale: float64 n×1, what makes rows unit vectors, or 1.
+        scale: float64 n×1, the inverse lengths of the rows, or 1.
         weight: float64 n×K or None.
         inner: int64 n, the medium of each row, 0, 1, … ascending, or None.
-        outer: int64 n, its template likewise.
+        outer: int64 n, its template, numbered likewise.
 
     Returns:
         float64 T×D.
@@ -43,7 +42,7 @@ def posterior(sigma2: np.ndarray, _weight: np.ndarray, first: np.ndarray) -> np.
 
     Args:
         sigma2: float64 N×K, rows sorted by template.
-        _weight: float64 N×K, of each image in mu.
+        _weight: float64 N×K, weight of each image.
         first: int64 T, first row of each template.
 
     Returns:
@@ -54,15 +53,15 @@ def posterior(sigma2: np.ndarray, _weight: np.ndarray, first: np.ndarray) -> np.
 
 @dataclass(frozen=True)
 class Pooling:
-    """One rule; the usual one is the mean of unit vectors.
+    """A pooling rule; the defaults are the mean of unit vectors.
 
     Attributes:
-        help: what it is, in a few words.
-        needs: field of the embeddings that its weights are made from.
-        weight: how; None with ``needs`` None.
-        unit: whether images count as unit vectors, not by their length.
-        join: what makes a template of its images, see `weighted_means`.
-        variance: σ² of a template from those of its images, see `posterior`.
+        help: short description.
+        needs: field of the embeddings from which the weights are computed.
+        weight: computes the weights from it; None if ``needs`` is None.
+        unit: whether embeddings are normalised first.
+        join: combines the images of a template, see `weighted_means`.
+        variance: computes σ² of a template from that of its images, see `posterior`.
     """
 
     help: str
@@ -79,5 +78,5 @@ POOLINGS: Registry[Pooling] = Registry(
 
 
 def weighing() -> list[str]:
-    """Names of the rules that weigh by confidence."""
+    """Names of the rules that weight by confidence."""
     return [name for name, rule in POOLINGS.items() if rule.weight is not None]

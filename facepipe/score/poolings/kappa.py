@@ -2,4 +2,4 @@
 
 from facepipe.score.poolings import POOLINGS, Pooling
 
-POOLINGS.add("kappa", Pooling("weighs by kappa (SCF, Eq. 14)", needs="kappa", weight=lambda kappa: kappa))
+POOLINGS.add("kappa", Pooling("weighted by kappa (SCF, Eq. 14)", needs="kappa", weight=lambda kappa: kappa))

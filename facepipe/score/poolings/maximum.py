@@ -9,7 +9,7 @@ from facepipe.score.poolings import POOLINGS, Pooling
 def largest(
     mu: np.ndarray, scale: np.ndarray, weight: np.ndarray | None, inner: np.ndarray | None, outer: np.ndarray
 ) -> np.ndarray:
-    """The largest mean of a medium, or the largest image without media; arguments as of `weighted_means`."""
+    """The largest mean of a medium, or the largest image without media; arguments as in `weighted_means`."""
     if inner is None:
         return np.maximum.reduceat(mu * scale, starts(outer))
     return np.maximum.reduceat(means(mu, scale, weight, inner), starts(outer[starts(inner)]))

@@ -1,5 +1,5 @@
-"""Σmu_i/n, so that the feature norm is the weight (insightface's IJB script as it is published)."""
+"""Σmu_i/n, i.e. weighted by feature norm (insightface's published IJB script)."""
 
 from facepipe.score.poolings import POOLINGS, Pooling
 
-POOLINGS.add("norm", Pooling("the mean, a longer feature weighing more", unit=False))
+POOLINGS.add("norm", Pooling("the mean, weighted by feature norm", unit=False))

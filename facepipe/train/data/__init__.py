@@ -1,1 +1,1 @@
-"""Crops in order: decoding, augmentation, batches."""
+"""Training data: decoding, augmentation, sample order and batches."""

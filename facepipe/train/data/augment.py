@@ -1,65 +1,67 @@
-"""Augmentation of aligned crops, uint8 H×W×3 RGB, each a function of the crop and of given numbers in [0, 1).
+"""Augmentation of aligned crops, uint8 H×W×3 RGB, as a pure function of the crop and of random numbers in [0, 1).
 
-The numbers come from ``order.uniforms``, so a crop changes the same way whatever thread draws it and however
-often the run was stopped. SphereFace mirrors only; the rest is for small, soft and recompressed faces.
+The numbers come from ``order.uniforms``, so the result depends neither on the thread nor on how often the run was
+resumed. SphereFace only mirrors; the rest is for small, blurred and recompressed faces.
 """
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from facepipe.train.data.inpaint import inpaint_outside
+from facepipe.train.recipe.section import Section
 
 NUMBERS = 60
-"""Numbers that one sample takes."""
+"""Random numbers needed per sample."""
 
 Chance = Field(default=0.0, ge=0, le=1)
 
 
-class Augment(BaseModel):
-    """Chance of each change, and how far it goes."""
+class Augment(Section):
+    """Probability and strength of each augmentation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    FORMER_NAMES: ClassVar[dict[str, str]] = {"fill": "inpaint"}
 
     mirror: float = Field(default=0.5, ge=0, le=1)
-    fill: float = Chance  # of the black outside of tight crops
+    inpaint: float = Chance  # fill the black border of tight crops
     warp: float = Chance
-    warp_shift: float = Field(default=3.0, ge=0, le=50)  # largest, pixels, each way
+    warp_shift: float = Field(default=3.0, ge=0, le=50)  # maximum, pixels, in either direction
     warp_scale: float = Field(default=0.06, ge=0, lt=1)  # size × (1 ± scale)
-    warp_angle: float = Field(default=6.0, ge=0, le=180)  # largest, degrees, each way
+    warp_angle: float = Field(default=6.0, ge=0, le=180)  # maximum, degrees, in either direction
     perspective: float = Chance
-    perspective_share: float = Field(default=0.12, ge=0, lt=0.4)  # farthest that a corner moves, as a share of the side
+    perspective_share: float = Field(default=0.12, ge=0, lt=0.4)  # maximum shift of a corner, as a fraction of the side
     crop: float = Chance
-    crop_smallest: float = Field(default=0.85, gt=0.2, le=1)  # side of the window, as a share of the crop
+    crop_smallest: float = Field(default=0.85, gt=0.2, le=1)  # side of the region, as a fraction of the crop
     colour: float = Chance
     colour_range: float = Field(default=0.3, ge=0, lt=1)  # brightness, contrast, saturation × (1 ± range)
     dark: float = Chance
-    dark_lowest: float = Field(default=0.15, gt=0, le=1)  # factor of the pixel values, which stay whole numbers
+    dark_lowest: float = Field(default=0.15, gt=0, le=1)  # lowest factor of the pixel values, which are rounded
     grey: float = Chance
     blur: float = Chance
-    blur_sigma: float = Field(default=2.0, gt=0.3, le=10)  # largest, pixels
+    blur_sigma: float = Field(default=2.0, gt=0.3, le=10)  # maximum, pixels
     noise: float = Chance
-    noise_sigma: float = Field(default=20.0, gt=0, le=128)  # largest, of 255, Gaussian, of each value by itself
+    noise_sigma: float = Field(default=20.0, gt=0, le=128)  # maximum, of 255; Gaussian, independent for each value
     low_resolution: float = Chance
-    low_resolution_smallest: float = Field(default=0.25, gt=0.05, le=1)  # share of the side kept
+    low_resolution_smallest: float = Field(default=0.25, gt=0.05, le=1)  # smallest scale of the side
     jpeg: float = Chance
     jpeg_lowest: int = Field(default=30, ge=1, le=95)  # quality; the highest is 95
-    occlude: float = Chance  # by dark glasses or a mask, where an aligned face has its eyes and its mouth
+    occlude: float = Chance  # by sunglasses or a mask, at the eyes or mouth of an aligned face
     erase: float = Chance
-    erase_largest: float = Field(default=0.4, gt=0, le=1)  # side of the rectangle, as a share of the crop
+    erase_largest: float = Field(default=0.4, gt=0, le=1)  # side of the rectangle, as a fraction of the crop
 
     @property
     def only_mirror(self) -> bool:
-        """Whether a batch can be changed as a whole."""
-        geometry = (self.fill, self.warp, self.perspective, self.crop, self.occlude, self.erase)
+        """Whether mirroring is the only augmentation, so that a batch can be processed as a whole."""
+        geometry = (self.inpaint, self.warp, self.perspective, self.crop, self.occlude, self.erase)
         tones = (self.colour, self.dark, self.grey)
         return not any((*geometry, *tones, self.blur, self.noise, self.low_resolution, self.jpeg))
 
 
 def augment_batch(crops: np.ndarray, numbers: np.ndarray, settings: Augment) -> None:
-    """Change uint8 N×H×W×3 crops in place, with float64 N×NUMBERS ``numbers`` in [0, 1)."""
+    """Augment uint8 N×H×W×3 crops in place, with random ``numbers`` in [0, 1), float64 N×NUMBERS."""
     if not settings.only_mirror:
         for crop, row in zip(crops, numbers, strict=True):
             crop[:] = _augment_one(crop, row, settings)
@@ -69,7 +71,7 @@ def augment_batch(crops: np.ndarray, numbers: np.ndarray, settings: Augment) -> 
 
 def _augment_one(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:
     steps: list[tuple[float, Callable[[np.ndarray, np.ndarray, Augment], np.ndarray], int]] = [
-        (settings.fill, _fill, 20),
+        (settings.inpaint, _inpaint, 20),
         (settings.warp, _warp, 22),
         (settings.perspective, _perspective, 36),
         (settings.crop, _cut_region, 1),
@@ -89,25 +91,25 @@ def _augment_one(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np
     return crop
 
 
-def _fill(crop: np.ndarray, _: np.ndarray, __: Augment) -> np.ndarray:
+def _inpaint(crop: np.ndarray, _: np.ndarray, __: Augment) -> np.ndarray:
     return inpaint_outside(crop)
 
 
 def _warp(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:
-    """Turn and scale about the centre, then shift; what comes in from outside repeats the border."""
+    """Rotate and scale about the centre, then shift; pixels from outside repeat the border."""
     height, width = crop.shape[:2]
-    both = 2 * numbers[:4] - 1
+    signed = 2 * numbers[:4] - 1
     centre = ((width - 1) / 2, (height - 1) / 2)
-    matrix = cv2.getRotationMatrix2D(centre, settings.warp_angle * both[0], 1 + settings.warp_scale * both[1])
-    matrix[:, 2] += settings.warp_shift * both[2:]
+    matrix = cv2.getRotationMatrix2D(centre, settings.warp_angle * signed[0], 1 + settings.warp_scale * signed[1])
+    matrix[:, 2] += settings.warp_shift * signed[2:]
     return np.asarray(
         cv2.warpAffine(crop, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     )
 
 
 def _perspective(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:
-    """One side drawn together and the opposite one apart, as if the face were turned or nodded, and each corner moved a
-    little; what comes in from outside repeats the border."""
+    """Shrink one side and widen the opposite one, as if the head turned or nodded, and jitter each corner; pixels from
+    outside repeat the border."""
     height, width = crop.shape[:2]
     corners = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], np.float32)
     turn, nod = settings.perspective_share * (2 * numbers[:2] - 1)
@@ -132,15 +134,15 @@ def _cut_region(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.
 
 def _colour(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:
     brightness, contrast, saturation = 1 + settings.colour_range * (2 * numbers[:3] - 1)
-    # One product of each pixel with a matrix, since all three changes are affine: x → b·x, then
-    # mean + c·(x − mean), then grey + s·(x − grey), where the middle one shifts the grey with the pixel.
+    # All three changes are affine, so one matrix per pixel does: x → b·x, then mean + c·(x − mean), then
+    # grey + s·(x − grey), where the second shifts the grey along with the pixel.
     mixed = saturation * np.eye(3) + (1 - saturation) * np.array([0.299, 0.587, 0.114])
     shift = np.full((3, 1), (1 - contrast) * brightness * float(np.mean(cv2.mean(crop)[:3])))
     return np.asarray(cv2.transform(crop, np.hstack([brightness * contrast * mixed, shift])))
 
 
 def _dark(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:
-    """Too little light: levels are lost, which no brightening brings back."""
+    """Underexposure: grey levels are lost, which brightening cannot restore."""
     factor = settings.dark_lowest + (1 - settings.dark_lowest) * numbers[0]
     return np.rint(crop * factor).astype(np.uint8)
 
@@ -172,16 +174,16 @@ def _low_resolution(crop: np.ndarray, numbers: np.ndarray, settings: Augment) ->
 
 def _jpeg(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:
     quality = settings.jpeg_lowest + int(float(numbers[0]) * (96 - settings.jpeg_lowest))
-    # OpenCV takes blue first, and JPEG keeps less of the colour than of the brightness.
+    # OpenCV expects BGR, and JPEG subsamples chroma, so channel order matters.
     bgr = np.ascontiguousarray(crop[:, :, ::-1])
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))[:, :, ::-1]
 
 
 def _occlude(crop: np.ndarray, numbers: np.ndarray, _: Augment) -> np.ndarray:
-    """Dark glasses, two ellipses and a bridge, or a mask, the lower half of an ellipse, of one colour each.
+    """Sunglasses (two ellipses and a bridge) or a mask (the lower half of an ellipse), each of one colour.
 
-    The places are those of an aligned face: eyes at 46 %, mouth at 82 % of the height (insightface's template).
+    The positions are those of an aligned face: eyes at 46 %, mouth at 82 % of the height (insightface's template).
     """
     height, width = crop.shape[:2]
     covered = crop.copy(order="C")
@@ -202,7 +204,7 @@ def _occlude(crop: np.ndarray, numbers: np.ndarray, _: Augment) -> np.ndarray:
 
 
 def _erase(crop: np.ndarray, numbers: np.ndarray, settings: Augment) -> np.ndarray:
-    """A rectangle of one colour, the crop's mean, as a hand or a mask hides a part of a face."""
+    """A rectangle in the crop's mean colour, like a hand or an object in front of the face."""
     height, width = crop.shape[:2]
     tall = max(1, round(height * settings.erase_largest * numbers[0]))
     wide = max(1, round(width * settings.erase_largest * numbers[1]))

@@ -1,4 +1,4 @@
-"""Batches of so many identities with so many images each, as a pure function of (seed, position)."""
+"""Batches of a fixed number of identities and images per identity, as a pure function of (seed, position)."""
 
 import numpy as np
 
@@ -6,16 +6,16 @@ from facepipe.train.data.order import uniforms
 
 
 class BalancedOrder:
-    """An endless order in which every ``per_class`` neighbours are images of one identity.
+    """An endless order in which every ``per_class`` consecutive samples are images of one identity.
 
-    Round after round, the identities come in a fresh permutation, each as often as any other however many images it
-    has; in a round, those are left over that do not fill a step, so that the identities of a step are all different
-    (where there are enough). An identity's images are drawn anew each time, without repetition where it has enough.
+    Each round is a new permutation of the identities, so all occur equally often whatever their number of images;
+    identities that would not fill the last step of a round are dropped, so that those of a step are distinct (if there
+    are enough). An identity's images are drawn again each time, without repetition if it has enough.
 
     Args:
-        labels: int64 N; negative ones are left out.
-        seed: of the run.
-        per_class: images of an identity in a row.
+        labels: int64 N; negative labels are skipped.
+        seed: seed of the run.
+        per_class: consecutive images of an identity.
         step: samples of an optimiser step, all ranks together; a multiple of ``per_class``.
     """
 
@@ -32,7 +32,7 @@ class BalancedOrder:
     def at(self, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Sample indices and epochs, int64, at positions ``first`` ... ``first + count - 1``.
 
-        The epochs differ for every draw, so that an image that comes twice is changed in two ways.
+        Each draw has its own epoch, so that an image drawn twice is augmented differently.
         """
         position = np.arange(first, first + count)
         group, place = position // self.per_class, position % self.per_class
@@ -49,7 +49,7 @@ class BalancedOrder:
         return np.random.Generator(np.random.Philox(key=[self.seed, turn])).permutation(len(self._images))
 
     def _drawn(self, images: np.ndarray, turn: int) -> np.ndarray:
-        """``per_class`` of an identity's images, in random order, again and again where there are not enough."""
-        # Another seed than augmentation's, or which image is drawn would go with how it is changed.
+        """``per_class`` of an identity's images, in random order, repeated if there are not enough."""
+        # Not the augmentation's seed, or the choice of image would correlate with its augmentation.
         numbers = uniforms(self.seed ^ 0xBA1A, np.full(len(images), turn), images, 1)[:, 0]
         return np.resize(images[np.argsort(numbers)], self.per_class)

@@ -1,4 +1,4 @@
-"""Decoded training crops, kept in memory up to a limit; what cannot be read is counted and replaced."""
+"""Decoded training crops, cached in memory up to a limit; unreadable ones are counted and substituted."""
 
 import threading
 
@@ -11,22 +11,22 @@ from facepipe.images import read_rgb
 from facepipe.train.data.order import uniforms
 
 ATTEMPTS = 32
-"""Substitutes that are tried for an unreadable sample before the data are called unusable."""
+"""Substitutes tried for an unreadable sample before the data are considered unusable."""
 
 
 class Crops:
     """Crops of ``samples`` by index, uint8 H×W×3 RGB.
 
     Args:
-        samples: where they come from.
-        size: (H, W) of the network.
+        samples: the encoded samples.
+        size: (H, W) of the network input.
         how: see ``fit``.
-        memory: bytes that decoded crops may take; the first that many samples are kept once decoded.
-        seed: decides which sample stands in for an unreadable one.
-        max_corrupt: share of all samples that may be unreadable.
+        memory: bytes for decoded crops; as many of the first samples as fit are cached once decoded.
+        seed: determines the substitute of an unreadable sample.
+        max_corrupt: fraction of all samples that may be unreadable.
 
     Raises:
-        DatasetError: the first readable sample does not fit the network, or the first few are unreadable.
+        DatasetError: the first readable sample does not fit the network, or none of the first samples is readable.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class Crops:
         self.max_corrupt = max_corrupt
         self.corrupt: dict[int, str] = {}
         self._lock = threading.Lock()
-        kept = min(len(samples), memory // (size[0] * size[1] * 3))
-        # Pages are taken by the system only when a crop is written to them.
-        self._kept = np.empty((kept, *size, 3), dtype=np.uint8)
-        self._filled = np.zeros(len(samples), dtype=bool)
+        cached = min(len(samples), memory // (size[0] * size[1] * 3))
+        # The system allocates pages only when a crop is written to them.
+        self._cache = np.empty((cached, *size, 3), dtype=np.uint8)
+        self._is_cached = np.zeros(len(samples), dtype=bool)
         self._check_first()
 
     def _check_first(self) -> None:
@@ -68,7 +68,7 @@ class Crops:
         )
 
     def batch(self, indices: np.ndarray, epochs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Crops uint8 N×H×W×3 and labels int64 N; safe to call from several threads.
+        """Crops uint8 N×H×W×3 and labels int64 N; thread-safe.
 
         Raises:
             DatasetError: too many samples are unreadable.
@@ -77,24 +77,24 @@ class Crops:
         return crops, self.samples.labels[used]
 
     def numbered(self, indices: np.ndarray, epochs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Crops as ``batch``, and the number int64 N of the sample each is of: another where one is unreadable.
+        """Crops as ``batch``, and the index int64 N of the sample actually used for each (a substitute if unreadable).
 
         Raises:
             DatasetError: too many samples are unreadable.
         """
         crops = np.empty((len(indices), *self.size, 3), dtype=np.uint8)
-        here = self._filled[indices]
-        if here.all():
-            np.take(self._kept, indices, axis=0, out=crops)
+        cached = self._is_cached[indices]
+        if cached.all():
+            np.take(self._cache, indices, axis=0, out=crops)
             return crops, indices
-        crops[here] = self._kept[indices[here]]
+        crops[cached] = self._cache[indices[cached]]
         used = indices.copy()
-        for place in np.flatnonzero(~here):
-            used[place] = self._fill(crops[place], int(indices[place]), int(epochs[place]))
+        for position in np.flatnonzero(~cached):
+            used[position] = self._load(crops[position], int(indices[position]), int(epochs[position]))
         return crops, used
 
-    def _fill(self, out: np.ndarray, index: int, epoch: int) -> int:
-        """Write a crop to ``out``; returns the index of the sample it is of."""
+    def _load(self, out: np.ndarray, index: int, epoch: int) -> int:
+        """Write a crop to ``out``; returns the index of the sample used."""
         if self._read(out, index):
             return index
         draws = uniforms(self.seed ^ 0xBAD, np.array([epoch]), np.array([index]), ATTEMPTS)[0]
@@ -110,8 +110,8 @@ class Crops:
     def _read(self, out: np.ndarray, index: int) -> bool:
         if index in self.corrupt:
             return False
-        if self._filled[index]:
-            out[:] = self._kept[index]
+        if self._is_cached[index]:
+            out[:] = self._cache[index]
             return True
         try:
             name = self.samples.key(index)
@@ -119,9 +119,9 @@ class Crops:
         except (FacepipeError, OSError) as error:
             self._count(index, str(error))
             return False
-        if index < len(self._kept):
-            self._kept[index] = out
-            self._filled[index] = True
+        if index < len(self._cache):
+            self._cache[index] = out
+            self._is_cached[index] = True
         return True
 
     def _count(self, index: int, reason: str) -> None:
@@ -131,5 +131,5 @@ class Crops:
             if len(self.corrupt) > allowed:
                 raise DatasetError(
                     f"{self.samples.where}: {len(self.corrupt)} of {len(self.samples)} unreadable, "
-                    f"the last: {reason}; mend the data or raise data.max_corrupt"
+                    f"the last: {reason}; repair the data or raise data.max_corrupt"
                 )

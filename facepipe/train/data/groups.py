@@ -1,4 +1,4 @@
-"""Groups of strangers who are alike: one source, origin, sex and age band; nearly each image is a person of its own."""
+"""Groups of similar strangers: same source, origin, sex and age band; almost every image shows a different person."""
 
 from collections.abc import Collection
 
@@ -9,18 +9,18 @@ from facepipe.datasets.samples.demographics import demographics_of
 from facepipe.losses.strangers import NO_GROUP
 
 SMALLEST = 8
-"""Images of a group; a smaller one has too few pairs to be drawn as often as the others."""
+"""Minimum images of a group; smaller groups have too few pairs to be drawn as often as others."""
 
 
 def stranger_groups(samples: Samples, sources: Collection[str] = ()) -> tuple[np.ndarray, list[str]]:
-    """Group of each image, int64 N, ``NO_GROUP`` where it is of none, and what to call the groups.
+    """Group of each image, int64 N, ``NO_GROUP`` if it has none, and the names of the groups.
 
-    Of images without identity, those have a group whose age (years) and sex are written beside them; where no origin
-    is written, all of a source count as of one.
+    Images without identity have a group if their metadata give age (years) and sex; without an origin, all images of a
+    source count as one origin.
 
     Args:
-        samples: what is trained on.
-        sources: those that count, as ``source`` beside the image says; all if empty.
+        samples: the training samples.
+        sources: values of ``source`` in the metadata to use; all if empty.
     """
     named = [_group(samples, int(i), sources) for i in np.flatnonzero(samples.labels < 0)]
     counts: dict[str, int] = {}
@@ -34,12 +34,12 @@ def stranger_groups(samples: Samples, sources: Collection[str] = ()) -> tuple[np
 
 
 def has_age_and_sex(samples: Samples) -> np.ndarray:
-    """Beside which images both are written, bool N."""
+    """Which images have both in their metadata, bool N."""
     return np.array([demographics_of(samples.about(index)) is not None for index in range(len(samples))], bool)
 
 
 def _group(samples: Samples, index: int, sources: Collection[str]) -> str:
-    """A name such as ``utk black f 20``; empty where age or sex is not known."""
+    """A name such as ``utk black f 20``; empty if age or sex is unknown."""
     known = demographics_of(samples.about(index))
     if known is None or (sources and known.source not in sources):
         return ""

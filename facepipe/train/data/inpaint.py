@@ -1,13 +1,13 @@
-"""Filling the black around a face that was cut from a tightly cropped photo."""
+"""Inpainting of the black border around a face that was cut from a tightly cropped photo."""
 
 import cv2
 import numpy as np
 
 DARKEST = 6
-"""Largest value that still counts as black: lossy formats do not keep 0."""
+"""Largest value that counts as black: lossy formats do not preserve 0."""
 
 LEAST, MOST = 0.01, 0.7
-"""Share of the crop that the outside takes where it is filled; beyond, too little is left to fill it from."""
+"""Range of the border's share of the crop in which it is inpainted; above it, too little is left to inpaint from."""
 
 _OUTSIDE = 128
 _SEAM = np.ones((5, 5), np.uint8)
@@ -15,15 +15,15 @@ _ANY_NEIGHBOUR = 8
 
 
 def inpaint_outside(crop: np.ndarray) -> np.ndarray:
-    """The crop with the black that touches its border replaced by the colours nearest to it, smoothed.
+    """Replace black regions that touch the border of the crop by their nearest colours, smoothed.
 
-    Two pixels of the seam go as well, where compression has mixed black and skin.
+    Two pixels along the seam are replaced too, where compression has mixed black and skin.
 
     Args:
         crop: uint8 H×W×3.
 
     Returns:
-        uint8 H×W×3; the crop itself where there is nothing to fill.
+        uint8 H×W×3; the crop itself if there is nothing to inpaint.
     """
     black = cv2.inRange(crop, (0, 0, 0), (DARKEST, DARKEST, DARKEST))
     edges = (black[0], black[-1], black[:, 0], black[:, -1])
@@ -35,16 +35,16 @@ def inpaint_outside(crop: np.ndarray) -> np.ndarray:
     outside = cv2.dilate(outside, _SEAM)
     if outside[::2, ::2].all():
         return crop
-    # At half size: nobody sees it in something smooth, and it takes a quarter of the time.
+    # At half size: invisible in a smooth region, and four times as fast.
     colours = cv2.resize(_nearest(crop[::2, ::2], outside[::2, ::2]), outside.shape[::-1])
     return np.asarray(cv2.copyTo(colours, outside, crop.copy()))
 
 
 def _nearest(crop: np.ndarray, outside: np.ndarray) -> np.ndarray:
-    """The crop with each pixel of the outside as the nearest one inside, a little smoothed."""
+    """The crop with each outside pixel set to the nearest inside one, slightly smoothed."""
     _, label = cv2.distanceTransformWithLabels(outside, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
     inside = np.flatnonzero(outside == 0)
-    # OpenCV gives every pixel inside a label of its own, and one outside that of the nearest.
+    # OpenCV gives each inside pixel its own label, and each outside pixel the label of the nearest.
     pixel = np.zeros(int(label.max()) + 1, np.intp)
     pixel[label.ravel()[inside]] = inside
     filled = crop.reshape(-1, 3).take(pixel.take(label.ravel()), axis=0)
@@ -52,7 +52,7 @@ def _nearest(crop: np.ndarray, outside: np.ndarray) -> np.ndarray:
 
 
 def _touching_border(black: np.ndarray) -> np.ndarray:
-    """uint8 H×W, 255 where black is joined to the border."""
+    """uint8 H×W, 255 where black is connected to the border."""
     framed = cv2.copyMakeBorder(black, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=255)
     cv2.floodFill(framed, None, (0, 0), _OUTSIDE, flags=_ANY_NEIGHBOUR)
     return np.asarray(cv2.inRange(framed[1:-1, 1:-1], _OUTSIDE, _OUTSIDE))

@@ -1,4 +1,4 @@
-"""Batches in a fixed order, put together by threads ahead of the training step."""
+"""Batches in a fixed order, prefetched by threads."""
 
 from collections import deque
 from collections.abc import Generator
@@ -21,7 +21,7 @@ from facepipe.train.data.stranger_order import StrangerOrder
 
 @dataclass(frozen=True)
 class Share:
-    """How one optimiser step of ``rank count × micro-batches × batch`` samples is divided."""
+    """How one optimiser step of ``ranks × micro_batches × batch`` samples is split."""
 
     batch: int
     micro_batches: int = 1
@@ -30,21 +30,21 @@ class Share:
 
     @property
     def samples_per_step(self) -> int:
-        """Samples of all ranks and micro-batches together."""
+        """Samples of all ranks and micro-batches."""
         return self.batch * self.micro_batches * self.ranks
 
     def first_position(self, step: int, micro_batch: int) -> int:
-        """Position in the order of the first sample of this rank's micro-batch; steps count from 0 here."""
+        """Position in the sample order of the first sample of this rank's micro-batch; steps count from 0."""
         return step * self.samples_per_step + (micro_batch * self.ranks + self.rank) * self.batch
 
 
 class Loader:
-    """Micro-batches uint8 N×H×W×3 and labels int64 N, in order, at most ``ahead`` finished in advance.
+    """Micro-batches uint8 N×H×W×3 and labels int64 N, in order, at most ``prefetch`` of them in flight.
 
-    Decoding and OpenCV run outside Python's lock, so threads are enough and crops are shared without copies.
-    With ``numbered``, the number of each sample stands in the place of its label, for a loss that looks up more;
-    with ``per_identity`` above 1, that many neighbours are images of one identity, see `BalancedOrder`. With
-    ``append_unaugmented`` a micro-batch has 2N rows: the augmented crops, then the same ones as they are.
+    Decoding and OpenCV release the GIL, so threads suffice and crops are shared without copies. With ``numbered``,
+    sample indices replace the labels, for a loss that looks up its targets. With ``per_identity`` above 1, that many
+    consecutive samples are images of one identity, see `BalancedOrder`. With ``append_unaugmented`` a micro-batch has
+    2N rows: the augmented crops, then the same crops without augmentation.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Loader:
         seed: int,
         share: Share,
         workers: int = 0,
-        ahead: int = 4,
+        prefetch: int = 4,
         numbered: bool = False,
         per_identity: int = 1,
         append_unaugmented: bool = False,
@@ -67,12 +67,12 @@ class Loader:
         if per_identity > 1:
             self.order = BalancedOrder(crops.samples.labels, seed, per_identity, share.samples_per_step)
         self.workers = workers or min(4, thread_count())
-        self.ahead = max(ahead, self.workers)
+        self.prefetch = max(prefetch, self.workers)
         self.append_unaugmented = append_unaugmented
         self.read = crops.numbered if numbered else crops.batch
 
     def build(self, step: int, micro_batch: int) -> tuple[np.ndarray, np.ndarray]:
-        """One micro-batch; the same whenever and wherever it is asked for."""
+        """One micro-batch, a pure function of its arguments."""
         first = self.share.first_position(step, micro_batch)
         indices, epochs = self.order.at(first, self.share.batch)
         crops, labels = self.read(indices, epochs)
@@ -100,9 +100,9 @@ class Loader:
         waiting: deque[Future[tuple[np.ndarray, np.ndarray]]] = deque()
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="crops")
         try:
-            for place in todo:
-                waiting.append(pool.submit(self.build, *place))
-                if len(waiting) >= self.ahead:
+            for step_and_part in todo:
+                waiting.append(pool.submit(self.build, *step_and_part))
+                if len(waiting) >= self.prefetch:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -111,9 +111,9 @@ class Loader:
 
 
 class _OpenCVOnOneThread:
-    """While at least one loader is at work, each image is one thread's: OpenCV's pool would fight for the same cores.
+    """Keeps OpenCV single-threaded while a loader runs: its thread pool would compete for the same cores.
 
-    Its number of threads is the whole process's, so the last loader gives it back as the first found it.
+    The setting is process-wide, so the last loader restores the value found by the first.
     """
 
     def __init__(self) -> None:
@@ -141,9 +141,9 @@ _opencv_on_one_thread = _OpenCVOnOneThread()
 def to_network(
     crops: np.ndarray, device: torch.device, mean: float, scale: float, channels: str = "rgb"
 ) -> Tensor:
-    """uint8 N×H×W×3 RGB → float32 N×3×H×W on ``device``: (x − mean) / scale, in the channel order asked for.
+    """uint8 N×H×W×3 RGB → float32 N×3×H×W on ``device``: (x − mean) / scale, in the given channel order.
 
-    The result lies in memory channels last, as it came, which is the layout convolutions like best.
+    The result stays channels last in memory, the fastest layout for convolutions.
     """
     batch = torch.from_numpy(crops)
     batch = batch.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else batch.to(device)

@@ -1,8 +1,8 @@
-"""Which sample comes when, as a pure function of (seed, epoch): nothing to store, nothing to lose on resume.
+"""The sample order as a pure function of (seed, epoch), so that resuming needs no state.
 
-Positions 0, 1, 2, ... run through epoch after epoch, each a fresh permutation; step s of a run with G samples
-per step takes positions s·G ... (s+1)·G−1. So the order depends neither on the number of workers nor on how
-many ranks share a step.
+Positions 0, 1, 2, ... run through one epoch after another, each a new permutation; step s of a run with G samples
+per step takes positions s·G ... (s+1)·G−1. So the order depends neither on the number of workers nor on the number
+of ranks.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Order:
-    """The endless order of ``count`` samples under ``seed``; keeps the two latest permutations."""
+    """The endless order of ``count`` samples for ``seed``; caches the last two permutations."""
 
     def __init__(self, count: int, seed: int) -> None:
         self.count = count
@@ -23,7 +23,7 @@ class Order:
         kept = self._kept.get(epoch)
         if kept is None:
             kept = np.random.Generator(np.random.Philox(key=[self.seed, epoch])).permutation(self.count)
-            # Threads at the border of two epochs ask for both; a rebuilt dict needs no lock.
+            # Threads at an epoch boundary need both; replacing the dict needs no lock.
             self._kept = {epoch: kept} | dict(list(self._kept.items())[:1])
         return kept
 
@@ -41,8 +41,8 @@ class Order:
 def uniforms(seed: int, epochs: np.ndarray, indices: np.ndarray, count: int) -> np.ndarray:
     """``count`` numbers in [0, 1) for each sample, float64 N×count, from (seed, epoch, sample index) alone.
 
-    A counter hashed with the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014), so that a batch is
-    one vectorised expression and no generator has a state to save.
+    A counter hashed with the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a batch is one vectorised
+    expression, and there is no generator state to save.
     """
     with np.errstate(over="ignore"):
         state = _mix(np.array([seed % 2**64], dtype=np.uint64) + _GOLDEN)

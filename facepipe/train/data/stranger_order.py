@@ -1,4 +1,4 @@
-"""Micro-batches of some people and some strangers who are alike, as a pure function of (seed, position)."""
+"""Micro-batches of labelled people and groups of similar strangers, as a pure function of (seed, position)."""
 
 import numpy as np
 
@@ -7,20 +7,20 @@ from facepipe.train.data.order import Order
 
 
 class StrangerOrder:
-    """An endless order in which the last ``strangers`` of every ``batch`` neighbours are of one group or a few.
+    """An endless order in which the last ``strangers`` of every ``batch`` samples come from one or a few groups.
 
-    The people run through epoch after epoch, as in `Order`. A group is drawn as often as the square root of its size
-    says: evenly would spend most steps on the babies of each origin, by size most on the largest source. From each as
-    many images are drawn without repetition, as long as there are enough.
+    The other samples follow `Order`. Groups are drawn in proportion to the square root of their size: uniformly, most
+    steps would go to babies of each origin; by size, to the largest source. Each group contributes equally many
+    images, without repetition if it has enough.
 
     Args:
-        groups: int64 N, group of each sample, ``NO_GROUP`` for the people.
-        seed: of the run.
+        groups: int64 N, group of each sample, ``NO_GROUP`` for labelled people.
+        seed: seed of the run.
         batch: samples of a micro-batch.
-        strangers: of these, how many are strangers; fewer than ``batch``.
-        groups_at_once: groups of a micro-batch, a divisor of ``strangers``.
-        extra: samples that come once more in each epoch, int64.
-        skip: samples that do not come at all, bool N.
+        strangers: how many of these are strangers; fewer than ``batch``.
+        groups_at_once: groups per micro-batch, a divisor of ``strangers``.
+        extra: samples that occur once more in each epoch, int64.
+        skip: samples to leave out, bool N.
     """
 
     def __init__(
@@ -35,11 +35,11 @@ class StrangerOrder:
     ) -> None:
         self.seed, self.batch, self.strangers = seed, batch, strangers
         self.groups_at_once = groups_at_once
-        left_out = np.zeros(len(groups), bool) if skip is None else skip
-        people = np.flatnonzero((groups == NO_GROUP) & ~left_out)
+        skipped = np.zeros(len(groups), bool) if skip is None else skip
+        people = np.flatnonzero((groups == NO_GROUP) & ~skipped)
         self._people = people if extra is None else np.concatenate([people, extra])
         self._order = Order(len(self._people), seed)
-        self._members = [np.flatnonzero((groups == group) & ~left_out) for group in range(groups.max(initial=-1) + 1)]
+        self._members = [np.flatnonzero((groups == group) & ~skipped) for group in range(groups.max(initial=-1) + 1)]
         self._members = [members for members in self._members if len(members)]
         self._chances = np.sqrt([len(members) for members in self._members])
         self._chances /= self._chances.sum() or 1

@@ -1,4 +1,4 @@
-"""The processes of one run under torchrun, or the only one."""
+"""The processes of a run under torchrun, or its only process."""
 
 import os
 import re
@@ -16,18 +16,18 @@ from facepipe.errors import FacepipeError
 from facepipe.parameters import parameter
 
 _LOST = re.compile(r"gloo|Connection (closed|reset) by peer|Broken pipe")
-"""In what gloo says of a process that is gone, for which it has no class of its own."""
+"""Matches gloo's errors about a lost process, for which it has no exception class."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """Where this process stands.
+    """This process among those of the run.
 
     Attributes:
-        rank, count: number of this process, and of all.
-        local_count: processes on this machine.
-        device: what this process computes on.
-        local_rank: number of this process on its machine.
+        rank, count: rank of this process, and number of processes.
+        local_count: number of processes on this machine.
+        device: device of this process.
+        local_rank: rank of this process on its machine.
     """
 
     rank: int
@@ -42,7 +42,7 @@ class Ranks:
         return self.rank == 0
 
     def barrier(self) -> None:
-        """Wait for all."""
+        """Wait for all ranks."""
         if self.count > 1:
             dist.barrier()
 
@@ -55,13 +55,13 @@ class Ranks:
         return bool(value.item())
 
     def add_up(self, tensor: Tensor) -> Tensor:
-        """The sum over all ranks of tensors of equal shape, on every rank, in place, without a gradient."""
+        """Sum tensors of equal shape over all ranks, in place, on every rank, without a gradient."""
         if self.count > 1:
             dist.all_reduce(tensor)
         return tensor
 
     def share(self, count: int) -> slice:
-        """This rank's part of ``count`` things: neighbours, as many as another rank has or one less."""
+        """This rank's contiguous part of ``count`` items; parts differ in size by at most one."""
         return slice(self.rank * count // self.count, (self.rank + 1) * count // self.count)
 
     def gather(self, tensor: Tensor) -> list[Tensor]:
@@ -75,19 +75,18 @@ class Ranks:
 
 @contextmanager
 def join_ranks(device: str = "auto", timeout_minutes: float = 120.0) -> Iterator[Ranks]:
-    """Join the process group that torchrun announces in the environment; leave it at the end.
+    """Join the process group that torchrun sets up in the environment; leave it at the end.
 
-    With ``cuda`` each process of a machine takes the GPU of its local rank, over NCCL; on a CPU they talk
-    over gloo.
+    With ``cuda`` each process uses the GPU of its local rank, with NCCL; on a CPU the backend is gloo.
 
     Args:
-        device: what each process computes on.
-        timeout_minutes: how long one may wait for another. NCCL's own ten minutes are less than the first rank takes
-            to evaluate a large set.
+        device: device of each process.
+        timeout_minutes: how long one rank waits for another. NCCL's default of ten minutes is less than the first rank
+            needs to evaluate a large set.
 
     Raises:
-        DeviceError: the device is not there.
-        FacepipeError: another process of the run has ended, by the kernel's hand for example.
+        DeviceError: the device is not available.
+        FacepipeError: another process of the run has died, for example killed by the system.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_RANK", "0"))
@@ -98,8 +97,8 @@ def join_ranks(device: str = "auto", timeout_minutes: float = 120.0) -> Iterator
     if chosen.type == "cuda" and device in ("auto", "cuda"):
         chosen = choose_device(f"cuda:{local}")
         torch.cuda.set_device(chosen)
-    patience = timedelta(minutes=timeout_minutes)
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=patience)
+    timeout = timedelta(minutes=timeout_minutes)
+    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=timeout)
     try:
         yield Ranks(dist.get_rank(), count, int(os.environ.get("LOCAL_WORLD_SIZE", count)), chosen, local)
     except RuntimeError as error:
@@ -107,7 +106,7 @@ def join_ranks(device: str = "auto", timeout_minutes: float = 120.0) -> Iterator
             raise
         reason = str(error).splitlines()[0][-160:]
         raise FacepipeError(
-            f"another process of this run has ended or cannot be reached ({reason}); look at its messages, and go on "
+            f"another process of this run has ended or cannot be reached ({reason}); check its messages, then resume "
             f"with {parameter('resume', True)}"
         ) from error
     finally:

@@ -1,8 +1,8 @@
-"""A classification loss whose classes are spread over ranks, and one that looks at a sample of them per step.
+"""A classification loss whose classes are sharded over ranks, optionally with a sample of the classes per step.
 
 An, Deng, Guo et al., "Killing Two Birds with One Stone: Efficient and Robust Training of Face Recognition
-CNNs by Partial FC", CVPR 2022: each rank keeps a slice of the classes and sees the features of all ranks; in
-a step it takes the classes that occur in the batch and, of the others, as many as the sample rate allows.
+CNNs by Partial FC", CVPR 2022: each rank keeps a shard of the classes and sees the features of all ranks; each step
+uses the classes that occur in the batch and a random sample of the others, up to the sample rate.
 """
 
 import torch
@@ -15,22 +15,22 @@ from facepipe.train.distributed.ranks import Ranks
 
 
 def shard_of(classes: int, ranks: int, rank: int) -> tuple[int, int]:
-    """First class and stop of a rank: ⌈C/R⌉ classes each, fewer on the last, as DTensor's Shard(0) divides.
+    """First class and end of a rank's shard: ⌈C/R⌉ classes each, fewer on the last, as DTensor's Shard(0).
 
     Raises:
-        ModelError: so few classes that a rank would have none.
+        ModelError: there are so few classes that a rank would have none.
     """
     size = -(-classes // ranks)
     first, stop = rank * size, min((rank + 1) * size, classes)
     if (ranks - 1) * size >= classes:
         raise ModelError(
-            f"{classes} classes cannot be shared among {ranks} ranks; set distributed.shard_classes = false"
+            f"{classes} classes cannot be split over {ranks} ranks; set distributed.shard_classes = false"
         )
     return first, stop
 
 
 class _GatherRows(torch.autograd.Function):
-    """Rows of all ranks, rank by rank. Backward: own rows of the sum of all ranks' gradients."""
+    """Rows of all ranks, rank by rank. Backward: this rank's rows of the sum of all ranks' gradients."""
 
     @staticmethod
     def forward(ctx, rows: Tensor, ranks: Ranks) -> Tensor:  # type: ignore[no-untyped-def]
@@ -43,23 +43,23 @@ class _GatherRows(torch.autograd.Function):
         gradient = gradient.contiguous()
         if ranks.count > 1:
             dist.all_reduce(gradient)
-        own = gradient.chunk(ranks.count)[ranks.rank]
-        # DistributedDataParallel averages over ranks what has to be a sum: the loss is a mean over all.
-        return own * ranks.count, None
+        local = gradient.chunk(ranks.count)[ranks.rank]
+        # DistributedDataParallel will average over ranks, but a sum is needed: the loss is a mean over all samples.
+        return local * ranks.count, None
 
 
 class ShardedLoss(nn.Module):
-    """The loss of the batches of all ranks together, each rank holding its slice of the classes.
+    """The loss over the batches of all ranks, each rank holding its shard of the classes.
 
     The gradient of the class weights is exact and local. The gradient of this rank's features is that of the
     mean over all ranks' samples, times the number of ranks, as DistributedDataParallel expects. Gradients of
     the loss's other parameters are this rank's part of a sum.
 
     Args:
-        loss: a loss that can be sharded, still whole; it keeps this rank's slice.
+        loss: a shardable loss with all classes; reduced to this rank's shard in place.
         ranks: the processes.
-        sample_rate: share of the slice that takes part in a step; 1 for all.
-        seed: of the sampling, which depends on it, the step and the rank.
+        sample_rate: fraction of the shard used per step; 1 for all.
+        seed: seed of the sampling, which also depends on step and rank.
 
     Raises:
         ModelError: the loss cannot be sharded, or sampled (it has biases).
@@ -80,27 +80,27 @@ class ShardedLoss(nn.Module):
         self.sampled: SampledClasses | None = None
 
     def forward(self, features: Tensor, labels: Tensor, step: int) -> LossOutput:
-        """As ``Loss.forward``, of all ranks' samples; the same value on every rank."""
-        everyone = _GatherRows.apply(features, self.ranks)
+        """As ``Loss.forward``, over all ranks' samples; the same value on every rank."""
+        gathered = _GatherRows.apply(features, self.ranks)
         labels = torch.cat(self.ranks.gather(labels))
         if self.sample_rate >= 1:
-            return self._loss(everyone, labels, step)
+            return self._loss(gathered, labels, step)
         whole = self.loss.classes
         self.sampled = SampledClasses(whole, self._choose(labels, step))
         self.loss.classes = self.sampled
         try:
-            return self._loss(everyone, labels, step)
+            return self._loss(gathered, labels, step)
         finally:
             self.loss.classes = whole
 
     def _loss(self, features: Tensor, labels: Tensor, step: int) -> LossOutput:
-        own = self.loss.partial(features, labels, step)
-        parts = self.ranks.gather(own.detach())
-        parts[self.ranks.rank] = own
+        local = self.loss.partial(features, labels, step)
+        parts = self.ranks.gather(local.detach())
+        parts[self.ranks.rank] = local
         return self.loss.total(torch.stack(parts), step)
 
     def _choose(self, labels: Tensor, step: int) -> Tensor:
-        """Rows of this slice that take part: all that occur, and a random part of the rest, ascending."""
+        """Rows of this shard used in the step, ascending: those in the batch, and a random sample of the rest."""
         classes = self.loss.classes
         rows = len(classes.weight)
         local = classes.local(labels)
@@ -112,7 +112,7 @@ class ShardedLoss(nn.Module):
 
 
 class SampledClasses(ClassWeights):
-    """A copy of some rows of class weights, for one step; ``write_back`` takes that step on those rows."""
+    """A copy of some rows of the class weights for one step; ``write_back`` updates the originals."""
 
     def __init__(self, whole: ClassWeights, rows: Tensor) -> None:
         nn.Module.__init__(self)
@@ -124,20 +124,20 @@ class SampledClasses(ClassWeights):
         self.total = whole.total
 
     def local(self, labels: Tensor) -> Tensor:
-        """Labels N of the whole problem → row numbers N of the sample, −1 for classes not in it."""
+        """Global labels N → row indices N in the sample, −1 for classes not in it."""
         row = self.whole[0].local(labels)
         place = torch.searchsorted(self.rows, row.clamp_min(0)).clamp_max(len(self.rows) - 1)
         return torch.where((row >= 0) & (self.rows[place] == row), place, torch.full_like(row, -1))
 
     @torch.no_grad()
     def write_back(self, velocity: Tensor, lr: float, momentum: float, weight_decay: float) -> None:
-        """One step of SGD on the sampled rows: v ← μv + g + δw, w ← w − lr·v; other rows and their v rest.
+        """One step of SGD on the sampled rows: v ← μv + g + δw, w ← w − lr·v; other rows are unchanged.
 
         Args:
-            velocity: float32, the shape of the whole slice; changed in place.
+            velocity: float32, shaped like the whole shard; changed in place.
         """
         gradient = self.weight.grad
         assert gradient is not None
-        own = velocity[self.rows].mul_(momentum).add_(gradient).add_(self.weight, alpha=weight_decay)
-        velocity[self.rows] = own
-        self.whole[0].weight.data[self.rows] = self.weight - lr * own
+        updated = velocity[self.rows].mul_(momentum).add_(gradient).add_(self.weight, alpha=weight_decay)
+        velocity[self.rows] = updated
+        self.whole[0].weight.data[self.rows] = self.weight - lr * updated

@@ -1,1 +1,1 @@
-"""What a run measures on people it does not train on."""
+"""Evaluation of a run on identities it is not trained on."""

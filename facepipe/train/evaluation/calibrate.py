@@ -1,4 +1,4 @@
-"""Decision thresholds from identities that were kept out of training."""
+"""Decision thresholds from identities held out of training."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from facepipe.errors import FacepipeError
 from facepipe.score import Logistic, fit_logistic, threshold_at_far, unit
 
 LARGEST = 4000
-"""Crops that are compared, all with all: eight million pairs."""
+"""Maximum number of crops compared all against all: eight million pairs."""
 
 EmbedCrops = Callable[[np.ndarray], np.ndarray]
 """uint8 N×H×W×3 RGB crops → float N×D embeddings."""
@@ -17,13 +17,13 @@ EmbedCrops = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class MeasuredThreshold:
-    """A pair is accepted at ``value`` or above.
+    """A threshold; pairs with a score of at least ``value`` are accepted.
 
     Attributes:
-        far: the false-accept rate asked for.
-        value: the lowest threshold that keeps to it.
-        tar: share of the genuine pairs accepted there.
-        score: what ``value`` is a value of: ``cosine``, ``scf`` or ``mls``.
+        far: requested false-accept rate.
+        value: the lowest threshold that does not exceed it.
+        tar: true-accept rate at this threshold.
+        score: the kind of score: ``cosine``, ``scf`` or ``mls``.
     """
 
     far: float
@@ -49,7 +49,7 @@ def pair_scores(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray,
 def calibrate(
     embeddings: np.ndarray, labels: np.ndarray, fars: list[float]
 ) -> tuple[list[MeasuredThreshold], list[str]]:
-    """Thresholds at the false-accept rates that the pairs can tell, and a note on each that they cannot."""
+    """Thresholds at each false-accept rate that the pairs can resolve, and a note on each they cannot."""
     return thresholds_at(*pair_scores(embeddings, labels), fars)
 
 
@@ -70,7 +70,7 @@ def thresholds_at(
 
 
 def curve_of(genuine: np.ndarray, impostor: np.ndarray) -> tuple[Logistic | None, list[str]]:
-    """The probability that scores stand for, or None and a note where these tell none."""
+    """The logistic curve from score to probability, or None and a note where it cannot be fitted."""
     try:
         return fit_logistic(genuine, impostor), []
     except FacepipeError as error:
@@ -78,7 +78,7 @@ def curve_of(genuine: np.ndarray, impostor: np.ndarray) -> tuple[Logistic | None
 
 
 def subset(count: int, seed: int) -> np.ndarray:
-    """At most ``LARGEST`` of ``count`` positions, ascending, the same for the same seed."""
+    """At most ``LARGEST`` of ``count`` indices, ascending, determined by the seed."""
     if count <= LARGEST:
         return np.arange(count)
     chosen = np.random.Generator(np.random.Philox(key=[seed, 0xCA1B])).choice(count, LARGEST, replace=False)

@@ -1,4 +1,4 @@
-"""Verification of people whom nobody trained on, to choose models by without touching a test set."""
+"""Verification on held-out identities, to select models without touching a test set."""
 
 import numpy as np
 import torch
@@ -15,13 +15,13 @@ from facepipe.zoo.headed import Trainable
 
 
 class HeldOutEvaluation:
-    """All pairs of the held-out crops; the crops are decoded at the first call and kept.
+    """Verification over all pairs of the held-out crops, which are decoded once, at the first call.
 
     Args:
-        recipe: how crops become input, and the false-accept rates.
-        held_out: the samples; of very many, a fixed random part is taken.
-        device: what the network runs on.
-        targets: float32 N×D, what a teacher says of ``held_out``, zero rows where it says nothing; or None.
+        recipe: input format and false-accept rates.
+        held_out: the samples; a fixed random subset is used if there are very many.
+        device: device of the network.
+        targets: float32 N×D, the teacher's targets for ``held_out``, zero rows where it has none; or None.
     """
 
     def __init__(
@@ -35,14 +35,14 @@ class HeldOutEvaluation:
         self._crops: tuple[np.ndarray, np.ndarray] | None = None
 
     def __call__(self, net: Trainable) -> dict[str, float]:
-        """Figures under ``held_out_…``.
+        """Figures named ``held_out_…``.
 
-        ``accuracy`` is that of the best threshold on as many genuine as impostor pairs, ``tar_1e-2`` and so on
-        the share of genuine pairs accepted at that false-accept rate, ``teacher_cosine`` the mean cosine of an
-        embedding, mirror image included, with the teacher's.
+        ``accuracy`` is that of the best threshold with genuine and impostor pairs weighted equally, ``tar_1e-2`` etc.
+        the true-accept rate at that false-accept rate, ``teacher_cosine`` the mean cosine between the embedding,
+        mirror image included, and the teacher's.
         """
         crops, labels = self._decoded()
-        # Where the recipe lets training follow the processor, its figures do not.
+        # Figures do not depend on the processor, even where training precision is automatic.
         precision = figure_precision(self.recipe.loop.precision)
         embedder = Embedder(as_model(net, self.recipe, self.device), precision=precision)
         mu = embedder(crops).mu
@@ -65,9 +65,9 @@ class HeldOutEvaluation:
 
 
 def best_accuracy(genuine: np.ndarray, impostor: np.ndarray) -> float:
-    """The largest (TAR + 1 − FAR) / 2 over all thresholds, accepting scores at or above; nan without pairs."""
+    """The largest (TAR + 1 − FAR) / 2 over all thresholds; nan without pairs."""
     if not len(genuine) or not len(impostor):
         return float("nan")
     accepted = 1 - np.searchsorted(np.sort(genuine), genuine, side="left") / len(genuine)
-    let_through = 1 - np.searchsorted(np.sort(impostor), genuine, side="left") / len(impostor)
-    return float(max(0.5, ((accepted + 1 - let_through) / 2).max()))
+    falsely_accepted = 1 - np.searchsorted(np.sort(impostor), genuine, side="left") / len(impostor)
+    return float(max(0.5, ((accepted + 1 - falsely_accepted) / 2).max()))

@@ -1,4 +1,4 @@
-"""Verification while training: a pairs list in LFW's form, through the code of ``facepipe eval lfw``."""
+"""Verification during training on a pairs list in LFW format, with the code of ``facepipe eval lfw``."""
 
 import math
 from pathlib import Path
@@ -21,16 +21,16 @@ from facepipe.zoo.headed import Trainable
 
 
 def evaluation_of(recipe: Recipe) -> "type[PairsEvaluation] | None":
-    """For `facepipe.train.train`: what verifies the pairs that the recipe names; None where it names none."""
+    """The ``evaluation`` argument of `facepipe.train.train` for this recipe; None if it has no pairs list."""
     return PairsEvaluation if recipe.evaluate.pairs else None
 
 
 class PairsEvaluation:
-    """Ten-fold accuracy with SphereFace's rule; photos are cropped once, at the first call, and kept.
+    """Ten-fold accuracy by SphereFace's rule; photos are cropped once, at the first call.
 
     Args:
-        recipe: names the images, the pairs and how crops become input.
-        device: what networks and detector run on.
+        recipe: images, pairs list and input format.
+        device: device of network and detector.
 
     Raises:
         DatasetError: the pairs file or an image it names is missing.
@@ -48,7 +48,7 @@ class PairsEvaluation:
     def __call__(self, net: Trainable) -> dict[str, float]:
         """Accuracy as a fraction, under ``lfw``, and its standard error."""
         crops = self._cropped()
-        # Where the recipe lets training follow the processor, its figures do not.
+        # Figures do not depend on the processor, even where training precision is automatic.
         precision = figure_precision(self.recipe.loop.precision)
         embedder = Embedder(as_model(net, self.recipe, self.device), precision=precision)
         embedded = embedder(crops)
@@ -59,7 +59,7 @@ class PairsEvaluation:
         return {name: math.nan if value is None else value for name, value in known.items()}
 
     def _cropped(self) -> np.ndarray:
-        """uint8 N×H×W×3, one for each name of the pairs; the middle of the photo where no face is found."""
+        """uint8 N×H×W×3, one crop per name in the pairs list; the centre of the photo if no face is found."""
         if self._crops is None:
             detector = None if self.recipe.evaluate.aligned else create_detector(device=str(self.device))
             cropper = Cropper(Aligner(self.recipe.model.template), detector, on_miss="centre")

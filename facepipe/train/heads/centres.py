@@ -1,4 +1,4 @@
-"""The class centres that SCF measures faces by."""
+"""Class centres for SCF."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -25,15 +25,15 @@ _BATCH = 256
 
 
 def set_centres(recipe: Recipe, ready: Prepared, say: Callable[[str], None]) -> None:
-    """Give the loss its centres, if it takes some; a resumed run has them in its checkpoint.
+    """Set the class centres of a loss that needs them; a resumed run has them in its checkpoint.
 
     Args:
-        recipe: says where they come from.
+        recipe: the source of the centres.
         ready: loss, data and network.
-        say: told of what takes long.
+        say: called with a line before slow work.
 
     Raises:
-        RecipeError: the file of centres is of other classes.
+        RecipeError: the centres file belongs to other classes.
         ModelError: it cannot be read.
     """
     loss = ready.trainer.loss
@@ -47,7 +47,7 @@ def set_centres(recipe: Recipe, ready: Prepared, say: Callable[[str], None]) -> 
 
 
 def mean_centres(recipe: Recipe, ready: Prepared) -> Tensor:
-    """The mean unit embedding of each identity's images as they are, float32 C×D; ranks share the work."""
+    """The mean unit embedding of each identity's images, without flipping, float32 C×D; ranks share the work."""
     trainer = ready.trainer
     model = replace(as_model(trainer.net, recipe, trainer.ranks.device), head=None)
     embedder = Embedder(model, flip="none", precision=recipe.loop.precision)
@@ -59,20 +59,20 @@ def mean_centres(recipe: Recipe, ready: Prepared) -> Tensor:
 
 
 def _batches(crops: Crops, rank: int, ranks: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    mine = np.arange(rank, len(crops.samples), ranks)
-    for first in range(0, len(mine), _BATCH):
-        part = mine[first : first + _BATCH]
+    indices = np.arange(rank, len(crops.samples), ranks)
+    for first in range(0, len(indices), _BATCH):
+        part = indices[first : first + _BATCH]
         yield crops.batch(part, np.zeros_like(part))
 
 
 def read_centres(recipe: Recipe, samples: Samples) -> Tensor:
-    """Class weights from the backbone's training, one row per identity of ``samples``, C×D.
+    """Class weights of the backbone's training, one row per identity of ``samples``, C×D.
 
-    Rows are found by the names in ``identities.txt`` beside the file; where there is none, they must be as many as
-    the identities, in their order.
+    Rows are matched by the names in ``identities.txt`` in the same folder; without it, there must be exactly one row
+    per identity, in the same order.
 
     Raises:
-        RecipeError: identities have no row, or the file holds no matrix of D columns, or several.
+        RecipeError: an identity has no row, or the file does not hold exactly one matrix of D columns.
         ModelError: the file cannot be read.
     """
     path = centres_file(recipe)
@@ -81,8 +81,8 @@ def read_centres(recipe: Recipe, samples: Samples) -> Tensor:
     if not names_file.is_file():
         if len(matrix) != len(samples.identities):
             raise RecipeError(
-                f"{path}: {len(matrix)} class centres for {len(samples.identities)} identities, and no "
-                f"{IDENTITIES} beside it that names them; give the data they are of, or uncertainty.centres = 'means'"
+                f"{path}: {len(matrix)} class centres for {len(samples.identities)} identities, and no {IDENTITIES} "
+                "next to it to match them by; use the backbone's training data, or uncertainty.centres = 'means'"
             )
         return matrix
     row_of = {name: row for row, name in enumerate(names_file.read_text(encoding="utf-8").splitlines())}
@@ -90,21 +90,21 @@ def read_centres(recipe: Recipe, samples: Samples) -> Tensor:
     if missing:
         raise RecipeError(
             f"{path}: no class centre for {len(missing)} of {len(samples.identities)} identities ({missing[0]}, ...); "
-            "train on the data of the backbone, or with uncertainty.centres = 'means'"
+            "use the backbone's training data, or uncertainty.centres = 'means'"
         )
     return matrix[[row_of[name] for name in samples.identities]]
 
 
 def centres_file(recipe: Recipe) -> Path:
-    """Where the class weights of a recipe with centres = "checkpoint" are.
+    """The file of class weights of a recipe with centres = "checkpoint".
 
     Raises:
-        RecipeError: there is no such file.
-        ModelError: there is no such backbone.
+        RecipeError: the file does not exist.
+        ModelError: the backbone does not exist.
     """
     settings = recipe.uncertainty
-    own = settings.centres_file
-    path = Path(own) if own else locate(settings.backbone)[1].with_name(CLASSES_FILE)
+    given = settings.centres_file
+    path = Path(given) if given else locate(settings.backbone)[1].with_name(CLASSES_FILE)
     if not path.is_file():
         raise RecipeError(
             f"{path}: no such file of class centres; name one with uncertainty.centres_file, or use "
@@ -117,7 +117,7 @@ def _matrix(path: Path, dim: int) -> Tensor:
     loaded = read_checkpoint(path, "safetensors" if path.suffix == ".safetensors" else "torch")
     found = [tensor for tensor in _tensors(loaded) if tensor.ndim == 2 and tensor.shape[1] == dim]
     if len(found) != 1:
-        raise RecipeError(f"{path}: holds {len(found)} matrices of {dim} columns; class centres are the only one")
+        raise RecipeError(f"{path}: holds {len(found)} matrices of {dim} columns; it must hold one, the class centres")
     return found[0].float()
 
 

@@ -1,1 +1,1 @@
-"""The loop over steps: optimiser, schedule, checkpoints, log."""
+"""The training loop: optimiser, schedule, checkpoints, log."""

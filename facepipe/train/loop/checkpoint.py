@@ -1,7 +1,7 @@
-"""Checkpoints: a folder for each, whole or not there; the last two are kept.
+"""Checkpoints: one folder each, written atomically; the last two are kept.
 
-What is the same on all ranks is one safetensors file. Class weights that are spread over ranks lie beside it,
-written by all ranks with torch.distributed.checkpoint, which reads them back onto any number of ranks.
+State that is equal on all ranks is one safetensors file. Sharded class weights are in a subfolder, written by all
+ranks with torch.distributed.checkpoint, which can load them onto any number of ranks.
 """
 
 import json
@@ -26,19 +26,19 @@ KEPT = 2
 
 
 class TrainingError(FacepipeError):
-    """A run cannot start, go on, or be written."""
+    """A run cannot start, continue or be written."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a run needs to go on.
+    """The state needed to resume a run.
 
     Attributes:
         step: steps done.
-        tensors: the same on all ranks, by name.
+        tensors: tensors equal on all ranks, by name.
         values: plain values, such as the fingerprint of the data.
-        sharded: this rank's rows of tensors that are spread over ranks, by name.
-        classes: rows of all ranks together.
+        sharded: this rank's rows of sharded tensors, by name.
+        classes: number of rows of all ranks together.
     """
 
     step: int
@@ -54,7 +54,7 @@ def checkpoint_folders(run: Path) -> list[Path]:
 
 
 def read_values(folder: Path) -> dict[str, Any]:
-    """The plain values of a checkpoint; none where it is damaged."""
+    """The plain values of a checkpoint; empty if it is damaged."""
     try:
         with safe_open(folder / STATE, framework="pt") as file:
             return dict(json.loads(file.metadata()["facepipe"]))
@@ -63,10 +63,10 @@ def read_values(folder: Path) -> dict[str, Any]:
 
 
 def save_checkpoint(run: Path, checkpoint: Checkpoint, ranks: Ranks) -> Path:
-    """Write a checkpoint next to the others and take away all but the last two.
+    """Write a checkpoint and delete all but the last two.
 
     Raises:
-        TrainingError: the disk is full or not writable; names the last checkpoint that is whole.
+        TrainingError: the disk is full or not writable; names the last intact checkpoint.
     """
     target = run / "checkpoints" / f"step-{checkpoint.step:09d}"
     temporary = target.with_name(f".{target.name}.tmp")
@@ -81,11 +81,11 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, ranks: Ranks) -> Path:
     if ranks.count > 1 and checkpoint.sharded:
         try:
             from facepipe.train.distributed.sharded_tensors import (
-                save_sharded,  # slow to import, and needed by several ranks only
+                save_sharded,  # slow to import, and needed only with several ranks
             )
 
             save_sharded(temporary / CLASSES_FOLDER, checkpoint.sharded, checkpoint.classes, ranks)
-        except Exception as error:  # torch wraps what a rank met in an error of its own
+        except Exception as error:  # torch wraps the error of a rank in an exception of its own
             failure = _reason(error)
         _all_or_none(failure, run, checkpoint.step, ranks)
     if ranks.first:
@@ -107,13 +107,13 @@ def _write_state(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def _put_in_place(temporary: Path, target: Path) -> None:
-    if target.exists():  # written by a run that was stopped here and went on from an earlier one
+    if target.exists():  # left by a run that stopped here and was resumed from an earlier checkpoint
         shutil.rmtree(target)
     temporary.rename(target)
 
 
 def _clear_unfinished(folder: Path) -> None:
-    """Take away what a killed run left."""
+    """Delete what a killed run left behind."""
     for path in folder.glob(".step-*.tmp"):
         shutil.rmtree(path, ignore_errors=True)
 
@@ -124,9 +124,9 @@ def _all_or_none(failure: str, run: Path, step: int, ranks: Ranks) -> None:
     if ranks.first:
         _clear_unfinished(run / "checkpoints")
     kept = checkpoint_folders(run)
-    last = "there is none before"
+    last = "there is no earlier one"
     if kept:
-        last = f"{kept[0].name} is whole: make room, then go on with {parameter('resume', True)}"
+        last = f"{kept[0].name} is intact: make room, then resume with {parameter('resume', True)}"
     raise TrainingError(
         f"{run}: the checkpoint of step {step} could not be written ({failure or 'on another rank'}); {last}"
     )
@@ -140,17 +140,17 @@ def _reason(error: Exception) -> str:
 def load_checkpoint(
     run: Path, fingerprint: str, sharded: dict[str, Tensor], ranks: Ranks, contents: str = ""
 ) -> tuple[Checkpoint, list[str]] | None:
-    """The latest checkpoint that can be read, and a note on each that cannot; nothing where there is none.
+    """The latest readable checkpoint, and a note on each unreadable one; None if there is no checkpoint.
 
     Args:
-        run: the folder of the run.
-        fingerprint: of the data; must be the checkpoint's ``values["fingerprint"]``.
-        sharded: name → this rank's rows (float32), to be filled; empty where classes are not spread.
+        run: the run folder.
+        fingerprint: fingerprint of the data, which must equal the checkpoint's ``values["fingerprint"]``.
+        sharded: name → this rank's rows (float32), loaded in place; empty if classes are not sharded.
         ranks: the processes.
-        contents: of the images; compared where the checkpoint has it.
+        contents: digest of the images; compared if the checkpoint has one.
 
     Raises:
-        TrainingError: there are checkpoints, but none is whole, or they are of other data.
+        TrainingError: there are checkpoints, but none is intact, or they belong to other data.
     """
     notes: list[str] = []
     folders = checkpoint_folders(run)
@@ -158,9 +158,9 @@ def load_checkpoint(
         try:
             return _load(folder, fingerprint, sharded, ranks, contents), notes
         except (OSError, SafetensorError, ValueError, KeyError) as error:
-            notes.append(f"{folder}: damaged ({_reason(error)}); trying the one before")
+            notes.append(f"{folder}: damaged ({_reason(error)}); trying the previous one")
     if folders:
-        raise TrainingError(f"{run}: none of its checkpoints can be read; start anew in another folder")
+        raise TrainingError(f"{run}: none of its checkpoints can be read; start again in another folder")
     return None
 
 
@@ -168,21 +168,21 @@ def require_data(folder: Path, values: dict[str, Any], fingerprint: str, content
     """Refuse data other than those of a checkpoint.
 
     Args:
-        folder: of the checkpoint.
-        values: its own.
-        fingerprint, contents: of the data, as of `load_checkpoint`.
+        folder: the checkpoint.
+        values: its plain values.
+        fingerprint, contents: of the data, as for `load_checkpoint`.
 
     Raises:
-        TrainingError: they are other people, or other images.
+        TrainingError: the people or the images differ.
     """
     if values.get("fingerprint") != fingerprint:
         raise TrainingError(
-            f"{folder}: made with other data (images, people, data.min_images, data.held_out or seed); "
-            "give the same, or begin anew in another folder"
+            f"{folder}: trained on other data (images, people, data.min_images, data.held_out or seed); "
+            "use the same, or start again in another folder"
         )
     if contents and not same_contents(values.get("contents", contents), contents):
         raise TrainingError(
-            f"{folder}: made with other images under the same names; give the same, or begin anew in another folder"
+            f"{folder}: trained on other images with the same names; use the same, or start again in another folder"
         )
 
 

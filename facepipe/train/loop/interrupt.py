@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP as a wish to stop after the current step, not in the middle of it."""
+"""Ctrl-C, SIGTERM and SIGHUP as a request to stop after the current step."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ HANGUP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
 
 
 class Interrupt:
-    """In ``with Interrupt() as interrupt`` a signal sets ``wanted`` and ``number``; a second Ctrl-C ends at once."""
+    """In ``with Interrupt() as interrupt`` a signal sets ``wanted`` and ``number``; a second Ctrl-C stops at once."""
 
     def __init__(self) -> None:
         self.wanted = False

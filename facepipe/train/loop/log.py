@@ -1,4 +1,4 @@
-"""The log of a run: JSON Lines always, TensorBoard where it is asked for."""
+"""The log of a run: JSON Lines, and optionally TensorBoard."""
 
 import json
 import math
@@ -12,18 +12,18 @@ LOG = "log.jsonl"
 
 
 class Log:
-    """Appends to ``log.jsonl`` in the folder of the run: one object a line, with ``event`` and ``step``.
+    """Appends to ``log.jsonl`` in the run folder: one object per line, with ``event`` and ``step``.
 
-    After a resume the file goes on; where steps were done twice, the later lines count.
+    A resumed run appends to the file; for steps logged twice, the later lines count.
 
     Args:
-        run: the folder.
-        tensorboard: write there too.
-        first_step: of this start.
-        published: names of a program that is reproduced; TensorBoard shows them without ``event/``.
+        run: the run folder.
+        tensorboard: also log to TensorBoard.
+        first_step: first step of this start.
+        published: names used by a reproduced program, which TensorBoard shows without ``event/``.
 
     Raises:
-        MissingExtraError: TensorBoard is asked for and not installed.
+        MissingExtraError: TensorBoard is requested but not installed.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Log:
         self._board = _board(run, first_step) if tensorboard else None
 
     def write(self, event: str, step: int, **values: Any) -> None:
-        """One line, on disk at once; numbers go to TensorBoard too, under ``event/name``."""
+        """Write one line and flush it; numbers also go to TensorBoard, as ``event/name``."""
         finite = {name: _plain(value) for name, value in values.items()}
         self._lines.write(json.dumps({"event": event, "step": step, **finite}, ensure_ascii=False) + "\n")
         self._lines.flush()
@@ -52,7 +52,7 @@ class Log:
 
 
 def _plain(value: Any) -> Any:
-    """JSON has no nan: a number that is none becomes null."""
+    """JSON has no nan and inf: they become null."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -1,4 +1,4 @@
-"""Optimisers: parameter groups, the rate of a step, Caffe's momentum, and state as named tensors."""
+"""Optimisers: parameter groups, learning rate, Caffe's momentum, and state as named tensors."""
 
 from collections.abc import Iterable
 from typing import Any, cast
@@ -13,27 +13,27 @@ from facepipe.zoo.headed import Trainable
 Names = dict[nn.Parameter, str]
 
 
-def trained_parameters(net: nn.Module, loss: nn.Module, apart: Iterable[nn.Parameter] = ()) -> Names:
-    """Every parameter that is trained, with its name (``net.…`` or ``loss.…``); ``apart`` are left out."""
-    left_out = set(apart)
+def trained_parameters(net: nn.Module, loss: nn.Module, exclude: Iterable[nn.Parameter] = ()) -> Names:
+    """Every trained parameter but those to ``exclude``, with its name (``net.…`` or ``loss.…``)."""
+    excluded = set(exclude)
     return {
         parameter: f"{part}.{name}"
         for part, module in (("net", net), ("loss", loss))
         for name, parameter in module.named_parameters()
-        if parameter.requires_grad and parameter not in left_out
+        if parameter.requires_grad and parameter not in excluded
     }
 
 
 def create_optimiser(settings: Optimiser, net: Trainable, names: Names) -> torch.optim.Optimizer:
-    """SGD, Adam or AdamW over ``names``; each group has ``base_lr``, from which ``set_rate`` computes ``lr``.
+    """SGD, Adam or AdamW over ``names``; each group has a ``base_lr``, which ``set_rate`` scales to ``lr``.
 
     Raises:
-        ModelError: ``groups = "sphereface"`` with another network.
+        ModelError: ``groups = "sphereface"`` with a network that has no such groups.
     """
     groups = _groups(settings, net, names)
     for group in groups:
         group["base_lr"] = group["lr"]
-    # One pass over memory for all tensors; on a CPU the step of fc5 alone otherwise costs as much as a layer.
+    # One pass over memory; without it, on a CPU, updating fc5 alone costs as much as a layer.
     fused = all(parameter.device.type in ("cpu", "cuda") for parameter in names)
     if settings.name in ("adam", "adamw"):
         kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
@@ -63,12 +63,12 @@ def _groups(settings: Optimiser, net: Trainable, names: Names) -> list[dict[str,
     else:
         groups = [_group(list(names), lr, decay)]
     if settings.loss_lr != 1:
-        groups = [part for group in groups for part in _loss_apart(group, names, settings.loss_lr)]
+        groups = [part for group in groups for part in _split_loss(group, names, settings.loss_lr)]
     return [group for group in groups if group["params"]]
 
 
-def _loss_apart(group: dict[str, Any], names: Names, factor: float) -> list[dict[str, Any]]:
-    """A group without the loss's parameters, and one of these alone at ``factor`` times the rate."""
+def _split_loss(group: dict[str, Any], names: Names, factor: float) -> list[dict[str, Any]]:
+    """Split a group into the network's parameters, and the loss's at ``factor`` times the learning rate."""
     of_loss = [parameter for parameter in group["params"] if names[parameter].startswith("loss.")]
     others = [parameter for parameter in group["params"] if not names[parameter].startswith("loss.")]
     return [group | {"params": others}, group | {"params": of_loss, "lr": factor * group["lr"]}]
@@ -79,7 +79,7 @@ def _group(parameters: list[nn.Parameter], lr: float, decay: float) -> dict[str,
 
 
 def decay_loss(optimiser: torch.optim.Optimizer) -> float:
-    """½ Σ weight decay · ‖w‖², the loss whose gradient weight decay is."""
+    """½ Σ weight decay · ‖w‖², the regularisation loss that weight decay corresponds to."""
     squares = [
         group["weight_decay"] * parameter.detach().float().square().sum()
         for group in optimiser.param_groups
@@ -90,17 +90,17 @@ def decay_loss(optimiser: torch.optim.Optimizer) -> float:
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of every group to ``rate`` times its base."""
+    """Set the learning rate of every group to ``rate`` times its base rate."""
     for group in optimiser.param_groups:
         group["lr"] = group["base_lr"] * rate
 
 
 @torch.no_grad()
 def carry_velocity(optimiser: torch.optim.Optimizer, before: float, now: float) -> None:
-    """Make PyTorch's momentum act as Caffe's when the rate changes from ``before`` to ``now``.
+    """Make PyTorch's momentum behave as Caffe's when the rate changes from ``before`` to ``now``.
 
-    Caffe keeps V = μV + lr·g and subtracts V; PyTorch keeps v = μv + g and subtracts lr·v. V = lr·v as long
-    as lr stays; when it changes, v must be multiplied by before/now for V to go on as it was.
+    Caffe keeps V = μV + lr·g and subtracts V; PyTorch keeps v = μv + g and subtracts lr·v. V = lr·v while lr is
+    constant; when it changes, multiplying v by before/now leaves V unchanged.
     """
     if before == now:
         return
@@ -121,7 +121,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer, names: Names) -> dict[st
 
 @torch.no_grad()
 def restore_optimiser(optimiser: torch.optim.Optimizer, names: Names, tensors: dict[str, Tensor]) -> None:
-    """Put back what ``optimiser_tensors`` gave; parameters without a tensor start afresh."""
+    """Restore the state saved by ``optimiser_tensors``; parameters without a tensor start without state."""
     of_name = {name: parameter for parameter, name in names.items()}
     for full_name, tensor in tensors.items():
         name, _, key = full_name.rpartition(".")
@@ -129,6 +129,6 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, names: Names, tensors: d
             continue
         parameter = of_name[name]
         like = parameter if tensor.shape == parameter.shape else tensor
-        # The layout of the parameter (channels last), or the fused step would have to reorder each time.
+        # In the parameter's memory format (channels last), or the fused step would convert it each time.
         target = torch.empty_like(like, dtype=tensor.dtype, device=parameter.device)
         optimiser.state[parameter][key] = target.copy_(tensor)

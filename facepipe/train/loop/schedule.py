@@ -1,4 +1,4 @@
-"""The learning rate of a step, as a share of the base rate: a pure function, so resuming needs no state."""
+"""Learning rate schedules as pure functions of the step, so that resuming needs no state."""
 
 import math
 
@@ -6,7 +6,7 @@ from facepipe.train.recipe.schema import Schedule
 
 
 def steps_of(schedule: Schedule, amount: float, steps_per_epoch: float) -> int:
-    """``amount`` in the schedule's unit, as whole steps."""
+    """Convert ``amount`` from the schedule's unit to whole steps."""
     return round(amount * steps_per_epoch) if schedule.unit == "epochs" else round(amount)
 
 
@@ -16,12 +16,12 @@ def total_steps(schedule: Schedule, steps_per_epoch: float) -> int:
 
 
 def rate(schedule: Schedule, step: int, steps_per_epoch: float) -> float:
-    """Factor of the base learning rate at ``step``, counted from 0.
+    """Learning rate at ``step``, counted from 0, as a multiple of the base rate.
 
     Linear warm-up to 1 over ``warmup``, then: ``multistep`` multiplies by ``factor`` at each milestone (as in
-    Caffe, the step whose number is the milestone has the new rate), ``cosine`` falls as (1 + cos πt)/2
-    (Loshchilov and Hutter, SGDR, ICLR 2017, Eq. 5) and ``polynomial`` as (1 − t)^power, both to ``final``,
-    with t from 0 to 1 after the warm-up.
+    Caffe, the milestone itself already has the new rate), ``cosine`` decays as (1 + cos πt)/2 (Loshchilov and
+    Hutter, SGDR, ICLR 2017, Eq. 5) and ``polynomial`` as (1 − t)^power, both to ``final``, with t from 0 to 1
+    after the warm-up.
     """
     warmup = steps_of(schedule, schedule.warmup, steps_per_epoch)
     if step < warmup:

@@ -1,4 +1,4 @@
-"""The state of a trainer as named tensors, and back."""
+"""Save and restore the state of a trainer as named tensors."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _VELOCITY = "loss.classes.weight.momentum_buffer"
 
 
 def take_state(trainer: Trainer, step: int, values: dict[str, Any]) -> Checkpoint:
-    """All that the run needs to go on after ``step`` steps."""
+    """The complete state of the run after ``step`` steps."""
     tensors = {f"net.{name}": value for name, value in trainer.net.state_dict().items()}
     tensors |= {f"loss.{name}": value for name, value in trainer.loss.state_dict().items()}
     state = optimiser_tensors(trainer.optimiser, trainer.names)
@@ -26,9 +26,9 @@ def take_state(trainer: Trainer, step: int, values: dict[str, Any]) -> Checkpoin
     tensors["random"] = torch.get_rng_state()
     if trainer.ranks.device.type == "cuda":
         tensors["random.cuda"] = torch.cuda.get_rng_state(trainer.ranks.device)
-    spread = _spread(trainer, tensors)
-    replicated = {name: value for name, value in tensors.items() if name not in spread}
-    return Checkpoint(step, replicated, values, spread, _classes(trainer))
+    sharded = _sharded(trainer, tensors)
+    replicated = {name: value for name, value in tensors.items() if name not in sharded}
+    return Checkpoint(step, replicated, values, sharded, _classes(trainer))
 
 
 def _classes(trainer: Trainer) -> int:
@@ -36,17 +36,17 @@ def _classes(trainer: Trainer) -> int:
     return 0 if weights is None else weights.total
 
 
-def _spread(trainer: Trainer, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Those of ``tensors`` whose rows are classes, where each rank holds its own."""
-    if not trainer.spread:
+def _sharded(trainer: Trainer, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose rows are classes, if classes are sharded over ranks."""
+    if not trainer.holds_shard:
         return {}
     prefixes = (f"loss.{CLASS_PREFIX}", f"optimiser.loss.{CLASS_PREFIX}")
     return {name: value for name, value in tensors.items() if name.startswith(prefixes) and value.ndim}
 
 
 def room_for_classes(trainer: Trainer) -> dict[str, Tensor]:
-    """Tensors for ``load_checkpoint`` to fill with this rank's rows of the class weights and their state."""
-    if not trainer.spread:
+    """Empty tensors into which ``load_checkpoint`` loads this rank's rows of the class weights and optimiser state."""
+    if not trainer.holds_shard:
         return {}
     rows = {f"loss.{n}": v for n, v in trainer.loss.state_dict().items() if n.startswith(CLASS_PREFIX)}
     kept = ("momentum_buffer", "exp_avg", "exp_avg_sq")
@@ -55,12 +55,12 @@ def room_for_classes(trainer: Trainer) -> dict[str, Tensor]:
 
 
 def restore_state(trainer: Trainer, checkpoint: Checkpoint) -> None:
-    """Go back to a checkpoint, bit for bit on one process.
+    """Restore a checkpoint, bit for bit with a single process.
 
     Raises:
-        TrainingError: it is of another network or loss, or its head is on another backbone.
+        TrainingError: it belongs to another network or loss, or its head to another backbone.
     """
-    tensors = _own_rows(trainer, checkpoint.tensors)
+    tensors = _take_shard(trainer, checkpoint.tensors)
     _require_same_backbone(trainer.net, checkpoint)
     try:
         trainer.net.load_state_dict(_under("net.", tensors))
@@ -80,27 +80,27 @@ def restore_state(trainer: Trainer, checkpoint: Checkpoint) -> None:
 
 
 def _require_same_backbone(net: Trainable, checkpoint: Checkpoint) -> None:
-    """A head that began on other weights of a frozen backbone would go on with those, and its card would not say so."""
+    """A head resumed on changed weights of a frozen backbone would keep the old ones, contrary to its card."""
     saved = _under("net.", checkpoint.tensors)
     if any(name in saved and not torch.equal(saved[name], w.cpu()) for name, w in net.frozen_weights().items()):
         raise TrainingError(
-            f"the head of the checkpoint of step {checkpoint.step} is on another backbone than uncertainty.backbone "
-            "or on an earlier state of it; begin anew in another folder"
+            f"the checkpoint of step {checkpoint.step} has a backbone other than uncertainty.backbone, or an earlier "
+            "version of it; start again in another folder"
         )
 
 
-def _own_rows(trainer: Trainer, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """This rank's rows where the checkpoint holds whole class weights and the run shares them out."""
+def _take_shard(trainer: Trainer, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Reduce whole class weights of a checkpoint to this rank's rows if the run shards them."""
     classes = trainer.loss.class_weights
-    if not trainer.spread or classes is None:
+    if not trainer.holds_shard or classes is None:
         return tensors
     rows = slice(classes.first, classes.first + len(classes.weight))
-    whole = {name: t for name, t in _spread(trainer, tensors).items() if len(t) == classes.total}
+    whole = {name: t for name, t in _sharded(trainer, tensors).items() if len(t) == classes.total}
     return tensors | {name: tensor[rows] for name, tensor in whole.items()}
 
 
 def _restore_random(trainer: Trainer, checkpoint: Checkpoint) -> None:
-    if not trainer.ranks.first:  # only the first rank's generator is kept; the others begin a new stream
+    if not trainer.ranks.first:  # only the first rank's generator is saved; the others start a new stream
         torch.manual_seed(trainer.recipe.loop.seed + 7919 * checkpoint.step + trainer.ranks.rank)
         return
     torch.set_rng_state(checkpoint.tensors["random"])

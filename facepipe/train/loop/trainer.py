@@ -1,4 +1,4 @@
-"""The training loop: from a network, a loss and batches to trained weights, a step at a time."""
+"""The trainer: one optimiser step at a time on network, loss and batches."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -16,9 +16,8 @@ from facepipe.losses import Loss, LossOutput
 from facepipe.train.data.loader import to_network
 from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.distributed.sharded_loss import ShardedLoss
+from facepipe.train.loop.averaging import MovingAverage, interpolate_weights
 from facepipe.train.loop.checkpoint import TrainingError
-from facepipe.train.loop.interpolate import interpolate_weights
-from facepipe.train.loop.moving_average import Average
 from facepipe.train.loop.optimiser import (
     carry_velocity,
     create_optimiser,
@@ -39,26 +38,26 @@ CLASS_PREFIX = "classes."
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step gave: 0-d tensors, read only when they are shown."""
+    """The result of one step, as 0-d tensors that are read only when they are shown."""
 
     loss: Tensor
     logged: dict[str, Tensor]
 
 
 class Trainer:
-    """Network, loss, optimiser and average of one run on one rank.
+    """Network, loss, optimiser and weight average of one run on one rank.
 
     Args:
-        recipe: decides everything.
-        net: on the device of ``ranks``.
-        loss: whole and on the same device; sharded here where the recipe and the loss allow it.
-        steps_per_epoch: of all ranks together; needed for schedules in epochs.
+        recipe: all settings.
+        net: the network, on the device of ``ranks``.
+        loss: on the same device, with all classes; sharded here if recipe and loss allow it.
+        steps_per_epoch: for all ranks together; needed by schedules in epochs.
         ranks: the processes of the run.
-        upper: the part of ``net`` that is trained, where batches are maps from below it; None: all of it. ``net`` then
-            is as it begins, whatever is restored into it later.
+        upper: the trained part of ``net`` if batches are feature maps from the frozen part, and ``net`` then has its
+            initial weights; None if all of it is trained.
 
     Raises:
-        ModelError: optimiser groups, sampling or sharding do not go with network, loss or number of ranks.
+        ModelError: optimiser groups, sampling or sharding do not fit network, loss or number of ranks.
         DeviceError: the precision is not available.
     """
 
@@ -73,8 +72,8 @@ class Trainer:
     ) -> None:
         self.recipe = recipe
         self.upper = upper
-        kept = recipe.teacher.keep and upper is not None
-        self.begun = {name: tensor.clone() for name, tensor in net.state_dict().items()} if kept else None
+        kept = recipe.teacher.interpolate and upper is not None
+        self.initial = {name: tensor.clone() for name, tensor in net.state_dict().items()} if kept else None
         self.ranks = ranks
         self.steps_per_epoch = steps_per_epoch
         layout = torch.channels_last if recipe.loop.channels_last else torch.contiguous_format
@@ -87,20 +86,20 @@ class Trainer:
         self.dtype = choose_precision(recipe.loop.precision, ranks.device)
 
     def restart_average(self) -> None:
-        """Let the average, where one is kept, begin at the network's weights of now."""
+        """Restart the moving average, if there is one, from the current weights."""
         decay = self.recipe.loop.ema
-        self.average = Average(self.net, decay) if decay else None
+        self.average = MovingAverage(self.net, decay) if decay else None
 
     def _criterion(self) -> Callable[[Tensor, Tensor, int], LossOutput]:
         settings = self.recipe.distributed
         self.shards: ShardedLoss | None = None
-        able = self.loss.shardable
-        if settings.sample_rate < 1 and not (able and settings.shard_classes):
+        shardable = self.loss.shardable
+        if settings.sample_rate < 1 and not (shardable and settings.shard_classes):
             raise TrainingError(
                 f"distributed.sample_rate = {settings.sample_rate} needs shard_classes = true and a "
-                f"loss whose classes can be spread; those of {self.recipe.loss.name} cannot"
+                f"loss whose classes can be sharded; those of {self.recipe.loss.name} cannot"
             )
-        self.sharded = able and settings.shard_classes and (self.ranks.count > 1 or settings.sample_rate < 1)
+        self.sharded = shardable and settings.shard_classes and (self.ranks.count > 1 or settings.sample_rate < 1)
         if not self.sharded:
             return self.loss
         loss = self.loss.classification
@@ -109,19 +108,19 @@ class Trainer:
         return self.shards
 
     def _optimise(self) -> None:
-        """Make the optimiser; with sampling, class weights are stepped row by row instead."""
+        """Create the optimiser; sampled class weights are updated row by row instead."""
         sampled = self.recipe.distributed.sample_rate < 1
-        apart: list[nn.Parameter] = []
+        excluded: list[nn.Parameter] = []
         self.velocity: Tensor | None = None
         if sampled:
             weights = self.loss.class_weights
-            assert weights is not None  # as `_criterion` makes sure
-            apart = [weights.weight]
+            assert weights is not None  # checked in `_criterion`
+            excluded = [weights.weight]
             self.velocity = torch.zeros_like(weights.weight)
-        self.names = trained_parameters(self.net, self.loss, apart)
-        # Class weights that no other rank holds: their gradients are whole as they are.
+        self.names = trained_parameters(self.net, self.loss, excluded)
+        # Sharded class weights are on this rank alone: their gradients need no reduction.
         of_classes = [p for p, name in self.names.items() if name.startswith(f"loss.{CLASS_PREFIX}")]
-        self.own_classes = of_classes if self.sharded else []
+        self.local_classes = of_classes if self.sharded else []
         self.optimiser = create_optimiser(self.recipe.optimiser, self.net, self.names)
 
     def _forward_net(self) -> nn.Module:
@@ -137,11 +136,11 @@ class Trainer:
         """One optimiser step.
 
         Args:
-            number: steps done before, so 0 for the first.
-            batches: gives this rank's micro-batches, in order.
+            number: number of the step, from 0.
+            batches: this rank's micro-batches, in order.
 
         Raises:
-            TrainingError: the GPU's memory does not suffice, or torch.compile failed.
+            TrainingError: the GPU is out of memory, or torch.compile failed.
         """
         try:
             return self._step(number, batches)
@@ -183,7 +182,7 @@ class Trainer:
         if self.upper is None:
             x = to_network(crops, device, model.mean, model.scale, model.channels)
         else:
-            keep_statistics(self.net)  # whatever an evaluation left behind
+            keep_statistics(self.net)  # an evaluation may have changed the mode
             x = as_map(crops).to(device)
         if not self.recipe.loop.channels_last:
             x = x.contiguous()
@@ -197,7 +196,7 @@ class Trainer:
         try:
             features: Tensor = self.forward_net(x)
         except Exception as error:
-            # The compiler's errors are of many kinds; the room they come from is what they share.
+            # The compiler raises many types of errors; what they share is the package they come from.
             if self.recipe.loop.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
                 raise TrainingError(f"loop.compile = true: torch.compile failed ({reason}); set it to false") from error
@@ -205,40 +204,40 @@ class Trainer:
         return features
 
     def _no_sync(self, last: bool) -> AbstractContextManager[Any]:
-        """Gradients are exchanged between ranks only with the last micro-batch of a step."""
+        """Gradients are reduced over ranks only in the last micro-batch of a step."""
         if not last and isinstance(self.forward_net, DistributedDataParallel):
             return self.forward_net.no_sync()
         return nullcontext()
 
     def _finish_gradients(self) -> None:
         if self.ranks.count > 1:
-            self._exchange_loss_gradients()
+            self._reduce_loss_gradients()
         if self.recipe.optimiser.clip_value:
             nn.utils.clip_grad_value_([*self.names, *self._sampled_weight()], self.recipe.optimiser.clip_value)
         if self.recipe.optimiser.clip:
             self._clip(self.recipe.optimiser.clip)
 
-    def _exchange_loss_gradients(self) -> None:
-        """Sum (sharded) or average the gradients of the loss; the network's are exchanged already."""
-        own = set(self.own_classes)
+    def _reduce_loss_gradients(self) -> None:
+        """Sum (sharded) or average the gradients of the loss; those of the network are already reduced."""
+        local = set(self.local_classes)
         for parameter, name in self.names.items():
-            if name.startswith("loss.") and parameter not in own and parameter.grad is not None:
+            if name.startswith("loss.") and parameter not in local and parameter.grad is not None:
                 dist.all_reduce(parameter.grad)
                 if not self.sharded:
                     parameter.grad /= self.ranks.count
 
     def _clip(self, largest: float) -> None:
-        """Scale all gradients down to a common norm of at most ``largest``, shards of all ranks included."""
-        own = [p.grad for p in (*self.own_classes, *self._sampled_weight()) if p.grad is not None]
-        shared = [p.grad for p in self.names if p.grad is not None and p not in set(self.own_classes)]
-        squares = _square_sum(own, self.ranks.device)
+        """Clip the norm of all gradients, shards of all ranks included, to ``largest``."""
+        local = [p.grad for p in (*self.local_classes, *self._sampled_weight()) if p.grad is not None]
+        shared = [p.grad for p in self.names if p.grad is not None and p not in set(self.local_classes)]
+        squares = _square_sum(local, self.ranks.device)
         if self.ranks.count > 1:
             dist.all_reduce(squares)
         norm = (squares + _square_sum(shared, self.ranks.device)).sqrt()
-        torch._foreach_mul_(shared + own, (largest / (norm + 1e-6)).clamp_max(1.0))
+        torch._foreach_mul_(shared + local, (largest / (norm + 1e-6)).clamp_max(1.0))
 
     def _sampled_weight(self) -> list[nn.Parameter]:
-        """The class weights of this step, where only some take part; the optimiser does not know them."""
+        """The class weights sampled for this step, which are not in the optimiser."""
         sampled = None if self.shards is None else self.shards.sampled
         return [] if sampled is None else [sampled.weight]
 
@@ -253,12 +252,12 @@ class Trainer:
         self.shards.sampled = None
 
     @property
-    def spread(self) -> bool:
-        """Whether this rank holds only its own rows of the class weights."""
+    def holds_shard(self) -> bool:
+        """Whether this rank holds only a shard of the class weights."""
         return self.sharded and self.ranks.count > 1
 
     def finite(self) -> bool:
-        """Whether all trained weights of all ranks are numbers."""
+        """Whether all trained weights of all ranks are finite."""
         weights = list(self.names)
         of_classes = self.loss.class_weights
         if self.velocity is not None and of_classes is not None:
@@ -267,9 +266,9 @@ class Trainer:
         return not self.ranks.any(not finite.item())
 
     def best_net(self) -> Trainable:
-        """The network to evaluate and to keep: the average where there is one, then that with the teacher if asked."""
+        """The network to evaluate and save: the moving average, if any, interpolated with the teacher, if requested."""
         net = self.net if self.average is None else self.average.net
-        return net if self.begun is None else interpolate_weights(net, self.begun, self.recipe.teacher.keep)
+        return net if self.initial is None else interpolate_weights(net, self.initial, self.recipe.teacher.interpolate)
 
 
 def _square_sum(tensors: list[Tensor], device: torch.device) -> Tensor:

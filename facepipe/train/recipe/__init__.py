@@ -1,1 +1,1 @@
-"""Recipes: their schema, their files, and what is filled in from elsewhere."""
+"""Recipes: schema, files, and resolution from command-line arguments and saved runs."""

@@ -1,4 +1,4 @@
-"""Reading, overriding and writing recipes as TOML."""
+"""Read, override and write recipes as TOML."""
 
 import tomllib
 from collections.abc import Sequence
@@ -13,38 +13,39 @@ from facepipe.nearest import did_you_mean, nearest
 from facepipe.parameters import parameter
 from facepipe.shipped import shipped
 from facepipe.train.recipe.schema import Recipe
+from facepipe.train.recipe.section import Section
 from facepipe.zoo.toml import dumps
 
 
 class RecipeError(FacepipeError):
-    """A recipe is unknown, malformed, or has a field that does not exist."""
+    """A recipe is unknown or malformed, or has an unknown field."""
 
 
 def shipped_recipes() -> list[str]:
-    """Names of the recipes that come with facepipe, sorted."""
+    """Names of the recipes shipped with facepipe, sorted."""
     return shipped_names("recipe")
 
 
 def shipped_names(kind: str) -> list[str]:
-    """Names of what comes with facepipe in ``models/KINDs/*.toml``, sorted."""
+    """Names of the files shipped as ``models/KINDs/*.toml``, sorted."""
     return sorted(path.stem for path in shipped("models", f"{kind}s").glob("*.toml"))
 
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
-    """A shipped recipe by name, or a TOML file by path, with ``section.field=value`` overrides laid over it.
+    """Load a shipped recipe by name, or a TOML file by path, and apply ``section.field=value`` overrides.
 
     Raises:
-        RecipeError: no such recipe, not TOML, or an unknown or impossible field; names file and field.
+        RecipeError: no such recipe, not TOML, or an unknown or invalid field; names file and field.
     """
     path = named_file("recipe", name)
     return parse_recipe(read_toml(path), str(path), overrides)
 
 
 def named_file(kind: str, name: str) -> Path:
-    """The file that ``name`` means: of a shipped recipe, or of another ``kind``, or a path that ends in ``.toml``.
+    """The file that ``name`` refers to: a shipped recipe (or other ``kind``), or a path ending in ``.toml``.
 
     Raises:
-        RecipeError: neither shipped nor a file.
+        RecipeError: neither shipped nor an existing file.
     """
     path = Path(name)
     if path.suffix == ".toml":
@@ -58,10 +59,10 @@ def named_file(kind: str, name: str) -> Path:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The values of a TOML file.
+    """Parse a TOML file.
 
     Raises:
-        RecipeError: it cannot be read, or is no TOML.
+        RecipeError: it cannot be read or is not TOML.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -72,13 +73,15 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def parse_recipe(fields: dict[str, Any], where: str, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe from parsed TOML; ``where`` is what errors call it.
+    """Build a recipe from parsed TOML; errors refer to it as ``where``.
 
-    An override of ``loss.name`` by another loss takes the loss's options away, so it comes before theirs.
+    Overriding ``loss.name`` with another loss drops the options of the previous one, so it must precede overrides of
+    loss options.
 
     Raises:
-        RecipeError: an unknown or impossible field.
+        RecipeError: an unknown or invalid field.
     """
+    fields = {name: _rename(name, value) for name, value in fields.items()}
     for override in overrides:
         fields = _override(fields, override)
     try:
@@ -96,8 +99,19 @@ def _override(fields: dict[str, Any], override: str) -> dict[str, Any]:
             f"optimiser.lr=0.05"
         )
     if parts == ["loss", "name"] and _table(fields.get("loss")).get("name") != value:
-        fields = {**fields, "loss": {}}  # the options are of the other loss
+        fields = {**fields, "loss": {}}  # its options belong to the other loss
+    if len(parts) == 2:
+        parts = [parts[0], *_rename(parts[0], {parts[1]: value})]
     return _with(fields, parts, value)
+
+
+def _rename(section: str, fields: Any) -> Any:
+    """The fields of a section by their present names."""
+    info = Recipe.model_fields.get(section)
+    kind = None if info is None else info.annotation
+    if isinstance(kind, type) and issubclass(kind, Section) and isinstance(fields, dict):
+        return kind.rename(fields)
+    return fields
 
 
 def _with(fields: dict[str, Any], parts: list[str], value: Any) -> dict[str, Any]:
@@ -110,7 +124,7 @@ def _table(value: Any) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    """A TOML value where it is one (numbers, true, lists, quoted strings), otherwise the text itself."""
+    """Parse a TOML value (numbers, true, lists, quoted strings); anything else is a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -131,7 +145,7 @@ def _explain(error: ValidationError) -> str:
 
 
 def _hint(location: tuple[int | str, ...]) -> str:
-    """The known field that is most like an unknown one: in its own section first, then in all."""
+    """Suggest the known field nearest to an unknown one, in its section first, then in all sections."""
     section: type[BaseModel] = Recipe
     for part in location[:-1]:
         annotation = section.model_fields[str(part)].annotation
@@ -139,34 +153,34 @@ def _hint(location: tuple[int | str, ...]) -> str:
         section = annotation
     name = str(location[-1])
     prefix = "".join(f"{part}." for part in location[:-1])
-    own = {field: f"{prefix}{field}" for field in section.model_fields}
-    everywhere = {
+    in_section = {field: f"{prefix}{field}" for field in section.model_fields}
+    in_all = {
         field: f"{table}.{field}"
         for table, info in Recipe.model_fields.items()
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel)
         for field in info.annotation.model_fields
     }
-    for known in (own, everywhere):
+    for known in (in_section, in_all):
         found = nearest(name, known)
         if found is not None:
             return f"did you mean {known[found]!r}?"
-    return f"{prefix.rstrip('.') or 'a recipe'} has {', '.join(own)}"
+    return f"{prefix.rstrip('.') or 'a recipe'} has {', '.join(in_section)}"
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
-    """Write the resolved recipe, all defaults included, so that ``load_recipe`` gives the same again."""
+    """Write the resolved recipe with all defaults, so that ``load_recipe`` restores it exactly."""
     write_text(path, dumps(recipe.model_dump(mode="json")))
 
 
-def differences(ours: Recipe, theirs: Recipe) -> list[str]:
+def differences(first: Recipe, second: Recipe) -> list[str]:
     """Dotted names of the fields in which two recipes differ."""
-    return _differences(ours.model_dump(), theirs.model_dump(), "")
+    return _differences(first.model_dump(), second.model_dump(), "")
 
 
-def _differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str) -> list[str]:
+def _differences(first: dict[str, Any], second: dict[str, Any], prefix: str) -> list[str]:
     found = []
-    for name in ours | theirs:
-        a, b = ours.get(name), theirs.get(name)
+    for name in first | second:
+        a, b = first.get(name), second.get(name)
         if isinstance(a, dict) and isinstance(b, dict):
             found += _differences(a, b, f"{prefix}{name}.")
         elif a != b:

@@ -1,1 +1,1 @@
-"""A run from recipe to finished model."""
+"""A training run, from recipe to finished model."""

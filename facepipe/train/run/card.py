@@ -1,4 +1,4 @@
-"""From a trained network to a model that every other command takes: weights and card."""
+"""Write a trained network as a model that every other command loads: weights and card."""
 
 import hashlib
 import re
@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from facepipe.files import write_bytes
-from facepipe.train.heads.frozen import of_card
+from facepipe.train.heads.frozen import card_section
 from facepipe.train.recipe.schema import Recipe
 from facepipe.zoo import Card, CardSource, Model, Probability, Threshold, Uncertainty, save_card
 from facepipe.zoo.headed import Trainable
@@ -22,9 +22,9 @@ _UNSAVED = "0" * 64
 
 
 def as_model(net: Trainable, recipe: Recipe, device: torch.device) -> Model:
-    """The network, a head included, as a model to embed with while it is trained; nothing is copied or written."""
+    """The network, with its head, as a model for embedding during training; nothing is copied or written."""
     backbone, head = net.parts()
-    card = _card("training", recipe, _UNSAVED, [], CardSource(), None if head is None else of_card(recipe))
+    card = _card("training", recipe, _UNSAVED, [], CardSource(), None if head is None else card_section(recipe))
     return Model(card=card, network=backbone, identity=card.identity, device=device, head=head)
 
 
@@ -37,19 +37,19 @@ def write_model(
     uncertainty: Uncertainty | None = None,
     probabilities: Sequence[Probability] = (),
 ) -> Card:
-    """Write ``weights.safetensors`` and ``card.toml`` to ``run``, each whole or not at all.
+    """Write ``weights.safetensors`` and ``card.toml`` to ``run``, each atomically.
 
     Args:
-        run: the folder.
-        net: a backbone, or a backbone with its head.
-        recipe: says how crops are fed to it.
+        run: the run folder.
+        net: a backbone, with or without a head.
+        recipe: gives the input format.
         thresholds, source, uncertainty, probabilities: for the card.
 
     Raises:
         OSError: the folder cannot be written.
-        ModelError: the recipe's values do not make a card.
+        ModelError: the recipe's values do not form a valid card.
     """
-    data = save({name: _kept(tensor, recipe.model.weights) for name, tensor in net.state_dict().items()})
+    data = save({name: _to_dtype(tensor, recipe.model.weights) for name, tensor in net.state_dict().items()})
     write_bytes(run / WEIGHTS, data)
     name = re.sub(r"[^a-z0-9._-]+", "-", run.resolve().name.lower()).lstrip("._-") or "run"
     card = _card(name, recipe, hashlib.sha256(data).hexdigest(), thresholds, source, uncertainty, probabilities)
@@ -57,10 +57,10 @@ def write_model(
     return card
 
 
-def _kept(tensor: Tensor, form: str) -> Tensor:
-    """Vectors stay as they are: variances may be smaller than float16 knows, and weigh nothing."""
-    kept = tensor.detach().cpu().contiguous()
-    return kept.to(torch.float16) if form == "float16" and kept.ndim > 1 else kept
+def _to_dtype(tensor: Tensor, dtype: str) -> Tensor:
+    """Vectors are not converted: variances may underflow in float16, and they take hardly any space."""
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.to(torch.float16) if dtype == "float16" and tensor.ndim > 1 else tensor
 
 
 def _card(

@@ -1,4 +1,4 @@
-"""What a resumed run does otherwise than before: said, checked, and kept."""
+"""Changes of the recipe on resume: reported, checked and recorded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ _SUBSTANCE = (
     "model.", "loss.", "uncertainty.", "teacher.", "freeze.", "strangers.", "distributed.sample_rate", "loop.batch",
     "loop.seed",
 )  # fmt: skip
-_NO_MATTER = ("teacher.cache", "freeze.cache", "teacher.keep")  # where things lie, and what is done after the last step
-_HOW_DATA_ARE_READ = frozenset({"data.memory_gb", "data.workers", "data.ahead", "data.max_corrupt"})
+_HARMLESS = ("teacher.cache", "freeze.cache", "teacher.interpolate")  # locations, and what is done after the last step
+_DATA_LOADING = frozenset({"data.memory_gb", "data.workers", "data.prefetch_batches", "data.max_corrupt"})
 
 
 @dataclass(frozen=True)
 class Changed:
-    """A recipe against the one that a run was made with so far.
+    """The differences between a recipe and the saved one of a run.
 
     Attributes:
-        before, now: both.
-        lines: such as ``loss.m: 4 → 2``.
-        history: what earlier resumes changed.
+        before, now: the saved and the new recipe.
+        lines: the differences, such as ``loss.m: 4 → 2``.
+        history: changes of earlier resumes.
     """
 
     before: Recipe | None
@@ -36,7 +36,7 @@ class Changed:
     history: tuple[str, ...] = ()
 
     def rate_line(self, step: int, steps_per_epoch: float) -> Sequence[str]:
-        """What the change does to the learning rate of the next step, if anything."""
+        """The change of the learning rate of the next step, if any."""
         if self.before is None or not self.lines:
             return ()
         old, new = (
@@ -46,10 +46,10 @@ class Changed:
 
 
 def changes_of(recipe: Recipe, saved: Path, allow: bool) -> Changed:
-    """Compare a recipe with the one that is saved in the run's folder.
+    """Compare a recipe with the one saved in the run folder.
 
     Raises:
-        TrainingError: loss, network, batch or data would change, and ``allow`` does not let them.
+        TrainingError: loss, network, batch or data would change without ``allow``.
     """
     if not saved.is_file():
         return Changed(None, recipe)
@@ -60,16 +60,16 @@ def changes_of(recipe: Recipe, saved: Path, allow: bool) -> Changed:
     refused = [line for line, name in zip(lines, names, strict=True) if _is_substance(name)]
     if refused and not allow:
         raise TrainingError(
-            f"{saved.parent}: what was trained so far had {'; '.join(refused)}; resume without the change, change it "
-            f"all the same with {parameter('allow')}, or begin anew in another folder"
+            f"{saved.parent}: the run would change {'; '.join(refused)}; resume without the change, allow it with "
+            f"{parameter('allow')}, or start again in another folder"
         )
     return Changed(before, recipe, lines, tuple(before.history))
 
 
 def _is_substance(name: str) -> bool:
-    if name in _NO_MATTER:
+    if name in _HARMLESS:
         return False
-    return name.startswith(_SUBSTANCE) or (name.startswith("data.") and name not in _HOW_DATA_ARE_READ)
+    return name.startswith(_SUBSTANCE) or (name.startswith("data.") and name not in _DATA_LOADING)
 
 
 def _value(fields: dict[str, Any], name: str) -> Any:

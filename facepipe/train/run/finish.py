@@ -1,4 +1,4 @@
-"""What a finished run leaves: weights, card, thresholds, class centres."""
+"""The output of a finished run: weights, card, thresholds, class centres."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +29,12 @@ from facepipe.zoo import Card, CardSource, Probability, Threshold, Uncertainty
 
 @dataclass(frozen=True)
 class Validation:
-    """What people whom nobody trained on say of a model.
+    """Measurements of a model on held-out identities.
 
     Attributes:
         thresholds: at the recipe's false-accept rates.
-        curves: score → the probability that it stands for, where that can be told.
-        uncertainty: of the head, if there is one, with its usual values.
+        curves: score → its probability curve, if it could be fitted.
+        uncertainty: card section of the head, if there is one, with its usual values.
         figures: for the summary.
         notes: on what could not be measured.
     """
@@ -47,7 +47,7 @@ class Validation:
 
 
 def finish(recipe: Recipe, run: Path, ready: Prepared, figures: dict[str, float]) -> dict[str, Any]:
-    """Write the model; every rank calls it, the first writes.
+    """Write the model; collective, the first rank writes.
 
     Args:
         figures: of the last evaluation, for the summary.
@@ -56,16 +56,16 @@ def finish(recipe: Recipe, run: Path, ready: Prepared, figures: dict[str, float]
         for the summary: figures, thresholds, the angular Fisher score of the held-out identities, notes.
 
     Raises:
-        TrainingError: the disk is full or not writable; the checkpoints stay.
+        TrainingError: the disk is full or not writable; the checkpoints remain.
     """
     trainer, samples = ready.trainer, ready.samples
     centres = _class_weights(trainer)
     if not trainer.ranks.first:
         return {}
-    found = _validate(recipe, trainer, ready.held_out)
-    thresholds, curves = _of_card(recipe, found), _curves_of_card(recipe, found)
+    measured = _validate(recipe, trainer, ready.held_out)
+    thresholds, curves = _card_thresholds(recipe, measured), _card_curves(recipe, measured)
     try:
-        write_model(run, trainer.best_net(), recipe, thresholds, _source(recipe, ready), found.uncertainty, curves)
+        write_model(run, trainer.best_net(), recipe, thresholds, _source(recipe, ready), measured.uncertainty, curves)
         if centres is not None:
             with replacing(run / CLASSES_FILE) as temporary:
                 save_file({"weight": centres.contiguous().cpu()}, temporary)
@@ -76,30 +76,30 @@ def finish(recipe: Recipe, run: Path, ready: Prepared, figures: dict[str, float]
             f"{run}: the model could not be written ({reason}); "
             f"make room, then run again with {parameter('resume', True)}"
         ) from error
-    measured = [vars(threshold) for threshold in found.thresholds]
-    return {"evaluation": figures, **found.figures, "thresholds": measured, "notes": found.notes}
+    thresholds_found = [vars(threshold) for threshold in measured.thresholds]
+    return {"evaluation": figures, **measured.figures, "thresholds": thresholds_found, "notes": measured.notes}
 
 
-def _of_card(recipe: Recipe, found: Validation) -> list[Threshold]:
-    """Thresholds measured here, but for those that the card of a backbone brings along."""
+def _card_thresholds(recipe: Recipe, measured: Validation) -> list[Threshold]:
+    """The measured thresholds, except for scores whose thresholds are kept from the card of the backbone."""
     kept = kept_thresholds(recipe)
-    measured = [
-        Threshold(far=one.far, value=one.value, score=one.score, calibrated_on=_measured_on(found.figures))
-        for one in found.thresholds
+    new = [
+        Threshold(far=one.far, value=one.value, score=one.score, calibrated_on=_measured_on(measured.figures))
+        for one in measured.thresholds
         if not kept or one.score != "cosine"
     ]
-    return kept + measured
+    return kept + new
 
 
-def _curves_of_card(recipe: Recipe, found: Validation) -> list[Probability]:
-    """As `_of_card`, of probabilities."""
+def _card_curves(recipe: Recipe, measured: Validation) -> list[Probability]:
+    """As `_card_thresholds`, for probability curves."""
     kept = kept_probabilities(recipe)
-    measured = [
-        Probability(score=score, fitted_on=_measured_on(found.figures), **curve._asdict())
-        for score, curve in found.curves.items()
+    new = [
+        Probability(score=score, fitted_on=_measured_on(measured.figures), **curve._asdict())
+        for score, curve in measured.curves.items()
         if curve is not None and (not kept or score != "cosine")
     ]
-    return kept + measured
+    return kept + new
 
 
 def _measured_on(figures: dict[str, Any]) -> str:
@@ -107,7 +107,7 @@ def _measured_on(figures: dict[str, Any]) -> str:
 
 
 def _source(recipe: Recipe, ready: Prepared) -> CardSource:
-    """What the card says of the data and, where there is one, of the teacher; and on what terms each is."""
+    """The card's section on the training data and, if any, the teacher and backbone, with their licences."""
     data, labels = recipe.data, ready.samples.labels
     named = int((labels >= 0).sum())
     about = f"{data.about or ', '.join(data.paths)}: {named} images of {len(ready.samples.identities)} identities"
@@ -126,13 +126,13 @@ def _source(recipe: Recipe, ready: Prepared) -> CardSource:
 
 
 def _with_licence(licence: str, role: str, card: Card) -> str:
-    own = f"{role} {card.name}: {card.source.licence or 'not stated'}"
-    return f"{licence}; {own}" if licence else own
+    added = f"{role} {card.name}: {card.source.licence or 'not stated'}"
+    return f"{licence}; {added}" if licence else added
 
 
 def _class_weights(trainer: Trainer) -> Tensor | None:
     rows, weights = trainer.loss.class_rows(), trainer.loss.class_weights
-    if rows is None or weights is None or not trainer.spread:
+    if rows is None or weights is None or not trainer.holds_shard:
         return rows
     from facepipe.train.distributed.sharded_tensors import whole_rows
 
@@ -140,7 +140,7 @@ def _class_weights(trainer: Trainer) -> Tensor | None:
 
 
 def _validate(recipe: Recipe, trainer: Trainer, held_out: Samples | None) -> Validation:
-    """Thresholds, how well identities that nobody trained on keep apart, and how sure a head is of them."""
+    """Measure thresholds, Fisher score and, with a head, its usual values on the held-out identities."""
     model = as_model(trainer.best_net(), recipe, trainer.ranks.device)
     if held_out is None:
         missing = "no thresholds: no identities were held out; set data.held_out"

@@ -1,4 +1,4 @@
-"""Whether a folder may become that of a run: what lies there already is not replaced."""
+"""Checks that a folder can be used for a run: existing files are never overwritten."""
 
 import json
 from pathlib import Path
@@ -17,31 +17,30 @@ CLASSES_FILE = "classes.safetensors"
 
 
 def require_folder(recipe: Recipe, run: Path, resume: bool) -> None:
-    """Refuse, before any work, a folder of data, and one with files of the names that a run writes.
+    """Refuse, before any work, a data folder, or a folder that holds files with the names a run writes.
 
-    A run that was begun there and has no model yet may be begun again.
+    A run that was started there and has neither checkpoint nor model may be started again.
 
     Raises:
-        OutputError: the folder is one of the data, or a file.
-        TrainingError: a run is there, or a file of such a name is there, and is of no run that was begun.
+        OutputError: the folder is a data folder, or a file.
+        TrainingError: it holds a run, or such a file that does not belong to a started run.
     """
     require_apart([], [Path(path) for path in (*recipe.data.paths, *recipe.data.unlabelled)], folders=(run,))
     if resume:
         return
     if kept := checkpoint_folders(run):
         raise TrainingError(
-            f"{run}: holds a run already ({kept[0].name}); go on with {parameter('resume', True)}, or choose another "
-            f"{parameter('run', option='out')}"
+            f"{run}: already holds a run ({kept[0].name}); resume it with {parameter('resume', True)}, or choose "
+            f"another {parameter('run', option='out')}"
         )
-    there = [name for name in (RECIPE, LOG, WEIGHTS, CARD, CLASSES_FILE, IDENTITIES) if (run / name).exists()]
-    if there and (CARD in there or not (_was_begun(run / LOG) or _is_same(recipe, run / RECIPE))):
+    existing = [name for name in (RECIPE, LOG, WEIGHTS, CARD, CLASSES_FILE, IDENTITIES) if (run / name).exists()]
+    if existing and (CARD in existing or not (_was_started(run / LOG) or _is_same(recipe, run / RECIPE))):
         raise TrainingError(
-            f"{run / there[0]}: is there already; "
-            f"choose another folder with {parameter('run', option='out')}"
+            f"{run / existing[0]}: exists already; choose another folder with {parameter('run', option='out')}"
         )
 
 
-def _was_begun(log: Path) -> bool:
+def _was_started(log: Path) -> bool:
     try:
         with log.open(encoding="utf-8") as lines:
             first = json.loads(lines.readline())
@@ -51,7 +50,7 @@ def _was_begun(log: Path) -> bool:
 
 
 def _is_same(recipe: Recipe, saved: Path) -> bool:
-    """Whether it is this very recipe: of a run that was ended before its first step."""
+    """Whether the saved recipe is the same: that of a run that ended before its first step."""
     try:
         return not differences(load_recipe(str(saved)), recipe)
     except RecipeError:

@@ -1,4 +1,4 @@
-"""From a recipe to everything that a run needs before its first step."""
+"""Prepare a run: data, teacher targets, network, loss and trainer."""
 
 import os
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from facepipe.train.loop.schedule import total_steps
 from facepipe.train.loop.trainer import Trainer
 from facepipe.train.recipe.file import RecipeError
 from facepipe.train.recipe.schema import ModelSection, Recipe
-from facepipe.train.teacher.distil import ask_teacher, create_loss, with_more
+from facepipe.train.teacher.distil import add_unlabelled_samples, create_loss, recipe_targets
 from facepipe.train.teacher.targets import Targets
 from facepipe.train.trunk.cut import Upper
 from facepipe.train.trunk.keep import on_kept_maps
@@ -42,15 +42,15 @@ class Prepared:
     """Data and trainer of one rank.
 
     Attributes:
-        samples: what is trained on.
-        held_out: identities set aside, or None.
-        targets: what a teacher says of both, or None.
-        fingerprint: of the people of ``samples``.
-        contents: of their images.
-        share: how a step is divided among ranks and micro-batches.
+        samples: the training samples.
+        held_out: held-out identities, or None.
+        targets: the teacher's targets for both, or None.
+        fingerprint: fingerprint of the people of ``samples``.
+        contents: digest of their images.
+        share: how a step is split into ranks and micro-batches.
         steps: length of the run.
         steps_per_epoch: not rounded.
-        notes: sentences about the data for people.
+        notes: messages about the data for the user.
     """
 
     samples: Samples
@@ -68,12 +68,12 @@ class Prepared:
 
 
 def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Prepared:
-    """Open the data, ask the teacher if there is one, make network, loss and trainer.
+    """Open the data, compute the teacher's targets if there is one, and create network, loss and trainer.
 
     Raises:
         DatasetError: the data are missing, malformed, of the wrong size or of too few people.
-        RecipeError: network, loss, an option or the batch size is impossible.
-        ModelError, ImageError: there is no such teacher, or it takes other crops.
+        RecipeError: network, loss, an option or the batch size is invalid.
+        ModelError, ImageError: the teacher does not exist, or takes other crops.
         DeviceError: the precision is not available.
     """
     _use_device(recipe, ranks)
@@ -81,7 +81,7 @@ def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Pre
     share = _share(recipe, ranks)
     samples, held_out = open_data(recipe)
     cut = template(recipe.model.template).identity
-    message = [message for path in data.paths if (message := check_cut(Path(path), cut))]
+    cut_notes = [note for path in data.paths if (note := check_cut(Path(path), cut))]
     memory = int(data.memory_gb * 1e9 / ranks.local_count)
     crops = Crops(samples, recipe.model.input_size, data.fit, memory, loop.seed, data.max_corrupt)
     net = _net(recipe)
@@ -90,7 +90,7 @@ def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Pre
     if recipe.freeze.until:
         maps, targets = on_kept_maps(recipe, crops, net, ranks, console or Console(stderr=True, quiet=True))
     else:
-        targets = ask_teacher(recipe, samples, held_out, ranks, console)
+        targets = recipe_targets(recipe, samples, held_out, ranks, console)
     groups = None
     if recipe.strangers.weight:
         groups, _ = stranger_groups(samples, recipe.strangers.sources)
@@ -108,36 +108,37 @@ def prepare(recipe: Recipe, ranks: Ranks, console: Console | None = None) -> Pre
         crops=crops,
         loader=_loader(recipe, crops, share, targets is not None, maps, order),
         trainer=_trainer(recipe, net, samples, targets, groups, steps_per_epoch, ranks),
-        notes=(*samples.notes, *message),
+        notes=(*samples.notes, *cut_notes),
     )
 
 
 def open_data(recipe: Recipe) -> tuple[Samples, Samples | None]:
-    """What is trained on, and the identities set aside.
+    """The training samples and the held-out identities.
 
     Raises:
         DatasetError: the data are missing, malformed or of too few people.
     """
     data, seed = recipe.data, recipe.loop.seed
     opened = open_samples(data.paths, data.cut_shards, data.exclude, data.identity_depth)
-    # In this order, so that a head is judged by people whom its backbone did not see either, whatever min_images says.
+    # In this order, so that the people held out for a head were also held out for its backbone, whatever min_images.
     kept, held_out = hold_out(opened, data.held_out, seed)
     named = drop_small(kept, data.min_images)
-    return with_more(recipe, at_most(named, data.max_images, seed) if data.max_images else named), held_out
+    limited = at_most(named, data.max_images, seed) if data.max_images else named
+    return add_unlabelled_samples(recipe, limited), held_out
 
 
 def _order(
     recipe: Recipe, samples: Samples, groups: np.ndarray | None, maps: KeptMaps | None, share: Share
 ) -> StrangerOrder:
-    """Of people and strangers; those that cannot be read do not come."""
+    """The order of labelled people and strangers; unreadable samples are skipped."""
     settings = recipe.strangers
     strangers = round(settings.share * share.batch) // settings.groups * settings.groups
     skip = np.zeros(len(samples), bool) if maps is None else maps.unreadable()
     if groups is None:
         groups, strangers = np.full(len(samples), NO_GROUP), 0
-    elif settings.sources:  # of other sources nothing is to be learnt, not even from the teacher
+    elif settings.sources:  # other sources are not used at all, not even for distillation
         skip = skip | ((samples.labels < 0) & (groups == NO_GROUP))
-    extra = np.repeat(np.flatnonzero(is_turned(samples)), recipe.data.turned - 1)
+    extra = np.repeat(np.flatnonzero(is_turned(samples)), recipe.data.profile_repeats - 1)
     return StrangerOrder(groups, recipe.loop.seed, share.batch, strangers, settings.groups, extra, skip)
 
 
@@ -149,7 +150,7 @@ def _loader(
         assert order is not None
         return MapLoader(maps, order, seed, share)
     loader = Loader(
-        crops, recipe.augment, seed, share, data.workers, data.ahead, numbered, data.images_per_identity,
+        crops, recipe.augment, seed, share, data.workers, data.prefetch_batches, numbered, data.images_per_identity,
         data.append_unaugmented,
     )  # fmt: skip
     if order is not None:
@@ -161,7 +162,7 @@ def _share(recipe: Recipe, ranks: Ranks) -> Share:
     batch, micro_batches = recipe.loop.batch, recipe.loop.accumulate
     if batch % (ranks.count * micro_batches):
         raise RecipeError(
-            f"loop.batch = {batch} cannot be divided into {ranks.count} rank(s) × {micro_batches} "
+            f"loop.batch = {batch} cannot be split into {ranks.count} rank(s) × {micro_batches} "
             "micro-batch(es); choose a multiple"
         )
     images = recipe.data.images_per_identity
@@ -170,20 +171,20 @@ def _share(recipe: Recipe, ranks: Ranks) -> Share:
             f"loop.batch = {batch}: the part of each rank and micro-batch must be a multiple of "
             f"data.images_per_identity = {images}"
         )
-    own = batch // ranks.count // micro_batches
-    if own == 1 and not recipe.uncertainty.head and _normalises_batches(recipe.model):
+    micro_batch = batch // ranks.count // micro_batches
+    if micro_batch == 1 and not recipe.uncertainty.head and _normalises_batches(recipe.model):
         raise RecipeError(
-            f"loop.batch = {batch} leaves one image to each rank and micro-batch, and {recipe.model.backbone} has "
-            "batch normalisation, which needs two: enlarge it, or lower loop.accumulate"
+            f"loop.batch = {batch} leaves one image per rank and micro-batch, but the batch normalisation of "
+            f"{recipe.model.backbone} needs two: raise it, or lower loop.accumulate"
         )
-    return Share(own, micro_batches, ranks.rank, ranks.count)
+    return Share(micro_batch, micro_batches, ranks.rank, ranks.count)
 
 
 def _normalises_batches(model: ModelSection) -> bool:
     try:
         with torch.device("meta"):
             net = _backbone(model)
-    except ModelError:  # told where the network is made
+    except ModelError:  # reported when the network is created
         return False
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in net.modules())
 

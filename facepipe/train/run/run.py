@@ -1,4 +1,4 @@
-"""A run: a folder that holds the resolved recipe, the log, checkpoints and, at the end, a model."""
+"""A training run: a folder with the resolved recipe, the log, checkpoints and finally the model."""
 
 import math
 import time
@@ -17,15 +17,13 @@ from facepipe.parameters import parameter
 from facepipe.train.distributed.ranks import Ranks, join_ranks
 from facepipe.train.evaluation.held_out import HeldOutEvaluation
 from facepipe.train.heads.centres import set_centres
-from facepipe.train.heads.frozen import fill_model
+from facepipe.train.heads.frozen import complete_model
 from facepipe.train.loop.checkpoint import TrainingError, load_checkpoint, save_checkpoint
-from facepipe.train.loop.collapse import CollapseWatch
+from facepipe.train.loop.collapse import CollapseWatch, last_good
 from facepipe.train.loop.interrupt import Interrupt
 from facepipe.train.loop.log import Log
-from facepipe.train.loop.notes import tell
 from facepipe.train.loop.optimiser import decay_loss
-from facepipe.train.loop.progress import TrainingProgress
-from facepipe.train.loop.running_loss import RunningLoss
+from facepipe.train.loop.progress import RunningLoss, TrainingProgress, notify
 from facepipe.train.loop.schedule import rate
 from facepipe.train.loop.state import restore_state, room_for_classes, take_state
 from facepipe.train.loop.trainer import Evaluation, StepResult
@@ -34,25 +32,24 @@ from facepipe.train.recipe.schema import Recipe
 from facepipe.train.run.changes import changes_of
 from facepipe.train.run.finish import finish
 from facepipe.train.run.folder import RECIPE, require_folder
-from facepipe.train.run.last_good import last_good
 from facepipe.train.run.prepare import Prepared, prepare
 from facepipe.train.teacher.first_weights import begin_as_teacher
 
 _AGREE_EVERY = 10
-"""Steps between two looks at whether another rank was asked to stop."""
+"""Steps between checks whether another rank was asked to stop."""
 
-_REMEDY = "look at optimiser.lr, loss.m and whether labels and crops belong together"
-_SAY_EVERY = 20.0
-"""Least seconds between two lines on a stderr that is no terminal."""
+_REMEDY = "check optimiser.lr, loss.m and whether labels match crops"
+_NOTIFY_EVERY = 20.0
+"""Minimum seconds between two lines if stderr is not a terminal."""
 
 EvaluationMaker = Callable[[Recipe, torch.device], Evaluation]
 
 
 class Stopped(TrainingError):  # noqa: N818
-    """The run was interrupted and saved; the message says how to go on.
+    """The run was interrupted and saved; the message says how to resume.
 
     Attributes:
-        exit_code: 128 and the number of the signal: 130 after Ctrl-C, 143 after SIGTERM.
+        exit_code: 128 plus the signal number: 130 after Ctrl-C, 143 after SIGTERM.
     """
 
     def __init__(self, message: str, number: int) -> None:
@@ -70,46 +67,45 @@ def train(
     evaluation: EvaluationMaker | None = None,
     console: Console | None = None,
 ) -> dict[str, Any]:
-    """Train as the recipe says, in the folder ``run``; under torchrun, every process calls this.
+    """Train a recipe in the folder ``run``; under torchrun, every process calls this.
 
     Args:
-        recipe: resolved; saved as ``recipe.toml``.
-        run: gets ``log.jsonl``, ``checkpoints/`` and at the end ``weights.safetensors``, ``card.toml``,
+        recipe: the resolved recipe, which is saved as ``recipe.toml``.
+        run: folder for ``log.jsonl``, ``checkpoints/`` and, at the end, ``weights.safetensors``, ``card.toml``,
             ``classes.safetensors`` and ``identities.txt``.
-        resume: go on from the last whole checkpoint, if there is one.
-        allow: let a resumed run change its loss, network, batch or data; otherwise that is refused.
+        resume: continue from the last intact checkpoint, if there is one.
+        allow: allow a resumed run to change loss, network, batch or data.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-        evaluation: makes what is called every ``evaluate.every`` steps and at the end, with the network (the
-            average, if one is kept); ``evaluate.PairsEvaluation`` is one, for the pairs list of the recipe.
-        console: where progress and notes go; stderr by default, where notes are lines of the log ``facepipe`` if the
-            program has set one up.
+        evaluation: creates the function that is called every ``evaluate.every`` steps and at the end with the network
+            (its moving average, if there is one), such as ``evaluation.pairs.PairsEvaluation``.
+        console: for progress and notes; by default stderr, where notes go through the log ``facepipe`` if the program
+            configured one.
 
     Returns:
         A summary: steps, samples per second, figures of the last evaluation, thresholds, unreadable samples,
-        where the model is. On ranks other than the first, without the model.
+        path of the model. Ranks other than the first omit the model.
 
     Raises:
         Stopped: Ctrl-C, SIGTERM or SIGHUP; the run is saved.
-        FacepipeError: data, recipe, device or disk are not as they must be, or another process trains in the folder; a
-            clear line each.
+        FacepipeError: a problem with data, recipe, device or disk, or another process trains in the folder.
     """
-    recipe = fill_model(recipe)
+    recipe = complete_model(recipe)
     with join_ranks(device, recipe.distributed.timeout_minutes) as ranks:
         console = console or Console(stderr=True, quiet=not ranks.first)
         require_folder(recipe, run, resume)
-        ranks.barrier()  # none may find what another one has written meanwhile
+        ranks.barrier()  # before any rank writes to the folder
         with locked(run / RECIPE, partial(_refuse, run)) if ranks.first else nullcontext():
             if ranks.first:
-                require_folder(recipe, run, resume)  # another one may have finished meanwhile
-            made = evaluation(recipe, ranks.device) if evaluation is not None and ranks.first else None
-            return _Run(recipe, run, ranks, made, console).go(resume, allow)
+                require_folder(recipe, run, resume)  # another process may have finished meanwhile
+            evaluate = evaluation(recipe, ranks.device) if evaluation is not None and ranks.first else None
+            return _Run(recipe, run, ranks, evaluate, console).go(resume, allow)
 
 
-def _compared(contents: str) -> list[str]:
-    """What was not looked at, where the contents of some images only were compared with those of the run before."""
+def _comparison_note(contents: str) -> list[str]:
+    """A note if only some images were compared with those of the earlier run."""
     if not contents.startswith("some:"):
         return []
-    return [f"of the images the contents of {READ_OF_MANY} were compared with those of the run before, not of all"]
+    return [f"compared the contents of {READ_OF_MANY} images with those of the earlier run, not of all"]
 
 
 def _refuse(run: Path, _: str) -> None:
@@ -128,29 +124,29 @@ class _Run:
         self.recipe, self.run, self.ranks = recipe, run, ranks
         self.console = console
         self.ready: Prepared = prepare(recipe, ranks, console)
-        self.evaluations = [made for made in (evaluation, self._own_evaluation()) if made is not None]
+        self.evaluations = [each for each in (evaluation, self._held_out_evaluation()) if each is not None]
         self.figures: dict[str, float] = {}
-        self._said = -math.inf
+        self._last_note = -math.inf
         self.changes: tuple[str, ...] = ()
         self.first_loss = math.nan
         self.watch = CollapseWatch(self.ready.steps_per_epoch)
         self.say(*self.ready.notes)
 
-    def _own_evaluation(self) -> Evaluation | None:
-        """Of the held-out identities, where the recipe asks for it."""
+    def _held_out_evaluation(self) -> Evaluation | None:
+        """Evaluation on the held-out identities, if the recipe requests it."""
         held_out, targets = self.ready.held_out, self.ready.targets
         if not self.recipe.evaluate.held_out or held_out is None or not self.ranks.first:
             return None
-        message = None if targets is None else targets.held_out
-        return HeldOutEvaluation(self.recipe, held_out, self.ranks.device, message)
+        held_out_targets = None if targets is None else targets.held_out
+        return HeldOutEvaluation(self.recipe, held_out, self.ranks.device, held_out_targets)
 
     def say(self, *lines: str) -> None:
-        """Say lines to people."""
+        """Show lines to the user."""
         for line in lines:
-            tell(self.console, line)
+            notify(self.console, line)
 
     def go(self, resume: bool, allow: bool = False) -> dict[str, Any]:
-        """Begin or go on, to the end."""
+        """Start or resume the run and finish it."""
         first = self._resume(allow) if resume else self._begin()
         self.ranks.barrier()
         with ExitStack() as stack:
@@ -177,7 +173,7 @@ class _Run:
         return 0
 
     def _begin_as_teacher(self) -> None:
-        """But where layers are frozen: those have run already, as the teacher's."""
+        """Not with frozen layers: `on_kept_maps` has already done it."""
         trainer = self.ready.trainer
         if trainer.upper is None:
             begin_as_teacher(self.recipe, trainer.net, self.ready.crops, self.ranks, self.say)
@@ -192,9 +188,9 @@ class _Run:
         checkpoint, notes = found
         if checkpoint.step > self.ready.steps:
             raise TrainingError(
-                f"{self.run}: is at step {checkpoint.step} already, beyond schedule.length = {self.ready.steps} steps"
+                f"{self.run}: is already at step {checkpoint.step}, beyond schedule.length = {self.ready.steps} steps"
             )
-        self.say(*notes, *_compared(self.ready.contents))
+        self.say(*notes, *_comparison_note(self.ready.contents))
         restore_state(self.ready.trainer, checkpoint)
         self.first_loss = float(checkpoint.values.get("first_loss", math.nan))
         self.changes = (*changed.lines, *changed.rate_line(checkpoint.step, self.ready.steps_per_epoch))
@@ -218,7 +214,7 @@ class _Run:
 
     def _say_start(self, first: int, log: Log | None) -> None:
         ready = self.ready
-        where = f"goes on after step {first}" if first else "begins"
+        where = f"resumes after step {first}" if first else "starts"
         images, identities = len(ready.samples), len(ready.samples.identities)
         self.say(
             f"{self.run}: {where}; {images:,} images of {identities:,} identities, {ready.steps:,} steps of "
@@ -237,7 +233,7 @@ class _Run:
             )
 
     def _steps(self, first: int, log: Log | None) -> float:
-        """All steps that are left; returns samples per second, of all ranks, evaluations included."""
+        """Run the remaining steps; returns samples per second of all ranks, including evaluations."""
         ready, loop = self.ready, self.recipe.loop
         whole = RunningLoss(self.ranks.device)
         recent, since_saved = RunningLoss(self.ranks.device), RunningLoss(self.ranks.device)
@@ -265,7 +261,7 @@ class _Run:
                     since_saved = RunningLoss(self.ranks.device)
                 if stop and not last:
                     raise Stopped(
-                        f"stopped after step {done} of {ready.steps} and saved; go on with: "
+                        f"stopped after step {done} of {ready.steps} and saved; resume with: "
                         f"facepipe train --resume --out {self.run}",
                         interrupt.number,
                     )
@@ -285,7 +281,7 @@ class _Run:
         speed = recent.steps_per_second() * self.ready.share.samples_per_step
         logged = {name: float(value) for name, value in result.logged.items()}
         progress.show(speed, loss, logged.get("lambda"))
-        self._say_collapse(done, self.watch.see(done, loss, logged), log)
+        self._say_collapse(done, self.watch.update(done, loss, logged), log)
         if log is None:
             return
         factor = rate(self.recipe.schedule, done - 1, self.ready.steps_per_epoch)
@@ -300,25 +296,25 @@ class _Run:
             decay_loss=decay_loss(self.ready.trainer.optimiser),
             **logged,
         )
-        if not self.console.is_terminal and time.monotonic() - self._said > _SAY_EVERY:
+        if not self.console.is_terminal and time.monotonic() - self._last_note > _NOTIFY_EVERY:
             self.say(f"step {done}/{self.ready.steps}  loss {loss:.4f}  {speed:.0f} samples/s")
-            self._said = time.monotonic()
+            self._last_note = time.monotonic()
 
     def _say_collapse(self, done: int, signs: list[str], log: Log | None) -> None:
-        """Tell of a run that learns nothing, when it begins to look so."""
+        """Warn about new signs that the run learns nothing."""
         for sign in signs:
-            self.say(f"step {done}: learns nothing? {sign}; {_REMEDY}")
+            self.say(f"step {done}: the run may not be learning: {sign}; {_REMEDY}")
             if log is not None:
                 log.write("collapse", done, sign=sign)
 
     def _diverged(self, step: int) -> TrainingError:
         return TrainingError(
-            f"{self.run}: the loss or a weight is not a number any more at step {step}{last_good(self.run)}; lower "
+            f"{self.run}: the loss or a weight is not finite at step {step}{last_good(self.run)}; lower "
             "optimiser.lr, lengthen schedule.warmup or set optimiser.clip"
         )
 
     def _save(self, done: int, loss: float) -> None:
-        """Keep a checkpoint, with the mean loss of the steps since the one before."""
+        """Save a checkpoint, with the mean loss since the previous one."""
         if not (math.isfinite(loss) and self.ready.trainer.finite()):
             raise self._diverged(done)
         data = {"fingerprint": self.ready.fingerprint, "contents": self.ready.contents, "loss": loss}
@@ -332,7 +328,7 @@ class _Run:
             net = self.ready.trainer.best_net()
             training = net.training
             net.eval()
-            self.figures = {name: value for made in self.evaluations for name, value in made(net).items()}
+            self.figures = {name: value for evaluate in self.evaluations for name, value in evaluate(net).items()}
             net.train(training)
             if log is not None:
                 log.write("evaluation", done, **self.figures)
@@ -341,11 +337,11 @@ class _Run:
         self.ranks.barrier()
 
     def _summary(self, speed: float) -> dict[str, Any]:
-        made = finish(self.recipe, self.run, self.ready, self.figures)
+        result = finish(self.recipe, self.run, self.ready, self.figures)
         self.ranks.barrier()
         signs = list(self.watch.signs().values())
-        if signs and "notes" in made:
-            made["notes"] = [*made["notes"], *(f"the run learnt nothing: {sign}; {_REMEDY}" for sign in signs)]
+        if signs and "notes" in result:
+            result["notes"] = [*result["notes"], *(f"the run learned nothing: {sign}; {_REMEDY}" for sign in signs)]
         return {
             "run": str(self.run),
             "steps": self.ready.steps,
@@ -354,5 +350,5 @@ class _Run:
             "unreadable": len(self.ready.crops.corrupt),
             **({"samples_per_second": round(speed, 1)} if speed else {}),
             **({"collapsed": signs} if signs else {}),
-            **made,
+            **result,
         }

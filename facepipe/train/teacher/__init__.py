@@ -1,1 +1,1 @@
-"""Learning from another network."""
+"""Distillation from a teacher network."""

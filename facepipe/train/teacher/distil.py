@@ -1,4 +1,4 @@
-"""What a recipe with a ``[teacher]`` adds to a run: more samples, targets for all of them, and its loss."""
+"""What a ``[teacher]`` adds to a run: unlabelled samples, targets for all samples, and the distillation loss."""
 
 from dataclasses import replace
 
@@ -19,8 +19,8 @@ from facepipe.train.teacher.targets import Targets, teacher_targets
 from facepipe.zoo import Model, load
 
 
-def with_more(recipe: Recipe, samples: Samples) -> Samples:
-    """The samples and, after them, those that only a teacher knows something of.
+def add_unlabelled_samples(recipe: Recipe, samples: Samples) -> Samples:
+    """Append the unlabelled samples and blends of the recipe, which have only a teacher's targets.
 
     Raises:
         DatasetError: the unlabelled data are missing or malformed.
@@ -36,25 +36,25 @@ def with_more(recipe: Recipe, samples: Samples) -> Samples:
     return samples
 
 
-def ask_teacher(
+def recipe_targets(
     recipe: Recipe, samples: Samples, held_out: Samples | None, ranks: Ranks, console: Console | None
 ) -> Targets | None:
-    """What the recipe's teacher says of all samples; None where it has no teacher.
+    """The targets of the recipe's teacher for all samples; None without a teacher.
 
     Raises:
-        ModelError: there is no such teacher, or its weights are not at hand.
-        ImageError: the crops have not the size that it takes.
-        RecipeError: its embeddings are of another length than the student's.
+        ModelError: the teacher does not exist, or its weights are missing.
+        ImageError: the crops do not have the teacher's input size.
+        RecipeError: its embeddings differ in length from the student's.
     """
     if not recipe.teacher.model:
         return None
     console = console or Console(stderr=True, quiet=True)
-    held_out = held_out if recipe.evaluate.held_out else None  # nobody else looks at its targets
+    held_out = held_out if recipe.evaluate.held_out else None  # only that evaluation needs its targets
     targets = teacher_targets(recipe.teacher, samples, held_out, recipe.data.fit, ranks, console)
     if targets.card.embedding.dim != recipe.model.embedding_dim:
         raise RecipeError(
-            f"model.embedding_dim = {recipe.model.embedding_dim}: teacher {targets.card.name} embeds in "
-            f"{targets.card.embedding.dim} numbers; give the student as many"
+            f"model.embedding_dim = {recipe.model.embedding_dim}: embeddings of teacher {targets.card.name} have "
+            f"{targets.card.embedding.dim} dimensions; give the student as many"
         )
     return targets
 
@@ -62,12 +62,11 @@ def ask_teacher(
 def create_loss(
     recipe: Recipe, samples: Samples, targets: Targets | None, groups: np.ndarray | None, device: torch.device
 ) -> losses.Loss:
-    """The loss of the recipe, around which the teacher's is put where there is one.
+    """The loss of the recipe, as the identity term of a distillation loss if there is a teacher.
 
     Raises:
         ModelError: loss or option is unknown.
-        RecipeError: the loss cannot be the identity term beside a teacher, or a teacher that looks at the student's
-            crops takes others.
+        RecipeError: the loss cannot be combined with a teacher, or a ``same_view`` teacher takes other crops.
     """
     loss, teacher = recipe.loss, recipe.teacher
     if targets is not None and not teacher.identity:
@@ -77,18 +76,18 @@ def create_loss(
         return by_name
     identity = by_name.classification
     if identity is None:
-        raise RecipeError(f"loss.name = {loss.name!r} has no class weights: it cannot stand beside a teacher")
+        raise RecipeError(f"loss.name = {loss.name!r} has no class weights: it cannot be combined with a teacher")
     return _distillation(recipe, samples, targets, groups, identity, device)
 
 
-def _asked(recipe: Recipe, device: torch.device) -> Model:
-    """The teacher; as a network of ours, which is faster than ONNX Runtime, where the student begins as it."""
+def _same_view_teacher(recipe: Recipe, device: torch.device) -> Model:
+    """The teacher; with ``teacher.initialise`` as a PyTorch network, which is faster than ONNX Runtime."""
     model = load(recipe.teacher.model, device)
-    if not model.is_onnx or not recipe.teacher.begin:
+    if not model.is_onnx or not recipe.teacher.initialise:
         return model
-    # The graph did that itself.
-    taken = replace(model.card.input, mean=recipe.model.mean, scale=recipe.model.scale)
-    card = replace(model.card, input=taken)
+    # The graph normalises its input itself, the network does not.
+    spec = replace(model.card.input, mean=recipe.model.mean, scale=recipe.model.scale)
+    card = replace(model.card, input=spec)
     return replace(model, card=card, network=teacher_network(recipe, model).to(device))
 
 
@@ -100,9 +99,9 @@ def _distillation(
     identity: losses.ClassificationLoss | None,
     device: torch.device,
 ) -> losses.Distillation:
-    ask = None
+    teacher = None
     if recipe.teacher.same_view:
-        ask = SameView(_asked(recipe, device), recipe.model, torch.from_numpy(targets.mean))
+        teacher = SameView(_same_view_teacher(recipe, device), recipe.model, torch.from_numpy(targets.mean))
     return losses.Distillation(
         torch.from_numpy(targets.training),
         torch.from_numpy(samples.labels),
@@ -110,11 +109,11 @@ def _distillation(
         relational=recipe.teacher.relational,
         identity=identity,
         identity_weight=recipe.teacher.identity,
-        ask=ask,
+        teacher=teacher,
         strangers=None if groups is None else _strangers(recipe, groups),
     )
 
 
 def _strangers(recipe: Recipe, groups: np.ndarray) -> losses.Strangers:
-    given = recipe.strangers
-    return losses.Strangers(torch.from_numpy(groups), given.weight, given.margin, given.scale, given.trust)
+    section = recipe.strangers
+    return losses.Strangers(torch.from_numpy(groups), section.weight, section.margin, section.scale, section.trust)

@@ -1,8 +1,8 @@
-"""A teacher's embeddings of training crops, each computed once and kept on disk.
+"""A teacher's embeddings of training crops, computed once and cached on disk.
 
-They are kept by the hash of the encoded crop, not by its place, so a run with other identities held out, more
-data or another order finds them again. A stopped job goes on where it was. Ranks share the work, and what one of
-them keeps where another cannot see it, on a machine's own disk, they tell each other.
+The key is the hash of the encoded crop, so a run with other held-out identities, more data or another order finds
+them again. An interrupted job resumes where it stopped. Ranks share the work, and exchange rows that are cached on a
+disk the others cannot read.
 """
 
 import hashlib
@@ -27,17 +27,17 @@ from facepipe.files import replacing
 from facepipe.images import read_rgb
 from facepipe.score import unit
 from facepipe.train.distributed.ranks import Ranks
-from facepipe.train.loop.notes import tell
+from facepipe.train.loop.progress import notify
 from facepipe.zoo import Card, load
 
 CHUNK = 512
-"""Crops that are in memory at a time, and in a file of the cache."""
+"""Crops in memory at a time, and per file of the cache."""
 
 _EXCHANGED = 65_536
-"""Rows that ranks tell each other at a time."""
+"""Rows that ranks exchange at a time."""
 
 _UNREADABLE = 0
-_SAY_EVERY = 20.0
+_NOTIFY_EVERY = 20.0
 
 
 def teacher_features(
@@ -50,60 +50,60 @@ def teacher_features(
     console: Console,
     mirror: bool = True,
 ) -> np.ndarray:
-    """Unit embedding of each crop, or the mean of it and its mirror image's, float32 N×D; 0 where it is unreadable.
+    """Unit embedding of each crop, or the mean with that of its mirror image, float32 N×D; 0 if unreadable.
 
-    Every rank calls it, computes its share of what is missing, and gets the same.
+    Collective: every rank calls it, computes its share of the missing rows, and gets the same result.
 
     Args:
-        name: of the teacher, as ``zoo.load`` takes it; loaded only when something is missing.
-        card: the teacher's.
+        name: the teacher, as for ``zoo.load``; loaded only if something is missing.
+        card: the teacher's card.
         samples: the crops.
-        folder: where embeddings are kept, of this teacher only; float16.
+        folder: cache of this teacher's embeddings, float16.
         how: see ``crops.fit``.
         ranks: the processes.
         console: for progress.
-        mirror: whether the mirror image counts too, which takes twice the time.
+        mirror: also embed the mirror image, which takes twice the time.
 
     Raises:
         ModelError: the teacher's weights are missing or damaged.
-        ImageError: a crop has not the size that the teacher takes.
+        ImageError: a crop does not have the teacher's input size.
         OSError: the folder cannot be written.
     """
     with ThreadPoolExecutor(2) as pool:
         digests = _digests(samples, ranks, pool)
         kept = _read_parts(folder, card.embedding.dim)
         missing = _missing(digests, kept[0], ranks)
-        mine = missing[ranks.share(len(missing))]
-        if len(mine):
-            with _progress(console, card.name, len(mine)) as advance:
+        share = missing[ranks.share(len(missing))]
+        if len(share):
+            with _progress(console, card.name, len(share)) as advance:
                 teacher = Embedder(load(name, ranks.device), flip="concat" if mirror else "none", precision="float32")
-                for first in range(0, len(mine), CHUNK):
-                    chunk = mine[first : first + CHUNK]
+                for first in range(0, len(share), CHUNK):
+                    chunk = share[first : first + CHUNK]
                     _embed(teacher, samples, chunk, digests[chunk], folder, how, pool)
                     advance(len(chunk))
         if len(missing):
             ranks.barrier()
             kept = _read_parts(folder, card.embedding.dim)
-    return _everyones(_rows_of_digests(digests, *kept), np.isin(digests, kept[0]), ranks)
+    return _merge_ranks(_rows_of_digests(digests, *kept), np.isin(digests, kept[0]), ranks)
 
 
 def _digests(samples: Samples, ranks: Ranks, pool: ThreadPoolExecutor) -> np.ndarray:
-    """Of all crops, uint64 N; each rank reads its share."""
+    """Digests of all crops, uint64 N; each rank reads its share."""
     digests = np.zeros(len(samples), np.uint64)
-    mine = range(len(samples))[ranks.share(len(samples))]
-    digests[mine.start : mine.stop] = np.fromiter(pool.map(lambda i: _digest(samples, i), mine), np.uint64, len(mine))
+    part = range(len(samples))[ranks.share(len(samples))]
+    digests[part.start : part.stop] = np.fromiter(pool.map(lambda i: _digest(samples, i), part), np.uint64, len(part))
     return ranks.add_up(torch.from_numpy(digests.view(np.int64)).to(ranks.device)).cpu().numpy().view(np.uint64)
 
 
 def _missing(digests: np.ndarray, kept: np.ndarray, ranks: Ranks) -> np.ndarray:
-    """The first crop of each digest that no rank has kept."""
+    """The first crop of each digest that no rank has cached."""
     wanted, place = np.unique(digests, return_index=True)
     known = torch.from_numpy(np.isin(wanted, kept).astype(np.int32)).to(ranks.device)
     return place[(ranks.add_up(known).cpu().numpy() == 0) & (wanted != _UNREADABLE)]
 
 
-def _everyones(features: np.ndarray, known: np.ndarray, ranks: Ranks) -> np.ndarray:
-    """Features N×D of which each rank knows some rows, filled up with what others know; a mean where they differ."""
+def _merge_ranks(features: np.ndarray, known: np.ndarray, ranks: Ranks) -> np.ndarray:
+    """Features N×D with the rows known to any rank; the mean of several ranks' rows."""
     seen = ranks.add_up(torch.from_numpy(known.astype(np.float32)).to(ranks.device)).cpu().numpy()
     if not ranks.any(bool(((seen > 0) & ~known).any())):
         return features
@@ -131,7 +131,7 @@ def _embed(
     how: str,
     pool: ThreadPoolExecutor,
 ) -> None:
-    """Embed one chunk and add it to the folder."""
+    """Embed one chunk and write it to the folder."""
     crops = list(pool.map(lambda i: _crop(samples, int(i), teacher.size, how), chunk))
     read = [crop is not None for crop in crops]
     if not any(read):
@@ -156,7 +156,7 @@ def _crop(samples: Samples, index: int, size: tuple[int, int], how: str) -> np.n
 
 
 def _read_parts(folder: Path, dim: int) -> tuple[np.ndarray, np.ndarray]:
-    """All that is kept: digests uint64 M, ascending, and float16 M×D. A damaged file counts as missing."""
+    """The whole cache: digests uint64 M, ascending, and features float16 M×D. Damaged files are deleted."""
     digests, features = [np.zeros(0, np.uint64)], [np.zeros((0, dim), np.float16)]
     for path in sorted(folder.glob("*.npz")):
         try:
@@ -180,7 +180,7 @@ def _rows_of_digests(digests: np.ndarray, kept: np.ndarray, features: np.ndarray
 
 @contextmanager
 def _progress(console: Console, name: str, total: int) -> "Iterator[_Advance]":
-    """A bar where there is a terminal, a line now and then where there is none."""
+    """A progress bar on a terminal, otherwise a line every ``_NOTIFY_EVERY`` seconds."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     hidden = not console.is_terminal or console.is_dumb_terminal
     plain: Any = {"transient": True, "redirect_stdout": False, "disable": hidden}
@@ -192,15 +192,15 @@ class _Advance:
     def __init__(self, bar: Progress, console: Console, what: str, total: int) -> None:
         self._bar, self._console, self._what, self._total = bar, console, what, total
         self._task = bar.add_task(what, total=total)
-        self._done, self._began, self._said = 0, time.monotonic(), time.monotonic()
+        self._done, self._began, self._last = 0, time.monotonic(), time.monotonic()
 
     def __call__(self, count: int) -> None:
         self._done += count
         self._bar.advance(self._task, count)
         now = time.monotonic()
-        if self._console.is_terminal or now - self._said < _SAY_EVERY:
+        if self._console.is_terminal or now - self._last < _NOTIFY_EVERY:
             return
         speed = self._done / (now - self._began)
         line = f"{self._what}: {self._done:,} of {self._total:,} crops, {speed:.0f}/s"
-        tell(self._console, line)
-        self._said = now
+        notify(self._console, line)
+        self._last = now

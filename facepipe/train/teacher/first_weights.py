@@ -1,4 +1,4 @@
-"""The first weights of a student that begins as its teacher."""
+"""Initialisation of a student with its teacher's weights."""
 
 from collections.abc import Callable
 
@@ -20,44 +20,44 @@ from facepipe.zoo.headed import Trainable
 
 _BATCH = 32
 _LEAST_COSINE = 0.999
-"""Between the teacher and its weights in a network of ours: rounding leaves 1 − 1e-6."""
+"""Minimum cosine between the teacher's embedding and that of its weights in our network; rounding leaves 1 − 1e-6."""
 
 
 def begin_as_teacher(
     recipe: Recipe, student: Trainable, crops: Crops, ranks: Ranks, say: Callable[[str], None]
 ) -> bool:
-    """Give the student the teacher's weights, narrowed where it has fewer channels, if ``teacher.begin`` asks for it.
-
-    Returns:
-        whether the student is the teacher now, with nothing left out.
+    """With ``teacher.initialise``, give the student the teacher's weights, pruned if it has fewer channels.
 
     Args:
-        recipe: says who the teacher is and how crops are fed to the student.
+        recipe: the teacher, and the student's input format.
         student: changed in place.
-        crops: on some of which a narrower student is refitted.
-        ranks: the processes, which all begin with the weights of the first.
-        say: told of what takes long.
+        crops: some of them are used to refit a narrower student.
+        ranks: the processes; all get the weights of the first.
+        say: called with a line before slow work.
+
+    Returns:
+        whether the student now equals the teacher, nothing pruned.
 
     Raises:
-        RecipeError: the student's network, size or normalisation is another than the teacher's.
-        ModelError: the teacher's weights are not those of such a network.
+        RecipeError: the student's network, input size or normalisation differs from the teacher's.
+        ModelError: the teacher's weights do not belong to such a network.
     """
     settings = recipe.teacher
-    if not settings.model or not settings.begin:
+    if not settings.model or not settings.initialise:
         return False
     narrower, _ = student.parts()
     if not narrower.narrows or narrower is not student:
-        raise RecipeError(f"teacher.begin = true narrows a mobilenet, not {recipe.model.backbone}; set it to false")
+        raise RecipeError(f"teacher.initialise = true needs a mobilenet, not {recipe.model.backbone}; set it to false")
     model = load(settings.model)
     teacher = teacher_network(recipe, model)
     _check(model, teacher, recipe, crops)
     whole = _shapes(student) == _shapes(teacher)
     if whole:
-        say(f"the student begins as {settings.model}")
+        say(f"the student starts with the weights of {settings.model}")
         student.load_state_dict(teacher.state_dict())
     else:
-        say(f"the student begins as {settings.model}, narrowed on {settings.begin_crops} crops")
-        batches = _batches(recipe, crops, settings.begin_crops)
+        say(f"the student starts with the weights of {settings.model}, narrowed on {settings.initialise_crops} crops")
+        batches = _batches(recipe, crops, settings.initialise_crops)
         narrower.narrow_from(teacher.to(ranks.device), [batch.to(ranks.device) for batch in batches])
     if ranks.count > 1:
         for tensor in student.state_dict().values():
@@ -71,19 +71,22 @@ def _shapes(net: Trainable) -> dict[str, torch.Size]:
 
 @torch.inference_mode()
 def _check(model: Model, network: Backbone, recipe: Recipe, crops: Crops) -> None:
-    """The graph may normalise pixels itself, so the student's numbers must say the same."""
-    ours = recipe.model
+    """The graph may normalise pixels itself, so the student's mean and scale must be equivalent."""
+    student = recipe.model
     images = crops.batch(np.arange(min(4, len(crops.samples))), np.zeros(min(4, len(crops.samples)), np.int64))[0]
     card = model.card.input
-    if card.channels != ours.channels:
-        raise RecipeError(f"model.channels = {ours.channels!r}: begin as {model.card.name} with {card.channels!r}")
-    message = _unit(model.network, to_network(images, torch.device("cpu"), card.mean, card.scale, card.channels))
-    seen = _unit(network, to_network(images, torch.device("cpu"), ours.mean, ours.scale, ours.channels))
-    cosine = float((message * seen).sum(1).min())
+    if card.channels != student.channels:
+        raise RecipeError(
+            f"model.channels = {student.channels!r}: the input of {model.card.name} is {card.channels!r}; set that"
+        )
+    cpu = torch.device("cpu")
+    expected = _unit(model.network, to_network(images, cpu, card.mean, card.scale, card.channels))
+    obtained = _unit(network, to_network(images, cpu, student.mean, student.scale, student.channels))
+    cosine = float((expected * obtained).sum(1).min())
     if cosine < _LEAST_COSINE:
         raise RecipeError(
-            f"model.mean = {ours.mean}, model.scale = {ours.scale}: with these, the weights of {model.card.name} do "
-            f"not give its embeddings (cosine {cosine:.3f}); give the values by which it was trained"
+            f"model.mean = {student.mean}, model.scale = {student.scale}: with these, the weights of {model.card.name} "
+            f"do not reproduce its embeddings (cosine {cosine:.3f}); set the values it was trained with"
         )
 
 

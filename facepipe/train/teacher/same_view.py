@@ -1,4 +1,4 @@
-"""A teacher that looks at the very crops that the student is given, augmentation included."""
+"""A teacher that embeds the same augmented crops as the student."""
 
 import copy
 
@@ -13,13 +13,13 @@ from facepipe.zoo import Model
 
 
 class SameView:
-    """Crops as the student gets them → the teacher's directions, float32 N×D unit rows (Beyer et al., Knowledge
+    """Crops normalised for the student → the teacher's directions, float32 N×D unit rows (Beyer et al., Knowledge
     Distillation: A Good Teacher Is Patient and Consistent, CVPR 2022, Sec. 3).
 
     Args:
-        teacher: whose embeddings of one view are asked for.
-        student: how the crops are normalised.
-        mean: float32 D, taken away from the teacher's unit embeddings.
+        teacher: embeds the crops, without their mirror images.
+        student: the normalisation of the crops.
+        mean: float32 D, subtracted from the teacher's unit embeddings.
 
     Raises:
         RecipeError: the teacher takes crops of another size.
@@ -33,8 +33,8 @@ class SameView:
         self._student, self._teacher, self._mean = student, card, mean
         network = teacher.network
         if isinstance(network, nn.Module):
-            own = fold_batch_norm(copy.deepcopy(network).eval().requires_grad_(False))
-            network = own.to(memory_format=torch.channels_last)
+            folded = fold_batch_norm(copy.deepcopy(network).eval().requires_grad_(False))
+            network = folded.to(memory_format=torch.channels_last)
         self._network = network
 
     @torch.no_grad()
@@ -46,5 +46,5 @@ class SameView:
         if student.channels != teacher.channels:
             crops = crops.flip(1)
         with torch.autocast(crops.device.type, enabled=False):
-            message = unit_rows(self._network(crops).float())[0]
-        return unit_rows(message - self._mean.to(message.device))[0]
+            directions = unit_rows(self._network(crops).float())[0]
+        return unit_rows(directions - self._mean.to(directions.device))[0]

@@ -1,57 +1,62 @@
-"""Learning from a teacher: the recipe's section, and the directions that a student is to reach."""
+"""The ``[teacher]`` section of a recipe, and the target directions of the student."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from rich.console import Console
 
 from facepipe.datasets import Samples, take
 from facepipe.score import unit
 from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.loop.checkpoint import TrainingError
+from facepipe.train.recipe.section import Section
 from facepipe.train.teacher.features import teacher_features
 from facepipe.zoo import Card, cache_folder, locate
 
 CENTRE_CROPS = 2048
-"""Crops whose mean embedding is taken for that of all: it is off by a fiftieth of their spread."""
+"""Crops whose mean embedding estimates that of all; the error is a fiftieth of their standard deviation."""
 
 Weight = Annotated[float, Field(ge=0)]
 
 
-class Teacher(BaseModel):
-    """Whose embeddings are learnt, and how much each term of ``losses.Distillation`` counts.
+class Teacher(Section):
+    """The teacher, and the weight of each term of ``losses.Distillation``.
 
-    The identity term is the recipe's ``[loss]``, over the samples that have a name.
+    The identity term is the recipe's ``[loss]``, over the labelled samples.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    FORMER_NAMES: ClassVar[dict[str, str]] = {
+        "begin": "initialise",
+        "begin_crops": "initialise_crops",
+        "keep": "interpolate",
+    }
 
     model: str = ""  # name, card or folder of a run; empty: no teacher
     cache: str = ""  # folder of the teacher's embeddings; empty: teachers/ in the model cache
-    mirror: bool = True  # average its embeddings of crop and mirror image: twice the time, a quieter target
-    same_view: bool = False  # it looks at each augmented crop itself, so that both are asked the same question
-    centre: bool = True  # take the mean of all targets away first, so that strangers' cosines lie around 0
+    mirror: bool = True  # average the embeddings of crop and mirror image: twice the time, less noisy targets
+    same_view: bool = False  # embed each augmented crop during training, so that teacher and student see the same view
+    centre: bool = True  # subtract the mean of all targets, so that strangers' cosines are around 0
     cosine: Weight = 1.0
     relational: Weight = 0.0
     identity: Weight = 0.0
-    begin: bool = False  # the student's first weights are the teacher's, narrowed; see `narrow`
-    # Of the finished model, how much of each weight is the teacher's, where layers are frozen; see `between`.
-    keep: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    begin_crops: Annotated[int, Field(ge=1)] = 384  # on which channels are chosen and layers refitted
+    initialise: bool = False  # initialise the student with the teacher's weights, narrowed; see `narrow`
+    # With frozen layers, share of the teacher in each weight of the finished model; see `interpolate_weights`.
+    interpolate: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    initialise_crops: Annotated[int, Field(ge=1)] = 384  # crops used to select channels and refit layers
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Directions to reach, float32 N×D: unit rows, or zero where the teacher could not read the crop or was not asked.
+    """Target directions, float32 N×D: unit rows, or zero where the crop is unreadable or no target was computed.
 
     Attributes:
-        training: of the training samples.
-        held_out: of the held-out samples, if there are any.
-        mean: float32 D, what was taken away from the teacher's unit embeddings.
-        card: the teacher's.
+        training: for the training samples.
+        held_out: for the held-out samples, if there are any.
+        mean: float32 D, the mean subtracted from the teacher's unit embeddings.
+        card: the teacher's card.
     """
 
     training: np.ndarray
@@ -63,22 +68,21 @@ class Targets:
 def teacher_targets(
     settings: Teacher, samples: Samples, held_out: Samples | None, how: str, ranks: Ranks, console: Console
 ) -> Targets:
-    """What the teacher says of the samples, computed by all ranks together where it is not in the cache.
+    """The teacher's targets for the samples, from the cache or computed by all ranks together.
 
-    A teacher that looks at each augmented crop itself (``same_view``) is asked beforehand only for what is used: all
-    samples where they begin the class weights of an identity term, `CENTRE_CROPS` of them where only their mean is
-    taken away, none otherwise.
+    With ``same_view`` only the targets used before training are computed: of all samples if they initialise the class
+    weights of an identity term, of `CENTRE_CROPS` samples if only their mean is needed, otherwise none.
 
     Args:
-        settings: of the recipe.
-        samples: the crops to train on.
-        held_out: others, whose targets are wanted too; or None.
-        how: ``data.fit``, how crops come to the teacher's size.
+        settings: the section of the recipe.
+        samples: the training crops.
+        held_out: further crops that need targets, or None.
+        how: ``data.fit``, how crops are fitted to the teacher's input size.
         ranks: the processes.
         console: for progress.
 
     Raises:
-        ModelError: there is no such teacher, or its weights are not at hand.
+        ModelError: the teacher does not exist, or its weights are missing.
         ImageError: the first readable crop does not fit the teacher.
         TrainingError: the cache cannot be written.
     """
@@ -94,19 +98,19 @@ def teacher_targets(
             reason = error.strerror or error
             raise TrainingError(f"{folder}: cannot be written ({reason}); choose another teacher.cache") from error
 
-    asked = _asked(settings, len(samples))
+    needed = _needed(settings, len(samples))
     training = np.zeros((len(samples), card.embedding.dim), np.float32)
-    if len(asked):
-        chosen = samples if len(asked) == len(samples) else take(samples, asked)
-        training[asked] = of(chosen)
-    apart = None if held_out is None else of(held_out)
+    if len(needed):
+        chosen = samples if len(needed) == len(samples) else take(samples, needed)
+        training[needed] = of(chosen)
+    held_out_features = None if held_out is None else of(held_out)
     mean = mean_direction(training) if settings.centre else np.zeros(training.shape[1])
-    held_out_targets = None if apart is None else centred(apart, mean)
+    held_out_targets = None if held_out_features is None else centred(held_out_features, mean)
     return Targets(centred(training, mean), held_out_targets, mean.astype(np.float32), card)
 
 
-def _asked(settings: Teacher, count: int) -> np.ndarray:
-    """Which of so many samples the teacher is asked of before the first step, int64, ascending."""
+def _needed(settings: Teacher, count: int) -> np.ndarray:
+    """Indices of the samples whose targets are needed before the first step, int64, ascending."""
     if not settings.same_view or settings.identity:
         return np.arange(count)
     if not settings.centre:
@@ -116,7 +120,7 @@ def _asked(settings: Teacher, count: int) -> np.ndarray:
 
 
 def mean_direction(features: np.ndarray) -> np.ndarray:
-    """Mean of the unit rows of N×D that are not zero, D."""
+    """Mean direction D of the non-zero rows of N×D."""
     known = features.any(1)
     return np.asarray(unit(features[known]).mean(0)) if known.any() else np.zeros(features.shape[1])
 

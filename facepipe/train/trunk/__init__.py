@@ -1,1 +1,1 @@
-"""Training the upper layers of a network on the kept maps of its lower ones, which stay as they are."""
+"""Training the upper layers of a network on cached feature maps of its frozen lower layers."""

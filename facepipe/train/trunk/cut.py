@@ -1,4 +1,4 @@
-"""A network cut in two behind one of its layers: the lower part stays as it is, the upper one is trained."""
+"""A network split after one of its layers: the lower part is frozen, the upper part is trained."""
 
 import copy
 
@@ -13,10 +13,10 @@ from facepipe.zoo.headed import Trainable
 
 
 def lower(net: Trainable, until: str) -> nn.Module:
-    """Crops N×3×H×W → the map N×C×h×w behind the layer called ``until``: a copy, to be run only.
+    """Crops N×3×H×W → the map N×C×h×w after layer ``until``: a copy for inference only.
 
     Raises:
-        ModelError: the network is no mobilenet, or has no such layer.
+        ModelError: the network is not a mobilenet, or has no such layer.
     """
     network, place = _place(net, until)
     layers = nn.Sequential(*list(network.layers().values())[:place])
@@ -24,9 +24,9 @@ def lower(net: Trainable, until: str) -> nn.Module:
 
 
 class Upper(nn.Module):
-    """The map behind the layer called ``until`` → the embedding N×D, not normalised. It shares the weights of ``net``.
+    """The map after layer ``until`` → the embedding N×D, not normalised. Shares the weights of ``net``.
 
-    The layers below are switched to ``requires_grad = False``.
+    The layers below get ``requires_grad = False``.
 
     Raises:
         ModelError: as `lower`.
@@ -38,30 +38,30 @@ class Upper(nn.Module):
         for layer in list(self.net.layers().values())[: self._first]:
             layer.requires_grad_(False)
 
-    def forward(self, kept: Tensor) -> Tensor:
-        """Embeddings of kept maps N×C×h×w, float32."""
+    def forward(self, maps: Tensor) -> Tensor:
+        """Embeddings of cached maps N×C×h×w, float32."""
         for layer in list(self.net.layers().values())[self._first :]:
-            kept = layer(kept)
-        return self.net.head(kept)
+            maps = layer(maps)
+        return self.net.head(maps)
 
 
 def keep_statistics(net: nn.Module) -> None:
-    """Let batch norms go by the mean and variance they have, not by those of a batch of one sex and origin."""
+    """Make batch norms use their running mean and variance, not those of a batch of one sex and origin."""
     for module in net.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.eval()
 
 
-def as_map(kept: np.ndarray) -> Tensor:
-    """float16 N×h×w×C → float32 N×C×h×w, channels last in memory, as it came."""
-    return torch.from_numpy(kept).permute(0, 3, 1, 2).float()
+def as_map(cached: np.ndarray) -> Tensor:
+    """float16 N×h×w×C → float32 N×C×h×w, still channels last in memory."""
+    return torch.from_numpy(cached).permute(0, 3, 1, 2).float()
 
 
 def _place(net: Trainable, until: str) -> tuple[Backbone, int]:
-    """The network, and the number of its first layer above the cut."""
+    """The network, and the index of its first layer above the split."""
     names = list(net.layers())
     if not names:
-        raise ModelError(f"freeze.until = {until!r}: only a mobilenet can be cut; leave it empty to train all layers")
+        raise ModelError(f"freeze.until = {until!r}: only a mobilenet can be split; leave it empty to train all layers")
     if until not in names:
-        raise ModelError(f"freeze.until = {until!r}: no such layer; there are {', '.join(names)}")
+        raise ModelError(f"freeze.until = {until!r}: no such layer; the layers are {', '.join(names)}")
     return net.parts()[0], names.index(until) + 1

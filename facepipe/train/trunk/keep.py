@@ -1,4 +1,4 @@
-"""Keeping the maps of a recipe's frozen layers, and what the student as it begins says of them."""
+"""Cache the feature maps of a recipe's frozen layers, and derive the targets from the initial student."""
 
 import copy
 import hashlib
@@ -20,81 +20,81 @@ from facepipe.train.data.crops import Crops
 from facepipe.train.data.loader import to_network
 from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.loop.checkpoint import TrainingError
-from facepipe.train.loop.notes import tell
+from facepipe.train.loop.progress import notify
 from facepipe.train.recipe.file import RecipeError
 from facepipe.train.recipe.schema import Recipe
 from facepipe.train.teacher.first_weights import begin_as_teacher
 from facepipe.train.teacher.targets import Targets, centred, mean_direction
 from facepipe.train.trunk.cut import Upper, as_map, lower
-from facepipe.train.trunk.kept_maps import MIRRORED, STRAIGHT, KeptMaps, Run, fill_maps, name_of
+from facepipe.train.trunk.kept_maps import MIRRORED, STRAIGHT, KeptMaps, Run, cache_name, compute_maps
 from facepipe.zoo import cache_folder, locate
 from facepipe.zoo.headed import Trainable
 from facepipe.zoo.onnx_layers import OnnxLayers
 
 _BATCH = 256
-_AT_ONCE = 8  # crops whose widest maps stay in a processor's cache
-_SAY_EVERY = 20.0
-_CLOSE = 0.01  # share of the largest value by which rounding may change a map
+_AT_ONCE = 8  # crops whose widest maps fit in the processor's cache
+_NOTIFY_EVERY = 20.0
+_TOLERANCE = 0.01  # rounding error of a map, relative to its largest value
 
 
 def on_kept_maps(
     recipe: Recipe, crops: Crops, net: Trainable, ranks: Ranks, console: Console
 ) -> tuple[KeptMaps, Targets]:
-    """What a run with frozen layers trains on, and what it aims at; ``net`` becomes the teacher.
+    """The inputs and targets of a run with frozen layers; ``net`` gets the teacher's weights.
 
     Raises:
-        RecipeError, ModelError: the student cannot begin as the teacher, or not be cut there.
+        RecipeError, ModelError: the student cannot be initialised from the teacher, or cannot be split there.
         TrainingError: the maps cannot be written.
     """
 
     def say(line: str) -> None:
-        tell(console, line)
+        notify(console, line)
 
     if not begin_as_teacher(recipe, net, crops, ranks, say):
         raise RecipeError(
-            f"freeze.until = {recipe.freeze.until!r}: the student is narrower than {recipe.teacher.model}, so what it "
-            "says as it begins is nothing to aim at; leave model.options out, or freeze nothing"
+            f"freeze.until = {recipe.freeze.until!r}: the student is narrower than {recipe.teacher.model}, so its "
+            "initial embeddings are no targets; leave model.options out, or freeze nothing"
         )
     kept = keep_maps(recipe, crops, net, ranks, _Progress(say))
-    message = begun_targets(recipe, kept, net, ranks.device)
-    mean = mean_direction(message) if recipe.teacher.centre else np.zeros(message.shape[1])
+    features = initial_features(recipe, kept, net, ranks.device)
+    mean = mean_direction(features) if recipe.teacher.centre else np.zeros(features.shape[1])
     card, _ = locate(recipe.teacher.model)
-    return kept, Targets(centred(message, mean), None, mean.astype(np.float32), card)
+    return kept, Targets(centred(features, mean), None, mean.astype(np.float32), card)
 
 
 class _Progress:
-    """A line now and then."""
+    """Prints a line every ``_NOTIFY_EVERY`` seconds."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self._say, self._began, self._said = say, time.monotonic(), time.monotonic()
+        self._say, self._began, self._last = say, time.monotonic(), time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self._said > _SAY_EVERY or done == total:
-            self._said = now
+        if now - self._last > _NOTIFY_EVERY or done == total:
+            self._last = now
             self._say(f"frozen layers: {done:,} of {total:,} views, {done / max(now - self._began, 1e-9):.0f}/s")
 
 
 def keep_maps(
-    recipe: Recipe, crops: Crops, net: Trainable, ranks: Ranks, message: Callable[[int, int], None]
+    recipe: Recipe, crops: Crops, net: Trainable, ranks: Ranks, progress: Callable[[int, int], None]
 ) -> KeptMaps:
-    """The maps of all crops behind ``freeze.until``; the ranks of a machine share what is missing.
+    """The maps of all crops after ``freeze.until``; the ranks of a machine share the missing ones.
 
     Args:
         recipe: with ``[freeze]``.
         crops: the samples.
-        net: the student as it begins, on the CPU.
-        ranks: the processes. Machines with a common folder leave it to the first; others each compute their own.
-        message: of the progress.
+        net: the initial student, on the CPU.
+        ranks: the processes. Where machines share the folder, the first computes all maps; otherwise each its own.
+        progress: called with maps done and maps missing at the start.
 
     Raises:
-        ModelError: the network cannot be cut there.
-        TrainingError: the disk is full or cannot be written.
+        ModelError: the network cannot be split there.
+        TrainingError: the disk is full or not writable.
     """
     below = lower(net, recipe.freeze.until)
     layers = hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in below.state_dict().values())).digest()
     root = Path(recipe.freeze.cache) if recipe.freeze.cache else cache_folder() / "maps"
-    folder = root / name_of(crops.samples, recipe.augment, crops.seed, layers)
+    folder = root / cache_name(crops.samples, recipe.augment, crops.seed, layers)
     run = _runner(recipe, below.to(ranks.device), crops, ranks.device)
     shape = run(crops.numbered(np.zeros(1, np.int64), np.zeros(1, np.int64))[0]).shape[1:]
     first_machine = ranks.rank < ranks.local_count
@@ -102,11 +102,11 @@ def keep_maps(
         for turn in (True, False) if ranks.count > ranks.local_count else (True,):
             if turn == first_machine and ranks.local_rank == 0:
                 _require_room(folder, len(crops.samples) * recipe.freeze.views * 2 * math.prod(shape))
-                _open(folder, crops, recipe, shape)  # makes the files, which the others of this machine find
+                _open(folder, crops, recipe, shape)  # creates the files for the other ranks of this machine
             ranks.barrier()
             if turn == first_machine:
                 kept = _open(folder, crops, recipe, shape)
-                fill_maps(kept, crops, recipe.augment, run, message, ranks.local_rank, ranks.local_count)
+                compute_maps(kept, crops, recipe.augment, run, progress, ranks.local_rank, ranks.local_count)
             ranks.barrier()
         return _open(folder, crops, recipe, shape)
     except OSError as error:
@@ -115,14 +115,14 @@ def keep_maps(
 
 
 def _require_room(folder: Path, size: int) -> None:
-    """Refuse to begin what would not fit: a write into a mapped file that finds the disk full ends the process."""
-    there = sum(path.stat().st_blocks * 512 for path in folder.glob("*.npy"))
+    """Refuse to start without enough disk space: writing to a memory-mapped file on a full disk kills the process."""
+    existing = sum(path.stat().st_blocks * 512 for path in folder.glob("*.npy"))
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
-    if size - there > free:
+    if size - existing > free:
         raise TrainingError(
-            f"{folder}: the maps of frozen layers take {size / 1e9:.1f} GB, {(free + there) / 1e9:.1f} are free; make "
-            "room, choose freeze.cache, or lower freeze.views or data.max_images"
+            f"{folder}: the maps of frozen layers take {size / 1e9:.1f} GB, {(free + existing) / 1e9:.1f} GB are free; "
+            "make room, choose freeze.cache, or lower freeze.views or data.max_images"
         )
 
 
@@ -132,20 +132,20 @@ def _open(folder: Path, crops: Crops, recipe: Recipe, shape: tuple[int, ...]) ->
 
 
 @torch.inference_mode()
-def begun_targets(recipe: Recipe, kept: KeptMaps, net: Trainable, device: torch.device) -> np.ndarray:
-    """What the student as it begins says of each crop and its mirror image: unit sums, float32 N×D; 0 if unreadable.
+def initial_features(recipe: Recipe, kept: KeptMaps, net: Trainable, device: torch.device) -> np.ndarray:
+    """Embeddings of the initial student, of crop and mirror image: unit sums, float32 N×D; 0 if unreadable.
 
-    A student that begins as its teacher at the teacher's full width says what the teacher says, so nobody has to ask.
+    A student of the teacher's full width starts as the teacher, so the teacher itself need not run.
     """
     above = Upper(fold_batch_norm(copy.deepcopy(net).eval()), recipe.freeze.until).to(device)
-    targets = np.zeros((kept.count, recipe.model.embedding_dim), np.float32)
+    features = np.zeros((kept.count, recipe.model.embedding_dim), np.float32)
     for first in range(0, kept.count, _BATCH):
         part = np.arange(first, min(first + _BATCH, kept.count))
         views = [kept.batch(part, np.full_like(part, view)) for view in (STRAIGHT, MIRRORED)]
-        message = [unit(above(as_map(maps).to(device)).cpu().numpy()) for maps in views]
-        targets[part] = unit(np.sum(message, axis=0))
-    targets[kept.unreadable()] = 0
-    return targets
+        embedded = [unit(above(as_map(maps).to(device)).cpu().numpy()) for maps in views]
+        features[part] = unit(np.sum(embedded, axis=0))
+    features[kept.unreadable()] = 0
+    return features
 
 
 def _runner(recipe: Recipe, below: nn.Module, crops: Crops, device: torch.device) -> Run:
@@ -161,14 +161,15 @@ def _runner(recipe: Recipe, below: nn.Module, crops: Crops, device: torch.device
     by_onnx = _onnx_runner(recipe, device)
     if by_onnx is None:
         return by_torch
-    some = crops.numbered(np.arange(1), np.zeros(1, np.int64))[0]
-    ours, theirs = by_torch(some), by_onnx(some)
-    same = ours.shape == theirs.shape and np.abs(ours - theirs).max() < _CLOSE * np.abs(ours).max()
-    return by_onnx if same else by_torch
+    crop = crops.numbered(np.arange(1), np.zeros(1, np.int64))[0]
+    torch_map, onnx_map = by_torch(crop), by_onnx(crop)
+    same_shape = torch_map.shape == onnx_map.shape
+    agree = same_shape and np.abs(torch_map - onnx_map).max() < _TOLERANCE * np.abs(torch_map).max()
+    return by_onnx if agree else by_torch
 
 
 def _onnx_runner(recipe: Recipe, device: torch.device) -> Run | None:
-    """The teacher's graph, if it is one and ONNX Runtime is at hand."""
+    """Run the teacher's ONNX graph, if it is one and ONNX Runtime is installed."""
     card, weights = locate(recipe.teacher.model)
     if card.weights.format != "onnx" or device.type != "cpu":
         return None
@@ -181,8 +182,8 @@ def _onnx_runner(recipe: Recipe, device: torch.device) -> Run | None:
 
     def run(pixels: np.ndarray) -> np.ndarray:
         parts = np.split(pixels, range(_AT_ONCE, len(pixels), _AT_ONCE))
-        taken = card.input
-        crops = [to_network(part, device, taken.mean, taken.scale, taken.channels).contiguous() for part in parts]
+        spec = card.input
+        crops = [to_network(part, device, spec.mean, spec.scale, spec.channels).contiguous() for part in parts]
         return np.concatenate([layers(part.numpy()) for part in crops]).transpose(0, 2, 3, 1)
 
     return run

@@ -1,4 +1,4 @@
-"""What the frozen layers give for each view of each crop, computed once and kept on disk as float16."""
+"""Feature maps of the frozen layers for each view of each crop, computed once and cached on disk as float16."""
 
 import hashlib
 from collections.abc import Callable
@@ -13,20 +13,20 @@ from facepipe.train.data.crops import Crops
 from facepipe.train.data.order import uniforms
 
 MAPS_AT_ONCE = 64
-"""Crops that are computed at a time; a stopped job goes on after the last whole chunk."""
+"""Crops computed at a time; an interrupted job resumes after the last complete chunk."""
 
 STRAIGHT, MIRRORED = 0, 1
-"""The views that are not augmented."""
+"""The views without augmentation."""
 
 Run = Callable[[np.ndarray], np.ndarray]
 """uint8 crops n×H×W×3 → their maps, float n×h×w×C."""
 
 
 class KeptMaps:
-    """Maps float16 h×w×C of ``views`` views of N crops; memory holds only what the system caches of the files.
+    """Memory-mapped maps, float16 h×w×C, of ``views`` views of N crops.
 
     Args:
-        folder: where they are kept, of these crops, views and layers only.
+        folder: cache folder, for these crops, views and layers only.
         count: N.
         views: V.
         shape: (h, w, C).
@@ -43,45 +43,45 @@ class KeptMaps:
         self.maps, self._done = [maps for maps, _ in opened], [done for _, done in opened]
 
     def missing(self, worker: int = 0, workers: int = 1) -> list[tuple[int, int]]:
-        """View and first crop of each chunk that has not been computed and is this worker's, view by view."""
-        lacking = [(view, int(chunk)) for view, done in enumerate(self._done) for chunk in np.flatnonzero(done == 0)]
-        return [(view, chunk * MAPS_AT_ONCE) for view, chunk in lacking if chunk % workers == worker]
+        """View and first crop of each chunk of this worker that is still to be computed, view by view."""
+        undone = [(view, int(chunk)) for view, done in enumerate(self._done) for chunk in np.flatnonzero(done == 0)]
+        return [(view, chunk * MAPS_AT_ONCE) for view, chunk in undone if chunk % workers == worker]
 
     def write(self, view: int, first: int, maps: np.ndarray) -> None:
-        """Keep the maps of one chunk."""
+        """Store the maps of one chunk."""
         self.maps[view][first : first + len(maps)] = maps
         self._done[view][first // MAPS_AT_ONCE] = 1
 
     def unreadable(self) -> np.ndarray:
-        """Which crops could not be read, bool N; their maps are no numbers."""
+        """Which crops could not be read, bool N; their maps are nan."""
         return np.asarray(np.isnan(self.maps[STRAIGHT][:, 0, 0, 0]))
 
     def batch(self, indices: np.ndarray, views: np.ndarray) -> np.ndarray:
-        """Maps float16 n×h×w×C of crops ``indices``, each in its view."""
+        """Maps float16 n×h×w×C of crops ``indices``, each in the given view."""
         out = np.empty((len(indices), *self.shape), np.float16)
         for place, (index, view) in enumerate(zip(indices, views, strict=True)):
             out[place] = self.maps[view][index]
         return out
 
 
-def fill_maps(
+def compute_maps(
     kept: KeptMaps,
     crops: Crops,
     augment: Augment,
     run: Run,
-    message: Callable[[int, int], None],
+    progress: Callable[[int, int], None],
     worker: int = 0,
     workers: int = 1,
 ) -> None:
-    """Compute what is missing.
+    """Compute the missing maps.
 
     Args:
-        kept: where to.
-        crops: N of them.
-        augment: of the views from 2 on; each has the numbers that the epoch of its number would have.
+        kept: the cache to write to.
+        crops: the N crops.
+        augment: augmentation of views 2 and up; view v uses the random numbers of epoch v.
         run: the frozen layers.
-        message: called after each chunk with the number of maps done and of all that were missing.
-        worker, workers: number of this process and of all that fill the same files, on one machine.
+        progress: called after each chunk with the maps done and the maps missing at the start.
+        worker, workers: index of this process, and number of processes on this machine that share the work.
     """
     missing = kept.missing(worker, workers)
     total = sum(min(MAPS_AT_ONCE, kept.count - first) for _, first in missing)
@@ -95,11 +95,11 @@ def fill_maps(
             maps[~readable] = np.nan
             kept.write(view, first, maps)
             done += len(pixels)
-            message(done, total)
+            progress(done, total)
 
 
 def _view(crops: Crops, augment: Augment, view: int, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels of a chunk, and which of them could be read; another crop stands in for the rest."""
+    """Pixels of a chunk, and which crops were readable; the others are replaced by substitutes."""
     indices = np.arange(first, min(first + MAPS_AT_ONCE, len(crops.samples)))
     epochs = np.full_like(indices, view)
     pixels, used = crops.numbered(indices, np.zeros_like(indices))
@@ -110,16 +110,20 @@ def _view(crops: Crops, augment: Augment, view: int, first: int) -> tuple[np.nda
     return pixels, used == indices
 
 
-def name_of(samples: Samples, augment: Augment, seed: int, layers: bytes) -> str:
-    """Name of the folder: a hash of the crops, how they are changed, and what they are run through."""
-    digest = hashlib.sha256(f"{augment.model_dump_json()}\n{seed}\n".encode() + layers)
+def cache_name(samples: Samples, augment: Augment, seed: int, layers: bytes) -> str:
+    """Name of the cache folder: a hash of crops, augmentation and layers."""
+    # By the former names of fields, so that maps cached before a renaming are found.
+    fields = augment.model_dump_json()
+    for former, name in Augment.FORMER_NAMES.items():
+        fields = fields.replace(f'"{name}":', f'"{former}":')
+    digest = hashlib.sha256(f"{fields}\n{seed}\n".encode() + layers)
     for index in range(len(samples)):
         digest.update(hashlib.blake2b(samples.read(index), digest_size=8).digest())
     return digest.hexdigest()[:24]
 
 
 def _view_files(folder: Path, view: int, shape: tuple[int, ...], chunks: int) -> tuple[np.memmap, np.memmap]:
-    """The maps of a view, and which chunks of them are computed; made anew, both, where one of them is damaged."""
+    """The maps of a view and which of its chunks are done; both are created again if either is damaged."""
     files = (folder / f"view-{view}.npy", shape, np.float16), (folder / f"done-{view}.npy", (chunks,), np.uint8)
     try:
         maps, done = (np.lib.format.open_memmap(path, mode="r+") for path, _, _ in files)

@@ -1,4 +1,4 @@
-"""Micro-batches of kept maps, in the place of crops."""
+"""Micro-batches of cached feature maps instead of crops."""
 
 from collections.abc import Generator
 
@@ -11,20 +11,20 @@ from facepipe.train.trunk.kept_maps import KeptMaps
 
 
 class MapLoader:
-    """Micro-batches of maps float16 N×h×w×C and numbers int64 N of their samples; each in a view drawn at random.
+    """Micro-batches of maps float16 N×h×w×C, each in a random view, and sample indices int64 N.
 
     Args:
         kept: the maps of all samples.
-        order: which sample comes when.
-        seed: of the run.
-        share: how a step is divided among ranks and micro-batches.
+        order: order of the samples.
+        seed: seed of the run.
+        share: how a step is split into ranks and micro-batches.
     """
 
     def __init__(self, kept: KeptMaps, order: StrangerOrder, seed: int, share: Share) -> None:
         self.kept, self.order, self.seed, self.share = kept, order, seed, share
 
     def build(self, step: int, micro_batch: int) -> tuple[np.ndarray, np.ndarray]:
-        """One micro-batch; the same whenever and wherever it is asked for."""
+        """One micro-batch, a pure function of its arguments."""
         indices, epochs = self.order.at(self.share.first_position(step, micro_batch), self.share.batch)
         drawn = uniforms(self.seed ^ 0x71E3, epochs, indices, 1)[:, 0]
         return self.kept.batch(indices, (drawn * self.kept.views).astype(np.int64)), indices

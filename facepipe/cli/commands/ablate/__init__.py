@@ -101,13 +101,12 @@ def _require_distinct(ablation: str, asked: list["Benchmark"]) -> None:
 def _is_finished(row: "Variant") -> bool:
     """Whether nothing is to be trained; if something is, the data must be there."""
     from facepipe.datasets.samples.opening import require_paths
-    from facepipe.train.run.finished import are_there, is_finished
-    from facepipe.train.run.same_data import require_same_data
+    from facepipe.train.run.finished import data_exist, is_finished, require_same_data
 
     if not row.row.trained:
         return True
     if is_finished(row.recipe, row.run):
-        if are_there(row.recipe):
+        if data_exist(row.recipe):
             require_same_data(row.recipe, row.run)
         else:
             note(f"{row.row.title}: its training data are no longer there, and were not compared", style="yellow")

@@ -119,7 +119,7 @@ def command(
     feed = _feed(template, channels, mean, scale)
     made = import_foreign(
         name, file, backbone=backbone, backbone_options=_values(backbone_options), input=feed, flip=flip,
-        replace=overwrite, key=key, prefix=prefix, ends=OnnxEnds(layout, onnx_output), tell=note,
+        replace=overwrite, key=key, prefix=prefix, ends=OnnxEnds(layout, onnx_output), notify=note,
     )  # fmt: skip
     click.echo(f"{made.name}: card and weights are in the cache; check it with 'facepipe models show {made.name}'")
 
