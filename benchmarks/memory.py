@@ -5,12 +5,14 @@
 Sets are made of noise in mixed sizes (24 to 320 pixels, every hundredth a photo of 3 megapixels), crops of noise,
 pairs, stores and galleries of random numbers, a video of grey frames, or of a clip again and again. Lists that only
 training and protocols read are read by the function that these call. Prints a line of JSON for each command and size:
-``items``, ``seconds``, ``peak_mb`` and ``baseline_mb``, the peak of the same command on the smallest set.
+``items``, ``seconds`` by the clock, those of the ``processor``, ``peak_mb`` and ``baseline_mb``, the peak of the same
+command on the smallest set.
 """
 
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -154,9 +156,10 @@ def _clip(path: Path) -> list[np.ndarray]:
         frames.append(frame)
 
 
-def peak_of(words: list[str], folder: Path) -> tuple[float, float]:
-    """Seconds, and the largest sum of resident memory of the command and all its children, in MB."""
-    begin = time.monotonic()
+def peak_of(words: list[str], folder: Path) -> tuple[float, float, float]:
+    """Seconds by the clock and of the processor, and the largest sum of resident memory of the command and all its
+    children, in MB."""
+    begin, used = time.monotonic(), _used()
     log = folder / "log.txt"
     begin_with = [] if words[0] == "-c" else ["-m", "facepipe"]
     with log.open("w") as out:
@@ -167,7 +170,13 @@ def peak_of(words: list[str], folder: Path) -> tuple[float, float]:
         time.sleep(0.1)
     if process.returncode not in (0, 1):
         raise SystemExit(f"facepipe {' '.join(words)}: {log.read_text()[-400:]}")
-    return time.monotonic() - begin, peak / 1e6
+    return time.monotonic() - begin, _used() - used, peak / 1e6
+
+
+def _used() -> float:
+    """Processor time of processes that were waited for."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime
 
 
 def family(root: int) -> Iterator[int]:
@@ -293,10 +302,10 @@ def main() -> None:
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 words, items = make(Path(folder), size)
-                seconds, peak = peak_of(words, Path(folder))
+                seconds, processor, peak = peak_of(words, Path(folder))
             baseline = peak if baseline is None else baseline
-            told = {"command": name, "items": items, "seconds": round(seconds, 1), "peak_mb": round(peak)}
-            print(json.dumps(told | {"baseline_mb": round(baseline)}), flush=True)
+            told = {"command": name, "items": items, "seconds": round(seconds, 1), "processor": round(processor, 1)}
+            print(json.dumps(told | {"peak_mb": round(peak), "baseline_mb": round(baseline)}), flush=True)
 
 
 if __name__ == "__main__":
