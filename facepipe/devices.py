@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from facepipe.errors import DeviceError
-from facepipe.installed import require_torch
+from facepipe.imports import require_torch
 from facepipe.parameters import parameter
 from facepipe.threads import limited, thread_count
 

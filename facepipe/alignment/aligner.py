@@ -1,4 +1,4 @@
-"""Aligned crops from images and landmarks."""
+"""Aligned crops from images and landmarks, and crops of one size adapted to a network of another."""
 
 import cv2
 import numpy as np
@@ -6,13 +6,14 @@ import numpy as np
 from facepipe.alignment.similarity import FITS
 from facepipe.alignment.templates import Template, template
 from facepipe.alignment.warp import warp
+from facepipe.errors import ImageError
 
 
 class Aligner:
-    """Cuts crops in which the five landmarks lie where a template has them.
+    """Produces crops in which the five landmarks are at the positions of a template.
 
     Args:
-        cut: name of a template, see `facepipe.alignment.TEMPLATES`, or a template of one's own.
+        cut: name of a template, see `facepipe.alignment.TEMPLATES`, or a `Template`.
 
     Raises:
         FacepipeError: no template has this name.
@@ -34,10 +35,10 @@ class Aligner:
             landmarks: float 5×2, 0-based pixels (`Faces.landmarks`).
 
         Returns:
-            uint8 h×w×3, black where the crop reaches beyond the image.
+            uint8 h×w×3, black outside the image.
 
         Raises:
-            FacepipeError: no similarity fits the landmarks.
+            FacepipeError: no similarity transform fits the landmarks.
         """
         shifted = np.asarray(landmarks, np.float64) + self.template.landmark_shift
         return warp(image, FITS[self.template.fit](self.template.points, shifted), *self.size)
@@ -45,15 +46,15 @@ class Aligner:
     def centre(self, image: np.ndarray) -> np.ndarray:
         """The crop for an image in which no face was found: the middle 60 % of it, scaled.
 
-        In a photograph like those of LFW the face then fills the crop about as an aligned face does.
+        In photographs like LFW's, the face then fills the crop about as much as an aligned face does.
         """
         return self._middle(image, 0.6)
 
     def accept(self, image: np.ndarray) -> np.ndarray:
-        """The crop for an image that is aligned already.
+        """The crop for an image that is already aligned.
 
-        A crop of the template's size is taken as it is, a 112×112 crop gives its middle 96 columns to the
-        112×96 template, and any other picture is scaled to fill the crop.
+        A crop of the template's size is returned unchanged, the 112×96 template takes the middle 96 columns of a
+        112×112 crop, and any other picture is scaled to fill the crop.
         """
         if image.shape[:2] == self.size:
             return image
@@ -69,3 +70,27 @@ class Aligner:
         top, left = (image.shape[0] - rows) // 2, (image.shape[1] - columns) // 2
         method = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
         return cv2.resize(image[top : top + rows, left : left + columns], (width, height), interpolation=method)
+
+
+def fit_crop(crop: np.ndarray, size: tuple[int, int], how: str = "middle") -> np.ndarray:
+    """Bring a uint8 h×w×3 crop to ``size`` (H, W).
+
+    ``middle`` takes the middle columns of a crop that has the right height and is at most a quarter too wide
+    (the middle 96 columns of a 112×112 crop are SphereFace's 112×96); ``resize`` scales any crop, ignoring its shape.
+
+    Raises:
+        ImageError: ``middle`` is not possible.
+    """
+    height, width = size
+    tall, wide = crop.shape[:2]
+    if (tall, wide) == size:
+        return crop
+    if how == "resize":
+        return np.asarray(cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA))
+    if tall == height and width < wide <= 1.25 * width:
+        left = (wide - width) // 2
+        return crop[:, left : left + width]
+    raise ImageError(
+        f"the crop is {tall}×{wide}, the network takes {height}×{width}: align the photos with facepipe "
+        "preprocess first, or set data.fit = 'resize'"
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facepipe.alignment import Aligner, fit
+from facepipe.alignment import Aligner, fit_crop
 from facepipe.calibration.faces import KnownFaces, known_faces
 from facepipe.datasets import Samples, hold_out, hold_out_images, open_samples, take
 from facepipe.datasets.lines import read_text
@@ -137,7 +137,7 @@ def _for(embedder: Embedder, aligner: Aligner, crop: np.ndarray) -> np.ndarray:
     """The crop as the network takes it: as it is, or made to fit as an aligned crop."""
     if crop.shape[:2] == embedder.size:
         return crop
-    return fit(aligner.accept(crop), embedder.size, embedder.model.card.input.fit)
+    return fit_crop(aligner.accept(crop), embedder.size, embedder.model.card.input.fit)
 
 
 def faces_of_photos(

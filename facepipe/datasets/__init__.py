@@ -5,7 +5,7 @@ Names are imported lazily: lists of pairs need neither OpenCV nor Arrow.
 
 from typing import TYPE_CHECKING
 
-from facepipe.lazy import lazy
+from facepipe.imports import lazy
 
 if TYPE_CHECKING:
     from facepipe.datasets.samples.opening import open_samples

@@ -1,8 +1,7 @@
 """Face detection: images in, `Faces` out."""
 
 from facepipe.detection.choose import FACE_RULES, choose
-from facepipe.detection.create import create_detector
-from facepipe.detection.detector import Detector, detector_settings_of
+from facepipe.detection.detector import Detector, create_detector, detector_settings_of
 from facepipe.detection.detectors import DETECTORS, PRESETS
 from facepipe.detection.faces import Faces
 from facepipe.detection.settings import DetectorSettings, preset

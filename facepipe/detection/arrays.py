@@ -4,12 +4,10 @@ What the two have in common (arithmetic, comparison, masks, ``reshape``, ``swapa
 `Arrays` has what they name differently.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
-
-from facepipe.detection.suppress_numpy import suppress_on_arrays
 
 
 class Arrays(Protocol):
@@ -67,45 +65,3 @@ class Arrays(Protocol):
         self, boxes: Any, scores: Any, group: Any, threshold: float, over_smaller: bool = False, /
     ) -> Any:
         """See `facepipe.detection.suppress`."""
-
-
-class NumpyArrays:
-    """`Arrays` of NumPy."""
-
-    concat: Callable[..., np.ndarray] = staticmethod(np.concatenate)
-    stack: Callable[..., np.ndarray] = staticmethod(np.stack)
-    minimum: Callable[..., np.ndarray] = staticmethod(np.minimum)
-    take: Callable[..., np.ndarray] = staticmethod(np.take)
-    where: Callable[..., tuple[np.ndarray, ...]] = staticmethod(np.nonzero)
-    floor: Callable[..., np.ndarray] = staticmethod(np.floor)
-    trunc: Callable[..., np.ndarray] = staticmethod(np.trunc)
-    arange: Callable[..., np.ndarray] = staticmethod(np.arange)
-    suppress: Callable[..., np.ndarray] = staticmethod(suppress_on_arrays)
-
-    def array(self, values: np.ndarray) -> np.ndarray:
-        return values
-
-    def host(self, values: np.ndarray) -> np.ndarray:
-        return values
-
-    def flipped(self, values: np.ndarray) -> np.ndarray:
-        return values[::-1]
-
-    def falling(self, scores: np.ndarray) -> np.ndarray:
-        return np.argsort(-scores, kind="stable")
-
-    def int64(self, values: np.ndarray) -> np.ndarray:
-        return values.astype(np.int64)
-
-    def float32(self, values: np.ndarray) -> np.ndarray:
-        return values.astype(np.float32)
-
-    def float64(self, values: np.ndarray) -> np.ndarray:
-        return values.astype(np.float64)
-
-    def scaled(self, sums: np.ndarray, area: np.ndarray) -> np.ndarray:
-        means = sums.astype(np.float32)
-        with np.errstate(divide="ignore", invalid="ignore"):  # boxes without an area give no number, as in PyTorch
-            means *= np.reciprocal(area.astype(np.float32) * np.float32(128))
-        means -= np.float32(127.5 / 128)
-        return means.transpose(0, 3, 1, 2)

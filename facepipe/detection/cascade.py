@@ -7,9 +7,8 @@ import numpy as np
 
 from facepipe.detection.boxes import moved, placed, square
 from facepipe.detection.faces import Faces
-from facepipe.detection.limits import check_image, searched_size
-from facepipe.detection.reduce import enlarged, reduced
 from facepipe.detection.resample import Tables, build_tables, cut, shrink
+from facepipe.detection.scaling import check_image, enlarged, reduced, searched_size
 from facepipe.detection.settings import DetectorSettings
 from facepipe.detection.stages import create_stages
 from facepipe.errors import ModelError

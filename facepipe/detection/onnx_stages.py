@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from facepipe.detection.arrays import NumpyArrays
 from facepipe.detection.graphs import onet_graph, pnet_graph, rnet_graph
+from facepipe.detection.numpy_arrays import NumpyArrays
 from facepipe.detection.stages import A, B, Passes
 from facepipe.engines import open_session
 from facepipe.engines.cores import map_on_threads

@@ -13,7 +13,7 @@ import numpy as np
 
 from facepipe.detection.detector import Detector
 from facepipe.detection.faces import PLAIN, Faces
-from facepipe.detection.reduce import enlarged, reduced
+from facepipe.detection.scaling import enlarged, reduced
 from facepipe.detection.settings import DetectorSettings
 
 _BORDER = 0.5

@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 
 from facepipe.detection.faces import Faces
-from facepipe.detection.limits import check_image, searched_size
-from facepipe.detection.reduce import enlarged, reduced
+from facepipe.detection.scaling import check_image, enlarged, reduced, searched_size
 from facepipe.detection.settings import DetectorSettings, preset
-from facepipe.engines.opencv_log import quiet_opencv
+from facepipe.engines.opencv_dnn import quiet_opencv
 from facepipe.errors import ModelError
 from facepipe.graphs import parse_graph
 from facepipe.parameters import parameter

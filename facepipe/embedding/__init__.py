@@ -6,7 +6,7 @@ What embeds needs PyTorch or ONNX Runtime, and what reads and writes files Arrow
 from typing import TYPE_CHECKING
 
 from facepipe.embedding.embeddings import Embeddings, join, require_same_fields, require_same_model
-from facepipe.lazy import lazy
+from facepipe.imports import lazy
 
 if TYPE_CHECKING:
     from facepipe.embedding.batches import iterate_embeddings, load_embeddings

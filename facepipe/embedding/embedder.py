@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from facepipe.alignment import fit, template
+from facepipe.alignment import fit_crop, template
 from facepipe.embedding.embeddings import Embeddings
 from facepipe.embedding.runner import create_runner
 from facepipe.errors import EmbeddingsError
@@ -103,7 +103,7 @@ class Embedder:
         cut = template(self.model.card.input.template)
         if crops.shape[1:3] == self.size or crops.shape[1:] != (cut.height, cut.width, 3) or not len(crops):
             return crops
-        return np.stack([fit(crop, self.size, self.model.card.input.fit) for crop in crops])
+        return np.stack([fit_crop(crop, self.size, self.model.card.input.fit) for crop in crops])
 
     def _fused(self, mu: np.ndarray) -> np.ndarray:
         return mu if self._rule.fuse is None else self._rule.fuse(*np.split(mu, 2))

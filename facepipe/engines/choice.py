@@ -3,7 +3,7 @@
 import sys
 
 from facepipe.errors import DeviceError, FacepipeError
-from facepipe.installed import has_torch, require_torch
+from facepipe.imports import has_torch, require_torch
 from facepipe.parameters import parameter
 
 ENGINES = ("auto", "torch", "onnx")

@@ -9,9 +9,8 @@ from facepipe.engines.memory import keeps_freed_blocks
 from facepipe.engines.session import first_line
 from facepipe.errors import DeviceError, ModelError
 from facepipe.graphs import Graph, graph_bytes
-from facepipe.graphs.graph import Outside
+from facepipe.graphs.graph import Outside, number_of
 from facepipe.graphs.prelu import split_prelu
-from facepipe.graphs.tensor_types import number_of
 from facepipe.parameters import parameter
 from facepipe.threads import thread_count
 

@@ -121,7 +121,7 @@ def _compared(name_or_path: str | Path, data: bytes) -> tuple[float, float]:
 
 
 def _reference(name_or_path: str | Path) -> Embedder:
-    from facepipe.installed import has_torch
+    from facepipe.imports import has_torch
 
     return Embedder(load(name_or_path, engine="torch" if has_torch() else "onnx"), precision="float32")
 

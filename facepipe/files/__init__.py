@@ -6,9 +6,8 @@ from facepipe.files.lock import locked
 from facepipe.files.names import Matches, canonical, match_names, same_name
 from facepipe.files.outputs import OutputError, require_apart
 from facepipe.files.passed_over import PassedOver
-from facepipe.files.regular import require_regular
 from facepipe.files.walk import SYSTEM_FOLDERS, FolderError, walk
-from facepipe.files.writing import replacing, require_writable, write_bytes, write_text
+from facepipe.files.writing import replacing, require_regular, require_writable, write_bytes, write_text
 
 __all__ = [
     "SYSTEM_FOLDERS",

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from facepipe.errors import FacepipeError
 from facepipe.files.address_path import AddressPath
-from facepipe.files.regular import require_regular
-from facepipe.files.writing import require_writable
+from facepipe.files.writing import require_regular, require_writable
 from facepipe.parameters import parameter
 
 _Node = tuple[int, int]

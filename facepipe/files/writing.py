@@ -13,7 +13,6 @@ from functools import cache, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 
-from facepipe.files.regular import require_regular
 from facepipe.files.stored import StoredPath
 
 
@@ -70,6 +69,22 @@ def _sending(path: StoredPath, check: Callable[[Path], None] | None) -> Iterator
         if check is not None:
             check(temporary)
         path.send(temporary)
+
+
+def require_regular(path: Path) -> None:
+    """Require a regular file or folder before opening it: opening a named pipe may block, and a device may have no end.
+
+    Pipes created by a shell (``<(...)``) have a writer and are accepted.
+
+    Raises:
+        OSError: it does not exist, or is a named pipe, a socket or a device.
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return
+    if stat.S_ISFIFO(mode) and path.is_relative_to("/dev"):
+        return
+    raise OSError(errno.EINVAL, "a named pipe, a socket or a device, not a regular file", str(path))
 
 
 def require_writable(path: Path) -> None:

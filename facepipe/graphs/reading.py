@@ -12,8 +12,7 @@ import numpy as np
 
 from facepipe.errors import ModelError
 from facepipe.files import require_regular
-from facepipe.graphs.graph import Graph, Node, Outside, Raw, Value
-from facepipe.graphs.tensor_types import TYPES
+from facepipe.graphs.graph import TYPES, Graph, Node, Outside, Raw, Value
 from facepipe.graphs.wire import fields, signed, varints
 
 _NOT_KEPT = {13, 14}

@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 
 from facepipe import __version__
-from facepipe.graphs.graph import Graph, Node, Outside, Raw, Value
-from facepipe.graphs.tensor_types import number_of
+from facepipe.graphs.graph import Graph, Node, Outside, Raw, Value, number_of
 from facepipe.graphs.wire import Parts, bytes_field, float_field, message, packed_field, varint_field
 
 

@@ -4,10 +4,9 @@ In memory an image is RGB, uint8, H×W×3, turned the way it is meant to be disp
 """
 
 from facepipe.images.formats import EXTENSIONS, KINDS, VIDEO_EXTENSIONS
-from facepipe.images.listing import list_images, list_images_by_root
+from facepipe.images.listing import each_page, list_images, list_images_by_root
 from facepipe.images.marking import read_marked
-from facepipe.images.page_name import file_and_page, file_of, is_there
-from facepipe.images.pages import each_page
+from facepipe.images.pages import file_and_page, file_of, is_there
 from facepipe.images.photo import Photo, read_photo
 from facepipe.images.pixels import require_pixels
 from facepipe.images.reading import DAMAGED, MAX_PIXELS, Picture, read_encoded, read_image, read_rgb

@@ -1,14 +1,19 @@
-"""Finding image files below folders."""
+"""Finding image files below folders, and the pages in them."""
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from PIL import Image
+
 from facepipe.errors import ImageError
 from facepipe.files import FolderError, PassedOver, walk
+from facepipe.files.address_path import AddressPath
 from facepipe.files.stored import StoredPath
 from facepipe.images.formats import EXTENSIONS, KINDS
-from facepipe.images.page_name import file_and_page
+from facepipe.images.pages import file_and_page
+from facepipe.images.reading import know_heif, read_encoded
 from facepipe.images.remote import RemotePhoto
 
 
@@ -47,3 +52,21 @@ def list_images_by_root(
         yield from walk(roots, EXTENSIONS, passed if passed is not None else PassedOver(), KINDS, system)
     except FolderError as error:
         raise ImageError(str(error)) from error
+
+
+def each_page(path: Path) -> Iterator[Path]:
+    """The file itself for its first page, and a name for each further one. What cannot be opened counts as one page."""
+    yield path
+    if not isinstance(path, AddressPath):
+        for number in range(2, _count(path) + 1):
+            yield path.with_name(f"{path.name}@{number}")
+
+
+def _count(path: Path) -> int:
+    try:
+        data = read_encoded(path)
+        know_heif(data)
+        with Image.open(io.BytesIO(data)) as picture:
+            return int(getattr(picture, "n_frames", 1))
+    except (ImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return 1  # told where it is read

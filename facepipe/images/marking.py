@@ -6,7 +6,7 @@ from pathlib import Path
 from facepipe.errors import ImageError
 from facepipe.files.address_path import AddressPath
 from facepipe.files.fingerprint import UNMARKED, digest_of_bytes, mark_file
-from facepipe.images.page_name import file_and_page
+from facepipe.images.pages import file_and_page
 from facepipe.images.reading import Picture, read_encoded, read_image
 
 

@@ -1,29 +1,27 @@
-"""Pages of scans, frames of animations and pictures of one file, each by a name of its own: ``scan.tif@2``."""
+"""The name of one page of a scan, frame of an animation or picture of several in a file: ``scan.tif@2``."""
 
-import io
-from collections.abc import Iterator
+import os
+import re
 from pathlib import Path
 
-from PIL import Image
-
-from facepipe.errors import ImageError
 from facepipe.files.address_path import AddressPath
-from facepipe.images.reading import know_heif, read_encoded
+
+_PAGE = re.compile(r"(.+)@([1-9]\d{0,5})", re.DOTALL)
 
 
-def each_page(path: Path) -> Iterator[Path]:
-    """The file itself for its first page, and a name for each further one. What cannot be opened counts as one page."""
-    yield path
-    if not isinstance(path, AddressPath):
-        for number in range(2, _count(path) + 1):
-            yield path.with_name(f"{path.name}@{number}")
+def file_and_page(path: Path) -> tuple[Path, int]:
+    """The file that holds an image, and which of its pages it is, from 0; a file of that very name comes first."""
+    match = None if isinstance(path, AddressPath) else _PAGE.fullmatch(str(path))
+    if match is None or os.path.lexists(path) or not Path(match[1]).is_file():
+        return path, 0
+    return Path(match[1]), int(match[2]) - 1
 
 
-def _count(path: Path) -> int:
-    try:
-        data = read_encoded(path)
-        know_heif(data)
-        with Image.open(io.BytesIO(data)) as picture:
-            return int(getattr(picture, "n_frames", 1))
-    except (ImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return 1  # told where it is read
+def file_of(path: Path) -> Path:
+    """The file that holds an image."""
+    return file_and_page(path)[0]
+
+
+def is_there(path: Path) -> bool:
+    """Whether an image is there: a file, or a page of one."""
+    return path.exists() or file_and_page(path)[0] != path

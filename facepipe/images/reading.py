@@ -16,11 +16,11 @@ from facepipe.errors import ImageError
 from facepipe.files import UNMARKED, Mark
 from facepipe.files.address_path import AddressPath
 from facepipe.files.stored import StoredPath, StoreError
-from facepipe.images.depth import eight_bits, eight_bits_of_floats, grey_to_rgb
 from facepipe.images.formats import KINDS, RAW
 from facepipe.images.gif import gif_damage
 from facepipe.images.jpeg import decode_jpeg
-from facepipe.images.page_name import file_and_page
+from facepipe.images.pages import file_and_page
+from facepipe.images.pixels import eight_bits, eight_bits_of_floats, grey_to_rgb
 from facepipe.images.png import is_png, without_text
 from facepipe.images.remote import RemotePhoto
 from facepipe.images.stored_photo import StoredPhoto

@@ -5,7 +5,7 @@ The job needs Arrow, for which a command that cuts a few crops should not wait.
 
 from typing import TYPE_CHECKING
 
-from facepipe.lazy import lazy
+from facepipe.imports import lazy
 
 if TYPE_CHECKING:
     from facepipe.preprocess.from_rec import Unpacked, unpack_records

@@ -5,7 +5,7 @@ What is named here is imported when it is first asked for, so that an option tha
 
 from typing import TYPE_CHECKING
 
-from facepipe.lazy import lazy
+from facepipe.imports import lazy
 
 if TYPE_CHECKING:
     from facepipe.protocols.result import FoldResult, Result

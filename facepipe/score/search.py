@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from facepipe.errors import EmbeddingsError
-from facepipe.installed import has_torch
+from facepipe.imports import has_torch
 from facepipe.score.candidates_numpy import NOT_FINITE, NumpyCandidates
 from facepipe.score.cosine import cosine
 

@@ -5,7 +5,7 @@ Importing this package imports neither torch nor anything that only downloads or
 
 from typing import TYPE_CHECKING
 
-from facepipe.lazy import lazy
+from facepipe.imports import lazy
 from facepipe.weights import cache_folder, sha256_of
 from facepipe.zoo.cache import cached_weights, is_cached, user_cards
 from facepipe.zoo.card import (

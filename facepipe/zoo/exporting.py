@@ -55,7 +55,7 @@ def export_model(name_or_path: str | Path, folder: Path, name: str = "", overwri
 
 def _outline(name_or_path: str | Path, weights: Path, file: str) -> bytes | None:
     """The graph for a copy of the weights named ``file``; None if there is neither a graph nor PyTorch."""
-    from facepipe.installed import has_torch
+    from facepipe.imports import has_torch
     from facepipe.zoo.outline import moved_outline, outline_bytes
 
     if is_present(outline_path(weights)):

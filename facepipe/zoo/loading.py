@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from facepipe.engines import choose_engine
 from facepipe.errors import ModelError
 from facepipe.flips import FLIPS
-from facepipe.installed import has_torch
+from facepipe.imports import has_torch
 from facepipe.parameters import parameter
 from facepipe.threads import thread_count
 from facepipe.weights import is_present, sha256_of

@@ -17,7 +17,7 @@ from facepipe.images import reading, write_rgb
 
 PEOPLE, IMAGES = 3, 4
 READERS = (
-    "images.reading", "images.marking", "images.pages", "datasets.samples.folders", "datasets.samples.list_file",
+    "images.reading", "images.marking", "images.listing", "datasets.samples.folders", "datasets.samples.list_file",
     "datasets.samples.unlabelled",
 )  # fmt: skip
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from facepipe.detection import create_detector, preset
 from facepipe.detection.networks import load_networks
+from facepipe.detection.numpy_arrays import suppress_on_arrays
 from facepipe.detection.onnx_stages import OnnxStages
 from facepipe.detection.suppress import suppress
-from facepipe.detection.suppress_numpy import suppress_on_arrays
 
 
 def assert_same(ours, theirs):

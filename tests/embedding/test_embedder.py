@@ -217,11 +217,11 @@ def test_real_network_in_bfloat16_is_close_to_float32(real, faces):
 
 
 def test_crops_of_the_template_are_made_to_fit_a_smaller_network():
-    from facepipe.alignment import fit
+    from facepipe.alignment import fit_crop
 
     embedder = Embedder(model_of(template="112x112", fit="resize"), flip="none", precision="float32")
     crops = np.random.default_rng(5).integers(0, 256, (3, 112, 112, 3), np.uint8)
-    small = np.stack([fit(crop, (HEIGHT, WIDTH), "resize") for crop in crops])
+    small = np.stack([fit_crop(crop, (HEIGHT, WIDTH), "resize") for crop in crops])
     np.testing.assert_array_equal(embedder(crops).mu, embedder(small).mu)
     with pytest.raises(EmbeddingsError, match="crops must be"):
         embedder(crops[:, :100])

@@ -9,7 +9,7 @@ import pytest
 import torch
 from train_tiny import SIDE, crop, encoded, write_folders
 
-from facepipe.alignment import fit
+from facepipe.alignment import fit_crop
 from facepipe.datasets import Samples, open_samples
 from facepipe.errors import DatasetError, ImageError
 from facepipe.train.data.augment import Augment
@@ -178,12 +178,12 @@ def test_errors_of_workers_reach_the_caller_and_threads_end():
 
 def test_fit_takes_the_middle_columns_or_says_what_to_do():
     wide = np.arange(112 * 112 * 3, dtype=np.uint32).reshape(112, 112, 3).astype(np.uint8)
-    assert (fit(wide, (112, 96)) == wide[:, 8:104]).all()
-    assert fit(wide, (112, 112)) is wide
-    assert fit(wide, (96, 96), "resize").shape == (96, 96, 3)
+    assert (fit_crop(wide, (112, 96)) == wide[:, 8:104]).all()
+    assert fit_crop(wide, (112, 112)) is wide
+    assert fit_crop(wide, (96, 96), "resize").shape == (96, 96, 3)
     for size in [(112, 80), (96, 96), (128, 128)]:
         with pytest.raises(ImageError, match=r"112×112, the network takes .*facepipe preprocess"):
-            fit(wide, size)
+            fit_crop(wide, size)
     with pytest.raises(DatasetError, match=r"memory\[0\]: the crop is 16×16, the network takes 112×96"):
         Crops(in_memory(good(2)), (112, 96))
 

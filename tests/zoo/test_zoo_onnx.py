@@ -18,8 +18,7 @@ from onnx.reference import ReferenceEvaluator  # noqa: E402
 from facepipe.graphs import graph_bytes, parse_graph  # noqa: E402
 from facepipe.graphs.batch import free_batch  # noqa: E402
 from facepipe.graphs.batch_norm import fold_norms  # noqa: E402
-from facepipe.graphs.constants import fold_constants  # noqa: E402
-from facepipe.graphs.dequantize import dequantize  # noqa: E402
+from facepipe.graphs.constants import dequantize, fold_constants  # noqa: E402
 from facepipe.graphs.prelu import split_prelu  # noqa: E402
 from facepipe.zoo import Input, find_card, import_foreign, load  # noqa: E402
 from facepipe.zoo.onnx_ends import OnnxEnds  # noqa: E402

@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 
-from facepipe.alignment import fit
+from facepipe.alignment import fit_crop
 from facepipe.datasets.samples.samples import Samples
 from facepipe.errors import DatasetError, FacepipeError, ImageError
 from facepipe.images import read_rgb
@@ -58,7 +58,7 @@ class Crops:
             except (FacepipeError, OSError):
                 continue
             try:
-                fit(crop, self.size, self.how)
+                fit_crop(crop, self.size, self.how)
             except ImageError as error:
                 raise DatasetError(f"{self.samples.key(index)}: {error}") from error
             return
@@ -115,7 +115,7 @@ class Crops:
             return True
         try:
             name = self.samples.key(index)
-            out[:] = fit(read_rgb(self.samples.read(index), name=name), self.size, self.how)
+            out[:] = fit_crop(read_rgb(self.samples.read(index), name=name), self.size, self.how)
         except (FacepipeError, OSError) as error:
             self._count(index, str(error))
             return False

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from facepipe.alignment import Aligner, fit
+from facepipe.alignment import Aligner, fit_crop
 from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
 from facepipe.datasets.samples.find_image import require_images
 from facepipe.detection import create_detector
@@ -69,6 +69,6 @@ class PairsEvaluation:
                     if not image.crops:
                         raise DatasetError(f"{image.path}: {image.reason}")
                     self._detected[len(crops)] = image.status != "centre"
-                    crops.append(fit(image.crops[0], self.recipe.model.input_size, self.recipe.data.fit))
+                    crops.append(fit_crop(image.crops[0], self.recipe.model.input_size, self.recipe.data.fit))
             self._crops = np.stack(crops)
         return self._crops

@@ -19,7 +19,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from facepipe.alignment import fit
+from facepipe.alignment import fit_crop
 from facepipe.datasets import Samples
 from facepipe.embedding import Embedder
 from facepipe.errors import FacepipeError, ImageError
@@ -150,7 +150,7 @@ def _crop(samples: Samples, index: int, size: tuple[int, int], how: str) -> np.n
     except (FacepipeError, OSError):
         return None
     try:
-        return fit(crop, size, how)
+        return fit_crop(crop, size, how)
     except ImageError as error:
         raise ImageError(f"{name}: the teacher: {error}") from error
 
