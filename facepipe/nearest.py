@@ -4,19 +4,19 @@ import difflib
 from collections.abc import Iterable
 
 _LEAST = 0.5
-_BEGINNING = 4  # letters of a common beginning that count
-_BONUS = 0.1  # for each of them, of what is missing to 1
+_PREFIX = 4  # maximum length of a common prefix that counts
+_BONUS = 0.1  # per letter, as a fraction of the distance to 1
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The name most like ``word``, or None where none is.
+    """The name most like ``word``, or None if none is similar enough.
 
-    Likeness is difflib's ratio with Winkler's bonus for a common beginning (Winkler 1990, with scale 0.1 and at
-    most four letters), since people rarely mistake how a name begins. Upper and lower case are the same.
+    Similarity is difflib's ratio with Winkler's bonus for a common prefix (Winkler 1990, with scale 0.1 and at
+    most four letters), since people rarely mistype the start of a name. Case is ignored.
     """
-    likeness = {name: _likeness(word.lower(), name.lower()) for name in known}
-    best = max(likeness, key=likeness.__getitem__, default=None)
-    return None if best is None or likeness[best] < _LEAST else best
+    similarity = {name: _similarity(word.lower(), name.lower()) for name in known}
+    best = max(similarity, key=similarity.__getitem__, default=None)
+    return None if best is None or similarity[best] < _LEAST else best
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "choose one of") -> str:
@@ -26,10 +26,10 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "choose one o
     return f"{otherwise} {', '.join(names)}" if name is None else f"did you mean {name!r}?"
 
 
-def _likeness(word: str, name: str) -> float:
+def _similarity(word: str, name: str) -> float:
     ratio = difflib.SequenceMatcher(None, word, name).ratio()
     common = 0
-    for a, b in zip(word[:_BEGINNING], name, strict=False):
+    for a, b in zip(word[:_PREFIX], name, strict=False):
         if a != b:
             break
         common += 1

@@ -1,4 +1,4 @@
-"""Where the files that travel with facepipe (model cards, recipes, dataset cards) lie."""
+"""Locations of the files that ship with facepipe (model cards, recipes, dataset cards)."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from pathlib import Path
 def shipped(*parts: str) -> Path:
     """Path of a shipped file or folder, such as ``shipped("models", "cards")``.
 
-    In a wheel they lie inside the package; in a checkout, beside it.
+    In a wheel they are inside the package; in a checkout, next to it.
     """
     package = Path(__file__).resolve().parent
     inside = package / "_shipped"

@@ -214,8 +214,8 @@ def heif(path: Path) -> Path:
 def embedded(at: Path, kit: Kit) -> str:
     words = ["embed", at / "in", "-o", at / "e.parquet", "--already-aligned", "-m", kit.model]
     told = figures(*words, of=("embedded", "failed"))
-    passed = " | ".join(line for line in run(*words, "--overwrite").err.splitlines() if "passed over" in line)
-    return f"{told} | {passed or 'nothing passed over'}"
+    passed = " | ".join(line for line in run(*words, "--overwrite").err.splitlines() if "skipped" in line)
+    return f"{told} | {passed or 'nothing skipped'}"
 
 
 @case(3, "HEIC from a telephone")

@@ -1,9 +1,10 @@
 """The similarity transform between landmarks and a template, fitted in either direction.
 
-A similarity is rotation, one scale and a shift, never a reflection. With points as complex numbers it is p → a·p + b,
-and a and b are what linear least squares gives. The squares can be counted in the image's pixels or in the crop's: both
-fits turn alike and map mean to mean, but with ρ for the correlation of the two shapes a crop pixel spans 1/ρ² times as
-many image pixels in the second as in the first. Frontal faces have ρ near 1, turned ones less.
+A similarity is a rotation, one scale and a translation, never a reflection. With points as complex numbers it is
+p → a·p + b, where linear least squares gives a and b. The squares can be measured in the image's pixels or in the
+crop's. Both fits have the same rotation and map mean to mean, but with ρ for the correlation of the two shapes, a crop
+pixel spans 1/ρ² times as many image pixels in the second as in the first. ρ is near 1 for frontal faces, and less for
+turned ones.
 """
 
 import numpy as np
@@ -11,13 +12,13 @@ import numpy as np
 from facepipe.errors import FacepipeError
 
 _SMALLEST, _LARGEST = 1e-6, 1e6
-"""Image pixels that a crop pixel may span; beyond, the landmarks are no face's."""
+"""Maximum number of image pixels that a crop pixel may span; beyond it, the landmarks cannot be those of a face."""
 
 
 def cp2tform(template_points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Map from crop pixels to image pixels, least squares in image pixels: MATLAB's ``cp2tform(..., 'similarity')``.
 
-    MATLAB fits the map from output to input, in the input's pixels, and SphereFace's crops are cut with it.
+    MATLAB fits the map from output to input, in the input's pixels; SphereFace's crops are made with it.
 
     Args:
         template_points: float N×2, crop pixels.
@@ -34,7 +35,7 @@ def cp2tform(template_points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 
 
 def umeyama(template_points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Map from crop pixels to image pixels, least squares in crop pixels: insightface's.
+    """Map from crop pixels to image pixels, least squares in crop pixels, as in insightface.
 
     The map from landmarks to template is fitted as in Umeyama (1991, Eqs. 40-42; scikit-image's
     ``SimilarityTransform``), and its inverse is returned.
@@ -68,7 +69,7 @@ def _points(template_points: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndar
 
 
 def _least_squares(source: np.ndarray, target: np.ndarray) -> tuple[np.complex128, np.complex128]:
-    """a and b that make Σ|a·source + b − target|² least."""
+    """The a and b that minimise Σ|a·source + b − target|²."""
     centred = source - source.mean()
     with np.errstate(divide="ignore", invalid="ignore"):
         turn = np.complex128(np.vdot(centred, target - target.mean())) / np.vdot(centred, centred).real

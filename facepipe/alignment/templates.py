@@ -1,4 +1,4 @@
-"""The five reference points that a face's landmarks are moved onto, and the way in which they are."""
+"""The five reference points that a face's landmarks are mapped to, and the kind of fit."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,16 +10,16 @@ from facepipe.errors import FacepipeError
 
 @dataclass(frozen=True)
 class Template:
-    """An alignment template: all that decides how a crop is cut from an image and landmarks.
+    """An alignment template: everything that determines how a crop is cut, given an image and landmarks.
 
     Attributes:
-        name: what cards, recipes and ``--template`` call it.
+        name: as in cards, recipes and ``--template``.
         height, width: pixels of the crop.
         points: float64 5×2, (x, y) of left eye, right eye, nose tip, left and right mouth corner, as 0-based
             pixels with pixel centres at integers.
         fit: the direction in which the similarity is fitted: ``umeyama`` from image to template, ``cp2tform``
             from template to image (see `facepipe.alignment.similarity`).
-        landmark_shift: pixels that are added to 0-based landmarks before they are matched with ``points``.
+        landmark_shift: pixels added to 0-based landmarks before they are matched with ``points``.
     """
 
     name: str
@@ -31,14 +31,14 @@ class Template:
 
     @property
     def identity(self) -> str:
-        """Size and fit, such as ``112x112-umeyama``: what files that hold crops or embeddings of crops record.
+        """Size and fit, such as ``112x112-umeyama``, as recorded in files with crops or embeddings of crops.
 
-        A name may come to stand for another cut, as ``112x112`` did; an identity may not.
+        The meaning of a name may change, as that of ``112x112`` did; an identity never does.
         """
         return f"{self.height}x{self.width}-{self.fit}"
 
 
-# face_align_demo.m of wy1iu/sphereface, lines 22-47: MATLAB pixels, counted from 1.
+# face_align_demo.m in wy1iu/sphereface, lines 22-47: MATLAB pixels, counted from 1.
 _SPHEREFACE = np.array(
     [[30.2946, 51.6963], [65.5318, 51.5014], [48.0252, 71.7366], [33.5493, 92.3655], [62.7299, 92.2041]]
 )
@@ -53,10 +53,10 @@ TEMPLATES = {
         Template("112x112-cp2tform", 112, 112, _INSIGHTFACE, "cp2tform", landmark_shift=1.0),
     )
 }
-"""Each as the models made with it expect. ``112x96`` is SphereFace's: MATLAB counts template and landmarks from 1, and
-fits from template to image. ``112x112`` is that of insightface, its checkpoints and OpenCV's SFace: the same numbers
-as 0-based pixels, fitted from image to template. ``112x112-cp2tform`` is what ``112x112`` meant in facepipe before
-2026-12, insightface's numbers with SphereFace's fit, for models that were trained on such crops."""
+"""Each as expected by the models trained with it. ``112x96`` is SphereFace's: MATLAB counts template and landmarks from
+1, and fits from template to image. ``112x112`` is that of insightface, its checkpoints and OpenCV's SFace: the same
+numbers as 0-based pixels, fitted from image to template. ``112x112-cp2tform`` is the ``112x112`` of facepipe before
+2026-12, insightface's numbers with SphereFace's fit, for models trained on such crops."""
 
 
 def template(name: str) -> Template:

@@ -3,15 +3,15 @@
 import cv2
 import numpy as np
 
-# OpenCV 4 warps no image with a side of 32 767 pixels or more.
+# OpenCV 4 cannot warp an image with a side of 32 767 pixels or more.
 _MOST_SIDE = 32_000
 
 
 def warp(image: np.ndarray, crop_to_image: np.ndarray, height: int, width: int) -> np.ndarray:
     """The crop whose pixel (x, y) shows the image at ``crop_to_image`` · (x, y, 1).
 
-    Bilinear, black outside of the image, as MATLAB's ``imtransform``. Where one crop pixel spans two image
-    pixels or more, the image is first averaged in blocks, since bilinear reading would skip pixels and alias.
+    Bilinear, black outside the image, like MATLAB's ``imtransform``. If a crop pixel spans two or more image
+    pixels, the image is first averaged in blocks, since bilinear sampling would skip pixels and alias.
 
     Args:
         image: uint8 H×W×3.
@@ -22,7 +22,7 @@ def warp(image: np.ndarray, crop_to_image: np.ndarray, height: int, width: int) 
         uint8 height×width×3.
     """
     matrix = np.array(crop_to_image, np.float64)
-    # A factor beyond the image's size would only spread it over more memory.
+    # A factor larger than the image would only use more memory.
     factor = min(int(np.hypot(matrix[0, 0], matrix[1, 0])), max(image.shape[:2]))
     if factor >= 2 or max(image.shape[:2]) > _MOST_SIDE:
         image, matrix = _averaged(image, matrix, height, width, max(factor, 1))
@@ -34,11 +34,11 @@ def warp(image: np.ndarray, crop_to_image: np.ndarray, height: int, width: int) 
 def _averaged(
     image: np.ndarray, matrix: np.ndarray, height: int, width: int, factor: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The part of the image that the crop needs, averaged in blocks of factor×factor, and the map into it."""
+    """The part of the image that the crop covers, averaged in blocks of factor×factor, and the map into it."""
     corners = np.array([[0, 0, 1], [width - 1, 0, 1], [0, height - 1, 1], [width - 1, height - 1, 1]], float)
     reached = corners @ matrix.T
     size = np.array(image.shape[1::-1])
-    # One black block around the image is enough, however far the crop reaches.
+    # One black block around the image is enough, however far the crop extends.
     low = np.clip(np.floor(reached.min(0)).astype(int) - 2 * factor, -factor, size)
     high = np.clip(np.ceil(reached.max(0)).astype(int) + 2 * factor, low + 1, size + factor)
     blocks = -(-(high - low) // factor)

@@ -1,24 +1,24 @@
-"""What may help where no face was found: nothing that would turn a photo without a face into a confident answer."""
+"""Suggestions if no face was found, none of which could turn a photo without a face into a confident answer."""
 
 from facepipe.detection.detectors import DETECTORS
 from facepipe.detection.settings import DetectorSettings
 from facepipe.parameters import parameter
 
 _SPOILT = ("damaged inside", "almost black", "almost white")
-"""How remarks on a picture begin that say why no search will find a face in it."""
+"""Beginnings of remarks on a picture that explain why no search will find a face in it."""
 
 
 def no_face_advice(
     settings: DetectorSettings, size: tuple[int, int], crop_size: tuple[int, int], remarks: tuple[str, ...] = ()
 ) -> str:
-    """The end of a message, such as ``; try turns=True for a photo on its side``; empty where nothing is left to try.
+    """The end of a message, such as ``; try turns=True for a photo on its side``; empty if nothing is left to try.
 
     Args:
-        settings: of the search.
+        settings: those of the search.
         size: (height, width) of the photo in pixels.
-        crop_size: of the model's crops. Only a photo of this very size may be one: any other, taken for a crop, gives
-            an answer that means nothing.
-        remarks: on the picture; where they say what is wrong with it, they are all that is said.
+        crop_size: (height, width) of the model's crops. Only a photo of exactly this size may be a crop: any other,
+            treated as one, gives a meaningless answer.
+        remarks: remarks on the picture; if they explain the failure, nothing else is suggested.
     """
     spoilt = [remark for remark in remarks if remark.startswith(_SPOILT)]
     if spoilt:

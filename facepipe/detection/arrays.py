@@ -1,7 +1,7 @@
-"""Operations on arrays by which the cascade is written once for NumPy and PyTorch.
+"""Array operations that let the cascade be written once for NumPy and PyTorch.
 
-What the two have in common (arithmetic, comparison, masks, ``reshape``, ``swapaxes``, ``clip``) is written plainly; an
-`Arrays` has what they name differently.
+What the two have in common (arithmetic, comparison, masks, ``reshape``, ``swapaxes``, ``clip``) is used directly;
+`Arrays` covers what they spell differently.
 """
 
 from collections.abc import Sequence
@@ -11,55 +11,55 @@ import numpy as np
 
 
 class Arrays(Protocol):
-    """Arrays of one library on one device; an array is ``Any`` here."""
+    """Operations of one library on one device; arrays are typed ``Any`` here."""
 
     def array(self, values: np.ndarray, /) -> Any:
-        """A NumPy array as one of this library's."""
+        """Convert a NumPy array to this library's."""
 
     def host(self, values: Any, /) -> np.ndarray:
-        """One of this library's arrays as NumPy's."""
+        """Convert this library's array to NumPy's."""
 
     def concat(self, arrays: Sequence[Any], axis: int = 0, /) -> Any:
-        """Arrays one after the other."""
+        """Concatenate along an existing axis."""
 
     def stack(self, arrays: Sequence[Any], axis: int = 0, /) -> Any:
-        """Arrays along a new axis."""
+        """Stack along a new axis."""
 
     def minimum(self, a: Any, b: Any, /) -> Any:
-        """The smaller of each two numbers."""
+        """The elementwise minimum."""
 
     def take(self, values: Any, index: Any, axis: int, /) -> Any:
-        """The entries ``index`` of an axis, as a copy."""
+        """The entries ``index`` along an axis, as a copy."""
 
     def where(self, mask: Any, /) -> tuple[Any, ...]:
-        """Index along each axis of what is true, row by row."""
+        """Indices of true entries, one array per axis, in row-major order."""
 
     def flipped(self, values: Any, /) -> Any:
-        """A vector's last entry first."""
+        """A vector in reverse order."""
 
     def falling(self, scores: Any, /) -> Any:
-        """Order of falling scores, equal ones as they stand."""
+        """Indices that sort scores in decreasing order; equal scores keep their order."""
 
     def floor(self, values: Any, /) -> Any:
-        """The next whole number below."""
+        """Round down."""
 
     def trunc(self, values: Any, /) -> Any:
-        """Decimals cut off."""
+        """Round towards zero."""
 
     def int64(self, values: Any, /) -> Any:
-        """Whole numbers, decimals cut off."""
+        """Convert to int64, rounding towards zero."""
 
     def float32(self, values: Any, /) -> Any:
-        """Numbers of 32 bits."""
+        """Convert to float32."""
 
     def float64(self, values: Any, /) -> Any:
-        """Numbers of 64 bits."""
+        """Convert to float64."""
 
     def arange(self, count: int, /) -> Any:
         """int64 0 … count − 1."""
 
     def scaled(self, sums: Any, area: Any, /) -> Any:
-        """int32 N×h×w×3 sums over areas as float32 N×3×h×w, values (mean − 127.5)/128."""
+        """int32 N×h×w×3 sums and their areas to float32 N×3×h×w with values (mean − 127.5)/128."""
 
     def suppress(
         self, boxes: Any, scores: Any, group: Any, threshold: float, over_smaller: bool = False, /

@@ -16,11 +16,11 @@ from facepipe.parameters import parameter
 
 _CELL, _STRIDE = 12, 2
 _TOGETHER = 16
-"""Images that one core searches together, at most."""
+"""Maximum number of images that one core searches together."""
 
 
 class MTCNN:
-    """MTCNN over its published weights; one code for every engine, see `facepipe.detection.stages`.
+    """MTCNN with its published weights; one implementation for every engine, see `facepipe.detection.stages`.
 
     Args:
         settings: see `DetectorSettings` and `preset`.
@@ -28,7 +28,7 @@ class MTCNN:
         engine: ``torch`` or ``onnx``.
 
     Attributes:
-        engine: what runs the networks.
+        engine: the engine that runs the networks.
     """
 
     def __init__(
@@ -39,17 +39,17 @@ class MTCNN:
         self._arrays = self._stages.arrays
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Faces]:
-        """Find the faces of uint8 H×W×3 RGB images, in any sizes; one `Faces` per image, best score first.
+        """Find the faces in uint8 H×W×3 RGB images of any size; one `Faces` per image, best score first.
 
         Images of one size are searched together, so a list sorted into few sizes is fastest.
 
         Raises:
             FacepipeError: an image is not uint8 H×W×3.
-            ModelError: a network gives numbers that are not finite.
+            ModelError: a network returns non-finite numbers.
         """
         for image in images:
             check_image(image)
-        # By the size in which an image is searched: two sizes may become one when they are reduced.
+        # Sorted by the size at which an image is searched: different sizes may become equal when reduced.
         limit = self.settings.max_pixels
         by_size = sorted(range(len(images)), key=lambda index: searched_size(images[index].shape, limit))
         on_cores = self._stages.on_cores
@@ -57,7 +57,7 @@ class MTCNN:
         together = min(_TOGETHER, max(1, share))
         groups = [by_size[first : first + together] for first in range(0, len(by_size), together)]
         tasks = [[images[index] for index in group] for group in groups]
-        spread = on_cores and (len(tasks) > 1 or self._stages.filled)
+        spread = on_cores and (len(tasks) > 1 or self._stages.padded)
         found = self._stages.spread(self._find, tasks) if spread else self._stages.in_turn(self._find, tasks)
         faces = [Faces.none()] * len(images)
         for group, results in zip(groups, found, strict=True):
@@ -66,7 +66,7 @@ class MTCNN:
         return faces
 
     def _find(self, images: list[np.ndarray]) -> list[Faces]:
-        """Search images of few sizes, equal ones side by side, large ones reduced."""
+        """Search images of few sizes, sorted by size; large ones are reduced."""
         sizes = [searched_size(image.shape, self.settings.max_pixels) for image in images]
         with self._stages.running():
             found = self._search([reduced(image, *size) for image, size in zip(images, sizes, strict=True)])
@@ -79,12 +79,12 @@ class MTCNN:
         image, boxes = self._refine(tables, image, boxes)
         image, boxes, scores, landmarks = self._output(tables, image, boxes)
         order = self._arrays.falling(scores)
-        # The networks' own counting from 1, as in MATLAB, ends here.
+        # The networks count pixels from 1, as MATLAB does; from here on they count from 0.
         owner, *values = (self._arrays.host(one[order]) for one in (image, boxes - 1, scores, landmarks - 1))
         return [Faces(*(one[owner == index] for one in values)) for index in range(len(images))]
 
     def _propose(self, tables: Tables, sizes: list[tuple[int, int]]) -> tuple[Any, Any]:
-        """P-Net over every level of every image: candidates as (image N, square boxes N×4)."""
+        """Run P-Net on every pyramid level of every image: candidates as (image N, square boxes N×4)."""
         arrays = self._arrays
         found: list[tuple[Any, Any, Any, Any]] = []
         first = 0
@@ -96,7 +96,7 @@ class MTCNN:
         if not found:
             return arrays.array(np.zeros(0, np.int64)), arrays.array(np.zeros((0, 4), np.float32))
         image, levels, boxes, scores = (arrays.concat(values) for values in zip(*found, strict=True))
-        self._require_numbers(boxes, scores)
+        self._require_finite(boxes, scores)
         offsets, boxes = boxes[:, 4:], boxes[:, :4]
         keep = arrays.suppress(boxes, scores, image * 1024 + levels, 0.5)
         keep = keep[arrays.suppress(boxes[keep], scores[keep], image[keep], 0.7)]
@@ -112,7 +112,7 @@ class MTCNN:
         for begin in range(first, first + same, step):
             count = min(step, first + same - begin)
             probability, offsets = self._stages.pnet(shrink(tables, begin, count, (height, width)))
-            # Put so that NaN is a candidate: it is a fault to be told of, not a place without a face.
+            # Written so that NaN counts as a candidate: it has to raise an error instead of meaning "no face".
             owner, row, column = arrays.where(~(probability < self.settings.thresholds[0]))
             corner = arrays.float32(arrays.stack([column, row], 1)) * _STRIDE
             boxes = [arrays.floor((corner + 1) / scale), arrays.floor((corner + _CELL) / scale)]
@@ -121,17 +121,17 @@ class MTCNN:
         return found
 
     def _refine(self, tables: Tables, image: Any, boxes: Any) -> tuple[Any, Any]:
-        judged = self._judge(self._stages.rnet, 24, self._stages.passes.rnet, tables, image, boxes)
-        image, boxes, (probability, offsets) = judged
+        classified = self._classify(self._stages.rnet, 24, self._stages.passes.rnet, tables, image, boxes)
+        image, boxes, (probability, offsets) = classified
         passed = probability > self.settings.thresholds[1]
         image, boxes, probability, offsets = (v[passed] for v in (image, boxes, probability, offsets))
         keep = self._arrays.suppress(boxes, probability, image, 0.7)
         return image[keep], square(moved(boxes[keep], offsets[keep], extra=1))
 
     def _output(self, tables: Tables, image: Any, boxes: Any) -> tuple[Any, Any, Any, Any]:
-        judged = self._judge(self._stages.onet, 48, self._stages.passes.onet, tables, image, boxes)
-        image, boxes, (probability, offsets, points) = judged
-        # Where O-Net's probabilities are equal, the published code (nms.m, Min rule) keeps the later candidate.
+        classified = self._classify(self._stages.onet, 48, self._stages.passes.onet, tables, image, boxes)
+        image, boxes, (probability, offsets, points) = classified
+        # If O-Net's probabilities are equal, the published code (nms.m, Min rule) keeps the later candidate.
         passed = self._arrays.flipped(self._arrays.where(probability > self.settings.thresholds[2])[0])
         image, boxes, probability = image[passed], boxes[passed], probability[passed]
         landmarks = placed(boxes, points[passed])
@@ -139,49 +139,47 @@ class MTCNN:
         keep = self._arrays.suppress(boxes, probability, image, 0.7, True)
         return image[keep], boxes[keep], probability[keep], landmarks[keep]
 
-    def _judge(
+    def _classify(
         self, network: Callable[[Any], Any], side: int, batch: int, tables: Tables, image: Any, boxes: Any
     ) -> tuple[Any, Any, list[Any]]:
-        """The candidates that touch their image, and what ``network`` says of them.
+        """The candidates that overlap their image, and the network's outputs for them.
 
-        A candidate that crosses the image's edge stays a square whose outside is black, as in pad.m of the
-        published code. (facenet-pytorch clips it and stretches what is left to a square.)
-
-        Candidates are cut out and judged in passes of a limited size, so that a pass stays in the processor's cache
+        A candidate that crosses the image's edge stays a square and is padded with black, as in pad.m of the
+        published code. (facenet-pytorch clips it and stretches the remainder to a square.)
+        Candidates are cropped and classified in passes of limited size, so that a pass stays in the CPU's cache
         and memory stays bounded.
         """
         arrays = self._arrays
-        whole = arrays.int64(boxes)
+        pixels = arrays.int64(boxes)
         limit = arrays.stack([tables.width[image], tables.height[image]], 1)
         # Boxes count pixels from 1 and include their last row and column.
-        begin, end = whole[:, :2] - 1, whole[:, 2:]
+        begin, end = pixels[:, :2] - 1, pixels[:, 2:]
         inside = (arrays.minimum(end, limit) > begin.clip(0)).all(1)
         image, boxes, pixels = image[inside], boxes[inside], arrays.concat([begin, end], 1)[inside]
         count = len(image)
-        rows = self._passes(count, batch)
-        parts = [network(cut(tables, image[one], pixels[one], side)) for one in rows]
-        said = [arrays.concat(values)[:count] for values in zip(*parts, strict=True)]
-        self._require_numbers(*said)
-        return image, boxes, said
+        passes = [network(cut(tables, image[rows], pixels[rows], side)) for rows in self._passes(count, batch)]
+        outputs = [arrays.concat(values)[:count] for values in zip(*passes, strict=True)]
+        self._require_finite(*outputs)
+        return image, boxes, outputs
 
-    def _require_numbers(self, *outputs: Any) -> None:
-        """Comparisons take what is no number for a place without a face.
+    def _require_finite(self, *outputs: Any) -> None:
+        """Reject NaN and infinity, which comparisons would treat as a place without a face.
 
         Raises:
-            ModelError: a network gave NaN or infinity.
+            ModelError: a network returned NaN or infinity.
         """
         if not np.isfinite(self._arrays.host(sum(values.sum() for values in outputs))):
             raise ModelError(
-                f"MTCNN gives numbers that are not finite by {self.engine}: no face would be found; "
+                f"MTCNN returns non-finite numbers with {self.engine}, so no face would be found; "
                 f"try another {parameter('device')} or {parameter('engine')}"
             )
 
     def _passes(self, count: int, batch: int) -> list[Any]:
-        """Which candidates go through a network together; at least one pass, which may be empty."""
-        if not self._stages.filled:
+        """The candidates of each pass through a network; at least one pass, which may be empty."""
+        if not self._stages.padded:
             return [slice(first, first + batch) for first in range(0, max(count, 1), batch)]
-        filled = self._arrays.arange(count + -count % batch).clip(max=max(count - 1, 0))
-        return [filled[first : first + batch] for first in range(0, max(len(filled), 1), batch)]
+        padded = self._arrays.arange(count + -count % batch).clip(max=max(count - 1, 0))
+        return [padded[first : first + batch] for first in range(0, max(len(padded), 1), batch)]
 
 
 def _scales(size: tuple[int, int], settings: DetectorSettings) -> list[float]:

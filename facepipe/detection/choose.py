@@ -1,4 +1,4 @@
-"""Which of several faces: a rule instead of chance."""
+"""Rules for choosing among several faces."""
 
 import numpy as np
 
@@ -10,14 +10,14 @@ FACE_RULES = ("centre", "largest", "best", "insightface", "all")
 
 
 def choose(faces: Faces, rule: str, size: tuple[int, int]) -> np.ndarray:
-    """Indices of the chosen faces, int64; empty when there is no face.
+    """Indices of the chosen faces, int64; empty if there is no face.
 
     Args:
         faces: the faces of one image.
         rule: ``centre`` takes the box whose centre is nearest the image centre, by squared distance
-            (SphereFace, face_detect_demo.m); ``largest`` the one of which
-            most is visible, see `_visible` and `_apart`; ``best`` the highest score;
-            ``insightface`` the box whose area, less twice the squared distance of its centre from the image's, is
+            (SphereFace, face_detect_demo.m); ``largest`` the one with the largest visible area, see `_visible` and
+            `_apart`; ``best`` the highest score;
+            ``insightface`` the box whose area minus twice the squared distance of its centre from the image's is
             largest (src/align/align_lfw.py of deepinsight/insightface); ``all`` every face, best first. The earlier
             face wins a tie.
         size: (height, width) of the image in pixels.
@@ -37,7 +37,7 @@ def choose(faces: Faces, rule: str, size: tuple[int, int]) -> np.ndarray:
     if rule == "largest":
         return np.array([int(np.where(_apart(faces), _visible(faces.boxes, size), -1).argmax())])
     height, width = size
-    # As published, where boxes count from 1 and the image's centre is half its width.
+    # As published: boxes count from 1, and the image's centre is half its width.
     distance = ((left + right) / 2 + 1 - width / 2) ** 2 + ((top + bottom) / 2 + 1 - height / 2) ** 2
     if rule == "insightface":
         area = (right - left) * (bottom - top)
@@ -46,9 +46,9 @@ def choose(faces: Faces, rule: str, size: tuple[int, int]) -> np.ndarray:
 
 
 def _apart(faces: Faces) -> np.ndarray:
-    """Bool N: false for a face over which a surer one lies by more than `_SHARED` of the smaller box.
+    """Bool N: false for a face that a higher-scoring one overlaps by more than `_SHARED` of the smaller box.
 
-    Heads side by side do not overlap so far; MTCNN now and then finds a third, larger face between the two.
+    Heads side by side do not overlap that much; MTCNN occasionally finds a third, larger face between the two.
     """
     order = np.argsort(-faces.scores, kind="stable")
     apart = np.zeros(len(faces), bool)
@@ -61,7 +61,7 @@ def _apart(faces: Faces) -> np.ndarray:
 
 
 def _visible(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Of each box the area inside the image, times its share of the box: whole faces go before cut-off ones."""
+    """Each box's visible area times the visible fraction of the box, which favours whole faces over cut-off ones."""
     height, width = size
     corner, end = boxes[:, :2].astype(np.float64), boxes[:, 2:] + 1.0
     whole = (end - corner).prod(1)

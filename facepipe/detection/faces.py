@@ -1,4 +1,4 @@
-"""The value that detection returns."""
+"""The result of detection."""
 
 from dataclasses import dataclass, replace
 
@@ -14,12 +14,12 @@ class Faces:
     Coordinates are 0-based pixels of the upright image, x right, y down, pixel centres at integers.
 
     Attributes:
-        boxes: float32 N×4, (left, top, right, bottom) of the first and the last pixel; may reach beyond the image.
+        boxes: float32 N×4, (left, top, right, bottom) of the first and last pixel; may extend beyond the image.
         scores: float32 N, the detector's face probability, 0 to 1.
         landmarks: float32 N×5×2, (x, y) of left eye, right eye, nose tip, left and right mouth corner,
             left and right as the viewer of an upright face sees them.
-        search: which search found them: ``plain``; ``border``, in a black border; ``turned-90``, ``turned-180``,
-            ``turned-270``, after a turn by so many degrees against the clock; ``border-turned-90`` and so on; or
+        search: the search that found them: ``plain``; ``border``, in a black border; ``turned-90``, ``turned-180``,
+            ``turned-270``, after a counterclockwise rotation by that many degrees; ``border-turned-90`` and so on; or
             ``lenient-border``, in a border and with a lower threshold.
     """
 
@@ -30,7 +30,7 @@ class Faces:
 
     @classmethod
     def none(cls) -> "Faces":
-        """No face at all."""
+        """An empty result."""
         return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
 
     def __len__(self) -> int:
@@ -42,7 +42,7 @@ class Faces:
         return replace(self, boxes=self.boxes[index], scores=self.scores[index], landmarks=self.landmarks[index])
 
     def moved(self, scale: tuple[float, float], shift: tuple[float, float]) -> "Faces":
-        """The same faces in an image that is scaled and shifted: x becomes x·scale + shift, likewise y."""
+        """The same faces in a scaled and shifted image: x becomes x·scale + shift, likewise y."""
         factor, offset = np.array(scale, np.float32), np.array(shift, np.float32)
         boxes = self.boxes * np.tile(factor, 2) + np.tile(offset, 2)
         return replace(self, boxes=boxes, landmarks=self.landmarks * factor + offset)

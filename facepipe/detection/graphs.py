@@ -1,17 +1,17 @@
-"""The three networks of MTCNN as ONNX graphs over the published weights, see `facepipe.detection.networks`."""
+"""The three networks of MTCNN as ONNX graphs with the published weights, see `facepipe.detection.networks`."""
 
 import numpy as np
 
 from facepipe.graphs import Graph, Node, Value
 
 _LANES = 16
-"""Channels of a block in ONNX Runtime's fast layout: with fewer it takes the slow one, so P-Net carries zeros."""
+"""Channels per block in ONNX Runtime's fast layout; with fewer it uses the slow one, so P-Net is padded with zeros."""
 State = dict[str, np.ndarray]
 
 
 def pnet_graph(weights: State) -> Graph:
-    """``pixels`` N×3×H×W → ``probability`` N×2×h×w (of no face and of a face), ``offsets`` N×4×h×w."""
-    chain = _Chain(_own(weights, "pnet"), ["N", 3, "H", "W"])
+    """``pixels`` N×3×H×W → ``probability`` N×2×h×w (no face, face), ``offsets`` N×4×h×w."""
+    chain = _Chain(_weights_of(weights, "pnet"), ["N", 3, "H", "W"])
     chain.widen("conv1", "prelu1", "conv2")
     for layer in ("conv1", "conv2", "conv3"):
         chain.conv(layer)
@@ -22,7 +22,7 @@ def pnet_graph(weights: State) -> Graph:
 
 def rnet_graph(weights: State) -> Graph:
     """``pixels`` N×3×24×24 → ``probability`` N×2, ``offsets`` N×4."""
-    chain = _Chain(_own(weights, "rnet"), ["N", 3, 24, 24])
+    chain = _Chain(_weights_of(weights, "rnet"), ["N", 3, 24, 24])
     chain.conv("conv1")
     chain.pool(3)
     chain.conv("conv2")
@@ -34,7 +34,7 @@ def rnet_graph(weights: State) -> Graph:
 
 def onet_graph(weights: State) -> Graph:
     """``pixels`` N×3×48×48 → ``probability`` N×2, ``offsets`` N×4, ``points`` N×10 (five x, then five y)."""
-    chain = _Chain(_own(weights, "onet"), ["N", 3, 48, 48])
+    chain = _Chain(_weights_of(weights, "onet"), ["N", 3, 48, 48])
     for layer, kernel in (("conv1", 3), ("conv2", 3), ("conv3", 2)):
         chain.conv(layer)
         chain.pool(kernel)
@@ -44,12 +44,12 @@ def onet_graph(weights: State) -> Graph:
     return chain.heads("Gemm", heads, ["N", None])
 
 
-def _own(weights: State, network: str) -> State:
+def _weights_of(weights: State, network: str) -> State:
     return {name[len(network) + 1 :]: values for name, values in weights.items() if name.startswith(f"{network}.")}
 
 
 class _Chain:
-    """Layers one after the other, each with a PReLU of the same number."""
+    """Consecutive layers, each with the PReLU of the same number."""
 
     def __init__(self, weights: State, shape: list[int | str | None]) -> None:
         self._weights = weights
@@ -58,7 +58,7 @@ class _Chain:
         self._input = Value("pixels", shape)
 
     def widen(self, conv: str, prelu: str, following: str) -> None:
-        """Carry channels of zeros after a convolution, up to a whole block."""
+        """Pad a convolution's output with channels of zeros up to a whole block."""
         weights = self._weights
         missing = -len(weights[f"{conv}.bias"]) % _LANES
         for name in (f"{conv}.weight", f"{conv}.bias", f"{prelu}.weight"):
@@ -74,7 +74,7 @@ class _Chain:
         self._add("MaxPool", [], f"{self._last}/pool", **given)
 
     def dense(self, layer: str, side: int) -> None:
-        # The published dense layers take columns, rows, channels, as in Caffe fed from MATLAB.
+        # The published dense layers take columns, rows, channels: MATLAB's order, passed to Caffe.
         weight = self._weights[f"{layer}.weight"]
         outputs = len(weight)
         turned = weight.reshape(outputs, side, side, -1).transpose(0, 3, 2, 1)

@@ -1,6 +1,6 @@
 """The three networks of MTCNN (Zhang et al., 2016, "Joint Face Detection and Alignment ...").
 
-The weights are the authors' as facenet-pytorch carries them; they ship with facepipe, see the card
+The weights are the authors', as distributed by facenet-pytorch; they ship with facepipe, see the card
 ``models/detectors/mtcnn.toml``.
 """
 
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from facepipe.weights import detector_weights
 
 _LANES = 16
-"""Channels that a vector register of the processor holds. PyTorch's element-wise layers on a channels_last map with
-fewer channels are several times slower than with this many, so P-Net carries channels of zeros."""
+"""Channels that fit in a vector register of the CPU. PyTorch's element-wise layers on a channels_last map with
+fewer channels are several times slower than with this many, so P-Net is padded with channels of zeros."""
 
 
 class PNet(nn.Module):
@@ -83,8 +83,8 @@ def _face_probability(logits: Tensor) -> Tensor:
 def _pool(x: Tensor, axis: int, kernel: int) -> Tensor:
     """Maximum over windows of 2 or 3 at stride 2 along axis 2 or 3; a window may end beyond the edge.
 
-    On both axes in turn it is max pooling with ceil_mode, and on channels_last maps of few channels two to three
-    times as fast as PyTorch's max_pool2d.
+    Applied to both axes in turn this is max pooling with ceil_mode, and on channels_last maps with few channels it is
+    two to three times as fast as PyTorch's max_pool2d.
     """
     count = max(1, -(-(x.shape[axis] - kernel) // 2) + 1)
     pooled = _every_second(x, axis, 0, count)
@@ -102,7 +102,7 @@ def _every_second(x: Tensor, axis: int, first: int, count: int) -> Tensor:
 
 
 def _flatten(x: Tensor) -> Tensor:
-    # Rows, columns, channels: the order in memory of a channels_last map, so that nothing is copied.
+    # Rows, columns, channels: the memory order of a channels_last map, so that nothing is copied.
     return x.permute(0, 2, 3, 1).flatten(1)
 
 
@@ -110,7 +110,7 @@ def load_networks(device: torch.device) -> tuple[PNet, RNet, ONet]:
     """P-Net, R-Net and O-Net with their published weights, in eval mode, channels_last.
 
     Raises:
-        ModelError: the file of weights is missing or damaged.
+        ModelError: the weights file is missing or damaged.
     """
     from safetensors.torch import load_file
 
@@ -130,7 +130,7 @@ def load_networks(device: torch.device) -> tuple[PNet, RNet, ONet]:
 
 
 def _widened(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """P-Net's published weights with zeros for the added channels, and its two heads as one."""
+    """P-Net's published weights with zeros for the added channels, and its two heads combined."""
     for part in ("weight", "bias"):
         state[f"conv4.{part}"] = torch.cat([state.pop(f"conv4_1.{part}"), state.pop(f"conv4_2.{part}")])
     for name in ("conv1.weight", "conv1.bias", "prelu1.weight", "conv4.weight", "conv4.bias"):
@@ -140,6 +140,6 @@ def _widened(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _from_column_order(weight: Tensor, side: int) -> Tensor:
-    # The published dense layers take columns, rows, channels, as in Caffe fed from MATLAB.
+    # The published dense layers take columns, rows, channels: MATLAB's order, passed to Caffe.
     outputs = len(weight)
     return weight.view(outputs, side, side, -1).transpose(1, 2).reshape(outputs, -1).contiguous()

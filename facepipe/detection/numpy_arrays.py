@@ -8,18 +8,18 @@ import numpy as np
 def suppress_on_arrays(
     boxes: np.ndarray, scores: np.ndarray, group: np.ndarray, threshold: float, over_smaller: bool = False
 ) -> np.ndarray:
-    """Indices of the boxes that survive greedy suppression inside their group; see `facepipe.detection.suppress`."""
+    """Indices of the boxes that survive greedy suppression within their group; see `facepipe.detection.suppress`."""
     order = np.argsort(-scores, kind="stable")
     order = order[np.argsort(group[order], kind="stable")]
     if not len(order):
         return order
     ends = np.flatnonzero(np.diff(group[order])) + 1
-    kept = [_greedy(boxes, own, np.float32(threshold), over_smaller) for own in np.split(order, ends)]
+    kept = [_greedy(boxes, members, np.float32(threshold), over_smaller) for members in np.split(order, ends)]
     return np.concatenate(kept)
 
 
 def _greedy(boxes: np.ndarray, order: np.ndarray, threshold: np.float32, over_smaller: bool) -> np.ndarray:
-    """Of boxes of one group, best first, those that stay."""
+    """The surviving boxes of one group, which is given best first."""
     extra = np.float32(1 if over_smaller else 0)
     left, top, right, bottom = boxes[order].T
     area = (right - left + extra) * (bottom - top + extra)
@@ -32,7 +32,7 @@ def _greedy(boxes: np.ndarray, order: np.ndarray, threshold: np.float32, over_sm
         height = np.minimum(bottom[best], bottom[rest]) - np.maximum(top[best], top[rest]) + extra
         shared = width.clip(0) * height.clip(0)
         whole = np.minimum(area[best], area[rest]) if over_smaller else area[best] + area[rest] - shared
-        with np.errstate(divide="ignore", invalid="ignore"):  # boxes without an area: as in PyTorch, they never fall
+        with np.errstate(divide="ignore", invalid="ignore"):  # boxes without an area survive, as in PyTorch
             remaining = rest[~(shared / whole > threshold)]
     return order[np.array(kept)]
 
@@ -73,7 +73,7 @@ class NumpyArrays:
 
     def scaled(self, sums: np.ndarray, area: np.ndarray) -> np.ndarray:
         means = sums.astype(np.float32)
-        with np.errstate(divide="ignore", invalid="ignore"):  # boxes without an area give no number, as in PyTorch
+        with np.errstate(divide="ignore", invalid="ignore"):  # boxes without an area give NaN, as in PyTorch
             means *= np.reciprocal(area.astype(np.float32) * np.float32(128))
         means -= np.float32(127.5 / 128)
         return means.transpose(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""MTCNN's networks by the ONNX engine."""
+"""MTCNN's networks in the ONNX engine."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -20,12 +20,12 @@ class OnnxStages:
     """See `facepipe.detection.stages.Stages`.
 
     Raises:
-        ModelError: the file of weights is missing or damaged.
+        ModelError: the weights file is missing or damaged.
     """
 
-    # Smaller than PyTorch's: no slower here, and what a pass takes is the most memory that a light job needs.
+    # Smaller than PyTorch's: no slower here, and a pass accounts for most of the memory that a light job needs.
     passes = Passes(pyramid=30_000, rnet=16, onet=4)
-    filled = False
+    padded = False
     on_cores = True
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class OnnxStages:
         bound_memory()
         self.arrays = NumpyArrays()
         weights = load_file(detector_weights("mtcnn"))
-        # One thread each: images are spread over the cores, and the networks are too small to be.
+        # One thread each: images are spread over the cores; the networks are too small for that.
         graphs = (make(weights) for make in (pnet_graph, rnet_graph, onet_graph))
         self._pnet, self._rnet, self._onet = (open_session(graph, 1, "MTCNN") for graph in graphs)
 

@@ -1,8 +1,8 @@
-"""Further searches of images in which nothing was found: in a black border, turned, and less strictly.
+"""Further searches of images in which nothing was found: in a black border, rotated, and with a lower threshold.
 
-A face that fills or overflows the photo has no place in P-Net's windows, which lie inside the image; in a border it
-has. A photo that lost its EXIF orientation lies on its side. A face without chin and forehead scores lower. Images with
-a face cost nothing more, or with turns those with a sure face.
+A face that fills or overflows the photo does not fit P-Net's windows, which lie inside the image, unless a border is
+added. A photo that lost its EXIF orientation is on its side. A face without chin and forehead scores lower. Images with
+a face (with ``turns``: a confident face) cost nothing extra.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,21 +17,21 @@ from facepipe.detection.scaling import enlarged, reduced
 from facepipe.detection.settings import DetectorSettings
 
 _BORDER = 0.5
-"""Of the longer side. Repeating or mirroring the image's edge instead of black finds faces that are not there."""
+"""As a fraction of the longer side. Repeating or mirroring the image's edge instead of black finds false faces."""
 _SHORTER_SIDE = 256
-"""Pixels to which an image is reduced for its border: the faces meant are large, and the border quadruples the area."""
+"""Pixels to which an image is reduced for its border: such faces are large, and the border quadruples the area."""
 _TOGETHER = 16
-"""Images that are copied at once."""
+"""Maximum number of images copied at once."""
 
 
 class RepeatedSearch:
     """A detector that searches images without a face again, see `DetectorSettings`.
 
     Args:
-        detector: for every search but the last.
-        settings: whose ``border`` and ``turns`` say which further searches there are, and ``sure`` when a photo need
-            not be turned.
-        lenient: makes the detector of the last search, in a border; None: there is none.
+        detector: used for every search except the last.
+        settings: ``border`` and ``turns`` determine the further searches, and ``sure`` the score from which a photo
+            need not be rotated.
+        lenient: creates the detector of the last search, in a border; None means no such search.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class RepeatedSearch:
         return self._make_lenient()
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Faces]:
-        """As `Detector`; ``Faces.search`` says which search found them."""
+        """See `Detector`; ``Faces.search`` says which search found the faces."""
         found = self._detector(images)
         sure = self.settings.sure
         if self.settings.turns:
@@ -68,7 +68,7 @@ class RepeatedSearch:
             yield from zip(part, self._round([images[number] for number in part], views), strict=True)
 
     def _round(self, images: list[np.ndarray], views: "list[_View]") -> list[Faces]:
-        """Of each image the faces of the view whose best face scores highest."""
+        """For each image, the faces in the view whose best face scores highest."""
         each = [self._search(images, view) for view in views]
         return [max(faces, key=_best) for faces in zip(*each, strict=True)]
 
@@ -82,7 +82,7 @@ def _best(faces: Faces) -> float:
 
 
 def _rounds(settings: DetectorSettings) -> "list[list[_View]]":
-    """Searches after the first. The next round is for images in which the one before found nothing."""
+    """Searches after the first. Each round is for images in which the previous one found nothing."""
     bordered, turned = [_View(0, True)] * settings.border, _TURNED * settings.turns
     both = [_View(k, True) for k in (1, 2, 3)] * (settings.border and settings.turns)
     return [views for views in (bordered + turned, both) if views]
@@ -90,7 +90,7 @@ def _rounds(settings: DetectorSettings) -> "list[list[_View]]":
 
 @dataclass(frozen=True)
 class _View:
-    """An image turned by quarter turns against the clock, in a black border or not, and how strictly it is searched."""
+    """An image rotated counterclockwise by quarter turns, with or without a black border, and the threshold to use."""
 
     turns: int
     bordered: bool
@@ -103,7 +103,7 @@ class _View:
         return "-".join(words + [f"turned-{90 * self.turns}"] * (self.turns > 0)) or PLAIN
 
     def of(self, image: np.ndarray) -> np.ndarray:
-        """The image seen so."""
+        """The view of an image."""
         if self.bordered:
             height, width = _reduced(image)
             side = _border(height, width)
@@ -111,7 +111,7 @@ class _View:
         return np.ascontiguousarray(np.rot90(image, self.turns))
 
     def back(self, faces: Faces, image: np.ndarray) -> Faces:
-        """Faces found in it, in the image's own pixels."""
+        """Faces found in the view of ``image``, in the image's own pixels."""
         full = image.shape[0], image.shape[1]
         height, width = _reduced(image) if self.bordered else full
         side = _border(height, width) if self.bordered else 0
@@ -124,7 +124,7 @@ _LAST = _View(0, True, lenient=True)
 
 
 def _reduced(image: np.ndarray) -> tuple[int, int]:
-    """(height, width) in which an image gets its border."""
+    """(height, width) to which an image is reduced before it gets its border."""
     height, width = image.shape[:2]
     ratio = min(1.0, _SHORTER_SIDE / min(height, width))
     return max(1, round(height * ratio)), max(1, round(width * ratio))
@@ -135,10 +135,10 @@ def _border(height: int, width: int) -> int:
 
 
 def _upright(faces: Faces, turns: int, height: int, width: int) -> Faces:
-    """Faces of an image of this size that was turned ``turns`` times by np.rot90, in the image's own pixels."""
+    """Faces in an image of this size that np.rot90 rotated ``turns`` times, in pixels of the image before rotation."""
     corners, landmarks = faces.boxes.reshape(-1, 2, 2), faces.landmarks
     for done in range(turns):
-        # The turn to undo took the right edge to the top; the image before it was as wide as this one is high.
+        # The rotation to undo moved the right edge to the top; the image was then as wide as it is now high.
         last = np.float32((width if (turns - done) % 2 else height) - 1)
         corners, landmarks = (np.stack([last - p[..., 1], p[..., 0]], -1) for p in (corners, landmarks))
     boxes = np.concatenate([corners.min(1), corners.max(1)], 1)

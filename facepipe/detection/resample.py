@@ -1,9 +1,9 @@
 """Area resampling of whole images and of many boxes at once, from summed-area tables.
 
 Output bin k of n over a side of w pixels is the mean of pixels ⌊kw/n⌋ … ⌈(k+1)w/n⌉−1, the rule of
-PyTorch's adaptive average pooling, which MTCNN's published PyTorch form uses at every stage. With a
-summed-area table (Crow 1984, "Summed-area tables for texture mapping") a bin costs four reads however
-large it is, so candidates of any size from any image are cut out in one batch.
+PyTorch's adaptive average pooling, which facenet-pytorch's MTCNN uses at every stage. With a
+summed-area table (Crow 1984, "Summed-area tables for texture mapping") a bin costs four reads whatever its
+size, so candidates of any size from any image are cropped in one batch.
 """
 
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from facepipe.detection.arrays import Arrays
 
 @dataclass(frozen=True)
 class Tables:
-    """Summed-area tables of several images in one buffer, images of one size side by side.
+    """Summed-area tables of several images in one buffer, images of equal size next to each other.
 
     Attributes:
-        arrays: of the library and device where they are.
-        sums: int32 T×3, all tables row by row. Sums wrap around at 2³²; differences stay right.
-        start: int64 B, row of ``sums`` where an image's table begins.
+        arrays: operations of the library and device that hold the tables.
+        sums: int32 T×3, all tables row by row. Sums wrap around at 2³²; differences stay correct.
+        start: int64 B, the row of ``sums`` at which an image's table begins.
         height, width: int64 B, pixels of the image; its table has one row and one column more.
     """
 
@@ -67,14 +67,14 @@ def shrink(tables: Tables, first: int, count: int, size: tuple[int, int]) -> Any
 
 
 def cut(tables: Tables, image: Any, boxes: Any, side: int) -> Any:
-    """Boxes of any images resampled to side×side.
+    """Boxes from any of the images, resampled to side×side.
 
     Args:
         tables: of all images.
         image: int64 N, the image of each box.
-        boxes: int64 N×4, (left, top, right, bottom), right and bottom not included; may reach beyond the image,
-            whose outside is black (pixel value 0).
-        side: pixels of the output.
+        boxes: int64 N×4, (left, top, right, bottom), right and bottom exclusive; may extend beyond the image, where
+            pixels are black (value 0).
+        side: side of the output in pixels.
 
     Returns:
         float32 N×3×side×side, channels_last, values (x − 127.5)/128.
@@ -84,7 +84,7 @@ def cut(tables: Tables, image: Any, boxes: Any, side: int) -> Any:
     begin, end = _edges(length, side, arrays)
     edges = arrays.concat([corner + begin, corner + end], 2)
     x, y = edges[:, 0], edges[:, 1]
-    # Black adds nothing to a sum, so sums end at the image's edge; the bins and their areas do not.
+    # Black adds nothing to a sum, so sums stop at the image's edge, while the bins and their areas do not.
     width, height = tables.width[image][:, None], tables.height[image][:, None]
     inner_x, inner_y = arrays.minimum(x.clip(0), width), arrays.minimum(y.clip(0), height)
     row = tables.start[image][:, None] + inner_y * (width + 1)
@@ -97,6 +97,6 @@ def cut(tables: Tables, image: Any, boxes: Any, side: int) -> Any:
 
 
 def _edges(length: Any, count: int, arrays: Arrays) -> tuple[Any, Any]:
-    """Where the bins of a side begin and where they end, int64 ... × count each."""
+    """Start and end of the bins of a side, int64 ... × count each."""
     step = arrays.arange(count)
     return step * length // count, ((step + 1) * length + count - 1) // count

@@ -1,4 +1,4 @@
-"""What the cascade asks of an engine: arrays, and MTCNN's three networks."""
+"""What the cascade needs from an engine: array operations, and MTCNN's three networks."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -13,12 +13,12 @@ B = TypeVar("B")
 
 @dataclass(frozen=True)
 class Passes:
-    """How much goes through a network at once.
+    """Maximum size of a pass through each network.
 
     Attributes:
-        pyramid: pixels of one pyramid level through P-Net: few enough to stay in the processor's cache.
-        rnet: candidates through R-Net.
-        onet: candidates through O-Net, which sees few, so that its passes are small.
+        pyramid: pixels of one pyramid level for P-Net, few enough to stay in the CPU's cache.
+        rnet: candidates for R-Net.
+        onet: candidates for O-Net, which receives few, so that its passes are small.
     """
 
     pyramid: int
@@ -27,21 +27,21 @@ class Passes:
 
 
 class Stages(Protocol):
-    """MTCNN's networks by one engine.
+    """MTCNN's networks in one engine.
 
     Attributes:
         passes: the size of a pass.
-        on_cores: whether images are spread over the processor's cores.
-        filled: whether the last pass of R-Net and O-Net is filled up to the size of the others.
+        on_cores: whether images are spread over the CPU's cores.
+        padded: whether the last pass of R-Net and O-Net is padded to the size of the others.
     """
 
     passes: Passes
     on_cores: bool
-    filled: bool
+    padded: bool
 
     @property
     def arrays(self) -> Arrays:
-        """What the networks take and give."""
+        """The operations for the arrays that the networks take and return."""
 
     def pnet(self, x: Any, /) -> tuple[Any, Any]:
         """N×3×H×W to face probability N×h×w and box regression N×4×h×w."""
@@ -53,20 +53,20 @@ class Stages(Protocol):
         """N×3×48×48 to face probability N, box regression N×4, landmarks N×10 (five x, then five y)."""
 
     def running(self) -> AbstractContextManager[Any]:
-        """Around a search."""
+        """A context around each search."""
 
     def cores(self) -> int:
-        """How many may search at once."""
+        """How many searches may run at once."""
 
     def in_turn(self, function: Callable[[list[A]], list[B]], arguments: list[list[A]], /) -> list[list[B]]:
-        """``[function(a) for a in arguments]``; in smaller parts where a GPU's memory does not suffice."""
+        """``[function(a) for a in arguments]``, in smaller parts if a GPU runs out of memory."""
 
     def spread(self, function: Callable[[A], B], arguments: Iterable[A], /) -> list[B]:
-        """``[function(a) for a in arguments]``, on as many cores."""
+        """``[function(a) for a in arguments]``, spread over the cores."""
 
 
 def create_stages(engine: str, device: str) -> Stages:
-    """MTCNN's networks by ``torch`` or ``onnx``.
+    """MTCNN's networks in ``torch`` or ``onnx``.
 
     Raises:
         DeviceError: there is no such device.

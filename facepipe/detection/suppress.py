@@ -4,27 +4,27 @@ import torch
 from torch import Tensor
 
 _PAIRS = 100_000
-"""Pairs of boxes compared at once: few enough to stay in the processor's cache."""
+"""Pairs of boxes compared at once, few enough to stay in the CPU's cache."""
 _BLOCK = 1024
-"""Largest group that is compared whole; larger groups go through in blocks of this size."""
+"""Largest group that is compared as a whole; larger groups are compared in blocks of this size."""
 
 
 def suppress(boxes: Tensor, scores: Tensor, group: Tensor, threshold: float, over_smaller: bool = False) -> Tensor:
-    """Indices of the boxes that survive greedy suppression inside their group.
+    """Indices of the boxes that survive greedy suppression within their group.
 
-    A box falls when a kept box of its group with a higher score (or an equal one and a lower index)
+    A box is suppressed if a surviving box of its group with a higher score (or an equal one and a lower index)
     overlaps it by more than ``threshold``.
 
     Args:
         boxes: float N×4, (left, top, right, bottom).
         scores: float N.
-        group: int64 N, not negative; boxes of different groups never meet.
-        threshold: largest overlap that is tolerated.
-        over_smaller: overlap is intersection over union, or, if true, intersection over the smaller of
-            the two boxes with sides counted in whole pixels (MTCNN's "Min" rule).
+        group: int64 N, non-negative; boxes of different groups are not compared.
+        threshold: largest permitted overlap.
+        over_smaller: if true, overlap is intersection over the smaller of the two boxes, with sides in whole pixels
+            (MTCNN's "Min" rule); otherwise intersection over union.
 
     Returns:
-        int64 K, ordered by group, then by falling score.
+        int64 K, ordered by group, then by decreasing score.
     """
     if len(boxes) == 0:
         return torch.zeros(0, dtype=torch.int64, device=boxes.device)
@@ -41,7 +41,7 @@ def suppress(boxes: Tensor, scores: Tensor, group: Tensor, threshold: float, ove
 
 
 def _padded_chunks(starts: Tensor, sizes: Tensor) -> list[Tensor]:
-    """Groups of like size side by side: int64 G×K positions, −1 where a group is shorter than K."""
+    """Groups of similar size together: int64 G×K positions, −1 where a group is shorter than K."""
     by_size = torch.argsort(sizes, descending=True)
     widths = sizes[by_size].cpu().tolist()
     chunks, first = [], 0
@@ -57,7 +57,7 @@ def _padded_chunks(starts: Tensor, sizes: Tensor) -> list[Tensor]:
 
 
 def _survivors(boxes: Tensor, held: Tensor, threshold: float, over_smaller: bool) -> Tensor:
-    """Which of G×K boxes survive, best first in every row; bool G×K."""
+    """Which of G×K boxes, best first in every row, survive; bool G×K."""
     keep = torch.zeros_like(held)
     for first in range(0, boxes.shape[1], _BLOCK):
         block = slice(first, first + _BLOCK)
@@ -71,10 +71,10 @@ def _survivors(boxes: Tensor, held: Tensor, threshold: float, over_smaller: bool
 
 
 def _settle(overlaps: Tensor, alive: Tensor) -> Tensor:
-    """Greedy choice in rows of boxes sorted best first, from the G×K×K table of overlaps.
+    """Greedy suppression in rows of boxes sorted best first, from the G×K×K table of overlaps.
 
-    Dropping every box that a kept better box overlaps, again and again from "all kept", arrives at the
-    greedy answer: after step n the first n boxes of every row are final.
+    Start with all boxes kept and repeatedly drop those overlapped by a better kept box. This converges to the
+    greedy result: after step n the first n boxes of every row are final.
     """
     beaten_by = overlaps.triu_(1).to(torch.float32)
     keep = alive

@@ -1,4 +1,4 @@
-"""`facepipe.detection.arrays.Arrays` of PyTorch."""
+"""`facepipe.detection.arrays.Arrays` for PyTorch."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ class TorchArrays:
     """Tensors on one device.
 
     Args:
-        device: where they are.
+        device: the tensors' device.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -65,7 +65,7 @@ class TorchArrays:
         return torch.arange(count, device=self.device)
 
     def scaled(self, sums: Tensor, area: Tensor) -> Tensor:
-        # N×h×w×3 seen as N×3×h×w is channels_last.
+        # N×h×w×3 viewed as N×3×h×w is channels_last.
         scale = area.to(torch.float32).mul_(128).reciprocal_()
         return torch.mul(sums, scale).sub_(127.5 / 128).permute(0, 3, 1, 2)
 

@@ -1,4 +1,4 @@
-"""MTCNN's networks by PyTorch."""
+"""MTCNN's networks in PyTorch."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,8 +20,8 @@ class TorchStages:
     """
 
     passes = Passes(pyramid=100_000, rnet=64, onet=16)
-    # Passes of one size: no new shape is compiled, and a candidate's result does not depend on its company.
-    filled = True
+    # Passes of one size: no new shape is compiled, and a candidate's result does not depend on the others in its pass.
+    padded = True
 
     def __init__(self, device: str) -> None:
         self.device = choose_device(device)

@@ -1,7 +1,7 @@
 """Threads that each run PyTorch on one core.
 
-MTCNN is a long row of small operations. Splitting each of them over all cores costs a wait for the slowest
-core every time, ruinous as soon as another program wants a core; splitting the images over cores does not.
+MTCNN is a long sequence of small operations. Splitting each of them over all cores means waiting for the slowest
+core every time, which is ruinous as soon as another program uses a core; splitting the images over cores avoids this.
 """
 
 import os
@@ -28,7 +28,7 @@ def _pool(size: int) -> ThreadPoolExecutor:
 
     def start() -> None:
         torch.set_num_threads(1)
-        # A thread takes over PyTorch's default when it first asks for it: let it be while that is 1.
+        # A thread adopts PyTorch's default when it first asks for it, so ask while that is 1.
         torch.get_num_threads()
         started.wait()
 
@@ -36,7 +36,7 @@ def _pool(size: int) -> ThreadPoolExecutor:
     for _ in range(size):
         pool.submit(lambda: None)
     started.wait()
-    # OpenMP's count belongs to each thread, but PyTorch's default for threads to come was changed with it.
+    # OpenMP's count is per thread, but setting it also changed PyTorch's default for future threads.
     torch.set_num_threads(size)
     return pool
 

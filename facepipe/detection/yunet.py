@@ -1,5 +1,5 @@
-"""YuNet, a small network that finds faces of all sizes at once, run by OpenCV (Wu et al., Machine Intelligence
-Research 2023)."""
+"""YuNet, a small single-pass network for faces of all sizes, run by OpenCV (Wu et al., Machine Intelligence Research
+2023)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,34 +18,34 @@ from facepipe.graphs import parse_graph
 from facepipe.parameters import parameter
 
 _SMALLEST = 640
-"""Faces above some 600 pixels are too large for the network: an image is searched again, smaller by the settings'
-factor, for as long as its longer side is above this."""
+"""Faces above some 600 pixels are too large for the network, so an image is searched again, reduced by the settings'
+factor, as long as its longer side is above this."""
 _OVERLAP = 0.3
 
 
 class YuNet:
-    """YuNet from the ONNX file of the OpenCV Zoo, on the processor.
+    """YuNet from the ONNX file of the OpenCV Zoo, on the CPU.
 
     Args:
         weights: the ONNX file.
-        settings: None takes the preset ``yunet``. Faces whose longer side is below ``min_face`` are dropped.
+        settings: None means the preset ``yunet``. Faces whose longer side is below ``min_face`` are dropped.
 
     Raises:
-        ModelError: the file cannot be read, is no such network or holds weights that are not finite.
+        ModelError: the file cannot be read, is not this network or contains non-finite weights.
     """
 
     def __init__(self, weights: Path, settings: DetectorSettings | None = None) -> None:
         self.settings = settings or preset("yunet")
         self._network = _load(weights, self.settings.thresholds[-1])
-        # It holds the size of the image that it searches.
+        # The network stores the size of the image being searched.
         self._lock = Lock()
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Faces]:
-        """Find the faces of uint8 H×W×3 RGB images, in any sizes; one `Faces` per image, best score first.
+        """Find the faces in uint8 H×W×3 RGB images of any size; one `Faces` per image, best score first.
 
         Raises:
             FacepipeError: an image is not uint8 H×W×3.
-            ModelError: the network gives numbers that are not finite.
+            ModelError: the network returns non-finite numbers.
         """
         for image in images:
             check_image(image)
@@ -66,7 +66,7 @@ class YuNet:
         return faces.take(sides.max(1, initial=0) >= self.settings.min_face)
 
     def _search(self, bgr: np.ndarray) -> Faces:
-        """What the network finds at one size of the image."""
+        """The network's detections at one size of the image."""
         self._network.setInputSize((bgr.shape[1], bgr.shape[0]))
         rows = self._network.detect(bgr)[1]
         if rows is None:
@@ -78,12 +78,12 @@ class YuNet:
                 f"try another {parameter('detector')}"
             )
         corner, size = rows[:, :2], rows[:, 2:4]
-        # The person's right eye comes first, which is the left one to the viewer; likewise the mouth.
+        # The person's right eye comes first, which is on the viewer's left; likewise the mouth.
         return Faces(np.concatenate([corner, corner + size], 1), rows[:, 14], rows[:, 4:14].reshape(-1, 5, 2))
 
 
 def _distinct(found: list[Faces]) -> Faces:
-    """All of them, best first; of those that overlap, as found in two sizes of the image, the better one."""
+    """All faces, best first; of overlapping ones, found at two sizes of the image, only the better."""
     faces = Faces(
         np.concatenate([part.boxes for part in found]),
         np.concatenate([part.scores for part in found]),
@@ -106,7 +106,7 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 def _load(weights: Path, threshold: float) -> Any:
     try:
-        # Read here, since OpenCV does not open every name that a file may have.
+        # Read here, since OpenCV cannot open every valid file name.
         data = np.frombuffer(weights.read_bytes(), np.uint8)
     except OSError as error:
         raise ModelError(f"{weights}: cannot read this file ({error.strerror})") from error

@@ -1,4 +1,4 @@
-"""Engines: what runs the networks. PyTorch where it is fast at it or needed, ONNX for short jobs on a processor.
+"""Engines, which run the networks: PyTorch where it is faster or required, ONNX for short jobs on a CPU.
 
 Nothing here imports PyTorch.
 """

@@ -1,4 +1,4 @@
-"""Which engine runs the networks."""
+"""Choosing the engine that runs the networks."""
 
 import sys
 
@@ -8,21 +8,21 @@ from facepipe.parameters import parameter
 
 ENGINES = ("auto", "torch", "onnx")
 FEW_PHOTOS = 300
-"""Photos up to which ``auto`` takes the ONNX engine: there PyTorch has not made good the time that it takes to load."""
+"""Number of photos up to which ``auto`` picks the ONNX engine; PyTorch makes up its loading time only with more."""
 
 
 def choose_engine(name: str = "auto", *, device: str = "auto", photos: int | None = None, precision: str = "") -> str:
-    """Turn ``auto``, ``torch`` or ``onnx`` into one of the two that can do the job.
+    """Resolve ``auto``, ``torch`` or ``onnx`` to an engine that can do the job.
 
     Args:
-        name: what was asked for.
-        device: ``auto``, ``cpu``, ``cuda`` ...; the ONNX engine runs on the processor.
-        photos: how many there are; None: many, or nobody knows.
-        precision: number format that was asked for; the ONNX engine has float32 only.
+        name: the requested engine.
+        device: ``auto``, ``cpu``, ``cuda`` ...; the ONNX engine runs on the CPU.
+        photos: their number; None means many or unknown.
+        precision: the requested number format; the ONNX engine has float32 only.
 
     Raises:
-        DeviceError: the engine does not have the device or number format.
-        MissingExtraError: PyTorch is needed and not installed.
+        DeviceError: the engine does not support the device or number format.
+        MissingExtraError: PyTorch is needed but not installed.
         FacepipeError: unknown engine.
     """
     if name not in ENGINES:
@@ -32,7 +32,7 @@ def choose_engine(name: str = "auto", *, device: str = "auto", photos: int | Non
         if not light:
             given = _given(device, precision)
             raise DeviceError(
-                f"{parameter('engine', 'onnx')} runs on the processor in float32, not with {given}; "
+                f"{parameter('engine', 'onnx')} runs on the CPU in float32, not with {given}; "
                 f"use {parameter('engine', 'torch')}"
             )
         return "onnx"

@@ -15,12 +15,12 @@ from facepipe.parameters import parameter
 from facepipe.threads import thread_count
 
 _LARGE = 1 << 14
-"""Bytes from which a constant is lent to ONNX Runtime instead of written into the graph's bytes."""
+"""Size in bytes from which a constant is passed to ONNX Runtime by reference instead of within the graph's bytes."""
 
 
 def _imported() -> Any:
-    """ONNX Runtime without its telemetry, which newer ones begin as they are imported, with a warning on stderr where
-    there is no home folder. Who has set the variable has chosen."""
+    """ONNX Runtime without its telemetry, which newer versions start on import, with a warning on stderr if there is
+    no home folder. If the variable is set already, it is respected."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
@@ -43,11 +43,11 @@ class OnnxRuntimeSession:
         options.intra_op_num_threads = threads or thread_count()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Its arena keeps the most that a run took, which the next one need not ask the system for again.
+        # Its arena keeps the peak memory of a run, so that the next one need not request it again.
         options.enable_cpu_mem_arena = keeps_freed_blocks()
-        # It would keep large matrices twice, for products that are as fast without.
+        # Prepacking would store large matrices twice without making products faster.
         options.add_session_config_entry("session.disable_prepacking", "1")
-        # Its idle threads would otherwise spin, against others when detecting and embedding take turns.
+        # Idle threads would otherwise spin and compete with others when detection and embedding alternate.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         data, self._lent = _lent(onnxruntime, graph, options)
         try:
@@ -62,17 +62,17 @@ class OnnxRuntimeSession:
             )
 
     def __call__(self, batch: np.ndarray) -> list[np.ndarray]:
-        """As of `Session`."""
+        """See `Session`."""
         try:
             found = self._session.run(self._outputs, {self._input: np.ascontiguousarray(batch)})
         except Exception as error:  # ONNX Runtime's own errors have no common base
             raise ModelError(f"{self._name}: this ONNX graph does not run: {first_line(error)}") from error
-        # Copies: whoever keeps ONNX Runtime's own arrays keeps holes in its arena, which then grows.
+        # Copies: keeping ONNX Runtime's own arrays would leave holes in its arena, which then grows.
         return [np.array(values) for values in found]
 
 
 def _lent(runtime: Any, graph: Graph, options: Any) -> tuple[bytes, list[Any]]:
-    """The graph's bytes without its large constants, and these: ONNX Runtime takes them from where they are."""
+    """The graph's bytes without its large constants, and these separately, which ONNX Runtime uses in place."""
     large = {
         name: values
         for name, values in graph.constants.items()

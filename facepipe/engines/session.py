@@ -1,4 +1,4 @@
-"""The ONNX engine: a graph that is ready to run, by ONNX Runtime where it is installed, by OpenCV's dnn elsewhere."""
+"""The ONNX engine: a graph ready to run in ONNX Runtime if it is installed, otherwise in OpenCV's dnn."""
 
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -12,16 +12,16 @@ from facepipe.graphs.constants import fold_constants
 
 
 class Session(Protocol):
-    """A network of one input.
+    """A network with one input.
 
     Attributes:
-        library: what runs it, such as ``onnxruntime``.
+        library: the library that runs it, such as ``onnxruntime``.
     """
 
     library: str
 
     def __call__(self, batch: np.ndarray, /) -> list[np.ndarray]:
-        """The graph's outputs, in its order, for a float32 batch N×...; N is at least 1.
+        """The graph's outputs, in the graph's order, for a float32 batch N×... with N at least 1.
 
         Raises:
             ModelError: the graph does not run.
@@ -34,13 +34,13 @@ def open_session(graph: Graph, threads: int | None = None, name: str = "graph", 
 
     Args:
         graph: float32, with one input; changed in place.
-        threads: that one run may use; None: as many as this process should use.
-        name: of the file or model, for errors.
-        device: ``cpu``, or a torch device where ONNX Runtime is to run on a GPU.
+        threads: threads that one run may use; None means as many as this process should use.
+        name: of the file or model, for error messages.
+        device: ``cpu``, or a torch device to run ONNX Runtime on a GPU.
 
     Raises:
         ModelError: the graph cannot be loaded.
-        DeviceError: ONNX Runtime does not have the device.
+        DeviceError: ONNX Runtime does not support the device.
     """
     fold_constants(graph)
     fold_norms(graph)
@@ -49,12 +49,12 @@ def open_session(graph: Graph, threads: int | None = None, name: str = "graph", 
 
         return OnnxRuntimeSession(graph, threads, name, device)
     if str(device) != "cpu":
-        raise DeviceError(f"{name}: OpenCV's dnn runs ONNX graphs on the processor only: pip install onnxruntime-gpu")
+        raise DeviceError(f"{name}: OpenCV's dnn runs ONNX graphs on the CPU only: pip install onnxruntime-gpu")
     from facepipe.engines.opencv_dnn import OpenCVSession
 
     return OpenCVSession(graph, name)
 
 
 def first_line(error: Exception) -> str:
-    """What a library says of a graph, short."""
+    """The first line of a library's error message about a graph."""
     return " ".join(str(error).split())[:200]

@@ -1,4 +1,4 @@
-"""Models out of facepipe: as ONNX files with their cards, and a whole pipeline for a product."""
+"""Exporting models: as ONNX files with their cards, and as a complete pipeline for a product."""
 
 from facepipe.export.mtcnn import export_mtcnn
 from facepipe.export.onnx import OnnxExport, export_onnx

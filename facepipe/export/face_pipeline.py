@@ -1,13 +1,13 @@
-"""Faces found, aligned, embedded and compared with the ONNX files beside this one: NumPy and OpenCV, nothing else.
+"""Detects, aligns, embeds and compares faces with the ONNX files in this folder, using only NumPy and OpenCV.
 
-Written by ``facepipe models export --pipeline``; put the folder into your product and adapt what you like.
+Written by ``facepipe models export --pipeline``; copy the folder into your product and adapt it as you like.
 
     pipeline = FacePipeline("folder")
     answer = pipeline.compare(cv2.imread("a.jpg"), cv2.imread("b.jpg"))
     answer["same"], answer["score"]
 
 Images are uint8 H×W×3 as OpenCV reads them (blue first). Points are 0-based pixels, x right, y down. The steps are
-those of facepipe's own detector and aligner, and give the same faces and embeddings.
+those of facepipe's own detector and aligner, with the same faces and embeddings as results.
 
 MIT licence, (c) the authors of facepipe. The licences of the networks are in ``pipeline.json``.
 """
@@ -22,7 +22,7 @@ import numpy as np
 
 @dataclass
 class FoundFace:
-    """One face: box (left, top, right, bottom), score 0 to 1, landmarks 5×2, and once embedded the embedding and κ."""
+    """One face: box (left, top, right, bottom), score 0 to 1, landmarks 5×2; once embedded, also embedding and κ."""
 
     box: np.ndarray
     score: float
@@ -32,7 +32,7 @@ class FoundFace:
 
 
 class FacePipeline:
-    """The whole way from a photo to an answer.
+    """The complete pipeline from a photo to an answer.
 
     Args:
         folder: with ``pipeline.json`` and the ONNX files.
@@ -47,10 +47,10 @@ class FacePipeline:
         }
 
     def compare(self, a: np.ndarray, b: np.ndarray, far: float = 1e-3) -> dict:
-        """Whether the largest faces of two photos are one person's, at a false-accept rate of ``settings``.
+        """Whether the largest faces of two photos are of one person, at a false-accept rate from ``settings``.
 
         Raises:
-            ValueError: a photo shows no face, or no threshold is known for the rate.
+            ValueError: a photo shows no face, or there is no threshold for the rate.
         """
         faces = [self.largest(image) for image in (a, b)]
         threshold = next((one["value"] for one in self.settings["thresholds"] if one["far"] == far), None)
@@ -60,7 +60,7 @@ class FacePipeline:
         return {"same": score >= threshold, "score": score, "threshold": threshold, "far": far, "faces": faces}
 
     def largest(self, image: np.ndarray) -> FoundFace:
-        """The face that is largest, embedded."""
+        """The largest face, embedded."""
         faces = self.detect(image)
         if not faces:
             raise ValueError("no face in a photo")
@@ -78,7 +78,7 @@ class FacePipeline:
         return float(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)))
 
     def embed(self, image: np.ndarray, faces: "list[FoundFace]") -> "list[FoundFace]":
-        """The same faces with embeddings (not of unit length) and, where the model has it, κ."""
+        """The same faces with embeddings (not of unit length) and, if the model has it, κ."""
         for face in faces:
             crop = self.align(image, face.landmarks)[..., ::-1].astype(np.float32)
             found = self._run("embedder", np.ascontiguousarray(crop.transpose(2, 0, 1)[None]))
@@ -87,7 +87,7 @@ class FacePipeline:
         return faces
 
     def align(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-        """The crop in which landmarks lie where the template has them."""
+        """The crop in which the landmarks are at the template's positions."""
         cut = self.settings["template"]
         axes = np.array([1, 1j])
         points, image_points = np.array(cut["points"]) @ axes, (np.float64(landmarks) + cut["landmark_shift"]) @ axes
@@ -99,7 +99,7 @@ class FacePipeline:
             turn, shift = 1 / turn, -shift / turn
         matrix = np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
         factor = int(abs(turn))
-        if factor >= 2:  # reading between pixels would skip some: average blocks first
+        if factor >= 2:  # bilinear sampling would skip pixels: average blocks first
             height, width = image.shape[0] // factor, image.shape[1] // factor
             image = cv2.resize(
                 image[: height * factor, : width * factor], (width, height), interpolation=cv2.INTER_AREA
@@ -110,7 +110,7 @@ class FacePipeline:
         return cv2.warpAffine(image, matrix, (cut["width"], cut["height"]), flags=flags)
 
     def detect(self, image: np.ndarray) -> "list[FoundFace]":
-        """All faces, best first; where none is found, in a black border and turned too, as the settings say."""
+        """All faces, best first; if none is found, searched again in a black border and rotated, as in the settings."""
         rgb, how = np.ascontiguousarray(image[..., ::-1]), self.settings["detector"]
         faces = self._find(rgb)
         best = max((face.score for face in faces), default=0.0)
@@ -126,7 +126,7 @@ class FacePipeline:
         return faces
 
     def _best(self, image: np.ndarray, views: "list[tuple[int, bool]]") -> "list[FoundFace]":
-        """Of the views of an image (quarter turns, in a border or not) the faces of the one with the best face."""
+        """The faces in that view of an image (quarter turns, with or without a border) which has the best face."""
         each = [self._view(image, *view) for view in views]
         return max(each, key=lambda faces: faces[0].score if faces else 0.0, default=[])
 
@@ -199,7 +199,7 @@ class FacePipeline:
         if not len(boxes):
             return np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2))
         probability, offsets, points = self._run("onet", crops)
-        # Of equal scores the later candidate is kept, as in the published code.
+        # Among equal scores the later candidate is kept, as in the published code.
         passed = np.nonzero(probability[:, 1] > np.float32(self.settings["detector"]["thresholds"][2]))[0][::-1]
         boxes, scores = boxes[passed], probability[passed, 1]
         side = boxes[:, None, 2:] - boxes[:, None, :2] + 1
@@ -221,7 +221,7 @@ def _reduced(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _candidates(table: np.ndarray, boxes: np.ndarray, side: int) -> "tuple[np.ndarray, np.ndarray]":
-    """Boxes that touch the image, and what lies under them; black beyond the image."""
+    """Boxes that overlap the image, and their contents; black outside the image."""
     whole = boxes.astype(np.int64)
     begin, end = whole[:, :2] - 1, whole[:, 2:]
     limit = np.array([table.shape[1] - 1, table.shape[0] - 1])
@@ -230,7 +230,7 @@ def _candidates(table: np.ndarray, boxes: np.ndarray, side: int) -> "tuple[np.nd
 
 
 def _cut(table: np.ndarray, boxes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Boxes (right and bottom not included) resampled by areas, from the image's summed-area table."""
+    """Boxes (right and bottom exclusive) resampled by areas, from the image's summed-area table."""
     x = boxes[:, :1] + _edges(boxes[:, 2:3] - boxes[:, :1], width)
     y = boxes[:, 1:2] + _edges(boxes[:, 3:4] - boxes[:, 1:2], height)
     inner_x, inner_y = x.clip(0, table.shape[1] - 1), y.clip(0, table.shape[0] - 1)
@@ -260,7 +260,7 @@ def _square(boxes: np.ndarray) -> np.ndarray:
 
 
 def _suppressed(boxes: np.ndarray, scores: np.ndarray, threshold: float, over_smaller: bool = False) -> np.ndarray:
-    """Greedy non-maximum suppression: indices of the boxes that stay, best first."""
+    """Greedy non-maximum suppression: indices of the surviving boxes, best first."""
     extra = 1 if over_smaller else 0
     left, top, right, bottom = boxes.T
     area = (right - left + extra) * (bottom - top + extra)

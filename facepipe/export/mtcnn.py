@@ -14,12 +14,12 @@ def export_mtcnn(folder: Path, overwrite: bool = False) -> list[Path]:
     """Write ``pnet.onnx``, ``rnet.onnx`` and ``onet.onnx``, which take RGB crops scaled as (x − 127.5)/128.
 
     Args:
-        folder: where to; made if it is not there.
-        overwrite: replace files that are there.
+        folder: to write to; created if necessary.
+        overwrite: replace existing files.
 
     Raises:
         ModelError: the weights are missing or damaged.
-        OutputError: a file is there already.
+        OutputError: a file exists already.
     """
     from safetensors.numpy import load_file
 

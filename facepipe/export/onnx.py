@@ -1,4 +1,4 @@
-"""A model as one ONNX file that any program can run, with its card in the metadata."""
+"""Exporting a model as one ONNX file that any program can run, with its card in the metadata."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ import numpy as np
 
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.errors import ModelError
-from facepipe.export.take_in import take_in
+from facepipe.export.input_preprocessing import include_preprocessing
 from facepipe.files import require_apart, write_bytes
 from facepipe.graphs import Graph, graph_bytes, read_graph
 from facepipe.graphs.batch import free_batch
@@ -22,21 +22,21 @@ from facepipe.zoo.outline import outline_path
 
 _CROPS = 8
 _TOLERANCE = 1e-4
-"""Of the largest number of an embedding, by which the file may differ from the network it was made of."""
+"""Permitted difference between the file and the original network, relative to the largest component of an embedding."""
 
 
 @dataclass(frozen=True)
 class OnnxExport:
-    """What was written.
+    """A written ONNX file.
 
     Attributes:
         file: the ONNX file.
         model: its name.
         numbers: format in which weights are stored.
         size_bytes: of the file.
-        difference: largest difference from the network that it was made of, on random crops, as a share of the largest
-            number of an embedding.
-        least_cosine: between embeddings of the two.
+        difference: largest difference from the original network, on random crops, relative to the largest component
+            of an embedding.
+        least_cosine: smallest cosine between embeddings of the two.
     """
 
     file: Path
@@ -60,25 +60,25 @@ def export_onnx(
     numbers: str = "float32",
     overwrite: bool = False,
 ) -> OnnxExport:
-    """Write a model, its head included, as an ONNX file that takes any number of crops; `load` takes its path.
+    """Write a model, including its head, as an ONNX file that takes any number of crops; `load` accepts its path.
 
-    The file is loaded and run before it is kept, and compared with the model that it was made of: by PyTorch where that
-    is installed, else by the ONNX engine.
+    The file is loaded, run and compared with the original model before it is kept, using PyTorch if it is installed
+    and the ONNX engine otherwise.
 
     Args:
-        name_or_path: of the model, as `load` takes it.
+        name_or_path: of the model, as in `load`.
         file: to write.
-        name: the model's name in the file; empty keeps its own, with ``numbers`` where that is not float32.
-        whole: put colour order, scaling and the card's flip rule inside, so that it takes RGB pixels from 0 to 255.
-        numbers: format in which weights are stored, of `STORED_AS`; they are computed with in float32. float16 halves
+        name: the model's name in the file; empty keeps the original, with ``numbers`` appended unless float32.
+        whole: include colour order, scaling and the card's flip rule, so that it takes RGB pixels from 0 to 255.
+        numbers: format in which weights are stored, from `STORED_AS`; computation is in float32. float16 halves
             the file, int8 (one scale for each output of a layer) quarters it.
-        overwrite: replace a file that is there; that of the model itself never is.
+        overwrite: replace an existing file; the model's own file is never replaced.
 
     Raises:
-        ModelError: there is no such model, it is not at hand, something in it has no counterpart in ONNX, or the file
-            gives other figures than the model.
-        MissingExtraError: the model's weights are PyTorch's, and that is not installed.
-        OutputError: the file would replace the model's own, or is there already.
+        ModelError: there is no such model, its weights are not available, something in it has no counterpart in ONNX,
+            or the file's outputs differ from the model's.
+        MissingExtraError: the model's weights need PyTorch, which is not installed.
+        OutputError: the file would replace the model's own, or exists already.
     """
     card, weights = locate(name_or_path)
     require_apart([file], [weights], overwrite)
@@ -86,7 +86,7 @@ def export_onnx(
     fold_constants(graph)
     card = as_onnx_card(card, file, name or (card.name if numbers == "float32" else f"{card.name}-{numbers}"))
     if whole:
-        card = take_in(graph, card)
+        card = include_preprocessing(graph, card)
     store_weights(graph, numbers)
     graph.metadata = card_metadata(card)
     data = graph_bytes(graph)
@@ -98,9 +98,9 @@ def export_onnx(
 
 
 def _graph(name_or_path: str | Path, card: Card, weights: Path) -> Graph:
-    own = weights if card.weights.format == "onnx" else outline_path(weights)
-    if is_present(own):
-        graph = read_graph(own)
+    graph_file = weights if card.weights.format == "onnx" else outline_path(weights)
+    if is_present(graph_file):
+        graph = read_graph(graph_file)
         free_batch(graph)
         return graph
     from facepipe.zoo.model_graph import model_graph
@@ -109,15 +109,15 @@ def _graph(name_or_path: str | Path, card: Card, weights: Path) -> Graph:
 
 
 def _compared(name_or_path: str | Path, data: bytes) -> tuple[float, float]:
-    """Largest difference and least cosine between a model and a file's bytes, on random crops."""
+    """Largest difference and smallest cosine between a model and a file's bytes, on random crops."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"
         file.write_bytes(data)
         made = Embedder(load(file, engine="onnx"))
     crops = np.random.default_rng(0).integers(0, 256, (_CROPS, *made.size, 3), np.uint8)
-    ours, theirs = made(crops), _reference(name_or_path)(crops)
-    differences = [_difference(*both) for both in zip(_numbers(ours), _numbers(theirs), strict=True)]
-    return max(differences), _least_cosine(ours.mu, theirs.mu)
+    exported, original = made(crops), _reference(name_or_path)(crops)
+    differences = [_difference(*both) for both in zip(_numbers(exported), _numbers(original), strict=True)]
+    return max(differences), _least_cosine(exported.mu, original.mu)
 
 
 def _reference(name_or_path: str | Path) -> Embedder:
@@ -131,10 +131,10 @@ def _numbers(embeddings: Embeddings) -> list[np.ndarray]:
     return [values for values in found if values is not None]
 
 
-def _difference(ours: np.ndarray, theirs: np.ndarray) -> float:
-    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+def _difference(exported: np.ndarray, original: np.ndarray) -> float:
+    return float(np.abs(exported - original).max() / np.abs(original).max())
 
 
-def _least_cosine(ours: np.ndarray, theirs: np.ndarray) -> float:
-    ours, theirs = (values / np.linalg.norm(values, axis=1, keepdims=True) for values in (ours, theirs))
-    return float((ours * theirs).sum(1).min())
+def _least_cosine(exported: np.ndarray, original: np.ndarray) -> float:
+    exported, original = (values / np.linalg.norm(values, axis=1, keepdims=True) for values in (exported, original))
+    return float((exported * original).sum(1).min())

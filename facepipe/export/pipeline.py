@@ -1,4 +1,4 @@
-"""A whole pipeline for a product: four ONNX files, their settings, and one module over NumPy and OpenCV."""
+"""Exporting a complete pipeline: four ONNX files, their settings, and one module that needs only NumPy and OpenCV."""
 
 import json
 from pathlib import Path
@@ -25,22 +25,22 @@ def export_pipeline(
     detection: DetectorSettings | None = None,
     overwrite: bool = False,
 ) -> OnnxExport:
-    """Write detector, embedder, settings and ``face_pipeline.py``, which needs NumPy and OpenCV alone.
+    """Write detector, embedder, settings and ``face_pipeline.py``, which needs only NumPy and OpenCV.
 
     Args:
-        name_or_path: of the model, as `facepipe.load` takes it.
-        folder: where to; made if it is not there.
-        numbers: as of `export_onnx`.
-        detection: how faces are searched; None: as ``facepipe compare`` does. MTCNN alone.
-        overwrite: replace files that are there.
+        name_or_path: of the model, as in `facepipe.load`.
+        folder: to write to; created if necessary.
+        numbers: see `export_onnx`.
+        detection: settings of the search for faces, with MTCNN; None means those of ``facepipe compare``.
+        overwrite: replace existing files.
 
     Raises:
-        ModelError: as of `export_onnx`, or another detector than MTCNN is asked for.
-        OutputError: a file is there already.
+        ModelError: see `export_onnx`; also if the detector is not MTCNN.
+        OutputError: a file exists already.
     """
     detection = detection or preset(turns=True)
     if detection.detector != "mtcnn":
-        raise ModelError(f"detector {detection.detector}: a pipeline is exported with mtcnn only")
+        raise ModelError(f"detector {detection.detector}: a pipeline can be exported with mtcnn only")
     files = [folder / name for name in ("embedder.onnx", "pipeline.json", _MODULE.name)]
     require_apart([*files, *(folder / f"{name}.onnx" for name in NETWORKS)], [], overwrite)
     made = export_onnx(name_or_path, files[0], whole=True, numbers=numbers, overwrite=overwrite)
@@ -60,7 +60,7 @@ def _settings(card: Card, networks: dict[str, list[str]], detection: DetectorSet
     cut = template(card.input.template)
     height, width = card.input.size
     if (height, width) != (cut.height, cut.width):
-        raise ModelError(f"{card.name}: its crops are no template's, which a pipeline does not cut")
+        raise ModelError(f"{card.name}: its crops do not follow a known template, so a pipeline cannot produce them")
     return {
         "model": card.name,
         "identity": card.identity,

@@ -1,4 +1,4 @@
-"""Files: one walk, one writer, one lock, one fingerprint, one comparison of names, one door for outputs."""
+"""Files: walking folders, writing, locking, fingerprints, comparison of names, and the check of outputs."""
 
 from facepipe.files.fingerprint import UNMARKED, Changes, Mark, compare_marks, mark_file
 from facepipe.files.identity import Layout, identity_of

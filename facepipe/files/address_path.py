@@ -1,4 +1,4 @@
-"""Paths that stand for something that is no file of this machine."""
+"""Paths that stand for something other than a local file."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ _Path: Any = type(Path())
 
 
 class AddressPath(_Path):
-    """Stands where a path does: has a name, an extension and a folder like one, and is shown as its address.
+    """Takes the place of a path: has a name, an extension and a folder like one, and is displayed as its address.
 
     Args:
         address: what it stands for.
@@ -27,7 +27,7 @@ class AddressPath(_Path):
             super().__init__(name)
 
     def with_segments(self, *parts: str) -> Path:
-        """What is made of its name is a plain path."""
+        """Paths derived from its name are plain paths."""
         return Path(*parts)
 
     def __str__(self) -> str:
@@ -49,9 +49,9 @@ class AddressPath(_Path):
         return hash(self.address) if self.address else super().__hash__()
 
     def exists(self, **_: Any) -> bool:
-        """Whether it is there is known when it is read."""
+        """Always true; whether it exists is known only when it is read."""
         return True
 
     def is_dir(self, **_: Any) -> bool:
-        """It is no folder."""
+        """Always false."""
         return False

@@ -1,4 +1,4 @@
-"""Whether inputs are still those that a result was made from."""
+"""Fingerprints of files: whether inputs are still those from which a result was made."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -10,12 +10,12 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What tells one state of a file from another.
+    """The state of a file.
 
     Attributes:
         size: bytes.
         mtime: nanoseconds.
-        digest: BLAKE2b of the contents, 32 hexadecimal digits; empty where it was not computed.
+        digest: BLAKE2b of the contents, 32 hexadecimal digits; empty if it was not computed.
     """
 
     size: int
@@ -23,23 +23,23 @@ class Mark:
     digest: str = ""
 
     def of(self, digest: str) -> "Mark":
-        """The same with these contents."""
+        """The same mark with this digest."""
         return Mark(self.size, self.mtime, digest)
 
     def at(self, mtime: int) -> "Mark":
-        """The same contents with another time."""
+        """The same mark with another time."""
         return Mark(self.size, mtime, self.digest)
 
 
 UNMARKED = Mark(-1, -1)
-"""Of a file of which nothing is known."""
+"""The mark of a file about which nothing is known."""
 
 
 def mark_file(path: Path, digest: bool = False) -> Mark:
     """The mark of a file as it is now.
 
     Raises:
-        OSError: the file is not there or cannot be read.
+        OSError: the file does not exist or cannot be read.
     """
     status = path.stat()
     return Mark(status.st_size, status.st_mtime_ns, digest_of(path) if digest else "")
@@ -55,20 +55,20 @@ def digest_of(path: Path) -> str:
 
 
 def digest_of_bytes(data: bytes) -> str:
-    """`digest_of` for contents at hand."""
+    """`digest_of` for contents in memory."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Inputs now against inputs then, by name.
+    """Current inputs compared with earlier ones, by name.
 
     Attributes:
-        new: not there then.
-        changed: other contents.
-        vanished: no longer there.
-        touched: another time, the same contents.
-        same: untouched.
+        new: did not exist before.
+        changed: different contents.
+        vanished: no longer exist.
+        touched: different time, same contents.
+        same: unchanged.
     """
 
     new: tuple[str, ...]
@@ -82,11 +82,11 @@ class Changes:
         return bool(self.new or self.changed or self.vanished)
 
     def counts(self) -> dict[str, int]:
-        """How many are new, changed, vanished and touched."""
+        """The numbers of new, changed, vanished and touched inputs."""
         return {name: len(getattr(self, name)) for name in ("new", "changed", "vanished", "touched")}
 
     def line(self) -> str:
-        """Such as ``3 new, 1 changed, 2 vanished``; empty where nothing is out of date."""
+        """Such as ``3 new, 1 changed, 2 vanished``; empty if nothing is out of date."""
         counts = [(len(self.new), "new"), (len(self.changed), "changed"), (len(self.vanished), "vanished")]
         return ", ".join(f"{count} {what}" for count, what in counts if count)
 
@@ -98,8 +98,8 @@ def compare_marks(
 
     Args:
         then: name → mark when the results were made.
-        now: name → mark today.
-        contents: name → digest of today's contents, asked where size and digest leave it open whether a file with
+        now: name → current mark.
+        contents: name → digest of the current contents, called if size and digest do not decide whether a file with
             another time has changed; without it such a file counts as changed.
     """
     changed: list[str] = []
@@ -118,7 +118,7 @@ def compare_marks(
 
 
 def compare_mark(name: str, then: Mark, now: Mark, contents: Callable[[str], str] | None = None) -> str:
-    """``same``, ``touched`` or ``changed``, as of `compare_marks`."""
+    """``same``, ``touched`` or ``changed``, see `compare_marks`."""
     if then.size != now.size:
         return "changed"
     if then.digest and now.digest:

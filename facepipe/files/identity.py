@@ -1,4 +1,4 @@
-"""Who is in a picture, by the folder in which it lies: one rule for every command."""
+"""Who is in a picture, determined by its folder: one rule for every command."""
 
 from collections.abc import Sequence
 from pathlib import PurePath, PurePosixPath
@@ -6,31 +6,31 @@ from pathlib import PurePath, PurePosixPath
 from facepipe.parameters import parameter
 
 TOP = 1
-"""The folder directly below the root that was given."""
+"""The folder directly below the given root."""
 
 _PARTS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "query"))
 _FEW = 5
 
 
 def identity_of(path: str | PurePath, depth: int = TOP) -> str:
-    """The name of the folder that stands for the person.
+    """The name of the folder that identifies the person.
 
     Args:
-        path: of the picture, relative to the root that was given.
-        depth: which of its folders, counted from the root; 1 is the top one. What lies deeper belongs to the person.
+        path: of the picture, relative to the given root.
+        depth: level of the folder, counted from the root; 1 is the top one. Everything below belongs to the person.
 
     Returns:
-        The name as it is written; empty where the picture lies in no folder so deep.
+        The name as it is written; empty if the picture is not in a folder of that depth.
     """
     folders = PurePath(path).parts[:-1]
     return folders[depth - 1] if len(folders) >= depth else ""
 
 
 class Layout:
-    """Takes note of where pictures lie, and says when the people seem to be one folder further down.
+    """Records the folders of pictures, and points out if the people seem to be one level further down.
 
     Args:
-        depth: by which they are told apart.
+        depth: level of the folders that identify people.
     """
 
     def __init__(self, depth: int = TOP) -> None:
@@ -40,7 +40,7 @@ class Layout:
         self._below: set[str] = set()
 
     def identity(self, path: str | PurePath) -> str:
-        """`identity_of`, and noted."""
+        """`identity_of`, and record it."""
         folders = PurePath(path).parts[:-1]
         name = identity_of(path, self._depth)
         if name:
@@ -50,7 +50,7 @@ class Layout:
         return name
 
     def remark(self) -> str:
-        """One line where the folders look as if another depth were meant; else empty."""
+        """One line if the folders look as if another depth were meant; otherwise empty."""
         if self._flat or not self._below:
             return ""
         parts = {name.casefold() for name in self._people} <= _PARTS
@@ -64,23 +64,23 @@ class Layout:
 
 
 def common_root(paths: Sequence[str]) -> str:
-    """The folder below which people's folders lie, for paths of which it is not known what was given.
+    """The folder that contains the people's folders, for paths whose root is not known.
 
-    The longest beginning that all have in common, without the folder of a single person.
+    The longest common prefix, without the folder of a single person.
     """
     folders = [PurePosixPath(path).parts[:-1] for path in paths]
     first, last = min(folders, default=()), max(folders, default=())
     shared = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    # Where pictures lie in the common folder itself, that is the person's.
+    # If pictures are in the common folder itself, it is the person's.
     if shared and any(len(each) == shared for each in folders):
         shared -= 1
     return str(PurePosixPath(*first[:shared])) if shared else ""
 
 
 def below(path: str, roots: Sequence[str]) -> PurePosixPath:
-    """``path`` relative to the innermost of ``roots`` that holds it, with one folder at least.
+    """``path`` relative to the innermost of ``roots`` that contains it, with at least one folder.
 
-    What lies in a root itself comes with the root's own name: then the root is a person's folder.
+    For a picture directly in a root, the result includes the root's own name: the root is then a person's folder.
     """
     pure = PurePosixPath(path)
     holding = [root for root in roots if pure.is_relative_to(root)]

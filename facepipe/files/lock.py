@@ -1,4 +1,4 @@
-"""One lock for every file that is read, changed and written, and for every folder that files are written into."""
+"""Locks for files that are read, changed and written, and for folders that files are written into."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -7,28 +7,28 @@ from pathlib import Path
 
 _PATIENCE = 2.0
 _held: dict[Path, int] = {}
-"""Files whose locks this process holds, and the thread that does."""
+"""Files whose locks this process holds → the thread that holds them."""
 
 
 @contextmanager
 def locked(
     path: Path, waiting: Callable[[str], None] = lambda _: None, folder: bool = False
 ) -> Iterator[None]:
-    """Hold the lock of ``path`` while the block runs; other processes that ask for it wait.
+    """Hold the lock of ``path`` while the block runs; other processes that request it wait.
 
-    The lock is a hidden file beside what ``path`` names once links are resolved, so that two names of one file share
-    it. It is released when the process ends, however it ends, and its file goes with it unless the process was killed.
-    Within such a block of its own a thread may ask for it again.
+    The lock is a hidden file next to the target of ``path`` with links resolved, so that two names of one file share
+    it. It is released when the process ends, however it ends, and the file is removed unless the process was killed.
+    A thread that holds the lock may request it again.
 
     Args:
-        path: of the file that is to be read, changed and written; it need not exist.
-        waiting: called once with a line, when another process has held the lock for two seconds; what it raises ends
-            the waiting.
-        folder: ``path`` is a folder that files are to be written into; then the hidden file is in it, since the folder
-            around it may be another's.
+        path: of the file to be read, changed and written; it need not exist.
+        waiting: called once with a message after another process has held the lock for two seconds; an exception
+            raised by it ends the waiting.
+        folder: ``path`` is a folder that files are to be written into. The hidden file is then inside it, since its
+            parent folder may belong to somebody else.
 
     Raises:
-        OSError: the lock's file cannot be made.
+        OSError: the lock file cannot be created.
     """
     real = path.resolve()
     if _held.get(real) == threading.get_ident():
@@ -45,20 +45,20 @@ def locked(
                 del _held[real]
     finally:
         for each in made:
-            with suppress(OSError):  # something was written into it
+            with suppress(OSError):  # not empty: something was written into it
                 each.rmdir()
 
 
 @contextmanager
 def _alone(file: Path, path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
-    from filelock import FileLock, Timeout  # it brings asyncio, which a command that locks nothing does without
+    from filelock import FileLock, Timeout  # it imports asyncio, which commands that lock nothing do without
 
     lock = FileLock(str(file))
 
     def acquire(seconds: float) -> None:
         try:
             lock.acquire(timeout=seconds)
-        except FileNotFoundError:  # whoever held it took its folder away, having written nothing
+        except FileNotFoundError:  # the previous holder wrote nothing and removed the folder
             file.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=seconds)
 
@@ -70,14 +70,14 @@ def _alone(file: Path, path: Path, waiting: Callable[[str], None]) -> Iterator[N
     try:
         yield
     finally:
-        # While it is held: whoever waits sees that the file is no longer there, and makes another.
+        # Removed while held: a waiting process sees that the file is gone and creates another.
         with suppress(OSError):
             file.unlink()
         lock.release()
 
 
 def _make_folder(folder: Path) -> list[Path]:
-    """Make a folder; returns those that were not there, innermost first."""
+    """Create a folder; returns the folders that did not exist, innermost first."""
     missing = []
     for each in (folder, *folder.parents):
         if each.exists():

@@ -1,6 +1,6 @@
-"""Comparing names: one person's name may be written in several forms of Unicode.
+"""Comparing names, which may be in different Unicode normalisation forms.
 
-A Mac hands out folder names decomposed (NFD), keyboards type them composed (NFC); both are the same name.
+macOS returns folder names decomposed (NFD), keyboards type them composed (NFC); both are the same name.
 """
 
 import unicodedata
@@ -9,23 +9,23 @@ from dataclasses import dataclass
 
 
 def canonical(name: str) -> str:
-    """The form in which names are stored and compared: NFC."""
+    """The name in NFC, in which names are stored and compared."""
     return unicodedata.normalize("NFC", name)
 
 
 def same_name(first: str, second: str) -> bool:
-    """Whether both are one name."""
+    """Whether two names are the same, regardless of Unicode form."""
     return canonical(first) == canonical(second)
 
 
 @dataclass(frozen=True)
 class Matches:
-    """What a list of wanted names found among those that are there.
+    """The result of searching for a list of wanted names among the available ones.
 
     Attributes:
-        found: wanted name → the names that are the same, as they are written there.
+        found: wanted name → the available names that are the same, as they are written.
         nobody: wanted names that match nothing.
-        other_form: wanted names that were found in another form of Unicode only.
+        other_form: wanted names that were found only in another Unicode form.
     """
 
     found: dict[str, tuple[str, ...]]
@@ -34,12 +34,12 @@ class Matches:
 
     @property
     def names(self) -> frozenset[str]:
-        """All that was found, as it is written there."""
+        """All available names that were found, as they are written."""
         return frozenset(name for names in self.found.values() for name in names)
 
 
 def match_names(wanted: Iterable[str], available: Iterable[str]) -> Matches:
-    """Find each wanted name among the available ones, whatever form of Unicode either is in."""
+    """Find each wanted name among the available ones, regardless of Unicode form."""
     there: dict[str, list[str]] = {}
     for name in dict.fromkeys(available):
         there.setdefault(canonical(name), []).append(name)

@@ -1,4 +1,4 @@
-"""One door for outputs: nothing that is written may replace what is read, or what somebody else made."""
+"""The check of outputs: nothing may overwrite an input, or a file that somebody else made."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ _Node = tuple[int, int]
 
 
 class OutputError(FacepipeError):
-    """An output would replace an input, or a file that facepipe did not make for this purpose."""
+    """An output would overwrite an input, or a file that facepipe did not make for this purpose."""
 
 
 def require_apart(
@@ -24,21 +24,21 @@ def require_apart(
     add_with: str = "",
     folders: Iterable[Path] = (),
 ) -> None:
-    """Refuse, before any work, outputs that would do harm; ask of each folder whether it can be written.
+    """Refuse, before any work, harmful outputs, and check that each folder can be written to.
 
-    Compared are resolved paths and, where both exist, device and inode, so that links and hard links are found.
+    Resolved paths are compared and, if both exist, device and inode, so that links and hard links are found.
 
     Args:
-        outputs: files that will be written, those derived from inputs included.
+        outputs: files that will be written, including those with names derived from inputs.
         inputs: files that are read, and folders below which anything is read.
-        overwrite: whether files that are there may be replaced; inputs never are.
-        ours: whether a file that is there was made by facepipe for this very purpose, and may be replaced without
-            being told so.
-        add_with: the command that adds to such a file, where there is one.
-        folders: into which files will be written whose names are not known yet; no input may be one of them.
+        overwrite: whether existing files may be replaced; inputs never are.
+        ours: whether an existing file was made by facepipe for this very purpose, and may be replaced without
+            ``overwrite``.
+        add_with: the command that adds to such a file, if there is one.
+        folders: folders into which files with names not known yet will be written; no input may be one of them.
 
     Raises:
-        OutputError: an output is an input, another output, or is there already; the line names both and says what
+        OutputError: an output is an input or another output, or exists already; the message names both and says what
             to do.
         OSError: an output is a folder, or cannot be written.
     """
@@ -46,9 +46,9 @@ def require_apart(
     for folder in folders:
         taken = read.same(folder)
         if taken is not None:
-            raise OutputError(f"{folder}: is where the input {taken} is read; choose another folder for the output")
+            raise OutputError(f"{folder}: is also read as input ({taken}); choose another folder for the output")
         if folder.exists() and not folder.is_dir():
-            raise OutputError(f"{folder}: is a file, where a folder is to be; choose another name for the output")
+            raise OutputError(f"{folder}: is a file, not a folder; choose another name for the output")
     wanted = list(outputs)
     written: dict[str, Path] = {}
     for output in wanted:
@@ -59,20 +59,19 @@ def require_apart(
             require_regular(output)
         twin = written.setdefault(os.path.realpath(output), output)
         if twin is not output:
-            raise OutputError(f"{output}: would be written twice, as {twin} too; choose another name for one of them")
+            raise OutputError(f"{output}: would be written twice, also as {twin}; choose another name for one of them")
         if output.exists() and not output.is_dir() and not overwrite and not ours(output):
             instead = f"add to it with '{add_with}'" if add_with else "choose another name"
             raise OutputError(
-                f"{output}: is there already; "
-                f"{instead}, or replace it with {parameter('overwrite', True)}"
+                f"{output}: already exists; {instead}, or replace it with {parameter('overwrite', True)}"
             )
-    # One of each folder will do, but for those that are folders themselves, which this tells.
+    # One per folder is enough, except for outputs that are themselves folders, which this refuses.
     for output in {(path.parent, path.is_dir()): path for path in wanted}.values():
         require_writable(output)
 
 
 class _Known:
-    """Paths, to be found again by any name."""
+    """A set of paths that recognises each of them under any name."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
         read = list(paths)
@@ -80,7 +79,7 @@ class _Known:
         self._nodes = {node: path for path in read if (node := _node(path)) is not None}
 
     def same(self, path: Path) -> Path | None:
-        """The path that leads to the same file or folder."""
+        """The path of the set that leads to the same file or folder, or None."""
         found = self._names.get(os.path.realpath(path))
         node = _node(path)
         return found if found is not None or node is None else self._nodes.get(node)

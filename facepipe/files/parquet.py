@@ -1,6 +1,6 @@
-"""What reading a damaged Parquet file raises."""
+"""The exceptions raised by reading a damaged Parquet file."""
 
 import pyarrow as pa
 
 DAMAGED_PARQUET = (OSError, ValueError, pa.ArrowException)
-"""pyarrow's own errors, and ValueError: of text that is no UTF-8, of numbers that make no sense."""
+"""pyarrow's own errors, and ValueError, for text that is not UTF-8 and for invalid numbers."""

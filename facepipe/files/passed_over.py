@@ -1,4 +1,4 @@
-"""What a walk left out, counted by reason, so that a command can tell it."""
+"""Counts of the files that a walk skipped, by reason, for commands to report."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +8,7 @@ from facepipe.shown import shown
 
 @dataclass
 class PassedOver:
-    """Counts by reason, with the first path of each; filled while a walk goes on.
+    """Counts by reason, with the first path of each; filled in during a walk.
 
     A reason is a singular noun phrase, such as ``video`` or ``broken link``.
 
@@ -21,12 +21,12 @@ class PassedOver:
     examples: dict[str, str] = field(default_factory=dict)
 
     def add(self, reason: str, path: str | Path) -> None:
-        """One more."""
+        """Count one more path."""
         self.counts[reason] = self.counts.get(reason, 0) + 1
         self.examples.setdefault(reason, str(path))
 
     def update(self, other: "PassedOver") -> None:
-        """All that another walk left out, too."""
+        """Add the counts of another walk."""
         for reason, count in other.counts.items():
             self.counts[reason] = self.counts.get(reason, 0) + count
             self.examples.setdefault(reason, other.examples[reason])
@@ -35,9 +35,9 @@ class PassedOver:
         return sum(self.counts.values())
 
     def line(self) -> str:
-        """All of it as one line, such as ``passed over: 1 video (a.mp4), 2 broken links (such as b.jpg)``; or empty."""
+        """One line, such as ``skipped: 1 video (a.mp4), 2 broken links (such as b.jpg)``; empty if there are none."""
         parts = [_part(reason, count, self.examples[reason]) for reason, count in self.counts.items()]
-        return f"passed over: {', '.join(parts)}" if parts else ""
+        return f"skipped: {', '.join(parts)}" if parts else ""
 
     def to_dict(self) -> dict[str, dict[str, int | str]]:
         """Reason → ``count`` and ``example``."""

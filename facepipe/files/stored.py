@@ -1,4 +1,4 @@
-"""Files and folders of stores that fsspec opens (``s3://``, ``gs://``, ``hf://`` ...), where a path is asked for."""
+"""Files and folders in remote stores supported by fsspec (``s3://``, ``gs://``, ``hf://`` ...), in place of paths."""
 
 import os
 from collections.abc import Iterator
@@ -11,26 +11,26 @@ from facepipe.errors import FacepipeError, MissingExtraError
 from facepipe.files.address_path import AddressPath
 
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "hf": "hf"}
-"""Scheme → the extra that brings what opens it."""
+"""Scheme → the extra that installs its library."""
 
 _OTHERS = ("http", "https", "file", "rtsp", "rtsps", "rtmp", "udp")
 _BLOCK = 1 << 20
 
 
 class StoreError(FacepipeError):
-    """A store cannot be reached, or does not hold what was asked for."""
+    """A store cannot be reached, or does not contain the requested file."""
 
 
 def is_stored(text: str) -> bool:
-    """Whether ``text`` is the address of a file or folder of a store; the web is none."""
+    """Whether ``text`` is the address of a file or folder in a store; URLs of the web are not."""
     scheme, separator, rest = text.partition("://")
     return bool(separator and rest and scheme.isalnum()) and scheme.lower() not in _OTHERS
 
 
 class StoredPath(AddressPath):
-    """A file or folder of a store, by its address, such as ``s3://bucket/faces/a.tar``.
+    """A file or folder in a store, by its address, such as ``s3://bucket/faces/a.tar``.
 
-    Of what paths do it can: name, extension, ``/``, `exists`, `is_dir`, `is_file`, `read_bytes` and `open` for reading.
+    Like a path it has a name, an extension, ``/``, `exists`, `is_dir`, `is_file`, `read_bytes` and `open` for reading.
     """
 
     def __new__(cls, address: str) -> "StoredPath":
@@ -48,7 +48,7 @@ class StoredPath(AddressPath):
         return StoredPath(f"{self.address.rstrip('/')}/{name}")
 
     def exists(self, **_: Any) -> bool:
-        """Whether there is such a file, or a file below such a folder."""
+        """Whether there is such a file, or a folder with files."""
         with _telling(self.address):
             files, path = _store(self.address)
             return bool(files.exists(path))
@@ -76,14 +76,14 @@ class StoredPath(AddressPath):
         return self.read_span(0, -1)
 
     def read_span(self, offset: int, size: int) -> bytes:
-        """``size`` bytes from ``offset``, or all that follow where it is negative."""
+        """``size`` bytes from ``offset``, or all that follow if it is negative."""
         with _telling(self.address):
             files, path = _store(self.address)
             part = {"start": offset or None, "end": None if size < 0 else offset + size}
             return bytes(files.cat_file(path, **part))
 
     def open(self, mode: str = "rb", buffering: int = -1, **_: Any) -> BinaryIO:
-        """A stream to read and seek in; without buffering it fetches just what is asked for."""
+        """A readable, seekable stream; without buffering it fetches only the requested bytes."""
         with _telling(self.address):
             files, path = _store(self.address)
             how = {"cache_type": "none"} if buffering == 0 else {"cache_type": "readahead", "block_size": _BLOCK}
@@ -91,26 +91,26 @@ class StoredPath(AddressPath):
             return stream
 
     def files(self) -> list[tuple["StoredPath", int]]:
-        """The files below it with their sizes in bytes, in the order of their names; hidden ones too."""
+        """The files below it with their sizes in bytes, sorted by name; including hidden ones."""
         with _telling(self.address):
             files, path = _store(self.address)
             found = files.find(path, detail=True)
             return [(self._below(path, name), int(found[name].get("size") or 0)) for name in sorted(found)]
 
     def _below(self, path: str, name: str) -> "StoredPath":
-        """The file called ``name`` in the store, where this path is called ``path``."""
+        """The file called ``name`` in the store, in which this path is called ``path``."""
         below = name.removeprefix(path.rstrip("/")).lstrip("/")
         return self / below if below else self
 
     def send(self, file: Path) -> None:
-        """Put a file of this machine in its place."""
+        """Upload a local file to this address."""
         with _telling(self.address):
             files, path = _store(self.address)
             files.makedirs(files._parent(path), exist_ok=True)
             files.put_file(str(file), path)
 
     def unlink(self, **_: Any) -> None:
-        """Take the file away, if it is there."""
+        """Delete the file, if it exists."""
         with _telling(self.address):
             files, path = _store(self.address)
             if files.exists(path):
@@ -118,12 +118,12 @@ class StoredPath(AddressPath):
 
 
 def as_path(given: "str | os.PathLike[str]") -> Path:
-    """A path of this machine, of ``file://`` too, or a `StoredPath` where the address of a store is given."""
+    """A local path, also for ``file://``, or a `StoredPath` for the address of a store."""
     if isinstance(given, AddressPath):
         return given
     text = os.fspath(given)
     if text.lower().startswith("file://"):
-        from urllib.request import url2pathname  # it brings http.client
+        from urllib.request import url2pathname  # it imports http.client
 
         return Path(url2pathname(urlsplit(text).path))
     return StoredPath(text) if is_stored(text) else Path(given)
@@ -134,7 +134,7 @@ def _inside(address: str) -> str:
 
 
 def _store(address: str) -> tuple[Any, str]:
-    """What opens the address, and the path in it."""
+    """The file system for the address, and the path in it."""
     from fsspec.core import url_to_fs
 
     files, path = url_to_fs(address)
@@ -143,14 +143,14 @@ def _store(address: str) -> tuple[Any, str]:
 
 @contextmanager
 def _telling(address: str) -> Iterator[None]:
-    """Turn what the libraries of stores raise, which is of many kinds, into one line."""
+    """Turn the many kinds of exceptions of the stores' libraries into one line."""
     try:
         yield
     except ImportError as error:
         extra = EXTRAS.get(address.partition("://")[0].lower())
         if extra is None:
             raise StoreError(f"{address}: {str(error).splitlines()[0]}") from error
-        raise MissingExtraError(f"{address}: needs what opens it: pip install 'facepipe[{extra}]'") from error
+        raise MissingExtraError(f"{address}: its library is not installed: pip install 'facepipe[{extra}]'") from error
     except FileNotFoundError as error:
         raise StoreError(f"{address}: no such file; check the address") from error
     except FacepipeError:

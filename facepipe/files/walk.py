@@ -1,4 +1,4 @@
-"""Finding files below folders: every command and data set walks this way."""
+"""Finding files below folders, for all commands and data sets."""
 
 import os
 import stat
@@ -19,13 +19,13 @@ SYSTEM_FOLDERS = frozenset(
         "lost+found",  # Linux
     )
 )  # fmt: skip
-"""Folders that systems make for themselves: bins, thumbnails, snapshots. Compared without regard to case."""
+"""Folders that systems create for themselves: bins, thumbnails, snapshots. Compared case-insensitively."""
 
 FileNode = tuple[int, int]
 
 
 class FolderError(FacepipeError):
-    """A folder that was asked for does not exist or cannot be listed."""
+    """A requested folder does not exist or cannot be listed."""
 
 
 @dataclass
@@ -45,22 +45,21 @@ def walk(
     kinds: Mapping[str, str] | None = None,
     system: bool = False,
 ) -> Iterator[tuple[Path, Path]]:
-    """Yield the files below ``roots`` whose extension is wanted, each with its root.
+    """Yield the files below ``roots`` with the wanted extensions, each with its root.
 
-    Each file comes once, however often it is reached.
-
-    Of a folder the files come first, sorted by name, then its folders in turn. Links are followed; a folder that was
-    walked before ends the way there, which ends loops too. Only one folder's names are in memory at a time, beside
-    the identities of the folders seen and of those files that have several names. A root that is a file yields
-    itself whatever its extension; of several roots, broken links and special files are passed over.
+    Each file is yielded once, however often it is reached.
+    A folder's files come first, sorted by name, then its subfolders in turn. Links are followed; folders that were
+    already walked are skipped, which also ends loops. Memory holds only one folder's names at a time, plus
+    the identities of the folders seen and of files with several names. A root that is a file yields
+    itself whatever its extension; if there are several roots, broken links and special files are skipped.
 
     Args:
         roots: files and folders.
         wanted: extensions in lower case, with the dot.
-        passed: counts what is left out: system folders, hidden files and folders, folders that cannot be listed,
+        passed: counts what is skipped: system folders, hidden files and folders, folders that cannot be listed,
             special files (pipes, sockets, devices), broken links, files reached twice, and files of other kinds.
-        kinds: extension → the kind of a file that is not wanted, such as ``video``; others are an ``other file``.
-        system: walk into system folders as well.
+        kinds: extension → kind of an unwanted file, such as ``video``; all others are an ``other file``.
+        system: include system folders.
 
     Raises:
         FolderError: a root does not exist or cannot be listed.
@@ -123,14 +122,14 @@ def _folder(folder: Path, state: _State) -> Iterator[Path]:
 
 
 def _is_own(name: str) -> bool:
-    """Whether facepipe made a hidden file or folder itself: its locks, its records and what it is writing."""
+    """Whether a hidden file or folder is facepipe's own: a lock, a record or a temporary file."""
     return name == ".facepipe" or name.endswith((".lock", ".tmp"))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself; `_is_wanted` tells it
+    except OSError:  # a link to itself, which `_is_wanted` reports
         return False
 
 
@@ -152,9 +151,9 @@ def _is_wanted(entry: os.DirEntry[str], state: _State) -> bool:
 
 
 def _first_time(status: os.stat_result, path: Path, state: _State, linked: bool) -> bool:
-    """Whether a file was not reached before under another name.
+    """Whether a file has not been reached before under another name.
 
-    A file with one name in a folder is reached once, since its folder is walked once; only the others are kept.
+    A file with a single name is reached once, since its folder is walked once; only the others are remembered.
     """
     node = status.st_dev, status.st_ino
     several = linked or status.st_nlink > 1
@@ -167,7 +166,7 @@ def _first_time(status: os.stat_result, path: Path, state: _State, linked: bool)
 
 
 def _was_walked(path: Path, state: _State) -> bool:
-    """Whether the folder that really holds a linked file was walked already, and the file with it."""
+    """Whether the real folder of a linked file was already walked, and the file with it."""
     real = path.resolve()
     if real.name.startswith(".") or real.suffix.lower() not in state.wanted:
         return False
@@ -179,5 +178,5 @@ def _was_walked(path: Path, state: _State) -> bool:
 
 
 def _being_walked(path: Path, real: Path) -> bool:
-    """Whether ``path`` is a link in the very folder of its file and sorts before it: then the file is yet to come."""
+    """Whether ``path`` is a link in the same folder as its file and sorts before it: the file is then still to come."""
     return path.absolute().parent == real.parent and path.name < real.name

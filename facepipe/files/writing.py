@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all: one writer for every command."""
+"""Writing a file completely or not at all, for all commands."""
 
 import errno
 import hashlib
@@ -20,19 +20,18 @@ from facepipe.files.stored import StoredPath
 def replacing(
     path: Path, private: bool = False, check: Callable[[Path], None] | None = None
 ) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends well.
+    """Yield a temporary path next to ``path``; rename it to ``path`` if the block succeeds.
 
-    Of a store, the file is written to this machine's folder for temporary files and sent when it is whole.
-
-    Where ``path`` is a link, the file that it leads to is replaced and the link stays. A file that was there hands
-    on its mode and, where this process may, its owner. When the block raises, or nothing was written, or the check
-    fails, the temporary file is removed and what stood at ``path`` stays as it was.
+    For a store, the file is written to the local temporary folder and uploaded once it is complete.
+    If ``path`` is a link, its target is replaced and the link stays. A new file takes over the mode of the one it
+    replaces and, if permitted, its owner. If the block raises, or nothing was written, or the check
+    fails, the temporary file is removed and ``path`` stays as it was.
 
     Args:
-        path: where the file is to be.
-        private: a file that was not there before may be read and written by its owner alone (mode 0600).
-        check: called with the temporary file once it is closed, for writers that do not tell of their failures; it
-            raises where the file is not what it should be.
+        path: the file to write.
+        private: a file that did not exist before is readable and writable only by its owner (mode 0600).
+        check: called with the temporary file once it is closed, for writers that do not report failures; it
+            raises if the file is not as it should be.
 
     Raises:
         OSError: ``path`` is a folder, or cannot be written.
@@ -88,13 +87,13 @@ def require_regular(path: Path) -> None:
 
 
 def require_writable(path: Path) -> None:
-    """What must be asked before long work: that `replacing` could write ``path`` and make its folder. Makes nothing.
+    """Check, before long work, that `replacing` could write ``path`` and create its folder. Creates nothing.
 
     Raises:
         OSError: ``path`` is a folder, or cannot be written.
     """
     if isinstance(path, StoredPath):
-        path.exists()  # tells where the store cannot be reached; whether it takes files is seen when one is sent
+        path.exists()  # raises if the store cannot be reached; whether it accepts files shows only on upload
         return
     folder = _target(path).parent
     while not folder.exists() and folder != folder.parent:
@@ -106,25 +105,25 @@ def require_writable(path: Path) -> None:
 
 
 def write_bytes(path: Path, data: bytes, private: bool = False) -> None:
-    """Write ``data`` to ``path`` atomically, making its folder."""
+    """Write ``data`` to ``path`` atomically, creating its folder."""
     with replacing(path, private) as temporary:
         temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str, private: bool = False) -> None:
-    """Write ``text`` as UTF-8 to ``path`` atomically, making its folder."""
+    """Write ``text`` as UTF-8 to ``path`` atomically, creating its folder."""
     write_bytes(path, text.encode(), private)
 
 
 def _ready(path: Path) -> Path:
-    """Where ``path`` leads once links are resolved, its folder made."""
+    """The target of ``path`` with links resolved, after creating its folder."""
     target = _target(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     return target
 
 
 def _target(path: Path) -> Path:
-    """Where ``path`` leads once links are resolved; no folder."""
+    """The target of ``path`` with links resolved; refuses folders."""
     try:
         target = path.resolve()
     except RuntimeError as error:  # a link to itself, in Python 3.11 and 3.12
@@ -146,28 +145,28 @@ def _hand_on_mode(target: Path, temporary: Path, private: bool) -> None:
         return
     made = temporary.stat()
     if (before.st_uid, before.st_gid) != (made.st_uid, made.st_gid):
-        with suppress(OSError):  # only root may give files away
+        with suppress(OSError):  # only root may change a file's owner
             os.chown(temporary, before.st_uid, before.st_gid)
-    # After the owner, since a change of owner clears bits of the mode.
+    # After the owner, since changing the owner clears mode bits.
     temporary.chmod(stat.S_IMODE(before.st_mode))
 
 
 def _stem(target: Path) -> str:
-    # File systems allow 255 bytes of name, and a character may take four of them.
+    # File systems allow 255 bytes per name, and a character may take four.
     return f".{target.name[:48]}.{_machine()}-"
 
 
 @cache
 def _machine() -> str:
-    """Tells this machine's process numbers from those of others that share the folder."""
+    """Distinguishes this machine's process IDs from those of others that share the folder."""
     return hashlib.blake2b(socket.gethostname().encode(), digest_size=3).hexdigest()
 
 
 @lru_cache(maxsize=4096)
 def _remove_leftovers(folder: Path) -> None:
-    """Remove temporaries of processes that have ended on this machine; a killed one cannot remove its own.
+    """Remove temporary files of processes that have ended on this machine, since a killed one cannot remove its own.
 
-    Each folder is looked through once, by the first write into it.
+    Each folder is checked once, at the first write into it.
     """
     pattern = re.compile(r"\..*\." + _machine() + r"-(\d+)-[0-9a-f]{8}\.tmp", re.DOTALL)
     with suppress(OSError), os.scandir(folder) as entries:

@@ -1,6 +1,6 @@
-"""ONNX graphs as plain values: read from a file, changed, written, without the package ``onnx``.
+"""ONNX graphs as plain values: reading, changing and writing them without the package ``onnx``.
 
-The format is Protocol Buffers (https://onnx.ai/onnx/repo-docs/IR.html); what is not needed here is kept as bytes.
+The format is Protocol Buffers (https://onnx.ai/onnx/repo-docs/IR.html); fields not needed here are kept as bytes.
 """
 
 from facepipe.graphs.graph import Graph, Node, Value

@@ -1,4 +1,4 @@
-"""Letting a graph that was written for one image take any number."""
+"""Making a graph with a fixed batch size accept any number of images."""
 
 import numpy as np
 
@@ -8,9 +8,9 @@ _BATCH = "N"
 
 
 def free_batch(graph: Graph) -> None:
-    """Let a graph with a fixed batch take any, and drop inputs that are constants or unused; changes it in place.
+    """Make a graph with a fixed batch size accept any, and drop inputs that are constants or unused, in place.
 
-    A graph may still tie the images of a batch together in other ways: run one to see.
+    The graph may still depend on its batch size in other ways; run it to find out.
     """
     used = {name for node in graph.nodes for name in node.inputs}
     graph.inputs = [value for value in graph.inputs if value.name in used and value.name not in graph.constants]
@@ -21,7 +21,7 @@ def free_batch(graph: Graph) -> None:
 
 
 def _free_reshapes(graph: Graph) -> None:
-    """Let a reshape that repeats the fixed batch take the batch of its input: 0 in its shape means that."""
+    """Make reshapes with the fixed batch size use that of their input, which 0 in the shape means."""
     batched = {value.name for value in graph.inputs}
     for node in graph.nodes:
         if batched.isdisjoint(node.inputs):

@@ -6,9 +6,9 @@ from facepipe.graphs.graph import Graph, Node
 
 
 def fold_norms(graph: Graph) -> None:
-    """Change, in place, layers with constant weights whose output only a batch norm reads; rounding aside the same.
+    """Fold batch norms, in place, into layers with constant weights whose output nothing else reads.
 
-    Weights that only one node reads are changed where they lie.
+    Results are the same up to rounding. Weights that only one node reads are changed in place.
     """
     makers = {node.outputs[0]: node for node in graph.nodes}
     readers: dict[str, int] = {}
@@ -37,13 +37,13 @@ def _fold(graph: Graph, layer: Node, norm: Node, readers: dict[str, int]) -> boo
     bias = graph.constant(layer.inputs[2]) if len(layer.inputs) > 2 else np.float32(0)
     if weight is None or bias is None or any(values is None for values in statistics) or len(norm.outputs) > 1:
         return False
-    own = readers[layer.inputs[1]] == 1 and weight.flags.writeable and weight.flags.owndata
+    in_place = readers[layer.inputs[1]] == 1 and weight.flags.writeable and weight.flags.owndata
     gain, shift, mean, variance = (np.asarray(values, np.float64) for values in statistics)
     factor = gain / np.sqrt(variance + norm.attributes.get("epsilon", 1e-5))
     name = norm.outputs[0]
     spread = factor.astype(weight.dtype).reshape(-1, *[1] * (weight.ndim - 1))
-    # In place where nobody else has the array: large weights are not there twice.
-    graph.constants[f"{name}/weight"] = np.multiply(weight, spread, out=weight if own else None)
+    # In place if nothing else uses the array, so that large weights are not held twice.
+    graph.constants[f"{name}/weight"] = np.multiply(weight, spread, out=weight if in_place else None)
     graph.constants[f"{name}/bias"] = np.asarray(shift + (bias - mean) * factor, weight.dtype)
     layer.inputs[1:] = [f"{name}/weight", f"{name}/bias"]
     return True

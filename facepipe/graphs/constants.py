@@ -1,4 +1,4 @@
-"""Computing once what a graph would compute from constants in each run."""
+"""Constant folding: computing once what a graph would compute from constants in each run."""
 
 from collections.abc import Callable
 
@@ -10,14 +10,14 @@ from facepipe.graphs.graph import TYPES, Graph, Node
 def dequantize(
     quantized: np.ndarray, scale: np.ndarray, zero: np.ndarray | None = None, *, axis: int = 1, block: int = 0
 ) -> np.ndarray:
-    """(quantized - zero)·scale, with one scale in all, one per index of ``axis``, or one per block.
+    """(quantized - zero)·scale, with a single scale, one per index of ``axis``, or one per block.
 
     Args:
         quantized: integers of any shape.
         scale: scalar, vector along ``axis``, or shaped as ``quantized`` with ``axis`` divided by ``block``.
-        zero: shaped as ``scale``; None is 0.
-        axis: of the vector or the blocks.
-        block: length of a block along ``axis``, the last one perhaps shorter; 0 for a scalar or vector scale.
+        zero: shaped as ``scale``; None means 0.
+        axis: axis of the vector or the blocks.
+        block: length of a block along ``axis``, of which the last may be shorter; 0 for a scalar or vector scale.
 
     Returns:
         Shaped as ``quantized``, in the type of ``scale``.
@@ -25,8 +25,8 @@ def dequantize(
 
     def spread(parameter: np.ndarray) -> np.ndarray:
         if block:
-            whole = np.repeat(parameter, block, axis=axis)
-            return np.moveaxis(np.moveaxis(whole, axis, 0)[: quantized.shape[axis]], 0, axis)
+            repeated = np.repeat(parameter, block, axis=axis)
+            return np.moveaxis(np.moveaxis(repeated, axis, 0)[: quantized.shape[axis]], 0, axis)
         if parameter.size == 1:
             return parameter.reshape(())
         shape = [1] * quantized.ndim
@@ -40,7 +40,7 @@ def dequantize(
 
 
 def fold_constants(graph: Graph) -> None:
-    """Replace, in place, nodes over constants alone by their result: those by which weights are unpacked."""
+    """Replace, in place, nodes that have only constant inputs, such as those that unpack weights, by their result."""
     kept = []
     for node in graph.nodes:
         value = _value(graph, node)

@@ -1,4 +1,4 @@
-"""A graph of layers."""
+"""A graph of operations, and ONNX's numbers of data types."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,25 +10,25 @@ TYPES: dict[int, np.dtype[Any]] = {
     6: np.dtype("<i4"), 7: np.dtype("<i8"), 9: np.dtype("?"), 10: np.dtype("<f2"), 11: np.dtype("<f8"),
     12: np.dtype("<u4"), 13: np.dtype("<u8"),
 }  # fmt: skip
-"""ONNX's numbers of data types, as NumPy has them."""
+"""ONNX's number of a data type → NumPy's."""
 _NUMBERS = {dtype: number for number, dtype in TYPES.items()}
 
 
 def number_of(values: np.ndarray) -> int:
-    """ONNX's number of an array's type."""
+    """ONNX's number of an array's data type."""
     return _NUMBERS[values.dtype.newbyteorder("<")]
 
 
 @dataclass(frozen=True)
 class Raw:
-    """A field that nothing here looks into, as its bytes."""
+    """A field that is not interpreted here, as bytes."""
 
     data: bytes
 
 
 @dataclass(frozen=True)
 class Outside:
-    """A tensor whose values lie in another file of the graph's folder, for a graph that is written.
+    """A tensor whose values are in another file in the graph's folder, for a graph to be written.
 
     Attributes:
         kind: ONNX's number of the data type.
@@ -50,7 +50,7 @@ class Node:
 
     Attributes:
         op: its name in ONNX, such as ``Conv``.
-        inputs, outputs: names of tensors; an input that is left out is empty.
+        inputs, outputs: names of tensors; an omitted input is empty.
         attributes: name → int, float, bytes, array, list of ints or floats, or `Raw`.
         domain: empty for ONNX's own operations.
     """
@@ -69,7 +69,7 @@ class Value:
 
     Attributes:
         name: of the tensor.
-        shape: a length, a name for any length, or None where nothing is said, for each axis; None: no shape is given.
+        shape: for each axis a length, a name for any length, or None if unspecified; None if there is no shape.
         kind: ONNX's number of the data type; 1 is float32.
     """
 
@@ -83,13 +83,13 @@ class Graph:
     """A network.
 
     Attributes:
-        nodes: in the order in which they can run.
-        constants: name → array, or `Raw` where NumPy has no such type; `Outside` only in a graph to be written.
-        inputs, outputs: those of a run.
+        nodes: in an order in which they can run.
+        constants: name → array, or `Raw` if NumPy has no such type; `Outside` only in a graph to be written.
+        inputs, outputs: those of the network.
         opset: domain → version of its operations.
         metadata: free text by key.
         ir_version: of the format.
-        rest: functions and the like that nothing here looks into.
+        rest: functions and other fields that are not interpreted here.
     """
 
     nodes: list[Node]
@@ -102,12 +102,12 @@ class Graph:
     rest: list[tuple[int, Raw]] = field(default_factory=list)
 
     def constant(self, name: str) -> np.ndarray | None:
-        """A constant's values; None where there is none of that name, or none that can be read."""
+        """A constant's values; None if there is none of that name, or it cannot be read."""
         found = self.constants.get(name)
         return found if isinstance(found, np.ndarray) else None
 
     def drop_unused(self) -> None:
-        """Forget constants that no node reads and no run gives; all stay where a graph inside may read them."""
+        """Remove constants that no node reads and that are not outputs; keep all if a nested graph may read them."""
         if any(isinstance(value, Raw) for node in self.nodes for value in node.attributes.values()):
             return
         used = {name for node in self.nodes for name in node.inputs} | {value.name for value in self.outputs}

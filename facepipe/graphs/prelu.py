@@ -1,14 +1,14 @@
-"""PReLU in operations that ONNX Runtime keeps in its fast layout."""
+"""PReLU expressed in operations for which ONNX Runtime keeps its fast layout."""
 
 
 from facepipe.graphs.graph import Graph, Node
 
 
 def split_prelu(graph: Graph) -> None:
-    """Write, in place, PReLU after a convolution as s·x + (1-s)·relu(x).
+    """Replace, in place, PReLU after a convolution by s·x + (1-s)·relu(x).
 
-    ONNX Runtime keeps maps in its blocked CPU layout over Relu, Mul and Add, but not over PReLU, where it
-    goes to the plain layout and back.
+    ONNX Runtime keeps maps in its blocked CPU layout across Relu, Mul and Add, but converts to the plain layout and
+    back for PReLU.
     """
     makers = {name: node.op for node in graph.nodes for name in node.outputs}
     nodes = []

@@ -1,7 +1,7 @@
 """Reading an ONNX file.
 
-Numbers of fields are those of onnx.proto: ModelProto 1 ir_version, 7 graph, 8 opset_import, 14 metadata_props;
-GraphProto 1 node, 5 initializer, 11 input, 12 output; and so on, beside each reader.
+Field numbers are those of onnx.proto: ModelProto 1 ir_version, 7 graph, 8 opset_import, 14 metadata_props;
+GraphProto 1 node, 5 initializer, 11 input, 12 output; the others are given with each reader.
 """
 
 import struct
@@ -16,18 +16,18 @@ from facepipe.graphs.graph import TYPES, Graph, Node, Outside, Raw, Value
 from facepipe.graphs.wire import fields, signed, varints
 
 _NOT_KEPT = {13, 14}
-"""Of GraphProto: shapes noted along the way and notes on quantisation, which a change makes wrong."""
+"""Fields of GraphProto that a change invalidates: shapes of intermediate tensors, and annotations on quantisation."""
 
 
 def read_graph(path: Path, outside: bool = False) -> Graph:
-    """The graph of a file, with what it keeps in files beside it.
+    """The graph in a file, including tensors in external files.
 
     Args:
         path: of the file.
-        outside: leave what lies in files beside it there, as `Outside`.
+        outside: leave tensors in external files there, as `Outside`.
 
     Raises:
-        ModelError: the file cannot be read or is no ONNX file.
+        ModelError: the file cannot be read or is not an ONNX file.
     """
     try:
         require_regular(path)
@@ -36,23 +36,23 @@ def read_graph(path: Path, outside: bool = False) -> Graph:
         other = error.filename if error.filename and Path(error.filename) != path else None
         if other is not None:
             raise ModelError(
-                f"{path}: its tensors lie in {Path(other).name}, and {other} cannot be read "
-                f"({error.strerror or error}); put both files into one folder"
+                f"{path}: its tensors are in {Path(other).name}, but {other} cannot be read "
+            f"({error.strerror or error}); put both files into one folder"
             ) from error
         raise ModelError(f"{path}: cannot read these weights ({error.strerror or error})") from error
-    except (KeyError, ValueError, TypeError, OverflowError) as error:  # bytes that are no message, or not this one
-        raise ModelError(f"{path}: damaged, or no ONNX file") from error
+    except (KeyError, ValueError, TypeError, OverflowError) as error:  # the bytes are not a message, or not this one
+        raise ModelError(f"{path}: damaged, or not an ONNX file") from error
 
 
 def parse_graph(data: bytes, folder: Path | None = None) -> Graph:
-    """The graph of a file's bytes.
+    """The graph in a file's bytes.
 
     Args:
         data: ModelProto.
-        folder: where the file lies, for tensors that it keeps in others; None leaves them there, as `Outside`.
+        folder: the file's folder, for tensors in external files; None leaves these there, as `Outside`.
 
     Raises:
-        KeyError, ValueError: this is no ONNX file, or its end is missing.
+        KeyError, ValueError: this is not an ONNX file, or it is truncated.
     """
     graph = Graph([], {}, [], [], {}, {}, 0)
     for number, value in fields(memoryview(data)):
@@ -184,13 +184,13 @@ def _tensor(data: memoryview, folder: Path | None) -> tuple[str, np.ndarray | Ra
 
 
 def _outside(place: dict[str, str], dtype: np.dtype, count: int, folder: Path) -> np.ndarray:
-    """A tensor that lies in another file, which must be in the folder of the graph."""
+    """A tensor in an external file, which must be in the graph's folder."""
     location = Path(place["location"])
     if location.is_absolute() or ".." in location.parts:
         raise ValueError("a tensor in a file outside the graph's folder")
     values = np.fromfile(folder / location, dtype, count, offset=int(place.get("offset", "0")))
     if len(values) < count:
-        raise ModelError(f"{folder / location}: ends before the tensors that lie in it; fetch it again")
+        raise ModelError(f"{folder / location}: ends before the tensors that it should contain; fetch it again")
     return values
 
 

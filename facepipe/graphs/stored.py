@@ -1,4 +1,4 @@
-"""Weights of a graph stored in fewer bits; what it computes stays in float32."""
+"""Storing the weights of a graph in fewer bits; computation stays in float32."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from facepipe.graphs.graph import Graph, Node
 
 STORED_AS = ("float32", "float16", "int8")
 _SMALLEST = 1024
-"""Numbers of a tensor from which it is worth it."""
+"""Size of a tensor from which it is worthwhile."""
 _FLOAT32 = 1
 _LAYERS = ("Conv", "Gemm")
 
@@ -17,7 +17,7 @@ def store_weights(graph: Graph, numbers: str) -> None:
 
     Args:
         graph: with constants in float32.
-        numbers: ``float32`` changes nothing; ``float16``; ``int8``, symmetric, with one scale for each output of a
+        numbers: ``float32`` (no change), ``float16``, or ``int8``, symmetric, with one scale for each output of a
             layer (its first axis).
 
     Raises:

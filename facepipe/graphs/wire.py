@@ -1,4 +1,4 @@
-"""Protocol Buffers on the wire: numbered fields of whole numbers, bytes, and 32 or 64 bits."""
+"""The wire format of Protocol Buffers: numbered fields of integers, bytes, and 32 or 64 bits."""
 
 import struct
 from collections.abc import Iterable, Iterator
@@ -8,10 +8,10 @@ _WIDTHS = {FIXED64: 8, FIXED32: 4}
 
 
 def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """(number, value) of each field of a message: an int where it is a varint, else its bytes.
+    """(number, value) of each field of a message: an int for a varint, otherwise the bytes.
 
     Raises:
-        ValueError: this is no such message, or its end is missing.
+        ValueError: this is not such a message, or it is truncated.
     """
     at, end = 0, len(data)
     while at < end:
@@ -34,7 +34,7 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def varints(data: memoryview) -> list[int]:
-    """Whole numbers one after the other, signed in 64 bits."""
+    """Consecutive signed 64-bit integers."""
     found, at = [], 0
     while at < len(data):
         value, at = _varint(data, at)
@@ -60,31 +60,31 @@ def signed(value: int) -> int:
 
 
 Parts = list[bytes]
-"""A message in pieces, so that a large tensor is copied once and not with each message around it."""
+"""A message in pieces, so that a large tensor is copied once instead of at every level of nesting."""
 
 
 def message(number: int, parts: Parts) -> Parts:
-    """A field that holds a message."""
+    """A field with a message."""
     return [_written(number << 3 | BYTES) + _written(sum(map(len, parts))), *parts]
 
 
 def varint_field(number: int, value: int) -> bytes:
-    """A field that holds a whole number."""
+    """A field with an integer."""
     return _written(number << 3 | VARINT) + _written(value & (1 << 64) - 1)
 
 
 def bytes_field(number: int, value: bytes | str) -> bytes:
-    """A field that holds bytes, a text or a short message."""
+    """A field with bytes, text or a short message."""
     return b"".join(message(number, [value.encode() if isinstance(value, str) else value]))
 
 
 def float_field(number: int, value: float) -> bytes:
-    """A field that holds a float32."""
+    """A field with a float32."""
     return _written(number << 3 | FIXED32) + struct.pack("<f", value)
 
 
 def packed_field(number: int, values: Iterable[int]) -> bytes:
-    """A field that holds several whole numbers."""
+    """A field with several integers."""
     return bytes_field(number, b"".join(_written(value & (1 << 64) - 1) for value in values))
 
 

@@ -1,4 +1,4 @@
-"""Writing an ONNX file; for the numbers of fields see `facepipe.graphs.reading`."""
+"""Writing an ONNX file; for the field numbers see `facepipe.graphs.reading`."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def graph_bytes(graph: Graph, name: str = "facepipe") -> bytes:
 
     Args:
         graph: not changed.
-        name: of the graph, which ONNX asks for.
+        name: of the graph, which ONNX requires.
     """
     inner: Parts = []
     for node in graph.nodes:

@@ -1,6 +1,6 @@
-"""Images: reading them whatever their format, writing them, and finding them below folders.
+"""Images: reading any format, writing them, and finding them below folders.
 
-In memory an image is RGB, uint8, H×W×3, turned the way it is meant to be displayed (EXIF applied).
+In memory an image is RGB, uint8, H×W×3, in the orientation in which it should be displayed (EXIF applied).
 """
 
 from facepipe.images.formats import EXTENSIONS, KINDS, VIDEO_EXTENSIONS

@@ -7,7 +7,7 @@ EXTENSIONS = frozenset(
         ".mpo",
     )
 )  # fmt: skip
-"""Pictures that are read."""
+"""Extensions of pictures that can be read."""
 
 VIDEO_EXTENSIONS = frozenset(
     (
@@ -29,4 +29,4 @@ KINDS = (
     | dict.fromkeys(_RAW, RAW)
     | dict.fromkeys(_FOREIGN, "picture that facepipe cannot read")
 )
-"""Extension → what a file is that is not searched for, for the note on what was passed over."""
+"""Extension → kind of a file that is skipped, for the note on skipped files."""

@@ -1,4 +1,4 @@
-"""GIF: damage inside a frame, by the length of its stream."""
+"""GIF: detecting damage inside a frame from the length of its stream."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from facepipe.images.lzw import Lzw, lzw_damage
 
 
 def gif_damage(data: bytes, picture: Image.Image) -> str:
-    """What is wrong inside a frame of a GIF; empty where nothing is.
+    """A description of the damage inside a frame of a GIF; empty if there is none.
 
     Args:
         data: the encoded file.
-        picture: as Pillow opened it, at the frame that is meant, not loaded yet.
+        picture: opened by Pillow and positioned at the frame, but not loaded yet.
     """
     tiles: list[Any] = list(getattr(picture, "tile", ()))
     if len(tiles) != 1:
@@ -23,7 +23,7 @@ def gif_damage(data: bytes, picture: Image.Image) -> str:
 
 
 def _joined(data: bytes, at: int) -> bytes:
-    """The blocks of a frame, each with its length before it, up to one of length 0 (GIF89a, section 15)."""
+    """The data of a frame's blocks, each preceded by its length, up to one of length 0 (GIF89a, section 15)."""
     blocks = []
     while at < len(data) and data[at]:
         blocks.append(data[at + 1 : at + 1 + data[at]])

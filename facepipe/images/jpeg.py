@@ -1,4 +1,4 @@
-"""JPEG by a decoder that tells of damage: others fill up what an error inside leaves and say nothing."""
+"""JPEG, with a decoder that reports damage: others silently fill in whatever an error destroyed."""
 
 import numpy as np
 import simplejpeg
@@ -6,14 +6,14 @@ from PIL import Image
 
 
 def decode_jpeg(data: bytes, picture: Image.Image) -> tuple[np.ndarray | None, str]:
-    """Pixels as stored, uint8 H×W×3, and what is wrong with them.
+    """Pixels as stored, uint8 H×W×3, and a description of any damage.
 
-    Pixels are None of a picture in CMYK, whose colours Pillow knows better, and where this decoder found damage: then
-    Pillow decides how much of it can be shown.
+    Pixels are None for CMYK, whose colours Pillow converts better, and if this decoder found damage: Pillow then
+    decides how much of the picture can be shown.
 
     Args:
         data: the encoded picture.
-        picture: as Pillow opened it, not loaded yet.
+        picture: opened by Pillow but not loaded yet.
     """
     if picture.mode not in ("RGB", "L", "CMYK"):
         return None, ""

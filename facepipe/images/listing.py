@@ -20,14 +20,14 @@ from facepipe.images.remote import RemotePhoto
 def list_images(
     *roots: str | os.PathLike[str], passed: PassedOver | None = None, system: bool = False
 ) -> Iterator[Path]:
-    """Yield the image files under ``roots``, each once; `facepipe.files.walk` says in which order.
+    """Yield the image files under ``roots``, each once, in the order of `facepipe.files.walk`.
 
-    A file yields itself. Hidden names are passed over and counted; what is an image goes by the extension.
+    A file yields itself. Hidden names are skipped and counted; images are recognised by extension.
 
     Args:
         roots: files and folders.
-        passed: counts what is left out and why.
-        system: look into system folders (bins, thumbnails) as well.
+        passed: counts skipped files with the reason.
+        system: include system folders (bins, thumbnails).
 
     Raises:
         ImageError: a root does not exist or cannot be listed.
@@ -39,7 +39,7 @@ def list_images(
 def list_images_by_root(
     *roots: str | os.PathLike[str], passed: PassedOver | None = None, system: bool = False
 ) -> Iterator[tuple[Path, Path]]:
-    """`list_images`, each image with the root below which it was found; those that are no files come first."""
+    """`list_images`, each image with the root below which it was found; photos that are not files come first."""
     for root in roots:
         if isinstance(root, StoredPath):
             raise ImageError(f"{root}: only preprocess, embed, detect, align and compare take photos of a store")
@@ -55,7 +55,7 @@ def list_images_by_root(
 
 
 def each_page(path: Path) -> Iterator[Path]:
-    """The file itself for its first page, and a name for each further one. What cannot be opened counts as one page."""
+    """The file itself for its first page, and a name for each further one. An unreadable file counts as one page."""
     yield path
     if not isinstance(path, AddressPath):
         for number in range(2, _count(path) + 1):
@@ -69,4 +69,4 @@ def _count(path: Path) -> int:
         with Image.open(io.BytesIO(data)) as picture:
             return int(getattr(picture, "n_frames", 1))
     except (ImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return 1  # told where it is read
+        return 1  # reported when it is read

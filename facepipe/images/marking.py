@@ -11,21 +11,21 @@ from facepipe.images.reading import Picture, read_encoded, read_image
 
 
 def read_marked(path: Path, max_pixels: int, strict: bool = False) -> Picture:
-    """`read_image` of a file, with the file's size, time and contents in ``mark``.
+    """`read_image` for a file, with the file's size, time and digest in ``mark``.
 
     Args:
         path: of the image.
         max_pixels: larger pictures are refused.
-        strict: refuse pictures that are damaged inside.
+        strict: refuse pictures with internal damage.
 
     Raises:
-        ImageError: as `read_image`; its ``mark`` says what the file was like.
+        ImageError: see `read_image`; its ``mark`` has the state of the file.
     """
     mark = UNMARKED
     try:
         file, page = file_and_page(path)
         if not isinstance(file, AddressPath):
-            mark = mark_file(file)  # before the bytes: a change meanwhile is noticed the next time
+            mark = mark_file(file)  # before the bytes: a change in between is noticed next time
         data = read_encoded(file, str(path))
         mark = mark.of(digest_of_bytes(data))
         return replace(read_image(data, max_pixels, str(path), page, strict), mark=mark)

@@ -1,4 +1,4 @@
-"""The name of one page of a scan, frame of an animation or picture of several in a file: ``scan.tif@2``."""
+"""Names for a single page of a scan, frame of an animation or picture in a file: ``scan.tif@2``."""
 
 import os
 import re
@@ -10,7 +10,7 @@ _PAGE = re.compile(r"(.+)@([1-9]\d{0,5})", re.DOTALL)
 
 
 def file_and_page(path: Path) -> tuple[Path, int]:
-    """The file that holds an image, and which of its pages it is, from 0; a file of that very name comes first."""
+    """The file that contains an image, and its page number, from 0; a file of exactly that name takes precedence."""
     match = None if isinstance(path, AddressPath) else _PAGE.fullmatch(str(path))
     if match is None or os.path.lexists(path) or not Path(match[1]).is_file():
         return path, 0
@@ -18,10 +18,10 @@ def file_and_page(path: Path) -> tuple[Path, int]:
 
 
 def file_of(path: Path) -> Path:
-    """The file that holds an image."""
+    """The file that contains an image."""
     return file_and_page(path)[0]
 
 
 def is_there(path: Path) -> bool:
-    """Whether an image is there: a file, or a page of one."""
+    """Whether an image exists: a file, or a page of one."""
     return path.exists() or file_and_page(path)[0] != path

@@ -1,4 +1,4 @@
-"""A photo as people have it: a path, bytes, a file object, a Pillow image or an array."""
+"""A photo in any form: a path, bytes, a file object, a Pillow image or an array."""
 
 import os
 from typing import TYPE_CHECKING, BinaryIO, Union
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Photo = Union[str, os.PathLike[str], bytes, BinaryIO, "Image", np.ndarray]
-"""What every function of the Python API takes for a photo. An array is uint8 H×W×3 RGB."""
+"""The type of photos in the Python API. An array is uint8 H×W×3 RGB."""
 
 
 def read_photo(
     photo: Photo, bgr: bool = False, max_pixels: int = MAX_PIXELS, strict: bool = False
 ) -> tuple[str, Picture]:
-    """The name of a photo and what it shows, as `read_image` gives it.
+    """The name of a photo and its contents, as returned by `read_image`.
 
     Args:
-        photo: see `Photo`. A Pillow image is turned as its EXIF block says; an array is taken as it is.
+        photo: see `Photo`. A Pillow image is rotated according to its EXIF block; an array is used as it is.
         bgr: an array has blue first, as OpenCV reads it.
         max_pixels: larger pictures are refused.
-        strict: as of `read_image`, for photos that are encoded.
+        strict: see `read_image`; for encoded photos.
 
     Returns:
-        The path, or what stands for it: ``<bytes>``, ``<file>``, ``<Pillow image>``, ``<array>``.
+        The path, or a placeholder: ``<bytes>``, ``<file>``, ``<Pillow image>``, ``<array>``; and the picture.
 
     Raises:
-        ImageError: no photo, or one that cannot be read; ``bgr`` for anything but an array.
+        ImageError: not a photo, or one that cannot be read; ``bgr`` for anything but an array.
     """
     if isinstance(photo, np.ndarray):
         pixels = require_pixels(photo)

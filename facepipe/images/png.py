@@ -1,4 +1,4 @@
-"""PNG without its text: some editors put megabytes of it beside the picture, which decoders refuse to unpack."""
+"""PNG without its text: some editors add megabytes of it, which decoders refuse to unpack."""
 
 import struct
 
@@ -7,12 +7,12 @@ _TEXT = frozenset((b"tEXt", b"zTXt", b"iTXt"))
 
 
 def is_png(data: bytes) -> bool:
-    """Whether ``data`` begins as a PNG does."""
+    """Whether ``data`` begins with PNG's signature."""
     return data.startswith(_SIGNATURE)
 
 
 def without_text(data: bytes) -> bytes:
-    """The same picture without text chunks (PNG 1.2, section 4.2.3); what follows a damaged length is kept."""
+    """The same picture without text chunks (PNG 1.2, section 4.2.3); data after a damaged length is kept."""
     parts, position = [_SIGNATURE], len(_SIGNATURE)
     while position + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, position)

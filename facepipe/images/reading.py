@@ -1,7 +1,7 @@
 """Reading images: one reader for every command.
 
-Pillow opens them rather than OpenCV, which returns a half-grey picture for a truncated JPEG without an error, and knows
-neither CMYK profiles nor the size of a picture before it has decoded it.
+Pillow is used instead of OpenCV, which returns a half-grey picture for a truncated JPEG without an error, and supports
+neither CMYK profiles nor reading the size of a picture before decoding it.
 """
 
 import io
@@ -28,7 +28,7 @@ from facepipe.images.tiff import tiff_damage
 from facepipe.parameters import parameter
 
 MAX_PIXELS = 178_956_970
-"""Largest picture that is decoded: where Pillow itself speaks of a decompression bomb."""
+"""Largest picture that is decoded: the size at which Pillow itself reports a decompression bomb."""
 MAX_BYTES = 1 << 30
 """Largest file that is read."""
 
@@ -36,7 +36,7 @@ _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 _DEEP_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 _PAGES = {"TIFF": "page", "MPO": "picture", "HEIF": "picture"}
 _DARK, _BRIGHT, _MOST = 16, 239, 0.98
-"""A picture is almost black, or white, where so many of its samples are at most, or at least, this."""
+"""A picture is almost black (or white) if this share of its samples is at most (or at least) the limit."""
 _PLANAR_CONFIGURATION, _BITS_PER_SAMPLE, _SEPARATE_PLANES = 284, 258, 2  # TIFF 6.0
 
 
@@ -46,9 +46,9 @@ class Picture:
 
     Attributes:
         pixels: uint8 H×W×3 RGB, C-contiguous, writable.
-        remarks: what a user should know of it: damage inside, pages that were not read, hardly any light.
-        frames: pages, frames or pictures that the file holds.
-        mark: what the file was like, of readers that tell it.
+        remarks: what a user should know about it: internal damage, pages that were not read, almost no light.
+        frames: number of pages, frames or pictures in the file.
+        mark: state of the file, if the reader records it.
     """
 
     pixels: np.ndarray
@@ -58,7 +58,7 @@ class Picture:
 
     @property
     def damaged(self) -> bool:
-        """Whether the decoder found the picture damaged inside."""
+        """Whether the decoder found internal damage."""
         return any(remark.startswith(DAMAGED) for remark in self.remarks)
 
 
@@ -80,18 +80,19 @@ def read_image(
 ) -> Picture:
     """Read any image file as RGB.
 
-    Grey, palette, CMYK and 16-bit pictures are converted, transparency is laid over white, EXIF orientation is
-    applied, and of several pages or frames one is taken: the first, or the second of a path ``FILE@2``, and so on.
+    Grey, palette, CMYK and 16-bit pictures are converted, transparency is composited onto white, EXIF orientation is
+    applied, and one of several pages or frames is read: the first, or the second for a path ``FILE@2``, and so on.
 
     Args:
         source: a path, or the encoded bytes of an image.
         max_pixels: larger pictures are refused before they are decoded.
-        name: what to call the image in errors; the path itself by default.
-        frame: which of several pages or frames, from 0.
-        strict: refuse a picture that is damaged inside, instead of remarking on it.
+        name: name of the image in errors; the path itself by default.
+        frame: number of the page or frame, from 0.
+        strict: refuse a picture with internal damage instead of adding a remark.
 
     Raises:
-        ImageError: missing, a folder, empty, foreign, truncated, damaged beyond reading or too large; names the file.
+        ImageError: missing, a folder, empty, not an image, truncated, damaged beyond reading or too large; names the
+            file.
     """
     name = name or ("<bytes>" if isinstance(source, bytes) else os.fspath(source))
     _refuse_raw(Path(name).suffix, name)
@@ -116,13 +117,13 @@ def read_image(
         raise ImageError(f"{name}: more pixels than the limit of {max_pixels:,}; scale it down first") from error
     except MemoryError as error:
         raise ImageError(f"{name}: not enough memory to decode it; scale it down first") from error
-    # Decoders raise almost anything on hostile bytes (struct.error, SyntaxError, IndexError, zlib.error ...).
+    # Decoders raise almost anything on malicious bytes (struct.error, SyntaxError, IndexError, zlib.error ...).
     except Exception as error:
         raise ImageError(f"{name}: damaged or truncated ({_first_line(error)}); fetch it again") from error
 
 
 def _refuse_raw(extension: str, name: str) -> None:
-    """Of raw camera files Pillow would take the small preview for the photo."""
+    """Refuse raw camera files, for which Pillow would return the small preview."""
     if KINDS.get(extension.lower()) == RAW:
         raise ImageError(f"{name}: a {RAW}; export it as JPEG, PNG or TIFF")
 
@@ -134,11 +135,11 @@ def _decode(data: bytes, max_pixels: int, name: str, frame: int) -> Picture:
     if is_png(data):
         data = without_text(data)
     with Image.open(io.BytesIO(data)) as picture:
-        if picture.format == "EPS":  # Pillow would run Ghostscript on it
+        if picture.format == "EPS":  # Pillow would run Ghostscript
             raise ImageError(f"{name}: PostScript, not a photo; convert it to JPEG or PNG")
         frames = getattr(picture, "n_frames", 1)
         if not 0 <= frame < frames:
-            raise ImageError(f"{name}: has {frames} page(s) or frame(s), none of number {frame + 1}")
+            raise ImageError(f"{name}: there is no page or frame {frame + 1}, only {frames}")
         if frame:
             picture.seek(frame)
         _check_size(picture, max_pixels, name)
@@ -149,7 +150,7 @@ def _decode(data: bytes, max_pixels: int, name: str, frame: int) -> Picture:
 
 
 def know_heif(data: bytes) -> None:
-    """HEIC and HEIF are opened by a plugin of Pillow's, which is loaded when the first of them is met."""
+    """Load Pillow's plugin for HEIC and HEIF when the first such file is read."""
     if data[4:8] == b"ftyp":
         import pillow_heif
 
@@ -161,7 +162,7 @@ def _pages_remark(form: str, frame: int, frames: int) -> str:
 
 
 def _pixels(data: bytes, picture: Image.Image, frame: int) -> tuple[np.ndarray, str]:
-    """The pixels upright, and a remark on damage or depth."""
+    """The upright pixels, and a remark on damage or depth."""
     damage = ""
     if picture.format in ("JPEG", "MPO") and frame == 0:
         decoded, damage = decode_jpeg(data, picture)
@@ -174,12 +175,12 @@ def _pixels(data: bytes, picture: Image.Image, frame: int) -> tuple[np.ndarray, 
     if picture.format == "GIF":
         damage = gif_damage(data, picture)
     pixels, remark = _to_rgb(_upright(picture))
-    return pixels, f"{DAMAGED} ({damage}): what it shows is not to be trusted" if damage else remark
+    return pixels, f"{DAMAGED} ({damage}): do not trust what it shows" if damage else remark
 
 
 def _light_remark(pixels: np.ndarray) -> str:
     sample = pixels[:: max(1, pixels.shape[0] // 256), :: max(1, pixels.shape[1] // 256)]
-    # Counts tell what percentiles would, and need no sorting.
+    # Counts give the same answer as percentiles without sorting.
     until = np.bincount(sample.ravel(), minlength=256).cumsum() / sample.size
     if until[_DARK] >= _MOST:
         return "almost black"
@@ -191,10 +192,10 @@ def _first_line(error: Exception) -> str:
 
 
 def read_encoded(path: Path, name: str = "") -> bytes:
-    """The bytes of an image file as they are. Never waits: what is no regular file (a named pipe, say) is refused.
+    """The bytes of an image file. Never blocks: anything but a regular file (such as a named pipe) is refused.
 
     Raises:
-        ImageError: missing, no regular file, too large for a photo, or unreadable; names it ``name``.
+        ImageError: missing, not a regular file, too large for a photo, or unreadable; the message calls it ``name``.
     """
     if isinstance(path, RemotePhoto | StoredPhoto):
         return path.read()
@@ -241,14 +242,14 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 
 def _upright_pixels(pixels: np.ndarray, picture: Image.Image) -> np.ndarray:
-    """Pixels as stored turned as the EXIF block of their picture says."""
+    """Stored pixels, rotated according to the EXIF block of their picture."""
     try:
         orientation = int(picture.getexif().get(274, 1))
     except Exception:  # a damaged EXIF block must not cost the picture
         orientation = 1
     if not 2 <= orientation <= 8:
         return pixels
-    # EXIF 2.3, tag 274: from 5 on rows and columns change places, and each of the others is a mirroring of axes.
+    # EXIF 2.3, tag 274: from 5 on rows and columns are swapped; the other values mirror axes.
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
     upside_down, mirrored = {2: (0, 1), 3: (1, 1), 4: (1, 0), 6: (0, 1), 7: (1, 1), 8: (1, 0)}.get(orientation, (0, 0))
@@ -256,7 +257,7 @@ def _upright_pixels(pixels: np.ndarray, picture: Image.Image) -> np.ndarray:
 
 
 def _has_deep_planes(picture: Image.Image) -> bool:
-    """Whether a TIFF keeps each colour of 16 bits in a plane of its own, which Pillow decodes to stripes."""
+    """Whether a TIFF stores each 16-bit colour in a plane of its own, which Pillow decodes into stripes."""
     tags = getattr(picture, "tag_v2", {})
     bits = tags.get(_BITS_PER_SAMPLE, (8,))
     return tags.get(_PLANAR_CONFIGURATION) == _SEPARATE_PLANES and len(bits) >= 3 and max(bits) == 16

@@ -1,4 +1,4 @@
-"""Photos that are no files: at an address of the web, or on standard input. They are read when they are opened."""
+"""Photos that are not files: at a URL or on standard input. They are read when they are opened."""
 
 import sys
 import time
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from requests import Response
 
 MAX_FETCHED = 100 << 20
-"""Bytes of a photo that are fetched, or read from standard input, at most."""
+"""Maximum size of a photo fetched, or read from standard input, in bytes."""
 STDIN = "<stdin>"
 
 _TIMEOUT = (10, 20)  # seconds to connect, and between two pieces
@@ -21,7 +21,7 @@ _PIECE = 1 << 16
 
 
 class RemotePhoto(AddressPath):
-    """Stands where a path of a photo does: named after the address, and shown as it.
+    """Takes the place of a photo's path: named after the URL, and displayed as it.
 
     Args:
         address: ``http://…``, ``https://…``, or ``<stdin>``.
@@ -44,7 +44,7 @@ class RemotePhoto(AddressPath):
         return RemotePhoto, (self.address,), {"data": self.data}
 
     def read(self) -> bytes:
-        """The encoded photo; kept, since standard input can be read but once.
+        """The encoded photo; cached, since standard input can only be read once.
 
         Raises:
             ImageError: it cannot be fetched, takes too long, or is too large.
@@ -55,12 +55,12 @@ class RemotePhoto(AddressPath):
 
 
 def is_web_address(text: str) -> bool:
-    """Whether ``text`` is an address of the web."""
+    """Whether ``text`` is a URL."""
     return text.lower().startswith(("http://", "https://"))
 
 
 def _file_name(address: str) -> str:
-    """Where a file of this address would lie: host and path, without a query."""
+    """A file path for this URL: host and path, without the query."""
     if address == STDIN:
         return "stdin"
     parts = urlsplit(address)
@@ -70,7 +70,7 @@ def _file_name(address: str) -> str:
 def _read_stdin() -> bytes:
     stream = getattr(sys.stdin, "buffer", None)
     if stream is None or sys.stdin.isatty():
-        raise ImageError(f"{STDIN}: nothing is sent there; use '-' behind a pipe, such as 'cat a.jpg | facepipe ... -'")
+        raise ImageError(f"{STDIN}: no data; use '-' after a pipe, such as 'cat a.jpg | facepipe ... -'")
     data: bytes = stream.read(MAX_FETCHED + 1)
     if len(data) > MAX_FETCHED:
         raise ImageError(f"{STDIN}: {_too_large()}")
@@ -87,7 +87,7 @@ def _fetch(address: str) -> bytes:
                 raise ImageError(f"{name}: the server answered {answer.status_code} {answer.reason}; check it")
             return _body(answer, name, until)
     except (requests.RequestException, UnicodeError) as error:
-        raise ImageError(f"{name}: cannot be fetched ({_why(error)}); save the photo and give the file") from error
+        raise ImageError(f"{name}: cannot be fetched ({_why(error)}); save the photo and pass the file") from error
 
 
 def _body(answer: "Response", name: str, until: float) -> bytes:
@@ -99,7 +99,7 @@ def _body(answer: "Response", name: str, until: float) -> bytes:
         if len(data) > MAX_FETCHED:
             raise ImageError(f"{name}: {_too_large()}")
         if time.monotonic() > until:
-            raise ImageError(f"{name}: took longer than {_LONGEST:.0f} s; save the photo and give the file")
+            raise ImageError(f"{name}: took longer than {_LONGEST:.0f} s; save the photo and pass the file")
     return bytes(data)
 
 
@@ -111,7 +111,7 @@ def _without_password(address: str) -> str:
 
 
 def _too_large() -> str:
-    return f"larger than {MAX_FETCHED >> 20} MiB, no photo; save it and scale it down first"
+    return f"larger than {MAX_FETCHED >> 20} MiB, too large for a photo; save it and scale it down first"
 
 
 def _why(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Photos in stores, in tar shards and in Parquet files: read when they are opened, and not kept."""
+"""Photos in stores, tar shards and Parquet files: read when they are opened, and not cached."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +12,17 @@ SHARD, TABLE = ".tar", ".parquet"
 
 
 def is_collection(path: Path) -> bool:
-    """Whether a path means photos that are no files of this machine: a store's address, a tar shard, a Parquet file."""
+    """Whether a path stands for photos that are not local files: a store's address, a tar shard, a Parquet file."""
     return isinstance(path, StoredPath) or (path.suffix.lower() in (SHARD, TABLE) and path.is_file())
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the bytes of a photo lie.
+    """The location of a photo's bytes.
 
     Attributes:
-        file: that holds them, as an address or a path.
-        offset, size: of the photo in it; a negative size stands for all that follows.
+        file: address or path of the file that contains them.
+        offset, size: of the photo in the file; a negative size means everything from ``offset`` on.
     """
 
     file: str
@@ -33,7 +33,7 @@ class Place:
         """The bytes.
 
         Raises:
-            FacepipeError, OSError: they cannot be had.
+            FacepipeError, OSError: they cannot be read.
         """
         if "://" in self.file:
             return StoredPath(self.file).read_span(self.offset, self.size)
@@ -43,12 +43,12 @@ class Place:
 
 
 class StoredPhoto(AddressPath):
-    """Stands where a path of a photo does.
+    """Takes the place of a photo's path.
 
     Args:
-        given: the store's folder, the shard or the Parquet file that it was found in.
-        inside: the photo's path below it.
-        place: where its bytes lie.
+        given: the store's folder, the shard or the Parquet file in which it was found.
+        inside: the photo's path within it.
+        place: the location of its bytes.
     """
 
     def __new__(cls, given: str, inside: str, place: Any) -> "StoredPhoto":
@@ -67,7 +67,7 @@ class StoredPhoto(AddressPath):
         """The encoded photo.
 
         Raises:
-            ImageError: it cannot be had.
+            ImageError: it cannot be read.
         """
         try:
             data: bytes = self.place.read()

@@ -1,4 +1,4 @@
-"""TIFF: damage inside its strips and tiles, by what Pillow's decoder does not tell of."""
+"""TIFF: detecting damage inside strips and tiles that Pillow's decoder does not report."""
 
 import zlib
 from collections.abc import Iterator, Mapping
@@ -13,17 +13,17 @@ from facepipe.images.lzw import Lzw, lzw_damage
 _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _SAMPLES, _ROWS_PER_STRIP = 258, 259, 262, 266, 277, 278
 _PLANAR, _TILE_WIDTH, _TILE_HEIGHT, _JPEG_TABLES = 284, 322, 323, 347
 _STRIPS, _TILES = (273, 279), (324, 325)
-"""Of offsets and byte counts."""
+"""Tags with offsets and byte counts."""
 _LZW, _JPEG, _DEFLATE, _PACKBITS = (5,), (7,), (8, 32946), (32773,)
 _YCBCR, _REVERSED, _SEPARATE = 6, 2, 2
 
 
 def tiff_damage(data: bytes, picture: Image.Image) -> str:
-    """What is wrong inside a TIFF of deflate, JPEG, LZW or PackBits; empty where nothing is, or nobody knows.
+    """A description of damage inside a TIFF with deflate, JPEG, LZW or PackBits; empty if there is none known.
 
     Args:
         data: the encoded file.
-        picture: as Pillow opened it, at the page that is meant, not loaded yet.
+        picture: opened by Pillow and positioned at the page, but not loaded yet.
     """
     tags: Mapping[int, Any] = getattr(picture, "tag_v2", {})
     kind = tags.get(_COMPRESSION, 1)
@@ -44,7 +44,7 @@ def tiff_damage(data: bytes, picture: Image.Image) -> str:
 
 def _decode_jpeg(piece: bytes, tables: bytes, mode: str) -> None:
     colours = {"L": "GRAY", "CMYK": "CMYK"}.get(mode, "RGB")
-    # An abbreviated stream: its tables come first, between one start and one end of image.
+    # An abbreviated stream: its tables come first, between start-of-image and end-of-image markers.
     simplejpeg.decode_jpeg(tables[:-2] + piece[2:] if tables else piece, colours, strict=True)
 
 
@@ -68,7 +68,7 @@ def _pieces(data: bytes, tags: Mapping[int, Any]) -> Iterator[bytes]:
 
 
 def _lengths(tags: Mapping[int, Any], size: tuple[int, int]) -> Iterator[int]:
-    """Bytes that each strip or tile decodes to, in the order of the file's list."""
+    """Number of bytes that each strip or tile decodes to, in the order of the file's list."""
     bits = tuple(tags.get(_BITS, (1,)))
     bits = bits * tags.get(_SAMPLES, 1) if len(bits) == 1 else bits
     pixels = bits if tags.get(_PLANAR) == _SEPARATE else (sum(bits),)
@@ -85,11 +85,11 @@ def _lengths(tags: Mapping[int, Any], size: tuple[int, int]) -> Iterator[int]:
 
 
 def _packbits_damage(piece: bytes, length: int) -> str:
-    """By TIFF 6.0, section 9: a byte up to 127 is followed by so many and one more, another by one that is repeated."""
+    """TIFF 6.0, section 9: a byte n up to 127 is followed by n + 1 literal bytes, any other by one byte to repeat."""
     at = total = 0
     while at < len(piece) and total < length:
         count = piece[at]
         total += count + 1 if count < 128 else 257 - count if count > 128 else 0
         at += count + 2 if count < 128 else 2 if count > 128 else 1
-    fits = total == length and len(piece) - 1 <= at <= len(piece)  # a strip may be filled up to an even number
-    return "" if fits else f"its PackBits do not give {length:,} bytes"
+    fits = total == length and len(piece) - 1 <= at <= len(piece)  # a strip may be padded to an even length
+    return "" if fits else f"its PackBits stream does not decode to {length:,} bytes"

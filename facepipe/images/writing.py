@@ -11,7 +11,7 @@ from facepipe.images.pixels import require_pixels
 
 
 def write_rgb(path: str | os.PathLike[str], image: np.ndarray, quality: int = 95) -> None:
-    """Write an RGB uint8 H×W×3 image; the extension of ``path`` decides the format. Never half-written.
+    """Write an RGB uint8 H×W×3 image in the format given by the extension of ``path``. Never half-written.
 
     Raises:
         ImageError: not such an image, the extension is unknown, or the file cannot be written.
@@ -50,10 +50,10 @@ WRITTEN = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
 def require_suffix(suffix: str) -> None:
-    """What must be asked before long work whose picture gets this extension.
+    """Check, before long work, that pictures can be written with this extension.
 
     Raises:
-        ImageError: no picture is written in this format.
+        ImageError: pictures cannot be written in this format.
     """
     if suffix.lower() not in WRITTEN:
         raise ImageError(f"{suffix or 'no extension'}: cannot write this format; use .jpg, .png or .webp")

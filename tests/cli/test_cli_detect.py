@@ -176,7 +176,7 @@ def test_align_keeps_crops_apart(tmp_path, astronaut):
     words = ["align", tmp_path / "raw", tmp_path / "other", "-o", tmp_path / "out", "--json"]
     crops = [crop for line in run(*words).lines for crop in line["crops"]]
     assert len(set(crops)) == 4 == len(list((tmp_path / "out").iterdir()))
-    assert "is there already" in refused(*words)
+    assert "already exists" in refused(*words)
     assert [crop for line in run(*words, "--overwrite").lines for crop in line["crops"]] == crops
 
 
@@ -185,7 +185,7 @@ def test_align_never_replaces_an_image(tmp_path, astronaut):
     write_rgb(path, shrunk(astronaut, 128))
     before = path.read_bytes()
     assert "would replace the input" in refused("align", path, "-o", tmp_path)
-    assert "is where the input" in refused("align", tmp_path, "-o", tmp_path / "." / "")
+    assert "is also read as input" in refused("align", tmp_path, "-o", tmp_path / "." / "")
     assert path.read_bytes() == before
     assert run("align", path, "-o", tmp_path, "--format", "jpg").code == 0
 

@@ -84,7 +84,7 @@ def test_no_output_replaces_a_foreign_file(tmp_path, other, name, output):
     foreign.write_bytes(b"mine")
     told = refused(*words(name, {output.parameter: named}, other))
     assert str(foreign) in told
-    assert output.changes or (told.startswith(f"{foreign}: is there already") and "--overwrite" in told)
+    assert output.changes or (told.startswith(f"{foreign}: already exists") and "--overwrite" in told)
     assert foreign.read_bytes() == b"mine" and {*tmp_path.iterdir()} == {foreign, other}
 
 
@@ -126,7 +126,7 @@ def test_what_another_process_writes_is_waited_for_and_looked_at(tmp_path, other
     ended = run(*words(name, {output.parameter: named}, other))
     first, last = ended.err.splitlines()
     assert ended.code == 2 and f"{named}: another process is changing it" in first
-    assert last.startswith(f"facepipe: {foreign}: is there already")
+    assert last.startswith(f"facepipe: {foreign}: already exists")
     assert foreign.read_bytes() == b"mine" and {*tmp_path.iterdir()} == {foreign, other}
 
 
@@ -145,7 +145,7 @@ def test_who_waited_for_a_folder_replaces_nothing_in_it(tmp_path, held_elsewhere
     crop = tmp_path / "crops" / "a.png"
     held_elsewhere(crop.parent, lambda: crop.write_bytes(b"mine"), folder=True)
     ended = run("align", tmp_path / "photos", "-o", crop.parent)
-    assert ended.code == 2 and f"{crop}: is there already" in ended.err and crop.read_bytes() == b"mine"
+    assert ended.code == 2 and f"{crop}: already exists" in ended.err and crop.read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "a.jpg"])
@@ -154,7 +154,7 @@ def test_identify_waits_for_whoever_writes_its_copy(tmp_path, name, held_elsewhe
     (tmp_path / f"in-{name}").write_bytes(b"media")
     held_elsewhere(tmp_path / name, lambda: (tmp_path / name).write_bytes(b"mine"))
     ended = run("identify", tmp_path / f"in-{name}", tmp_path / "g.parquet", "--save", tmp_path / name)
-    assert ended.code == 2 and "another process is changing it" in ended.err and "is there already" in ended.err
+    assert ended.code == 2 and "another process is changing it" in ended.err and "already exists" in ended.err
     assert (tmp_path / name).read_bytes() == b"mine"
 
 
@@ -206,9 +206,9 @@ def test_derived_names_are_compared(tmp_path):
     (photos / "a.png").write_bytes(b"photo")
     (out / "a.png").write_bytes(b"precious")
     assert "would replace the input" in refused("align", photos, out / "a.png", "-o", out, "--overwrite")
-    assert "is there already" in refused("align", photos, "-o", out)
+    assert "already exists" in refused("align", photos, "-o", out)
     (out / "a.jpg").write_bytes(b"precious")
-    assert "is there already" in refused("detect", photos, "--save", out)
+    assert "already exists" in refused("detect", photos, "--save", out)
     assert (out / "a.png").read_bytes() == b"precious"
 
 

@@ -60,7 +60,7 @@ def test_list(gallery):
 def test_build_does_not_overwrite_unless_told(gallery, people, model, tmp_path):
     path, _ = gallery
     told = refused("gallery", "build", people, path, "-m", model)
-    assert told.startswith(f"{path}: is there already; add to it with 'facepipe gallery add'")
+    assert told.startswith(f"{path}: already exists; add to it with 'facepipe gallery add'")
     copy = tmp_path / "g.parquet"
     copy.write_bytes(path.read_bytes())
     ended = run("gallery", "build", people / "Cy.jpg", copy, "-m", model, "--overwrite")

@@ -1,4 +1,4 @@
-"""What commands tell of their inputs: what was passed over, damaged, or of several pages; and ``--strict``."""
+"""What commands tell of their inputs: what was skipped, damaged, or of several pages; and ``--strict``."""
 
 import os
 
@@ -93,7 +93,7 @@ def test_identify(root, model, tmp_path):
 
 def test_only_a_video(tmp_path):
     (tmp_path / "a.mov").write_bytes(b"film")
-    assert "no images in it (passed over: 1 video" in refused("detect", tmp_path)
+    assert "no images in it (skipped: 1 video" in refused("detect", tmp_path)
 
 
 def test_compare_tells_of_damage(root, model):

@@ -165,5 +165,5 @@ def test_export_refuses_what_cannot_be_handed_on(tmp_path, weights):
     assert "missing or damaged" in refused("models", "export", "sface", tmp_path / "out")
     (tmp_path / "file").touch()
     told = refused("models", "export", weights.parent, tmp_path / "file")
-    assert told.startswith(f"{tmp_path / 'file'}: is a file, where a folder is to be")
+    assert told.startswith(f"{tmp_path / 'file'}: is a file, not a folder")
     assert not (tmp_path / "out").exists()

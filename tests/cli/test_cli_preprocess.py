@@ -85,7 +85,7 @@ def test_errors_are_one_line(raw, tmp_path):
     )
     (tmp_path / "empty").mkdir()
     assert "no images in it" in refused("preprocess", tmp_path / "empty", tmp_path / "out")
-    assert "is where the input" in refused("preprocess", raw, raw)
+    assert "is also read as input" in refused("preprocess", raw, raw)
     assert "crops must not go where the raw images are" in refused("preprocess", raw, raw.parent)
     for shard in ("3", "a/b", "1/2/3"):
         assert f"--shard {shard}: must be I/N, such as 3/8" in refused("preprocess", raw, tmp_path, "--shard", shard)

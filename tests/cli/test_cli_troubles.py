@@ -1,4 +1,4 @@
-"""A folder with more than thirty kinds of trouble in it: what each command that walks folders did, passed over and
+"""A folder with more than thirty kinds of trouble in it: what each command that walks folders did, skipped and
 could not read is together what lies there, and each is told."""
 
 import io
@@ -88,7 +88,7 @@ def troubles(face):
         "empty.jpg": data(b""), "truncated.png": data(encode(face, "PNG")[:90]), "text.jpg": data(b"no photo"),
         "page.html.jpg": data(b"<html>not found</html>"), "bomb.png": data(bomb()),
         "noise.heic": data(bytes(range(99))),
-        # passed over
+        # skipped
         "raw.CR2": good(face, "TIFF"), "raw.dng": good(face, "TIFF"), "new.jxl": data(b"\xff\x0a"),
         "layers.psd": data(b"8BPS"), "film.mp4": data(b"film"), "film.MOV": data(b"film"), "notes.txt": data(b"hello"),
         "Thumbs.db": data(b"x"), "no-extension": data(jpeg(face)), ".DS_Store": data(b"x"), "._whole.png": data(b"x"),
@@ -123,7 +123,7 @@ def passed_over(told):
 
 
 def of_lines(ended, sort):
-    """Records of photos, in JSON Lines, and what was passed over."""
+    """Records of photos, in JSON Lines, and what was skipped."""
     photos = [line for line in ended.lines if "passed_over" not in line]
     failed = [line for line in photos if sort(line)]
     passed = sum(passed_over(line) for line in ended.lines if "passed_over" in line)
@@ -131,8 +131,8 @@ def of_lines(ended, sort):
 
 
 def in_words(text):
-    """The counts of a line 'passed over: 1 video (a.mp4), 2 broken links (such as b.jpg)'."""
-    line = next(line for line in text.splitlines() if "passed over: " in line).split("passed over: ")[1]
+    """The counts of a line 'skipped: 1 video (a.mp4), 2 broken links (such as b.jpg)'."""
+    line = next(line for line in text.splitlines() if "skipped: " in line).split("skipped: ")[1]
     return sum(int(count) for count in re.findall(r"(?:^|, )(\d+) [a-z]", re.sub(r"\([^()]*\)", "", line)))
 
 

@@ -190,7 +190,7 @@ def test_the_command_line_embeds_from_a_store_into_one(folder, memory, tmp_path,
     assert (ours.mu == theirs.mu).all() and ours.roots == ("memory://faces",)
     assert ours.paths == tuple(path.replace(str(folder), "memory://faces") for path in theirs.paths)
     again = run(*words, "-o", "memory://out/e.parquet")
-    assert again.code == 2 and "is there already" in again.err
+    assert again.code == 2 and "already exists" in again.err
     elsewhere = run("align", "memory://faces", "-o", "memory://crops")
     assert elsewhere.code == 2 and "on this machine only" in elsewhere.err
 

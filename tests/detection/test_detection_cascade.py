@@ -69,7 +69,7 @@ def test_the_published_networks_judge_candidates_across_the_edge(astronaut, dete
     tables = build_tables([image], detector._arrays)
     wide = torch.tensor(parity.with_border(image, 1.0)).permute(2, 0, 1)[None].float()
     for ours, theirs, side in ((detector._stages.rnet, peer.rnet, 24), (detector._stages.onet, peer.onet, 48)):
-        _, judged, (probability, *_, last) = detector._judge(ours, side, 16, tables, kept, boxes)
+        _, judged, (probability, *_, last) = detector._classify(ours, side, 16, tables, kept, boxes)
         assert len(judged) > 20
         for box, face, numbers in zip(judged.trunc().int() + border, probability, last, strict=True):
             left, top, right, bottom = box.tolist()

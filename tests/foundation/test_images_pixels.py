@@ -11,7 +11,7 @@ GOOD = np.zeros((4, 5, 3), np.uint8)
 BAD = {
     "floats of 0…1": (GOOD / 255.0, "values 0…1"),
     "sixteen bits": (GOOD.astype(np.uint16), "scale it to 0…255"),
-    "grey": (GOOD[:, :, 0], "of a grey one"),
+    "grey": (GOOD[:, :, 0], "for a grey image"),
     "alpha": (np.zeros((4, 5, 4), np.uint8), "drop the alpha channel"),
     "nothing": (GOOD[:0], "no pixels"),
     "Pillow": (Image.fromarray(GOOD), "convert"),

@@ -143,5 +143,5 @@ def test_what_was_passed_over_in_words():
     passed.add("video", "a/b.mp4")
     for name in ("x\n.jpg", "y.jpg"):
         passed.add("special file", name)
-    assert passed.line() == "passed over: 1 video (a/b.mp4), 2 special files (such as x\\n.jpg)"
+    assert passed.line() == "skipped: 1 video (a/b.mp4), 2 special files (such as x\\n.jpg)"
     assert passed.to_dict()["video"] == {"count": 1, "example": "a/b.mp4"}

@@ -162,7 +162,7 @@ def test_no_output_is_an_input(tmp_path, kind):
 
 def test_a_foreign_file_is_replaced_only_when_told_so(tmp_path):
     write_text(tmp_path / "theirs", "x")
-    with pytest.raises(OutputError, match=r"is there already; .*overwrite=True"):
+    with pytest.raises(OutputError, match=r"already exists; .*overwrite=True"):
         require_apart([tmp_path / "theirs"], [])
     require_apart([tmp_path / "theirs"], [], overwrite=True)
     require_apart([tmp_path / "theirs"], [], ours=lambda path: path.name == "theirs")

@@ -91,7 +91,7 @@ def test_no_file_of_another_folder_is_read(tmp_path):
     (tmp_path / "in").mkdir()
     data = model_of([helper.make_node("Add", ["x", "c"], ["y"])], [tensor]).SerializeToString()
     (tmp_path / "in" / "m.onnx").write_bytes(data)
-    with pytest.raises(ModelError, match="damaged, or no ONNX file"):
+    with pytest.raises(ModelError, match="damaged, or not an ONNX file"):
         read_graph(tmp_path / "in" / "m.onnx")
 
 

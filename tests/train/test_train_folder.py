@@ -66,9 +66,9 @@ def test_a_run_folder_must_not_be_a_data_folder(tmp_path, recipe):
     (tmp_path / "link").symlink_to(tmp_path / "faces")
     for folder in (tmp_path / "faces", tmp_path / "link"):
         for resume in (False, True):
-            with pytest.raises(OutputError, match="is where the input"):
+            with pytest.raises(OutputError, match="is also read as input"):
                 require_folder(recipe, folder, resume)
     file = tmp_path / "file"
     file.write_text("mine")
-    with pytest.raises(OutputError, match="is a file, where a folder is to be"):
+    with pytest.raises(OutputError, match="is a file, not a folder"):
         require_folder(recipe, file, False)

@@ -207,7 +207,7 @@ def test_foreign_graphs(save, tmp_path):
 @pytest.mark.parametrize("data", [b"", b"not an onnx file", bytes(100)])
 def test_damaged(tmp_path, data):
     (tmp_path / "x.onnx").write_bytes(data)
-    with pytest.raises(ModelError, match=r"x\.onnx: damaged, or no ONNX file"):
+    with pytest.raises(ModelError, match=r"x\.onnx: damaged, or not an ONNX file"):
         OnnxNetwork(tmp_path / "x.onnx", CPU, SIZE)
 
 
@@ -229,7 +229,7 @@ def test_without_onnx_runtime_opencv_gives_the_same(save, crops, monkeypatch):
     network = OnnxNetwork(save(tiny()), CPU, SIZE)
     assert network.library == "opencv"
     np.testing.assert_allclose(network(torch.from_numpy(crops)).numpy(), reference(crops), rtol=1e-4, atol=1e-4)
-    with pytest.raises(DeviceError, match="OpenCV's dnn runs ONNX graphs on the processor only"):
+    with pytest.raises(DeviceError, match="OpenCV's dnn runs ONNX graphs on the CPU only"):
         OnnxNetwork(save(tiny()), torch.device("cuda", 0), SIZE)
 
 
@@ -306,10 +306,10 @@ def test_a_missing_or_short_external_file_is_named(tmp_path, own_cache, crops):
     beside = path.with_name("tiny.onnx.data")
     data = beside.read_bytes()
     beside.write_bytes(data[: len(data) // 2])
-    with pytest.raises(ModelError, match=r"tiny\.onnx\.data: ends before the tensors that lie in it"):
+    with pytest.raises(ModelError, match=r"tiny\.onnx\.data: ends before the tensors that it should contain"):
         brought(path, crops)
     beside.unlink()
-    with pytest.raises(ModelError, match=r"tiny\.onnx: its tensors lie in tiny\.onnx\.data, and .*; put both"):
+    with pytest.raises(ModelError, match=r"tiny\.onnx: its tensors are in tiny\.onnx\.data, but .*; put both"):
         brought(path, crops)
     assert not own_cache.exists()
 

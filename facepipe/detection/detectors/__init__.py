@@ -1,7 +1,7 @@
-"""The detectors and their presets by name: every file here is one, or some that are one network.
+"""The detectors and their presets by name: one file per network.
 
-A file enters a `DetectorKind` in ``DETECTORS`` and the settings that it is used with in ``PRESETS``. What a detector
-needs is imported when one is made, so that a list of names waits for no network.
+A file adds a `DetectorKind` to ``DETECTORS`` and its settings to ``PRESETS``. A detector's dependencies are imported
+when one is created, so that listing names loads no network.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,12 @@ class DetectorKind:
     """One detector.
 
     Attributes:
-        help: what it is, in a few words.
+        help: a short description.
         create: settings, the name of a device (``auto``, ``cpu``, ``cuda`` ...) and an engine (``torch`` or ``onnx``) →
-            the detector; it imports what it needs when it is called.
+            the detector; its dependencies are imported when it is called.
         stages: number of thresholds.
         smallest_face: the smallest ``min_face`` it can search for, in pixels.
-        preset: name of the settings it has where none are named.
+        preset: name of its default settings.
     """
 
     help: str
@@ -38,11 +38,11 @@ class DetectorKind:
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings with a name.
+    """Named settings.
 
     Attributes:
-        help: whose they are, in a few words.
-        settings: of a detector.
+        help: a short description.
+        settings: those of a detector.
     """
 
     help: str

@@ -1,4 +1,4 @@
-"""MTCNN, in batches and as those who published crops run it."""
+"""MTCNN, batched and in the variants used for published crops."""
 
 from typing import TYPE_CHECKING
 
@@ -27,17 +27,17 @@ def _tensorflow(settings: DetectorSettings, device: str, engine: str) -> "Detect
     return MatlabMTCNN(settings, device, engine, mirror=False)
 
 
-DETECTORS.add("mtcnn", DetectorKind("three networks over an image pyramid", _mtcnn, 3, 12, preset="sphereface"))
+DETECTORS.add("mtcnn", DetectorKind("MTCNN, three networks over an image pyramid", _mtcnn, 3, 12, preset="sphereface"))
 DETECTORS.add(
     "mtcnn-matlab",
-    DetectorKind("mtcnn in the arithmetic of its MATLAB code, slower", _matlab, 3, 12, preset="sphereface-matlab"),
+    DetectorKind("MTCNN with the arithmetic of its MATLAB code, slower", _matlab, 3, 12, preset="sphereface-matlab"),
 )
 DETECTORS.add(
     "mtcnn-tensorflow",
-    DetectorKind("mtcnn in that of facenet's TensorFlow port", _tensorflow, 3, 12, preset="insightface"),
+    DetectorKind("MTCNN with the arithmetic of facenet's TensorFlow port", _tensorflow, 3, 12, preset="insightface"),
 )
 
-# The numbers of face_detect_demo.m of wy1iu/sphereface.
+# The numbers of face_detect_demo.m in wy1iu/sphereface.
 PRESETS.add(
     "sphereface", Preset("MTCNN, minimum face 20, factor 0.85, thresholds 0.6 0.7 0.9", DetectorSettings())
 )
@@ -46,15 +46,18 @@ PRESETS.add("fast", Preset("sphereface with factor 0.709", DetectorSettings(fact
 # All numbers of that demo (MTCNNv1/demo.m).
 PRESETS.add(
     "mtcnn-demo",
-    Preset("that and thresholds 0.6 0.7 0.7", DetectorSettings(factor=0.709, thresholds=(0.6, 0.7, 0.7))),
+    Preset(
+        "MTCNN, minimum face 20, factor 0.709, thresholds 0.6 0.7 0.7",
+        DetectorSettings(factor=0.709, thresholds=(0.6, 0.7, 0.7)),
+    ),
 )
 PRESETS.add(
     "sphereface-matlab",
-    Preset("sphereface's numbers with MATLAB's arithmetic", DetectorSettings("mtcnn-matlab", border=False)),
+    Preset("sphereface with MATLAB's arithmetic", DetectorSettings("mtcnn-matlab", border=False)),
 )
-# src/align/align_lfw.py of deepinsight/insightface; how the faces of its training data were found is not published to
+# src/align/align_lfw.py of deepinsight/insightface; how the faces of its training data were found was not published in
 # that detail.
 PRESETS.add(
     "insightface",
-    Preset("sphereface's numbers with the TensorFlow port's", DetectorSettings("mtcnn-tensorflow", border=False)),
+    Preset("sphereface with the TensorFlow port's arithmetic", DetectorSettings("mtcnn-tensorflow", border=False)),
 )

@@ -17,7 +17,7 @@ def _yunet(settings: DetectorSettings, device: str, engine: str) -> "Detector": 
 
 
 DETECTORS.add(
-    "yunet", DetectorKind("one network, quick; needs 'facepipe models pull yunet'", _yunet, 1, 10, preset="yunet")
+    "yunet", DetectorKind("a single fast network; needs 'facepipe models pull yunet'", _yunet, 1, 10, preset="yunet")
 )
 PRESETS.add(
     "yunet",

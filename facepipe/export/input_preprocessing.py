@@ -1,4 +1,4 @@
-"""Putting into a graph what a card says of its input: then it takes pixels as they are."""
+"""Moving a card's input preprocessing into the graph, which then takes raw pixels."""
 
 from dataclasses import replace
 
@@ -10,19 +10,19 @@ from facepipe.zoo import Card, Embedding
 from facepipe.zoo.graph_network import HEAD_OUTPUTS
 
 
-def take_in(graph: Graph, card: Card) -> Card:
-    """Let the graph take RGB pixels from 0 to 255, order and scale them, and join image and mirror image.
+def include_preprocessing(graph: Graph, card: Card) -> Card:
+    """Make the graph take RGB pixels from 0 to 255, order and scale them, and combine image and mirror image.
 
     Args:
         graph: of an embedder, changed in place.
         card: of the model.
 
     Returns:
-        The card of what the graph has become: with no scaling and no flip rule, and the numbers that were measured
-        with the rule that is inside.
+        The card of the new graph: without scaling and flip rule, and with the figures that were measured with the
+        rule now inside the graph.
 
     Raises:
-        ModelError: the card's flip rule is none of facepipe's own.
+        ModelError: the card's flip rule is not one of facepipe's own.
     """
     flip, width = card.embedding.flip, card.input.size[1]
     if flip not in ("none", "sum", "concat"):
@@ -41,13 +41,13 @@ def take_in(graph: Graph, card: Card) -> Card:
 
 
 def _scaled(graph: Graph, card: Card) -> tuple[list[Node], str]:
-    own, taken = card.input, graph.inputs[0].name
-    nodes, last = [], taken
-    if own.channels == "bgr":
+    expected, source = card.input, graph.inputs[0].name
+    nodes, last = [], source
+    if expected.channels == "bgr":
         graph.constants["whole/order"] = np.array([2, 1, 0], np.int64)
         nodes.append(Node("Gather", [last, "whole/order"], ["whole/bgr"], {"axis": 1}))
         last = "whole/bgr"
-    for op, value, name in (("Sub", own.mean, "whole/centred"), ("Div", own.scale, "whole/scaled")):
+    for op, value, name in (("Sub", expected.mean, "whole/centred"), ("Div", expected.scale, "whole/scaled")):
         graph.constants[f"{name}/by"] = np.array(value, np.float32)
         nodes.append(Node(op, [last, f"{name}/by"], [name]))
         last = name
@@ -55,13 +55,13 @@ def _scaled(graph: Graph, card: Card) -> tuple[list[Node], str]:
 
 
 def _rename_input(graph: Graph, last: str) -> None:
-    taken = graph.inputs[0].name
+    source = graph.inputs[0].name
     for node in graph.nodes:
-        node.inputs = [last if name == taken else name for name in node.inputs]
+        node.inputs = [last if name == source else name for name in node.inputs]
 
 
 def _join(graph: Graph, flip: str) -> None:
-    """Of each output the first half of the rows is of images, the second of mirror images."""
+    """Combine the two halves of each output's rows: the first is of images, the second of mirror images."""
     for output in graph.outputs:
         name = output.name
         for node in graph.nodes:
@@ -87,12 +87,12 @@ def _join(graph: Graph, flip: str) -> None:
 
 
 def _card(card: Card) -> Card:
-    own = card.embedding.flip
-    dim = card.embedding.dim * (2 if own == "concat" else 1)
+    flip = card.embedding.flip
+    dim = card.embedding.dim * (2 if flip == "concat" else 1)
     return replace(
         card,
         input=replace(card.input, mean=0.0, scale=1.0, channels="rgb"),
         embedding=Embedding(dim=dim, flip="none"),
-        thresholds=tuple(replace(one, flip=None) for one in card.thresholds if one.flip in (None, own)),
-        probabilities=tuple(replace(one, flip=None) for one in card.probabilities if one.flip in (None, own)),
+        thresholds=tuple(replace(value, flip=None) for value in card.thresholds if value.flip in (None, flip)),
+        probabilities=tuple(replace(value, flip=None) for value in card.probabilities if value.flip in (None, flip)),
     )
