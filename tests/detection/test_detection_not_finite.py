@@ -29,7 +29,7 @@ def test_a_detector_that_gives_no_numbers(astronaut, monkeypatch, engine, name, 
     assert len(detector([photo])[0]) == 1
     inner = vars(detector).get("_detector", detector)
     monkeypatch.setattr(inner._stages, stage, spoilt(getattr(inner._stages, stage), output))
-    with pytest.raises(ModelError, match=r"MTCNN gives numbers that are not finite by .*try another device"):
+    with pytest.raises(ModelError, match=r"MTCNN returns non-finite numbers with .*try another device"):
         detector([photo])
 
 
