@@ -141,10 +141,10 @@ def test_presets():
     [
         ({"min_face": 11.9}, "minimum face 11.9 .*raise it"),
         ({"min_face": float("nan")}, "minimum face nan"),
-        ({"factor": 0.05}, "pyramid factor 0.05 must lie between"),
+        ({"factor": 0.05}, "pyramid factor 0.05 must be between"),
         ({"factor": 0.96}, "pyramid factor 0.96"),
         ({"factor": float("nan")}, "pyramid factor nan"),
-        ({"thresholds": (0.6, 0.7)}, r"thresholds 0.6, 0.7: mtcnn takes 3, each from 0"),
+        ({"thresholds": (0.6, 0.7)}, r"thresholds 0.6, 0.7: mtcnn takes 3, each at least 0"),
         ({"thresholds": (0.6, 0.7, 1.0)}, "mtcnn takes 3"),
         ({"thresholds": (-0.1, 0.7, 0.9)}, "mtcnn takes 3"),
         ({"max_pixels": 0}, "limit of 0 pixels must be at least 1"),

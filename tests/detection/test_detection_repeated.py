@@ -123,12 +123,12 @@ def test_how_sure_is_the_detectors_own(settings):
 
 
 def test_the_lenient_threshold_is_checked():
-    with pytest.raises(FacepipeError, match="1, the lenient threshold, must be 0 or more and less than 1"):
+    with pytest.raises(FacepipeError, match="the lenient threshold 1 must be at least 0 and less than 1"):
         DetectorSettings(lenient=1)
 
 
 def test_the_score_of_a_sure_face_is_checked():
-    with pytest.raises(FacepipeError, match=r"1\.5, the score of a sure face, must lie between 0 and 1"):
+    with pytest.raises(FacepipeError, match=r"the score 1\.5 of a confident face must be between 0 and 1"):
         DetectorSettings(sure=1.5)
 
 

@@ -236,7 +236,7 @@ def test_packs_go_to_a_store(folder, tmp_path, memory):
 def test_what_somebody_else_packed_is_kept(folder, tmp_path, memory, monkeypatch):
     where = as_path("memory://crops")
     memory.pipe_file("/crops/crops-000007.tar", b"theirs")
-    with pytest.raises(OutputError, match=r"crops-000007\.tar: already exists"):
+    with pytest.raises(OutputError, match=r"crops-000007\.tar: is there already"):
         preprocess(plan(folder, where, pack="tar"), "cpu")
     assert memory.cat_file("/crops/crops-000007.tar") == b"theirs"
     preprocess(plan(folder, where, pack="tar"), "cpu", overwrite=True)
