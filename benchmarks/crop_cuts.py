@@ -1,9 +1,9 @@
-"""LFW with crops cut in several ways from the same landmarks, for the models that we carry.
+"""LFW with crops cut in several ways from the same landmarks, for the bundled models.
 
     python benchmarks/crop_cuts.py LFW PAIRS.txt -m sface --cut 112x112 --cut 112x112-cp2tform [--folds 3]
 
-SphereFace's rule (mean subtracted) over the first --folds folds of view 2. See pose_pairs.py, which does the same on
-frontal and turned faces, for the names of the cuts.
+SphereFace's rule (mean subtracted) over the first --folds folds of view 2. For the names of the cuts see pose_pairs.py,
+which does the same for frontal and turned faces.
 """
 
 import argparse

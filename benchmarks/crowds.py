@@ -1,13 +1,12 @@
-"""Faces in crowds: what a stricter last threshold, or asking YuNet too, takes from them, true and false.
+"""Faces in crowds: how many true and false ones a stricter final threshold, or confirmation by YuNet, removes.
 
     python benchmarks/crowds.py LFW --weights YUNET.onnx [--crowds 80] [--sheet others.png]
 
-A crowd is twenty photos of LFW, reduced to 125 pixels and put side by side, five in a row: each shows the face of one
-person in its middle, of some 45 pixels, and now and then bystanders. What MTCNN finds elsewhere was looked at by eye;
-crowd_faces.csv beside this file says of each by photo and place in it whether it is a face. --sheet draws those that
-are not listed, so that they can be.
+A crowd is twenty LFW photos, reduced to 125 pixels and tiled, five in a row: each has the face of one person in its
+middle, of some 45 pixels, and sometimes bystanders. Whatever else MTCNN finds was checked by eye; crowd_faces.csv in
+this folder says for each, by photo and position, whether it is a face. --sheet draws those that are not listed yet.
 
-Told for each rule: the middle faces and the bystanders that it loses, and the false faces that it leaves.
+The output has, for each rule, the middle faces and the bystanders that it loses, and the false faces that remain.
 """
 
 import argparse
@@ -32,10 +31,10 @@ class Found:
     """A face that MTCNN finds.
 
     Attributes:
-        photo: the LFW photo it is in.
+        photo: its LFW photo.
         x, y: middle of its box in the reduced photo, in pixels.
         score: MTCNN's.
-        other_score: of the YuNet face over it, 0 where there is none.
+        other_score: score of the YuNet face that overlaps it, 0 if there is none.
         middle: whether it is the face of the photo's person.
         look: the picture around it, uint8 100×100×3.
     """
@@ -50,7 +49,7 @@ class Found:
 
 
 def photos_of(folder: Path, count: int) -> list[Path]:
-    """One photo each of ``count`` people, evenly spread over the alphabet; of those with several the last one."""
+    """One photo each of ``count`` people, evenly spread over the alphabet; the last one of people with several."""
     people = sorted(path for path in folder.iterdir() if path.is_dir())
     return [sorted(people[n * len(people) // count].iterdir())[-1] for n in range(count)]
 
@@ -63,7 +62,7 @@ def crowd(paths: list[Path]) -> np.ndarray:
 
 
 def search(paths: list[Path], mtcnn: Detector, yunet: Detector) -> list[Found]:
-    """All that MTCNN finds in one crowd."""
+    """All detections of MTCNN in one crowd."""
     image = crowd(paths)
     faces, others = mtcnn([image])[0], yunet([image])[0]
     found = []
@@ -78,7 +77,7 @@ def search(paths: list[Path], mtcnn: Detector, yunet: Detector) -> list[Found]:
 
 
 def _over(box: np.ndarray, faces: Faces) -> float:
-    """The best score of those that overlap the box."""
+    """The best score of the faces that overlap the box."""
     corner, end = np.maximum(faces.boxes[:, :2], box[:2]), np.minimum(faces.boxes[:, 2:], box[2:])
     shared = np.clip(end - corner, 0, None).prod(1)
     whole = (faces.boxes[:, 2:] - faces.boxes[:, :2]).prod(1) + (box[2:] - box[:2]).prod() - shared
@@ -93,7 +92,7 @@ def _look(image: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 def labelled() -> dict[str, list[tuple[float, float, bool]]]:
-    """Photo → places that were looked at, and whether there is a face."""
+    """Photo → positions that were checked by eye, and whether there is a face."""
     known: dict[str, list[tuple[float, float, bool]]] = {}
     with LABELS.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -108,7 +107,7 @@ def main() -> None:
     parser.add_argument("lfw", type=Path)
     parser.add_argument("--weights", type=Path, required=True, help="YuNet's file.")
     parser.add_argument("--crowds", type=int, default=80)
-    parser.add_argument("--sheet", type=Path, help="Picture of what was found and is not listed.")
+    parser.add_argument("--sheet", type=Path, help="Picture of detections that are not listed.")
     given = parser.parse_args()
     each = ACROSS * DOWN
     paths = photos_of(given.lfw, given.crowds * each)
@@ -128,7 +127,7 @@ def main() -> None:
         lost = (sum(not passes(one) for one in group) for group in (middle, people))
         print(f"| {name} | {' | '.join(map(str, lost))} | {sum(map(passes, false))} |")
     if unknown:
-        print(f"\nnot looked at yet: {len(unknown)}")
+        print(f"\nnot checked yet: {len(unknown)}")
         for one in unknown:
             print(f"{one.photo},{one.x:.0f},{one.y:.0f},  {one.score:.4f} {one.other_score:.2f}")
     if given.sheet and unknown:

@@ -1,4 +1,4 @@
-"""Does the preset sphereface-matlab find what the authors' MATLAB code finds, to its rounding?
+"""Does the preset sphereface-matlab agree with the authors' MATLAB code up to rounding?
 
     python benchmarks/detector_matlab.py FOLDER [--limit 200] [--ordinary]
 

@@ -1,4 +1,4 @@
-"""Does `facepipe.detection.cascade.MTCNN` find what facenet-pytorch's MTCNN finds, with equal settings?
+"""Does `facepipe.detection.cascade.MTCNN` agree with facenet-pytorch's MTCNN, with equal settings?
 
     python benchmarks/detector_parity.py FOLDER [--preset fast] [--limit 200] [--batch 32] [--border 0.5]
 
@@ -6,13 +6,13 @@ prints JSON: ``faces`` of facenet-pytorch, the share of them that facepipe ``fou
 landmark within one pixel), the ``extra`` faces that only facepipe has, the worst differences in pixels among the
 found ones, and which faces were ``missed``.
 
-Only faces that keep clear of the image's edge are compared, by half their longer side: a candidate that crosses the
-edge is padded with black by facepipe, as published, and clipped by facenet-pytorch. With --border both see the image
-inside a black border of that share of its longer side, so that faces at the edge are compared too.
+Only faces at least half their longer side away from the image's edge are compared: a candidate that crosses the
+edge is padded with black by facepipe, as published, and clipped by facenet-pytorch. With --border both get the image
+inside a black border of that fraction of its longer side, so that faces at the edge are compared too.
 
-The peer sees one image at a time: among candidates whose probabilities are equal (they saturate at 1) it keeps
-the last one, but over a batch it sorts all images' candidates with an unstable sort, so that there its own choice
-changes with the company an image is in.
+By default the peer gets one image at a time: among candidates with equal probabilities (they saturate at 1) it keeps
+the last one, but in a batch it sorts all images' candidates with an unstable sort, so that its choice depends on the
+other images.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def peer(settings: DetectorSettings, device: str = "cpu") -> facenet_pytorch.MTC
 
 
 def peer_faces(mtcnn: facenet_pytorch.MTCNN, images: list[np.ndarray], batch: int = 1) -> list[Faces]:
-    """What it finds in images, counted from 0, given in batches of neighbours of one size, one batch per core."""
+    """Its detections, in 0-based pixels; images are processed in batches of neighbours of one size, one per core."""
     found = map_on_cores(lambda same: _peer_batch(mtcnn, same), batches(images, batch))
     return [faces for part in found for faces in part]
 
@@ -79,7 +79,7 @@ class Parity:
 
     @property
     def share(self) -> float:
-        """Of the peer's faces, how many were found."""
+        """The fraction of the peer's faces that were found."""
         return self.found / max(self.faces, 1)
 
     def add(self, name: str, ours: Faces, theirs: Faces, size: tuple[int, int]) -> None:
@@ -116,20 +116,20 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def is_clear(faces: Faces, size: tuple[int, int]) -> np.ndarray:
-    """Which faces keep clear of the edge of their image of (height, width), bool N."""
+    """Which faces are clear of the edge of their image of (height, width), bool N."""
     corner, end = faces.boxes[:, :2], faces.boxes[:, 2:]
     room = CLEARANCE * (end - corner).max(1, keepdims=True)
     return ((corner - room >= 0) & (end + room <= np.array(size[::-1]) - 1)).all(1)
 
 
 def with_border(image: np.ndarray, share: float) -> np.ndarray:
-    """The image in a black border of ``share`` of its longer side."""
+    """The image in a black border of a fraction ``share`` of its longer side."""
     side = round(share * max(image.shape[:2]))
     return np.pad(image, ((side, side), (side, side), (0, 0)))
 
 
 def batches(images: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
-    """Images in batches of one size, as the peer wants them, in order."""
+    """Images in batches of one size, as the peer requires, in order."""
     for _, group in groupby(images, key=lambda image: image.shape):
         while part := list(islice(group, size)):
             yield part
@@ -154,9 +154,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Compare facepipe's detector with facenet-pytorch's MTCNN.")
     parser.add_argument("folder", type=Path, help="folder of photos, such as LFW's")
     parser.add_argument("--preset", choices=list(PRESETS), default="sphereface")
-    parser.add_argument("--limit", type=int, help="look at this many images, spread evenly")
-    parser.add_argument("--batch", type=int, default=1, help="images that facenet-pytorch sees together")
-    parser.add_argument("--border", type=float, default=0.0, help="share of the longer side that is added in black")
+    parser.add_argument("--limit", type=int, help="use this many images, spread evenly")
+    parser.add_argument("--batch", type=int, default=1, help="batch size of facenet-pytorch")
+    parser.add_argument("--border", type=float, default=0.0, help="width of the black border in longer sides")
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     paths = list(list_images(arguments.folder))

@@ -1,10 +1,10 @@
-"""MTCNN and YuNet on LFW photos whole, cut to and into the face, turned and small: found, too many, landmarks, rate.
+"""MTCNN and YuNet on LFW photos: whole, tightly cropped, rotated and small; faces found, other faces, landmarks, rate.
 
     python benchmarks/detectors.py ../shared --weights FILE --count 300
 
-The known face of a photo is what MTCNN finds in the middle of the whole photo, so that MTCNN's own error on whole
-photos is 0 by construction and YuNet's there is the distance between the two. A face counts as found where its
-landmarks lie within 0.3 eye distances of the known ones on average; of the others, some on whole photos are bystanders.
+The reference face of a photo is the one that MTCNN finds in the middle of the whole photo. MTCNN's own error on whole
+photos is therefore 0 by construction, and YuNet's there is the distance between the two. A face counts as found if its
+landmarks are within 0.3 eye distances of the reference on average; some of the others on whole photos are bystanders.
 """
 
 import argparse
@@ -32,14 +32,14 @@ FRAMES = {
     "face of 24 pixels": lambda photo: resized(photo, 24),
 }
 SEARCHES = {"mtcnn": preset(turns=True), "yunet": preset("yunet", turns=True)}
-"""As 'facepipe compare' searches: in a border where nothing is found, and turned where nothing sure is."""
+"""The search of 'facepipe compare': in a border if nothing is found, and rotated if there is no confident face."""
 FOUND = 0.3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shared", type=Path)
-    parser.add_argument("--weights", type=Path, help="YuNet's file [default: the one that was pulled].")
+    parser.add_argument("--weights", type=Path, help="YuNet's file [default: the pulled one].")
     parser.add_argument("--count", type=int, default=300)
     options = parser.parse_args()
     photos = lfw(options.shared, options.count)

@@ -1,11 +1,10 @@
-"""How many crops a second models embed, in turns, so that whatever else the machine does befalls all alike.
+"""How many crops a second models embed; they take turns, so that other load on the machine affects all alike.
 
     python benchmarks/embedding_rate.py PHOTOS -m facepipe-mobilenet -m sface [--crops 256] [--rounds 5] [--json]
 
-Each model is run by each engine, one view of a crop (``--flip none``) and as its card says. ``--plain FILE`` runs a
-file of ``facepipe models export`` by ONNX Runtime alone, with its default settings: one view. The crops are whole
-photos, made as large as a model takes them: how long a network takes does not depend on what they show. Best of the
-rounds.
+Each model runs in each engine, with one view of a crop (``--flip none``) and with its card's flip rule. With ``--plain
+FILE``, a file of ``facepipe models export`` runs in ONNX Runtime alone, with default settings and one view. The crops
+are whole photos resized to the model's input: a network's speed does not depend on what they show. Best of the rounds.
 """
 
 import argparse
@@ -27,7 +26,7 @@ _BATCH = 64
 
 
 def embedders(model: str) -> dict[str, Embedder]:
-    """Engine and views → what embeds."""
+    """Engine and views → the embedder."""
     found = {}
     for engine in ("onnx", "torch"):
         try:

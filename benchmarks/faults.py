@@ -1,14 +1,15 @@
-"""kill -9 at random moments, and a disk that fills up: is what was there still whole, and does the next run end right?
+"""kill -9 at random moments, and a full disk: are existing files intact, and does the next run give the right result?
 
     python benchmarks/faults.py PHOTOS [--kills 30] [--seed 0] [--only preprocess]
 
 PHOTOS/identity/image.jpg, some thirty photos. Each command (preprocess, embed, train, gallery add) runs once
-undisturbed, then until ``--kills`` runs were killed, each after a random share of the processor time which that took.
-After each kill whatever bears a final name must be readable, no process of the command may live on, and the same
-command, run again, must give what the undisturbed run gave. Then every command runs on a disk that is full after so
-many bytes (RLIMIT_FSIZE): it must end with exit code 2, one line, and the old file whole.
-Prints a line of JSON a command: ``begun`` counts the kills after which the command's folder held something new,
-``done`` those of them after which it held the whole result.
+undisturbed, then until ``--kills`` runs have been killed, each after a random fraction of the CPU time of that run.
+After each kill, every file with a final name must be readable, no process of the command may survive, and the same
+command, run again, must give the same result as the undisturbed run. Then every command runs on a disk that is full
+after a given number of bytes (RLIMIT_FSIZE): it must end with exit code 2, one line, and the old file intact.
+
+Prints a line of JSON per command: ``begun`` counts the kills after which the command's folder had something new,
+``done`` those of them after which it had the complete result.
 """
 
 import argparse
@@ -44,9 +45,9 @@ class Case:
     """One command.
 
     Attributes:
-        words: after ``facepipe``; run in a folder of its own that `prepare` has filled.
-        prepare: lays out what the command finds there.
-        outcome: what the command has made, comparable; raises if that is damaged; None where nothing is there yet.
+        words: arguments of ``facepipe``, run in a folder of its own that `prepare` has filled.
+        prepare: creates the command's inputs.
+        outcome: the command's result, comparable; raises if it is damaged; None if there is none yet.
     """
 
     words: tuple[str, ...]
@@ -116,7 +117,7 @@ def cases(photos: Path, crops: Path, begun: Path) -> dict[str, Case]:
 
 
 def finished(case: Case, folder: Path) -> tuple[float, Any]:
-    """Seconds of processor time, and the outcome of a run that nobody disturbs."""
+    """Seconds of CPU time, and the outcome of an undisturbed run."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = facepipe(case.words, folder)
     _, err = process.communicate()
@@ -127,7 +128,7 @@ def finished(case: Case, folder: Path) -> tuple[float, Any]:
 
 
 def killed(case: Case, folder: Path, after: float) -> subprocess.Popen[str] | None:
-    """The process that was still running when it was killed, ``after`` so much processor time."""
+    """The process, killed while it was still running, ``after`` this much CPU time."""
     process = facepipe(case.words, folder)
     while process.poll() is None:
         if processor_time(process.pid) >= after:
@@ -143,7 +144,7 @@ def processor_time(process: int) -> float:
 
 
 def survivors(session: int, patience: float = 10) -> list[int]:
-    """Processes of a command that outlive its first one by more than ``patience`` seconds."""
+    """Processes of a command that survive its first one by more than ``patience`` seconds."""
     end = time.monotonic() + patience
     while found := [number for number in processes() if session_of(number) == session]:
         if time.monotonic() > end:
@@ -207,7 +208,7 @@ def once(case: Case, folder: Path, after: float, right: Any, number: int, told: 
 
 
 def full_disk(case: Case, limit: int) -> str:
-    """What a disk does to the command that takes no file larger than ``limit`` bytes."""
+    """The result of a command on a disk that accepts no file larger than ``limit`` bytes."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         case.prepare(folder)

@@ -1,4 +1,4 @@
-"""Who is taken for whom: false matches, equal error rates and accuracy by group, age and image damage.
+"""False matches, equal error rates and accuracy by group, age and image damage.
 
     facepipe preprocess LFW crops/lfw --format png --on-miss centre
     facepipe preprocess STRANGERS crops/strangers --format png
@@ -6,15 +6,15 @@
         --strangers crops/strangers --shards UNLABELLED --held-out-images aaf=1500 --held-out-images utk=1500 \\
         --one-person benchmarks/one_person.csv --keep kept
 
-Every model is judged at a threshold of its own: the one that one in a thousand of all pairs of different people in LFW
-reach, the same pairs for all. STRANGERS holds a folder of photos for each group; the shards have age, sex and perhaps
-origin beside each crop, of whom those are taken that were held out of training. Pairs are all pairs within a group.
-Beside it: what the card's own thresholds at 1 in 1,000, among strangers at random and among strangers alike, let
-through; and what the latter costs in TAR on LFW's genuine pairs.
+Every model is evaluated at its own threshold: the one that one in a thousand of all pairs of different people in LFW
+reach, the same pairs for all. STRANGERS has a folder of photos for each group; the shards have age, sex and possibly
+origin with each crop, and only crops held out of training are used. Pairs are all pairs within a group. The output also
+has the false matches at the card's own thresholds for 1 in 1,000, among random strangers and among strangers who look
+alike, and the cost of the latter in TAR on LFW's genuine pairs.
 
 Equal error rates are between a group's impostor pairs and LFW's genuine pairs, since no set has genuine pairs with such
-labels. Damage: the right image of each pair of some folds of LFW gets one fault of one kind, of a level drawn for it,
-and accuracy is by SphereFace's rule. With --keep embeddings are kept there and not made twice. Prints Markdown, or JSON
+labels. Damage: the right image of each pair of some folds of LFW gets damage of one kind with a randomly drawn level,
+and accuracy is by SphereFace's rule. With --keep, embeddings are stored there and reused. Prints Markdown, or JSON
 (--json).
 """
 
@@ -51,7 +51,7 @@ _TOGETHER = 64
 
 @dataclass(frozen=True)
 class Maker:
-    """Embeds crops with one model, and keeps what it made."""
+    """Embeds crops with one model, and stores the embeddings."""
 
     embedder: Embedder
     keep: Path | None
@@ -59,7 +59,7 @@ class Maker:
     def __call__(
         self, what: str, names: list[str], read: Callable[[int], np.ndarray]
     ) -> Embeddings:
-        """Embeddings of crops; from the kept file, if it is of this model and these names."""
+        """Embeddings of crops; from the stored file if it is of this model and these names."""
         card = self.embedder.model.card
         file = None if self.keep is None else self.keep / f"{card.name}-{card.weights.sha256[:12]}-{what}.parquet"
         if file is not None and file.is_file():
@@ -84,7 +84,7 @@ def folder(make: Maker, what: str, root: Path) -> Embeddings:
 
 
 def shards(make: Maker, samples: Samples, twins: set[str]) -> tuple[Embeddings, list[Mapping[str, Any]]]:
-    """Embeddings of crops of shards, and what stands beside them; without people who are there already."""
+    """Embeddings of crops in shards, with their labels; without duplicates of people."""
     digests = [image_digest(samples.read(i)) for i in range(len(samples))]
     rows = [i for i, digest in enumerate(digests) if digest not in twins]
     made = make("shards", [digests[i] for i in rows], lambda i: read_rgb(samples.read(rows[i])))

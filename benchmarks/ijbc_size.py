@@ -1,14 +1,14 @@
-"""IJB-C 1:1 from embeddings to figures, beside a plain NumPy program of the published script's ways, at full size.
+"""IJB-C 1:1 from embeddings to figures at full size, against a plain NumPy program written like the published one.
 
     python benchmarks/ijbc_size.py [--scale 1] [--threads 2] [--sides facepipe plain]
 
-Embeddings are made up and the same for both: 469,375 faces of 23,124 templates in 512 dimensions, and 15,658,489 pairs,
-19,557 of them genuine, over 3,531 gallery and 19,593 probe templates. Both sides start with the embeddings in memory,
-pool them with the published switches (norm kept, detector's score, media averaged), score all pairs and read TAR at
-the nearest of six FPRs; each in a process of its own, whose highest memory is measured, embeddings and imports
-(``before``) among it. The plain side is
-written after the description of insightface's ``ijb_11.py``: a search of the whole list for each template, float64
-features, products of 100,000 pairs at a time, scikit-learn's ROC. ``--scale 10`` takes a tenth of everything.
+Embeddings are synthetic and the same for both: 469,375 faces of 23,124 templates in 512 dimensions, and 15,658,489
+pairs, 19,557 of them genuine, over 3,531 gallery and 19,593 probe templates. Both sides start with the embeddings in
+memory, pool them with the published switches (norm kept, detector score, media averaged), score all pairs and compute
+TAR at the nearest of six FPRs. Each runs in its own process, whose peak memory is measured, including embeddings and
+imports (``before``). The plain side is written after the description of insightface's ``ijb_11.py``: a search of the
+whole list for each template, float64 features, products of 100,000 pairs at a time, scikit-learn's ROC. ``--scale 10``
+uses a tenth of everything.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def make(scale: int) -> dict[str, Any]:
 
 
 def save(scale: int, folder: Path) -> None:
-    """Write what `make` makes as NumPy files."""
+    """Write the data of `make` as NumPy files."""
     import numpy as np
 
     for name, values in make(scale).items():
@@ -87,7 +87,7 @@ def facepipe_side(data: dict[str, Any]) -> list[float | None]:
 
 
 def plain_side(data: dict[str, Any]) -> list[float | None]:
-    """The published way in plain NumPy."""
+    """The published script's method in plain NumPy."""
     import numpy as np
     from sklearn.metrics import roc_curve
 
@@ -113,7 +113,7 @@ SIDES = {"facepipe": facepipe_side, "plain": plain_side}
 
 
 def measure(side: str, folder: Path, answer: Any) -> None:
-    """Run one side in this process, and send its seconds, its highest memory and what was there before it."""
+    """Run one side in this process, and send its seconds, its peak memory and the memory used before."""
     import numpy as np
     import sklearn.metrics  # noqa: F401 - what is imported is not counted
 

@@ -1,16 +1,16 @@
-"""LFW with the face that compare takes, and with photos cut to their face, against LFW as it is published.
+"""LFW with the face that compare chooses, and with photos cropped to their face, against standard LFW.
 
     python benchmarks/lfw_framing.py LFW PAIRS.txt -m sface -m facepipe-mobilenet [--folds 3]
 
 Accuracy by SphereFace's rule over the first --folds folds of view 2, for each model and
 
-- centre: the face nearest the photo's centre, as 'facepipe eval lfw' takes it;
-- compare: what 'facepipe compare' takes, the largest face, photos without a sure face searched turned too;
-- cut: each photo cut to the box of its centre face, and that face searched in what is left;
+- centre: the face nearest the photo's centre, as in 'facepipe eval lfw';
+- compare: the largest face, with photos that have no confident face also searched rotated, as in 'facepipe compare';
+- cut: each photo cropped to the box of its centre face and searched again;
 
-the last two with the difference in points and the pairs on which they differ. First it is told in how many photos
-compare takes another face, for how many a turned copy decided (all of LFW stands upright), and in how many cut photos
-no face is found: their centre stands in.
+the last two with the difference in points and the pairs on which they differ. The output first says in how many photos
+compare chooses another face, for how many of these a rotated copy decided (all of LFW is upright), and in how many
+cropped photos no face is found: their centre is used instead.
 """
 
 import argparse
@@ -37,7 +37,7 @@ _TOGETHER = 32
 
 @dataclass(frozen=True)
 class Framed:
-    """One photo and its 0-based landmarks (5×2), None where there is no face, as they are asked for.
+    """One photo and its 0-based landmarks (5×2), None if there is no face.
 
     Attributes:
         centre, compare: in the whole photo.
@@ -55,7 +55,7 @@ class Framed:
 
 
 def search(paths: Sequence[Path]) -> list[Framed]:
-    """All that is found in the photos, whole and cut."""
+    """The detections in the photos, whole and cropped."""
     turning, usual = create_detector(preset(turns=True), "cpu"), create_detector(preset(), "cpu")
     framed: list[Framed] = []
     for first in range(0, len(paths), _TOGETHER):
@@ -83,7 +83,7 @@ def _one(faces: Faces, rule: str, size: tuple[int, int]) -> np.ndarray | None:
 
 
 def _cut(image: np.ndarray, faces: Faces) -> tuple[int, int, int, int]:
-    """The centre face's box, the whole photo where there is none."""
+    """The centre face's box, or the whole photo if there is none."""
     size = image.shape[0], image.shape[1]
     chosen = choose(faces, "centre", size)
     if not len(chosen):
@@ -105,7 +105,7 @@ def embeddings(framed: Sequence[Framed], embedder: Embedder) -> dict[str, np.nda
 
 
 def other_faces(framed: Sequence[Framed]) -> list[int]:
-    """The photos of which compare takes another face."""
+    """The photos in which compare chooses another face."""
     return [row for row, one in enumerate(framed) if not _equal(one.centre, one.compare)]
 
 
@@ -164,7 +164,7 @@ def main() -> None:
 
 
 def _beside(before: Judged, after: Judged) -> str:
-    """The difference in points, and the pairs that one of the two judges rightly alone with McNemar's exact test."""
+    """The difference in points, and the pairs that only one of the two gets right, with McNemar's exact test."""
     lost, won = int((before.right & ~after.right).sum()), int((after.right & ~before.right).sum())
     p = binomtest(min(lost, won), lost + won).pvalue if lost + won else 1.0
     points = 100 * (mean_and_error(after.folds)[0] - mean_and_error(before.folds)[0])

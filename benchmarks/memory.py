@@ -1,11 +1,11 @@
-"""Does memory grow with the data? Peak of the whole process tree, for growing sets.
+"""Does memory grow with the data? Peak memory of the whole process tree, for growing sets.
 
     python benchmarks/memory.py [--only preprocess] [--largest 100000] [--clip FILM --people DIR]
 
-Sets are made of noise in mixed sizes (24 to 320 pixels, every hundredth a photo of 3 megapixels), crops of noise,
-pairs, stores and galleries of random numbers, a video of grey frames, or of a clip again and again. Lists that only
-training and protocols read are read by the function that these call. Prints a line of JSON for each command and size:
-``items``, ``seconds`` by the clock, those of the ``processor``, ``peak_mb`` and ``baseline_mb``, the peak of the same
+Sets consist of noise images in mixed sizes (24 to 320 pixels, every hundredth a photo of 3 megapixels), noise crops,
+pairs, stores and galleries of random numbers, a video of grey frames or of a repeated clip. Lists that only training
+and protocols read are read by the function that these call. Prints a line of JSON for each command and size:
+``items``, wall time in ``seconds``, CPU time as ``processor``, ``peak_mb`` and ``baseline_mb``, the peak of the same
 command on the smallest set.
 """
 
@@ -38,7 +38,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def tree(folder: Path, count: int) -> Path:
-    """``count`` images of noise, twenty a person."""
+    """``count`` images of noise, twenty per person."""
     random = np.random.default_rng(0)
     noise = random.integers(0, 256, (2048, 1536, 3)).astype(np.uint8)
     for number in range(count):
@@ -52,7 +52,7 @@ def tree(folder: Path, count: int) -> Path:
 
 
 def crops(folder: Path, count: int) -> Path:
-    """``count`` aligned crops, twenty a person: a hundred different ones under many names."""
+    """``count`` aligned crops, twenty per person: a hundred different ones under many names."""
     random = np.random.default_rng(0)
     noise = random.integers(0, 256, (100, 112, 112, 3)).astype(np.uint8)
     files = [cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 40])[1].tobytes() for pixels in noise]
@@ -85,7 +85,7 @@ def pairs(folder: Path, count: int) -> Path:
 
 
 def people(folder: Path, count: int) -> Path:
-    """A gallery of ``count`` photos, two a person, as of the model that ships."""
+    """A gallery of ``count`` photos, two per person, with embeddings like those of the model that ships."""
     model = Embedder(load("facepipe-mobilenet", "cpu", "onnx"))
     random = np.random.default_rng(0)
     mu = random.normal(size=(count, model.dim)).astype(np.float32)

@@ -1,11 +1,11 @@
-"""Each network by each library that can run it: PyTorch, ONNX Runtime, OpenVINO (pip install openvino).
+"""Each network in each library that can run it: PyTorch, ONNX Runtime, OpenVINO (pip install openvino).
 
     python benchmarks/networks.py [--rounds 30] [-m facepipe-mobilenet]
 
-One thread, as images are spread over cores; passes in turns, so that a busy moment hits all. Shapes are those of the
-engines: two levels of P-Net's pyramid for LFW's photos, 64 candidates for R-Net, 16 for O-Net, 16 crops (PyTorch)
-or 1 (the others) for the embedder. Prints a line of JSON a network: milliseconds of processor time an image, candidate
-or crop, the least of all rounds, and the largest difference of any output from PyTorch's.
+One thread, since images are spread over cores; libraries take turns, so that a busy moment affects all. Shapes are
+those of the engines: two levels of P-Net's pyramid for LFW's photos, 64 candidates for R-Net, 16 for O-Net, 16 crops
+(PyTorch) or 1 (the others) for the embedder. Prints a line of JSON per network: milliseconds of CPU time per image,
+candidate or crop, the minimum of all rounds, and the largest difference of any output from PyTorch's.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def libraries(torch_run: Run, graph: Callable[[], Graph]) -> dict[str, Run]:
 
 
 def measure(runs: dict[str, Run], x: np.ndarray, passes: dict[str, int], rounds: int) -> dict[str, Any]:
-    """Milliseconds an item by each library, the best of all rounds, and how far it is from PyTorch."""
+    """Milliseconds per item in each library, the best of all rounds, and the difference from PyTorch."""
     parts = {name: np.split(x, range(passes.get(name, len(x)), len(x), passes.get(name, len(x)))) for name in runs}
     right = runs["torch"](x)
     best = dict.fromkeys(runs, float("inf"))

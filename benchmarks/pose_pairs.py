@@ -1,20 +1,20 @@
-"""Frontal against turned faces, from raw photos, with crops cut in one way or several.
+"""Frontal against turned faces, from raw photos, with one or more ways of cropping.
 
     python benchmarks/pose_pairs.py PAIRS.csv -m sface -m facepipe-mobilenet [--cut 112x112 --cut 112x112-cp2tform]
         [--flip sum] [--search once|border|turns]
 
-PAIRS.csv has the columns a, b and same; paths are relative to it, and the folder of a photo is its person. Each photo
-is detected in once, so that cuts are compared on the same landmarks; the face nearest the centre is taken, and where
-there is none, the photo's centre. --search says how far photos in which nothing is found are searched again: not at
-all, in a border, or turned too as 'facepipe compare' does. Without --cut each model gets the cut of its card, without
---flip its card's rule.
+PAIRS.csv has the columns a, b and same; paths are relative to it, and the folder of a photo is its person. Detection
+runs once per photo, so that cuts are compared on the same landmarks; the face nearest the centre is used, or, if there
+is none, the photo's centre. --search says how photos in which nothing is found are searched again: not at
+all, in a border, or also rotated, as in 'facepipe compare'. Without --cut each model gets its card's cut, without
+--flip its card's flip rule.
 
 Ten folds by people: people in alphabetical order are dealt to the folds in turn, and a pair belongs to the fold of its
-first person, so that nobody's genuine pairs stand on both sides. The threshold of a fold is SphereFace's rule on the
+first person, so that nobody's genuine pairs are on both sides. The threshold of a fold follows SphereFace's rule on the
 cosines of all other folds (the mean of the best thresholds, no mean subtracted).
 
 Prints a table, or with --json one object: accuracy with its standard error (σ/√10), TAR at FAR 1e-2 and 1e-3, and the
-photos without a face; over all pairs, and over those with a face in both photos where they are fewer.
+photos without a face; over all pairs and, if they are fewer, over those with a face in both photos.
 """
 
 import argparse
@@ -43,7 +43,7 @@ CUTS = TEMPLATES | {
     "112x96-umeyama-0": replace(TEMPLATES["112x96"], fit="umeyama", points=TEMPLATES["112x96"].points + 1),
     "112x112-umeyama-1": replace(TEMPLATES["112x112"], points=TEMPLATES["112x112"].points - 1),
 }
-"""facepipe's templates, and others to compare them with: the other fit, and the numbers with 1 taken off or not."""
+"""facepipe's templates, and others for comparison: the other fit, and the numbers with and without 1 subtracted."""
 SEARCHES = {"once": {"border": False}, "border": {}, "turns": {"turns": True}}
 FOLDS, FARS = 10, (1e-2, 1e-3)
 _TOGETHER = 32
@@ -51,7 +51,7 @@ _TOGETHER = 32
 
 @dataclass(frozen=True)
 class Photos:
-    """Paths, and the 0-based landmarks of one face in each (5×2), None where there is none."""
+    """Paths, and the 0-based landmarks of one face in each (5×2), None if there is none."""
 
     paths: tuple[Path, ...]
     landmarks: tuple[np.ndarray | None, ...]

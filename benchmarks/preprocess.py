@@ -1,11 +1,11 @@
-"""All of ``facepipe preprocess`` beside a plain loop over facenet-pytorch and OpenCV, decode and JPEG included.
+"""The whole of ``facepipe preprocess``, with decoding and JPEG, against a plain loop over facenet-pytorch and OpenCV.
 
     python benchmarks/preprocess.py LFW [--limit 512] [--rounds 2]
 
-Each way is a process of its own from nothing, in turns. The loop is what people write: `cv2.imread`, facenet-pytorch's
+Each variant starts a process of its own, taking turns. The loop is typical user code: `cv2.imread`, facenet-pytorch's
 MTCNN with facepipe's settings (one photo at a time, or 32 of one size together), the face nearest the centre, a
-similarity fitted by OpenCV, `cv2.warpAffine`, `cv2.imwrite`. Prints a line of JSON a way: photos and crops, the seconds
-of each round from start to end, and photos a second of the best.
+similarity fitted by OpenCV, `cv2.warpAffine`, `cv2.imwrite`. Prints a line of JSON per variant: photos and crops, the
+seconds of each round from start to end, and photos per second of the best.
 """
 
 import argparse

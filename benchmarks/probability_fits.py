@@ -1,15 +1,15 @@
-"""Which fit of a probability holds on people it has not seen? Robust ones beside the one that `calibrate` makes.
+"""Which fit of a probability holds on unseen people? Robust fits compared with that of `calibrate`.
 
     facepipe embed LFW -o lfw.parquet
     python benchmarks/probability_fits.py MODEL TRAIN UNLABELLED --lfw lfw.parquet --pairs pairs.txt [--score scf]
 
-Genuine pairs are those of the 200 held-out people, impostors alike the held-out strangers, as for the cards. A fit is
-made on the people of all sources but one, and on half of the strangers, and judged on the people of that source, who
-weigh the same each, and the other half. Then it is made on all and judged on LFW, which chooses nothing. Prints Cllr,
-and the mean of stated less observed between 10 and 90 %, in points.
+Genuine pairs are those of the 200 held-out people; impostors who look alike are the held-out strangers, as for the
+cards. Each fit uses the people of all sources but one and half of the strangers, and is evaluated on the people of the
+remaining source, weighted equally, and the other half. Then it uses all of them and is evaluated on LFW, which is not
+used to choose anything. Prints Cllr, and the mean of stated minus observed between 10 and 90 %, in points.
 
-A mixture takes a share of the genuine pairs for wrong names: with odds r of one person, log((1 - share) r + share) are
-the log odds of the name. "told": that floor stays in what is told, otherwise log r is.
+A mixture treats a share of the genuine pairs as wrong labels: with odds r of one person, log((1 - share) r + share) are
+the log odds of the label. "told" reports these log odds, with their floor; otherwise log r is reported.
 """
 
 import argparse

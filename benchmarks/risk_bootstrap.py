@@ -1,11 +1,11 @@
-"""Are two confidences apart by more than chance? A bootstrap of AUERC over pairs.
+"""Do two confidences differ significantly? A bootstrap of AUERC over pairs.
 
     python benchmarks/risk_bootstrap.py PAIRS kappa=kappa.parquet sigma2=sigma2.parquet norm=sigma2.parquet
 
-PAIRS is LFW's ``pairs.txt``; each further word is a confidence and the file that ``facepipe eval risk ... --damage
-standard --save FILE`` wrote for its head, all on one backbone. Pairs are drawn anew, the same for all; every drawing
-finds its threshold of FMR 1e-3 again. Prints JSON: AUERC of each, and of every two the mean of the differences, the
-middle 95 %, and the share of drawings in which the first is the worse one. Pairs count as independent.
+PAIRS is LFW's ``pairs.txt``; each further argument is a confidence and the file that ``facepipe eval risk ... --damage
+standard --save FILE`` wrote for its head, all on one backbone. Pairs are resampled, the same for all, and each resample
+gets its own threshold for FMR 1e-3. Prints JSON: the AUERC of each and, for each two, the mean difference, the
+middle 95 %, and the fraction of resamples in which the first is worse. Pairs are treated as independent.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""How far is each stage from what this machine could do?
+"""How far is each stage from the limits of this machine?
 
     python benchmarks/roofline.py PHOTOS [--limit 256] [--rounds 5] [-m facepipe-mobilenet]
 
-For decoding, detection, alignment and embedding: photos a second, floating-point operations a photo as PyTorch counts
-them, the rate that they come to, and the share of the peak. The peak is measured in the same run, in turns with the
-stages: a product of square float32 matrices. ``mbytes_per_photo`` is the least that must move (weights once, input and
-output), ``memory_gb_s`` what a copy of 256 MB reaches. Prints JSON.
+For decoding, detection, alignment and embedding: photos per second, floating-point operations per photo as counted by
+PyTorch, the resulting rate, and its fraction of the peak. The peak is measured in the same run, alternating with the
+stages: a product of square float32 matrices. ``mbytes_per_photo`` is the minimum traffic (weights once, input and
+output), ``memory_gb_s`` the bandwidth of copying 256 MB. Prints JSON.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Does kappa know a bad image? SCF heads of several seeds on clean and damaged LFW crops.
+"""Does kappa recognise a bad image? SCF heads with several seeds on clean and damaged LFW crops.
 
     python benchmarks/scf_damage.py CROPS PAIRS RUN [RUN ...] [--limit 300]
 
@@ -6,11 +6,11 @@ CROPS are LFW's aligned crops (``facepipe preprocess LFW CROPS --template 112x96
 PAIRS its ``pairs.txt``, every RUN a folder of ``facepipe train scf-small`` on the same frozen backbone. Prints JSON:
 
 * ``rank_correlation``: by kind of damage, the mean over images of Spearman's correlation of kappa with the level of
-  damage, 0 (clean) to 5; −1 where kappa falls with every step of every image;
-* ``pairs``: view 2 with one image of each pair damaged: Eq. 13 beside cosine;
-* ``templates``: people with four images, in two templates of a clean and a damaged image: Eq. 14 beside the mean.
+  damage, 0 (clean) to 5; −1 if kappa falls with every step of every image;
+* ``pairs``: view 2 with one image of each pair damaged: Eq. 13 against cosine;
+* ``templates``: people with four images, in two templates of a clean and a damaged image: Eq. 14 against the mean.
 
-Every figure as mean and standard deviation over the runs. The damage is that of ``facepipe eval risk``.
+Every figure is a mean and standard deviation over the runs. The damage is that of ``facepipe eval risk``.
 """
 
 import argparse

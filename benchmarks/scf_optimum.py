@@ -1,9 +1,9 @@
-"""Where κ settles when it is free: under the r-vMF loss, and under the published floor of 1e-6.
+"""The optimal κ when it is free: under the r-vMF loss, and under the published floor of 1e-6.
 
     python benchmarks/scf_optimum.py [--dim 512] [-o docs/scf_optimum.png]
 
-For each fixed cosθ the loss alone is minimised over log κ by Newton's method with the loss's own first and second
-derivative; a table and a plot set the results beside A_d(κ) = cosθ and κ = (d/2−1)/(1−cosθ).
+For each fixed cosθ the loss is minimised over log κ by Newton's method with the loss's own first and second
+derivatives; a table and a plot compare the results with A_d(κ) = cosθ and κ = (d/2−1)/(1−cosθ).
 """
 
 import argparse

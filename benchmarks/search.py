@@ -1,14 +1,14 @@
-"""Queries per second and memory of exact search beside plain NumPy and faiss's flat index.
+"""Queries per second and memory of exact search, compared with plain NumPy and faiss's flat index.
 
     python benchmarks/search.py [--rows 1000000] [--dim 512] [--queries 1024] [--k 10] [--threads 1 2] [--rounds 5]
 
-The store is float16, rows of length 1, in a file. facepipe searches the file, memory-mapped, and its scores are
-float64; NumPy holds it as float16 and converts it block by block (as a careful user would write it: 65,536 rows,
-a matrix product, argpartition); faiss's IndexFlatIP holds it as float32. Each of them is a process of its own with
-as many threads, all are given the same queries, and they take turns: one round is one search of all queries together
-by each, and then eight searches of one query each. Printed is one JSON object with a part for every number of threads:
-of each side the best round's queries per second and the median, together and one by one, its memory, and the share of
-rows in which it agrees with facepipe.
+The store is float16, with rows of length 1, in a file. facepipe searches the memory-mapped file, with float64 scores;
+NumPy holds it as float16 and converts it block by block (as a careful user would: 65,536 rows,
+a matrix product, argpartition); faiss's IndexFlatIP holds it as float32. Each runs in its own process with
+the same number of threads and the same queries, taking turns: in a round, each searches all queries together once, and
+then eight single queries. Prints one JSON object with a part for every number of threads: for each side the queries per
+second of the best and the median round, batched and one by one, its memory, and the fraction of rows that agree with
+facepipe's.
 """
 
 import argparse

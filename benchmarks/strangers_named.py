@@ -1,16 +1,16 @@
-"""How many strangers a gallery names, and how many of its people, at the thresholds that identify takes.
+"""How many strangers, and how many of its own people, a gallery names at the thresholds that identify uses.
 
     facepipe embed lfw/ -o sface.parquet -m sface --faces centre --on-miss centre
     python benchmarks/strangers_named.py sface.parquet [--fpir 0.1 0.01] [--trials 10]
 
-The embeddings are of LFW's photos, NAME/NAME_0001.jpg and so on. Ten trials as 'facepipe eval openset' draws them (seed
-0): one photo each of 596 people as gallery, another one of each and all photos of everybody else as searches. For each
-rate that is asked for it is told what two thresholds do:
+The embeddings are of LFW's photos, NAME/NAME_0001.jpg and so on. Ten trials as drawn by 'facepipe eval openset' (seed
+0): one photo each of 596 people is the gallery; another one of each and all photos of everybody else are the queries.
+For each requested rate, two thresholds are evaluated:
 
 - card: the bound that 'facepipe identify' computes from the model's card for a gallery of that size;
 - strangers: the one that 'facepipe identify --strangers' measures on the photos of every second stranger.
 
-Both are counted on the photos of the other strangers. Shares are means over the trials.
+Both are evaluated on the photos of the other strangers. Shares are means over the trials.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""How well are faces found in photos that are framed tightly?
+"""How well are faces found in tightly framed photos?
 
     python benchmarks/tight_photos.py LFW [--count 300]
 
-One photo each of ``--count`` people of LFW, evenly spread over the alphabet, is cut to its face's box with a margin of
-its sides (negative: into the box, at each side). The landmarks found there are compared with those found in the whole
-photo: mean distance of the five in eye distances, of the face that comes nearest. Printed as JSON, for each margin with
+One photo each of ``--count`` people of LFW, evenly spread over the alphabet, is cropped to its face's box with a margin
+relative to its sides (negative: inside the box, on each side). The landmarks found there are compared with those found
+in the whole photo: mean distance of the five in eye distances, for the nearest face. Prints JSON, for each margin with
 a single search and with a second one in a black border: ``missed`` photos without a face, median and p90 of the
 error, ``off`` photos in which every face is off by more than 0.2 eye distances, and the rate.
 """

@@ -1,11 +1,11 @@
-"""Samples per second of the training loop beside a bare PyTorch loop, and of the loader alone.
+"""Samples per second of the training loop, compared with a bare PyTorch loop, and of the loader alone.
 
     python benchmarks/train_loop.py DATA [--recipe sphereface10-small] [--batch 128] [--steps 10] [--rounds 5]
 
-The bare loop has the same network, loss and batch size, and takes batches that lie ready as normalised tensors:
-forward, backward, optimiser step, nothing else. Both run in turn in one process, so that a busy machine slows both;
-the best round of each counts, and the median of the rounds' ratios is printed beside it. Two figures of the loader:
-with every crop decoded anew, and with all of them in memory.
+The bare loop has the same network, loss and batch size, and takes prepared batches of normalised tensors:
+forward, backward, optimiser step, nothing else. Both alternate in one process, so that a busy machine slows both;
+the output has the best round of each and the median of the rounds' ratios. The loader has two figures:
+with every crop decoded, and with all of them in memory.
 """
 
 import argparse

@@ -1,19 +1,19 @@
-"""The r-vMF loss and its backward pass beside the published way, in one run on the CPU.
+"""The r-vMF loss and its backward pass, compared with the published implementation, in one run on the CPU.
 
     python benchmarks/vmf_loss.py [--dim 512] [--batch 1024] [--rounds 50] [--passes 10] [--threads N] [--features]
 
-The published way (Sphere Confidence Face) takes e^−κ I_v(κ) from SciPy inside an autograd function: κ goes to the
-CPU as an array, and the backward pass asks SciPy again for orders v−1 and v. Three rows stand for it:
+The published implementation (Sphere Confidence Face) takes e^−κ I_v(κ) from SciPy in an autograd function: κ goes to
+the CPU as an array, and the backward pass calls SciPy again for orders v−1 and v. Three rows represent it:
 
   published      as its program does it: three calls, each after two numpy.isclose tests that single out v = 0 and 1
   three calls    without these tests
   two calls      the leanest that SciPy allows: the value of the forward pass is kept for the backward pass
 
-All take the same float32 log κ and cosines; a pass gives the loss of each sample and the gradient of their mean in
-log κ, as SCF trains it. With --features the cosines are part of a pass on all sides: of N×d directions with the
+All take the same float32 log κ and cosines; a pass computes the loss of each sample and the gradient of their mean in
+log κ, as in SCF training. With --features a pass includes the cosines on all sides: of N×d directions with the
 centres of their classes. Each side makes --passes in a row, and the sides take turns, so that a busy machine slows
-all. With --passes 1 each pass finds the processor's caches as the others left them. Printed: milliseconds for a pass,
-and the median over rounds of how many times facepipe is faster.
+all. With --passes 1 each pass finds the CPU's caches as the others left them. Prints milliseconds per pass,
+and the median over rounds of the speed-up of facepipe.
 """
 
 import argparse

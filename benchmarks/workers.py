@@ -1,9 +1,9 @@
-"""Embedding photos in one process and at workers of Ray: rate, processor time of all processes, and start.
+"""Embedding photos in one process and on Ray workers: rate, CPU time of all processes, and start-up.
 
     OMP_NUM_THREADS=2 python benchmarks/workers.py LFW --images 1024 --workers 2 [--rounds 3]
 
-Both ways are measured in turn, so that what else the machine does falls on both; processor time depends on it less than
-the clock does. A worker has one thread, the plain process as many as there are workers.
+Both are measured in turn, so that other load on the machine affects both; CPU time depends on it less than wall time
+does. A worker has one thread, the plain process as many as there are workers.
 """
 
 import argparse

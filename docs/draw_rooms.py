@@ -20,7 +20,7 @@ def layers() -> list[list[str]]:
 
 
 def counts(rooms: list[str]) -> dict[tuple[str, str], int]:
-    """(importing room, imported room) → imports between their modules."""
+    """(importing room, imported room) → number of imports between their modules."""
     graph = grimp.build_graph("facepipe")
     inside = {room: {room, *graph.find_descendants(room)} for room in rooms if room in graph.modules}
     return {
@@ -33,7 +33,7 @@ def counts(rooms: list[str]) -> dict[tuple[str, str], int]:
 
 
 def main() -> None:
-    """Rooms in rows as the contract orders them, an arrow where one imports another, thicker for more imports."""
+    """Draw rooms in the rows of the contract, with an arrow for each import, thicker for more imports."""
     rows = layers()
     places = {
         room: (column - (len(row) - 1) / 2, -number) for number, row in enumerate(rows) for column, room in enumerate(row)
