@@ -20,7 +20,7 @@ def layers() -> list[list[str]]:
 
 
 def counts(rooms: list[str]) -> dict[tuple[str, str], int]:
-    """(importing room, imported room) → number of imports between their modules."""
+    """(importing room, imported room) → number of imports."""
     graph = grimp.build_graph("facepipe")
     inside = {room: {room, *graph.find_descendants(room)} for room in rooms if room in graph.modules}
     return {
