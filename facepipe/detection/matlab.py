@@ -101,8 +101,8 @@ class MatlabMTCNN(MTCNN):
         points = points[passed[keep]].reshape(-1, 2, 5)
         if self._mirror:
             mirrored = [crops[index][:, ::-1] for index in passed[keep].tolist()]
-            other = self._run(self._stages.onet, mirrored, 48)[2].reshape(-1, 2, 5)[:, :, _MIRRORED]
-            points = (points + self._arrays.stack([1 - other[:, 0], other[:, 1]], 1)) / 2
+            mirrored_points = self._run(self._stages.onet, mirrored, 48)[2].reshape(-1, 2, 5)[:, :, _MIRRORED]
+            points = (points + self._arrays.stack([1 - mirrored_points[:, 0], mirrored_points[:, 1]], 1)) / 2
         return after[keep], score[keep], placed(boxes[keep], points)
 
     def _classified(

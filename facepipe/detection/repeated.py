@@ -50,24 +50,24 @@ class RepeatedSearch:
         sure = self.settings.sure
         if self.settings.turns:
             doubtful = [number for number, faces in enumerate(found) if 0 < _best(faces) < sure]
-            for number, faces in self._again(images, doubtful, _TURNED):
+            for number, faces in self._search_again(images, doubtful, _TURNED):
                 if _best(faces) >= sure:
                     found[number] = faces
         for views in _rounds(self.settings) + [[_LAST]] * (self._make_lenient is not None):
             missing = [number for number, faces in enumerate(found) if len(faces) == 0]
-            for number, faces in self._again(images, missing, views):
+            for number, faces in self._search_again(images, missing, views):
                 if len(faces):
                     found[number] = faces
         return found
 
-    def _again(
+    def _search_again(
         self, images: Sequence[np.ndarray], which: list[int], views: "list[_View]"
     ) -> Iterator[tuple[int, Faces]]:
         for first in range(0, len(which), _TOGETHER):
-            part = which[first : first + _TOGETHER]
-            yield from zip(part, self._round([images[number] for number in part], views), strict=True)
+            chunk = which[first : first + _TOGETHER]
+            yield from zip(chunk, self._best_views([images[number] for number in chunk], views), strict=True)
 
-    def _round(self, images: list[np.ndarray], views: "list[_View]") -> list[Faces]:
+    def _best_views(self, images: list[np.ndarray], views: "list[_View]") -> list[Faces]:
         """For each image, the faces in the view whose best face scores highest."""
         each = [self._search(images, view) for view in views]
         return [max(faces, key=_best) for faces in zip(*each, strict=True)]

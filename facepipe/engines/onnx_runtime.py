@@ -49,7 +49,7 @@ class OnnxRuntimeSession:
         options.add_session_config_entry("session.disable_prepacking", "1")
         # Idle threads would otherwise spin and compete with others when detection and embedding alternate.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        data, self._lent = _lent(onnxruntime, graph, options)
+        data, self._constants = _split_constants(onnxruntime, graph, options)
         try:
             self._session: Any = onnxruntime.InferenceSession(data, options, providers=providers)
         except Exception as error:  # ONNX Runtime's own errors have no common base
@@ -64,14 +64,14 @@ class OnnxRuntimeSession:
     def __call__(self, batch: np.ndarray) -> list[np.ndarray]:
         """See `Session`."""
         try:
-            found = self._session.run(self._outputs, {self._input: np.ascontiguousarray(batch)})
+            outputs = self._session.run(self._outputs, {self._input: np.ascontiguousarray(batch)})
         except Exception as error:  # ONNX Runtime's own errors have no common base
             raise ModelError(f"{self._name}: this ONNX graph does not run: {first_line(error)}") from error
         # Copies: keeping ONNX Runtime's own arrays would leave holes in its arena, which then grows.
-        return [np.array(values) for values in found]
+        return [np.array(values) for values in outputs]
 
 
-def _lent(runtime: Any, graph: Graph, options: Any) -> tuple[bytes, list[Any]]:
+def _split_constants(runtime: Any, graph: Graph, options: Any) -> tuple[bytes, list[Any]]:
     """The graph's bytes without its large constants, and these separately, which ONNX Runtime uses in place."""
     large = {
         name: values
@@ -80,9 +80,9 @@ def _lent(runtime: Any, graph: Graph, options: Any) -> tuple[bytes, list[Any]]:
     }
     for name, values in large.items():
         graph.constants[name] = Outside(number_of(values), values.shape, "memory", 0, values.nbytes)
-    lent = [runtime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(values)) for values in large.values()]
-    options.add_external_initializers(list(large), lent)
-    return graph_bytes(graph), lent
+    constants = [runtime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(values)) for values in large.values()]
+    options.add_external_initializers(list(large), constants)
+    return graph_bytes(graph), constants
 
 
 def _providers(runtime: Any, device: Any) -> list[Any]:

@@ -37,7 +37,7 @@ def locked(
     file = real / ".facepipe.lock" if folder else real.with_name(f".{real.name[:48]}.lock")
     made = _make_folder(file.parent)
     try:
-        with _alone(file, path, waiting):
+        with _exclusive(file, path, waiting):
             _held[real] = threading.get_ident()
             try:
                 yield
@@ -50,7 +50,7 @@ def locked(
 
 
 @contextmanager
-def _alone(file: Path, path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
+def _exclusive(file: Path, path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
     from filelock import FileLock, Timeout  # it imports asyncio, which commands that lock nothing do without
 
     lock = FileLock(str(file))

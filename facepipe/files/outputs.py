@@ -42,19 +42,19 @@ def require_apart(
             to do.
         OSError: an output is a folder, or cannot be written.
     """
-    read = _Known(inputs)
+    read = _Paths(inputs)
     for folder in folders:
-        taken = read.same(folder)
-        if taken is not None:
-            raise OutputError(f"{folder}: is also read as input ({taken}); choose another folder for the output")
+        clash = read.same(folder)
+        if clash is not None:
+            raise OutputError(f"{folder}: is also read as input ({clash}); choose another folder for the output")
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder}: is a file, not a folder; choose another name for the output")
-    wanted = list(outputs)
+    targets = list(outputs)
     written: dict[str, Path] = {}
-    for output in wanted:
-        taken = read.same(output)
-        if taken is not None:
-            raise OutputError(f"{output}: would replace {_what(output, taken)}; choose another name for the output")
+    for output in targets:
+        clash = read.same(output)
+        if clash is not None:
+            raise OutputError(f"{output}: would replace {_named(output, clash)}; choose another name for the output")
         if not isinstance(output, AddressPath) and output.exists() and not output.is_dir():
             require_regular(output)
         twin = written.setdefault(os.path.realpath(output), output)
@@ -66,11 +66,11 @@ def require_apart(
                 f"{output}: already exists; {instead}, or replace it with {parameter('overwrite', True)}"
             )
     # One per folder is enough, except for outputs that are themselves folders, which this refuses.
-    for output in {(path.parent, path.is_dir()): path for path in wanted}.values():
+    for output in {(path.parent, path.is_dir()): path for path in targets}.values():
         require_writable(output)
 
 
-class _Known:
+class _Paths:
     """A set of paths that recognises each of them under any name."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
@@ -85,8 +85,8 @@ class _Known:
         return found if found is not None or node is None else self._nodes.get(node)
 
 
-def _what(output: Path, taken: Path) -> str:
-    return "the input of the same name" if output == taken else f"the input {taken}"
+def _named(output: Path, clash: Path) -> str:
+    return "the input of the same name" if output == clash else f"the input {clash}"
 
 
 def _node(path: Path) -> _Node | None:

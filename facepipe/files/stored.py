@@ -49,25 +49,25 @@ class StoredPath(AddressPath):
 
     def exists(self, **_: Any) -> bool:
         """Whether there is such a file, or a folder with files."""
-        with _telling(self.address):
+        with _readable_errors(self.address):
             files, path = _store(self.address)
             return bool(files.exists(path))
 
     def is_dir(self, **_: Any) -> bool:
         """Whether there are files below it."""
-        with _telling(self.address):
+        with _readable_errors(self.address):
             files, path = _store(self.address)
             return bool(files.isdir(path))
 
     def is_file(self, **_: Any) -> bool:
         """Whether it is a file."""
-        with _telling(self.address):
+        with _readable_errors(self.address):
             files, path = _store(self.address)
             return bool(files.isfile(path))
 
     def size(self) -> int:
         """Bytes of the file."""
-        with _telling(self.address):
+        with _readable_errors(self.address):
             files, path = _store(self.address)
             return int(files.size(path))
 
@@ -77,14 +77,14 @@ class StoredPath(AddressPath):
 
     def read_span(self, offset: int, size: int) -> bytes:
         """``size`` bytes from ``offset``, or all that follow if it is negative."""
-        with _telling(self.address):
+        with _readable_errors(self.address):
             files, path = _store(self.address)
             part = {"start": offset or None, "end": None if size < 0 else offset + size}
             return bytes(files.cat_file(path, **part))
 
     def open(self, mode: str = "rb", buffering: int = -1, **_: Any) -> BinaryIO:
         """A readable, seekable stream; without buffering it fetches only the requested bytes."""
-        with _telling(self.address):
+        with _readable_errors(self.address):
             files, path = _store(self.address)
             how = {"cache_type": "none"} if buffering == 0 else {"cache_type": "readahead", "block_size": _BLOCK}
             stream: BinaryIO = files.open(path, mode, **how)
@@ -92,7 +92,7 @@ class StoredPath(AddressPath):
 
     def files(self) -> list[tuple["StoredPath", int]]:
         """The files below it with their sizes in bytes, sorted by name; including hidden ones."""
-        with _telling(self.address):
+        with _readable_errors(self.address):
             files, path = _store(self.address)
             found = files.find(path, detail=True)
             return [(self._below(path, name), int(found[name].get("size") or 0)) for name in sorted(found)]
@@ -104,14 +104,14 @@ class StoredPath(AddressPath):
 
     def send(self, file: Path) -> None:
         """Upload a local file to this address."""
-        with _telling(self.address):
+        with _readable_errors(self.address):
             files, path = _store(self.address)
             files.makedirs(files._parent(path), exist_ok=True)
             files.put_file(str(file), path)
 
     def unlink(self, **_: Any) -> None:
         """Delete the file, if it exists."""
-        with _telling(self.address):
+        with _readable_errors(self.address):
             files, path = _store(self.address)
             if files.exists(path):
                 files.rm_file(path)
@@ -142,7 +142,7 @@ def _store(address: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def _telling(address: str) -> Iterator[None]:
+def _readable_errors(address: str) -> Iterator[None]:
     """Turn the many kinds of exceptions of the stores' libraries into one line."""
     try:
         yield

@@ -108,7 +108,7 @@ def _folder(folder: Path, state: _State) -> Iterator[Path]:
     folders = []
     for entry in entries:
         if entry.name.startswith("."):
-            if not _is_own(entry.name):
+            if not _is_facepipes_own(entry.name):
                 state.passed.add("hidden folder" if _is_folder(entry) else "hidden file", entry.path)
         elif _is_folder(entry):
             folders.append(entry)
@@ -121,7 +121,7 @@ def _folder(folder: Path, state: _State) -> Iterator[Path]:
             yield from _folder(Path(entry.path), state)
 
 
-def _is_own(name: str) -> bool:
+def _is_facepipes_own(name: str) -> bool:
     """Whether a hidden file or folder is facepipe's own: a lock, a record or a temporary file."""
     return name == ".facepipe" or name.endswith((".lock", ".tmp"))
 

@@ -59,7 +59,7 @@ def parse_graph(data: bytes, folder: Path | None = None) -> Graph:
         if number == 1:
             graph.ir_version = _int(value)
         elif number == 7:
-            _fill(graph, _bytes(value), folder)
+            _add_fields(graph, _bytes(value), folder)
         elif number == 8:
             found = dict(fields(_bytes(value)))
             graph.opset[_text(found.get(1))] = _int(found.get(2, 0))
@@ -73,7 +73,7 @@ def parse_graph(data: bytes, folder: Path | None = None) -> Graph:
     return graph
 
 
-def _fill(graph: Graph, data: memoryview, folder: Path | None) -> None:
+def _add_fields(graph: Graph, data: memoryview, folder: Path | None) -> None:
     for number, value in fields(data):
         if number == 1:
             graph.nodes.append(_node(_bytes(value), folder))
