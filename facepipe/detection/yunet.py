@@ -74,7 +74,7 @@ class YuNet:
         # A comparison with a smallest side would drop them, and with them the face.
         if not np.isfinite(rows).all():
             raise ModelError(
-                f"YuNet gives numbers that are not finite by OpenCV {cv2.__version__}: faces would be missed; "
+                f"YuNet returns non-finite numbers with OpenCV {cv2.__version__}, so faces would be missed; "
                 f"try another {parameter('detector')}"
             )
         corner, size = rows[:, :2], rows[:, 2:4]

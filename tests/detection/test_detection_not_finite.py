@@ -54,7 +54,7 @@ def test_yunet_that_gives_no_numbers(yunet_weights, place, value):
     yunet._network = Answers(0, 20)
     assert len(yunet([np.zeros((160, 160, 3), np.uint8)])[0]) == 1
     yunet._network = Answers(place, value)
-    with pytest.raises(ModelError, match=r"YuNet gives numbers that are not finite by OpenCV .*try another detector"):
+    with pytest.raises(ModelError, match=r"YuNet returns non-finite numbers with OpenCV .*try another detector"):
         yunet([np.zeros((160, 160, 3), np.uint8)])
 
 
