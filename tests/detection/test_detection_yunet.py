@@ -48,6 +48,13 @@ def test_small_and_huge(yunet, photo, side):
     assert faces.scores[0] == faces.scores.max()
 
 
+def test_smaller_faces_than_asked_for_are_dropped(yunet, yunet_weights, photo):
+    (box,) = yunet([photo.pixels])[0].boxes
+    longer = float(max(box[2:] - box[:2]))
+    for least, count in ((int(longer), 1), (int(longer) + 1, 0)):
+        assert len(YuNet(yunet_weights, preset("yunet", min_face=least))([photo.pixels])[0]) == count
+
+
 def test_large_photos_are_reduced(yunet_weights, photo):
     known = resized(photo, 400)
     (faces,) = YuNet(yunet_weights, preset("yunet", max_pixels=200_000))([known.pixels])
