@@ -151,7 +151,7 @@ def test_wrong_values_of_shared_options(tmp_path):
     assert "pyramid factor 2.0" in refused("align", image, "-o", tmp_path, "--factor", 2)
     assert "mtcnn takes 3" in refused("detect", image, "--thresholds", 0.6, 0.7, 1.5)
     store = tmp_path / "a.parquet"
-    assert "'facepipe models pull sface' fetches them" in refused("embed", image, "-o", store, "-m", "sface")
+    assert "'facepipe models pull sface' downloads them" in refused("embed", image, "-o", store, "-m", "sface")
 
 
 def failing(monkeypatch, error):
