@@ -123,7 +123,7 @@ def test_lower_layers_of_sface_by_onnx_equal_those_by_torch(sface, until, prelus
 def test_other_networks_are_refused(sface):
     with pytest.raises(ModelError, match=r"layers with weights, but MobileFaceNet has"):
         load_onnx_weights(backbones.create("mobilefacenet"), sface)
-    with pytest.raises(ModelError, match=r"layer 1 \(Conv\) does not fit MobileNet: shape"):
+    with pytest.raises(ModelError, match=r"layer 1 \(Conv\) does not match MobileNet: shape"):
         load_onnx_weights(backbones.create("mobilenet", width=0.5), sface)
 
 
