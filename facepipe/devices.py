@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from facepipe.errors import DeviceError
 from facepipe.imports import require_torch
 from facepipe.parameters import parameter
+from facepipe.tables import counted
 from facepipe.threads import limited, thread_count
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def _require_cuda(name: str, device: "torch.device") -> None:
         )
     count = torch.cuda.device_count()
     if device.index is not None and device.index >= count:
-        raise DeviceError(f"{parameter('device', name)}: this machine has only {count} CUDA device(s), numbered from 0")
+        there = counted(count, "CUDA device")
+        raise DeviceError(f"{parameter('device', name)}: this machine has only {there}, numbered from 0")
 
 
 def choose_precision(name: str, device: "torch.device") -> "torch.dtype":

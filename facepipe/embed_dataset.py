@@ -19,6 +19,7 @@ from facepipe.files.stored import StoredPath
 from facepipe.images import file_and_page, read_marked
 from facepipe.parameters import parameter
 from facepipe.pipeline import Read, ReadImage, See
+from facepipe.tables import counted
 from facepipe.weights import cache_folder
 
 Embed = Callable[[Iterable[Path], Read, See], Iterator[Embeddings]]
@@ -114,7 +115,7 @@ def embed_dataset(
                 embedded += len(batch)
                 failed += len(batch.failed)
             if not embedded:
-                raise NothingToEmbed(f"nothing to embed ({failed} images without a usable face)")
+                raise NothingToEmbed(f"nothing to embed ({counted(failed, 'image')} without a usable face)")
         return EmbeddedDataset(embedded, failed, job.changes())
 
 
@@ -137,7 +138,8 @@ def _begun(file: EmbeddedFile, made_of: tuple[str, str, int]) -> MadeBefore | No
     with suppress(EmbeddingsError):
         kept = MadeBefore(folder)
         if not file.overwrite and not _other(file, kept, made_of):
-            file.notify(f"{file.path}: goes on where it was cut off, with {len(kept.images)} images embedded")
+            done = counted(len(kept.images), "image")
+            file.notify(f"{file.path}: goes on where it was cut off, with {done} embedded")
             return kept
     forget_begun(folder)
     return None

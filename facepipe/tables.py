@@ -1,5 +1,6 @@
 """Figures in words and tables, as plain values: whoever shows them decides where and how wide."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,3 +55,23 @@ class Note:
 
 Summary = Table | TextLine | Note
 """A part of what a result says to people."""
+
+_IRREGULAR = {"person": "people", "matrix": "matrices"}
+_BEFORE_PREPOSITION = re.compile(r"(.+?)( (?:of|that|without|reached|with|in) .*)")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, such as ``1 photo``, ``1,200 photos without a face`` for ``photo without a face``."""
+    return f"{number:,} {noun if number == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """More than one of it; of a phrase the noun before its first preposition."""
+    found = _BEFORE_PREPOSITION.fullmatch(noun)
+    if found:
+        return plural(found[1]) + found[2]
+    if noun in _IRREGULAR:
+        return _IRREGULAR[noun]
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"

@@ -520,6 +520,159 @@ def _(at: Path, kit: Kit) -> str:
     return judged(at, kit, "\n".join(["name,imagenum1,imagenum2,", *rows]) + "\n", "pairs.csv")
 
 
+def of_two(at: Path, kit: Kit, folder: str, name: str, lines: list[str], *more: object, suffix: str = "") -> str:
+    """`eval pairs` of ``folder`` with crops ``name`` of (person, image), by the list ``lines``."""
+    root, rows = at / folder, [(person, image) for person in range(4) for image in (1, 2)]
+    write_crops(root, {f"{name.format(person, image)}.png": (person, image) for person, image in rows})
+    text = "".join(f"{line}\n" for line in lines)
+    for person, image in rows:
+        text = text.replace(f"<{person}.{image}>", f"{name.format(person, image)}.jpg")
+    (at / f"pairs{suffix or '.txt'}").write_bytes(text.replace("\n", "\r\n").encode())
+    words = ["eval", "pairs", at, "--pairs", at / f"pairs{suffix or '.txt'}", "--already-aligned", "-m", kit.model]
+    return figures(*words, *more, of=("pairs", "genuine"))
+
+
+HALVES = [half for a, b, same in (("0.1", "0.2", 1), ("1.1", "1.2", 2), ("0.1", "1.1", 0), ("2.1", "3.1", 0))
+          for half in (f"<{a}> {same}", f"<{b}> {same}")]  # fmt: skip
+WHOLE = ["1 <0.1> <0.2>", "0 <0.1> <1.1>", "1 <2.1> <2.2>", "0 <2.2> <3.1>"]
+
+
+@case(7, "LFW without the header of its list")
+def _(at: Path, kit: Kit) -> str:
+    return judged(at, kit, LFW.partition("\n")[2])
+
+
+@case(7, "LFW with headings in the place of the header")
+def _(at: Path, kit: Kit) -> str:
+    return judged(at, kit, "name\tnr\tname2\tnr2\n" + LFW.partition("\n")[2])
+
+
+@case(7, "LFW's list of view 1")
+def _(at: Path, kit: Kit) -> str:
+    return judged(at, kit, "2\nBo\t1\t2\nCy\t1\t2\nBo\t1\tCy\t1\nCy\t2\tDi\t2\n")
+
+
+@case(7, "CALFW as its archive unpacks")
+def _(at: Path, kit: Kit) -> str:
+    return of_two(at, kit, "calfw/aligned images", "Ann_{}_000{}", HALVES)
+
+
+@case(7, "CPLFW's list with headings")
+def _(at: Path, kit: Kit) -> str:
+    return of_two(at, kit, "images", "Ann_{}_{}", ["name same_person", *HALVES])
+
+
+@case(7, "CALFW as 112x112 pictures with a list of lines")
+def _(at: Path, kit: Kit) -> str:
+    return of_two(at, kit, "calfw_112x112", "Ann_{}_000{}", WHOLE)
+
+
+@case(7, "AgeDB-30 as pictures with a list of lines")
+def _(at: Path, kit: Kit) -> str:
+    return of_two(at, kit, "agedb_30_112x112", "{}_Maria Callas_3{}_f", [line.replace(" ", "\t") for line in WHOLE])
+
+
+@case(7, "AgeDB by the names of its archive")
+def _(at: Path, kit: Kit) -> str:
+    lines = ["a,b,same", "<0.1>,<0.2>,1", "<0.1>,<1.1>,0", "<2.1>,<2.2>,1", "<2.2>,<3.1>,0"]
+    return of_two(at, kit, "AgeDB", "{}_MariaCallas_3{}_f", lines, suffix=".csv")
+
+
+@case(7, "AgeDB-30 with commas and the truth behind")
+def _(at: Path, kit: Kit) -> str:
+    lines = ["file_x,file_y,Decision", "<0.1>,<0.2>,Yes", "<0.1>,<1.1>,No", "<2.1>,<2.2>,Yes", "<2.2>,<3.1>,No"]
+    return of_two(at, kit, "imgs", "{}_{}", lines)
+
+
+def ytf(at: Path, kit: Kit, place: str, frame_name: str, head: str = "", end: str = "\n") -> str:
+    videos = [f"Ann_{person}/{number}" for person in range(4) for number in (0, 1)]
+    names = {f"{video}/{frame_name.format(frame)}.png": (row // 2, row * 3 + frame)
+             for row, video in enumerate(videos) for frame in range(3)}  # fmt: skip
+    write_crops(at / place, names)
+    rows = [f"{split}, {row}, Ann_{a}/0, Ann_{b}/1, {int(a == b)}" for split in (1, 2)
+            for row, (a, b) in enumerate([(split, split), (0, 0), (0, split), (split, 3)], 1)]  # fmt: skip
+    (at / "splits.txt").write_bytes((head + "".join(f"{line}{end}" for line in rows)).encode())
+    words = ["eval", "ytf", at, "--splits", at / "splits.txt", "--already-aligned", "-m", kit.model]
+    return figures(*words, of=("pairs", "videos", "frames"))
+
+
+@case(7, "YTF as its archive unpacks")
+def _(at: Path, kit: Kit) -> str:
+    return ytf(at, kit, "YouTubeFaces/aligned_images_DB", "aligned_detect_{}.1")
+
+
+@case(7, "YTF's whole frames, headings and Windows line ends")
+def _(at: Path, kit: Kit) -> str:
+    head = "split number, first name, second name, is same\r\n"
+    return ytf(at, kit, "frame_images_DB", "0.{}", head, "\r\n")
+
+
+@case(7, "YTF with labels beside the people")
+def _(at: Path, kit: Kit) -> str:
+    (at / "frame_images_DB").mkdir()
+    (at / "frame_images_DB" / "Ann_0.labeled_faces.txt").write_text("Ann_0\\0\\0.1.jpg,0,10,10,20,20,0,0\n")
+    return ytf(at, kit, "frame_images_DB", "0.{}")
+
+
+VGG = ("n000001/0001_01.png", "n000001/0002_01.png", "n000002/0001_01.png", "n000002/0001_02.png")
+
+
+def vgg(at: Path, place: str, text: str, depth: int = 1) -> str:
+    from facepipe.datasets import open_samples
+
+    write_crops(at / place, {name: (row // 2, row) for row, name in enumerate(VGG)})
+    (at / "train_list.txt").write_text(text)
+    samples = open_samples([at / "train_list.txt"], **({} if depth == 1 else {"identity_depth": depth}))
+    for index in range(len(samples)):
+        samples.read(index)
+    return f"{len(samples)} images of {sorted(samples.identities)}"
+
+
+@case(7, "VGGFace2's list of paths")
+def _(at: Path, kit: Kit) -> str:
+    return vgg(at, ".", "\n".join(VGG) + "\n")
+
+
+@case(7, "VGGFace2's list from outside the folder")
+def _(at: Path, kit: Kit) -> str:
+    return vgg(at, "data/train", "\r\n".join(f"data/train/{name}".replace("png", "PNG") for name in VGG))
+
+
+@case(7, "VGGFace2's faces by detector below the person")
+def _(at: Path, kit: Kit) -> str:
+    names = [name.replace("/", "/loose/") for name in VGG]
+    write_crops(at, {name: (row // 2, row) for row, name in enumerate(names)})
+    return vgg(at, "unused", "\n".join(names))
+
+
+def ijb(at: Path, subset: str, place: str) -> str:
+    from ijb_synthetic import write_ijb
+
+    from facepipe.embedding import Embeddings, save_embeddings
+
+    made = write_ijb(at / "made", subset, people=4)
+    save_embeddings(at / "faces.parquet", Embeddings(made.features, "m@1/c", paths=tuple(made.names)))
+    (at / "lists" / place).parent.mkdir(parents=True)
+    (at / "made" / f"IJB{subset}").rename(at / "lists" / place)
+    words = ["eval", "ijb", at / "faces.parquet", "--lists", at / "lists", "--subset", subset]
+    return figures(*words, of=("protocol", "templates"))
+
+
+@case(7, "IJB-C in IJB_release")
+def _(at: Path, kit: Kit) -> str:
+    return ijb(at, "C", "IJB_release/IJBC")
+
+
+@case(7, "IJB-B in small letters")
+def _(at: Path, kit: Kit) -> str:
+    return ijb(at, "B", "ijbb")
+
+
+@case(7, "IJB-C with a dash in its name")
+def _(at: Path, kit: Kit) -> str:
+    return ijb(at, "C", "data/IJB-C")
+
+
 # 8 and 9: weights
 
 

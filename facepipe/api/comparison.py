@@ -18,6 +18,7 @@ from facepipe.protocols.risk.face_confidence import confidences_of_faces
 from facepipe.protocols.risk.stated_probability import stated_probability
 from facepipe.score import SCORES, score_pairs
 from facepipe.shown import shown
+from facepipe.tables import counted
 from facepipe.zoo import MatchRate, Population, match_rates
 
 USUAL_FAR = 1e-3
@@ -218,7 +219,7 @@ class Comparisons:
         for part in parts.values():
             ranked = sorted(part.others, key=lambda other: -other[0].score)
             captions = [f"{one.score:.3f} {one.verdict}: {_short(view)}" for one, view in ranked]
-            threshold = f"{len(ranked)} photos, threshold {ranked[0][0].threshold:.3f}"
+            threshold = f"{counted(len(ranked), 'photo')}, threshold {ranked[0][0].threshold:.3f}"
             strips += in_rows(f"{_short(part.view)} against {threshold}", [_enlarged(part.view)], [""], 1)
             strips += in_rows("", [_enlarged(view) for _, view in ranked], captions, _PER_ROW)
         return draw_sheet(strips)

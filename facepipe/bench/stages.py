@@ -15,6 +15,7 @@ from facepipe.detection import DetectorSettings, Faces, choose, create_detector
 from facepipe.embedding import Embedder
 from facepipe.errors import ImageError
 from facepipe.images import read_rgb
+from facepipe.tables import counted
 
 _PART = 64
 
@@ -58,7 +59,7 @@ def bench(
     rows = [StageRow("read", "facepipe", len(images) / (time.perf_counter() - start))]
     advance(len(paths))
     if not images:
-        raise ImageError(f"{paths[0]}: none of {len(paths)} images can be read; name a folder of photos")
+        raise ImageError(f"{paths[0]}: none of {counted(len(paths), 'image')} can be read; name a folder of photos")
     detector = create_detector(settings, device)
     peers = _facenet(images, settings, device)
     detected, found = _in_turns("detect", "facepipe", detector, peers, images, advance)

@@ -17,6 +17,7 @@ from facepipe.protocols.risk.uncertainty import uncertainty
 from facepipe.protocols.rows import find_rows
 from facepipe.score import fit_logistic, score_pairs
 from facepipe.score.pair_scores import scores_of
+from facepipe.tables import counted
 from facepipe.zoo import Flip, Probability, Threshold
 
 CALIBRATED_FARS = (1e-2, 1e-3, 1e-4, 1e-5)
@@ -117,7 +118,7 @@ def calibrate_pairs(
         raise DatasetError("calibration needs pairs of different people: this list has none")
     genuine, impostor = (left[pairs.same], right[pairs.same]), (left[~pairs.same], right[~pairs.same])
     counts = {"images": len(pairs.names), "genuine_pairs": len(genuine[0]), "impostor_pairs": len(impostor[0])}
-    message = f"{counts['genuine_pairs']:,} genuine and {counts['impostor_pairs']:,} impostor pairs; {about}"
+    message = f"{counts['genuine_pairs']:,} genuine and {counted(counts['impostor_pairs'], 'impostor pair')}; {about}"
     listed = {"listed": RandomPairs(*impostor, people=0)}
     return _measure(embeddings.take(np.unique(rows)), genuine, listed, {}, fars, message, counts, embeddings)
 
@@ -195,8 +196,8 @@ def _probability(
         confidence = None if of_same is None or of_different is None else (of_same, of_different)
     curve = fit_logistic(genuine[1], scores, weight, confidence)
     count = sum(len(part) for _, part in known)
-    fitted_on = f"{len(genuine[1]):,} genuine and {count:,} impostor pairs {kind}"
-    fitted_on += f", {len(known)} groups weighing the same" if len(known) > 1 else ""
+    fitted_on = f"{len(genuine[1]):,} genuine and {counted(count, 'impostor pair')} {kind}"
+    fitted_on += f", {counted(len(known), 'group')} weighing the same" if len(known) > 1 else ""
     return Probability(score=score, fitted_on=fitted_on, **curve._asdict())
 
 
@@ -214,5 +215,6 @@ def _quantiles(embeddings: Embeddings) -> tuple[float, ...]:
 
 
 def _in_words(counts: Mapping[str, Any]) -> str:
-    who = [f"{counts[kind]:,} {kind}" for kind in ("people", "strangers") if counts[kind]]
-    return f"{counts['images']:,} faces of {' and '.join(who)}"
+    kinds = {"people": "person", "strangers": "stranger"}
+    who = [counted(counts[kind], one) for kind, one in kinds.items() if counts[kind]]
+    return f"{counted(counts['images'], 'face')} of {' and '.join(who)}"

@@ -10,6 +10,7 @@ from facepipe.calibration.groups import group_of
 from facepipe.datasets.samples.demographics import ADULT, age_of, image_source
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError
+from facepipe.tables import counted
 
 _LARGEST = 4000
 """Faces that are compared, all with all: eight million pairs."""
@@ -59,7 +60,7 @@ def known_faces(
     """
     about = about if about is not None else [{}] * len(embeddings)
     if not len(embeddings) == len(names) == len(about):
-        raise DatasetError(f"{len(embeddings)} faces, but {len(names)} names and {len(about)} descriptions")
+        raise DatasetError(f"{counted(len(embeddings), 'face')}, but {len(names)} names and {len(about)} descriptions")
     named = np.array([name is not None for name in names], bool)
     number = {name: k for k, name in enumerate(sorted({name for name in names if name is not None}))}
     # Strangers are numbered after everybody who has a name.

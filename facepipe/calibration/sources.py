@@ -18,12 +18,13 @@ from facepipe.datasets.samples.shards import open_shards
 from facepipe.embedding import Embedder, Embeddings, load_embeddings
 from facepipe.embedding import join as join_embeddings
 from facepipe.embedding.identity import remedy, same_model
-from facepipe.embedding.people import people_of
+from facepipe.embedding.people import people_in
 from facepipe.errors import DatasetError, EmbeddingsError, FacepipeError
 from facepipe.files import Layout, PassedOver
 from facepipe.images import list_images, read_rgb
 from facepipe.parameters import parameter
 from facepipe.pipeline import Cropper, embed_images
+from facepipe.tables import counted
 from facepipe.zoo import Card
 
 _BATCH = 64
@@ -127,9 +128,9 @@ def faces_of_crops(
     names = [None if samples.labels[i] == UNLABELLED else samples.identities[samples.labels[i]] for i in rows]
     notes = list(samples.notes)
     if doubled:
-        notes.append(f"{doubled} images left out that show somebody who is there already")
+        notes.append(f"{counted(doubled, 'image')} of somebody who is there already left out")
     if lost:
-        notes.append(f"{len(lost)} crops could not be read and were left out, such as {lost[0]}")
+        notes.append(f"{counted(len(lost), 'crop')} left out that could not be read, such as {lost[0]}")
     return known_faces(join_embeddings(parts), names, [samples.about(i) for i in rows]), notes
 
 
@@ -165,30 +166,30 @@ def faces_of_photos(
         crops = read_rgb(files[0]).shape[:2] == embedder.size
         aligned = f"they have the size of crops: if they are aligned, {parameter('already_aligned', True)}"
         advice = aligned if crops else "look at them"
-        raise DatasetError(f"{root}: no face found in {len(files)} photos; {advice}")
+        raise DatasetError(f"{root}: no face found in {counted(len(files), 'photo')}; {advice}")
     strays = len(owners) - len(files)
     notes = [f"{root}: {layout.remark()}"] if layout.remark() else []
     notes += [f"{root}: {passed.line()}"] if passed else []
-    notes += [f"{strays} photos that lie in no folder of a person left out"] if strays else []
+    notes += [f"{counted(strays, 'photo')} in no folder of a person left out"] if strays else []
     if found.failed:
         path, reason = found.failed[0]
-        notes.append(f"{len(found.failed)} photos without a usable face left out, such as {path}: {reason}")
+        notes.append(f"{counted(len(found.failed), 'photo')} without a usable face left out, such as {path}: {reason}")
     names = [owners[path] for path in found.paths]
     return known_faces(replace(found, failed=()), names), notes
 
 
 def faces_of_embeddings(path: Path, card: Card, identity_depth: int = 1) -> tuple[KnownFaces, list[str]]:
-    """Faces from a file of ``facepipe embed`` over folders of people, PERSON/photo, and notes.
+    """Faces from a file of ``facepipe embed`` over folders of people, PERSON/photo, or a gallery, and notes.
 
     Raises:
         EmbeddingsError: it was made by another model, or cannot be read.
     """
     loaded = load_embeddings(path)
     require_made_by(loaded, card, path)
-    names, remark = people_of(loaded, identity_depth)
+    names, remark = people_in(path, loaded, identity_depth)
     strays = names.count("")
     notes = [f"{path}: {remark}"] if remark else []
-    notes += [f"{strays} photos that lie in no folder of a person left out"] if strays else []
+    notes += [f"{counted(strays, 'photo')} in no folder of a person left out"] if strays else []
     kept = loaded.take([bool(name) for name in names])
     if not len(kept):
         raise DatasetError(

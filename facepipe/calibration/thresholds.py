@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from facepipe.score.threshold import ascending, threshold_of_ascending
+from facepipe.tables import counted
 from facepipe.zoo import Flip, Threshold
 
 _LEAST = 3
@@ -56,7 +57,7 @@ def random_thresholds(
             notes.append(f"no {score} threshold among people at random at FAR {far:g}: too few pairs of people")
             continue
         strictest = f", the strictest of {len(values)} sets" if len(values) > 1 else ""
-        calibrated_on = f"{decides}, {len(sets[decides].scores):,} pairs{strictest}; {measured_on}"
+        calibrated_on = f"{decides}, {counted(len(sets[decides].scores), 'pair')}{strictest}; {measured_on}"
         thresholds.append(_threshold(far, values[decides], genuine, calibrated_on, score, flip))
     return thresholds, notes
 
@@ -97,7 +98,8 @@ def alike_thresholds(
             )
             continue
         worst = deciding = max(values, key=lambda name: values[name])
-        calibrated_on = f"{worst}, {len(groups[worst]):,} pairs, the worst of {len(values)} groups; {measured_on}"
+        of = f"the worst of {counted(len(values), 'group')}"
+        calibrated_on = f"{worst}, {counted(len(groups[worst]), 'pair')}, {of}; {measured_on}"
         thresholds.append(
             replace(_threshold(far, values[worst], genuine, calibrated_on, score, flip), population="alike")
         )
@@ -108,7 +110,8 @@ def _too_few(groups: Mapping[str, np.ndarray], deciding: str, far: float) -> str
     """Why no group decides: the one that would is too small, or all are."""
     largest = max(groups, key=lambda name: len(groups[name]))
     who = f"{deciding}, the worst so far, has" if deciding else f"{largest}, the largest group, has"
-    return f"{who} {len(groups[deciding or largest]):,} pairs, and {_LEAST} false matches take {_LEAST / far:,.0f}"
+    pairs = counted(len(groups[deciding or largest]), "pair")
+    return f"{who} {pairs}, and {_LEAST} false matches take {_LEAST / far:,.0f}"
 
 
 def _threshold(

@@ -2,23 +2,25 @@
 
 from typing import TYPE_CHECKING
 
+from facepipe.tables import counted
+
 if TYPE_CHECKING:
     from facepipe.identification import Decision
 
 
-def explained(decision: "Decision", count: int, what: str = "names", of: str = "people") -> str:
+def explained(decision: "Decision", count: int, what: str = "names", of: str = "person") -> str:
     """One line.
 
     Args:
         decision: with the threshold.
         count: of whom the rate holds.
         what: is given from the threshold on.
-        of: what ``count`` counts.
+        of: what ``count`` counts, one of it.
     """
     start = f"{what} from a score of {decision.threshold:.3f} on"
     if decision.fpir is None:
         return f"{start}, as given"
-    over = f"{start}: FPIR {decision.fpir:g} over {count:,} {of}"
+    over = f"{start}: FPIR {decision.fpir:g} over {counted(count, of)}"
     if decision.far is None:
         return f"{over}, {decision.how} on {decision.calibrated_on}"
     from facepipe.zoo import rates_in_words

@@ -11,6 +11,7 @@ from facepipe.cli.screen import note
 from facepipe.errors import FacepipeError
 from facepipe.files import PassedOver
 from facepipe.shown import shown
+from facepipe.tables import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,7 +148,7 @@ class Inputs:
             if len(cases) == 1:
                 yield f"{shown(path)}: {remark}"
             else:
-                yield f"{len(cases)} photos {kind}, such as {shown(path)}: {remark}"
+                yield f"{counted(len(cases), 'photo')} {kind}, such as {shown(path)}: {remark}"
 
 
 def _kind(remark: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from facepipe.cli.inputs import Inputs
 from facepipe.cli.screen import note
 from facepipe.errors import NoFaceError
+from facepipe.tables import counted
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embedder, Embeddings
@@ -47,5 +48,6 @@ def embed_query(image: "ReadImage", cropper: "Cropper", embedder: "Embedder") ->
         raise NoFaceError(f"{image.path}: {results[0].reason}{advice}")
     count = len(results[0].faces)
     if count > len(asked):
-        note(f"{image.path}: {count} faces, of which one is searched; choose with --faces, or take --faces all")
+        faces = counted(count, "face")
+        note(f"{image.path}: {faces}, of which one is searched; choose with --faces, or take --faces all")
     return asked, count

@@ -6,7 +6,7 @@ from facepipe.api.in_words import caption, probability_line, probability_text
 from facepipe.cli.screen import note, say
 from facepipe.cli.table import show_table
 from facepipe.shown import shown
-from facepipe.tables import Column
+from facepipe.tables import Column, counted
 
 _SHORT = {"same": "same person", "doubtful": "doubtful", "not shown": "not shown", "different": "different people"}
 _AMONG = {"random": "at random", "alike": "who are alike"}
@@ -49,18 +49,20 @@ def show_many(answers: list[dict[str, Any]], all_pairs: bool) -> None:
         chance = probability_text(answer["probability"]) if "probability" in answer else "–"
         verdict = _SHORT[answer["verdict"]]
         rows.append((f"{answer['score']:.3f}", verdict, chance, *(names if all_pairs else names[1:])))
-    against = "" if all_pairs else f"{first['images'][0]['path']} against {len(answers)} photos"
+    against = "" if all_pairs else f"{first['images'][0]['path']} against {counted(len(answers), 'photo')}"
     show_table(columns, rows, against)
     unsure = sum(any(account.get("unsure") for account in answer["images"]) for answer in answers)
     same = sum(answer["same"] for answer in answers)
     at = "as given" if first["far"] is None else f"FAR {first['far']:g} among strangers {_AMONG[first['among']]}"
     say(f"{same} of {len(answers)} pass: {first['kind']} from {first['threshold']:.3f} on, {at}")
     if first["far"] is not None:
-        say(f"of {len(answers)} strangers so compared, {len(answers) * first['far']:.2g} would pass on average")
+        passing = f"{len(answers) * first['far']:.2g} would pass on average"
+        say(f"of {counted(len(answers), 'stranger')} so compared, {passing}")
         say(f"threshold measured on: {first['calibrated_on']}")
     say(f"model: {first['model']}")
     if unsure:
-        note(f"in {unsure} comparisons a face is blurred or turned away: they are uncertain", style="yellow")
+        some = counted(unsure, "comparison")
+        note(f"in {some} a face is blurred or turned away, which makes the answer uncertain", style="yellow")
     _tell_crowds(answers, "choose with --faces, see with --save")
 
 
@@ -68,7 +70,8 @@ def _tell_crowds(answers: list[dict[str, Any]], advice: str) -> None:
     accounts = [account for answer in answers for account in answer["images"]]
     crowded = list(dict.fromkeys(account["path"] for account in accounts if account["faces"] > 1))
     if crowded:
-        message = ", ".join(crowded) if len(crowded) <= _NAMED else f"{len(crowded)} photos, such as {crowded[0]}"
+        many = f"{counted(len(crowded), 'photo')}, such as {crowded[0]}"
+        message = ", ".join(crowded) if len(crowded) <= _NAMED else many
         note(f"several faces in {message}: {advice}")
 
 

@@ -18,6 +18,7 @@ from facepipe.embedding.origin import Origin
 from facepipe.errors import EmbeddingsError
 from facepipe.files import replacing
 from facepipe.files.parquet import DAMAGED_PARQUET
+from facepipe.tables import counted
 
 _META = b"facepipe"
 _ORIGIN = pa.struct(
@@ -136,7 +137,8 @@ class EmbeddingsWriter:
         except DAMAGED_PARQUET as error:
             raise EmbeddingsError(f"{self._path}: could not be written whole ({error}); is the disk full?") from error
         if rows != self._rows:
-            raise EmbeddingsError(f"{self._path}: {rows} of {self._rows} rows were written; is the disk full?")
+            written = f"{rows} of {counted(self._rows, 'row')}"
+            raise EmbeddingsError(f"{self._path}: only {written} written; is the disk full?")
 
     def _open(self, like: Embeddings) -> None:
         self._like, about = like, _about(like)

@@ -1,10 +1,17 @@
-"""Who is who among saved embeddings, by the folders in which their photos lay."""
+"""Who is who among saved embeddings, by the folders in which their photos lay, or as a gallery names them."""
+
+from pathlib import Path
 
 from facepipe.embedding.embeddings import Embeddings
-from facepipe.files.identity import Layout, below, common_root
+from facepipe.files import canonical
+from facepipe.files.identity import TOP, Layout, below, common_root
+from facepipe.parameters import parameter
+
+GALLERY_FORM = 2
+"""Galleries of form 1 may hold deeper paths, of which the last folder was the person."""
 
 
-def people_of(embeddings: Embeddings, identity_depth: int = 1) -> tuple[list[str], str]:
+def people_of(embeddings: Embeddings, identity_depth: int = TOP) -> tuple[list[str], str]:
     """The person of each row, by the rule of `facepipe.files.identity_of`, and a remark on the folders.
 
     Files of before know nothing of the folders that were given to ``facepipe embed``; there the root is the folder that
@@ -16,3 +23,26 @@ def people_of(embeddings: Embeddings, identity_depth: int = 1) -> tuple[list[str
     roots = embeddings.roots or (common_root(embeddings.paths),)
     layout = Layout(identity_depth)
     return [layout.identity(below(path, roots)) for path in embeddings.paths], layout.remark()
+
+
+def people_in(path: Path, embeddings: Embeddings, identity_depth: int = TOP) -> tuple[list[str], str]:
+    """`people_of` for the embeddings of a file; a gallery knows itself who is who."""
+    if not is_gallery(path):
+        return people_of(embeddings, identity_depth)
+    depth = parameter("identity_depth", identity_depth)
+    remark = "" if identity_depth == TOP else f"a gallery, which knows its people by name; {depth} does not apply"
+    return [person_of_row(row) for row in embeddings.paths], remark
+
+
+def person_of_row(row: str) -> str:
+    """The person of a gallery's row ``person/image``, in the form NFC: all before the last ``/``; empty without one."""
+    return canonical(row.rpartition("/")[0])
+
+
+def is_gallery(path: Path) -> bool:
+    """Whether the paths in a file are ``person/image`` whatever the names are."""
+    import pyarrow.parquet as pq  # it takes long to load
+
+    from facepipe.embedding.embeddings_file import read_about
+
+    return bool(read_about(pq.read_schema(path), path).get("gallery", 0) >= GALLERY_FORM)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facepipe.errors import DatasetError
+from facepipe.tables import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -158,8 +159,8 @@ class Source:
         files, missing = find_images(folder, names)
         if missing and self.on_miss != "skip":
             instead = "; on_miss skip leaves their pairs out" if self.on_miss else ""
-            message = f"{len(missing)} of the {len(names)} images of the list are not there"
-            raise DatasetError(f"{folder / missing[0]}.jpg: no such image ({message}){instead}")
+            message = f"{len(missing)} of the {counted(len(names), 'image')} of the list not found"
+            raise DatasetError(f"{folder / missing[0]}.*: no such image ({message}){instead}")
         embeddings = self._run(folder, files, models, what)
         return replace(embeddings, failed=(*embeddings.failed, *((name, "no such image") for name in missing)))
 
@@ -173,7 +174,8 @@ class Source:
         models = list(self.models) * (len(self.paths) if len(self.models) == 1 else 1)
         if models and len(models) != len(self.paths):
             raise DatasetError(
-                f"{len(self.paths)} folders and {len(models)} models: give one model for all, or one for each"
+                f"{counted(len(self.paths), 'folder')} and {counted(len(models), 'model')}: give one model for all, or "
+                "one for each"
             )
         return [(path, models[number : number + 1]) for number, path in enumerate(self.paths)]
 

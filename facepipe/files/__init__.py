@@ -1,7 +1,7 @@
 """Files: walking folders, writing, locking, fingerprints, comparison of names, and the check of outputs."""
 
 from facepipe.files.fingerprint import UNMARKED, Changes, Mark, compare_marks, mark_file
-from facepipe.files.identity import Layout, identity_of
+from facepipe.files.identity import Layout, folder_of, identity_of, person_of_folder
 from facepipe.files.lock import locked
 from facepipe.files.names import Matches, canonical, match_names, same_name
 from facepipe.files.outputs import OutputError, require_apart
@@ -21,10 +21,12 @@ __all__ = [
     "PassedOver",
     "canonical",
     "compare_marks",
+    "folder_of",
     "identity_of",
     "locked",
     "mark_file",
     "match_names",
+    "person_of_folder",
     "replacing",
     "require_apart",
     "require_regular",

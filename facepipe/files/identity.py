@@ -1,15 +1,34 @@
-"""Who is in a picture, determined by its folder: one rule for every command."""
+"""Who is in a picture, determined by its folder: one rule for every command.
 
+A name that no folder can have, such as ``AC/DC``, is that of a folder in which ``/`` is written ``%2F``.
+"""
+
+import re
 from collections.abc import Sequence
 from pathlib import PurePath, PurePosixPath
 
 from facepipe.parameters import parameter
+from facepipe.tables import counted
 
 TOP = 1
 """The folder directly below the given root."""
 
 _PARTS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "query"))
 _FEW = 5
+_ESCAPED = re.compile("%((?:25)*)(2F|00|2E)")
+
+
+def folder_of(person: str) -> str:
+    """The name of a folder that stands for a person: ``AC%2FDC`` for ``AC/DC``, most others as they are."""
+    kept = _ESCAPED.sub(r"%25\1\2", person)
+    if kept in (".", ".."):
+        return kept.replace(".", "%2E")
+    return kept.replace("/", "%2F").replace("\0", "%00")
+
+
+def person_of_folder(name: str) -> str:
+    """The person for whom a folder stands: the inverse of `folder_of`."""
+    return _ESCAPED.sub(lambda found: f"%{found[1][2:]}{found[2]}" if found[1] else chr(int(found[2], 16)), name)
 
 
 def identity_of(path: str | PurePath, depth: int = TOP) -> str:
@@ -20,10 +39,11 @@ def identity_of(path: str | PurePath, depth: int = TOP) -> str:
         depth: level of the folder, counted from the root; 1 is the top one. Everything below belongs to the person.
 
     Returns:
-        The name as it is written; empty if the picture is not in a folder of that depth.
+        The name as it is written, or the one that `folder_of` encoded; empty if the picture is not in a folder of that
+        depth.
     """
     folders = PurePath(path).parts[:-1]
-    return folders[depth - 1] if len(folders) >= depth else ""
+    return person_of_folder(folders[depth - 1]) if len(folders) >= depth else ""
 
 
 class Layout:
@@ -31,9 +51,13 @@ class Layout:
 
     Args:
         depth: level of the folders that identify people.
+
+    Attributes:
+        strays: pictures that are not in a folder of that depth.
     """
 
     def __init__(self, depth: int = TOP) -> None:
+        self.strays = 0
         self._depth = depth
         self._flat = False
         self._people: set[str] = set()
@@ -43,11 +67,18 @@ class Layout:
         """`identity_of`, and record it."""
         folders = PurePath(path).parts[:-1]
         name = identity_of(path, self._depth)
+        self.strays += not name
         if name:
             self._people.add(name)
             self._flat |= len(folders) == self._depth
             self._below.update(folders[self._depth : self._depth + 1])
         return name
+
+    def nobody(self) -> str:
+        """One line where some pictures are of nobody and others are not, or a depth was asked for; else empty."""
+        if not self.strays or (not self._people and self._depth == TOP):
+            return ""
+        return f"{counted(self.strays, 'photo')} in no folder {self._depth} deep, so of nobody"
 
     def remark(self) -> str:
         """One line if the folders look as if another depth were meant; otherwise empty."""
@@ -57,10 +88,9 @@ class Layout:
         if not parts and (len(self._people) > _FEW or len(self._below) <= 2 * len(self._people)):
             return ""
         names = ", ".join(sorted(self._people)[:_FEW])
-        return (
-            f"taken for people: {names}, with {len(self._below)} folders below; if those are the people, say "
-            f"{parameter('identity_depth', self._depth + 1)}"
-        )
+        further = counted(len(self._below), "folder")
+        deeper = parameter("identity_depth", self._depth + 1)
+        return f"taken for people: {names}, with {further} below; if those are the people, say {deeper}"
 
 
 def common_root(paths: Sequence[str]) -> str:

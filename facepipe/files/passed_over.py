@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facepipe.shown import shown
+from facepipe.tables import counted
 
 
 @dataclass
@@ -45,15 +46,4 @@ class PassedOver:
 
 
 def _part(reason: str, count: int, example: str) -> str:
-    if count == 1:
-        return f"1 {reason} ({shown(example)})"
-    return f"{count} {_plural(reason)} (such as {shown(example)})"
-
-
-def _plural(reason: str) -> str:
-    """The first noun before a preposition takes the s."""
-    for preposition in (" without ", " that ", " reached "):
-        if preposition in reason:
-            noun, rest = reason.split(preposition, 1)
-            return f"{_plural(noun)}{preposition}{rest}"
-    return f"{reason}s"
+    return f"{counted(count, reason)} ({'' if count == 1 else 'such as '}{shown(example)})"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from facepipe.errors import ModelError
 from facepipe.parameters import parameter
+from facepipe.tables import counted
 from facepipe.zoo import Card, MatchRate, Population, match_rates
 
 
@@ -80,7 +81,7 @@ def decide(
         alike = " among people who are alike" if among == "alike" else ""
         raise ModelError(
             f"model {card.name} has {score} thresholds{alike} at FAR {rates or 'no rate'}: too few for FAR {far:.2g}, "
-            f"which FPIR {fpir:g} over {people} people needs; 'facepipe calibrate {card.name} PAIRS|CROPS "
+            f"which FPIR {fpir:g} over {counted(people, 'person')} needs; 'facepipe calibrate {card.name} PAIRS|CROPS "
             f"-o {card.name}.toml' measures more, or give {parameter('threshold')}"
         )
     threshold = min(threshold, 1.0) if score == "cosine" else threshold

@@ -9,13 +9,14 @@ import numpy as np
 from facepipe.detection.faces import PLAIN
 from facepipe.embedding import Embedder, Embeddings, join
 from facepipe.errors import DatasetError
-from facepipe.files import Layout, Mark, PassedOver, mark_file
+from facepipe.files import Layout, Mark, PassedOver, mark_file, person_of_folder
 from facepipe.identification.confidence import confidence
 from facepipe.identification.gallery import SAME_PICTURE, UNKNOWN, Gallery, apart, merge, stored_name
 from facepipe.identification.remark import Remark
 from facepipe.images import DAMAGED, each_page, file_of, list_images_by_root
 from facepipe.pipeline import CroppedImage, Cropper, Read, ReadImage, embed_images
 from facepipe.score.search import top_k
+from facepipe.tables import counted
 
 _FAINT, _SMALL, _WEAK, _NEAR = 0.95, 20.0, 0.5, 8
 
@@ -117,7 +118,7 @@ def _stored_paths(
         if not owner and len(relative.parts) > 1:
             passed.add("photo outside the folders of people", path)
             continue
-        wanted = stored_name(f"{owner or path.stem}/{_image(relative, bool(person) or not owner)}")
+        wanted = stored_name(f"{owner or person_of_folder(path.stem)}/{_image(relative, bool(person) or not owner)}")
         stored = apart(wanted, taken)
         taken.add(stored)
         names[path] = stored
@@ -151,7 +152,7 @@ class _Watched(Cropper):
             kind = "damaged" if remark.startswith(DAMAGED) else "picture"
             yield Remark(kind, path, remark)
         if len(result.faces) > 1:
-            yield Remark("several_faces", path, f"{len(result.faces)} faces; the {self.rule} one was taken")
+            yield Remark("several_faces", path, f"{counted(len(result.faces), 'face')}; the {self.rule} one was taken")
         for index in result.chosen:
             score = float(result.faces.scores[index])
             if result.faces.search != PLAIN:

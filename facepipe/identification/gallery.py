@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from facepipe.embedding import Embeddings, join
+from facepipe.embedding import Embeddings, join, people
 from facepipe.errors import EmbeddingsError
 from facepipe.files import Mark, canonical
 from facepipe.identification.confidence import confidence_kind
@@ -90,10 +90,10 @@ def person_of(path: str) -> str:
     Raises:
         EmbeddingsError: the path has no folder.
     """
-    name = path.rpartition("/")[0]
+    name = people.person_of_row(path)
     if not name:
         raise EmbeddingsError(f"{path}: belongs to nobody; a gallery needs paths of the form person/image")
-    return canonical(name)
+    return name
 
 
 def merge(galleries: Sequence[Gallery], tell: Callable[[Remark], None] = lambda _: None) -> Gallery:

@@ -5,20 +5,17 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-import pyarrow.parquet as pq
-
 from facepipe.embedding import Embeddings, EmbeddingsWriter, load_embeddings, save_embeddings
-from facepipe.embedding.embeddings_file import read_about
 from facepipe.embedding.origin import Origin
 from facepipe.embedding.origins import MadeBefore, has_origins
-from facepipe.embedding.people import people_of
+from facepipe.embedding.people import GALLERY_FORM, is_gallery, people_in, people_of
 from facepipe.errors import EmbeddingsError
 from facepipe.files import UNMARKED, Mark, locked
+from facepipe.files.identity import TOP
 from facepipe.identification.gallery import Gallery, apart
+from facepipe.images.formats import EXTENSIONS
 from facepipe.parameters import parameter
-
-_FORM = 2
-"""Galleries of form 1 may hold deeper paths, of which the last folder was the person."""
+from facepipe.tables import counted
 
 
 def save_gallery(path: Path, gallery: Gallery) -> None:
@@ -29,11 +26,11 @@ def save_gallery(path: Path, gallery: Gallery) -> None:
     """
     images = replace(gallery.images, failed=())
     if not gallery.marks:
-        save_embeddings(path, images, private=True, gallery=_FORM)
+        save_embeddings(path, images, private=True, gallery=GALLERY_FORM)
         return
     origins = {row: Origin(row, gallery.marks.get(row, UNMARKED)) for row in images.paths}
     about = images.model, images.flip, images.dim
-    with EmbeddingsWriter(path, *about, private=True, made={}, gallery=_FORM) as writer:
+    with EmbeddingsWriter(path, *about, private=True, made={}, gallery=GALLERY_FORM) as writer:
         writer.write(images, origins)
 
 
@@ -81,17 +78,18 @@ def load_gallery(path: Path, identity_depth: int = 1, tell: Callable[[str], None
         raise EmbeddingsError(f"{path}: a folder of images; make a gallery with 'facepipe gallery build {path} OUT'")
     if not path.exists():
         raise EmbeddingsError(f"{path}: no such file; make a gallery with 'facepipe gallery build DIR {path}'")
+    if path.suffix.lower() in EXTENSIONS:
+        made = "'facepipe gallery build DIR people.parquet'"
+        raise EmbeddingsError(f"{path}: a picture, and no gallery; make one of a folder for each person with {made}")
     try:
         images = load_embeddings(path)
-        known = Gallery(images) if _is_gallery(path) else _by_person(images, identity_depth, tell)
+        named = is_gallery(path)
+        if named and identity_depth != TOP:
+            tell(people_in(path, images, identity_depth)[1])
+        known = Gallery(images) if named else _by_person(images, identity_depth, tell)
         return replace(known, marks=_marks(path))
     except EmbeddingsError as error:
         raise error if str(error).startswith(f"{path}: ") else EmbeddingsError(f"{path}: {error}") from error
-
-
-def _is_gallery(path: Path) -> bool:
-    """Whether its paths are ``person/image`` whatever the names are."""
-    return bool(read_about(pq.read_schema(path), path).get("gallery", 0) >= _FORM)
 
 
 def _by_person(images: Embeddings, identity_depth: int, tell: Callable[[str], None]) -> Gallery:
@@ -106,7 +104,7 @@ def _by_person(images: Embeddings, identity_depth: int, tell: Callable[[str], No
             f"see {parameter('identity_depth')}"
         )
     if len(kept) < len(images):
-        tell(f"{len(images) - len(kept)} photos lie in no folder {identity_depth} deep and are left out")
+        tell(f"{counted(len(images) - len(kept), 'photo')} in no folder {identity_depth} deep left out")
     if remark:
         tell(remark)
     taken: dict[str, None] = {}

@@ -12,6 +12,7 @@ import numpy as np
 from facepipe.errors import Ended
 from facepipe.files import replacing
 from facepipe.identification.video import VideoError, holds_count
+from facepipe.tables import counted
 
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 _SOUND_COPIED, _SOUND_ENCODED = ("-c", "copy"), ("-c:v", "copy", "-c:a", "aac")
@@ -117,7 +118,7 @@ class Recorder:
         finally:
             capture.release()
         if not plays or (holds_count(path) and count != self._written):
-            message = f"{count} of {self._written} frames" if plays else "nothing that plays"
+            message = f"{count} of {counted(self._written, 'frame')}" if plays else "nothing that plays"
             raise VideoError(f"{self.path}: {message} could be written; is the disk full?")
 
     def _add_sound(self) -> None:

@@ -10,6 +10,7 @@ from facepipe.identification.decision import Decision, given
 from facepipe.identification.gallery import Gallery
 from facepipe.identification.identifier import Identifier
 from facepipe.score.threshold import threshold_at_far
+from facepipe.tables import counted
 
 
 def measure(
@@ -38,8 +39,9 @@ def measure(
         raise EmbeddingsError(f"a false-positive rate of {fpir:g} must lie between 0 and 1")
     if math.floor(fpir * len(strangers) + 1e-9) < 1:
         raise EmbeddingsError(
-            f"{len(strangers)} faces of strangers cannot tell FPIR {fpir:g}; embed {math.ceil(1 / fpir)} or more"
+            f"{counted(len(strangers), 'face of strangers')} cannot tell FPIR {fpir:g}; embed "
+            f"{math.ceil(1 / fpir)} or more"
         )
     found = Identifier(gallery, given(math.inf), pooling, score, device)(strangers)
     threshold = threshold_at_far(np.array([identity.score for identity in found]), fpir)
-    return Decision(threshold, fpir, None, "measured", f"{len(strangers)} faces of strangers")
+    return Decision(threshold, fpir, None, "measured", f"{counted(len(strangers), 'face')} of strangers")

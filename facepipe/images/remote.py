@@ -74,6 +74,8 @@ def _read_stdin() -> bytes:
     data: bytes = stream.read(MAX_FETCHED + 1)
     if len(data) > MAX_FETCHED:
         raise ImageError(f"{STDIN}: {_too_large()}")
+    if not data:
+        raise ImageError(f"{STDIN}: empty, 0 bytes were sent; look at what is before the pipe")
     return data
 
 

@@ -27,6 +27,7 @@ from facepipe.preprocess.packs import PackedCrops, open_packs, pack_name, packs_
 from facepipe.preprocess.report import Report, report_of
 from facepipe.preprocess.scan import Listed, length, read_listing, scan, units
 from facepipe.preprocess.update import NOTHING, Records, update
+from facepipe.tables import counted
 from facepipe.weights import cache_folder
 from facepipe.workers import OnRay
 
@@ -199,7 +200,7 @@ def preprocess(
         manifest=manifest,
         changes=changes.counts(),
         passed_over=passed.to_dict(),
-        layout=layout.remark(),
+        layout="; ".join(filter(None, (layout.remark(), layout.nobody()))),
     )
 
 
@@ -242,8 +243,8 @@ def _require_packs(plan: Plan, closed: int) -> None:
     missing = [name for unit in range(closed) if (name := pack_name(plan.pack, part - 1 + unit * parts)) not in there]
     if missing:
         raise DatasetError(
-            f"{plan.out}: {len(missing)} of {closed} packs that this job wrote are gone ({missing[0]}); put them back, "
-            f"or start over with {parameter('overwrite', True)}"
+            f"{plan.out}: not found: {len(missing)} of the {counted(closed, 'pack')} that this job wrote "
+            f"({missing[0]}); put them back, or start over with {parameter('overwrite', True)}"
         )
 
 

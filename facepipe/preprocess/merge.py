@@ -13,6 +13,7 @@ from facepipe.files.stored import StoredPath
 from facepipe.parameters import parameter
 from facepipe.preprocess.manifest import MERGED, about_of, rows_of, write_manifest
 from facepipe.preprocess.report import Report, report_of
+from facepipe.tables import counted
 
 _NAME = re.compile(r"(manifest|skipped)-(\d{5})-of-(\d{5})\.(parquet|csv)")
 _SHOWN = 5
@@ -67,7 +68,8 @@ def _all_there(out: Path, found: dict[int, tuple[Path, int]]) -> list[Path]:
     missing = [str(number) for number in range(1, total + 1) if number not in found]
     if missing:
         which = ", ".join(missing[:_SHOWN]) + (" ..." if len(missing) > _SHOWN else "")
-        raise DatasetError(f"{out}: {len(missing)} of {total} shards are not done ({which}); run them, then merge")
+        done = f"{len(missing)} of {counted(total, 'shard')} not done ({which})"
+        raise DatasetError(f"{out}: {done}; run what is missing, then merge")
     return [found[number][0] for number in range(1, total + 1)]
 
 
@@ -77,7 +79,8 @@ def _check_counts(manifests: list[Path], rows: list[int], unit: int) -> None:
     sizes = [min(unit, total - first) for first in range(0, total, unit)]
     for number, (file, count) in enumerate(zip(manifests, rows, strict=True)):
         if count != sum(sizes[number :: len(manifests)]):
-            raise DatasetError(f"{file}: {count} images do not go with {total} of all shards; run the shard again")
+            there = f"{counted(count, 'image')} of {total:,} in all shards"
+            raise DatasetError(f"{file}: {there}, which is not its share; run the shard again")
 
 
 def _interleaved(manifests: list[Path], unit: int) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from facepipe.errors import FacepipeError
 from facepipe.score.threshold import ascending, threshold_of_ascending
+from facepipe.tables import counted
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
@@ -183,7 +184,7 @@ def why_no_tar(genuine: int, impostor: int, lowest: float, highest: float, far: 
     if not genuine:
         return "no genuine pairs"
     if np.floor(far * impostor + 1e-9) < 1:
-        return f"{impostor} impostor pairs, fewer than 1/FAR"
+        return f"{counted(impostor, 'impostor pair')}, fewer than 1/FAR"
     return "all scores are equal" if lowest == highest else ""
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from facepipe.datasets.lines import without_extension
 from facepipe.errors import DatasetError
+from facepipe.tables import counted
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -37,7 +38,8 @@ def find_rows(embeddings: "Embeddings", names: Sequence[str], leave: bool = Fals
     missing = [name for name in names if name not in rows]
     if missing and (not leave or len(missing) == len(names)):
         raise DatasetError(
-            f"{missing[0]}: {reason_of(embeddings, missing[0])} ({len(missing)} of {len(names)} images are missing)"
+            f"{missing[0]}: {reason_of(embeddings, missing[0])} "
+            f"({len(missing)} of {counted(len(names), 'image')} missing)"
         )
     for name in names if twice else ():
         if name in twice:

@@ -6,6 +6,7 @@ import numpy as np
 
 from facepipe.report.figure_file import entitle, require_plot, write_figure
 from facepipe.score.angles import PairAngles
+from facepipe.tables import counted
 
 
 def plot_angles(angles: PairAngles, title: str, path: Path) -> None:
@@ -20,8 +21,9 @@ def plot_angles(angles: PairAngles, title: str, path: Path) -> None:
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     axes = figure.add_subplot()
     bins = np.linspace(0, 180, 91).tolist()
-    axes.hist(angles.same, bins, density=True, alpha=0.7, label=f"same person, {len(angles.same):,} pairs")
-    axes.hist(angles.different, bins, density=True, alpha=0.5, label=f"different, {len(angles.different):,} pairs")
+    same, different = (counted(len(each), "pair") for each in (angles.same, angles.different))
+    axes.hist(angles.same, bins, density=True, alpha=0.7, label=f"same person, {same}")
+    axes.hist(angles.different, bins, density=True, alpha=0.5, label=f"different, {different}")
     axes.set(xlabel="angle, degrees", ylabel="share per degree", xlim=(0, 180))
     entitle(axes, title)
     axes.legend(frameon=False)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from facepipe.errors import EmbeddingsError, FacepipeError
+from facepipe.tables import counted
 
 
 def threshold_at_far(impostor: np.ndarray, far: float) -> float:
@@ -54,7 +55,8 @@ def threshold_of_ascending(impostor: np.ndarray, far: float) -> float:
     """`threshold_at_far` for scores sorted by `ascending`, to compute several thresholds."""
     allowed = int(np.floor(far * len(impostor) + 1e-9))
     if not 0 < far < 1 or allowed < 1:
-        raise FacepipeError(f"a false-accept rate of {far:g} cannot be measured on {len(impostor)} impostor pairs")
+        pairs = counted(len(impostor), "impostor pair")
+        raise FacepipeError(f"a false-accept rate of {far:g} cannot be measured on {pairs}")
     highest = impostor[::-1]
     if allowed < len(highest) and highest[allowed] == highest[allowed - 1]:
         # The tie would accept too many: go above it.

@@ -1,9 +1,12 @@
 """Find the state dict in a file of weights, and load it into a network."""
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from facepipe.errors import ModelError
+from facepipe.tables import counted
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -99,10 +102,16 @@ def load_weights(network: "nn.Module", state: StateDict, path: Path) -> None:
     differences = [("missing", missing), ("unexpected", unexpected), ("of another shape", misshaped)]
     report = "; ".join(f"{len(found)} {kind}: {_first(found)}" for kind, found in differences if found)
     if report:
-        raise ModelError(f"{path}: does not match {type(network).__name__}: {report}")
+        renamed = _shapes(expected) == _shapes(state) and len(missing) == len(unexpected)
+        hint = "; the shapes match and only the names differ: rename the tensors" if renamed else ""
+        raise ModelError(f"{path}: does not match {type(network).__name__}: {report}{hint}")
     require_finite(state, path)
     network.load_state_dict(state, strict=True, assign=True)
     network.float()
+
+
+def _shapes(state: Mapping[str, "Tensor"]) -> Counter[tuple[int, ...]]:
+    return Counter(tuple(tensor.shape) for name, tensor in state.items() if not name.endswith("num_batches_tracked"))
 
 
 def require_finite(state: StateDict, path: Path) -> None:
@@ -114,8 +123,8 @@ def require_finite(state: StateDict, path: Path) -> None:
     wrong = [name for name, tensor in state.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
     if wrong:
         raise ModelError(
-            f"{path}: {len(wrong)} tensors have NaN or infinite values, such as {wrong[0]}; the training diverged, or "
-            "the file is damaged: use an earlier checkpoint"
+            f"{path}: NaN or infinite values in {counted(len(wrong), 'tensor')}, such as {wrong[0]}; the "
+            "training diverged, or the file is damaged: use an earlier checkpoint"
         )
 
 

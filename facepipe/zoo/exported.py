@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from facepipe.errors import ModelError
 from facepipe.files import write_bytes
+from facepipe.parameters import parameter
 from facepipe.weights import is_present, sha256_of
 from facepipe.zoo.cache import cached_weights, user_cards, writing_to_cache
 from facepipe.zoo.card import Card
@@ -42,7 +43,7 @@ def card_in(folder: Path) -> Path:
         where = f"its last checkpoint is {checkpoints[-1].name}" if checkpoints else "it has no checkpoint yet"
         raise ModelError(
             f"{folder}: an unfinished run ({where}); finish it with 'facepipe train --resume -o {folder}', "
-            "or earlier with a shorter schedule.length"
+            f"or earlier with {parameter('overrides', 'schedule.length=N', 'set')}"
         )
     raise ModelError(f"{folder}: has no card.toml; a model is a name, a card file, or a folder with one card")
 

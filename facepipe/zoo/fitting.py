@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from facepipe.errors import ModelError
 from facepipe.parameters import parameter
+from facepipe.tables import counted
 from facepipe.zoo.checkpoint import StateDict, is_state
 
 if TYPE_CHECKING:
@@ -38,10 +39,18 @@ class Fit:
         """A one-line note on what was left out; empty if nothing was."""
         if not self.left_out:
             return ""
-        groups = sorted({name.split(".")[0] for name in self.left_out})
+        groups = sorted({self._group(name) for name in self.left_out})
         more = ", …" if len(groups) > _MOST else ""
-        message = f"{len(self.left_out)} tensors do not belong to the network and were left out"
+        message = f"{counted(len(self.left_out), 'tensor')} left out that the network does not have"
         return f"{message}: {', '.join(groups[:_MOST])}{more}"
+
+    def _group(self, name: str) -> str:
+        """The first part of a name that says something, behind what it has in common with the network's."""
+        parts = name.split(".")
+        for own in self.prefix.split("."):
+            if len(parts) > 1 and parts[0] == own:
+                parts = parts[1:]
+        return parts[0]
 
 
 def fit_network(

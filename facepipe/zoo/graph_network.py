@@ -10,6 +10,7 @@ from facepipe.engines import Session, open_session
 from facepipe.errors import ModelError
 from facepipe.graphs import Graph, Value, read_graph
 from facepipe.graphs.batch import free_batch
+from facepipe.tables import counted
 from facepipe.zoo.onnx_ends import named
 
 EMBEDDING = "embedding"
@@ -119,8 +120,8 @@ def _require_finite(graph: Graph, path: Path) -> None:
     ]
     if wrong:
         raise ModelError(
-            f"{path}: {len(wrong)} tensors have NaN or infinite values, such as {wrong[0]}; the training diverged, or "
-            "the file is damaged"
+            f"{path}: NaN or infinite values in {counted(len(wrong), 'tensor')}, such as {wrong[0]}; the "
+            "training diverged, or the file is damaged"
         )
 
 

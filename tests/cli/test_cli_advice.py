@@ -4,12 +4,14 @@ import ast
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from cli_commands import ALL
 from cli_run import refused
 
 from facepipe.cli.main import COMMANDS, cli
+from facepipe.train.recipe.schema import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 GROUPS = {name.split()[0] for name in ALL if " " in name}
@@ -66,6 +68,22 @@ def test_extras_and_recipes_that_are_named_exist():
     recipes = {path.stem for path in (ROOT / "models/recipes").glob("*.toml")}
     trained = {line.split()[1] for _, line in QUOTED if line.startswith("train ")}
     assert {name for name in trained if name.islower() and not name.startswith("-")} <= recipes
+
+
+FREE = {"loss", "uncertainty"}
+"""Sections whose fields are the options of what they name."""
+FILES = {"model.onnx", "data.pkl"}
+
+
+def test_fields_of_recipes_that_are_named_exist():
+    sections = {name: get_args(field.annotation) or (field.annotation,) for name, field in Recipe.model_fields.items()}
+    fields = {name: {key for each in kinds for key in getattr(each, "model_fields", ())}
+              for name, kinds in sections.items()}  # fmt: skip
+    form = re.compile(rf"(?<![\w./])({'|'.join(fields)})\.([a-z_]+)(?![\w.(])")
+    named = {(path, *each) for path, text in literals() if " " in text for each in form.findall(text)}
+    assert len({each[1:] for each in named}) > 20
+    wrong = {each for each in named if each[1] not in FREE and each[2] not in fields[each[1]]}
+    assert not {each for each in wrong if f"{each[1]}.{each[2]}" not in FILES}
 
 
 @pytest.mark.parametrize(

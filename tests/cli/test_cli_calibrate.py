@@ -59,7 +59,7 @@ def test_held_out_parts_and_people_who_are_there_twice(model, shard, tmp_path):
     (tmp_path / "same.csv").write_text(f"a,b\n{pair[0]},{pair[1]}\n")
     done = run(*words, "--one-person", tmp_path / "same.csv")
     assert done.json["counts"]["strangers"] == 40
-    assert "1 images left out that show somebody who is there already" in done.err
+    assert "1 image of somebody who is there already left out" in done.err
     assert "6 identities have 2 images or more" in refused(*words, "--held-out", 9)
     assert "say SOURCE=N" in run(*words, "--held-out-images", "x").err
 

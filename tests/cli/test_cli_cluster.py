@@ -93,4 +93,4 @@ def test_contact_sheets(tmp_path, astronaut):
     assert ended.err.splitlines()[-1] == f"contact sheets: {tmp_path / 'sheets'}"
     (tmp_path / "in" / "one.png").unlink()
     ended = run("cluster", store, "--threshold", 0.5, "--sheets", tmp_path / "sheets", "--overwrite")
-    assert "1 photos were not found or show no face" in ended.err
+    assert "1 photo not found or without a face" in ended.err

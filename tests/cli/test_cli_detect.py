@@ -194,6 +194,6 @@ def test_align_without_any_face(photos, tmp_path):
     ended = run("align", photos / "nobody.png", "-o", tmp_path / "out")
     assert ended.code == 2 and ended.err.splitlines() == [
         f"{photos / 'nobody.png'}: no face found",
-        f"facepipe: {photos / 'nobody.png'}: no face in 1 image(s); nothing was written",
+        f"facepipe: {photos / 'nobody.png'}: no face in 1 image; nothing was written",
     ]
     assert not (tmp_path / "out").exists()

@@ -77,7 +77,7 @@ def test_nothing_to_embed_leaves_no_file(model, tmp_path):
     write_rgb(tmp_path / "a.png", np.full((80, 80, 3), 99, np.uint8))
     ended = run("embed", tmp_path, "-o", tmp_path / "a.parquet", "-m", model)
     assert ended.code == 2
-    assert ended.err.splitlines()[-1] == f"facepipe: {tmp_path}: nothing to embed (1 images without a usable face)"
+    assert ended.err.splitlines()[-1] == f"facepipe: {tmp_path}: nothing to embed (1 image without a usable face)"
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
@@ -124,7 +124,7 @@ def test_images_without_a_detected_face(faces, pairs, model, tmp_path):
 
 def test_eval_errors_are_one_line(faces, pairs, model, tmp_path):
     words = ["--pairs", pairs, "-m", model]
-    assert "Ada_0001.jpg: no such image" in refused("eval", "lfw", tmp_path, *words)
+    assert "Ada_0001.*: no such image" in refused("eval", "lfw", tmp_path, *words)
     assert "no such file or folder" in refused("eval", "lfw", tmp_path / "x", *words)
     assert "no such file or folder" in refused("eval", "lfw", faces, "--pairs", tmp_path / "x.txt", "-m", model)
     (tmp_path / "a.parquet").write_text("no table")

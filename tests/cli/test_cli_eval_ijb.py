@@ -129,7 +129,7 @@ def test_ijb_refuses(ijb, tmp_path):
     assert "have no sigma2" in refused("eval", "ijb", parquet, "--lists", ijb.root, "--score", "mls")
     few = tmp_path / "few.parquet"
     save_embeddings(few, Embeddings(ijb.features[1:], "m@1/c", paths=tuple(ijb.names[1:])))
-    assert f"(1 of {len(ijb.names)} images are missing)" in refused("eval", "ijb", few, "--lists", ijb.root)
+    assert f"(1 of {len(ijb.names)} images missing)" in refused("eval", "ijb", few, "--lists", ijb.root)
 
 
 def write_ijba(root, splits=(1,)):
@@ -198,7 +198,7 @@ def test_ijba_refuses(ijba, tmp_path):
     assert "no folders split1" in refused("eval", "ijba", ijba / "images", "--lists", tmp_path)
     save_embeddings(tmp_path / "e.parquet", Embeddings(np.ones((1, 4), np.float32), "m@1/c", paths=("1/img_1.jpg",)))
     line = refused("eval", "ijba", tmp_path / "e.parquet", "--lists", ijba / "lists")
-    assert "(11 of 12 images are missing)" in line
+    assert "(11 of 12 images missing)" in line
 
 
 def megaface_file(path, folders, seed):

@@ -64,7 +64,7 @@ def test_build_does_not_overwrite_unless_told(gallery, people, model, tmp_path):
     copy = tmp_path / "g.parquet"
     copy.write_bytes(path.read_bytes())
     ended = run("gallery", "build", people / "Cy.jpg", copy, "-m", model, "--overwrite")
-    assert ended.code == 0 and ended.out.startswith(f"{copy}: 1 person, 1 images, embedded by tiny@")
+    assert ended.code == 0 and ended.out.startswith(f"{copy}: 1 person, 1 image, embedded by tiny@")
 
 
 def test_add_remove_merge(gallery, people, model, tmp_path):
@@ -165,3 +165,9 @@ def test_a_name_is_kept_as_it_is_given(gallery, people, model, tmp_path, name):
     merged = run("gallery", "merge", alone, gallery[0], "-o", tmp_path / "both.parquet", "--json").json
     assert merged["people"] == added["people"]
     assert run("gallery", "remove", copy, name, "--json").json["people"].keys() == {"Ada", "Bo", "Cy"} - {name}
+
+
+def test_a_picture_in_the_place_of_a_gallery(tmp_path):
+    write_rgb(tmp_path / "a.png", np.zeros((9, 9, 3), np.uint8))
+    told = refused("gallery", "list", tmp_path / "a.png")
+    assert "a picture, and no gallery; make one of a folder for each person with 'facepipe gallery build" in told

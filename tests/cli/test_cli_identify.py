@@ -80,7 +80,7 @@ def test_photos_as_json_lines(gallery, media, model, tmp_path):
 def test_photo_for_people(gallery, media, model, tmp_path):
     ended = run("identify", media / "photos" / "a.png", gallery, "-m", model, "--save", tmp_path / "a.png")
     assert ended.code == 0 and ended.out.startswith(f"{media / 'photos' / 'a.png'}: Ada 1.00")
-    assert "FPIR 0.01 over 1 people is FAR 0.01" in ended.err
+    assert "FPIR 0.01 over 1 person is FAR 0.01" in ended.err
     assert read_rgb(tmp_path / "a.png").shape == (120, 120, 3)
     strangers = run("identify", media / "photos" / "a.png", gallery, "-m", model, "--threshold", 1.1)
     assert strangers.out == f"{media / 'photos' / 'a.png'}: unknown 1.00\n"
@@ -184,7 +184,7 @@ def test_a_threshold_measured_on_strangers(gallery, media, model, tmp_path):
     assert run("embed", media / "photos", "-o", tmp_path / "s.parquet", "-m", model, "--faces", "all").code == 0
     words = ["identify", media / "photos" / "a.png", gallery, "-m", model, "--strangers", tmp_path / "s.parquet"]
     ended = run(*words, "--fpir", 0.5)
-    assert ended.code == 0 and "FPIR 0.5 over 1 people, measured on 3 faces of strangers" in ended.err
+    assert ended.code == 0 and "FPIR 0.5 over 1 person, measured on 3 faces of strangers" in ended.err
     told = refused(*words)
     assert told == f"{tmp_path / 's.parquet'}: 3 faces of strangers cannot tell FPIR 0.01; embed 100 or more"
 

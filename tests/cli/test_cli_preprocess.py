@@ -47,7 +47,7 @@ def test_for_people_and_again(raw, tmp_path):
     manifest = tmp_path / "manifest.parquet"
     assert summary == f"5 images: 1 error, 1 no_face, 3 ok; 3 crops of 2 people in {tmp_path}; manifest: {manifest}"
     assert skipped == f"left out, with the reasons: {tmp_path / 'skipped.csv'}"
-    assert (first.err, again.err) == ("", "resuming: 5 of 5 images were done before\n")
+    assert (first.err, again.err) == ("", "resuming: 5 of 5 images done before\n")
     line = refused(*words, "--template", "112x96")
     changed = "begun with template '112x112-umeyama', now '112x96-cp2tform'"
     assert line.startswith(f"{tmp_path}: {changed}; use the same settings to resume")

@@ -110,7 +110,7 @@ def test_a_server_that_never_ends(server, monkeypatch):
 
 def test_stdin_that_is_empty_or_too_long(words, file, sent, monkeypatch):
     sent(b"")
-    assert refused("compare", "-", file, *words).startswith("<stdin>: the file is empty")
+    assert refused("compare", "-", file, *words).startswith("<stdin>: empty, 0 bytes were sent; look at")
     monkeypatch.setattr(module, "MAX_FETCHED", 1000)
     sent(b"x" * 1001)
     assert "larger than" in refused("compare", "-", file, *words)

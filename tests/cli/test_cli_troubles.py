@@ -205,7 +205,7 @@ def calibrate(root, out):
     words = ["-o", out / "c.toml", "--already-aligned", "--far", 0.3, "--json"]
     ended = run("calibrate", root.parent / "tiny", root, *words)
     notes = "\n".join(ended.json["notes"])
-    failed = int(re.search(r"(\d+) crops could not be read", notes)[1])
+    failed = int(re.search(r"(\d+) crops? left out that could not be read", notes)[1])
     return (ended.json["counts"]["images"], in_words(notes), failed), ended
 
 

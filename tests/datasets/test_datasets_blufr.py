@@ -70,7 +70,7 @@ def test_made_up_lists(tmp_path):
         ({"galIndex": None}, "has no variable galIndex"),
         ({"galIndex": cell([np.array([[4]])])}, "an index is outside of 1 … 3"),
         ({"galIndex": cell([np.array([[0]])])}, "an index is outside of 1 … 3"),
-        ({"labels": np.array([[1]])}, "1 labels for 3 images"),
+        ({"labels": np.array([[1]])}, "1 label for 3 images"),
         ({"imageList": np.arange(3)}, "not have the form|labels for"),
         ({"trainIndex": cell([np.array([[1]])] * 2)}, "not have the form"),
     ],

@@ -67,7 +67,7 @@ def swap(text):
         ("name_5pts_score.txt", lambda text: text.partition("\n")[2], "images, but ijbc_face_tid_mid.txt has"),
         ("name_5pts_score.txt", lambda text: text.replace(" ", " x", 1), "conversion error to float"),
         ("name_5pts_score.txt", lambda text: "1.jpg 2 3\n", "3 columns in line 1, but no column 4"),
-        ("face_tid_mid.txt", lambda text: "", "columns in line 1|no lines"),
+        ("face_tid_mid.txt", lambda text: "", "column in line 1|columns in line 1|no lines"),
         ("face_tid_mid.txt", lambda text: text.replace(" ", " 1.5", 1), "conversion error to int64"),
         ("face_tid_mid.txt", lambda text: text.replace("\n", " 5\n", 1), "Expected 4 columns, got 3"),
     ],

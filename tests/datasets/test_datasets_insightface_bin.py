@@ -117,7 +117,7 @@ def test_no_code_is_run(tmp_path, protocol):
         (b"\xff\xd8\xff\xe0 JFIF", "not one of insightface"),
         (pickle.dumps((IMAGES[:4], [True, False]))[:-40], "not one of insightface"),
         ({"images": IMAGES}, "images and labels"),
-        ((IMAGES[:4], [True]), "4 images for 1 pairs"),
+        ((IMAGES[:4], [True]), "4 images for 1 pair"),
         ((IMAGES[:4], []), "two lists"),
         ((b"ab", [True]), "two lists"),
         ((["a", "b"], [True]), "an image is not bytes"),

@@ -52,7 +52,7 @@ def test_label_forms_folders_and_long_names(tmp_path):
     samples = open_samples([path])
     assert samples.identities == ["17", "zoë"]
     assert samples.labels.tolist() == [0, 0, 1]
-    assert samples.notes == (f"{path}: 2 image(s) without an identity left out",)
+    assert samples.notes == (f"{path}: 2 images without an identity left out",)
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -190,4 +190,4 @@ def test_two_images_of_one_key_share_its_label(tmp_path):
 def test_images_without_a_label_are_counted(tmp_path):
     write_members(tmp_path / "a.tar", [("1.png", picture(1)), ("1.json", label("p")), ("2.png", picture(2))])
     samples = open_samples([tmp_path / "a.tar"])
-    assert len(samples) == 1 and any("1 image(s) without an identity" in note for note in samples.notes)
+    assert len(samples) == 1 and any("1 image without an identity" in note for note in samples.notes)

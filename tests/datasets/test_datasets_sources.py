@@ -40,8 +40,8 @@ def test_empty_folders_and_stray_images_are_noted_not_numbered(tmp_path):
     samples = open_samples([root])
     assert samples.labels.tolist() == [0, 1]
     assert len(samples.notes) == 2
-    assert "1 identity folder(s) without images" in samples.notes[0] and "aaa-nobody" in samples.notes[0]
-    assert "1 image(s) outside of identity folders" in samples.notes[1]
+    assert "1 identity folder without images" in samples.notes[0] and "aaa-nobody" in samples.notes[0]
+    assert "1 image outside of identity folders" in samples.notes[1]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_manifest_takes_good_rows_with_an_identity(tmp_path):
         assert list(samples.identities) == ["ann", "zoe"]
         assert samples.labels.tolist() == [1, 0, 1, 1]
         assert (read_rgb(samples.read(2)) == crop(ord("d"), 0)).all()
-        assert samples.notes == (f"{path}: 1 crop(s) without an identity left out",)
+        assert samples.notes == (f"{path}: 1 crop without an identity left out",)
 
 
 def test_bad_manifests(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facepipe.files import Layout, identity_of
+from facepipe.files import Layout, folder_of, identity_of, person_of_folder
 from facepipe.files.identity import below, common_root
 
 NAMES = st.sampled_from(["ada", "bo", "train", "ö", "x y"])
@@ -74,3 +74,19 @@ def test_below_the_innermost_root():
     assert str(below("photos/more/1.jpg", roots)) == "more/1.jpg", "a root that holds photos is a person's folder"
     assert str(below("elsewhere/cy/1.jpg", roots)) == "elsewhere/cy/1.jpg"
     assert str(below("ada/1.jpg", ["."])) == "ada/1.jpg"
+
+
+@given(st.text(st.sampled_from("aZ/%25F2E0.\0ö")))
+def test_every_name_has_a_folder(person):
+    """One part of a path, and the way back; two names never share a folder, since each comes back."""
+    name = folder_of(person)
+    assert "/" not in name and "\0" not in name and name not in (".", "..")
+    assert person_of_folder(name) == person
+
+
+@pytest.mark.parametrize(("person", "name"), [
+    ("AC/DC", "AC%2FDC"), ("AC%2FDC", "AC%252FDC"), ("..", "%2E%2E"), ("100%", "100%"), ("a.b", "a.b"), ("Ann", "Ann"),
+])
+def test_names_that_no_folder_can_have(person, name):
+    assert folder_of(person) == name
+    assert identity_of(f"{name}/1.jpg") == person

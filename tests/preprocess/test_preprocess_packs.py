@@ -182,7 +182,7 @@ def test_merged_shards_are_the_job_of_one_row_for_row(folder, tmp_path, memory, 
     where = as_path("memory://parts") if stored else tmp_path / "parts"
     for part in (3, 1):
         preprocess(plan(folder, where, pack="tar", shard=(part, 3)), "cpu")
-    with pytest.raises(DatasetError, match=r"1 of 3 shards are not done \(2\)"):
+    with pytest.raises(DatasetError, match=r"1 of 3 shards not done \(2\)"):
         merge_shards(where)
     preprocess(plan(folder, where, pack="tar", shard=(2, 3)), "cpu")
     report = merge_shards(where)
@@ -198,7 +198,7 @@ def test_merged_shards_are_the_job_of_one_row_for_row(folder, tmp_path, memory, 
     preprocess(plan(folder, where, pack="tar", shard=(2, 3)), "cpu")
     assert not (where / "manifest.parquet").exists()
     done = run("preprocess", folder, str(where), "--merge")
-    assert done.code == 2 and "2 of 3 shards are not done (1, 3)" in done.err
+    assert done.code == 2 and "2 of 3 shards not done (1, 3)" in done.err
 
 
 def test_shards_of_different_lists_or_settings_are_not_merged(folder, tmp_path):
@@ -247,7 +247,7 @@ def test_packs_that_are_gone_are_not_taken_for_done(folder, memory):
     where = as_path("memory://crops")
     preprocess(plan(folder, where, pack="tar"), "cpu")
     memory.rm_file("/crops/crops-000001.tar")
-    with pytest.raises(DatasetError, match=r"1 of 3 packs that this job wrote are gone \(crops-000001\.tar\)"):
+    with pytest.raises(DatasetError, match=r"not found: 1 of the 3 packs that this job wrote \(crops-000001\.tar\)"):
         preprocess(plan(folder, where, pack="tar"), "cpu")
     with pytest.raises(DatasetError, match=r"^memory://crops: begun with pack_size 4, now 5"):
         preprocess(Plan(folder, where, detection=None, pack="tar", pack_size=5), "cpu")

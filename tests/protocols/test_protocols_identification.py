@@ -68,7 +68,7 @@ def test_constant_scores_recognise_nobody():
 
 def test_rates_without_a_figure():
     found = search([np.eye(4)], np.arange(4), np.array([0, 1, 2, 9]))
-    assert tpir_at_fpir(found, [0.5])[0].reason == "1 probes without a mate, fewer than 1/FPIR"
+    assert tpir_at_fpir(found, [0.5])[0].reason == "1 probe without a mate, fewer than 1/FPIR"
     nobody = search([np.eye(4)], np.arange(4), np.array([9, 9, 9, 9]))
     assert tpir_at_fpir(nobody, [0.5])[0].reason == "no probe has a mate in the gallery"
     assert cmc(nobody) == {"1": None, "5": None, "10": None}
@@ -82,7 +82,7 @@ def test_rates_without_a_figure():
 def test_damaged_or_missing_scores(wrong):
     with pytest.raises(FacepipeError, match="gallery is empty"):
         search([np.zeros((1, 0))], np.zeros(0, int), np.array([1]))
-    with pytest.raises(FacepipeError, match="scores of 1 probes, but 2"):
+    with pytest.raises(FacepipeError, match="scores of 1 probe, but 2"):
         search([np.zeros((1, 1))], np.array([1]), np.array([1, 2]))
     for place in (0, 1):
         scores = np.zeros((1, 2))

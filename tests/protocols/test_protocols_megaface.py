@@ -9,7 +9,7 @@ import pytest
 from facepipe.datasets.templates import megaface_features as files
 from facepipe.embedding import Embeddings, join
 from facepipe.errors import DatasetError, EmbeddingsError
-from facepipe.protocols.megaface.noise import on_list, people, replace_noisy_probes
+from facepipe.protocols.megaface.noise import on_list, replace_noisy_probes
 from facepipe.protocols.megaface.photos import clean_probes, evaluate_megaface, photos_of_embeddings
 from facepipe.protocols.megaface.protocol import megaface_figures
 from facepipe.protocols.result import plain
@@ -220,11 +220,23 @@ def test_what_cannot_be_measured():
 
 def test_names():
     names = ["x/Ann/Ann_1.png", "x/Bo/Bo_1.JPG", "x/Ann/Ann_2.png"]
-    assert people(names).tolist() == [0, 1, 0]
     assert on_list(names, {"Bo_1.png", "x"}, 1).tolist() == [False, True, False]
     assert on_list(names, {"x/Ann/Ann_2.png"}, 3).tolist() == [False, False, True]
+
+
+def test_who_is_on_a_probe():
+    """By the folder below the one that was given, or below the one that all have in common."""
+
+    def probes(names, depth=1, roots=()):
+        known = Embeddings(np.eye(len(names), dtype=np.float32), "m", paths=tuple(names), roots=roots)
+        return photos_of_embeddings(known, identity_depth=depth)
+
+    poses = ["x/Ann/left/1.png", "x/Bo/left/1.JPG", "x/Ann/right/2.png"]
+    assert probes(poses).person().tolist() == [0, 1, 0]
+    assert probes(poses, 2, ("x",)).person().tolist() == [0, 0, 1]
+    assert "identity_depth=2" in probes([f"x/{n}/a.png" for n in "abc"], 1, (".",)).remark
     with pytest.raises(DatasetError, match=r"photo\.png: not in a folder"):
-        people(["a/b.png", "photo.png"])
+        probes(["a/b.png", "photo.png"], roots=(".",)).person()
 
 
 def test_noisy_probes():

@@ -90,7 +90,7 @@ def test_threshold_is_the_mean_of_the_best_genuine_scores():
         ((1.0,), 50, "a share of 1 cannot be left out"),
         ((-0.1,), 50, "a share of -0.1 cannot"),
         ((0.0,), 0, "there are no pairs"),
-        ((0.9,), 50, "only 5 pairs are left of 10 folds with 0.9 left out"),
+        ((0.9,), 50, "only 5 pairs left of 10 folds with 0.9 left out"),
     ],
 )
 def test_bad_input(shares, count, message):

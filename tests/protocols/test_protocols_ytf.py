@@ -89,7 +89,7 @@ def test_other_videos_and_second_faces_are_passed_over(pairs):
 def test_what_is_missing_is_named(pairs):
     embeddings = frames()
     kept = embeddings.take(np.array(["/J.R._Bo/3/" not in path for path in embeddings.paths]))
-    with pytest.raises(DatasetError, match=r"^J\.R\._Bo/3: no frames of this video \(1 of 8 videos are missing\)"):
+    with pytest.raises(DatasetError, match=r"^J\.R\._Bo/3: no frames of this video \(1 of 8 videos missing\)"):
         evaluate_ytf(kept, pairs)
     with pytest.raises(EmbeddingsError, match="sigma2"):
         evaluate_ytf(embeddings, pairs, "sigma2")

@@ -123,7 +123,7 @@ def test_people_are_left_out_of_every_source(tmp_path):
     samples = open_samples(roots, exclude=["Tony", NFC, "Nobody"])
     assert sorted(samples.identities) == ["Ada", "Bo"] and len(samples) == 4
     told = " ".join(samples.notes)
-    assert "3 identities with 6 image(s) left out" in told
+    assert "3 identities with 6 images left out" in told
     assert "not found: Nobody" in told and "another Unicode normalisation: Zoë" in told
     assert open_samples(roots, exclude=["Tony", "Bo"]).identities == ["Ada", NFD]
     with pytest.raises(DatasetError, match="leaves no identity"):

@@ -74,7 +74,7 @@ def test_the_network_is_found(tmp_path, net, shape):
     with_head = "fc.weight" in saved or "fc.weight" in saved.get("state_dict", {})
     assert bool(told) == with_head
     if with_head:
-        assert "3 tensors do not belong to the network and were left out: fc, head" in told[0]
+        assert "3 tensors left out that the network does not have: fc, head" in told[0]
 
 
 def test_safetensors_with_a_head(tmp_path, net):
@@ -130,12 +130,30 @@ def test_parts_that_differ_are_chosen_by_key_and_prefix(tmp_path, net):
         bring(tmp_path / "prefixes.pt", prefix="x", replace=True)
 
 
+def test_names_of_another_program_are_told_from_another_network(tmp_path, net):
+    renamed = {name.replace("conv", "convolution").replace("fc5", "out"): value for name, value in state(net).items()}
+    torch.save(renamed, tmp_path / "x.pt")
+    with pytest.raises(ModelError, match="the shapes match and only the names differ: rename"):
+        bring(tmp_path / "x.pt")
+    torch.save({"a.weight": torch.ones(3, 3)}, tmp_path / "y.pt")
+    with pytest.raises(ModelError) as caught:
+        bring(tmp_path / "y.pt")
+    assert "rename the tensors" not in str(caught.value)
+
+
+def test_what_is_left_out_is_called_by_the_part_that_tells_it(tmp_path, net):
+    torch.save(state(net, "module.backbone.") | {"module.head.kernel": torch.ones(6, 9)}, tmp_path / "x.pt")
+    told = []
+    bring(tmp_path / "x.pt", tell=told.append)
+    assert told[0].endswith("1 tensor left out that the network does not have: head")
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite_are_refused(tmp_path, net, value):
     saved = state(net)
     saved["fc5.weight"][0, 0] = value
     torch.save(saved, tmp_path / "x.pt")
-    with pytest.raises(ModelError, match=r"x\.pt: 1 tensors have NaN or infinite values, such as fc5.weight"):
+    with pytest.raises(ModelError, match=r"x\.pt: NaN or infinite values in 1 tensor, such as fc5.weight"):
         bring(tmp_path / "x.pt")
     huge = state(net)
     huge["stage.0.0.bn.running_var"][:] = -1.0
@@ -160,7 +178,7 @@ def test_a_model_that_went_bad_later_is_refused_by_every_command(tmp_path):
         ["embed", tmp_path / "a.png", "-o", tmp_path / "e.parquet", "--already-aligned"],
         ["gallery", "build", tmp_path / "a.png", tmp_path / "g.parquet"],
     ):
-        assert "tensors have NaN or infinite values, such as fc5.weight" in refused(*words, "-m", folder)
+        assert "NaN or infinite values in 1 tensor, such as fc5.weight" in refused(*words, "-m", folder)
 
 
 def test_export_import_and_the_folder_go_round(tmp_path):

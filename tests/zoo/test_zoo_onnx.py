@@ -344,7 +344,7 @@ def test_a_graph_with_weights_that_are_not_finite(save, own_cache, crops):
     wrong = tiny()
     tensor = next(tensor for tensor in wrong.graph.initializer if tensor.name == "gamma")
     tensor.CopyFrom(numpy_helper.from_array(np.full(4, np.nan, np.float32), "gamma"))
-    with pytest.raises(ModelError, match="1 tensors have NaN or infinite values, such as gamma"):
+    with pytest.raises(ModelError, match="NaN or infinite values in 1 tensor, such as gamma"):
         brought(save(wrong), crops)
 
 

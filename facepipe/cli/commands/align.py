@@ -12,6 +12,7 @@ from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.screen import note, print_json, progress, say
 from facepipe.errors import FacepipeError
 from facepipe.files import require_apart
+from facepipe.tables import counted
 
 if TYPE_CHECKING:
     from facepipe.detection import DetectorSettings
@@ -87,7 +88,7 @@ def command(
     if as_json and inputs.passed:
         print_json(inputs.passed_over(), indent=None)
     if not written:
-        raise FacepipeError(f"{paths[0]}: no face in {count} image(s); nothing was written")
+        raise FacepipeError(f"{paths[0]}: no face in {counted(count, 'image')}; nothing was written")
     inputs.end(left_out)
 
 

@@ -12,6 +12,7 @@ from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import EmbeddingsError, ModelError
 from facepipe.files import require_apart
 from facepipe.shown import shown
+from facepipe.tables import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,7 +85,8 @@ def command(
         else:
             click.echo(f"{record['group']}\t{shown(record['path'], _LONGEST)}")
     count = int(groups.max()) + 1
-    note(f"{len(groups)} faces: {count} groups by {method}, {int((groups < 0).sum())} faces in none")
+    in_none = counted(int((groups < 0).sum()), "face")
+    note(f"{counted(len(groups), 'face')}: {counted(count, 'group')} by {method}, {in_none} in none")
     if sheets is not None:
         photos = {Path(root or "", _place(path)[0]) for path in embeddings.paths}
         require_apart((_sheet(sheets, group) for group in range(count)), photos, overwrite)
@@ -129,12 +131,13 @@ def _sheets(
             members = _typical(embeddings.mu[groups == group], np.flatnonzero(groups == group))
             crops = _crops([embeddings.paths[row] for row in members[:_SHOWN]], root, rule, detector)
             missing += min(len(members), _SHOWN) - len(crops)
-            title = f"group {group}: {len(members)} faces"
+            title = f"group {group}: {counted(len(members), 'face')}"
             strips = in_rows(title, [crop for _, crop in crops], [name for name, _ in crops], _PER_ROW)
             if strips:
                 write_rgb(_sheet(folder, group), draw_sheet(strips))
             advance(1)
-    note(f"contact sheets: {folder}" + (f"; {missing} photos were not found or show no face" if missing else ""))
+    lost = f"; {counted(missing, 'photo')} not found or without a face" if missing else ""
+    note(f"contact sheets: {folder}{lost}")
 
 
 def _typical(mu: "np.ndarray", rows: "np.ndarray") -> "np.ndarray":

@@ -12,6 +12,7 @@ from facepipe.cli.door import Output, door
 from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.screen import note, print_json, progress, say
 from facepipe.files import require_apart
+from facepipe.tables import counted
 
 if TYPE_CHECKING:
     from facepipe.detection import DetectorSettings, Faces
@@ -88,7 +89,7 @@ def command(
     if as_json and inputs.passed:
         print_json(inputs.passed_over(), indent=None)
     if failed and count > 1:
-        note(f"{failed} of {count} images could not be read")
+        note(f"{failed} of {counted(count, 'image')} could not be read")
     if failed == count:
         raise click.exceptions.Exit(2)
     inputs.end()
@@ -103,7 +104,7 @@ def _show(image: "ReadImage", faces: "Faces | None", engine: str, as_json: bool)
         note(f"{image.path}: {image.reason}", style="red")
     else:
         how = f" ({faces.search} search)" if faces.search != PLAIN else ""
-        say(f"{image.path}: {len(faces)} face{'' if len(faces) == 1 else 's'}{how}")
+        say(f"{image.path}: {counted(len(faces), 'face')}{how}")
         for line in _lines(faces):
             click.echo(line)
 

@@ -15,7 +15,7 @@ from facepipe.cli.query import embed_query, read_query
 from facepipe.cli.screen import note, print_json, progress, say
 from facepipe.cli.table import show_table
 from facepipe.errors import FacepipeError
-from facepipe.tables import Column
+from facepipe.tables import Column, counted
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embedder, Embeddings
@@ -87,7 +87,7 @@ def command(
         _tell(folder, stored, judge, searches)
     inputs.tell()
     if forget:
-        note(f"{remove(folder)} files with faces of {folder} removed from the cache")
+        note(f"{counted(remove(folder), 'file')} with faces of {folder} removed from the cache")
     inputs.end(len(stored.faces.failed))
 
 
@@ -189,13 +189,14 @@ def _tell(folder: Path, stored: "FolderFaces", judge: "Judge", searches: list[di
     count = len(stored.faces)
     verdicts = [hit["verdict"] for search in searches for hit in search["hits"] if not hit["is_query"]]
     counts = ", ".join(f"{verdicts.count(word)} {word}" for word in ("match", "possible") if verdicts.count(word))
-    say(f"{folder}: {count:,} faces of {stored.photos:,} photos searched; of those shown: {counts or 'no match'}")
+    searched = f"{counted(count, 'face')} of {counted(stored.photos, 'photo')} searched"
+    say(f"{folder}: {searched}; of those shown: {counts or 'no match'}")
     if judge.decision is None:
         note(f"no verdicts: {judge.reason}", style="yellow")
     else:
-        note(explained(judge.decision, count, "a match", "faces"))
+        note(explained(judge.decision, count, "a match", "face"))
     missing = stored.faces.failed
     if missing:
-        note(f"{len(missing)} photos gave no face, such as {folder / missing[0][0]}: {missing[0][1]}")
+        note(f"{counted(len(missing), 'photo')} gave no face, such as {folder / missing[0][0]}: {missing[0][1]}")
     message = stored.changes.line()
     note(f"kept in {stored.place}" + (f": {message}" if message else ", nothing has changed"))

@@ -13,6 +13,7 @@ from facepipe.cli.door import Output, door
 from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.screen import note, print_json, progress
 from facepipe.errors import DatasetError
+from facepipe.tables import counted
 
 if TYPE_CHECKING:
     from facepipe.detection import DetectorSettings
@@ -135,7 +136,7 @@ def command(
         def begun(total: int, done: int) -> None:
             advance.total(total)
             if done:
-                note(f"resuming: {done} of {total} images were done before")
+                note(f"resuming: {done} of {counted(total, 'image')} done before")
                 advance.resumed(done)
 
         report = preprocess(plan, device, overwrite, begun, advance, frozen, inputs.passed, tell_changes, on, verify)
@@ -155,8 +156,8 @@ def _tell(report: "Report", out: Path, inputs: Inputs, as_json: bool) -> None:
         _end(report, inputs)
         return
     counts = ", ".join(f"{count} {status}" for status, count in sorted(report.statuses.items()))
-    crops = f"{report.crops} crops of {report.identities} people in {out}"
-    click.echo(f"{report.total} images: {counts}; {crops}; manifest: {report.manifest}")
+    crops = f"{counted(report.crops, 'crop')} of {counted(report.identities, 'person')} in {out}"
+    click.echo(f"{counted(report.total, 'image')}: {counts}; {crops}; manifest: {report.manifest}")
     if report.skipped is not None:
         click.echo(f"left out, with the reasons: {report.skipped}")
     _end(report, inputs)
@@ -180,8 +181,8 @@ def _unpack(raw: Path, out: Path, shard: str | None, as_json: bool) -> None:
         print_json(vars(done) | {"skipped_list": listing})
         return
     click.echo(
-        f"{done.records} records of {done.identities} identities in {out}: {done.written} written, "
-        f"{done.kept} there before, {done.skipped} skipped"
+        f"{counted(done.records, 'record')} of {counted(done.identities, 'identity')} in {out}: "
+        f"{done.written} written, {done.kept} there before, {done.skipped} skipped"
     )
     if done.skipped_list is not None:
         click.echo(f"left out, with the reasons: {done.skipped_list}")

@@ -18,7 +18,7 @@ from facepipe.cli.screen import note, print_json
 from facepipe.cli.table import show_table
 from facepipe.errors import EmbeddingsError
 from facepipe.files import locked, require_apart
-from facepipe.tables import Column
+from facepipe.tables import Column, counted
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -102,7 +102,7 @@ def command(
     if judge.decision is None:
         note(f"no verdicts: {judge.reason}; --threshold gives one", style="yellow")
     else:
-        note(explained(judge.decision, len(opened), "a match", "faces"))
+        note(explained(judge.decision, len(opened), "a match", "face"))
     inputs.tell()
     inputs.end()
 
@@ -180,7 +180,7 @@ def _approximate(
         ready = build_approximate(store, index, path)
         note(f"{index}: written, {index.stat().st_size / 1e6:.1f} MB")
     measured = ", ".join(f"{share:.3f} with {count}" for count, share in ready.recall.items())
-    note(f"approximate, with {probes} probes; recall of the ten nearest, by probes: {measured}")
+    note(f"approximate, with {counted(probes, 'probe')}; recall of the ten nearest, by probes: {measured}")
     return search_approximate(ready, store, asked.mu, k, probes)
 
 

@@ -112,4 +112,4 @@ def _show(summary: dict[str, Any]) -> None:
     show_table((Column("figure"), Column("value")), rows)
     for line in summary["notes"]:
         note(line)
-    note(f"model: --model {summary['run']}")
+    note(f"use it with --model {summary['run']}")

@@ -8,6 +8,7 @@ import click
 
 from facepipe.cli.inputs import Inputs
 from facepipe.cli.screen import note, print_json
+from facepipe.tables import counted
 
 if TYPE_CHECKING:
     from facepipe.identification import Gallery, Remark
@@ -29,6 +30,14 @@ def close_to_others(gallery: "Gallery", card: "Card", only: set[str] | None = No
         same = 1.0
     rows = None if only is None else np.array([n for n, path in enumerate(gallery.images.paths) if path in only], int)
     return alike(gallery, same, rows)
+
+
+_NOUNS = {
+    "no_face": "image without a face", "several_faces": "image with several faces", "low_confidence": "uncertain face",
+    "duplicate": "duplicate", "resembles": "look-alike of somebody else", "renamed": "renamed image",
+    "replaced": "replaced image", "damaged": "damaged image", "picture": "image with a remark",
+}  # fmt: skip
+"""Kind of a remark → what it is on."""
 
 
 def report(
@@ -61,10 +70,10 @@ def report(
         return
     for remark in remarks:
         note(f"{remark.path}: {remark.text}", style="yellow")
-    click.echo(f"{path}: {counted(gallery)}, embedded by {gallery.images.model}")
-    kinds = Counter(remark.kind.replace("_", " ") for remark in remarks)
+    click.echo(f"{path}: {size_of_gallery(gallery)}, embedded by {gallery.images.model}")
+    kinds = Counter(_NOUNS.get(remark.kind, f"remark on {remark.kind.replace('_', ' ')}") for remark in remarks)
     if kinds:
-        click.echo("to look at: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items()))
+        click.echo("to look at: " + ", ".join(counted(count, kind) for kind, count in kinds.items()))
     _end(inputs, remarks)
 
 
@@ -89,7 +98,6 @@ def account(path: Path, gallery: "Gallery") -> dict[str, Any]:
     }
 
 
-def counted(gallery: "Gallery") -> str:
+def size_of_gallery(gallery: "Gallery") -> str:
     """People and images, for a line."""
-    people = len(gallery.names)
-    return f"{people} {'person' if people == 1 else 'people'}, {len(gallery.images)} images"
+    return f"{counted(len(gallery.names), 'person')}, {counted(len(gallery.images), 'image')}"

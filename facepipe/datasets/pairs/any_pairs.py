@@ -1,19 +1,22 @@
 """Read a list of pairs in any of the known formats."""
 
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from facepipe.datasets.lines import Line, each_line, is_image, whole
 from facepipe.datasets.pairs.csv import read_pairs_csv
-from facepipe.datasets.pairs.lfw_pairs import Pairs, read_lfw_pairs
+from facepipe.datasets.pairs.lfw_pairs import Pairs, is_lfw_pair, read_lfw_pairs
 from facepipe.datasets.pairs.line_pairs import read_line_pairs
 from facepipe.datasets.pairs.two_line_pairs import read_two_line_pairs
 from facepipe.errors import DatasetError
 from facepipe.nearest import did_you_mean
 from facepipe.parameters import parameter
 
-_READERS = {
+_READERS: dict[str, Callable[[Path], Pairs]] = {
     "csv": read_pairs_csv,
-    "lfw": read_lfw_pairs,
+    "lfw": partial(read_lfw_pairs, dealt=True),
     "two-lines": read_two_line_pairs,
     "lines": read_line_pairs,
 }
@@ -25,8 +28,8 @@ def read_pairs(path: Path, form: str = "auto") -> Pairs:
 
     Args:
         path: the list.
-        form: ``csv`` (with a header), ``lfw`` (LFW's pairs.txt), ``two-lines`` (CALFW, CPLFW), ``lines`` (two images
-            and 1 or 0 per line), or ``auto``: by the first line.
+        form: ``csv`` (with a header), ``lfw`` (LFW's pairs.txt and its other lists), ``two-lines`` (CALFW, CPLFW),
+            ``lines`` (two images and 1 or 0 per line), or ``auto``: by the first line, or the second below a header.
 
     Raises:
         DatasetError: the file is missing or malformed, its format is not recognised, or ``form`` is unknown.
@@ -37,22 +40,25 @@ def read_pairs(path: Path, form: str = "auto") -> Pairs:
 
 
 def form_of(path: Path) -> str:
-    """Detect the format of a list by its first line.
+    """Detect the format of a list by its first line, or by its second below a header.
 
     Raises:
         DatasetError: the file is missing or empty, or the format is not recognised; lists the known ones.
     """
-    first = next(each_line(path, "name a list of pairs"), None)
-    if first is None:
+    begin = list(islice(each_line(path, "name a list of pairs"), 2))
+    if not begin:
         raise DatasetError(f"{path}: has no pairs")
+    first = begin[0]
     words = [word.casefold() for word in first.words(commas=True)]
     if {"a", "b", "same"} <= set(words):
         return "csv"
-    if words[:2] == ["name", "imagenum1"] or (len(words) == 2 and None not in map(whole, words)):
+    if words[:2] == ["name", "imagenum1"] or (len(words) < 3 and None not in map(whole, words)):
         return "lfw"
-    if _is_half(first):
+    if any(map(is_lfw_pair, begin)):
+        return "lfw"
+    if any(map(_is_half, begin)):
         return "two-lines"
-    if len(words) == 3:
+    if any(len(line.words(commas=True)) == 3 for line in begin):
         return "lines"
     raise first.wrong(
         "'a,b,same' (a CSV with a header), '10 300' (LFW), 'NAME.jpg NUMBER' (CALFW) or 'IMAGE IMAGE 1'; "

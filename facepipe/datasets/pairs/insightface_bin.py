@@ -10,6 +10,7 @@ import numpy as np
 
 from facepipe.datasets.pairs.lfw_pairs import Pairs, make_pairs
 from facepipe.errors import DatasetError
+from facepipe.tables import counted
 
 _FOLDS = 10
 _BYTES = ("u1", "|u1")
@@ -70,7 +71,7 @@ def _parts(loaded: Any, path: Path) -> tuple[list[bytes], np.ndarray]:
     if not isinstance(images, tuple | list) or not isinstance(same, tuple | list) or not len(same):
         raise wrong("it should contain two lists")
     if len(images) != 2 * len(same):
-        raise wrong(f"{len(images)} images for {len(same)} pairs")
+        raise wrong(f"{counted(len(images), 'image')} for {counted(len(same), 'pair')}")
     if any(isinstance(image, _Array) and image.kind not in _BYTES for image in images):
         raise wrong("an image is an array of a type other than bytes")
     encoded = [image.content if isinstance(image, _Array) else image for image in images]

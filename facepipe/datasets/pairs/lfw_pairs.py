@@ -3,14 +3,23 @@
 import hashlib
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from facepipe.datasets.lines import Line, read_lines, whole
+from facepipe.datasets.lines import (
+    Line,
+    image_path,
+    is_image,
+    read_lines,
+    whole,
+    without_extension,
+    without_headings,
+)
 from facepipe.errors import DatasetError
+from facepipe.tables import counted
 
 _FOLDS = 10
 
@@ -144,48 +153,92 @@ def assign_folds(same: np.ndarray, folds: int = 10) -> np.ndarray:
     return fold
 
 
-def read_lfw_pairs(path: Path) -> Pairs:
-    """Read LFW's ``pairs.txt`` (view 2), or Kaggle's ``pairs.csv``.
+def read_lfw_pairs(path: Path, dealt: bool = False) -> Pairs:
+    """Read LFW's ``pairs.txt`` (view 2), Kaggle's ``pairs.csv``, or a copy without the header.
 
     The header gives the folds and the pairs per half; each fold lists its genuine pairs ``name i j``, then its
-    impostor pairs ``name i name j``, separated by tabs, spaces or commas. Image i of a person is
-    ``name/name_%04d``. The CSV has column names instead, and ten folds.
+    impostor pairs ``name i name j``, separated by tabs, spaces or commas. Image i of a person is ``name/name_%04d``;
+    a file name instead of i is ``name/file``. Without the header, or with column names, a fold is a run of genuine
+    pairs and the run of as many impostor pairs after it; the CSV has ten.
+
+    Args:
+        path: the list.
+        dealt: also read lists of a single fold, such as those of view 1 (``pairsDevTest.txt``), and lists in any order,
+            with folds from `assign_folds`.
 
     Raises:
         DatasetError: missing, malformed or contradictory; gives the file and the line.
     """
     lines = read_lines(path, "LFW's is pairs.txt of view 2")
-    folds, half = _header(lines, path)
+    header, listed = _header(lines, path, dealt)
+    pairs = [(line, *_pair(line)) for line in listed]
+    folds, half = header or _turns([same for _, _, same in pairs])
+    if folds < 2 and not dealt:
+        raise DatasetError(
+            f"{path}: has no header such as '10 300', and its genuine and impostor pairs do not come in two turns or "
+            "more of one length; for lists in another order see 'facepipe eval pairs'"
+        )
+    rows = []
+    for number, (line, names, same) in enumerate(pairs):
+        if folds > 1 and same != (number % (2 * half) < half):
+            raise DatasetError(f"{line.where}: genuine and impostor pairs are out of order")
+        rows.append(PairRow(*names, same, number // (2 * half) if folds > 1 else 0, line))
+    made = make_pairs(rows)
+    return made if folds > 1 else replace(made, fold=assign_folds(made.same))
+
+
+def is_lfw_pair(line: Line) -> bool:
+    """Whether a line is ``name i j`` or ``name i name j``, and nothing else."""
+    words = line.words(commas=True)
+    numbers = len(words) in (3, 4) and None not in (whole(words[1]), whole(words[-1]))
+    return numbers and not any(is_image(word) or whole(word) is not None for word in words[:-1:2])
+
+
+def _header(lines: list[Line], path: Path, dealt: bool) -> tuple[tuple[int, int] | None, Sequence[Line]]:
+    """Folds and pairs per half where a header tells them, and the lines of the pairs, as many as it promises."""
+    if not lines:
+        raise DatasetError(f"{path}, line 1: must be the number of folds and of pairs, such as '10 300'")
+    words = lines[0].words(commas=True)
+    if words[:2] == ["name", "imagenum1"]:
+        if (len(lines) - 1) % (2 * _FOLDS) or len(lines) == 1:
+            raise DatasetError(f"{path}: {counted(len(lines) - 1, 'pair')} cannot be split into {_FOLDS} equal folds")
+        return (_FOLDS, (len(lines) - 1) // (2 * _FOLDS)), lines[1:]
+    counts = [whole(word) for word in words]
+    if None in counts or len(counts) > 2:
+        listed, _ = without_headings(lines, [_names_images(line) for line in lines[:2]])
+        if not _names_images(listed[0]) or (listed is not lines and any(count is not None for count in counts)):
+            raise DatasetError(f"{path}, line 1: must be the number of folds and of pairs, such as '10 300'")
+        return None, listed
+    return _promised(lines, path, [count or 0 for count in counts], dealt)
+
+
+def _promised(lines: list[Line], path: Path, counts: list[int], dealt: bool) -> tuple[tuple[int, int], Sequence[Line]]:
+    if len(counts) == 1 and not dealt:
+        raise DatasetError(f"{path}, line 1: no number of folds; this is a list of view 1, use that of view 2")
+    folds, half = counts if len(counts) == 2 else (1, counts[0])
+    if folds < len(counts) or half < 1:
+        raise DatasetError(f"{path}, line 1: needs at least two folds and one pair, not {folds} and {half}")
     count = 2 * half * folds
     if len(lines) - 1 < count:
         where = f"{path}: ends at line {lines[-1].number}"
-        raise DatasetError(f"{where}, but its header promises {count} pairs, and it has {len(lines) - 1}")
+        raise DatasetError(f"{where}, but its header promises {counted(count, 'pair')}, and it has {len(lines) - 1}")
     if len(lines) - 1 > count:
         raise DatasetError(f"{lines[1 + count].where}: more pairs than the header promises")
-    rows = []
-    for number, line in enumerate(lines[1:]):
-        names, same = _pair(line)
-        if same != (number % (2 * half) < half):
-            raise DatasetError(f"{line.where}: genuine and impostor pairs are out of order")
-        rows.append(PairRow(*names, same, number // (2 * half), line))
-    return make_pairs(rows)
+    return (folds, half), lines[1:]
 
 
-def _header(lines: list[Line], path: Path) -> tuple[int, int]:
-    words = lines[0].words(commas=True) if lines else []
-    counts = [whole(word) for word in words]
-    if words[:2] == ["name", "imagenum1"]:
-        if (len(lines) - 1) % (2 * _FOLDS) or len(lines) == 1:
-            raise DatasetError(f"{path}: {len(lines) - 1} pairs cannot be split into {_FOLDS} equal folds")
-        return _FOLDS, (len(lines) - 1) // (2 * _FOLDS)
-    if len(counts) == 1 and counts[0] is not None:
-        raise DatasetError(f"{path}, line 1: no number of folds; this is a list of view 1, use that of view 2")
-    if len(counts) != 2 or counts[0] is None or counts[1] is None:
-        raise DatasetError(f"{path}, line 1: must be the number of folds and of pairs, such as '10 300'")
-    folds, half = counts[0], counts[1]
-    if folds < 2 or half < 1:
-        raise DatasetError(f"{path}, line 1: needs at least two folds and one pair, not {folds} and {half}")
-    return folds, half
+def _turns(same: Sequence[bool]) -> tuple[int, int]:
+    """Folds and pairs per half of pairs that come in turns of one length, genuine first; else one fold."""
+    half = next((number for number, one in enumerate(same) if not one), 0)
+    regular = half > 0 and len(same) % (2 * half) == 0
+    if regular and all(one == (number % (2 * half) < half) for number, one in enumerate(same)):
+        return len(same) // (2 * half), half
+    return 1, 1
+
+
+def _names_images(line: Line) -> bool:
+    words = line.words(commas=True)
+    return len(words) > 2 and all(whole(word) is not None or is_image(word) for word in (words[1], words[-1]))
 
 
 def _pair(line: Line) -> tuple[tuple[str, str], bool]:
@@ -194,14 +247,17 @@ def _pair(line: Line) -> tuple[tuple[str, str], bool]:
         words.pop()
     if len(words) not in (3, 4):
         raise line.wrong("'name i j' or 'name i name j'")
-    numbers = [whole(word) for word in (words[1], words[-1])]
-    first, second = numbers
-    if first is None or second is None or min(first, second) < 1:
-        raise DatasetError(f"{line.where}: {words[1]!r} or {words[-1]!r} is not an image number, in {line.text!r}")
     if len(words) == 4 and words[0] == words[2]:
         raise DatasetError(f"{line.where}: two people with the same name, {words[0]!r}; a genuine pair is 'name i j'")
-    return (_image(words[0], first), _image(words[-2] if len(words) == 4 else words[0], second)), len(words) == 3
+    first, second = _image(words[0], words[1]), _image(words[-2] if len(words) == 4 else words[0], words[-1])
+    if first is None or second is None:
+        raise DatasetError(f"{line.where}: {words[1]!r} or {words[-1]!r} is not an image number, in {line.text!r}")
+    return (first, second), len(words) == 3
 
 
-def _image(name: str, number: int) -> str:
-    return f"{name}/{name}_{number:04d}"
+def _image(name: str, which: str) -> str | None:
+    """The path of an image of a person without extension, by its number or its file; None where it is neither."""
+    number = whole(which)
+    if number is not None and number > 0:
+        return f"{name}/{name}_{number:04d}"
+    return f"{name}/{without_extension(image_path(which))}" if number is None and is_image(which) else None

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from facepipe.datasets.lines import Line, image_path, read_lines, whole
+from facepipe.datasets.lines import Line, image_path, read_lines, whole, without_headings
 from facepipe.datasets.pairs.lfw_pairs import PairRow, Pairs, assign_folds, make_pairs
 from facepipe.errors import DatasetError
 
@@ -14,12 +14,13 @@ def read_two_line_pairs(path: Path) -> Pairs:
 
     Two lines are a pair, each ``NAME.jpg NUMBER`` with the same number: 0 for different people, 1 (or the fold, 1 to
     10) for the same person. The images are in one folder. Impostor pairs have no fold in the file; genuine and
-    impostor pairs are split into ten folds in the order of the list, 300 of each kind per fold.
+    impostor pairs are split into ten folds in the order of the list, 300 of each kind per fold. A header is skipped.
 
     Raises:
         DatasetError: missing or malformed; gives the file and the line.
     """
-    lines = read_lines(path, "CALFW's is pairs_CALFW.txt, CPLFW's pairs_CPLFW.txt")
+    everything = read_lines(path, "CALFW's is pairs_CALFW.txt, CPLFW's pairs_CPLFW.txt")
+    lines, _ = without_headings(everything, [_words(line)[1] is not None for line in everything[:2]])
     if len(lines) % 2 or not lines:
         raise DatasetError(f"{path}: {len(lines)} lines; two lines make a pair")
     rows = []

@@ -10,6 +10,7 @@ from facepipe.datasets.mat_file import read_mat
 from facepipe.datasets.pairs.lfw_pairs import PairRow, Pairs, make_pairs
 from facepipe.errors import DatasetError, ImageError
 from facepipe.images import list_images
+from facepipe.tables import counted
 
 
 def read_ytf_pairs(path: Path) -> Pairs:
@@ -62,7 +63,8 @@ def list_frames(root: Path, videos: Sequence[str], most: int | None = None, leav
             raise DatasetError(f"{folder / video}: no frames of this video; the folder must have all videos")
         frames += found if most is None else subsample(found, most)
     if not frames:
-        raise DatasetError(f"{folder}: no frames of any of the {len(videos)} videos; the folder must have them")
+        wanted = counted(len(videos), "video")
+        raise DatasetError(f"{folder}: no frames of any of the {wanted}; the folder must have them")
     return frames
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from facepipe.errors import DatasetError
-from facepipe.files import PassedOver
+from facepipe.files import PassedOver, folder_of
 from facepipe.files.stored import as_path
 from facepipe.images import StoredPhoto
 
@@ -106,7 +106,7 @@ def _inside(row: dict[str, Any], number: int, front: str) -> str:
     given = image.get("path") if isinstance(image, dict) else None
     path = PurePosixPath(str(given or next((row[name] for name in _NAMES if row.get(name)), "")) or ".")
     person = next((str(row[name]) for name in _PEOPLE if row.get(name) not in (None, "")), "")
-    folder = [person.replace("/", "_")] if person else [part for part in path.parent.parts if part not in ("/", "..")]
+    folder = [folder_of(person)] if person else [part for part in path.parent.parts if part not in ("/", "..")]
     return "/".join([*folder, f"{front}{number:06d}{f'-{path.name}' if path.name else '.jpg'}"])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from facepipe.datasets.samples.shard_groups import Labelled
 from facepipe.datasets.samples.shards import Index, scan_shard
 from facepipe.errors import DatasetError
-from facepipe.files import PassedOver
+from facepipe.files import PassedOver, folder_of
 from facepipe.images import Place, StoredPhoto
 
 
@@ -25,7 +25,7 @@ class _Photos(Index):
     def add(self, shard: int, found: Iterable[Labelled]) -> None:  # noqa: ARG002
         for image, label in found:
             name = PurePosixPath(self.names.pop(image.offset))
-            folder = label.identity or str(name.parent)
+            folder = folder_of(label.identity) if label.identity else str(name.parent)
             self.found.append((_inside(folder, name.name), image.offset, image.size))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from facepipe.errors import DatasetError
 from facepipe.images import EXTENSIONS
+from facepipe.tables import counted
 
 _USUAL = (".jpg", ".png", ".webp", ".jpeg")
 _HOLDER = "PATH must hold the images named in the list"
@@ -34,8 +35,8 @@ def require_images(folder: Path, names: Sequence[str], holder: str = _HOLDER) ->
     """
     files, missing = find_images(folder, names, holder)
     if missing:
-        message = f"{len(missing)} of the {len(names)} images of the list are missing"
-        raise DatasetError(f"{folder / missing[0]}.jpg: no such image ({message}); {holder}")
+        message = f"{len(missing)} of the {counted(len(names), 'image')} of the list not found"
+        raise DatasetError(f"{folder / missing[0]}.*: no such image ({message}); {holder}")
     return files
 
 
@@ -57,7 +58,7 @@ def find_images(folder: Path, names: Sequence[str], holder: str = _HOLDER) -> tu
     found = [(name, _find(root, name, listings)) for name in names]
     files = [file for _, file in found if file is not None]
     if names and not files:
-        tried = f"{root / names[0]}.jpg"
+        tried = f"{root / names[0]}.*"
         raise DatasetError(f"{tried}: no such image, nor any other of the {len(names)} of the list; {holder}")
     return files, [name for name, file in found if file is None]
 

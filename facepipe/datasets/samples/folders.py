@@ -7,8 +7,9 @@ from pathlib import Path
 from facepipe.datasets.samples.path_table import PathTable
 from facepipe.datasets.samples.samples import Samples, from_names, size_of
 from facepipe.errors import DatasetError, ImageError
-from facepipe.files import SYSTEM_FOLDERS, Layout, PassedOver
+from facepipe.files import SYSTEM_FOLDERS, Layout, PassedOver, person_of_folder
 from facepipe.images import list_images, read_encoded
+from facepipe.tables import counted
 
 
 def open_folders(root: str | os.PathLike[str], identity_depth: int = 1) -> Samples:
@@ -66,7 +67,7 @@ def _empty(root: Path, with_images: Iterable[str]) -> list[str]:
     return sorted(
         entry.name
         for entry in root.iterdir()
-        if entry.name not in known
+        if person_of_folder(entry.name) not in known
         and not entry.name.startswith(".")
         and entry.name.casefold() not in SYSTEM_FOLDERS
         and entry.is_dir()
@@ -76,9 +77,9 @@ def _empty(root: Path, with_images: Iterable[str]) -> list[str]:
 def _notes(root: Path, empty: list[str], outside: int, passed: PassedOver) -> tuple[str, ...]:
     notes = []
     if empty:
-        notes.append(f"{root}: {len(empty)} identity folder(s) without images left out, such as {empty[0]}")
+        notes.append(f"{root}: {counted(len(empty), 'identity folder without images')} left out, such as {empty[0]}")
     if outside:
-        notes.append(f"{root}: {outside} image(s) outside of identity folders left out")
+        notes.append(f"{root}: {counted(outside, 'image')} outside of identity folders left out")
     if passed:
         notes.append(f"{root}: {passed.line()}")
     return tuple(notes)

@@ -1,7 +1,7 @@
 """A text file with one image and its label per line, as written by SphereFace's get_list.m and mxnet's im2rec."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
@@ -13,20 +13,23 @@ from facepipe.datasets.lines import Line, each_line, image_path, is_image, whole
 from facepipe.datasets.samples.find_image import as_written
 from facepipe.datasets.samples.samples import Samples, from_names, size_of
 from facepipe.errors import DatasetError
+from facepipe.files.identity import TOP, Layout, below, common_root
 from facepipe.images import read_encoded
+from facepipe.parameters import parameter
 
 _INSPECTED, _TRIED = 100, 3
 _BLOCK = 1 << 16
 _WANTED = "'IMAGE LABEL'"
 
 
-def open_list(path: str | os.PathLike[str]) -> Samples:
+def open_list(path: str | os.PathLike[str], identity_depth: int = TOP) -> Samples:
     """Lines ``IMAGE LABEL`` (separated by a tab, a comma, or the last space), or of three or more columns.
 
     The latter are mxnet's ``NUMBER<tab>LABEL<tab>IMAGE`` and insightface's ``NUMBER<tab>IMAGE<tab>LABEL``, optionally
-    followed by box and landmarks. In a list of paths alone, as VGGFace2's, the label is the folder of the image.
-    Relative paths are relative to the folder of the list. A label is a name or a number; numbers may have gaps. Empty
-    lines, lines starting with ``#`` and a header are skipped.
+    followed by box and landmarks. In a list of paths alone, as VGGFace2's, the label is the folder of the identity, see
+    `facepipe.files.identity_of`, below the folder that all paths share. Relative paths are relative to the folder of
+    the list. A label is a name or a number; numbers may have gaps. Empty lines, lines starting with ``#`` and a header
+    are skipped.
 
     Raises:
         DatasetError: a line has no label, a numeric label is negative, or all of the first images are missing; gives
@@ -38,6 +41,12 @@ def open_list(path: str | os.PathLike[str]) -> Samples:
     first, note = without_headings(head, [_has_image(line) for line in head[:2]])
     form = _form(first)
     table, names = _columns(form(line) for line in chain(first, lines))
+    notes: tuple[str, ...] = (note,) if note else ()
+    if form is _by_folder:
+        # Until here the names are folders.
+        people, remark = _people(path, set(names), identity_depth)
+        names = [people[folder] for folder in names]
+        notes += (f"{path}: {remark}",) if remark else ()
     root = path.parent
     _require_some(root, first, table[:_TRIED].to_pylist())
 
@@ -49,7 +58,7 @@ def open_list(path: str | os.PathLike[str]) -> Samples:
         names,
         lambda index: read_encoded(path_of(index)),
         lambda index: str(root / table[index].as_py()),
-        (note,) if note else (),
+        notes,
         size=lambda index: size_of(path_of(index)),
     )
     return _in_numeric_order(samples)
@@ -79,7 +88,18 @@ def _by_folder(line: Line) -> tuple[str, str]:
     image = image_path(line.text)
     if len(line.words(commas=True)) != 1 or "/" not in image:
         raise line.wrong("'FOLDER/IMAGE' as the previous lines")
-    return image, image.split("/")[-2]
+    return image, image.rpartition("/")[0]
+
+
+def _people(path: Path, folders: Collection[str], identity_depth: int) -> tuple[dict[str, str], str]:
+    """The identity of the images in each folder of a list of paths, and a remark on the folders."""
+    layout, root = Layout(identity_depth), (common_root([f"{folder}/image" for folder in folders]),)
+    people = {folder: layout.identity(below(f"{folder}/image", root)) for folder in folders}
+    nobody = sorted(folder for folder, person in people.items() if not person)
+    if nobody:
+        deep = f"no folder {identity_depth} deep; see {parameter('identity_depth')}"
+        raise DatasetError(f"{path}: images of {nobody[0]} are in {deep}")
+    return people, layout.remark()
 
 
 def _labelled(line: Line) -> tuple[str, str]:
@@ -95,6 +115,8 @@ def _labelled(line: Line) -> tuple[str, str]:
         raise DatasetError(f"{line.where}: label {name} is out of range; numbers start from 0")
     if not image or not name:
         raise line.wrong(_WANTED)
+    if is_image(name) and is_image(image):
+        raise line.wrong(f"{_WANTED}, and here both are images")
     return image_path(image), name if number is None else str(number)
 
 

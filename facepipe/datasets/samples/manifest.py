@@ -11,6 +11,7 @@ from facepipe.datasets.samples.samples import Samples, from_names, size_of
 from facepipe.errors import DatasetError
 from facepipe.files.parquet import DAMAGED_PARQUET
 from facepipe.images import read_encoded
+from facepipe.tables import counted
 
 COLUMNS = ("crops", "identity")
 
@@ -33,7 +34,7 @@ def open_manifest(path: str | os.PathLike[str]) -> Samples:
     named = pc.and_(pc.is_valid(names), pc.not_equal(names, ""))
     unnamed = len(files) - int(pc.sum(named).as_py() or 0)
     files, names = files.filter(named), names.filter(named)
-    notes = (f"{path}: {unnamed} crop(s) without an identity left out",) if unnamed else ()
+    notes = (f"{path}: {counted(unnamed, 'crop without an identity')} left out",) if unnamed else ()
 
     def read(index: int) -> bytes:
         return read_encoded(Path(root, files[index].as_py()))

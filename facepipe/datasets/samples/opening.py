@@ -16,6 +16,7 @@ from facepipe.errors import DatasetError
 from facepipe.files import match_names
 from facepipe.files.stored import StoredPath, as_path
 from facepipe.parameters import parameter
+from facepipe.tables import counted
 
 LISTS = (".txt", ".lst", ".tsv")
 
@@ -37,7 +38,7 @@ def open_samples(
         paths: the sources.
         cut_shards: see `open_shards`.
         exclude: names of people to leave out of every source; the notes say which of them were found.
-        identity_depth: the folder level that names the identity, see `open_folders`.
+        identity_depth: the folder level that names the identity, in folders and lists of paths, see `open_folders`.
 
     Raises:
         DatasetError: a path is missing or of unknown kind, its source is malformed, or no identity is left.
@@ -61,7 +62,7 @@ def _without(parts: Sequence[Samples], exclude: Collection[str]) -> Samples:
         raise DatasetError(f"{parts[0].where}: data.exclude leaves no identity")
     people = sum(len(match.names) for match in matches)
     images = sum(map(len, parts)) - sum(map(len, kept))
-    notes = [f"data.exclude: {people} identit{'y' if people == 1 else 'ies'} with {images} image(s) left out"]
+    notes = [f"data.exclude: {counted(people, 'identity')} with {counted(images, 'image')} left out"]
     unmatched = [name for name in exclude if not any(name in match.found for match in matches)]
     if unmatched:
         notes.append(f"data.exclude: not found: {', '.join(unmatched[:5])}" + (" ..." if unmatched[5:] else ""))
@@ -114,7 +115,7 @@ def _open_one(path: Path, identity_depth: int) -> Samples:
     if path.is_dir():
         return open_folders(path, identity_depth)
     if suffix in LISTS:
-        return open_list(path)
+        return open_list(path, identity_depth)
     raise DatasetError(
         f"{path}: unknown kind of training data; give identity folders, a list (.txt, .lst, .tsv), .tar "
         "shards, a .rec file or a .parquet manifest"

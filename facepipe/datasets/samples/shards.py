@@ -27,6 +27,7 @@ from facepipe.datasets.samples.shard_groups import (
 from facepipe.datasets.samples.spans import Spans
 from facepipe.errors import DatasetError
 from facepipe.files.stored import StoredPath, as_path
+from facepipe.tables import counted
 
 BLOCK = 512
 LABELS = (".json", ".cls")
@@ -91,9 +92,9 @@ def open_shards(
         if problem:
             notes.append(f"{problem}; the samples before that are used")
     if index.unlabelled:
-        notes.append(f"{where}: {index.unlabelled} image(s) without an identity left out")
+        notes.append(f"{where}: {counted(index.unlabelled, 'image without an identity')} left out")
     if index.foreign:
-        notes.append(f"{where}: {index.foreign} metadata file(s) of macOS left out")
+        notes.append(f"{where}: {counted(index.foreign, 'metadata file of macOS')} left out")
     if not index.label and not labelled:
         raise DatasetError(f"{where}: has no images; check the path")
     if not index.label:

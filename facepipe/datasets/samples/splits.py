@@ -8,6 +8,7 @@ import numpy as np
 from facepipe.datasets.samples.samples import Samples, take
 from facepipe.errors import DatasetError
 from facepipe.files import match_names
+from facepipe.tables import counted
 
 TURNED = 35.0
 """Absolute yaw, in degrees, above which a face counts as turned; frontal faces are below 15."""
@@ -38,7 +39,7 @@ def drop_small(samples: Samples, min_images: int) -> Samples:
     enough = counts >= max(min_images, 1)
     if enough.sum() < 2:
         raise DatasetError(
-            f"{samples.where}: {_people(int(enough.sum()))} with at least {min_images} image(s); training "
+            f"{samples.where}: {_people(int(enough.sum()))} with at least {counted(min_images, 'image')}; training "
             "needs two or more: lower data.min_images or add data"
         )
     if enough.all():
@@ -47,7 +48,7 @@ def drop_small(samples: Samples, min_images: int) -> Samples:
 
 
 def _people(count: int) -> str:
-    return {0: "no identity", 1: "only one identity"}.get(count, f"{count} identities")
+    return {0: "no identity", 1: "only one identity"}.get(count, counted(count, "identity"))
 
 
 def hold_out(
@@ -65,7 +66,7 @@ def hold_out(
     if identities < 2 or identities > min(len(eligible), len(samples.identities) - 2):
         raise DatasetError(
             f"{samples.where}: data.held_out = {identities} is impossible: {len(eligible)} of "
-            f"{len(samples.identities)} identities have {min_images} images or more, validation needs two "
+            f"{counted(len(samples.identities), 'identity')} have {min_images} images or more, validation needs two "
             "and training two; change it (0: none)"
         )
     chosen = np.random.Generator(np.random.Philox(key=[seed, 0x401D])).choice(eligible, identities, replace=False)
@@ -94,7 +95,8 @@ def hold_out_images(samples: Samples, counts: Mapping[str, int], seed: int = 0) 
     for name, count in counts.items():
         rows = np.flatnonzero(source == name)
         if len(rows) < count:
-            raise DatasetError(f"{samples.where}: source {name!r} has {len(rows)} images, not {count}; hold out fewer")
+            there = f"source {name!r} has {counted(len(rows), 'image')}, not {count}"
+            raise DatasetError(f"{samples.where}: {there}; hold out fewer")
         hashes = [hashlib.sha256(f"{seed}\n".encode() + samples.read(int(i))).digest() for i in rows]
         held_out[rows[sorted(range(len(rows)), key=hashes.__getitem__)[:count]]] = True
     return take(samples, np.flatnonzero(~held_out)), take(samples, np.flatnonzero(held_out))

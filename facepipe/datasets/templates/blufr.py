@@ -7,6 +7,7 @@ import numpy as np
 
 from facepipe.datasets.mat_file import read_mat
 from facepipe.errors import DatasetError
+from facepipe.tables import counted
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def read_blufr(path: Path) -> Blufr:
     except (AttributeError, TypeError, ValueError) as error:
         raise DatasetError(f"{path}: its variables do not have the form of blufr_lfw_config.mat") from error
     if len(person) != len(names):
-        raise DatasetError(f"{path}: {len(person)} labels for {len(names)} images")
+        raise DatasetError(f"{path}: {counted(len(person), 'label')} for {counted(len(names), 'image')}")
     return Blufr(names, person, trials)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from facepipe.datasets.columns import read_columns, stream_columns
 from facepipe.datasets.templates.template_rows import TemplateRows
 from facepipe.errors import DatasetError
+from facepipe.tables import counted
 
 SUBSETS = ("B", "C")
 _GALLERIES = {"B": ("S1", "S2"), "C": ("G1", "G2")}
@@ -134,7 +135,7 @@ def read_faces(folder: IjbFolder) -> IjbFaces:
     kinds: dict[int | str, str] = {0: "text", **dict.fromkeys(range(1, 12), "float32")}
     listed, *numbers = read_columns(points, kinds)
     if len(names) != len(listed):
-        raise DatasetError(f"{points}: {len(listed)} images, but {faces.name} has {len(names)}")
+        raise DatasetError(f"{points}: {counted(len(listed), 'image')}, but {faces.name} has {len(names)}")
     differ = np.flatnonzero(names != listed)
     if len(differ):
         row = differ[0]

@@ -14,6 +14,7 @@ import numpy as np
 from facepipe.datasets.mat_file import read_mat
 from facepipe.datasets.templates.blufr import indices, lfw_names
 from facepipe.errors import DatasetError
+from facepipe.tables import counted
 
 MATED, CLOSED_GALLERY, TRIALS = 596, 4_249, 10
 
@@ -74,7 +75,8 @@ def draw_openset(
     people, first, count = np.unique(person[order], return_index=True, return_counts=True)
     several = np.flatnonzero(count > 1)
     if len(several) < mated or len(people) < (gallery if closed else mated + 1):
-        raise DatasetError(f"{len(people)} people, {len(several)} of them with two images: too few for this protocol")
+        there = f"{counted(len(people), 'person')}, {len(several)} of them with two images"
+        raise DatasetError(f"{there}: too few for this protocol")
     random = np.random.default_rng(seed)
     mates = np.sort(random.choice(several, mated, replace=False))
     others = np.setdiff1d(np.arange(len(people)), mates)
@@ -111,7 +113,7 @@ def read_openset(folder: Path, closed: bool = False) -> OpenSetLists:
     except (AttributeError, TypeError, ValueError) as error:
         raise DatasetError(f"{images}: its variables do not have the form of ProbFace's lists") from error
     if len(person) != len(names):
-        raise DatasetError(f"{images}: {len(names)} images, but id_lfw.mat has {len(person)} labels")
+        raise DatasetError(f"{images}: {counted(len(names), 'image')}, but id_lfw.mat has {len(person)} labels")
     parts = [_index(folder, part, closed, len(names)) for part in ("gallery", "genuine_probe", "impostor_probe")]
     trials = tuple(
         SearchTrial(gallery, np.concatenate([genuine, impostor]))

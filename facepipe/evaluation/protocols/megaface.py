@@ -20,6 +20,7 @@ from facepipe.protocols.megaface.photos import (
     photos_of_embeddings,
     photos_of_features,
 )
+from facepipe.tables import counted
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def megaface(
     noisy_probes: str = "centre",
     export: Export | None = None,
     score: str = "cosine",
+    identity_depth: int = 1,
 ) -> MegafaceResult:
     """Rank-1 and TAR at FAR 1e-6 against many distractors.
 
@@ -56,25 +58,28 @@ def megaface(
         noisy_probes: ``centre`` or ``drop``, see `facepipe.protocols.megaface.photos.clean_probes`.
         export: to write the features for the kit.
         score: see `facepipe.score.score_pairs`.
+        identity_depth: which folder stands for the person on a probe, see `facepipe.files.identity_of`.
 
     Raises:
         FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
     """
     both = source_of(source)
     passed, unreadable = PassedOver(), dict[str, int]()
-    probes = _photos(both, 0, ending, probe_list, passed, unreadable)
-    distractors = _photos(both, 1, ending, distractor_list, passed, unreadable)
+    probes = _photos(both, 0, ending, probe_list, passed, unreadable, identity_depth)
+    distractors = _photos(both, 1, ending, distractor_list, passed, unreadable, None)
+    if probes.remark:
+        both.note(f"{both.paths[0]}: {probes.remark}")
     wrong = read_noises(probe_noises) if probe_noises else None
     noises = read_noises(distractor_noises) if distractor_noises else frozenset()
     for path, names, photos, depth in ((probe_noises, wrong, probes, 1), (distractor_noises, noises, distractors, 3)):
         if path is not None:
             count = int(on_list(photos.names, names or (), depth).sum())
-            both.note(f"{path}: {count} of {len(photos.names)} photos are on this list")
+            both.note(f"{path}: {count} of {counted(len(photos.names), 'photo')} on this list")
     probes = clean_probes(probes, wrong, noisy_probes)
     if export is not None:
         marked = probe_noises is not None or distractor_noises is not None
         export_features(export.folder, export.algorithm, probes, distractors, noises, marked)
-        counts = f"{len(probes.names)} probes and {len(distractors.names)} distractors"
+        counts = f"{counted(len(probes.names), 'probe')} and {counted(len(distractors.names), 'distractor')}"
         both.note(f"{export.folder}: features of {counts}")
     remark = mixed(probes.about.making, distractors.about.making)
     if remark:
@@ -90,6 +95,7 @@ def _photos(
     wanted: Path | None,
     passed: PassedOver,
     unreadable: dict[str, int],
+    identity_depth: int | None,
 ) -> Photos:
     """The probes (0) or distractors (1); what is left out of their folder is told and counted."""
     path, what = source.paths[number], ("probes", "distractors")[number]
@@ -97,7 +103,7 @@ def _photos(
     if ending is not None:
         if source.models or source.flip or source.already_aligned or source.save:
             raise DatasetError(f"{path}: with an ending features are read; model, flip rule and save do not apply")
-        return photos_of_features(path, ending, names)
+        return photos_of_features(path, ending, names, identity_depth)
     save = source.save and source.save.with_name(f"{source.save.stem}-{what}{source.save.suffix}")
     own = replace(source, paths=(path,), save=save)
     mine = PassedOver()
@@ -108,9 +114,11 @@ def _photos(
     if embeddings.failed:
         unreadable[what] = len(embeddings.failed)
         first, reason = embeddings.failed[0]
-        message = f"{len(embeddings.failed)} photos could not be read and are left out"
+        message = f"{counted(len(embeddings.failed), 'photo')} left out that could not be read"
         source.note(f"{path}: {message}, such as {first}: {reason}")
     try:
-        return photos_of_embeddings(embeddings, names)
+        if path.is_dir():
+            embeddings = replace(embeddings, roots=(str(path),))
+        return photos_of_embeddings(embeddings, names, identity_depth, None if path.is_dir() else path)
     except DatasetError as error:
         raise DatasetError(f"{wanted}: {error}") from error

@@ -12,6 +12,7 @@ from facepipe.errors import DatasetError
 from facepipe.evaluation.damaging_source import embeddings_of_pairs
 from facepipe.evaluation.source import Source, source_of
 from facepipe.protocols.risk.risk_controlled import RiskResult, evaluate_risk
+from facepipe.tables import counted
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -58,7 +59,8 @@ def _require_measurable(path: Path, pairs: Pairs, fmr: float, copies: int) -> No
         raise DatasetError(f"{path}: there are no pairs of one person in it, so no false non-match rate")
     if impostor * fmr < 1 - 1e-9:
         least = f"; an fmr of {_least(impostor):g} is the least" if impostor else ""
-        message = f"{impostor} pairs of different people, and a false-match rate of {fmr:g} takes {math.ceil(1 / fmr)}"
+        there = counted(impostor, "pair of different people")
+        message = f"{there}, and a false-match rate of {fmr:g} takes {math.ceil(1 / fmr)}"
         raise DatasetError(f"{path}: {message}{least}")
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from facepipe.errors import FacepipeError
 from facepipe.protocols.roc import clopper_pearson
 from facepipe.score.threshold import require_finite_scores, threshold_at_far
+from facepipe.tables import counted
 
 RANKS = (1, 5, 10)
 FPIRS = (1e-1, 1e-2, 1e-3)
@@ -98,7 +99,7 @@ def search(blocks: Iterable[np.ndarray], gallery_subject: np.ndarray, probe_subj
         parts.append(_search_block(grouped(block), grouped.column_of(probe_subject[done : done + len(block)])))
         done += len(block)
     if done != len(probe_subject) or not parts:
-        raise FacepipeError(f"scores of {done} probes, but {len(probe_subject)} probes")
+        raise FacepipeError(f"scores of {counted(done, 'probe')}, but {counted(len(probe_subject), 'probe')}")
     return Searches(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -173,7 +174,7 @@ def _point(searches: Searches, fpir: float, rank: int, confidence: float) -> Sea
     if not len(mates):
         reason = "no probe has a mate in the gallery"
     elif np.floor(fpir * len(false) + 1e-9) < 1:
-        reason = f"{len(false)} probes without a mate, fewer than 1/FPIR"
+        reason = f"{counted(len(false), 'probe')} without a mate, fewer than 1/FPIR"
     elif min(mates.min(), false.min()) == max(mates.max(), false.max()):
         reason = "all scores are equal"
     if reason:

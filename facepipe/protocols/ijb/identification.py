@@ -22,7 +22,7 @@ from facepipe.protocols.result import FLAT, Result, settings_of
 from facepipe.protocols.roc import clopper_pearson
 from facepipe.protocols.score_blocks import score_blocks
 from facepipe.protocols.summary import cmc_line, ijb_title, points_table
-from facepipe.tables import Summary
+from facepipe.tables import Summary, counted
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ class OpenReadingResult(Result):
 
     def summary(self) -> Iterator[Summary]:
         """As of `Result`."""
-        yield cmc_line(self.cmc, f"{self.settings['reading']} set, {self.probes} probes")
+        yield cmc_line(self.cmc, f"{self.settings['reading']} set, {counted(self.probes, 'probe')}")
         title = ijb_title(self.settings, "1:N")
         for number, gallery in enumerate(self.galleries, 1):
-            heading = f"{title}, gallery {number}: {gallery.subjects} subjects"
+            heading = f"{title}, gallery {number}: {counted(gallery.subjects, 'subject')}"
             yield from points_table(gallery.search.tpir, "fpir", "tpir", heading)
         yield from points_table(self.tpir, "fpir", "tpir", f"{title}, mean of the galleries")
 
@@ -93,7 +93,7 @@ class ClosedReadingResult(Result):
 
     def summary(self) -> Iterator[Summary]:
         """As of `Result`."""
-        yield cmc_line(self.cmc, f"{self.settings['reading']} set, {self.probes} probes")
+        yield cmc_line(self.cmc, f"{self.settings['reading']} set, {counted(self.probes, 'probe')}")
         title = f"{ijb_title(self.settings, '1:N')}: false matches by probes, rank ignored (ijb_1n.py)"
         yield from points_table(self.pooled, "fpir", "tpir", title)
 
@@ -195,9 +195,9 @@ def evaluate_closed(
 def _pooled_point(mate: np.ndarray, highest: np.ndarray, rate: float, allowed: int) -> SearchPoint:
     reason = ""
     if rate * len(mate) < 1 - 1e-9:
-        reason = f"{len(mate)} probes, fewer than 1/rate"
+        reason = f"{counted(len(mate), 'probe')}, fewer than 1/rate"
     elif allowed > len(highest):
-        reason = f"{len(highest)} scores of other subjects, fewer than asked for"
+        reason = f"{counted(len(highest), 'score')} of other subjects, fewer than asked for"
     if reason:
         return SearchPoint(rate, None, 0, None, None, None, reason)
     threshold = float(highest[allowed - 1])

@@ -22,7 +22,7 @@ from facepipe.protocols.roc import (
 from facepipe.protocols.summary import ijb_title, percent, tar_table
 from facepipe.protocols.verification.outcomes import MOST_SCORES, Outcomes
 from facepipe.score.pairs import score_pairs
-from facepipe.tables import Summary, TextLine
+from facepipe.tables import Summary, TextLine, counted
 
 IJB_RULES = {"exact": tar_at_far, "nearest": tar_at_nearest_fpr}
 """``exact``: the k-th highest impostor score is the threshold, k = ⌊FAR·N⌋, accept at or above it; where scores tie,
@@ -51,7 +51,8 @@ class TemplatesResult(Result):
 
     def summary(self) -> Iterator[Summary]:
         """As of `Result`."""
-        counts = f"{self.faces} faces, {self.genuine} genuine and {self.impostor} impostor pairs"
+        pairs = f"{self.genuine:,} genuine and {counted(self.impostor, 'impostor pair')}"
+        counts = pairs if self.faces is None else f"{counted(self.faces, 'face')}, {pairs}"
         yield from tar_table(self.tar, f"{ijb_title(self.settings, '1:1')}, rule {self.settings['rule']}, {counts}")
         yield TextLine(f"equal error rate {percent(self.eer)}")
 
@@ -70,7 +71,7 @@ def ijb_templates(
         DatasetError: another number of embeddings than faces, or as `pool_templates`.
     """
     if len(embeddings) != len(faces):
-        raise DatasetError(f"{len(embeddings)} embeddings, but the list has {len(faces)} faces")
+        raise DatasetError(f"{counted(len(embeddings), 'embedding')}, but the list has {counted(len(faces), 'face')}")
     numbers, template = np.unique(faces.template, return_inverse=True)
     return numbers, pool_templates(embeddings, template, len(numbers), faces.media, faces.detector_score, recipe)
 

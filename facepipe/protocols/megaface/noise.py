@@ -21,18 +21,6 @@ def on_list(names: Sequence[str], noises: Collection[str], depth: int) -> np.nda
     return np.array(["/".join(without_extension(name).split("/")[-depth:]) in known for name in names], bool)
 
 
-def people(names: Sequence[str]) -> np.ndarray:
-    """Number of the person in each photo, int64 N: photos lie in a folder with the person's name.
-
-    Raises:
-        DatasetError: a name without a folder.
-    """
-    folders = [name.replace("\\", "/").rpartition("/")[0].rpartition("/")[2] for name in names]
-    if "" in folders:
-        raise DatasetError(f"{names[folders.index('')]}: not in a folder with a person's name")
-    return np.unique(folders, return_inverse=True)[1]
-
-
 def replace_noisy_probes(features: np.ndarray, person: np.ndarray, noisy: np.ndarray, seed: int = 0) -> np.ndarray:
     """Put the centre of a person's clean photos, plus a little noise, in place of wrongly labelled ones.
 

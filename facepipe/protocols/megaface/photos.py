@@ -13,17 +13,19 @@ from facepipe.datasets.templates import megaface_features as files
 from facepipe.embedding import Embeddings, join
 from facepipe.embedding.finding import joined_findings
 from facepipe.embedding.identity import remedy, same_model
+from facepipe.embedding.people import people_in, people_of
 from facepipe.embedding.precision import joined_record
 from facepipe.errors import DatasetError
+from facepipe.files import Layout
 from facepipe.parameters import parameter
-from facepipe.protocols.megaface.noise import on_list, people, replace_noisy_probes
+from facepipe.protocols.megaface.noise import on_list, replace_noisy_probes
 from facepipe.protocols.megaface.protocol import MEGAFACE_FARS, MEGAFACE_RANKS, MegafaceFigures, megaface_figures
 from facepipe.protocols.result import FLAT, IF_ANY, Result, settings_of
 from facepipe.protocols.roc import OperatingPoint
 from facepipe.protocols.rows import find_rows
 from facepipe.protocols.summary import cmc_line, points_table
 from facepipe.score import unit
-from facepipe.tables import Summary
+from facepipe.tables import Summary, counted
 
 _LOOKED_AT = 64
 
@@ -36,16 +38,30 @@ class Photos:
     """Probes or distractors.
 
     Attributes:
-        names: paths, of probes in a folder for each person.
+        names: paths.
+        people: who is on each photo, empty where that is not known; asked of probes only.
         blocks: their embeddings in this order.
         about: model and flip, as embeddings without rows.
         cleaning: what was done about wrongly labelled probes.
+        remark: where the folders look as if another depth were meant, a line.
     """
 
     names: tuple[str, ...]
+    people: tuple[str, ...]
     blocks: Blocks
     about: Embeddings
     cleaning: str = ""
+    remark: str = ""
+
+    def person(self) -> np.ndarray:
+        """Number of the person on each photo, int64 N.
+
+        Raises:
+            DatasetError: a photo lies in no folder of a person.
+        """
+        if "" in self.people:
+            raise DatasetError(f"{self.names[self.people.index('')]}: not in a folder with a person's name")
+        return np.unique(self.people, return_inverse=True)[1]
 
     def embeddings(self) -> Embeddings:
         """All of them."""
@@ -73,27 +89,43 @@ class MegafaceResult(Result):
     def summary(self) -> Iterator[Summary]:
         """As of `Result`."""
         about = f"{self.settings['model']}, score {self.settings['score']}"
-        title = f"MegaFace, {about}, {self.figures.probes} probes of {self.figures.people} people"
+        probes = f"{counted(self.figures.probes, 'probe')} of {counted(self.figures.people, 'person')}"
+        title = f"MegaFace, {about}, {probes}"
         for row in self.figures.sizes:
             noise = f", {row.noise} of them noise" if row.noise else ""
-            what = f"{row.distractors} distractors{noise}"
+            what = f"{counted(row.distractors, 'distractor')}{noise}"
             yield cmc_line(row.cmc, f"{title}, {what}")
         yield from points_table(self.tar, "far", "tar", f"{title}, {what}")
 
 
-def photos_of_embeddings(embeddings: Embeddings, names: Sequence[str] | None = None) -> Photos:
+def photos_of_embeddings(
+    embeddings: Embeddings,
+    names: Sequence[str] | None = None,
+    identity_depth: int | None = 1,
+    file: Path | None = None,
+) -> Photos:
     """Photos of embeddings, all or those that ``names`` lists.
+
+    The person is in the folder that `facepipe.files.identity_of` says; a gallery, in ``file``, knows people by name.
+    Without a depth nobody is named, as among distractors.
 
     Raises:
         DatasetError: one is not there.
     """
     if names is not None:
         embeddings = embeddings.take(find_rows(embeddings, [without_extension(name) for name in names]))
-    return Photos(embeddings.paths, lambda: iter([_clean(embeddings)]), embeddings.take([]))
+    who: list[str] = []
+    remark = ""
+    if identity_depth is not None:
+        who, remark = people_in(file, embeddings, identity_depth) if file else people_of(embeddings, identity_depth)
+    about = embeddings.take([])
+    return Photos(embeddings.paths, tuple(who), lambda: iter([_clean(embeddings)]), about, remark=remark)
 
 
-def photos_of_features(root: Path, ending: str, names: Sequence[str] | None = None) -> Photos:
-    """Photos with feature files, all or those that ``names`` lists; a coordinate that marks noise is taken off.
+def photos_of_features(
+    root: Path, ending: str, names: Sequence[str] | None = None, identity_depth: int | None = 1
+) -> Photos:
+    """`photos_of_embeddings` of photos with feature files; a coordinate that marks noise is taken off.
 
     Raises:
         DatasetError: there is none.
@@ -110,7 +142,9 @@ def photos_of_features(root: Path, ending: str, names: Sequence[str] | None = No
         for block in files.feature_blocks(root, listed, ending):
             yield split(block)
 
-    return Photos(listed, blocks, split(first[:0])[0])
+    layout = Layout(identity_depth or 1)
+    who = () if identity_depth is None else tuple(layout.identity(name) for name in listed)
+    return Photos(listed, who, blocks, split(first[:0])[0], remark=layout.remark())
 
 
 def clean_probes(probes: Photos, noises: Collection[str] | None, how: str) -> Photos:
@@ -124,13 +158,14 @@ def clean_probes(probes: Photos, noises: Collection[str] | None, how: str) -> Ph
     noisy, photos = on_list(probes.names, noises, 1), probes.embeddings()
     if how == "centre":
         # A centre is no photo: it has no confidence, so that none of the probes can have one.
-        mu = replace_noisy_probes(photos.mu, people(probes.names), noisy)
+        mu = replace_noisy_probes(photos.mu, probes.person(), noisy)
         clean = replace(photos, mu=mu, kappa=None, sigma2=None) if noisy.any() else photos
-        names = probes.names
+        names, who = probes.names, probes.people
     else:
-        clean, names = photos.take(~noisy), tuple(np.array(probes.names, object)[~noisy])
+        clean, kept = photos.take(~noisy), np.flatnonzero(~noisy)
+        names, who = (tuple(each[row] for row in kept) for each in (probes.names, probes.people))
     cleaning = f"{int(noisy.sum())} by {how}"
-    return replace(probes, names=names, blocks=lambda: iter([_clean(clean)]), cleaning=cleaning)
+    return replace(probes, names=names, people=who, blocks=lambda: iter([_clean(clean)]), cleaning=cleaning)
 
 
 def export_features(
@@ -203,7 +238,7 @@ def evaluate_megaface(
             yield block, disabled | listed[done : done + len(block)]
             done += len(block)
 
-    figures = megaface_figures(known, people(probes.names), blocks(), wanted, ranks, fars, score)
+    figures = megaface_figures(known, probes.person(), blocks(), wanted, ranks, fars, score)
     data = names_digest([_tails(probes.names, 2), _tails(distractors.names[: wanted[-1]], 3), sorted(noises)])
     findings = joined_findings((ours.findings, theirs.findings))
     either = replace(

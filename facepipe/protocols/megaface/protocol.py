@@ -17,6 +17,7 @@ from facepipe.protocols.identification.top_scores import TopScores
 from facepipe.protocols.roc import OperatingPoint
 from facepipe.protocols.score_blocks import DECIMALS, score_blocks
 from facepipe.score.pairs import score_pairs
+from facepipe.tables import counted
 
 MEGAFACE_FARS = (1e-4, 1e-5, 1e-6)
 MEGAFACE_RANKS = (1, 10)
@@ -93,7 +94,7 @@ def megaface_figures(
             points = tuple(top.point(genuine[query < mate], far) for far in fars)
             tables.append(SizeFigures(seen, noise, recognised, points))
     if seen < sizes[-1]:
-        raise DatasetError(f"{seen} distractors, fewer than the {sizes[-1]} asked for")
+        raise DatasetError(f"{counted(seen, 'distractor')}, fewer than the {sizes[-1]} asked for")
     return MegafaceFigures(tuple(tables), len(probes), len(np.unique(person)), len(query) // 2)
 
 

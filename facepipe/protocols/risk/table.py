@@ -8,6 +8,7 @@ import numpy as np
 from facepipe.errors import DatasetError
 from facepipe.protocols.result import FoldResult
 from facepipe.protocols.verification.tenfold import mean_and_error
+from facepipe.tables import counted
 
 SHARES = (0.0, 0.1, 0.2, 0.3)
 
@@ -84,7 +85,8 @@ def cuts(uncertainty: np.ndarray, shares: Sequence[float]) -> np.ndarray:
 
 def _folds(score: np.ndarray, same: np.ndarray, folds: int, share: float) -> list[FoldResult]:
     if len(score) < folds:
-        raise DatasetError(f"only {len(score)} pairs are left of {folds} folds with {share:g} left out; leave out less")
+        left = f"only {counted(len(score), 'pair')} left of {counted(folds, 'fold')}"
+        raise DatasetError(f"{left} with {share:g} left out; leave out less")
     results = []
     for here in np.array_split(np.arange(len(score)), folds):
         rest = np.ones(len(score), bool)

@@ -24,7 +24,7 @@ from facepipe.protocols.verification.tenfold import (
 )
 from facepipe.protocols.verification.validation_rate import ValidationRate, validation_rate
 from facepipe.score.pairs import score_pairs
-from facepipe.tables import Summary
+from facepipe.tables import Summary, counted
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -81,7 +81,7 @@ class VerificationResult(PairsResult):
 
     def summary(self) -> Iterator[Summary]:
         """As of `Result`."""
-        return pairs_summary(self, f"{self.images} images", self.undetected, self.reasons)
+        return pairs_summary(self, counted(self.images, 'image'), self.undetected, self.reasons)
 
 
 def evaluate_pairs(

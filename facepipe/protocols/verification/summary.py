@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from facepipe.protocols.summary import NONE, percent, tar_table
-from facepipe.tables import Note, Summary, Table, TextLine, figures
+from facepipe.tables import Note, Summary, Table, TextLine, counted, figures
 
 if TYPE_CHECKING:
     from facepipe.protocols.verification.pairs import PairsResult
@@ -27,7 +27,8 @@ def pairs_summary(result: "PairsResult", count: str, undetected: int, reasons: d
     about = f"{title}, {settings['model']}, score {settings['score']}"
     if result.folds:
         yield from _folds(result, about)
-    yield from tar_table(result.tar, f"{about}, {result.genuine} genuine and {result.impostor} impostor pairs")
+    pairs = f"{result.genuine:,} genuine and {counted(result.impostor, 'impostor pair')}"
+    yield from tar_table(result.tar, f"{about}, {pairs}")
     area = NONE if result.auc is None else f"{result.auc:.5f}"
     yield TextLine(f"equal error rate {percent(result.eer)}, area under the ROC curve {area}")
     for name, reason in reasons.items():
@@ -36,11 +37,11 @@ def pairs_summary(result: "PairsResult", count: str, undetected: int, reasons: d
     missed = f"{undetected} of {count} had no detected face{used}"
     yield Note(missed)
     if result.unreadable:
-        message = f"{result.unreadable} of {count} are missing or could not be read, such as {result.why_unreadable}"
+        message = f"{result.unreadable} of {count} missing or unreadable, such as {result.why_unreadable}"
         yield Note(message, warning=True)
     if result.skipped_pairs:
         of = result.pairs + result.skipped_pairs
-        yield Note(f"{result.skipped_pairs} of {of} pairs were left out", warning=True)
+        yield Note(f"{result.skipped_pairs} of {counted(of, 'pair')} left out", warning=True)
     if result.accuracy is not None:
         yield TextLine(_quotation(result, title, missed if undetected else ""))
 
@@ -50,13 +51,13 @@ def _quotation(result: "PairsResult", title: str, missed: str) -> str:
     settings = result.settings
     error = NONE if result.std_error is None else f"{100 * result.std_error:.2f}"
     parts = [
-        f"mean and standard error of {len(result.folds)} folds, {result.pairs} pairs",
+        f"mean and standard error of {counted(len(result.folds), 'fold')}, {counted(result.pairs, 'pair')}",
         f"rule {settings['rule']}",
         f"score {settings['score']}",
         f"model {settings['model']}, flip {settings['flip']}",
         *([settings["precision"]] if settings.get("precision") else []),
         *([missed] if missed else []),
-        *([f"{result.skipped_pairs} pairs left out"] if result.skipped_pairs else []),
+        *([f"{counted(result.skipped_pairs, 'pair')} left out"] if result.skipped_pairs else []),
     ]
     return f"{title}: {100 * (result.accuracy or 0):.2f} ± {error} % ({'; '.join(parts)})"
 

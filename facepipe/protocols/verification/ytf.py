@@ -15,7 +15,7 @@ from facepipe.protocols.roc import FARS
 from facepipe.protocols.verification.pairs import PairsResult, evaluate_pairs
 from facepipe.protocols.verification.summary import pairs_summary
 from facepipe.score.pool import pool
-from facepipe.tables import Note, Summary
+from facepipe.tables import Note, Summary, counted
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -43,8 +43,8 @@ class VideosResult(PairsResult):
 
     def summary(self) -> Iterator[Summary]:
         """As of `Result`."""
-        yield from pairs_summary(self, f"{self.videos} videos", self.undetected, self.reasons)
-        yield Note(f"{self.frames} frames used, {self.frames_without_face} without a face left out")
+        yield from pairs_summary(self, counted(self.videos, "video"), self.undetected, self.reasons)
+        yield Note(f"{counted(self.frames, 'frame')} used, {self.frames_without_face} without a face left out")
 
 
 def evaluate_ytf(
@@ -121,7 +121,7 @@ def _require_all(video: np.ndarray, pairs: Pairs) -> None:
     if not counts.all():
         first = pairs.names[int(counts.argmin())]
         missing = int((counts == 0).sum())
-        raise DatasetError(f"{first}: no frames of this video ({missing} of {len(counts)} videos are missing)")
+        raise DatasetError(f"{first}: no frames of this video ({missing} of {counted(len(counts), 'video')} missing)")
 
 
 def _used(video: np.ndarray, detected: np.ndarray, count: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from facepipe.files import replacing, write_text
 from facepipe.losses import angular_fisher_score
 from facepipe.parameters import parameter
 from facepipe.score import Logistic
+from facepipe.tables import counted
 from facepipe.train.data.crops import Crops
 from facepipe.train.evaluation.calibrate import MeasuredThreshold, curve_of, pair_scores, subset, thresholds_at
 from facepipe.train.heads.frozen import backbone_card, head_note
@@ -110,7 +111,8 @@ def _source(recipe: Recipe, ready: Prepared) -> CardSource:
     """The card's section on the training data and, if any, the teacher and backbone, with their licences."""
     data, labels = recipe.data, ready.samples.labels
     named = int((labels >= 0).sum())
-    about = f"{data.about or ', '.join(data.paths)}: {named} images of {len(ready.samples.identities)} identities"
+    people = counted(len(ready.samples.identities), "identity")
+    about = f"{data.about or ', '.join(data.paths)}: {counted(named, 'image')} of {people}"
     if len(labels) > named:
         about += f", and {len(labels) - named} without identity"
     notes, licence = "trained by facepipe train; see recipe.toml", f"data: {data.licence}" if data.licence else ""

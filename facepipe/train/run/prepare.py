@@ -18,6 +18,7 @@ from facepipe.datasets.samples.splits import is_turned
 from facepipe.devices import keep_freed_memory
 from facepipe.errors import ModelError
 from facepipe.losses.strangers import NO_GROUP
+from facepipe.tables import counted
 from facepipe.train.data.crops import Crops
 from facepipe.train.data.groups import stranger_groups
 from facepipe.train.data.loader import Loader, Share
@@ -162,8 +163,8 @@ def _share(recipe: Recipe, ranks: Ranks) -> Share:
     batch, micro_batches = recipe.loop.batch, recipe.loop.accumulate
     if batch % (ranks.count * micro_batches):
         raise RecipeError(
-            f"loop.batch = {batch} cannot be split into {ranks.count} rank(s) × {micro_batches} "
-            "micro-batch(es); choose a multiple"
+            f"loop.batch = {batch} cannot be split into {counted(ranks.count, 'rank')} × "
+            f"{counted(micro_batches, 'micro-batch')}; choose a multiple"
         )
     images = recipe.data.images_per_identity
     if batch // (ranks.count * micro_batches) % images:

@@ -14,6 +14,7 @@ from rich.console import Console
 from facepipe.datasets.samples.samples import READ_OF_MANY
 from facepipe.files import locked
 from facepipe.parameters import parameter
+from facepipe.tables import counted
 from facepipe.train.distributed.ranks import Ranks, join_ranks
 from facepipe.train.evaluation.held_out import HeldOutEvaluation
 from facepipe.train.heads.centres import set_centres
@@ -217,8 +218,9 @@ class _Run:
         where = f"resumes after step {first}" if first else "starts"
         images, identities = len(ready.samples), len(ready.samples.identities)
         self.say(
-            f"{self.run}: {where}; {images:,} images of {identities:,} identities, {ready.steps:,} steps of "
-            f"{ready.share.samples_per_step}, {self.ranks.count} × {self.ranks.device.type}"
+            f"{self.run}: {where}; {counted(images, 'image')} of {counted(identities, 'identity')}, "
+            f"{counted(ready.steps, 'step')} of {ready.share.samples_per_step}, {self.ranks.count} × "
+            f"{self.ranks.device.type}"
         )
         if log is not None:
             about = {"device": str(self.ranks.device), "ranks": self.ranks.count, "torch": torch.__version__}

@@ -26,6 +26,7 @@ from facepipe.errors import FacepipeError, ImageError
 from facepipe.files import replacing
 from facepipe.images import read_rgb
 from facepipe.score import unit
+from facepipe.tables import counted
 from facepipe.train.distributed.ranks import Ranks
 from facepipe.train.loop.progress import notify
 from facepipe.zoo import Card, load
@@ -201,6 +202,6 @@ class _Advance:
         if self._console.is_terminal or now - self._last < _NOTIFY_EVERY:
             return
         speed = self._done / (now - self._began)
-        line = f"{self._what}: {self._done:,} of {self._total:,} crops, {speed:.0f}/s"
+        line = f"{self._what}: {self._done:,} of {counted(self._total, 'crop')}, {speed:.0f}/s"
         notify(self._console, line)
         self._last = now

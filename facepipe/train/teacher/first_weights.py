@@ -9,6 +9,7 @@ from torch import Tensor
 
 from facepipe.backbones import Backbone
 from facepipe.score import unit
+from facepipe.tables import counted
 from facepipe.train.data.crops import Crops
 from facepipe.train.data.loader import to_network
 from facepipe.train.distributed.ranks import Ranks
@@ -56,7 +57,8 @@ def begin_as_teacher(
         say(f"the student starts with the weights of {settings.model}")
         student.load_state_dict(teacher.state_dict())
     else:
-        say(f"the student starts with the weights of {settings.model}, narrowed on {settings.initialise_crops} crops")
+        some = counted(settings.initialise_crops, "crop")
+        say(f"the student starts with the weights of {settings.model}, narrowed on {some}")
         batches = _batches(recipe, crops, settings.initialise_crops)
         narrower.narrow_from(teacher.to(ranks.device), [batch.to(ranks.device) for batch in batches])
     if ranks.count > 1:

@@ -13,6 +13,7 @@ from facepipe.cli.door import PICTURES, TABLES, Output, door
 from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.made import is_embeddings
 from facepipe.cli.screen import note, print_json, progress
+from facepipe.tables import counted
 
 if TYPE_CHECKING:
     from facepipe.detection import DetectorSettings
@@ -158,7 +159,7 @@ def command(
     elif done.changes is not None:
         tell_changes(done.changes)
     if picture is not None:
-        note(f"{sheet}: {picture.draw()} of {done.embedded} faces, by {picture.sort}")
+        note(f"{sheet}: {picture.draw()} of {counted(done.embedded, 'face')}, by {picture.sort}")
     if as_json:
         where = {} if out is None else {"out": str(out)}
         made: dict[str, Any] = {"model": identity, "engine": chosen, "precision": embedders[0].precision}
@@ -168,7 +169,8 @@ def command(
         print_json({**where, **made, **counts, **changes, **inputs.to_dict()})
     else:
         start = "" if out is None else f"{out}: "
-        click.echo(f"{start}{done.embedded} embeddings of {identity}, {done.failed} images left out")
+        left_out = f"{counted(done.failed, 'image')} left out"
+        click.echo(f"{start}{counted(done.embedded, 'embedding')} of {identity}, {left_out}")
     inputs.end(done.failed)
 
 

@@ -11,7 +11,7 @@ from facepipe.cli.screen import note, print_json, progress, say
 from facepipe.cli.table import show_summary, show_table
 from facepipe.errors import DatasetError
 from facepipe.protocols.summary import NONE, missing_lines, percent
-from facepipe.tables import Column, figures
+from facepipe.tables import Column, counted, figures
 
 if TYPE_CHECKING:
     from facepipe.protocols.saved_result import SavedResult
@@ -133,7 +133,7 @@ def _show_test(first: Path, second: Path, test: dict[str, Any], resamples: int) 
     judged = test["mcnemar"]
     if judged is not None:
         say(
-            f"right in {first.stem} only: {judged['only_first']} pairs, in {second.stem} only: "
+            f"right in {first.stem} only: {counted(judged['only_first'], 'pair')}, in {second.stem} only: "
             f"{judged['only_second']}; McNemar's exact test p = {judged['p']:.3g}"
         )
     rows = []

@@ -57,6 +57,7 @@ def _exported(folder: Path) -> tuple[Path, ...]:
 )
 @click.option("--algorithm", default="facepipe", show_default=True, help="Name in the files of --export.")
 @score_option
+@options.identity_depth
 @door(
     Output("save", TABLES, ours=is_embeddings, stands_for=_saved),
     Output("export", stands_for=_exported),
@@ -77,6 +78,7 @@ def command(
     export: Path | None,
     algorithm: str,
     score: str,
+    identity_depth: int,
     as_json: bool,
 ) -> None:
     """Evaluate on MegaFace: rank-1 and TAR at FAR 1e-6 against many distractors.
@@ -99,6 +101,7 @@ def command(
         noisy_probes=noisy_probes,
         export=None if export is None else Export(export, algorithm),
         score=score,
+        identity_depth=identity_depth,
     )
     if as_json:
         print_json(result.to_dict())

@@ -14,7 +14,7 @@ from facepipe.cli.mixed import tell_mixed
 from facepipe.cli.screen import note, print_json
 from facepipe.cli.table import show_table
 from facepipe.errors import DatasetError
-from facepipe.tables import Column, figures
+from facepipe.tables import Column, counted, figures
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
@@ -119,7 +119,7 @@ def command(
 
         write_risk_csv(csv_file, result)
     if plot is not None:
-        plot_error_reject(plot, result.curves, f"{_models(result)}, {result.pairs} pairs")
+        plot_error_reject(plot, result.curves, f"{_models(result)}, {counted(result.pairs, 'pair')}")
     if sheet is not None:
         _sheet(sheet, embeddings, source, shown, damage)
     if as_json:
@@ -151,7 +151,7 @@ def _show(result: "RiskResult") -> None:
         of_random = "" if relative is None else f"{relative:.3f}"
         areas = f"{curve.area:.5f}", f"{curve.area_30:.5f}"
         rows.append((name, *(accuracies or [""] * len(shares)), *areas, of_random))
-    title = f"{_models(result)}, {result.pairs} pairs, accuracy in % by {result.settings['score']}"
+    title = f"{_models(result)}, {counted(result.pairs, 'pair')}, accuracy in % by {result.settings['score']}"
     show_table(columns, rows, title)
     curve = result.curves["ideal"]
     note("-10 %: with the least certain tenth of the pairs left out, and so on")

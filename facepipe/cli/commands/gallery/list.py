@@ -7,7 +7,7 @@ import click
 from facepipe.cli import options
 from facepipe.cli.door import door
 from facepipe.cli.gallery.arguments import one_gallery
-from facepipe.cli.gallery.report import account, counted
+from facepipe.cli.gallery.report import account, size_of_gallery
 from facepipe.cli.screen import note, print_json
 from facepipe.cli.table import show_table
 from facepipe.tables import Column
@@ -28,4 +28,4 @@ def command(gallery: Path, identity_depth: int, as_json: bool) -> None:
         return
     columns = Column("person"), Column("images", right=True)
     show_table(columns, list(zip(known.names, known.counts(), strict=True)))
-    click.echo(f"{gallery}: {counted(known)}, embedded by {known.images.model} (flip {known.images.flip})")
+    click.echo(f"{gallery}: {size_of_gallery(known)}, embedded by {known.images.model} (flip {known.images.flip})")

@@ -9,6 +9,7 @@ import click
 from facepipe.cli.copies import mirrored
 from facepipe.cli.inputs import Inputs
 from facepipe.cli.screen import note, print_json, progress, say
+from facepipe.tables import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +59,7 @@ def show_photos(
     if about is not None and inputs.passed:
         print_json(inputs.passed_over(), indent=None)
     if account["unreadable"]:
-        note(f"{account['unreadable']} of {account['photos']} photos could not be read", style="yellow")
+        note(f"{account['unreadable']} of {counted(account['photos'], 'photo')} could not be read", style="yellow")
     if account["unreadable"] == account["photos"]:
         raise click.exceptions.Exit(2)
     return account

@@ -11,7 +11,7 @@ from facepipe.cli.commands.identify.photos import boxes_of
 from facepipe.cli.process import ENDING, Terminated
 from facepipe.cli.screen import note, print_json, progress, say
 from facepipe.cli.table import show_table
-from facepipe.tables import Column
+from facepipe.tables import Column, counted
 
 if TYPE_CHECKING:
     from facepipe.detection import Detector
@@ -92,7 +92,7 @@ def _to_go(video: "Video", seconds: float | None) -> int | None:
 
 
 def _title(video: "Video") -> str:
-    return f"{video.name}, about {video.count} frames" if video.count and not video.counted else video.name
+    return f"{video.name}, about {counted(video.count, 'frame')}" if video.count and not video.counted else video.name
 
 
 def _tracker(embedder: "Embedder", identifier: "Identifier") -> "Tracker":
@@ -150,15 +150,16 @@ def _copy(job: VideoJob, video: "Video", kind: str, opened: ExitStack) -> Any:
 
 def _notes(video: "Video", lost: dict[str, Any], early: bool) -> None:
     if early:
-        note(f"{video.name}: ended early, after {video.read} frames", style="yellow")
+        note(f"{video.name}: ended early, after {counted(video.read, 'frame')}", style="yellow")
     if lost["undecodable"] or lost["gaps"]:
         about = "" if video.counted else "about "
-        count = f"{about}{lost['undecodable']} of {about}{video.count} frames" if lost["undecodable"] else "frames"
+        all_frames = counted(video.count, "frame")
+        count = f"{about}{lost['undecodable']} of {about}{all_frames}" if lost["undecodable"] else "frames"
         places = ", ".join(_place(first, last) for first, last in lost["gaps"][:_PLACES])
-        more = f" and {len(lost['gaps']) - _PLACES} more places" if len(lost["gaps"]) > _PLACES else ""
+        more = f" and {len(lost['gaps']) - _PLACES} more" if len(lost["gaps"]) > _PLACES else ""
         note(f"{video.name}: {count} could not be decoded{places and ': '}{places}{more}", style="yellow")
     if lost["dropped"]:
-        message = f"{lost['dropped']} frames were dropped, since they came faster than they could be searched"
+        message = f"{counted(lost['dropped'], 'frame')} dropped to keep up with the camera"
         note(f"{video.name}: {message}", style="yellow")
 
 
@@ -179,7 +180,7 @@ def _show(account: dict[str, Any]) -> None:
         when = ", ".join(f"{_clock(first)}–{_clock(last)}" for first, last in person["intervals"])
         rows.append((name, f"{person['seconds']:.1f} s", person["tracks"], f"{person['best_score']:.2f}", when))
     show_table(columns, rows)
-    say(f"{account['source']}: {account['frames']} frames, {account['seconds']:.1f} s")
+    say(f"{account['source']}: {counted(account['frames'], 'frame')}, {account['seconds']:.1f} s")
 
 
 def _clock(seconds: float) -> str:

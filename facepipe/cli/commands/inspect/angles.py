@@ -7,6 +7,7 @@ import click
 from facepipe.cli import options
 from facepipe.cli.door import PLOTS, Output, door
 from facepipe.cli.screen import note, print_json, say
+from facepipe.tables import counted
 
 
 @click.command("angles")
@@ -28,13 +29,13 @@ from facepipe.cli.screen import note, print_json, say
 def command(embeddings: Path, output: Path | None, pairs: int, seed: int, identity_depth: int, as_json: bool) -> None:
     """Show the angles within and between people.
 
-    EMBEDDINGS is a file of 'facepipe embed' over folders of people, IDENTITY/image. Reports the angular Fisher score
-    (SphereFace, Eq. 11; lower is better) and the median of both kinds of angles.
+    EMBEDDINGS is a gallery, or a file of 'facepipe embed' over folders of people, IDENTITY/image. Reports the angular
+    Fisher score (SphereFace, Eq. 11; lower is better) and the median of both kinds of angles.
     """
     import numpy as np
 
     from facepipe.embedding import load_embeddings
-    from facepipe.embedding.people import people_of
+    from facepipe.embedding.people import people_in
     from facepipe.errors import EmbeddingsError
     from facepipe.losses import angular_fisher_score
     from facepipe.score.angles import pair_angles
@@ -46,17 +47,20 @@ def command(embeddings: Path, output: Path | None, pairs: int, seed: int, identi
     loaded = load_embeddings(embeddings)
     if not len(loaded):
         raise EmbeddingsError(f"{embeddings}: holds no embeddings")
-    people, remark = people_of(loaded, identity_depth)
+    people, remark = people_in(embeddings, loaded, identity_depth)
     nobody = sum(not name for name in people)
     if nobody:
         loaded, people = loaded.take([bool(name) for name in people]), [name for name in people if name]
-        note(f"{embeddings}: {nobody} photos that lie in no folder {identity_depth} deep left out", style="yellow")
+        note(f"{embeddings}: {counted(nobody, 'photo')} in no folder {identity_depth} deep left out", style="yellow")
     if remark:
         note(f"{embeddings}: {remark}", style="yellow")
     if not people:
         raise EmbeddingsError(f"{embeddings}: no photo lies in a folder {identity_depth} deep; see --identity-depth")
     identity = np.unique(people, return_inverse=True)[1].astype(np.int64)
-    angles = pair_angles(loaded.mu, identity, pairs, seed)
+    try:
+        angles = pair_angles(loaded.mu, identity, pairs, seed)
+    except EmbeddingsError as error:
+        raise EmbeddingsError(f"{embeddings}: {error}") from error
     answer = {
         "model": loaded.model,
         "images": len(loaded),
@@ -76,6 +80,6 @@ def command(embeddings: Path, output: Path | None, pairs: int, seed: int, identi
     if as_json:
         print_json(answer)
         return
-    say(f"{answer['images']} images of {answer['identities']} people, {loaded.model}")
+    say(f"{counted(len(loaded), 'image')} of {counted(int(identity.max()) + 1, 'person')}, {loaded.model}")
     say(f"angular Fisher score {answer['fisher']:.4f}")
     say(f"median angle: {answer['same_degrees']:.1f}° same, {answer['different_degrees']:.1f}° different")

@@ -8,6 +8,7 @@ from facepipe.cli import options
 from facepipe.cli.choices import deciding_score
 from facepipe.cli.door import PLOTS, Output, door
 from facepipe.cli.screen import note, print_json, say
+from facepipe.tables import counted
 
 
 @click.command("reliability")
@@ -76,11 +77,11 @@ def command(
     if as_json:
         print_json(answer)
         return
-    say(f"{len(scores)} pairs, {100 * prior:.3g} % of one person, {card.identity}")
+    say(f"{counted(len(scores), 'pair')}, {100 * prior:.3g} % of one person, {card.identity}")
     for one in bins:
         line = f"  stated {100 * one['stated']:6.2f} %   observed {100 * one['observed']:6.2f} %"
         say(f"{line}   {one['pairs']:6} pairs")
-    middle = f"{100 * found.middle_error:.1f} % ({found.middle_pairs} pairs)"
+    middle = f"{100 * found.middle_error:.1f} % ({counted(found.middle_pairs, 'pair')})"
     say(f"expected calibration error {100 * found.expected_error:.2f} %, between 10 and 90 % {middle}")
     say(f"Brier {found.brier:.4f}, {found.log_loss:.4f} bits a pair, Cllr {found.cllr:.4f}")
     say(f"fitted on: {curve.fitted_on}")
