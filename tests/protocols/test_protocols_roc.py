@@ -114,7 +114,7 @@ def test_rates_that_the_impostors_cannot_tell():
     genuine, impostor = np.linspace(0.5, 1, 50), np.linspace(0, 0.6, 1000)
     points = tar_at_far(genuine, impostor, FARS)
     assert [point.tar is None for point in points] == [False, False, False, True, True, True]
-    assert points[3].reason == "1000 impostor pairs, fewer than 1/FAR"
+    assert points[3].reason == "1,000 impostor pairs, fewer than 1/FAR"
     assert points[2].reached == 1e-3 and points[2].threshold == impostor[-1]
 
 
