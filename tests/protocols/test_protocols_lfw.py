@@ -139,6 +139,15 @@ def test_validation_rate_reads_lines_as_scipy_does():
         assert _threshold(impostor, far) == pytest.approx(float(line(far)), abs=1e-12)
 
 
+def test_a_distance_on_the_grid_is_not_below_it():
+    """Of ten impostors one lies near, nine at 3.0 sharp: up to there FAR is a tenth."""
+    same = np.tile([True] + [False] * 10, 2)
+    distance = np.tile([2.9995, 1.0] + [3.0] * 9, 2)
+    rows = np.arange(22)
+    got = validation_rate(distance, Pairs(("x",), 0 * rows, 0 * rows, same, rows // 11), far=0.1)
+    assert (got.val, got.reached) == (1.0, 0.1)
+
+
 def test_no_validation_rate_without_pairs_of_a_kind():
     pairs = pairs_of([0, 1, 2, 3], [4, 5, 6, 7], [True, False, False, False], [0, 0, 1, 1])
     got = validation_rate(np.ones(4), pairs)
