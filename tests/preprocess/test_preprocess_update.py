@@ -128,7 +128,7 @@ def test_crops_that_nobody_made_here_stay(raw, tmp_path):
     out = tmp_path / "out"
     (out / "p0").mkdir(parents=True)
     (out / "p0" / "0.png").write_bytes(b"mine")
-    with pytest.raises(OutputError, match=r"0\.png: is there already"):
+    with pytest.raises(OutputError, match=r"0\.png: already exists"):
         preprocess(plan(raw, out), "cpu")
     assert (out / "p0" / "0.png").read_bytes() == b"mine" and not (out / "manifest.parquet").exists()
     (out / "p0" / "0.png").unlink()
