@@ -80,7 +80,7 @@ def test_a_detector_that_gives_no_numbers(there, tmp_path, detector, command):
         ended, made = command(there, tmp_path / "one", options)
     assert (ended.code, ended.out, made) == (2, "", {}), ended
     (line,) = [line for line in ended.err.splitlines() if line.startswith("facepipe: ")]
-    assert "gives numbers that are not finite by" in line
+    assert "returns non-finite numbers with" in line
     (again, remade), (fresh, right) = (command(there, tmp_path / out, options) for out in ("one", "other"))
     assert again.code == fresh.code == 0, again.err
     assert len(right) >= 4 and remade == right
