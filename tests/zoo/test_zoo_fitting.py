@@ -144,7 +144,7 @@ def test_names_of_another_program_are_told_from_another_network(tmp_path, net):
 def test_what_is_left_out_is_called_by_the_part_that_tells_it(tmp_path, net):
     torch.save(state(net, "module.backbone.") | {"module.head.kernel": torch.ones(6, 9)}, tmp_path / "x.pt")
     told = []
-    bring(tmp_path / "x.pt", tell=told.append)
+    bring(tmp_path / "x.pt", notify=told.append)
     assert told[0].endswith("1 tensor left out that the network does not have: head")
 
 
