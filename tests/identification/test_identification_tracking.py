@@ -272,6 +272,12 @@ def test_summary_joins_near_intervals():
     }  # fmt: skip
 
 
+def test_a_whole_second_without_anybody_is_a_pause():
+    """Each of ten frames lasts a second, so that what was seen until 1 was there until 2."""
+    tracks = [appearance(1, "Ann", 0.0, 1.0), appearance(2, "Ann", 3.0, 4.0)]
+    assert video_summary("v", 10.0, 10, tracks)["people"]["Ann"]["intervals"] == [[0.0, 2.0], [3.0, 5.0]]
+
+
 def test_photo_summary():
     summary = PhotoSummary()
     summary.add(Scene("a.jpg", 0, 0, (seen(None, 0), seen(None, 20), seen(None, 40, UNKNOWN))))
