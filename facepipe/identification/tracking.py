@@ -19,7 +19,7 @@ _NEVER = -1e6
 _STEPS, _MISSED = 9, 2.5
 """Steps whose median counts, and how many of them a track may go without a face."""
 _AWAY = 1.0
-"""Seconds between two faces of a track from which on they are told apart."""
+"""Seconds between two faces of a track beyond which they are told apart."""
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Track:
         faces: how many faces it has.
         best: embeddings of the faces of most confidence, at most 32.
         latest: unit vector of the last face.
-        gaps: times of the faces before and after each second or more without one.
+        gaps: times of the faces before and after each stretch of more than a second without one.
     """
 
     number: int

@@ -85,6 +85,13 @@ def test_a_jump_is_followed_by_the_embedding_and_patience_ends():
     assert [track.number for track in tracks] == [2] and [track.number for track in ended] == [1]
 
 
+@pytest.mark.parametrize(("time", "gaps"), [(1.0, []), (1.01, [(0, 1.01)])])
+def test_a_gap_is_more_than_a_second(time, gaps):
+    tracker = Tracker(0.3, 0.5, patience=3.0)
+    assert numbers(tracker, 0, [0], [A]) == numbers(tracker, time, [0], [A]) == [1]
+    assert tracker.open[0].gaps == gaps
+
+
 @pytest.mark.parametrize(("cosine", "number"), [(0.5, 1), (0.49, 2), (0.35, 2)])
 def test_elsewhere_only_a_face_that_is_surely_the_same_goes_on(cosine, number):
     """0.35 would do in the same place; across the frame it takes what two photos of one person take."""
