@@ -57,7 +57,7 @@ CASES = {
     ),
     "a list without headings": (
         ["eval", "pairs", "crops", "--pairs", "bare.csv", "--already-aligned", "-m", "tiny", "--format", "csv"],
-        "a list without headings is --format lines",
+        "use --format lines",
         [["eval", "pairs", "crops", "--pairs", "bare.csv", "--already-aligned", "-m", "tiny", "--format", "lines"]],
     ),
     "LFW's pairs in another order": (
@@ -77,7 +77,7 @@ CASES = {
     ),
     "a run that is there": (
         ["train", "r.toml", "-d", "crops", "-o", "run", "--device", "cpu", *SHORT],
-        "go on with --resume",
+        "resume it with --resume",
         [["train", "-o", "run", "--device", "cpu", "--resume"]],
     ),
     "too few pairs for a threshold": (
