@@ -1,9 +1,9 @@
 """facepipe: an end-to-end face recognition pipeline.
 
-The front door: `detect`, `align`, `embed`, `compare` and `identify` take a photo as people have it (a path, bytes, a
-file object, a Pillow image, an array); `Pipeline` keeps a detector and a model of one's choice for many photos; `load`
-loads a model; `evaluate` holds the protocols. All are imported when they are first asked for; ``__init__.pyi`` tells
-type checkers where they come from.
+The top-level API: `detect`, `align`, `embed`, `compare` and `identify` take a photo in any common form (a path, bytes,
+a file object, a Pillow image, an array); `Pipeline` keeps a chosen detector and model for many photos; `load` loads a
+model; `evaluate` holds the protocols; `FacepipeError` is the base of all errors. All are imported on first use;
+``__init__.pyi`` gives type checkers their signatures.
 """
 
 from importlib import import_module
@@ -18,6 +18,7 @@ __all__ = [
     "Decide",
     "DetectorSettings",
     "Face",
+    "FacepipeError",
     "Pipeline",
     "__version__",
     "align",
@@ -34,6 +35,7 @@ _PLACES = {
     "Decide": "facepipe.api.comparison",
     "DetectorSettings": "facepipe.detection.settings",
     "Face": "facepipe.api.face",
+    "FacepipeError": "facepipe.errors",
     "Pipeline": "facepipe.api.pipeline",
     "align": "facepipe.api.functions",
     "compare": "facepipe.api.functions",
@@ -43,7 +45,7 @@ _PLACES = {
     "load": "facepipe.zoo.loading",
 }
 
-# Here, because OpenMP reads its environment once, when torch loads it.
+# Here, because OpenMP reads its environment only once, when torch loads it.
 prepare_threads()
 
 

@@ -1,4 +1,4 @@
-"""Choosing a device and a number format. A device that is asked for and absent is an error, never the CPU."""
+"""Choosing a device and a precision. A requested device that is absent is an error; there is no fallback to the CPU."""
 
 import ctypes
 import os
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 B = TypeVar("B")
 DEVICES = ("auto", "cpu", "cuda", "mps")
-# Of malloc.h.
+# From malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 _KEPT = 1 << 30
-"""The largest threshold that glibc takes for mapping."""
-NO_ROOM = "the GPU's memory does not suffice"
+"""The largest mmap threshold that glibc accepts."""
+NO_ROOM = "not enough GPU memory"
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def choose_device(name: str = "auto") -> "torch.device":
-    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` into a device that exists.
+    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` into an existing device.
 
     Raises:
-        DeviceError: the device is unknown or not on this machine.
+        DeviceError: the device is unknown or absent.
         MissingExtraError: PyTorch is not installed.
     """
     require_torch(parameter("device", name))
@@ -73,7 +73,7 @@ def _require_cuda(name: str, device: "torch.device") -> None:
 
 
 def choose_precision(name: str, device: "torch.device") -> "torch.dtype":
-    """Turn ``auto``, ``float32`` or ``bfloat16`` into a dtype; ``auto`` is bfloat16 where networks are faster in it.
+    """Turn ``auto``, ``float32`` or ``bfloat16`` into a dtype; ``auto`` is bfloat16 where that is faster.
 
     Raises:
         DeviceError: the name is unknown.
@@ -90,15 +90,15 @@ def choose_precision(name: str, device: "torch.device") -> "torch.dtype":
 
 
 def figure_precision(name: str) -> str:
-    """The precision of a published figure: what was asked for, and for ``auto`` float32, which every processor has."""
+    """The precision for published figures; ``auto`` means float32, which every processor supports."""
     return "float32" if name == "auto" else name
 
 
 @contextmanager
 def whole_float32(device: "torch.device") -> Iterator[None]:
-    """Keep float32 convolutions and products on a GPU from running in TF32, whose ten bits only some GPUs have.
+    """Disable TF32, with its ten-bit mantissa, for float32 convolutions and matrix products on a GPU.
 
-    PyTorch allows it in convolutions unless told otherwise. On other devices nothing is changed.
+    PyTorch allows it in convolutions by default. On other devices nothing changes.
     """
     import torch
 
@@ -115,7 +115,7 @@ def whole_float32(device: "torch.device") -> Iterator[None]:
 
 
 def has_native_bfloat16(device: "torch.device") -> bool:
-    """Whether the device has instructions for bfloat16; where it is emulated, it is slower than float32."""
+    """Whether the device has bfloat16 instructions; emulated, bfloat16 is slower than float32."""
     import torch
 
     if device.type == "cuda":
@@ -129,7 +129,7 @@ def has_native_bfloat16(device: "torch.device") -> bool:
 def is_faster_in_bfloat16(device: "torch.device") -> bool:
     """Whether networks run faster in bfloat16 than in float32 on the device.
 
-    On a processor the instructions alone do not tell: with AVX512_BF16 and without AMX, networks took 1.3 times as long
+    On a CPU the instructions alone do not decide: with AVX512_BF16 but without AMX, networks took 1.3 times as long
     in bfloat16 on an Intel Xeon, and half to two thirds of the time on an AMD EPYC (docs/performance.md).
     """
     if device.type != "cpu":
@@ -139,7 +139,7 @@ def is_faster_in_bfloat16(device: "torch.device") -> bool:
 
 
 def _cpu(field: str) -> list[str]:
-    """Words that Linux has of the processor; none elsewhere."""
+    """Values of a field of Linux's /proc/cpuinfo; empty elsewhere."""
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="ignore") as lines:  # noqa: PTH123
             return next((line.split()[2:] for line in lines if line.split()[:1] == [field]), [])
@@ -148,15 +148,15 @@ def _cpu(field: str) -> list[str]:
 
 
 def no_room() -> DeviceError:
-    """The error where a GPU's memory does not suffice for the least that can be done at once."""
-    return DeviceError(f"{NO_ROOM}; use {parameter('device', 'cpu')}, or free the GPU of other programs")
+    """The error for a GPU with too little memory for the smallest unit of work."""
+    return DeviceError(f"{NO_ROOM}; use {parameter('device', 'cpu')}, or stop other programs on the GPU")
 
 
 def in_halves(function: Callable[[list[A]], list[B]], items: list[A]) -> list[B]:
-    """``function(items)``; where a GPU's memory does not suffice, of the first half, then of the second, and so on.
+    """``function(items)``; if GPU memory runs out, called on each half separately, recursively.
 
     Raises:
-        DeviceError: it does not suffice for a single one.
+        DeviceError: memory does not suffice for a single item.
     """
     import torch
 
@@ -165,7 +165,7 @@ def in_halves(function: Callable[[list[A]], list[B]], items: list[A]) -> list[B]
     except torch.OutOfMemoryError as error:
         if len(items) <= 1:
             raise no_room() from error
-    # Outside of the except block, whose error holds what the failed attempt has on the GPU.
+    # Outside the except block, whose exception keeps the failed attempt's tensors alive.
     torch.cuda.empty_cache()
     middle = len(items) // 2
     return in_halves(function, items[:middle]) + in_halves(function, items[middle:])
@@ -173,17 +173,17 @@ def in_halves(function: Callable[[list[A]], list[B]], items: list[A]) -> list[B]
 
 @cache
 def keep_freed_memory() -> None:
-    """Have glibc keep what PyTorch frees on the CPU, for the next tensor, instead of handing it back to the system.
+    """Make glibc keep memory that PyTorch frees on the CPU for the next tensor instead of returning it to the system.
 
-    Every pass of a network asks for the same few megabytes again. glibc by default gives such blocks back at once,
-    and the next pass pays for every page anew: P-Net ran two to four times slower for it, more so on two threads.
-    It concerns the whole process, and is done once. Elsewhere than on Linux with glibc nothing happens.
+    Every forward pass allocates the same few megabytes. By default glibc returns such blocks to the system at once,
+    so the next pass faults in every page again: P-Net ran two to four times slower, more so on two threads.
+    Affects the whole process; done once. Does nothing except on Linux with glibc.
     """
     set_malloc({M_MMAP_THRESHOLD: _KEPT, M_TRIM_THRESHOLD: _KEPT})
 
 
 def set_malloc(options: dict[int, int]) -> None:
-    """Set glibc's options of ``malloc.h`` for the whole process; elsewhere nothing happens."""
+    """Set glibc's ``mallopt`` options for the whole process; does nothing without glibc."""
     if not sys.platform.startswith("linux"):
         return
     with suppress(OSError, AttributeError):
@@ -194,14 +194,14 @@ def set_malloc(options: dict[int, int]) -> None:
 
 @cache
 def _prepare_torch() -> None:
-    """Keep PyTorch to the cores that the process may use, and forked children from waiting for threads they lack.
+    """Limit PyTorch to the cores available to the process, and keep forked children from waiting for missing threads.
 
-    Imported before facepipe, PyTorch has taken a thread for each core that it sees.
+    If imported before facepipe, PyTorch has already started a thread for each visible core.
     """
     import torch
 
     if limited() and torch.get_num_threads() > thread_count():
         torch.set_num_threads(thread_count())
     if hasattr(os, "register_at_fork"):
-        # OpenMP's threads stay behind in the parent, and whatever is split over them would never end.
+        # OpenMP's threads do not survive a fork, and work split over them would never finish.
         os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))

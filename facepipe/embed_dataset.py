@@ -10,8 +10,8 @@ from typing import Any
 
 from facepipe.embedding import Embeddings, EmbeddingsWriter
 from facepipe.embedding.begun_file import BegunFile, forget_begun
-from facepipe.embedding.origin import Origin
-from facepipe.embedding.origins import MadeBefore, origins_of
+from facepipe.embedding.origin import Origin, origins_of
+from facepipe.embedding.saved_rows import SavedRows
 from facepipe.errors import DatasetError, EmbeddingsError
 from facepipe.files import Changes, mark_file
 from facepipe.files.fingerprint import compare_mark, digest_of, digest_of_bytes
@@ -23,23 +23,23 @@ from facepipe.tables import counted
 from facepipe.weights import cache_folder
 
 Embed = Callable[[Iterable[Path], Read, See], Iterator[Embeddings]]
-"""Images, their reader, who is shown each of them → batches of rows, as of `facepipe.ensemble.embed_ensemble`."""
+"""Images, their reader, a callback per image read → batches of rows, as from `facepipe.ensemble.embed_ensemble`."""
 
 _ROWS = 64
 
 
 class NothingToEmbed(DatasetError):  # noqa: N818
-    """No image gave an embedding; a file that was there stays as it was."""
+    """No image gave an embedding; an existing file is left unchanged."""
 
 
 @dataclass(frozen=True)
 class EmbeddedDataset:
-    """What became of the images.
+    """The outcome for the images.
 
     Attributes:
         embedded: embeddings in the file.
-        failed: images that gave none.
-        changes: of the images since the run before; None where there was none, or nothing of it could be used.
+        failed: images without an embedding.
+        changes: in the images since the last run; None if there was none or its rows could not be reused.
     """
 
     embedded: int
@@ -49,16 +49,16 @@ class EmbeddedDataset:
 
 @dataclass
 class EmbeddedFile:
-    """A file of embeddings, and how it is to be made or brought up to date.
+    """A file of embeddings, and how to create or update it.
 
     Attributes:
-        path: of the Parquet file.
-        roots: files and folders that are embedded.
-        made: how the images become embeddings, plain JSON values: what was made otherwise is made anew.
-        frozen: go on with the images that the file holds, whatever came, went or changed.
-        verify: compare the contents of all images, not only of those with another size or time.
-        overwrite: make all embeddings anew.
-        notify: called with what is not taken over, and why.
+        path: the Parquet file.
+        roots: files and folders to embed.
+        made: how images become embeddings, as plain JSON values; rows made with other settings are recomputed.
+        frozen: use the rows in the file as they are, even if images were added, removed or changed.
+        verify: compare the contents of every image, not only of those whose size or time changed.
+        overwrite: recompute all embeddings.
+        notify: called with what cannot be reused, and why.
     """
 
     path: Path
@@ -80,24 +80,24 @@ def embed_dataset(
     see: See = lambda _: None,
     each: Callable[[Embeddings], None] = lambda _: None,
 ) -> EmbeddedDataset:
-    """Embed images into a file; where the file is there, only those that are new or have changed.
+    """Embed images into a file; if the file exists, embed only new and changed images.
 
-    Of images that have vanished the rows are left out, and the order is that of ``images``. The file is written anew,
-    whole or not at all; where it is cut off, what was embedded is kept every few seconds, and the next call goes on.
+    Rows of images that no longer exist are dropped, and rows follow the order of ``images``. The file is replaced
+    atomically. Embeddings are saved every few seconds, so that an interrupted run resumes.
 
     Args:
         images: paths.
         embed: see `Embed`.
-        made_of: model, flip rule and length of the embeddings, as `facepipe.ensemble.ensemble_of` tells them.
-        file: where to, and how; None only passes the rows on.
-        strict: refuse pictures that are damaged inside.
-        advance: called with the number of images that each step finished.
-        see: is shown every image once, those that are taken over without their pixels.
-        each: is given every batch of rows, those that are taken over too.
+        made_of: model, flip rule and length of the embeddings, as from `facepipe.ensemble.ensemble_of`.
+        file: the output file; None only passes the rows on.
+        strict: reject images with damaged data.
+        advance: called with the number of images finished in each step.
+        see: called once for every image, without pixels for images whose rows are reused.
+        each: called with every batch of rows, including reused ones.
 
     Raises:
-        NothingToEmbed: no image gives an embedding; the file stays as it was.
-        DatasetError: a frozen file was made otherwise.
+        NothingToEmbed: no image gives an embedding; the file is left unchanged.
+        DatasetError: a frozen file was made with other settings.
         EmbeddingsError: the file is damaged.
     """
     before = None if file is None else _made_before(file, made_of)
@@ -130,34 +130,34 @@ def _begun_folder(file: EmbeddedFile) -> Path:
     return file.path.parent / ".facepipe" / f"{file.path.name}.begun"
 
 
-def _begun(file: EmbeddedFile, made_of: tuple[str, str, int]) -> MadeBefore | None:
-    """What a run that was cut off has kept, if it was made in the same way; else it is forgotten."""
+def _begun(file: EmbeddedFile, made_of: tuple[str, str, int]) -> SavedRows | None:
+    """The rows saved by an interrupted run if made with the same settings; otherwise they are deleted."""
     folder = _begun_folder(file)
     if not folder.is_dir():
         return None
     with suppress(EmbeddingsError):
-        kept = MadeBefore(folder)
+        kept = SavedRows(folder)
         if not file.overwrite and not _other(file, kept, made_of):
             done = counted(len(kept.images), "image")
-            file.notify(f"{file.path}: goes on where it was cut off, with {done} embedded")
+            file.notify(f"{file.path}: resuming an interrupted run, {done} already embedded")
             return kept
     forget_begun(folder)
     return None
 
 
-def _other(file: EmbeddedFile, then: MadeBefore, made_of: tuple[str, str, int]) -> list[str]:
-    """What was made otherwise then."""
+def _other(file: EmbeddedFile, then: SavedRows, made_of: tuple[str, str, int]) -> list[str]:
+    """Names of the settings that differ."""
     identity, flip, _ = made_of
     other = [name for name in file.made.keys() | then.made.keys() if file.made.get(name) != then.made.get(name)]
     return other + [name for name, now in (("model", identity), ("flip", flip)) if then.about[name] != now]
 
 
-def _made_before(file: EmbeddedFile, made_of: tuple[str, str, int]) -> MadeBefore | None:
-    """What the file holds, if it was made in the same way."""
+def _made_before(file: EmbeddedFile, made_of: tuple[str, str, int]) -> SavedRows | None:
+    """The rows of the file if made with the same settings."""
     if file.overwrite or not file.path.is_file():
         return None
     try:
-        before = MadeBefore(file.path)
+        before = SavedRows(file.path)
     except EmbeddingsError as error:
         _not_taken(file, str(error))
         return None
@@ -165,17 +165,17 @@ def _made_before(file: EmbeddedFile, made_of: tuple[str, str, int]) -> MadeBefor
     if not other:
         return before
     before.close()
-    _not_taken(file, f"{file.path}: was made with another {', '.join(sorted(other))}")
+    _not_taken(file, f"{file.path}: was made with a different {', '.join(sorted(other))}")
     return None
 
 
 def _not_taken(file: EmbeddedFile, why: str) -> None:
     if file.frozen:
-        raise DatasetError(f"{why}; {parameter('frozen', True)} cannot go on with it")
-    file.notify(f"{why}: all images are embedded anew")
+        raise DatasetError(f"{why}; {parameter('frozen', True)} cannot use it")
+    file.notify(f"{why}: all images are embedded again")
 
 
-def _frozen(before: MadeBefore, see: See, each: Callable[[Embeddings], None]) -> EmbeddedDataset:
+def _frozen(before: SavedRows, see: See, each: Callable[[Embeddings], None]) -> EmbeddedDataset:
     embedded = failed = 0
     known = before.images
     for image, origin in known.items():
@@ -194,13 +194,13 @@ def _chunks(items: Iterator[Any]) -> Iterator[list[Any]]:
 
 
 class _Job:
-    """Decides of each image whether it must be embedded, and counts."""
+    """Decides which images must be embedded, and counts them."""
 
     def __init__(
         self,
         embed: Embed,
-        before: MadeBefore | None,
-        begun: MadeBefore | None,
+        before: SavedRows | None,
+        begun: SavedRows | None,
         verify: bool,
         strict: bool,
         advance: Callable[[int], None],
@@ -224,14 +224,14 @@ class _Job:
                 yield batch, origins, source is None
 
     def changes(self) -> Changes | None:
-        """Against the run before."""
+        """Changes since the last run."""
         if self.before is None:
             return None
         vanished = tuple(sorted(self.known.keys() - self.seen))
         new, changed, touched, same = (tuple(sorted(self.counts[s])) for s in ("new", "changed", "touched", "same"))
         return Changes(new, changed, vanished, touched, same)
 
-    def _source(self, path: Path) -> MadeBefore | None:
+    def _source(self, path: Path) -> SavedRows | None:
         """Where the rows of an image are taken from; None where it must be embedded."""
         if self._state(path) in ("same", "touched"):
             return self.before
@@ -252,13 +252,13 @@ class _Job:
         try:
             file, _ = file_and_page(path)
             now = mark_file(file, digest=self.verify)
-            # What could not be read then is tried again: it may have become readable without having changed.
+            # Unreadable images are tried again: they may have become readable without a change.
             return compare_mark(str(path), then.mark, now, lambda _: digest_of(file)) if then.mark.digest else "changed"
         except OSError:
             return "changed"
 
     def _taken_over(
-        self, source: MadeBefore, paths: Iterator[Path]
+        self, source: SavedRows, paths: Iterator[Path]
     ) -> Iterator[tuple[Embeddings, dict[str, Origin]]]:
         known = self.known if source is self.before else self.kept
         for chunk in _chunks(paths):
@@ -269,7 +269,7 @@ class _Job:
             self.advance(len(chunk))
 
     def _touched(self, origin: Origin) -> Origin:
-        """With today's time, so that the contents need not be compared again."""
+        """With the current modification time, so that contents need not be compared again."""
         try:
             now = mark_file(file_and_page(Path(origin.image))[0])
         except OSError:
@@ -291,5 +291,5 @@ class _Job:
 
 
 def _stored(path: Path) -> str:
-    """How the file writes it: Parquet holds text, which a file name need not be."""
+    """The path as text for Parquet; a file name need not be valid text."""
     return str(path).encode("utf-8", "backslashreplace").decode()

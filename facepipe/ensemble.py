@@ -15,33 +15,33 @@ from facepipe.detection import Detector, Faces
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.embedding.finding import joined_findings
 from facepipe.embedding.halves import fold_halves, has_halves
-from facepipe.embedding.precision import joined_record
+from facepipe.embedding.provenance import joined_record
 from facepipe.errors import EmbeddingsError
 from facepipe.pipeline import STEP, Cropper, Read, ReadImage, See, embed_batch, read_batches
 from facepipe.score import unit
 from facepipe.workers import OnRay
 
 Members = Sequence[tuple[Cropper, Embedder]]
-"""An embedder, and a cropper of its template, for each model; croppers may share a `SameFaces`."""
+"""For each model, a cropper with its template and an embedder; croppers may share a `SameFaces`."""
 
 
 def concatenate(parts: Sequence[Embeddings], halves: str = "keep") -> Embeddings:
-    """One `Embeddings` of several of the same images, under the paths of the first.
+    """Join embeddings of the same images by several models, under the paths of the first.
 
-    Model and flip rule become those of the parts, joined by ``+``; a rule that all share stands once, but for
-    ``concat``: the second half of the joined embedding is no mirror image of the first. Kappa and sigma2 are left out,
-    since they belong to one model's space. A face counts as detected when every part has it so.
+    Models and flip rules are joined by ``+``; a rule shared by all appears once, except ``concat``, since the second
+    half of the joined embedding is no mirror image of the first. Kappa and sigma2 are dropped, as they belong to one
+    model's space. A face counts as detected if all parts detected it.
 
     Args:
-        parts: with equal paths in equal order; a single one is returned as it is.
-        halves: what becomes of a part made with flip ``concat`` before it is scaled and joined, see
-            `facepipe.embedding.halves.fold_halves`: afterwards nobody can tell whose half is whose.
+        parts: with equal paths in equal order; a single one is returned unchanged.
+        halves: how a part made with flip ``concat`` is treated before scaling and joining, see
+            `facepipe.embedding.halves.fold_halves`; after joining, the halves can no longer be separated.
 
     Raises:
-        EmbeddingsError: there is none, or the paths differ.
+        EmbeddingsError: there are no parts, or their paths differ.
     """
     if not parts:
-        raise EmbeddingsError("no embeddings to put together")
+        raise EmbeddingsError("no embeddings to join")
     first = parts[0]
     if len(parts) == 1:
         return first
@@ -67,7 +67,7 @@ def concatenate(parts: Sequence[Embeddings], halves: str = "keep") -> Embeddings
 
 
 def ensemble_of(embedders: Sequence[Embedder]) -> tuple[str, str, int]:
-    """Model, flip rule and length of the embeddings that `concatenate` makes of these embedders'."""
+    """Model, flip rule and length of the embeddings that `concatenate` makes from these embedders."""
     return (
         "+".join(embedder.model.identity for embedder in embedders),
         _flip([embedder.flip for embedder in embedders]),
@@ -93,10 +93,10 @@ def embed_ensemble(
     Args:
         paths: of images.
         members: see `Members`.
-        progress: called with the number of images that each batch finished.
+        progress: called with the number of images finished in each batch.
         read: see `facepipe.pipeline.read_batches`.
         halves: see `concatenate`.
-        see: is shown every image once it was read.
+        see: called with every image after reading.
     """
     for batch in read_batches(paths, read=read):
         for image in batch:
@@ -115,16 +115,16 @@ def embed_ensemble_on(
     halves: str = "keep",
     see: See = lambda _: None,
 ) -> Iterator[Embeddings]:
-    """`embed_ensemble` in steps of `STEP` images by workers: the same batches in the same order.
+    """`embed_ensemble` on workers, in steps of `STEP` images: the same batches in the same order.
 
     Args:
-        on: where.
+        on: the workers.
         paths: of images, as the workers see them.
-        load_members: called by each worker once.
+        load_members: called once by each worker.
         device: of the members.
-        progress: called with the number of images that each step finished.
+        progress: called with the number of images finished in each step.
         read, halves: as of `embed_ensemble`.
-        see: is shown every image, without its pixels.
+        see: called with every image, without its pixels.
     """
     results = on.map(_Unit(load_members, read, halves), _units(paths), device, lambda unit: str(unit[0]))
     for parts, seen in results:
@@ -142,7 +142,7 @@ def _units(paths: Iterable[Path]) -> Iterator[list[Path]]:
 
 @dataclass(frozen=True)
 class _Unit:
-    """Makes what embeds one unit."""
+    """Builds the function that embeds one unit."""
 
     load_members: Callable[[], Members]
     read: Read | None
@@ -166,7 +166,7 @@ class _Unit:
 
 
 class SameFaces:
-    """A detector that, asked again for the images of the last call, answers without looking again."""
+    """A detector that caches the faces of its last call's images."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector

@@ -1,15 +1,15 @@
-"""The errors a user can meet. Each message names the file at fault and says what to do next."""
+"""Errors for users. Each message names the file at fault and what to do about it."""
 
 
 class FacepipeError(Exception):
-    """Base of all errors that facepipe raises on purpose; the command line prints it as one line, exit 2."""
+    """Base of all errors that facepipe raises; the command line prints its message as one line and exits with 2."""
 
 
 class ImageError(FacepipeError):
-    """An image file is missing, damaged, foreign or too large.
+    """An image file is missing, damaged, of an unsupported format or too large.
 
     Attributes:
-        mark: what the file was like when it was read, where that was asked for: a `facepipe.files.Mark`.
+        mark: fingerprint of the file when it was read, a `facepipe.files.Mark`, if requested.
     """
 
     mark: object = None
@@ -32,7 +32,7 @@ class EmbeddingsError(FacepipeError):
 
 
 class DeviceError(FacepipeError):
-    """A device or precision that was asked for is not available."""
+    """The requested device or precision is not available."""
 
 
 class MissingExtraError(FacepipeError):
@@ -40,4 +40,4 @@ class MissingExtraError(FacepipeError):
 
 
 class Ended(KeyboardInterrupt):
-    """The process is ended from outside, by SIGTERM or SIGHUP: nothing that is half done may be taken for whole."""
+    """The process received SIGTERM or SIGHUP; partial output must not be taken for complete."""

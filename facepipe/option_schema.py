@@ -1,4 +1,4 @@
-"""Options of things that are made by name: read off the function that makes them, and checked before it is called."""
+"""Options of registered entries: derived from the signature of the function that makes them, and validated."""
 
 import inspect
 import typing
@@ -12,14 +12,14 @@ from facepipe.nearest import nearest
 
 
 class OptionSchema:
-    """The keyword-only parameters of a function; their annotations say which values are allowed.
+    """The keyword-only parameters of a function; their annotations define the allowed values.
 
-    Types are taken strictly: 1 stands for 1.0, but true is no number, and "1" neither. Lists, which is what TOML
-    has, become tuples. Numbers must be finite.
+    Types are strict: 1 is accepted as 1.0, but true is not a number, nor is "1". Lists, as in TOML, become tuples.
+    Numbers must be finite.
 
     Args:
         function: every keyword-only parameter needs an annotation and a default.
-        more: name → (annotation, default) of further options.
+        more: name → (annotation, default) of additional options.
 
     Raises:
         TypeError: a parameter that is not keyword-only has a default.
@@ -42,14 +42,14 @@ class OptionSchema:
         return {name: field.default for name, field in self._model.model_fields.items()}
 
     def checked(self, what: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """All options, those that are not given at their default.
+        """All options, with defaults for those not given.
 
         Args:
-            what: whose options they are, for the message.
+            what: the owner of the options, for the message.
             given: name → value.
 
         Raises:
-            ModelError: an option is unknown (the nearest known one is named), or its value is not allowed.
+            ModelError: an option is unknown (the message suggests the nearest), or its value is not allowed.
         """
         known = list(self._model.model_fields)
         for option in given:
@@ -66,8 +66,8 @@ class OptionSchema:
 
 
 def _hint(option: str, known: list[str]) -> str:
-    # What the thing is called stands next to its options, in recipes as in calls: `nam` may be meant for it.
+    # In recipes and calls `name` stands next to the options, so `nam` may be meant for it.
     name = nearest(option, [*known, "name"])
     if name is not None:
         return f"did you mean {name!r}?"
-    return f"choose one of {', '.join(known)}" if known else "it takes none"
+    return f"choose one of {', '.join(known)}" if known else "it has no options"

@@ -1,4 +1,4 @@
-"""How messages name a parameter: ``device='cpu'`` to who calls from Python, ``--device cpu`` to who types commands."""
+"""How messages name a parameter: ``device='cpu'`` for Python callers, ``--device cpu`` on the command line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,12 +7,12 @@ _as_options = False
 
 
 def parameter(name: str, value: object = None, option: str = "") -> str:
-    """A parameter with the value that it has, or should have.
+    """A parameter with its actual or suggested value.
 
     Args:
-        name: as Python has it, such as ``on_miss``.
-        value: True for a flag; None where there is nothing to say of it.
-        option: its name on the command line, where that is another.
+        name: in Python, such as ``on_miss``.
+        value: True for a flag; None to omit it.
+        option: its name on the command line, if different.
     """
     if not _as_options:
         return name if value is None else f"{name}={value!r}"
@@ -22,7 +22,7 @@ def parameter(name: str, value: object = None, option: str = "") -> str:
 
 @contextmanager
 def as_options() -> Iterator[None]:
-    """Within it parameters are named as options of the command line; for the command line alone."""
+    """Name parameters as command-line options within this context; only for the command line."""
     global _as_options
     before, _as_options = _as_options, True
     try:

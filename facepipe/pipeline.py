@@ -1,6 +1,6 @@
-"""Reading, detecting, aligning and embedding composed: paths in, batches of crops or embeddings out.
+"""Reading, detecting, aligning and embedding combined: paths in, batches of crops or embeddings out.
 
-Everything streams: batches are bounded in images and pixels, few images are decoded ahead, and memory does not grow.
+Everything streams: batches are bounded in images and pixels, and few images are decoded ahead; memory does not grow.
 """
 
 from collections import deque
@@ -22,8 +22,8 @@ from facepipe.images import MAX_PIXELS, Picture, read_image
 
 MISSES = ("drop", "centre")
 UNIT, STEP = 256, 64
-"""Images of a unit of work, and of a step within it. No batch reaches over two steps, so that one gives the same
-wherever and whenever it is done; a worker is given a step at a time."""
+"""Images per unit of work, and per step within it. No batch spans two steps, so a step gives the same results
+wherever and whenever it is run; workers receive one step at a time."""
 
 _BATCH_PIXELS = 24_000_000
 _AHEAD, _READERS = 8, 2
@@ -31,14 +31,14 @@ _AHEAD, _READERS = 8, 2
 Read = Callable[[Path, int], np.ndarray | Picture]
 """A path and the most pixels allowed → uint8 H×W×3 RGB, or a `Picture` with remarks; raises FacepipeError."""
 See = Callable[["ReadImage"], None]
-"""Is shown every image once it was read, in order."""
+"""Called with every image after reading, in order."""
 
 
 @dataclass(frozen=True)
 class ReadImage:
-    """An image that was read, or why it was not: then ``pixels`` is None and ``reason`` one line.
+    """An image that was read; if reading failed, ``pixels`` is None and ``reason`` says why in one line.
 
-    ``remarks`` are those of `facepipe.images.Picture`, and so is ``mark``, where the reader tells it.
+    ``remarks`` are those of `facepipe.images.Picture`, and so is ``mark``, where the reader gives it.
     """
 
     path: Path
@@ -50,18 +50,18 @@ class ReadImage:
 
 @dataclass(frozen=True)
 class CroppedImage:
-    """What became of one image.
+    """The result for one image.
 
     Attributes:
         path: of the image.
         size: (height, width) in pixels; (0, 0) when it could not be read.
         faces: all faces found in it.
-        chosen: int64 K, those that were cropped, as indices into ``faces``.
+        chosen: int64 K, indices into ``faces`` of those that were cropped.
         crops: their crops, uint8 h×w×3; also one crop of the centre where ``status`` is ``centre``.
-        status: ``ok``, ``aligned`` (taken as an aligned crop), ``centre`` (no face, the centre stands in),
+        status: ``ok``, ``aligned`` (taken as an aligned crop), ``centre`` (no face; centre of the image instead),
             ``no_face`` or ``error``.
-        reason: one line where there is no crop.
-        remarks: what should be known of the image, see `facepipe.images.Picture`.
+        reason: why there is no crop, in one line.
+        remarks: notes on the image, see `facepipe.images.Picture`.
     """
 
     path: Path
@@ -81,14 +81,14 @@ def read_batches(
     read: Read | None = None,
     before: int = 0,
 ) -> Iterator[list[ReadImage]]:
-    """Read images ahead of their use, in order, in batches; one ends after every ``max_images`` (`STEP`) images.
+    """Read images ahead, in order, in batches; a batch ends after every ``max_images`` (`STEP`) images.
 
     Args:
         paths: of images; consumed lazily.
-        max_images: of one batch.
-        max_pixels: of one image, see `read_image`.
-        read: opens one image, instead of `read_image`; for images that are no files of their own.
-        before: how many images of the first step were done before.
+        max_images: per batch.
+        max_pixels: per image, see `read_image`.
+        read: opens one image instead of `read_image`, for images that are not separate files.
+        before: how many images of the first step are already done.
     """
     batch: list[ReadImage] = []
     pixels, most = 0, max_images or STEP
@@ -140,11 +140,12 @@ class Cropper:
     """Turns read images into aligned crops.
 
     Args:
-        aligner: decides the crop's template.
-        detector: None takes every image as an aligned crop already.
+        aligner: defines the crop's template.
+        detector: None treats every image as an aligned crop.
         rule: which face of several, see `facepipe.detection.choose`.
-        on_miss: ``drop`` images without a face, or let their ``centre`` stand in.
-        aligned: without a detector, how the crops' faces were found, see `facepipe.datasets.samples.cut.found_by`.
+        on_miss: ``drop`` images without a face, or crop their ``centre``.
+        aligned: how faces of aligned crops were found, without a detector; see
+            `facepipe.datasets.samples.cut.found_by`.
     """
 
     def __init__(
@@ -160,7 +161,7 @@ class Cropper:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """How its faces are found, as embeddings record it; several where crops were found in several ways."""
+        """How faces are found, as recorded in embeddings; several if crops were found in several ways."""
         if self.detector is None:
             return self.aligned
         return (detector_settings_of(self.detector) | {"faces": self.rule},)
@@ -176,11 +177,11 @@ class Cropper:
         ]
 
     def _misfit(self, crop: CroppedImage) -> tuple[str, ...]:
-        """A remark on a whole photo that was taken as an aligned crop: what is said of it means little."""
+        """A remark on a whole photo that was treated as an aligned crop, whose result means little."""
         (height, width), (high, wide) = crop.size, self.aligner.size
         if crop.status != "aligned" or (height == high and width >= wide):
             return ()
-        return (f"taken as an aligned crop and scaled ({height}×{width} pixels; a crop has {high}×{wide})",)
+        return (f"treated as an aligned crop and scaled ({height}×{width} pixels; a crop has {high}×{wide})",)
 
     def _crop(self, image: ReadImage, faces: Faces) -> CroppedImage:
         nobody = np.zeros(0, np.int64)
@@ -209,14 +210,14 @@ def embed_images(
     progress: Callable[[int], None] = lambda _: None,
     read: Read | None = None,
 ) -> Iterator[Embeddings]:
-    """Embed images batch by batch; images without a crop are in ``failed`` with their reason.
+    """Embed images batch by batch; images without a crop are listed in ``failed`` with the reason.
 
     Args:
         paths: of images.
         cropper: must use the template of the embedder's model.
         embedder: see `Embedder`.
-        name: the path under which an image is kept; a second face of it gets ``#1`` appended, and so on.
-        progress: called with the number of images that each batch finished.
+        name: image → its path in the embeddings; its second face gets ``#1`` appended, and so on.
+        progress: called with the number of images finished in each batch.
         read: see `read_batches`.
     """
     for batch in read_batches(paths, read=read):
@@ -227,14 +228,14 @@ def embed_images(
 def embed_batch(
     batch: list[ReadImage], cropper: Cropper, embedder: Embedder, name: Callable[[Path], str] = str
 ) -> Embeddings:
-    """`embed_images` of one batch."""
+    """`embed_images` for one batch."""
     return embed_results(cropper(batch), cropper.findings, embedder, name)
 
 
 def embed_results(
     results: list[CroppedImage], findings: tuple[Finding, ...], embedder: Embedder, name: Callable[[Path], str] = str
 ) -> Embeddings:
-    """Embed what a `Cropper` made of a batch; ``findings`` are the cropper's."""
+    """Embed the crops of a batch; ``findings`` are the cropper's."""
     crops = [crop for result in results for crop in result.crops]
     stacked = np.stack(crops) if crops else np.zeros((0, *embedder.size, 3), np.uint8)
     return replace(
@@ -252,5 +253,5 @@ def embed_results(
 
 
 def _scores(result: CroppedImage) -> np.ndarray:
-    """The detector's score of each crop."""
+    """Detection score of each crop."""
     return result.faces.scores[result.chosen] if len(result.chosen) else np.full(len(result.crops), np.nan)

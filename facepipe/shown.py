@@ -1,10 +1,10 @@
-"""Text from outside, made fit to be shown: no name can move a cursor, forge a line or turn a sentence around."""
+"""Escaping untrusted text for display, so that no name can move the cursor, forge a line or reverse text direction."""
 
 import re
 import unicodedata
 
 LONGEST = 300
-"""Characters of one name or message that are shown at most."""
+"""Maximum number of characters shown of one name or message."""
 
 # Line and paragraph separators; marks, embeddings, overrides and isolates of bidirectional text.
 _TURNING = "\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069"
@@ -13,10 +13,10 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def shown(text: object, longest: int = LONGEST) -> str:
-    """``text`` with control characters, bidirectional controls and undecodable bytes escaped, and the middle of what
-    is too long replaced by an ellipsis.
+    """``text`` with control characters, bidirectional controls and undecodable bytes escaped, and the middle of
+    text that is too long replaced by an ellipsis.
 
-    Letters of any script stay as they are. Undecodable bytes of a file name, which Python keeps as lone surrogates,
+    Letters of any script are unchanged. Undecodable bytes of a file name, which Python keeps as lone surrogates,
     become ``\\xNN``.
     """
     escaped = _HOSTILE.sub(_escape, str(text))
@@ -37,5 +37,5 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def is_plain(text: str) -> bool:
-    """Whether `shown` would leave ``text`` as it is, and it holds no character that is not assigned."""
+    """Whether `shown` leaves ``text`` unchanged and all its characters are assigned."""
     return shown(text, len(text) + 1) == text and all(unicodedata.category(c) != "Cn" for c in text)

@@ -1,4 +1,4 @@
-"""Figures in words and tables, as plain values: whoever shows them decides where and how wide."""
+"""Results as tables and lines of text, as plain values that do not depend on where and how wide they are displayed."""
 
 import re
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ class Column:
     """One column.
 
     Attributes:
-        title: its head; may be empty.
-        right: its cells end at the right, as figures do.
-        prose: its cells may be broken between words where the screen is narrow.
-        lesser: where the screen is too narrow, columns are left out, those of the highest number first; those of 0
-            never. What was left out is told on stderr.
+        title: the heading; may be empty.
+        right: right-aligned, as for figures.
+        prose: cells may wrap between words on a narrow screen.
+        lesser: on a narrow screen, columns with the highest number are dropped first, those with 0
+            never. Dropped columns are reported on stderr.
     """
 
     title: str
@@ -30,7 +30,7 @@ def figures(*titles: str) -> tuple[Column, ...]:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells below a title, and rows below a rule, such as sums."""
+    """A titled table; ``footer`` rows, such as sums, follow a rule."""
 
     title: str
     columns: Sequence[Column]
@@ -47,14 +47,14 @@ class TextLine:
 
 @dataclass(frozen=True)
 class Note:
-    """A line about the figures; with ``warning`` one that should not be missed."""
+    """A remark on the figures; with ``warning`` an important one."""
 
     text: str
     warning: bool = False
 
 
 Summary = Table | TextLine | Note
-"""A part of what a result says to people."""
+"""A part of a result's human-readable summary."""
 
 _IRREGULAR = {"person": "people", "matrix": "matrices"}
 _BEFORE_PREPOSITION = re.compile(r"(.+?)( (?:of|that|without|reached|with|in) .*)")
@@ -66,7 +66,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def plural(noun: str) -> str:
-    """More than one of it; of a phrase the noun before its first preposition."""
+    """The plural of a noun; in a phrase, of the words before the first preposition."""
     found = _BEFORE_PREPOSITION.fullmatch(noun)
     if found:
         return plural(found[1]) + found[2]

@@ -1,4 +1,4 @@
-"""How many threads to start, and that idle ones sleep. Loads neither torch nor OpenCV: it has to come before them."""
+"""Thread counts and wait policy. Imports neither torch nor OpenCV, since it must run before them."""
 
 import math
 import os
@@ -9,14 +9,14 @@ _COUNTS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 
 def prepare_threads() -> None:
-    """Set the environment from which OpenMP and OpenCV take their manners; what the user has set there stays.
+    """Set environment variables for OpenMP and OpenCV; values that the user has set are kept.
 
-    OpenMP's threads by default spin while they wait for each other. As soon as another program wants one of the
-    cores, each waits for the one that was interrupted and keeps the cores busy that it would need: so they sleep.
-    Where a container may use fewer cores than it sees, its libraries would start a thread for each that they see;
-    the affinity of a process they mind by themselves.
+    By default OpenMP's threads spin while waiting for each other. As soon as another program needs one of the
+    cores, all wait for the interrupted thread and keep busy the cores it needs; so they are made to sleep.
+    In a container limited to fewer cores than are visible, libraries would start a thread for each visible core;
+    a process's affinity they respect already.
 
-    It reaches libraries that are loaded later, and processes that are started later.
+    Affects libraries loaded and processes started afterwards.
     """
     os.environ.setdefault(_SLEEP, "PASSIVE")
     if limited():
@@ -25,23 +25,23 @@ def prepare_threads() -> None:
 
 
 def thread_count() -> int:
-    """Threads that a pool should have: ``OMP_NUM_THREADS`` where that is set to a number, else `usable_cores`."""
-    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return int(asked) if asked.isdecimal() and int(asked) > 0 else usable_cores()
+    """Size of a thread pool: ``OMP_NUM_THREADS`` if set to a number, else `usable_cores`."""
+    value = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(value) if value.isdecimal() and int(value) > 0 else usable_cores()
 
 
 def usable_cores(root: Path = Path("/")) -> int:
-    """Cores' worth of time that this process may use: its affinity, and what its control groups allow; at least 1.
+    """Number of cores that this process may use, by its affinity and cgroup limits; at least 1.
 
     Args:
-        root: of the file system that tells of the control groups.
+        root: root of the file system with the cgroup files.
     """
     allowed = min(_quotas(root), default=math.inf)
     return max(1, min(_visible_cores(), math.ceil(min(allowed, 1e6))))
 
 
 def limited() -> bool:
-    """Whether the process may use less than the cores that it sees, which libraries do not notice."""
+    """Whether cgroups allow fewer cores than are visible, which libraries do not notice."""
     return usable_cores() < _visible_cores()
 
 
@@ -52,7 +52,7 @@ def _visible_cores() -> int:
 
 
 def _quotas(root: Path) -> list[float]:
-    """Cores allowed by each group that this process is in and by those above it; a container sees its own as root."""
+    """Cores allowed by each cgroup of this process and its parents; a container sees its own as the root."""
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
@@ -71,12 +71,12 @@ def _quotas(root: Path) -> list[float]:
 
 
 def _quota_2(folder: Path) -> float | None:
-    """Of version 2: ``cpu.max`` holds microseconds allowed, or ``max``, and the period."""
+    """Limit in cgroup v2: ``cpu.max`` holds the allowed microseconds, or ``max``, and the period."""
     return _ratio(_words(folder / "cpu.max"))
 
 
 def _quota_1(folder: Path) -> float | None:
-    """Of version 1; -1 stands for no limit."""
+    """Limit in cgroup v1; -1 means no limit."""
     return _ratio(_words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us"))
 
 

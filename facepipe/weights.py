@@ -1,4 +1,4 @@
-"""Where files of weights are, and whether they are the right ones."""
+"""Locating weight files and verifying their checksums."""
 
 import hashlib
 import logging
@@ -14,9 +14,9 @@ from facepipe.shipped import shipped
 
 
 def cache_folder() -> Path:
-    """``$FACEPIPE_CACHE``, or the system's folder for a user's caches, or a temporary one for who has no home.
+    """``$FACEPIPE_CACHE``, or the user's cache folder, or a temporary folder for users without a home.
 
-    A home in which no such folder is and none can be made (``/dev/null``, ``/nonexistent``) is none.
+    A home in which no cache folder exists or can be created (``/dev/null``, ``/nonexistent``) does not count.
     """
     chosen = os.environ.get("FACEPIPE_CACHE")
     try:
@@ -25,14 +25,14 @@ def cache_folder() -> Path:
         from platformdirs import user_cache_dir
 
         folder = Path(user_cache_dir("facepipe", appauthor=False)).expanduser()
-    except RuntimeError:  # neither HOME nor an entry in the list of users, as in hardened containers
+    except RuntimeError:  # neither HOME nor a passwd entry, as in hardened containers
         return _homeless()
     return folder if _can_be_made(folder) else _homeless()
 
 
 def _can_be_made(folder: Path) -> bool:
-    """Whether a folder is there, or the nearest one above it that is takes new ones."""
-    # Not Path.exists, which raises in folders that may not be read.
+    """Whether a folder exists or can be created in its nearest existing parent."""
+    # Not Path.exists, which raises in unreadable folders.
     nearest = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
     return nearest.is_dir() and (nearest == folder or os.access(nearest, os.W_OK | os.X_OK))
 
@@ -41,20 +41,20 @@ def _can_be_made(folder: Path) -> bool:
 def _homeless() -> Path:
     folder = Path(gettempdir()) / f"facepipe-cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     logging.getLogger("facepipe").warning(
-        "this user has no home folder that can be written: the cache is in %s; FACEPIPE_CACHE names another", folder
+        "this user has no writable home folder: using %s as the cache; set FACEPIPE_CACHE to change it", folder
     )
     return folder
 
 
 def weights_path(sha256: str, file: str) -> Path:
-    """Where weights of this SHA-256 are, or would be: with facepipe if they ship with it, otherwise in the cache."""
+    """Path of the weights with this SHA-256, existing or not: among the shipped files, otherwise in the cache."""
     name = f"{sha256[:12]}-{PurePosixPath(file).name}"
     shipped_file = shipped("models", "weights", name)
     return shipped_file if is_present(shipped_file) else cache_folder() / "weights" / name
 
 
 def is_present(path: Path) -> bool:
-    """Whether there is such a file; False also in a folder that may not be read."""
+    """Whether the file exists; False also in an unreadable folder."""
     try:
         return path.is_file()
     except PermissionError:
@@ -76,24 +76,24 @@ def sha256_of(path: Path) -> str:
 
 
 def detector_weights(name: str) -> Path:
-    """The weights of a detector that has a card, whole: they ship with facepipe or are in the cache.
+    """Path of a detector's verified weights, shipped or in the cache; the detector must have a card.
 
     Raises:
-        ModelError: they are not at hand (the message says how to get them), or damaged.
+        ModelError: they are missing (the message says how to get them) or damaged.
     """
     weights = tomllib.loads(shipped("models", "detectors", f"{name}.toml").read_text(encoding="utf-8"))["weights"]
     path, url = weights_path(weights["sha256"], weights["file"]), weights.get("url")
     if not is_present(path):
         if url is None:
-            raise ModelError(f"detector {name}: its weights ship with facepipe and are missing; reinstall facepipe")
+            raise ModelError(f"detector {name}: its shipped weights are missing; reinstall facepipe")
         raise ModelError(
             f"detector {name}: its weights are not in the cache; fetch them with 'facepipe models pull {name}', or by "
             f"hand: 'facepipe models import {name} FILE' with FILE from {url}"
         )
     got = sha256_of(path)
     if got != weights["sha256"]:
-        mend = "reinstall facepipe" if url is None else f"fetch it again with 'facepipe models pull {name}'"
+        remedy = "reinstall facepipe" if url is None else f"fetch it again with 'facepipe models pull {name}'"
         raise ModelError(
-            f"{path}: damaged or exchanged: its SHA-256 is {got}, the card of {name} says {weights['sha256']}; {mend}"
+            f"{path}: damaged or replaced: its SHA-256 is {got}, the card of {name} says {weights['sha256']}; {remedy}"
         )
     return path

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from facepipe.detection import preset
-from facepipe.preprocess import Plan, job
+from facepipe.preprocess import Plan, job, plan
 
-job.UNIT = 4
+plan.UNIT = 4
 
 
 def work(raw: str, out: str, largest: int) -> None:

@@ -1,1 +1,1 @@
-"""The Python API; its names are those of `facepipe` itself, which imports them when they are asked for."""
+"""The Python API; its names are those of `facepipe` itself, which imports them on first use."""

@@ -1,4 +1,4 @@
-"""Whether two faces are one person's."""
+"""Whether two faces belong to the same person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,28 +21,28 @@ from facepipe.shown import shown
 from facepipe.tables import counted
 from facepipe.zoo import MatchRate, Population, match_rates
 
-USUAL_FAR = 1e-3
+DEFAULT_FAR = 1e-3
 IMPROBABLE = 0.1
-"""Up to this probability of one person, faces below the threshold are said to be of different people."""
+"""Faces below the threshold count as different people up to this probability of being the same."""
 _PER_ROW, _ENLARGED, _LONGEST = 6, 2, 18
 _RECIPES = {"kappa": "scf-small", "sigma2": "probface-small"}
-"""What trains a head of a kind."""
+"""Recipe that trains each kind of head."""
 
 
 @dataclass(frozen=True)
 class Decide:
-    """By what two faces are judged.
+    """How to decide whether two faces match.
 
     Attributes:
         score: ``cosine``; ``scf`` (Eq. 13) needs a model with kappa, ``mls`` one with sigma2.
-        far: false-accept rate of the decision: the share of pairs of strangers that pass.
-        among: the strangers of whom that holds: people at ``random``, or ``alike`` in sex, origin and age.
-        threshold: a score to decide at instead.
-        prior: probability that the two are one person, before anyone looks.
+        far: false-accept rate of the decision: the share of impostor pairs that pass.
+        among: the impostors for whom it holds: ``random`` pairs, or people ``alike`` in sex, origin and age.
+        threshold: decide at this score instead.
+        prior: prior probability that both are the same person.
     """
 
     score: str = "cosine"
-    far: float = USUAL_FAR
+    far: float = DEFAULT_FAR
     among: Population = "random"
     threshold: float | None = None
     prior: float = 0.5
@@ -50,13 +50,13 @@ class Decide:
 
 @dataclass(frozen=True)
 class FaceConfidence:
-    """How sure the model is of a face.
+    """The model's confidence in a face.
 
     Attributes:
         kind: ``kappa`` or ``sigma2``.
         value: κ, or σ².
-        surer_than: share of the reference faces on the model's card of which it is less sure; None where unknown.
-        unsure: whether people should be told.
+        surer_than: share of the model card's reference faces with lower confidence; None if unknown.
+        unsure: whether to warn the user.
     """
 
     kind: str
@@ -67,33 +67,33 @@ class FaceConfidence:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Two faces, and whether they are one person's.
+    """Two faces, and whether they belong to the same person.
 
     Attributes:
-        score: higher is more alike; of the kind ``kind``.
+        score: similarity of kind ``kind``; higher means more similar.
         kind: ``cosine``, ``scf`` or ``mls``.
         same: whether the score reaches the threshold.
         verdict: see `verdict`.
-        threshold: score from which two faces count as one person's.
-        far: false-accept rate that was asked for; None for a threshold that was given.
-        among: the population of which ``far`` holds; None with it.
+        threshold: lowest score at which two faces count as the same person.
+        far: requested false-accept rate; None if a threshold was given.
+        among: the population for which ``far`` holds; None like ``far``.
         calibrated_on: the pairs on which the threshold was measured.
-        false_matches: population → share of strangers who pass this threshold, None where it was not measured.
-        probability: that the two are one person, starting from ``prior``; None where the card has no curve.
-        prior: probability before looking.
-        probability_fitted_on: the pairs of the curve; empty without one.
-        model: ``name@`` and digits of the weights' SHA-256.
+        false_matches: population → share of impostors that pass this threshold; None if not measured.
+        probability: posterior probability of the same person, given ``prior``; None if the card has no curve.
+        prior: prior probability.
+        probability_fitted_on: the pairs the curve was fitted to; empty without one.
+        model: ``name@`` and leading digits of the weights' SHA-256.
         engine: what ran the networks, ``torch`` or ``onnx``.
         precision: number format of the embedding network, ``float32`` or ``bfloat16``.
         findings: settings of the detector, see `facepipe.embedding.finding`.
-        photos: the two names.
+        photos: names of the two photos.
         faces: the two faces that were compared.
-        counts: how many faces each photo shows.
-        used: which of them was compared, from 1; None for an aligned crop.
-        confidences: of each face; empty where the model has no uncertainty head.
-        compared_with: the faces behind ``surer_than``; empty where the card has none.
-        views: all that was found in the photos.
-        images: the photos; None where many were compared, whose pixels nobody keeps.
+        counts: number of faces in each photo.
+        used: which of them was compared, counted from 1; None for an aligned crop.
+        confidences: of each face; empty if the model has no uncertainty head.
+        compared_with: the reference faces of ``surer_than``; empty if the card has none.
+        views: detection results of the photos.
+        images: the photos; None if many were compared, as pixels are not kept then.
     """
 
     score: float
@@ -122,13 +122,13 @@ class Comparison:
     images: tuple[ReadImage, ReadImage] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        """The answer in words, as ``facepipe compare`` begins."""
+        """The result in words: the first lines of ``facepipe compare``."""
         answer = self.to_dict()
         lines = [f"{shown(self.photos[0])} and {shown(self.photos[1])}", caption(answer)]
         return "\n".join([*lines, probability_line(answer)] if "probability" in answer else lines)
 
     def __repr__(self) -> str:
-        """Without the arrays of the faces, and in digits that can be read."""
+        """Without the arrays of the faces, with rounded figures."""
         figures = [f"score={self.score:.4g}", f"threshold={self.threshold:.4g}", f"far={self.far}"]
         figures.append(f"probability={self.probability}")  # not rounded, or it would say 1
         about = [f"photos={self.photos!r}", f"model={self.model!r}"]
@@ -139,7 +139,7 @@ class Comparison:
 
         Args:
             caption: a line below them.
-            crops: put beside each photo the crop that was compared.
+            crops: show the compared crop next to each photo.
         """
         from facepipe.report.drawing import draw_faces, side_by_side
 
@@ -172,7 +172,7 @@ class Comparison:
         values["findings"] = list(self.findings)
         values["images"] = [self._account(number) for number in range(2)]
         if self.compared_with:
-            values["sureness_compared_with"] = self.compared_with
+            values["confidence_compared_with"] = self.compared_with
         return values
 
     def _account(self, number: int) -> dict[str, Any]:
@@ -189,28 +189,28 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class Comparisons:
-    """Many photos compared.
+    """Comparisons of many photos.
 
     Attributes:
-        made: in the order of the photos.
-        failed: photos that could not be compared, each with its reason.
-        all_pairs: whether every photo was compared with every other, and not the first with the others.
+        comparisons: in the order of the photos.
+        failed: photos that could not be compared, each with the reason.
+        all_pairs: whether every photo was compared with every other, rather than the first with the others.
     """
 
-    made: tuple[Comparison, ...]
+    comparisons: tuple[Comparison, ...]
     failed: tuple[tuple[str, str], ...] = ()
     all_pairs: bool = False
 
     def picture(self) -> np.ndarray:
         """A contact sheet of the crops, uint8 H×W×3 RGB.
 
-        Below the first photo stand the others, best score first, each with score, verdict (see `verdict`) and file
-        name. Of all pairs every photo has such a part of the sheet.
+        Each first photo is followed by the others, best score first, with score, verdict (see `verdict`) and file
+        name. With all pairs, every photo has such a part of the sheet.
         """
         from facepipe.report.face_sheet import draw_sheet, in_rows
 
         parts: dict[int, _SheetPart] = {}
-        for one in self.made:
+        for one in self.comparisons:
             first, second = one.views
             parts.setdefault(id(first), _SheetPart(first, [])).others.append((one, second))
             if self.all_pairs:
@@ -227,17 +227,17 @@ class Comparisons:
     def __str__(self) -> str:
         """Each comparison in words, and each photo that failed."""
         failed = [f"{shown(path)}: {reason}" for path, reason in self.failed]
-        return "\n\n".join([*map(str, self.made), *failed])
+        return "\n\n".join([*map(str, self.comparisons), *failed])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values: ``comparisons``, and ``failed`` with ``path`` and ``error``."""
         failed = [{"path": path, "error": reason} for path, reason in self.failed]
-        return {"comparisons": [one.to_dict() for one in self.made], "failed": failed}
+        return {"comparisons": [one.to_dict() for one in self.comparisons], "failed": failed}
 
 
 @dataclass(frozen=True)
 class _SheetPart:
-    """A photo, and with what it was compared."""
+    """A photo and those it was compared with."""
 
     view: CroppedImage
     others: list[tuple[Comparison, CroppedImage]]
@@ -248,18 +248,18 @@ def _enlarged(view: CroppedImage) -> np.ndarray:
 
 
 def _short(view: CroppedImage) -> str:
-    """As much of the file's name as stands below a crop."""
+    """The file name, shortened to fit below a crop."""
     name = view.path.name
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
 def verdict(same: bool, chance: float | None) -> str:
-    """What is said of two faces, so that threshold and probability do not speak against each other.
+    """The verdict on two faces, chosen so that threshold and probability do not contradict each other.
 
     Returns:
-        ``same``: the score reaches the threshold; ``doubtful``: it does, but one person is less probable than two (at
-        a low prior, or a loose threshold); ``not shown``: it does not reach it; ``different``: nor are they probably
-        one, up to ``IMPROBABLE``. Without a probability ``same`` or ``not shown``.
+        ``same``: the score reaches the threshold; ``doubtful``: it does, but two people are more probable than one
+        (at a low prior or a loose threshold); ``not shown``: it does not; ``different``: it does not, and the
+        probability of one person is at most ``IMPROBABLE``. Without a probability, ``same`` or ``not shown``.
     """
     if same:
         return "doubtful" if chance is not None and chance < 0.5 else "same"
@@ -277,13 +277,13 @@ def compare_faces(
 
     Args:
         images: the two photos.
-        found: the same with a crop each.
-        findings: how they were found, as `Cropper.findings`.
+        found: their detection results, with a crop each.
+        findings: how faces were found, see `Cropper.findings`.
         embedder: of the model.
-        decide: by what to judge.
+        decide: how to decide.
 
     Raises:
-        ModelError: the model gives no such score, or its card has no threshold for it.
+        ModelError: the model does not support the score, or its card has no threshold for it.
     """
     return replace(compare_pairs(found, findings, embedder, decide)[0], images=(images[0], images[1]))
 
@@ -295,15 +295,15 @@ def compare_pairs(
     decide: Decide,
     all_pairs: bool = False,
 ) -> list[Comparison]:
-    """Compare the first crop of the first photo with that of each other, or of all photos with each other.
+    """Compare the first crop of the first photo with that of each other photo, or all photos with each other.
 
     Args:
-        found: two photos or more, with a crop each.
-        findings, embedder, decide: as of `compare_faces`.
-        all_pairs: every photo with every later one.
+        found: results of two photos or more, with a crop each.
+        findings, embedder, decide: see `compare_faces`.
+        all_pairs: compare every photo with every later one.
 
     Raises:
-        ModelError: as `compare_faces`.
+        ModelError: see `compare_faces`.
     """
     _threshold(embedder, decide)
     embeddings = replace(embedder(np.stack([result.crops[0] for result in found])), findings=findings)
@@ -348,8 +348,8 @@ def _compare(
         counts=(len(one.faces), len(other.faces)),
         used=(_used(one), _used(other)),
         confidences=tuple(
-            FaceConfidence(sure.name, sure.value, sure.share, sure.unsure)
-            for sure in confidences_of_faces(embeddings, card)
+            FaceConfidence(one.name, one.value, one.share, one.unsure)
+            for one in confidences_of_faces(embeddings, card)
         ),
         compared_with=section.measured_on if section is not None and section.quantiles else "",
         views=(one, other),
@@ -357,10 +357,10 @@ def _compare(
 
 
 def require_score(embedder: Embedder, score: str) -> None:
-    """Refuse a score that the model does not give.
+    """Raise an error for a score that the model does not support.
 
     Raises:
-        ModelError: it has no head for it.
+        ModelError: the model has no head for it.
         EmbeddingsError: unknown score.
     """
     needed, head = SCORES[score].needs, embedder.model.head
@@ -375,7 +375,7 @@ def require_score(embedder: Embedder, score: str) -> None:
 def _threshold(embedder: Embedder, decide: Decide) -> tuple[float, float | None, Population | None, str]:
     require_score(embedder, decide.score)
     if decide.threshold is not None:
-        return decide.threshold, None, None, "given on the command line"
+        return decide.threshold, None, None, "set by the user"
     entry = embedder.model.card.threshold_at(decide.far, decide.score, embedder.flip, decide.among)
     return entry.value, entry.far, decide.among, entry.calibrated_on
 

@@ -1,4 +1,4 @@
-"""A face in a photo, as the Python API gives it."""
+"""A face in a photo, as returned by the Python API."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,11 +19,11 @@ class Face:
         box: float32 4, (left, top, right, bottom); may reach beyond the photo. None for an aligned crop.
         landmarks: float32 5×2, (x, y) of left eye, right eye, nose tip, left and right mouth corner, left and right
             as the viewer sees them. None for an aligned crop.
-        score: the detector's, 0 to 1; nan for an aligned crop.
-        crop: uint8 h×w×3 RGB, aligned as the model wants it; None where only detection was asked for.
-        embedding: float32 D, as the network gives it, not normalised; None where it was not asked for.
-        kappa: concentration of the von Mises-Fisher distribution (SCF); None where the model has no such head.
-        sigma2: float32 K, variance of the embedding (PFE, ProbFace); None where the model has no such head.
+        score: detection score, 0 to 1; nan for an aligned crop.
+        crop: uint8 h×w×3 RGB, aligned for the model; None after detection only.
+        embedding: float32 D, output of the network, not normalised; None if not computed.
+        kappa: concentration of the von Mises-Fisher distribution (SCF); None if the model has no such head.
+        sigma2: float32 K, variance of the embedding (PFE, ProbFace); None if the model has no such head.
     """
 
     box: np.ndarray | None
@@ -35,7 +35,7 @@ class Face:
     sigma2: np.ndarray | None = None
 
     def __repr__(self) -> str:
-        """The box in tenths of a pixel, and of arrays how large they are."""
+        """The box to a tenth of a pixel, and the sizes of arrays."""
         parts = ["aligned crop"] if self.box is None else [f"box=({', '.join(f'{side:.1f}' for side in self.box)})"]
         parts += [] if self.box is None else [f"score={self.score:.4f}"]
         parts += [] if self.crop is None else [f"crop={self.crop.shape[1]}×{self.crop.shape[0]}"]
@@ -45,7 +45,7 @@ class Face:
         return f"Face({', '.join(parts)})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, the crop left out."""
+        """Plain JSON values, without the crop."""
         values: dict[str, Any] = {
             "box": _plain(self.box),
             "landmarks": _plain(self.landmarks),
@@ -57,7 +57,7 @@ class Face:
         return {name: value for name, value in values.items() if value is not None}
 
     def with_embedding(self, embeddings: Embeddings, row: int) -> "Face":
-        """The same face with a row of embeddings."""
+        """A copy of the face with the embedding of a row."""
         kappa = None if embeddings.kappa is None else float(embeddings.kappa[row])
         sigma2 = None if embeddings.sigma2 is None else embeddings.sigma2[row]
         return replace(self, embedding=embeddings.mu[row], kappa=kappa, sigma2=sigma2)
@@ -65,13 +65,13 @@ class Face:
 
 @dataclass(frozen=True, eq=False)
 class PhotoFaces:
-    """What was found in one of many photos.
+    """The faces of one of many photos.
 
     Attributes:
-        photo: its path, or what stands for it.
-        faces: those that were asked for, best first where it is all of them.
-        remarks: what a user should know of the photo, such as damage inside.
-        error: why there is nothing, in one line; empty where the photo could be read.
+        photo: its path, or a placeholder.
+        faces: the chosen ones; if all, best first.
+        remarks: notes for the user on the photo, such as damaged data.
+        error: why the photo could not be read, in one line; empty if it could.
     """
 
     photo: str
@@ -86,7 +86,7 @@ class PhotoFaces:
 
 
 def faces_of(result: CroppedImage) -> tuple[Face, ...]:
-    """The chosen faces of a photo with their crops; of an aligned crop the one it shows."""
+    """The chosen faces of a photo with their crops; for an aligned crop, its one face."""
     if not len(result.chosen):
         return tuple(Face(None, None, float("nan"), crop) for crop in result.crops)
     found = result.faces

@@ -1,6 +1,6 @@
-"""The front door: detect, align, embed, compare and identify, each one call.
+"""The top-level functions: detect, align, embed, compare and identify.
 
-They share one `Pipeline` with usual settings; make a `Pipeline` of your own to choose a model, a device or a detector.
+They share one `Pipeline` with default settings; create a `Pipeline` to choose a model, a device or a detector.
 """
 
 from functools import cache
@@ -15,16 +15,16 @@ from facepipe.images import Photo
 
 
 @cache
-def _usual() -> Pipeline:
+def _default() -> Pipeline:
     return Pipeline()
 
 
 @cache
 def _all_faces() -> Pipeline:
-    """Shares detector and model with the usual one."""
-    every = Pipeline(faces="all")
-    every.__dict__.update(detector=_usual().detector, embedder=_usual().embedder)
-    return every
+    """Shares detector and model with the default pipeline."""
+    pipeline = Pipeline(faces="all")
+    pipeline.__dict__.update(detector=_default().detector, embedder=_default().embedder)
+    return pipeline
 
 
 def detect(photo: Photo, bgr: bool = False) -> tuple[Face, ...]:
@@ -38,16 +38,16 @@ def detect(photo: Photo, bgr: bool = False) -> tuple[Face, ...]:
 
     Args:
         photo: a path, bytes, a file object, a Pillow image, or a uint8 H×W×3 RGB array.
-        bgr: an array has blue first, as OpenCV reads it.
+        bgr: arrays are in BGR order, as OpenCV reads images.
 
     Raises:
         ImageError: the photo cannot be read.
     """
-    return _usual().detect(photo, bgr)
+    return _default().detect(photo, bgr)
 
 
 def align(photo: Photo, bgr: bool = False) -> tuple[Face, ...]:
-    """All faces of a photo with crops as the model that ships wants them, uint8 112×112×3; arguments as of `detect`.
+    """All faces of a photo with crops for the shipped model, uint8 112×112×3; arguments as for `detect`.
 
     >>> import facepipe
     >>> from skimage.data import astronaut
@@ -58,7 +58,7 @@ def align(photo: Photo, bgr: bool = False) -> tuple[Face, ...]:
 
 
 def embed(photo: Photo, bgr: bool = False) -> tuple[Face, ...]:
-    """All faces of a photo with embeddings of the model that ships; arguments as of `detect`.
+    """All faces of a photo with embeddings of the shipped model; arguments as for `detect`.
 
     >>> import facepipe
     >>> from skimage.data import astronaut
@@ -70,7 +70,7 @@ def embed(photo: Photo, bgr: bool = False) -> tuple[Face, ...]:
 
 
 def compare(a: Photo, b: Photo, decide: Decide | None = None, bgr: bool = False) -> Comparison:
-    """Whether two photos show one person, by the largest face of each.
+    """Whether two photos show the same person, by the largest face of each.
 
     >>> import facepipe
     >>> from skimage.data import astronaut
@@ -79,15 +79,15 @@ def compare(a: Photo, b: Photo, decide: Decide | None = None, bgr: bool = False)
     (True, 0.001)
 
     Args:
-        a, b: photos, as of `detect`.
-        decide: score and false-accept rate of the decision; None is cosine at 1 in 1,000.
-        bgr: arrays have blue first.
+        a, b: photos, as for `detect`.
+        decide: score and false-accept rate of the decision; None means cosine at 1 in 1,000.
+        bgr: arrays are in BGR order.
 
     Raises:
         ImageError: a photo cannot be read.
         NoFaceError: a photo shows no face.
     """
-    return _usual().compare(a, b, decide, bgr)
+    return _default().compare(a, b, decide, bgr)
 
 
 def identify(
@@ -96,13 +96,13 @@ def identify(
     """Every face of a photo, from left to right, with its name in a gallery, or ``unknown``.
 
     Args:
-        photo: as of `detect`.
-        gallery: a file that ``facepipe gallery build`` made, or a `facepipe.identification.Gallery`.
-        fpir: share of the searches of strangers that may give a name.
-        bgr: an array has blue first.
+        photo: as for `detect`.
+        gallery: a file made by ``facepipe gallery build``, or a `facepipe.identification.Gallery`.
+        fpir: false-positive identification rate: share of searches by strangers that may return a name.
+        bgr: arrays are in BGR order.
 
     Raises:
         ImageError: the photo cannot be read.
         EmbeddingsError: the gallery cannot be read, is empty, or was made by another model.
     """
-    return _usual().identify(photo, gallery, fpir, bgr)
+    return _default().identify(photo, gallery, fpir, bgr)

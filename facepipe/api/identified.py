@@ -1,4 +1,4 @@
-"""Faces with names from a gallery."""
+"""Faces named from a gallery."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,14 +14,14 @@ from facepipe.identification import Gallery, Identifier, Identity, decide, load_
 
 @dataclass(frozen=True, eq=False)
 class IdentifiedFace:
-    """A face and who it is.
+    """A face and the person it belongs to.
 
     Attributes:
         face: the face, with its embedding.
-        name: of the person, or ``unknown``.
+        name: name of the person, or ``unknown``.
         score: the best score in the gallery.
-        nearest: the person who has it, whether it passed or not.
-        threshold: score from which a face gets a name.
+        nearest: the person with that score, whether or not it reaches the threshold.
+        threshold: lowest score at which a face is named.
     """
 
     face: Face
@@ -42,7 +42,7 @@ class IdentifiedFace:
 
 
 def open_gallery(gallery: str | Path | Gallery) -> Gallery:
-    """The gallery itself, or that of a file, which is read anew only when it has changed."""
+    """The gallery itself, or the one in a file, which is reread only if it has changed."""
     if isinstance(gallery, Gallery):
         return gallery
     path = Path(gallery)
@@ -58,11 +58,11 @@ def _read(path: Path, _: int) -> Gallery:
 def identify_faces(
     faces: tuple[Face, ...], gallery: Gallery, embedder: Embedder, fpir: float
 ) -> tuple[IdentifiedFace, ...]:
-    """Search a gallery for faces, whose crops are embedded here; from left to right.
+    """Embed the faces' crops and search a gallery for them; results from left to right.
 
     Raises:
         EmbeddingsError: the gallery is empty, or was made by another model.
-        ModelError: the model's card has no threshold from which the rate follows.
+        ModelError: the model's card has no threshold for the rate.
     """
     decision = decide(embedder.model.card, fpir, len(gallery.names), "cosine", embedder.flip)
     identifier = Identifier(gallery, decision)

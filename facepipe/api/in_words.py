@@ -1,4 +1,4 @@
-"""What a comparison says, in words: on the screen, below a picture and from `print`."""
+"""A comparison's result in words: for the screen, picture captions and `print`."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ VERDICT_WORDS = {
 
 
 def caption(answer: dict[str, Any]) -> str:
-    """`Comparison.to_dict` in one line: the verdict, and the score beside its threshold."""
+    """`Comparison.to_dict` in one line: the verdict, and the score with its threshold."""
     at = "" if answer["far"] is None else f" at FAR {answer['far']:g}"
     alike = " among people who are alike" if answer["among"] == "alike" else ""
     kind = "" if answer["kind"] == "cosine" else f"{answer['kind']} "
@@ -21,13 +21,13 @@ def caption(answer: dict[str, Any]) -> str:
 
 
 def probability_line(answer: dict[str, Any]) -> str:
-    """The probability of an answer that has one, and from which it started."""
+    """The posterior and prior probability of an answer that has them."""
     after, before = probability_text(answer["probability"]), probability_text(answer["prior"])
-    return f"probability of one person: {after}, if it was {before} before looking"
+    return f"probability of the same person: {after} (prior {before})"
 
 
 def probability_text(share: float) -> str:
-    """As many digits as tell it from certainty, at most two after the point."""
+    """As many digits as distinguish it from certainty, at most two decimals."""
     if share >= 0.9999:
         return "over 99.99 %"
     if share < 0.0001:

@@ -1,4 +1,4 @@
-"""A detector and a model that are kept for many photos."""
+"""A detector and a model kept for many photos."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from facepipe.identification import Gallery
     from facepipe.identification.found import FoundPhoto
 
-_TOGETHER = 16
+_BATCH = 16
 
 
 class Pipeline:
-    """Detection, alignment and embedding with settings that are chosen once.
+    """Detection, alignment and embedding with fixed settings.
 
-    Detector and model are loaded when the first photo asks for them and kept.
+    Detector and model are loaded for the first photo and kept.
 
     >>> from skimage.data import astronaut
     >>> pipeline = Pipeline()
@@ -46,16 +46,16 @@ class Pipeline:
     ((112, 112, 3), (128,), True)
 
     Args:
-        model: a name of ``facepipe models list``, a card file, a run folder, or what `facepipe.load` gave.
+        model: a name from ``facepipe models list``, a card file, a run folder, or the result of `facepipe.load`.
         device: ``auto``, ``cpu``, ``cuda`` ...
-        engine: ``torch``, ``onnx`` or ``auto``: ONNX on the processor for as long as PyTorch is not loaded, see
-            `facepipe.engines.choose_engine`. A model that is loaded already brings its own.
-        detection: settings, or the name of a preset; None is that of SphereFace, with photos turned where no face is
-            found otherwise.
-        faces: which of several: ``largest``, ``centre``, ``best`` or ``all``.
-        flip: how image and mirror are joined; None is the card's rule.
+        engine: ``torch``, ``onnx`` or ``auto``: ONNX on the CPU unless PyTorch is already imported, see
+            `facepipe.engines.choose_engine`. A loaded model keeps its own.
+        detection: settings, or the name of a preset; None means SphereFace's, with photos rotated if no face is
+            found upright.
+        faces: which face of several: ``largest``, ``centre``, ``best`` or ``all``.
+        flip: how image and mirror image are combined; None means the card's rule.
         precision: ``auto``, ``float32`` or ``bfloat16``.
-        already_aligned: photos are aligned crops: nothing is detected or aligned.
+        already_aligned: photos are aligned crops; detection and alignment are skipped.
     """
 
     def __init__(
@@ -96,15 +96,15 @@ class Pipeline:
 
     @cached_property
     def aligner(self) -> Aligner:
-        """Cuts crops as the model wants them."""
+        """Produces crops for the model."""
         return Aligner(self.embedder.model.card.input.template)
 
     def detect(self, photo: Photo, bgr: bool = False) -> tuple[Face, ...]:
-        """All faces of a photo, best score first; without a crop, so that no model is loaded.
+        """All faces of a photo, best score first; without crops, so no model is loaded.
 
         Args:
             photo: a path, bytes, a file object, a Pillow image, or a uint8 H×W×3 RGB array.
-            bgr: an array has blue first.
+            bgr: arrays are in BGR order.
 
         Raises:
             ImageError: the photo cannot be read.
@@ -115,40 +115,40 @@ class Pipeline:
         return tuple(Face(box, landmarks, float(score)) for box, landmarks, score in rows)
 
     def align(self, photo: Photo, bgr: bool = False) -> tuple[Face, ...]:
-        """The chosen faces with their crops; none where there is no face. Arguments as of `detect`."""
+        """The chosen faces with their crops; empty if there is no face. Arguments as for `detect`."""
         return faces_of(self._crop_one(photo, bgr))
 
     def embed(self, photo: Photo, bgr: bool = False) -> tuple[Face, ...]:
-        """The chosen faces with crops and embeddings; none where there is no face. Arguments as of `detect`."""
+        """The chosen faces with crops and embeddings; empty if there is no face. Arguments as for `detect`."""
         return self._embedded([self.align(photo, bgr)])[0]
 
     def embed_many(self, photos: Iterable[Photo], bgr: bool = False) -> Iterator[PhotoFaces]:
-        """As `embed`, batch by batch; a photo that cannot be read is told in its place and ends nothing."""
+        """Like `embed`, in batches; an unreadable photo is reported in its place and stops nothing."""
         remaining = iter(photos)
-        while batch := list(islice(remaining, _TOGETHER)):
+        while batch := list(islice(remaining, _BATCH)):
             images, remarks = self._read(batch, bgr)
             results = self._cropper()(images)
             faces = self._embedded([faces_of(result) for result in results])
-            for result, own, message in zip(results, faces, remarks, strict=True):
-                yield PhotoFaces(str(result.path), own, message, result.reason if result.status == "error" else "")
+            for result, chosen, message in zip(results, faces, remarks, strict=True):
+                yield PhotoFaces(str(result.path), chosen, message, result.reason if result.status == "error" else "")
 
     def compare(
         self, a: Photo, b: Photo, decide: Decide | None = None, bgr: bool = False, strict: bool = False
     ) -> Comparison:
-        """Whether two photos show one person, by the chosen face of each.
+        """Whether two photos show the same person, by the chosen face of each.
 
         Args:
-            a, b: photos, as of `detect`.
-            decide: score and false-accept rate of the decision; None is cosine at 1 in 1,000.
-            bgr: arrays have blue first.
-            strict: refuse photos that are damaged inside.
+            a, b: photos, as for `detect`.
+            decide: score and false-accept rate of the decision; None means cosine at 1 in 1,000.
+            bgr: arrays are in BGR order.
+            strict: reject photos with damaged data.
 
         Raises:
             ImageError: a photo cannot be read.
             NoFaceError: a photo shows no face.
-            ModelError: the model has no such score or no threshold for it.
+            ModelError: the model does not support the score or has no threshold for it.
         """
-        # Photos first, so that a wrong path is told before a model is loaded.
+        # Photos first, so that a wrong path is reported before a model is loaded.
         images = [self._read_one(photo, bgr, strict) for photo in (a, b)]
         require_score(self.embedder, (decide or Decide()).score)
         cropper = self._cropper(self._one_face())
@@ -166,21 +166,21 @@ class Pipeline:
         bgr: bool = False,
         strict: bool = False,
     ) -> Comparisons:
-        """The first photo against each of the others, by the chosen face of each; the photos' pixels are not kept.
+        """Compare the first photo with each of the others, by the chosen face of each; pixels are not kept.
 
         Args:
-            photos: as of `detect`; two at least.
-            decide: as of `compare`.
+            photos: as for `detect`; at least two.
+            decide: as for `compare`.
             all_pairs: compare every photo with every other.
-            bgr: arrays have blue first.
-            strict: refuse photos that are damaged inside.
+            bgr: arrays are in BGR order.
+            strict: reject photos with damaged data.
 
         Returns:
-            What was compared; photos that cannot be read or show no face are in ``failed``.
+            The comparisons; unreadable photos and photos without a face are in ``failed``.
 
         Raises:
-            ImageError, NoFaceError: the first photo cannot be used, and not all pairs were asked for; or no two can.
-            ModelError: the model has no such score or no threshold for it.
+            ImageError, NoFaceError: the first photo cannot be used (without all pairs), or fewer than two can.
+            ModelError: the model does not support the score or has no threshold for it.
         """
         found: list[CroppedImage] = []
         failed: list[tuple[str, str]] = []
@@ -216,20 +216,20 @@ class Pipeline:
     def find(
         self, photo: Photo, folder: str | Path, top: int = 10, fpir: float = 0.01, bgr: bool = False
     ) -> "tuple[FoundPhoto, ...]":
-        """The faces below a folder that are nearest to the chosen face of a photo, best first, with verdicts.
+        """The faces in a folder that are nearest to the chosen face of a photo, best first, with verdicts.
 
-        All faces of the folder are embedded once and kept in facepipe's cache, in a file that only its owner can read;
+        All faces of the folder are embedded once and kept in facepipe's cache, in a file readable only by its owner;
         see `facepipe.identification.folder_faces`.
 
         Args:
-            photo: as of `detect`.
-            folder: of photos, in folders or not.
-            top: how many faces.
-            fpir: share of searches for somebody who is not there that may give a match.
-            bgr: an array has blue first.
+            photo: as for `detect`.
+            folder: folder of photos, searched recursively.
+            top: number of faces to return.
+            fpir: share of searches for absent people that may return a match.
+            bgr: arrays are in BGR order.
 
         Raises:
-            ImageError: the photo cannot be read, or there is no folder.
+            ImageError: the photo cannot be read, or the folder does not exist.
             NoFaceError: the photo shows no face.
         """
         from facepipe.identification.folder_faces import folder_faces
@@ -241,10 +241,10 @@ class Pipeline:
         results = cropper([image])
         if not results[0].crops:
             raise NoFaceError(self._no_face(results[0]))
-        asked = embed_results(results, cropper.findings, self.embedder)
+        query = embed_results(results, cropper.findings, self.embedder)
         stored = folder_faces(Path(folder), list_images(folder), self._cropper("all"), self.embedder)
         judge = judge_of(self.embedder.model.card, len(stored.faces), fpir, self.embedder.flip)
-        return nearest_faces(asked, stored, Path(folder), judge, top, self.device)[0]
+        return nearest_faces(query, stored, Path(folder), judge, top, self.device)[0]
 
     def identify(
         self, photo: Photo, gallery: "str | Path | Gallery", fpir: float = 0.01, bgr: bool = False
@@ -252,16 +252,16 @@ class Pipeline:
         """Every face of a photo, from left to right, with its name in a gallery, or ``unknown``.
 
         Args:
-            photo: as of `detect`.
-            gallery: of this pipeline's model: a file of ``facepipe gallery build``, or a `Gallery`.
-            fpir: share of the searches of strangers that may give a name.
-            bgr: an array has blue first.
+            photo: as for `detect`.
+            gallery: made with this pipeline's model: a file from ``facepipe gallery build``, or a `Gallery`.
+            fpir: share of searches by strangers that may return a name.
+            bgr: arrays are in BGR order.
 
         Raises:
             ImageError: the photo cannot be read.
             EmbeddingsError: the gallery cannot be read, is empty, or was made by another model.
         """
-        # Galleries need Arrow, which a comparison should not wait for.
+        # Imported here: galleries need Arrow, which comparisons do not.
         from facepipe.api.identified import identify_faces, open_gallery
 
         result = self._crop_one(photo, bgr, "all")
@@ -297,7 +297,7 @@ class Pipeline:
         return images, remarks
 
     def _embedded(self, groups: list[tuple[Face, ...]]) -> list[tuple[Face, ...]]:
-        """The same faces with embeddings, in one pass of the network."""
+        """The faces with embeddings, from one pass of the network."""
         crops = [face.crop for faces in groups for face in faces if face.crop is not None]
         if not crops:
             return groups

@@ -1,4 +1,4 @@
-"""What facepipe is measured against, where it is installed."""
+"""The libraries that facepipe is compared with, if installed."""
 
 import time
 from collections.abc import Callable
@@ -20,29 +20,29 @@ Work = Callable[[Any], object]
 
 
 class Peer:
-    """A peer in a process of its own, as its users run it: facepipe's settings of the process do not touch it.
+    """A peer in a separate process, as its users run it, unaffected by facepipe's process settings.
 
     Args:
-        build: a function of this module that makes the peer's work; called in the new process.
+        build: a function of this module that builds the peer's callable; called in the new process.
         arguments: for ``build``; must be picklable.
     """
 
     def __init__(self, build: Callable[..., Work], *arguments: object) -> None:
         context = get_context("spawn")
-        self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, build, arguments), daemon=True)
+        self._connection, remote = context.Pipe()
+        self._process = context.Process(target=_serve, args=(remote, build, arguments), daemon=True)
         self._process.start()
-        theirs.close()
+        remote.close()
 
     def __call__(self, part: Any) -> float:
-        """Seconds that the peer worked on ``part``, the way between the processes not counted."""
-        self._ours.send(part)
-        seconds: float = self._ours.recv()
+        """Seconds that the peer took for ``part``, without the transfer between processes."""
+        self._connection.send(part)
+        seconds: float = self._connection.recv()
         return seconds
 
     def close(self) -> None:
         """End the process."""
-        self._ours.close()
+        self._connection.close()
         self._process.join()
 
 

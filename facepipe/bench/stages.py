@@ -1,4 +1,4 @@
-"""Timing the stages in turns with their peers, so that a busy moment of the machine hits both."""
+"""Timing the stages in turns with their peers, so that other load on the machine affects both."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ _PART = 64
 
 @dataclass(frozen=True)
 class StageRow:
-    """One stage: its throughput; for a peer also how many times that facepipe's is."""
+    """One stage: its throughput; for a peer also facepipe's throughput as a multiple of it."""
 
     stage: str
     who: str
@@ -41,15 +41,15 @@ def bench(
     """Measure reading, detection, alignment and embedding over the given images.
 
     Args:
-        paths: of images; peers need them in one size per 32, as LFW's are.
+        paths: of images; peers need images of one size, as in LFW.
         embedder: with the model to measure.
         settings: of the detector and of its peer.
         device: for both.
-        advance: called with the number of images that a step finished, over four stages.
-        failed: is told of each image that cannot be read and why; the others are measured.
+        advance: called with the number of images finished in each step, over four stages.
+        failed: called with each unreadable image and the reason; the others are measured.
 
     Returns:
-        Rows in order; a stage's peer comes right after it.
+        Rows in order; the peers of a stage follow it directly.
 
     Raises:
         ImageError: no image can be read.
@@ -70,8 +70,8 @@ def bench(
     rows.append(StageRow("align", "facepipe", len(images) / (time.perf_counter() - start)))
     advance(len(images))
     straight = Embedder(embedder.model, "none", embedder.precision, embedder.batch_size)
-    ours = f"facepipe {embedder.precision}"
-    embedded, _ = _in_turns("embed", ours, straight, _plain(embedder), crops, advance)
+    label = f"facepipe {embedder.precision}"
+    embedded, _ = _in_turns("embed", label, straight, _plain(embedder), crops, advance)
     return rows + embedded
 
 
@@ -89,19 +89,17 @@ def _facenet(images: list[np.ndarray], settings: DetectorSettings, device: str) 
 
 
 def _plain(embedder: Embedder) -> dict[str, Peer]:
-    """The same network in PyTorch's default layout; small batches suit a CPU's cache, large ones are usual."""
+    """The same network in PyTorch's default layout; small batches fit a CPU's cache, large ones are customary."""
     if not isinstance(embedder.model.network, nn.Module):
         return {}
     sizes = (64, embedder.batch_size)
     return {f"plain float32, batch {size}": Peer(plain_forward, embedder.model, size) for size in sizes}
 
-
-
 def _in_turns(
-    stage: str, who: str, ours: Callable[[Any], Any], peers: dict[str, Peer], items: Any, advance: Callable[[int], None]
+    stage: str, who: str, run: Callable[[Any], Any], peers: dict[str, Peer], items: Any, advance: Callable[[int], None]
 ) -> tuple[list[StageRow], list[Any]]:
-    """All over the same parts, one after the other, after a part to warm up; and our results."""
-    ours(items[:_PART])
+    """Time all on the same parts in turns, after one part of warm-up; returns rows and facepipe's results."""
+    run(items[:_PART])
     for peer in peers.values():
         peer(items[:_PART])
     spent, results = 0.0, []
@@ -109,7 +107,7 @@ def _in_turns(
     for first in range(0, len(items), _PART):
         part = items[first : first + _PART]
         start = time.perf_counter()
-        results.append(ours(part))
+        results.append(run(part))
         spent += time.perf_counter() - start
         for name, peer in peers.items():
             peer_spent[name] += peer(part)

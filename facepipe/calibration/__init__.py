@@ -1,7 +1,12 @@
-"""What a model's scores mean: thresholds, probabilities and usual confidences, measured on people it does not know."""
+"""Calibrating a model's scores: thresholds, probabilities and typical confidences, measured on held-out people."""
 
-from facepipe.calibration.calibrate import CALIBRATED_FARS, Calibration, calibrate_faces, calibrate_pairs
-from facepipe.calibration.card import calibrated_card
+from facepipe.calibration.calibrate import (
+    CALIBRATED_FARS,
+    Calibration,
+    calibrate_faces,
+    calibrate_pairs,
+    calibrated_card,
+)
 from facepipe.calibration.faces import KnownFaces, known_faces
 from facepipe.calibration.groups import GROUP, alike_pairs, group_of
 from facepipe.calibration.thresholds import ScoredSet, alike_thresholds, random_thresholds

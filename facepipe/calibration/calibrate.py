@@ -1,7 +1,7 @@
-"""Everything that a card says of a model's scores, from faces or from a list of pairs."""
+"""All calibration data of a model card, measured on faces or on a list of pairs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,14 @@ from facepipe.protocols.rows import find_rows
 from facepipe.score import fit_logistic, score_pairs
 from facepipe.score.pair_scores import scores_of
 from facepipe.tables import counted
-from facepipe.zoo import Flip, Probability, Threshold
+from facepipe.zoo import Card, Flip, Probability, Threshold
 
 CALIBRATED_FARS = (1e-2, 1e-3, 1e-4, 1e-5)
 LOOSE = (1e-1,)
-"""Asked of people alike too, so that a card tells how many of them pass the thresholds of people at random."""
+"""Also measured for similar people, so that a card gives their false-match rate at the thresholds for random pairs."""
 _QUANTILES = 21
 _FITTED = 100_000
-"""Pairs of one kind that a curve is fitted to, evenly spaced in their order: more would change nothing."""
+"""Most pairs of one kind that a curve is fitted to, evenly spaced; more would not change it."""
 
 Rows = tuple[np.ndarray, np.ndarray]
 """Rows of the left and the right face of each pair, int64."""
@@ -33,16 +33,16 @@ Rows = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Calibration:
-    """For a card.
+    """Calibration data for a card.
 
     Attributes:
-        thresholds: of both populations, as far as the faces tell.
-        probabilities: a curve for each score.
-        quantiles: of κ or σ² from the least to the largest, evenly spaced; empty for a model without a head.
+        thresholds: for both populations, as far as the faces allow.
+        probabilities: a curve per score.
+        quantiles: evenly spaced quantiles of κ or σ², smallest first; empty for a model without a head.
         flip: the flip rule of the embeddings.
-        measured_on: the faces or pairs, in words.
-        counts: of images, people, strangers, children left out, and pairs of each kind.
-        notes: on what could not be measured.
+        measured_on: description of the faces or pairs.
+        counts: numbers of images, people, strangers, excluded children, and pairs of each kind.
+        notes: on figures that could not be measured.
     """
 
     thresholds: tuple[Threshold, ...]
@@ -54,7 +54,7 @@ class Calibration:
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Plain JSON values."""
         return {
             "measured_on": self.measured_on,
             "flip": self.flip,
@@ -71,22 +71,22 @@ def calibrate_faces(
 ) -> Calibration:
     """Calibrate on faces: genuine pairs within each named person, impostor pairs among all people.
 
-    Thresholds among people at random are of adults (of everybody, where no ages are known); those among people who
-    are alike need age and sex beside the faces.
+    Thresholds for random pairs use adults (everybody, if ages are unknown); those for similar people need age and sex
+    in the faces' metadata.
 
     Args:
-        faces: by the model, of people whom it was not trained on.
-        about: where they come from, for the card.
-        fars: false-accept rates; one that the pairs cannot tell is left out with a note.
-        seed: of the choice of faces, where there are many.
+        faces: embedded by the model, of people not in its training data.
+        about: their origin, for the card.
+        fars: false-accept rates; rates for which there are too few pairs are omitted with a note.
+        seed: random seed for choosing faces, if there are many.
 
     Raises:
-        DatasetError: there are no two people.
+        DatasetError: there are fewer than two people.
     """
     genuine = genuine_pairs(faces, seed) if faces.named.any() else (np.zeros(0, np.int64),) * 2
     impostor = random_pairs(faces, seed)
     if not impostor:
-        raise DatasetError("calibration needs faces of two people or more, or a list of pairs")
+        raise DatasetError("calibration needs faces of at least two people, or a list of pairs")
     alike = alike_pairs(faces.group, faces.person)
     people = len(np.unique(faces.person[faces.named]))
     counts = {
@@ -101,12 +101,12 @@ def calibrate_faces(
 def calibrate_pairs(
     embeddings: Embeddings, pairs: Pairs, about: str, fars: Sequence[float] = CALIBRATED_FARS
 ) -> Calibration:
-    """Calibrate on a list of pairs of both kinds.
+    """Calibrate on a list of genuine and impostor pairs.
 
     Args:
-        embeddings: of the images that the pairs name.
-        pairs: of people whom the model was not trained on.
-        about: where they come from, for the card.
+        embeddings: of the images in the pairs.
+        pairs: of people not in the model's training data.
+        about: their origin, for the card.
         fars: false-accept rates.
 
     Raises:
@@ -115,12 +115,32 @@ def calibrate_pairs(
     rows = find_rows(embeddings, pairs.names)
     left, right = rows[pairs.left], rows[pairs.right]
     if pairs.same.all():
-        raise DatasetError("calibration needs pairs of different people: this list has none")
+        raise DatasetError("calibration needs pairs of different people; this list has none")
     genuine, impostor = (left[pairs.same], right[pairs.same]), (left[~pairs.same], right[~pairs.same])
     counts = {"images": len(pairs.names), "genuine_pairs": len(genuine[0]), "impostor_pairs": len(impostor[0])}
     message = f"{counts['genuine_pairs']:,} genuine and {counted(counts['impostor_pairs'], 'impostor pair')}; {about}"
     listed = {"listed": RandomPairs(*impostor, people=0)}
     return _measure(embeddings.take(np.unique(rows)), genuine, listed, {}, fars, message, counts, embeddings)
+
+
+def calibrated_card(card: Card, measured: Calibration) -> Card:
+    """The card with the measured thresholds, probabilities and quantiles for their flip rule.
+
+    Those for other flip rules are kept; those for the same rule are all replaced, including scores that were not
+    measured: a card describes one set of faces.
+    """
+    default = card.embedding.flip
+    flip = None if measured.flip == default else measured.flip
+    kept = [one for one in card.thresholds if (one.flip or default) != measured.flip]
+    kept_curves = [one for one in card.probabilities if (one.flip or default) != measured.flip]
+    thresholds = [replace(one, flip=flip) for one in measured.thresholds]
+    curves = [replace(one, flip=flip) for one in measured.probabilities]
+    section = card.uncertainty
+    if section is not None and measured.quantiles and flip is None:
+        section = replace(section, quantiles=measured.quantiles, measured_on=measured.measured_on)
+    return replace(
+        card, thresholds=(*thresholds, *kept), probabilities=(*curves, *kept_curves), uncertainty=section
+    )
 
 
 def _measure(
@@ -133,7 +153,7 @@ def _measure(
     counts: Mapping[str, Any],
     scored: Embeddings | None = None,
 ) -> Calibration:
-    """``faces`` are those whose confidences are usual, ``scored`` those that the rows count in, the same by default."""
+    """``faces`` give the confidence quantiles, rows index into ``scored``, by default the same."""
     scored = faces if scored is None else scored
     thresholds: list[Threshold] = []
     probabilities: list[Probability] = []
@@ -155,7 +175,7 @@ def _measure(
         except FacepipeError as error:
             notes.append(f"no probability for {score} scores: {error}")
     if not alike:
-        notes.append("people who are alike were not measured: no age and sex stand beside the faces")
+        notes.append("similar people were not measured: the faces have no age and sex")
     return Calibration(
         tuple(thresholds),
         tuple(probabilities),
@@ -168,7 +188,7 @@ def _measure(
 
 
 def _chances(pairs: RandomPairs) -> int:
-    """Pairs of people; of a list, whose people nobody knows, its pairs."""
+    """Number of pairs of people; for a list, whose people are unknown, its number of pairs."""
     return pairs.people * (pairs.people - 1) // 2 if pairs.people else len(pairs.left)
 
 
@@ -180,10 +200,9 @@ def _probability(
     scores_of_kind: Mapping[str, np.ndarray],
     kind: str,
 ) -> Probability:
-    """The curve of a score; each group or set of impostor pairs weighs the same.
+    """The curve of a score; each group or set of impostor pairs has equal weight.
 
-    Where people alike are known, the impostor pairs are theirs: who asks about two people has seldom two before them
-    who differ at first sight.
+    Impostor pairs are of similar people if known, since people who differ at first sight are rarely worth comparing.
     """
     known = [(rows, scores_of_kind[name]) for name, rows in impostor.items() if len(rows[0])]
     thinned = [_thinned(rows, scores) for rows, scores in known]
@@ -191,13 +210,13 @@ def _probability(
     rows = [np.concatenate([sides[side] for sides, _ in thinned]) for side in (0, 1)]
     weight = np.concatenate([np.full(len(part), 1 / len(part)) for _, part in thinned])
     confidence = None
-    if score == "cosine":  # the others take κ and σ² in themselves
+    if score == "cosine":  # other scores already include κ or σ²
         of_same, of_different = pair_confidence(scored, *genuine[0]), pair_confidence(scored, rows[0], rows[1])
         confidence = None if of_same is None or of_different is None else (of_same, of_different)
     curve = fit_logistic(genuine[1], scores, weight, confidence)
     count = sum(len(part) for _, part in known)
     fitted_on = f"{len(genuine[1]):,} genuine and {counted(count, 'impostor pair')} {kind}"
-    fitted_on += f", {counted(len(known), 'group')} weighing the same" if len(known) > 1 else ""
+    fitted_on += f", {counted(len(known), 'group')} with equal weight" if len(known) > 1 else ""
     return Probability(score=score, fitted_on=fitted_on, **curve._asdict())
 
 

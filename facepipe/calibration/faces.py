@@ -1,4 +1,4 @@
-"""Faces of whom it is known who they are, as far as calibration asks."""
+"""Faces with identities and metadata, for calibration."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from facepipe.errors import DatasetError
 from facepipe.tables import counted
 
 _LARGEST = 4000
-"""Faces that are compared, all with all: eight million pairs."""
+"""Most faces compared, all with all: eight million pairs."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class KnownFaces:
 
     Attributes:
         embeddings: of N faces by one model.
-        person: int64 N, who is who; a stranger is a person of its own.
-        named: bool N, False for a stranger, of whom there are no genuine pairs.
-        child: bool N, of whom an age below 20 is known.
-        group: N names of groups of people who are alike, see `group_of`; empty where there is none.
-        source: N names of the sets that they come from; empty where none is named.
+        person: int64 N, identity numbers; each stranger is a person of its own.
+        named: bool N, False for a stranger, who has no genuine pairs.
+        child: bool N, True if the age is known to be below 20.
+        group: N names of groups of similar people, see `group_of`; empty if none.
+        source: N names of the sets they come from; empty if unnamed.
     """
 
     embeddings: Embeddings
@@ -40,7 +40,7 @@ class KnownFaces:
         return len(self.person)
 
     def take(self, rows: np.ndarray) -> "KnownFaces":
-        """These rows."""
+        """The faces of these rows."""
         columns = (self.person, self.named, self.child, self.group, self.source)
         return KnownFaces(self.embeddings.take(rows), *(column[rows] for column in columns))
 
@@ -52,18 +52,18 @@ def known_faces(
 
     Args:
         embeddings: of N faces.
-        names: of whom each is; None for a stranger, who is nobody else here.
-        about: what else is known of each, such as ``age``, ``sex`` and ``origin``; None for nothing.
+        names: of the person of each; None for a stranger, who appears only once.
+        about: further metadata of each, such as ``age``, ``sex`` and ``origin``; None for nothing.
 
     Raises:
-        DatasetError: there are not as many names as faces.
+        DatasetError: the numbers of names and faces differ.
     """
     about = about if about is not None else [{}] * len(embeddings)
     if not len(embeddings) == len(names) == len(about):
         raise DatasetError(f"{counted(len(embeddings), 'face')}, but {len(names)} names and {len(about)} descriptions")
     named = np.array([name is not None for name in names], bool)
     number = {name: k for k, name in enumerate(sorted({name for name in names if name is not None}))}
-    # Strangers are numbered after everybody who has a name.
+    # Strangers are numbered after all named people.
     alone = iter(range(len(number), len(number) + len(names)))
     person = np.array([next(alone) if name is None else number[name] for name in names], np.int64)
     child = np.array([age_of(one) < ADULT for one in about], bool)
@@ -73,23 +73,23 @@ def known_faces(
 
 
 def genuine_pairs(faces: KnownFaces, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of two faces of one named person, int64 rows; of very many faces, of a random part."""
+    """All pairs of faces of the same named person, int64 rows; if there are very many faces, of a random subset."""
     rows = _some(np.flatnonzero(faces.named), _LARGEST, seed)
     rows = rows[np.argsort(faces.person[rows], kind="stable")]
     left, right = [], []
-    for own in np.split(rows, np.flatnonzero(np.diff(faces.person[rows])) + 1):
-        i, j = np.triu_indices(len(own), 1)
-        left.append(own[i])
-        right.append(own[j])
+    for same in np.split(rows, np.flatnonzero(np.diff(faces.person[rows])) + 1):
+        i, j = np.triu_indices(len(same), 1)
+        left.append(same[i])
+        right.append(same[j])
     return np.concatenate(left), np.concatenate(right)
 
 
 class RandomPairs(NamedTuple):
-    """All pairs of faces of two different people of one set.
+    """All pairs of faces of different people in one set.
 
     Attributes:
         left, right: int64 M, rows.
-        people: how many there are.
+        people: number of people.
     """
 
     left: np.ndarray
@@ -98,13 +98,13 @@ class RandomPairs(NamedTuple):
 
 
 def random_pairs(faces: KnownFaces, seed: int = 0) -> dict[str, RandomPairs]:
-    """Pairs of different people, children left out, within each set: people with names, and each source of strangers.
+    """Pairs of different adults within each set: named people, and each source of strangers.
 
-    Pairs across sets are not counted: people of two sets differ more than people of one, whom somebody collected.
+    Pairs across sets are left out: people from two sets differ more than people within one.
 
     Args:
-        faces: of whom.
-        seed: of the choice, where a set has very many faces.
+        faces: the faces.
+        seed: random seed for choosing faces of very large sets.
     """
     sets = {"people": faces.named & ~faces.child}
     for source in sorted(set(faces.source[~faces.named])):

@@ -1,4 +1,4 @@
-"""People who are alike: adults of one sex, origin and age band."""
+"""Groups of similar people: adults of one sex, origin and age band."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,13 +14,13 @@ _WORDS = {"f": "women", "m": "men"}
 
 
 def group_of(about: Mapping[str, Any]) -> str:
-    """The group of a face, such as ``indian women (utk)``; empty for children, the old, and faces of unknown sex.
+    """The group of a face, such as ``indian women (utk)``; empty for children, the elderly, and faces of unknown sex.
 
-    Faces of different sources are never one group: their labels of origin may mean different things, and of a source
-    without them nobody knows how alike its people are to those of another.
+    Faces from different sources are never in one group: their origin labels may mean different things, and without
+    labels it is unknown how similar people from two sources are.
 
     Args:
-        about: what stands beside the image, see `facepipe.datasets.samples.demographics`.
+        about: the image's metadata, see `facepipe.datasets.samples.demographics`.
     """
     known = demographics_of(about)
     if known is None or known.band != ADULT:
@@ -32,8 +32,8 @@ def alike_pairs(group: np.ndarray, person: np.ndarray) -> dict[str, tuple[np.nda
     """All pairs of different people within each group: its name → (left, right) rows, int64.
 
     Args:
-        group: N names; the empty one is no group.
-        person: int64 N, who is who.
+        group: N names; an empty name means no group.
+        person: int64 N, identity numbers.
     """
     pairs = {}
     for name in sorted(set(group) - {""}):

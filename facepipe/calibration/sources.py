@@ -1,4 +1,4 @@
-"""Faces to calibrate on, from crops, photos, or embeddings that were saved."""
+"""Faces to calibrate on, from crops, photos or saved embeddings."""
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
@@ -37,12 +37,12 @@ def _silent(_: int) -> None:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Which part of crops that were trained on is not known to the model: see `hold_out` and `hold_out_images`.
+    """The part of a training set that was held out of training, see `hold_out` and `hold_out_images`.
 
     Attributes:
-        people: as many identities as ``data.held_out`` of the recipe says; 0 takes all.
-        images: source → how many single images were held out of training; empty takes all.
-        seed: of the recipe.
+        people: number of identities, ``data.held_out`` of the recipe; 0 takes all.
+        images: source → number of unlabelled images held out of training; empty takes all.
+        seed: seed in the recipe.
     """
 
     people: int = 0
@@ -51,10 +51,10 @@ class HeldOut:
 
 
 def open_crops(paths: Sequence[Path], held_out: HeldOut | None = None, identity_depth: int = 1) -> Samples:
-    """Crops to calibrate on: shards, with or without identities, and what else `open_samples` opens.
+    """Crops to calibrate on: shards, with or without identities, and the other formats of `open_samples`.
 
     Raises:
-        DatasetError: a path is missing or malformed, or fewer are there than were held out.
+        DatasetError: a path is missing or malformed, or has fewer entries than were held out.
     """
     missing = [path for path in paths if not path.exists()]
     if missing:
@@ -67,7 +67,7 @@ def open_crops(paths: Sequence[Path], held_out: HeldOut | None = None, identity_
 
 
 def _only(samples: Samples, held_out: HeldOut) -> Samples:
-    """The people and the strangers that were held out of training."""
+    """The people and strangers held out of training."""
     named = samples.labels != UNLABELLED
     parts = []
     if named.any():
@@ -85,14 +85,14 @@ def faces_of_crops(
     advance: Advance = _silent,
     one_person: Sequence[tuple[str, str]] = (),
 ) -> tuple[KnownFaces, list[str]]:
-    """Embed crops; what cannot be read is left out and told.
+    """Embed crops; unreadable ones are left out and reported.
 
     Args:
         samples: aligned crops.
         embedder: of the model.
-        advance: called with the number of crops that are done.
-        one_person: pairs of images without identity that show one person all the same, each named by the first 16
-            digits of its file's SHA-256: the second of each pair is left out.
+        advance: called with the number of crops done.
+        one_person: pairs of unlabelled images known to show the same person, each image given by the first 16 digits
+            of its file's SHA-256; the second of each pair is left out.
 
     Returns:
         The faces, and notes.
@@ -124,18 +124,18 @@ def faces_of_crops(
             parts.append(embedder(np.stack(crops)))
         advance(len(batch))
     if not parts:
-        raise DatasetError(f"{samples.where}: no crop could be read; the first: {lost[0] if lost else 'none'}")
+        raise DatasetError(f"{samples.where}: no crop could be read; the first error: {lost[0] if lost else 'none'}")
     names = [None if samples.labels[i] == UNLABELLED else samples.identities[samples.labels[i]] for i in rows]
     notes = list(samples.notes)
     if doubled:
-        notes.append(f"{counted(doubled, 'image')} of somebody who is there already left out")
+        notes.append(f"{counted(doubled, 'image')} left out, since another image shows the same person")
     if lost:
         notes.append(f"{counted(len(lost), 'crop')} left out that could not be read, such as {lost[0]}")
     return known_faces(join_embeddings(parts), names, [samples.about(i) for i in rows]), notes
 
 
 def _for(embedder: Embedder, aligner: Aligner, crop: np.ndarray) -> np.ndarray:
-    """The crop as the network takes it: as it is, or made to fit as an aligned crop."""
+    """The crop in the network's input size, resized as an aligned crop if necessary."""
     if crop.shape[:2] == embedder.size:
         return crop
     return fit_crop(aligner.accept(crop), embedder.size, embedder.model.card.input.fit)
@@ -144,17 +144,17 @@ def _for(embedder: Embedder, aligner: Aligner, crop: np.ndarray) -> np.ndarray:
 def faces_of_photos(
     root: Path, embedder: Embedder, cropper: Cropper, advance: Advance = _silent, identity_depth: int = 1
 ) -> tuple[KnownFaces, list[str]]:
-    """Detect and embed the photos of folders, one folder for each person.
+    """Detect and embed the faces in photos, one folder per person.
 
     Args:
         root: holds PERSON/photo.jpg.
         embedder: of the model.
-        cropper: made for it.
-        advance: called with the number of photos that are done.
-        identity_depth: which folder stands for the person, see `facepipe.files.identity_of`.
+        cropper: for the embedder's model.
+        advance: called with the number of photos done.
+        identity_depth: level of the folder that names the person, see `facepipe.files.identity_of`.
 
     Raises:
-        DatasetError: there is no photo in a folder of its person, or no face in any.
+        DatasetError: no photo is in a person's folder, or no photo has a face.
     """
     passed, layout = PassedOver(), Layout(identity_depth)
     owners = {str(path): layout.identity(path.relative_to(root)) for path in list_images(root, passed=passed)}
@@ -164,13 +164,13 @@ def faces_of_photos(
     found = join_embeddings(list(embed_images(files, cropper, embedder, progress=advance)))
     if not len(found):
         crops = read_rgb(files[0]).shape[:2] == embedder.size
-        aligned = f"they have the size of crops: if they are aligned, {parameter('already_aligned', True)}"
-        advice = aligned if crops else "look at them"
+        aligned = f"they have the size of crops; if they are aligned, set {parameter('already_aligned', True)}"
+        advice = aligned if crops else "check the photos"
         raise DatasetError(f"{root}: no face found in {counted(len(files), 'photo')}; {advice}")
-    strays = len(owners) - len(files)
+    outside = len(owners) - len(files)
     notes = [f"{root}: {layout.remark()}"] if layout.remark() else []
     notes += [f"{root}: {passed.line()}"] if passed else []
-    notes += [f"{counted(strays, 'photo')} in no folder of a person left out"] if strays else []
+    notes += [f"{counted(outside, 'photo')} outside people's folders left out"] if outside else []
     if found.failed:
         path, reason = found.failed[0]
         notes.append(f"{counted(len(found.failed), 'photo')} without a usable face left out, such as {path}: {reason}")
@@ -179,31 +179,31 @@ def faces_of_photos(
 
 
 def faces_of_embeddings(path: Path, card: Card, identity_depth: int = 1) -> tuple[KnownFaces, list[str]]:
-    """Faces from a file of ``facepipe embed`` over folders of people, PERSON/photo, or a gallery, and notes.
+    """Faces from an embeddings file of photos in folders per person (PERSON/photo), or a gallery, and notes.
 
     Raises:
-        EmbeddingsError: it was made by another model, or cannot be read.
+        EmbeddingsError: the file was made by another model, or cannot be read.
     """
     loaded = load_embeddings(path)
     require_made_by(loaded, card, path)
     names, remark = people_in(path, loaded, identity_depth)
-    strays = names.count("")
+    outside = names.count("")
     notes = [f"{path}: {remark}"] if remark else []
-    notes += [f"{counted(strays, 'photo')} in no folder of a person left out"] if strays else []
+    notes += [f"{counted(outside, 'photo')} outside people's folders left out"] if outside else []
     kept = loaded.take([bool(name) for name in names])
     if not len(kept):
         raise DatasetError(
-            f"{path}: no photo in it lies in a folder {identity_depth} deep; "
+            f"{path}: it has no photo in a folder at depth {identity_depth}; "
             f"see {parameter('identity_depth')}"
         )
     return known_faces(kept, [name for name in names if name]), notes
 
 
 def require_made_by(embeddings: Embeddings, card: Card, path: Path) -> None:
-    """Refuse embeddings of another model.
+    """Raise an error for embeddings of another model.
 
     Raises:
-        EmbeddingsError: they are.
+        EmbeddingsError: another model made them.
     """
     if not same_model(embeddings.model, card.identity):
         what = remedy(embeddings.model, card.identity)
@@ -211,7 +211,7 @@ def require_made_by(embeddings: Embeddings, card: Card, path: Path) -> None:
 
 
 def is_embeddings(path: Path) -> bool:
-    """Whether a path is a file of embeddings, and not a manifest of crops."""
+    """Whether a path is a file of embeddings, rather than a manifest of crops."""
     if path.suffix.lower() != ".parquet" or not path.is_file():
         return False
     import pyarrow.parquet as pq
@@ -225,7 +225,7 @@ def is_embeddings(path: Path) -> bool:
 
 
 def is_photos(path: Path) -> bool:
-    """Whether a path is a folder with photos in it: no shards, no RecordIO, no manifest."""
+    """Whether a path is a folder of photos rather than of shards, RecordIO or a manifest."""
     packed = any(any(path.glob(pattern)) for pattern in ("*.tar", "*.parquet", "train.rec"))
     return path.is_dir() and not packed
 
@@ -233,12 +233,12 @@ def is_photos(path: Path) -> bool:
 def read_one_person(path: Path) -> list[tuple[str, str]]:
     """Pairs of images that show one person, from a CSV with the columns ``a`` and ``b``.
 
-    Images are named by the first 16 digits of their file's SHA-256.
+    Images are identified by the first 16 digits of their file's SHA-256.
 
     Raises:
         DatasetError: the file is missing or malformed; names the line.
     """
-    text = read_text(path, "it holds pairs of images that show one person: a,b")
+    text = read_text(path, "it should hold pairs of images that show one person: a,b")
     table = csv.DictReader(text.splitlines())
     pairs = []
     for row in table:

@@ -1,4 +1,4 @@
-"""Thresholds at stated false-accept rates, among strangers at random and among strangers who are alike."""
+"""Thresholds at stated false-accept rates, for random impostors and for similar impostors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,11 +11,11 @@ from facepipe.tables import counted
 from facepipe.zoo import Flip, Threshold
 
 _LEAST = 3
-"""False matches that a group must have at a rate, to be counted there: fewer tell too little."""
+"""False matches that a group needs at a rate to be counted there."""
 
 
 class ScoredSet(NamedTuple):
-    """Scores of the impostor pairs of one set, float M; ``chances`` is how many pairs of people (not faces) it has."""
+    """Scores of the impostor pairs of one set, float M; ``chances`` is its number of pairs of people (not faces)."""
 
     scores: np.ndarray
     chances: int
@@ -29,17 +29,17 @@ def random_thresholds(
     score: str = "cosine",
     flip: Flip | None = None,
 ) -> tuple[list[Threshold], list[str]]:
-    """Thresholds at the rates that the pairs can tell, and a note on each that they cannot.
+    """Thresholds at the rates that the pairs can measure, and a note on each other rate.
 
-    Of several sets the one that asks for the highest threshold decides, so that the rate holds in each. A set counts at
-    a rate where three of its pairs of people are expected to pass, one where it is the only set; photos of the same two
-    people are no further chances. A rate at which less is asked for than at a looser one is left out.
+    The set with the highest threshold decides, so that the rate holds in each. A set counts at a rate if three of its
+    pairs of people are expected to pass, or one if it is the only set; several photos of the same two people count
+    once. A rate whose threshold would be lower than that of a looser rate is omitted.
 
     Args:
-        genuine: float, scores of pairs of one person.
-        sets: name → scores of pairs of two people.
+        genuine: float, scores of genuine pairs.
+        sets: name → scores of impostor pairs.
         fars: false-accept rates.
-        measured_on: what the people are, for the card; the name of the set is put before it.
+        measured_on: description of the people, for the card; the set's name is prepended.
         score, flip: for the card.
     """
     thresholds: list[Threshold] = []
@@ -70,16 +70,16 @@ def alike_thresholds(
     score: str = "cosine",
     flip: Flip | None = None,
 ) -> tuple[list[Threshold], list[str]]:
-    """As `random_thresholds`, for the worst of several groups: the one that asks for the highest threshold.
+    """Like `random_thresholds`, for the worst of several groups: the one with the highest threshold.
 
-    A group counts at a rate where its pairs make three false matches or more. A rate at which the group that decided at
-    the looser rate before does not count is left out, with a note, and so are all stricter ones.
+    A group counts at a rate if its pairs give three or more expected false matches. A rate at which the group that
+    decided at the next looser rate does not count is omitted with a note, and so are all stricter ones.
 
     Args:
-        genuine: float, scores of pairs of one person.
-        groups: name → float, scores of pairs of two people of the group.
+        genuine: float, scores of genuine pairs.
+        groups: name → float, scores of impostor pairs within the group.
         fars: false-accept rates.
-        measured_on: what the people are, for the card; the name of the worst group is put before it.
+        measured_on: description of the people, for the card; the worst group's name is prepended.
         score, flip: for the card.
     """
     thresholds: list[Threshold] = []
@@ -94,7 +94,7 @@ def alike_thresholds(
         }
         if not values or (deciding and deciding not in values):
             notes.append(
-                f"no {score} threshold among people who are alike at FAR {far:g}: {_too_few(groups, deciding, far)}"
+                f"no {score} threshold for similar people at FAR {far:g}: {_too_few(groups, deciding, far)}"
             )
             continue
         worst = deciding = max(values, key=lambda name: values[name])
@@ -107,11 +107,11 @@ def alike_thresholds(
 
 
 def _too_few(groups: Mapping[str, np.ndarray], deciding: str, far: float) -> str:
-    """Why no group decides: the one that would is too small, or all are."""
+    """Why no group decides: the deciding group, or every group, is too small."""
     largest = max(groups, key=lambda name: len(groups[name]))
     who = f"{deciding}, the worst so far, has" if deciding else f"{largest}, the largest group, has"
     pairs = counted(len(groups[deciding or largest]), "pair")
-    return f"{who} {pairs}, and {_LEAST} false matches take {_LEAST / far:,.0f}"
+    return f"{who} {pairs}, and {_LEAST} false matches need {_LEAST / far:,.0f}"
 
 
 def _threshold(

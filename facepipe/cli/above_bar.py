@@ -1,6 +1,6 @@
-"""Lines that are written while a bar is on the same screen: they go above the bar, and what is no screen gets its own.
+"""Printing lines while a progress bar is shown: on terminals they appear above the bar, other streams are unaffected.
 
-Rich's own way sends all that a program prints to the console of the bar, on stderr, even where stdout is a file.
+Rich's own redirection sends all output to the bar's console on stderr, even if stdout is a file.
 """
 
 import sys
@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 @contextmanager
 def lines_above(bar: Progress) -> Iterator[None]:
-    """While the block runs, whole lines on stdout and stderr, where these are terminals, go above the bar."""
+    """Within the block, complete lines on stdout and stderr appear above the bar if these are terminals."""
 
     def hidden(write: Callable[[], None]) -> None:
         bar.stop()
@@ -34,13 +34,13 @@ def lines_above(bar: Progress) -> Iterator[None]:
 
 
 class _Above:
-    """A stream on a terminal with a bar; a line is written once it is whole."""
+    """A stream on a terminal with a bar; writes complete lines."""
 
     def __init__(self, stream: TextIO, hidden: Callable[[Callable[[], None]], None]) -> None:
         self._stream, self._hidden, self._rest = stream, hidden, ""
 
     def write(self, text: str) -> int:
-        """Take in text; what is whole is written."""
+        """Buffer text and write complete lines."""
         lines, newline, self._rest = (self._rest + text).rpartition("\n")
         if newline:
             self._hidden(lambda: self._put(f"{lines}\n"))

@@ -1,4 +1,4 @@
-"""Commands that are run again on the same inputs: their options, and the account of what has changed since."""
+"""Options for rerunning commands on the same inputs, and the report of changes."""
 
 from typing import TYPE_CHECKING
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 frozen = click.option(
     "--frozen",
     is_flag=True,
-    help="Continue with the images of the previous run, even if some were added, deleted or changed since.",
+    help="Continue with the images of the previous run, even if some were added, deleted or changed.",
 )
 verify = click.option(
     "--verify",
     is_flag=True,
-    help="Compare the contents of all images with those of the previous run, not only where size or time has changed.",
+    help="Compare the contents of all images with the previous run, not only of those whose size or time changed.",
 )
 
 
-def tell_changes(changes: "Changes") -> None:
-    """One line on what is different from the run before; none where nothing is."""
+def note_changes(changes: "Changes") -> None:
+    """Report the changes since the last run in one line, if any."""
     touched = f"{len(changes.touched)} only touched" if changes.touched else ""
     parts = [part for part in (changes.line(), touched) if part]
     if parts:

@@ -1,4 +1,4 @@
-"""A bar on a terminal, by Rich."""
+"""A progress bar on a terminal, with Rich."""
 
 import sys
 from collections.abc import Iterator
@@ -31,33 +31,33 @@ class Rate(ProgressColumn):
 
 
 class Bar:
-    """One bar.
+    """A progress bar.
 
     Args:
-        progress: that shows it.
-        task: its number there.
+        progress: Rich's display.
+        task: the bar's id in it.
     """
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress, self._task = progress, task
 
     def advance(self, count: int) -> None:
-        """``count`` more are done."""
+        """Add ``count`` finished items."""
         self._progress.advance(self._task, count)
 
     def resumed(self, count: int) -> None:
-        """``count`` were done before, at another rate."""
+        """Start from ``count`` items done earlier, not counted in the rate."""
         self._progress.reset(self._task, completed=count)
 
     def total(self, count: int) -> None:
-        """There are ``count`` in all."""
+        """Set the total to ``count``."""
         self._progress.update(self._task, total=count)
 
 
 @contextmanager
 def bar_on_stderr(what: str, total: int | None) -> Iterator[Bar]:
-    """A bar while the block runs; lines that are written meanwhile go above it."""
-    # The stream as it is now: others may stand in for it.
+    """Show a bar within the block; lines written meanwhile appear above it."""
+    # The current stream, which may have been replaced.
     console = Console(file=sys.stderr, highlight=False, markup=False, emoji=False)
     progress = Progress(
         SpinnerColumn(),

@@ -1,4 +1,4 @@
-"""Options whose values are the entries of a table, which is read when somebody asks: an option waits for no import."""
+"""Options whose values are the entries of a registry, read on demand so that options need no imports."""
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -10,7 +10,7 @@ NameSource = Callable[[], Iterable[str]]
 
 
 class TableChoice(click.ParamType):
-    """One of the names that ``names`` gives when it is first called."""
+    """One of the names returned by ``names``, called on first use."""
 
     name = "choice"
 
@@ -19,11 +19,11 @@ class TableChoice(click.ParamType):
 
     @cached_property
     def choice(self) -> "click.Choice[str]":
-        """Click's own choice, of the names."""
+        """Click's choice of the names."""
         return click.Choice(list(self._names()))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The name itself, if there is one; a default is one, and need not be looked up."""
+        """The name, if it exists; the default need not be looked up."""
         if param is not None and value == param.default:
             return value
         return self.choice.convert(value, param, ctx)
@@ -33,33 +33,33 @@ class TableChoice(click.ParamType):
         return f"[{'|'.join(self.choice.choices)}]"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
-        """The names that begin so."""
+        """The names that begin with ``incomplete``."""
         return self.choice.shell_complete(ctx, param, incomplete)
 
 
 class _TableOption(click.Option):
-    """Its help ends with a line for each entry."""
+    """An option whose help ends with a line per entry."""
 
     def __init__(self, *words: Any, lines: Callable[[], dict[str, str]], **settings: Any) -> None:
         super().__init__(*words, **settings)
         self._lines = lines
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        own = self.help or ""
+        text = self.help or ""
         message = "; ".join(f"{name}: {line}" for name, line in self._lines().items())
-        self.help = f"{own} {message}.".strip()
+        self.help = f"{text} {message}.".strip()
         try:
             return super().get_help_record(ctx)
         finally:
-            self.help = own
+            self.help = text
 
 
 def table_option(flag: str, *words: str, lines: Callable[[], dict[str, str]], **settings: Any) -> Callable[[Any], Any]:
-    """An option that takes a name of a table; its help tells what each of them is.
+    """An option that takes a name from a registry, with help on each.
 
     Args:
-        flag, words, settings: as of `click.option`; ``help`` is what stands before the names.
-        lines: name → what it is in a few words; called no sooner than the option is used or its help is shown.
+        flag, words, settings: as for `click.option`; ``help`` precedes the names.
+        lines: name → short description; called only when the option is used or its help is shown.
     """
     kind = TableChoice(lambda: lines())
     return click.option(flag, *words, cls=_TableOption, type=kind, lines=lines, **settings)
@@ -83,28 +83,28 @@ def _needs(field: str | None) -> str:
 
 
 def detectors() -> dict[str, str]:
-    """The detectors, each with what it is."""
+    """The detectors with descriptions."""
     from facepipe.detection.detectors import DETECTORS
 
     return {name: kind.help for name, kind in DETECTORS.items()}
 
 
 def presets() -> dict[str, str]:
-    """The presets of detectors, each with what it is."""
+    """The detector presets with descriptions."""
     from facepipe.detection.detectors import PRESETS
 
     return {name: preset.help for name, preset in PRESETS.items()}
 
 
 def flips() -> dict[str, str]:
-    """The flip rules, each with what it does."""
+    """The flip rules with descriptions."""
     from facepipe.flips import FLIPS
 
     return {name: rule.help for name, rule in FLIPS.items()}
 
 
 def accuracy_rules() -> dict[str, str]:
-    """The rules of accuracy over folds, each with what it does."""
+    """The accuracy rules with descriptions."""
     from facepipe.protocols.verification.accuracy_rules import ACCURACY_RULES
 
     return {name: rule.help for name, rule in ACCURACY_RULES.items()}
@@ -122,7 +122,7 @@ def _template_poolings() -> dict[str, str]:
     return lines
 
 
-_score: dict[str, Any] = {"default": "cosine", "show_default": True, "help": "Score by which two faces are compared."}
+_score: dict[str, Any] = {"default": "cosine", "show_default": True, "help": "Score for comparing two faces."}
 score = table_option("--score", lines=_scores, **_score)
 deciding_score = table_option("--score", lines=_deciding_scores, **_score)
 pooling = table_option(

@@ -1,4 +1,4 @@
-"""What a threshold over many people or faces stands for, in words."""
+"""Explaining a threshold over many people or faces in words."""
 
 from typing import TYPE_CHECKING
 
@@ -9,26 +9,26 @@ if TYPE_CHECKING:
 
 
 def explained(decision: "Decision", count: int, what: str = "names", of: str = "person") -> str:
-    """One line.
+    """Explain a decision in one line.
 
     Args:
-        decision: with the threshold.
-        count: of whom the rate holds.
-        what: is given from the threshold on.
-        of: what ``count`` counts, one of it.
+        decision: the decision.
+        count: number of people or faces the rate is for.
+        what: what happens at or above the threshold.
+        of: what ``count`` counts, in the singular.
     """
-    start = f"{what} from a score of {decision.threshold:.3f} on"
+    start = f"{what} from a score of {decision.threshold:.3f}"
     if decision.fpir is None:
-        return f"{start}, as given"
+        return f"{start}, as set"
     over = f"{start}: FPIR {decision.fpir:g} over {counted(count, of)}"
     if decision.far is None:
         return f"{over}, {decision.how} on {decision.calibrated_on}"
     from facepipe.zoo import rates_in_words
 
-    beyond = "; beyond the rates that were measured" if decision.how == "extrapolated" else ""
+    beyond = "; beyond the measured rates" if decision.how == "extrapolated" else ""
     alike = " among people who are alike" if decision.among == "alike" else ""
     rates = rates_in_words(decision.false_matches)
     return (
-        f"{over}{alike} is FAR {decision.far:.2g} ({decision.how} on {decision.calibrated_on}{beyond}); strangers whom "
-        f"one comparison takes for the same person: {rates}; children were not measured"
+        f"{over}{alike} is FAR {decision.far:.2g} ({decision.how} on {decision.calibrated_on}{beyond}); impostors "
+        f"accepted in one comparison: {rates}; not measured for children"
     )

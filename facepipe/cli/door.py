@@ -1,4 +1,4 @@
-"""What each command reads and writes, declared where it is defined, and compared before any work."""
+"""Declaring what each command reads and writes, and checking it before any work."""
 
 import stat
 from collections.abc import Callable, Iterator
@@ -23,22 +23,22 @@ PLOTS = (".png", ".jpg", ".svg", ".pdf")
 TABLES = (".parquet", ".pq")
 
 
-_EMBED = "make it with 'facepipe embed IMAGES -o {path}'", TABLES
-_BUILD = "make a gallery with 'facepipe gallery build DIR {path}'", TABLES
+_EMBED = "create it with 'facepipe embed IMAGES -o {path}'", TABLES
+_BUILD = "create a gallery with 'facepipe gallery build DIR {path}'", TABLES
 _ADVICE: dict[str, tuple[str, tuple[str, ...]]] = {
     "store": _EMBED,
     "embeddings": _EMBED,
     "strangers": _EMBED,
     "gallery": _BUILD,
     "galleries": _BUILD,
-    "lists": ("it belongs to the protocol's lists", ()),
-    "files": ("make it with 'facepipe eval ... --json > {path}'", ()),
-    "others": ("make it with 'facepipe eval risk ... --json > {path}'", ()),
+    "lists": ("it is part of the protocol's lists", ()),
+    "files": ("create it with 'facepipe eval ... --json > {path}'", ()),
+    "others": ("create it with 'facepipe eval risk ... --json > {path}'", ()),
 }
-"""Parameter → what to do about a file that is missing, and the extensions that the command named there writes."""
+"""Parameter → what to do about a missing file, and the extensions that the suggested command writes."""
 
 
-def _nobodys(_: Path) -> bool:
+def _never(_: Path) -> bool:
     return False
 
 
@@ -48,25 +48,25 @@ def _itself(path: Path) -> tuple[Path, ...]:
 
 @dataclass(frozen=True)
 class Output:
-    """A parameter that names what a command writes.
+    """A parameter that names an output of a command.
 
     Attributes:
         parameter: its name.
-        suffixes: extensions of files that can be written; without any, a folder, or a file or a folder, whose files
-            the command compares itself (`require_apart`) once it knows their names.
-        ours: whether a file that is there was made by this command.
-        add_with: the command that adds to such a file, where there is one.
-        stands_for: what is written where this is named, if not that itself: files, or folders.
-        grows: the parameter of inputs of which the output may be one: they are added to it.
-        changes: the file is read, changed and written; it is there.
-        changed_with: the parameter, a flag, with which a file that is there is changed and not replaced.
-        shared: the command itself holds a lock, for as long as it changes what is there.
-        files: extensions by which a name means a file, where a folder may be named too.
+        suffixes: extensions of files that can be written; if empty, a folder, or a file or folder, whose files
+            the command checks itself (`require_apart`) once it knows their names.
+        ours: whether an existing file was made by this command.
+        add_with: the command that adds to such a file, if any.
+        stands_for: the files or folders actually written, if different.
+        grows: the parameter of inputs that may include the output, to which the others are added.
+        changes: the file must exist; it is read, changed and written.
+        changed_with: the flag with which an existing file is changed rather than replaced.
+        shared: the command itself holds a lock while it changes the output.
+        files: extensions that mark a name as a file, if a folder is possible too.
     """
 
     parameter: str
     suffixes: tuple[str, ...] = ()
-    ours: Callable[[Path], bool] = _nobodys
+    ours: Callable[[Path], bool] = _never
     add_with: str = ""
     stands_for: Callable[[Path], tuple[Path, ...]] = _itself
     grows: str = ""
@@ -76,7 +76,7 @@ class Output:
     files: tuple[str, ...] = ()
 
     def is_folder(self, path: Path) -> bool:
-        """Whether ``path`` stands for a folder: where either may be named, one that is there, or has no extension."""
+        """Whether ``path`` means a folder; if both are possible, when it exists as one or has no extension."""
         if self.suffixes:
             return False
         return not self.files or path.is_dir() or not path.suffix
@@ -86,9 +86,9 @@ class Output:
 class Door:
     """What a command reads and writes, by the names of its parameters.
 
-    Whatever it reads must exist, but for what is in ``optional``; of what is in ``walks``, all pictures below a folder
-    are read. What is in ``keeps`` is used again by a later run, which has to see whether its inputs are still the same;
-    ``cache`` stands for facepipe's cache.
+    Everything it reads must exist, except what is in ``optional``; for ``walks``, all images below a folder are read.
+    Outputs in ``keeps`` are reused by later runs, which must check whether their inputs are unchanged; ``cache`` means
+    facepipe's cache.
     """
 
     reads: tuple[str, ...]
@@ -105,10 +105,10 @@ def door(
     walks: tuple[str, ...] = (),
     keeps: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
-    """Declare a command's inputs and outputs, and compare them before it runs.
+    """Declare a command's inputs and outputs, and check them before it runs.
 
-    It stands above decorators that put parameters together, so that it sees them as they are given. A command that
-    writes files, or has a parameter ``overwrite``, gets the option ``--overwrite`` unless it has one of its own.
+    Must be above decorators that combine parameters, so that it sees the original ones. A command that writes files,
+    or has a parameter ``overwrite``, gets the option ``--overwrite`` unless it defines one.
     """
     declared = Door(reads, writes, optional, walks, keeps)
 
@@ -120,13 +120,13 @@ def door(
         @wraps(command)
         def wrapped(**words: Any) -> Any:
             overwrite = bool(words.get("overwrite")) if wants else bool(words.pop("overwrite", False))
-            _refuse_what_is_no_file(declared, words)
+            _require_regular(declared, words)
             _require_inputs(declared, words)
             _compare(declared, words, overwrite)
             with ExitStack() as held:
                 for path, folder in _to_lock(declared, words):
                     held.enter_context(locked(path, note, folder))
-                    # Another process may have made it meanwhile.
+                    # Another process may have created it meanwhile.
                     _compare(declared, words, overwrite)
                 return command(**words)
 
@@ -138,7 +138,7 @@ def door(
 
 
 def _require_inputs(declared: Door, words: dict[str, Any]) -> None:
-    """A missing file is refused at once, not after a model was loaded."""
+    """Reject missing files at once, before a model is loaded."""
     from facepipe.images import is_there
 
     changed = [output.parameter for output in declared.writes if output.changes]
@@ -151,16 +151,16 @@ def _require_inputs(declared: Door, words: dict[str, Any]) -> None:
 
 
 def _advice(name: str, path: Path) -> str:
-    """What makes a file that is missing; where its name has no extension that a command writes, under one that has."""
+    """How to create a missing file; if its extension is unsuitable, with one that the command writes."""
     text, suffixes = _ADVICE.get(name, ("check the path", ()))
     fits = not suffixes or path.suffix.lower() in suffixes
     return text.format(path=path if fits else path.with_name(f"{path.stem}{suffixes[0]}"))
 
 
-def _refuse_what_is_no_file(declared: Door, words: dict[str, Any]) -> None:
-    """Whoever opens a named pipe waits for ever; those that a shell makes (``<(...)``) have a writer.
+def _require_regular(declared: Door, words: dict[str, Any]) -> None:
+    """Reject named pipes, on which opening blocks forever, except those made by a shell (``<(...)``), and sockets.
 
-    Of several paths that are walked, such a one is passed over.
+    Among several walked paths such a path is skipped.
     """
     changed = [output.parameter for output in declared.writes if output.changes]
     for name in (*declared.reads, *changed):
@@ -168,22 +168,22 @@ def _refuse_what_is_no_file(declared: Door, words: dict[str, Any]) -> None:
         wrong = [(path, why) for path in paths if (why := _no_file(path))]
         if wrong and (name not in declared.walks or len(wrong) == len(paths)):
             path, why = wrong[0]
-            raise FacepipeError(f"{path}: {why}; name a file or a folder")
+            raise FacepipeError(f"{path}: {why}; give a file or a folder")
 
 
 def _no_file(path: Path) -> str:
-    """Why a path that is there leads to no file and no folder; empty where it may."""
+    """Why an existing path is neither a file nor a folder; empty if it is."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
-        return "a link that leads nowhere" if path.is_symlink() else ""
+        return "a broken link" if path.is_symlink() else ""
     if stat.S_ISSOCK(mode) or (stat.S_ISFIFO(mode) and not path.is_relative_to("/dev")):
         return "a named pipe or a socket, not a regular file"
     return ""
 
 
 def _to_lock(declared: Door, words: dict[str, Any]) -> Iterator[tuple[Path, bool]]:
-    """The files and folders that no other process may write at the same time; of each, whether it is a folder."""
+    """The files and folders to lock against other processes, and whether each is a folder."""
     for output in declared.writes:
         if output.shared or output.changes or words.get(output.changed_with):
             continue
@@ -231,7 +231,7 @@ def _paths(value: Any) -> Iterator[Path]:
 
 
 def _local(source: str) -> Iterator[Path]:
-    """The path that a text names, if it is not standard input, a camera or the address of a stream."""
+    """The local path of a source, unless it is standard input, a camera or a stream's URL."""
     from facepipe.identification.video import is_camera, is_url, local_path
 
     path = local_path(source)
@@ -240,6 +240,6 @@ def _local(source: str) -> Iterator[Path]:
 
 
 def _check_suffix(path: Path, suffixes: tuple[str, ...]) -> None:
-    if path.suffix.lower() not in suffixes and not path.is_dir():  # a folder is told as such
-        kind = path.suffix or "a name without an extension"
+    if path.suffix.lower() not in suffixes and not path.is_dir():  # folders have their own message
+        kind = path.suffix or "a file without an extension"
         raise FacepipeError(f"{path}: cannot write {kind}; the name must end in {' or '.join(suffixes)}")

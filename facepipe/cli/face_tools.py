@@ -1,4 +1,4 @@
-"""Detector and embedder for commands that work with embeddings that are already there, a gallery or a store."""
+"""Detector and embedder for commands on existing embeddings, a gallery or a store."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from facepipe.cli import options
-from facepipe.cli.mixed import tell_mixed
+from facepipe.cli.screen import note
 from facepipe.errors import EmbeddingsError, ModelError
 
 if TYPE_CHECKING:
     from facepipe.detection import Detector, DetectorSettings
     from facepipe.embedding import Embedder
-    from facepipe.embedding.making import Making
+    from facepipe.embedding.provenance import Provenance
     from facepipe.pipeline import Cropper
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class FaceTools:
-    """What the options of `face_tools` say."""
+    """The values of the options of `face_tools`."""
 
     model: str | None
     flip: str | None
@@ -31,22 +31,22 @@ class FaceTools:
     detection: "DetectorSettings"
 
     def detector(self, engine: str) -> "Detector":
-        """The detector that the options describe, by the engine of the embedder."""
+        """The detector described by the options, on the embedder's engine."""
         from facepipe.detection import create_detector
 
         return create_detector(self.detection, self.device, engine)
 
     def frame_detector(self, engine: str) -> "Detector":
-        """The same for the frames of a video, of which many show nobody: each is searched once."""
+        """The detector for video frames, many of which have no face: each is searched once."""
         from facepipe.detection import create_detector
 
         return create_detector(replace(self.detection, border=False, turns=False), self.device, engine)
 
     def embedder(self, photos: int | None) -> "Embedder":
-        """The embedder that the options describe; what it makes is compared for years, by default in float32.
+        """The embedder described by the options; float32 by default, as its output is stored long-term.
 
         Args:
-            photos: how many there are, for ``--engine auto``; None: many, or nobody knows.
+            photos: number of photos, for ``--engine auto``; None: many or unknown.
         """
         from facepipe.devices import figure_precision
 
@@ -57,26 +57,26 @@ class FaceTools:
         return options.make_embedder(model, flip, precision, self.device, engine)
 
     def embedder_of(
-        self, path: Path, model: str, flip: str, making: "Making", photos: int | None
+        self, path: Path, model: str, flip: str, provenance: "Provenance", photos: int | None
     ) -> "Embedder":
-        """The embedder that made a file. With ``--precision auto`` it runs in the file's number format.
+        """The embedder that made a file. With ``--precision auto`` it uses the file's number format.
 
         Args:
-            path: of the file, for errors.
+            path: the file, for errors.
             model: identity of the model that made it.
             flip: its flip rule.
-            making: how else it was made; another precision or detector is told on stderr.
-            photos: as of `embedder`.
+            provenance: how it was made; a different precision or detector is reported on stderr.
+            photos: as for `embedder`.
 
         Raises:
-            EmbeddingsError: ``--model`` or ``--flip`` say another one.
-            ModelError: it is not at hand.
+            EmbeddingsError: ``--model`` or ``--flip`` contradict the file.
+            ModelError: the model is not available.
         """
         from facepipe.devices import PRECISIONS, figure_precision
         from facepipe.embedding.identity import remedy, same_model
-        from facepipe.embedding.making import Making
+        from facepipe.embedding.provenance import Provenance
 
-        precision = making.precision
+        precision = provenance.precision
         try:
             name = self.model or model.split("@")[0]
             wanted = precision if self.precision == "auto" and precision in PRECISIONS else self.precision
@@ -84,17 +84,17 @@ class FaceTools:
         except ModelError as error:
             if self.model is not None:
                 raise
-            raise ModelError(f"{path}: made by {model}: {error}; or say where it is with --model") from error
+            raise ModelError(f"{path}: made by {model}: {error}; or give it with --model") from error
         if made.flip != flip or not same_model(made.model.identity, model):
             raise EmbeddingsError(
-                f"{path}: made by {model} (flip {flip}), which cannot be compared with faces embedded by "
+                f"{path}: made by {model} (flip {flip}), which is not comparable with faces embedded by "
                 f"{made.model.identity} (flip {made.flip}); {remedy(made.model.identity, model)}"
             )
-        tell_mixed(path, Making(made.precision, (self.detection.to_dict(),)), making)
+        note_mixed(path, Provenance(made.precision, (self.detection.to_dict(),)), provenance)
         return made
 
     def cropper(self, embedder: "Embedder", rule: str) -> "Cropper":
-        """What cuts one face, or all, out of photos."""
+        """A cropper for one face, or all, per photo."""
         from facepipe.alignment import Aligner
         from facepipe.pipeline import Cropper
 
@@ -102,7 +102,7 @@ class FaceTools:
 
 
 def face_tools(command: F) -> F:
-    """Options of model, device and detector; the command gets them as ``tools``."""
+    """Add options for model, device and detector; the command receives them as ``tools``."""
     return _with_tools(command, options.detection)
 
 
@@ -121,3 +121,17 @@ def _with_tools(command: F, detection: Callable[[Any], Any]) -> F:
     for option in (detection, options.engine, options.device, options.store_precision, options.flip, options.model):
         decorated = option(decorated)
     return decorated
+
+
+def note_mixed(where: object, *several: "Provenance") -> None:
+    """Report on stderr if rows of different precision or detectors are joined or compared.
+
+    Args:
+        where: the file or dataset, for the message.
+        several: how the rows were made; a single one may itself be mixed.
+    """
+    from facepipe.embedding.provenance import mixing_remark
+
+    remark = mixing_remark(*several)
+    if remark:
+        note(f"{where}: {remark}", style="yellow")

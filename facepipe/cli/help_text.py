@@ -1,4 +1,4 @@
-"""How ``--help`` is laid out: options under headings, and nothing broken that a user must type."""
+"""Layout of ``--help``: options under headings, and no line breaks inside what a user must type."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 import click
 
 WIDEST = 100
-"""Columns of a help page on a wide terminal; longer lines are hard to read."""
+"""Maximum width of a help page; longer lines are hard to read."""
 _NARROW = 75
-"""Below so many columns an explanation stands under its option."""
+"""Below this width, explanations are placed under their option."""
 _INDENT = 6
-# Heading → the options that many commands share; a command's own come before them.
+# Heading → options shared by many commands; a command's own options come first.
 _SECTIONS = {
     "Face detection": (
         "--faces",
@@ -29,9 +29,9 @@ _SECTIONS = {
     "Output": ("--strict", "--json", "--overwrite", "--help"),
 }
 _SHORTEST_LIST = 8
-"""A command with fewer options has them in one list."""
+"""Commands with fewer options list them without sections."""
 
-# Characters that no wrapping breaks at stand in for hyphens and spaces until the page is written.
+# Non-breaking characters replace hyphens and spaces until the page is written.
 _HYPHEN, _SPACE = "\N{NON-BREAKING HYPHEN}", "\N{NO-BREAK SPACE}"
 _WHOLE = re.compile(r"'facepipe [^']{1,30}'|\[default: \S{1,20}\]")
 
@@ -39,14 +39,14 @@ Rows = Sequence[tuple[str, str]]
 
 
 class HelpFormatter(click.HelpFormatter):
-    """Click's, except that options come in sections, and words with hyphens and quoted commands stay on one line."""
+    """Click's formatter, with options in sections, and without breaks in hyphenated words and quoted commands."""
 
     def write_text(self, text: str) -> None:
-        """A paragraph, or several."""
+        """Write paragraphs."""
         super().write_text(_kept_whole(text))
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
-        """Options or commands with their explanations."""
+        """Write options or commands with their explanations."""
         rows = [(first, _kept_whole(second)) for first, second in rows]
         are_options = all(first.startswith("-") for first, _ in rows)
         narrow = are_options and self.width < _NARROW
@@ -57,18 +57,18 @@ class HelpFormatter(click.HelpFormatter):
                 self.write_paragraph()
                 self.write_heading(title)
                 self.indent()
-            # Explanations stand in one column in all sections.
+            # Explanations are aligned across sections.
             widest = 0 if narrow else min(max(len(first) for first, _ in rows), column)
             super().write_dl([(first.ljust(widest), second) for first, second in part], column, col_spacing)
 
     def getvalue(self) -> str:
-        """The page."""
+        """The help page."""
         text = super().getvalue().replace(_HYPHEN, "-").replace(_SPACE, " ")
         return "\n".join(line.rstrip() for line in text.split("\n"))
 
 
 class HelpContext(click.Context):
-    """A context whose help pages are laid out by `HelpFormatter`."""
+    """A context that formats help pages with `HelpFormatter`."""
 
     formatter_class = HelpFormatter
 
@@ -79,7 +79,7 @@ def _kept_whole(text: str) -> str:
 
 
 def _sections(rows: Rows) -> list[tuple[str, Rows]]:
-    """Title and options of each section; the command's own first, without a title."""
+    """Title and options of each section; the command's own options first, without a title."""
     if len(rows) < _SHORTEST_LIST:
         return [("", rows)]
     section_of = {name: title for title, names in _SECTIONS.items() for name in names}

@@ -1,7 +1,7 @@
-"""The pictures that a command reads, and the account of them: what was left out, and what should be known of them."""
+"""The images that a command reads, and the report on them: ignored files, and remarks."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 strict_option = click.option(
     "--strict",
     is_flag=True,
-    help="Refuse damaged pictures, and exit with 1 if anything was left out or could not be read.",
+    help="Reject damaged images, and exit with 1 if anything was left out or unreadable.",
 )
 
 pages_option = click.option(
@@ -29,28 +29,28 @@ pages_option = click.option(
     type=click.Choice(["first", "all"]),
     default="first",
     show_default=True,
-    help="Which pages to read of a file with several pages, frames or pictures; those after the first are called "
+    help="Pages to read of a file with several pages, frames or pictures; those after the first are named "
     "FILE@2 ...",
 )
 
 _EXPECTED = frozenset(
     {"system folder", "hidden file", "hidden folder", "other file", "file reached twice", "folder reached twice"}
 )
-"""Reasons to pass over what nobody would have counted."""
+"""Reasons for ignoring files that are not expected to be counted."""
 _PAGES = re.compile(r"(page|frame|picture) \d+ of (\d+) read")
 
 
 class Inputs:
-    """Lists pictures below paths, each once, and keeps the account of a run.
+    """Lists images below paths, each once, and records what happens to them.
 
     Args:
-        strict: pictures damaged inside are refused, and whatever was left out gives exit code 1.
-        pages: ``first`` page, frame or picture of a file, or ``all``, each as an image of its own.
+        strict: reject images with damaged data, and exit with 1 if anything was left out.
+        pages: ``first`` page, frame or picture of a file, or ``all``, each as a separate image.
 
     Attributes:
-        passed: what the walk left out.
-        remarks: path → what should be known of the picture.
-        unreadable: how many could not be read.
+        passed: files ignored by the walk.
+        remarks: path → notes on the image.
+        unreadable: number of unreadable images.
     """
 
     def __init__(self, strict: bool = False, pages: str = "first") -> None:
@@ -60,12 +60,12 @@ class Inputs:
         self.unreadable = 0
 
     def images(self, *roots: Path) -> Iterator[Path]:
-        """The images below all roots in one walk."""
+        """The images below all roots, in one walk."""
         for _, path in self.images_by_root(*roots):
             yield path
 
     def images_by_root(self, *roots: Path) -> Iterator[tuple[Path, Path]]:
-        """`images`, each with its root."""
+        """Like `images`, each with its root."""
         found = self._files_by_root(*roots)
         if self.pages == "first":
             return found
@@ -84,7 +84,7 @@ class Inputs:
 
     @property
     def read(self) -> "Callable[[Path, int], np.ndarray | Picture] | None":
-        """Reads a picture in place of the usual reader; None where the usual one will do."""
+        """A reader to use instead of the default one; None means the default."""
         if not self.strict:
             return None
         from facepipe.images import read_image
@@ -92,14 +92,14 @@ class Inputs:
         return lambda path, max_pixels: read_image(path, max_pixels, strict=True)
 
     def see(self, path: object, remarks: tuple[str, ...] = (), readable: bool = True) -> None:
-        """Take note of a picture."""
+        """Record an image."""
         remarks = tuple(filter(self.concerns, remarks))
         if remarks:
             self.remarks[str(path)] = remarks
         self.unreadable += not readable
 
     def concerns(self, remark: str) -> bool:
-        """Whether a remark is to be told: that one page was read is none where all are."""
+        """Whether to report a remark; "one page was read" is irrelevant if all pages are."""
         return self.pages != "all" or not _PAGES.match(remark)
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,29 +107,29 @@ class Inputs:
         return {"remarks": {path: list(each) for path, each in self.remarks.items()}} | self.passed_over()
 
     def passed_over(self) -> dict[str, Any]:
-        """``passed_over`` alone, where each picture's remarks are told with it."""
+        """Only ``passed_over``, for output with remarks per image."""
         return {"passed_over": self.passed.to_dict()}
 
     def nothing(self, root: Path) -> FacepipeError:
-        """The error where there is no image at all: it tells what is there instead."""
+        """The error for a path without images; lists what is there instead."""
         instead = f" ({self.passed.line()})" if self.passed else ""
-        return FacepipeError(f"{root}: no images in it{instead}; name image files or folders that hold some")
+        return FacepipeError(f"{root}: contains no images{instead}; give image files or folders of images")
 
-    def tell(self) -> None:
-        """One line on stderr for each kind of remark, and one for what was passed over."""
+    def report(self) -> None:
+        """Print one line on stderr for each kind of remark, and one for ignored files."""
         for line in self._lines():
             note(line, style="yellow")
         if self.passed:
             note(self.passed.line())
 
     def end(self, left_out: int = 0) -> None:
-        """End a command that did its work.
+        """End a command that has done its work.
 
         Args:
-            left_out: pictures that were read and yet gave nothing.
+            left_out: images that were read but gave no result.
 
         Raises:
-            Exit: with 1, where it is strict and something is missing.
+            Exit: with 1, if strict and something is missing.
         """
         if self.strict and (left_out or self.unreadable or self._missing()):
             raise click.exceptions.Exit(1)
@@ -152,7 +152,26 @@ class Inputs:
 
 
 def _kind(remark: str) -> str:
-    """What remarks of one sort have in common, to be said of several photos."""
+    """The common part of remarks of one kind, for a line about several photos."""
     if _PAGES.match(remark):
-        return "of several pages or frames, of which one was read"
+        return "with several pages or frames, of which one was read"
     return re.split(r"[(:;,\d]", remark, maxsplit=1)[0].strip()
+
+
+def mirrored(found: Iterable[tuple[Path, Path]], folder: Path) -> dict[Path, Path]:
+    """Image → a unique name below ``folder``, without extension, in the image's subfolder.
+
+    Args:
+        found: root and image; an image that is itself a root goes directly into ``folder``. Of several images with the
+            same name, the later ones keep their extension in it.
+        folder: need not exist.
+    """
+    taken: set[Path] = set()
+    stems: dict[Path, Path] = {}
+    for root, path in found:
+        stem = folder / (path.parent.relative_to(root) if root != path else "") / path.stem
+        while stem in taken:
+            stem = stem.with_name(stem.name + (path.suffix or "_"))
+        taken.add(stem)
+        stems[path] = stem
+    return stems

@@ -1,6 +1,6 @@
-"""Groups of commands: one that knows what a mistyped name means, and one that imports its commands when asked for.
+"""Command groups: one that suggests names for typos, and one that imports its commands on demand.
 
-PyTorch alone takes longer to import than ``facepipe --help`` may take.
+Importing PyTorch alone would take too long for ``facepipe --help``.
 """
 
 import click
@@ -11,31 +11,31 @@ from facepipe.nearest import nearest
 from facepipe.registry import FileRegistry
 
 _LONG = 1000
-"""Characters of a first sentence: none is cut."""
+"""Maximum length of a first sentence, long enough to never truncate."""
 
 
 class Group(click.Group):
-    """Suggests the command that was meant by a mistyped name; its help pages are laid out by `HelpContext`."""
+    """Suggests the nearest command for a mistyped name; formats help pages with `HelpContext`."""
 
     context_class = HelpContext
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands, each with its first sentence in full."""
+        """List the commands, each with its full first sentence."""
         with formatter.section("Commands"):
             formatter.write_dl(list(self.summaries(ctx).items()))
 
     def summaries(self, ctx: click.Context) -> dict[str, str]:
-        """Command → what it does, in one sentence."""
+        """Command → one-sentence description."""
         commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
         return {name: command.get_short_help_str(_LONG) for name, command in commands.items() if command is not None}
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As of click.
+        """See click.
 
         Raises:
-            UsageError: there is no such command; names the nearest.
+            UsageError: there is no such command; the message suggests the nearest.
         """
         name = args[0]
         if ctx.resilient_parsing or self.get_command(ctx, name) is not None or name.startswith("-"):
@@ -48,7 +48,7 @@ class Group(click.Group):
 
 
 class LazyGroup(Group):
-    """The commands of a registry, which are imported when asked for; their files say what is listed of them."""
+    """A group of a registry's commands, imported on demand, with descriptions read from their files."""
 
     def __init__(self, *, commands: FileRegistry[click.Command], **settings: object) -> None:
         super().__init__(**settings)  # type: ignore[arg-type]
@@ -63,25 +63,25 @@ class LazyGroup(Group):
         return list(self.lines())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The command, or None when there is none of that name."""
+        """The command, or None if there is none of that name."""
         if cmd_name not in self.registry:
             return None
         return self.registry[cmd_name]
 
     def summaries(self, ctx: click.Context) -> dict[str, str]:  # noqa: ARG002
-        """`lines`: no command is imported for them."""
+        """See `lines`; imports no command."""
         return self.lines()
 
 
 def command_files(folder: str, *first: str) -> FileRegistry[click.Command]:
-    """The commands of a folder below ``facepipe.cli.commands``: a file each, whose ``command`` it is.
+    """The commands of a folder below ``facepipe.cli.commands``, one per file, named ``command`` in it.
 
-    Installed packages add others by entry points of a group that is called like the folder without ``cli``:
+    Installed packages add commands by entry points of a group named like the folder without ``cli``:
     ``facepipe.commands``, ``facepipe.commands.eval`` ...
 
     Args:
         folder: ``facepipe.cli.commands`` or a package in it.
-        first: names that are listed first, in this order.
+        first: names listed first, in this order.
     """
     group = folder.replace(".cli.", ".")
     return FileRegistry("command", group, FacepipeError, folder=folder, attribute="command", first=first)

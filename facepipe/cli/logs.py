@@ -1,4 +1,4 @@
-"""Notes and progress as lines of a log, for programs that run where no terminal is."""
+"""Notes and progress as log lines, for use without a terminal."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ FORMATS = ("text", "json")
 
 
 class _JsonLines(logging.Formatter):
-    """One JSON value a line: time (UTC), level, message."""
+    """One JSON object per line: time (UTC), level, message."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
@@ -19,7 +19,7 @@ class _JsonLines(logging.Formatter):
 
 
 class _Stderr(logging.Handler):
-    """Writes to what ``sys.stderr`` is at the time."""
+    """Writes to the current ``sys.stderr``."""
 
     def emit(self, record: logging.LogRecord) -> None:
         sys.stderr.write(self.format(record) + "\n")
@@ -29,8 +29,8 @@ def start_logging(level: str = "info", form: str = "text") -> None:
     """Send the log to stderr.
 
     Args:
-        level: of `LEVELS`; what is below is not said.
-        form: of `FORMATS`.
+        level: one of `LEVELS`; less severe messages are dropped.
+        form: one of `FORMATS`.
     """
     handler = _Stderr()
     handler.setFormatter(_JsonLines() if form == "json" else logging.Formatter("%(message)s"))

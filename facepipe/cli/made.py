@@ -1,4 +1,4 @@
-"""Whether a file that is there was made by a command: such a file may be made anew without asking."""
+"""Whether an existing file was made by a command, so that it may be overwritten without asking."""
 
 import json
 import tomllib
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def is_embeddings(path: Path) -> bool:
-    """Whether 'facepipe embed' wrote it; a gallery, which only its owner may read, is none."""
+    """Whether a file is from 'facepipe embed'; a gallery, which is private, does not count."""
     import pyarrow.parquet as pq
 
     from facepipe.embedding.embeddings_file import read_about
@@ -20,7 +20,7 @@ def is_embeddings(path: Path) -> bool:
 
 
 def is_store(path: Path) -> bool:
-    """Whether it holds embeddings to search in: Parquet or a NumPy array, by how it begins. Waits for no pipe."""
+    """Whether a file may be a store of embeddings, Parquet or NumPy by its first bytes. Never blocks on a pipe."""
     try:
         if not path.is_file():
             return False
@@ -31,14 +31,14 @@ def is_store(path: Path) -> bool:
 
 
 def is_index(path: Path) -> bool:
-    """Whether 'facepipe search' wrote it: what it was made of lies beside it."""
+    """Whether a file is from 'facepipe search --index', which writes a file with its source next to it."""
     from facepipe.score.store import names_file
 
     return (path.with_name(f"{path.name}.json") if path.suffix.lower() == ".faiss" else names_file(path)).is_file()
 
 
 def is_summary(path: Path) -> bool:
-    """Whether 'facepipe identify --summary' wrote it."""
+    """Whether a file is from 'facepipe identify --summary'."""
     try:
         value = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
@@ -51,7 +51,7 @@ def is_summary(path: Path) -> bool:
 
 
 def is_card(path: Path) -> bool:
-    """Whether it is a model's card."""
+    """Whether a file is a model card."""
     try:
         return "weights" in tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The ``facepipe`` command: finds the command asked for, and turns errors into one line and exit code 2."""
+"""The ``facepipe`` command: runs a command, and turns errors into one line and exit code 2."""
 
 import errno
 import os
@@ -11,7 +11,6 @@ import click
 from facepipe import __version__
 from facepipe.cli import logs
 from facepipe.cli.help_text import WIDEST
-from facepipe.cli.interrupted import how_to_go_on
 from facepipe.cli.lazy_group import LazyGroup, command_files
 from facepipe.cli.process import ErrorOutput, Output, Terminated, end_on_signals, end_process, open_missing_streams
 from facepipe.errors import FacepipeError
@@ -19,20 +18,35 @@ from facepipe.parameters import as_options
 from facepipe.shown import shown
 
 LONGEST_LINE = 1000
-"""Characters of an error that are shown at most: a screenful."""
+"""Maximum length of a displayed error, about a screenful."""
 
 _ADVICE = (
     ((errno.ENOSPC, errno.EFBIG, errno.EDQUOT), "; free some space and run the same command again"),
-    ((errno.ENAMETOOLONG,), "; where a picture is asked for, name a file that holds it"),
+    ((errno.ENAMETOOLONG,), "; if an image is expected, give a file that contains it"),
 )
+
+# Advice after Ctrl-C or a signal: what the command left, and how to continue.
+_CONTINUE_DEFAULT = "no partial files are left; run the same command again"
+_CONTINUE_FILES = "the files written so far are complete; the same command with --overwrite writes all of them"
+_CONTINUE = {
+    "preprocess": "the same command resumes where it stopped",
+    "embed": "finished embeddings are kept; the same command resumes from there",
+    "find": "finished embeddings are kept; the same command resumes from there",
+    "ablate": "finished rows and results are kept; the same command continues",
+    "train": "checkpoints are kept; the same command with --resume continues from the last one",
+    "pull": "the download resumes where it stopped; run the same command again",
+    "align": _CONTINUE_FILES,
+}
+_WRITES_MANY = {"detect": "--save", "identify": "--save", "cluster": "--sheets"}
+"""Command → the option with which it writes one file per input."""
 
 COMMANDS = command_files(
     "facepipe.cli.commands",
-    # From photos to figures, then what people do with single photos.
+    # From photos to figures, then commands for single photos.
     "preprocess", "train", "ablate", "eval", "calibrate", "compare", "find", "detect", "align", "embed", "gallery",
     "identify", "search", "cluster", "inspect", "models", "bench", "demo", "completion",
 )  # fmt: skip
-"""The commands: a file each."""
+"""The commands, one per file."""
 
 
 @click.group(
@@ -41,7 +55,7 @@ COMMANDS = command_files(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
 )
 @click.version_option(__version__, prog_name="facepipe")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error; may also stand after any command.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error; may also follow any command.")
 @click.option(
     "--log-level",
     type=click.Choice(logs.LEVELS),
@@ -66,7 +80,7 @@ def cli(debug: bool, log_level: str, log_format: str) -> None:  # noqa: ARG001
 
 
 def script() -> None:
-    """Entry point of the ``facepipe`` script: `main` in a process of its own."""
+    """Entry point of the ``facepipe`` script: `main`, ending the process."""
     try:
         main()
     except SystemExit as end:
@@ -74,7 +88,7 @@ def script() -> None:
 
 
 def main() -> None:
-    """Carry out the command line of this process.
+    """Run the command line of this process.
 
     Raises:
         SystemExit: always, with the exit code.
@@ -100,7 +114,7 @@ def main() -> None:
 
 
 def _without_debug(words: list[str]) -> tuple[list[str], bool]:
-    """The words with ``--debug`` taken out wherever it stands before ``--``."""
+    """Remove ``--debug`` from the arguments before ``--``."""
     end = words.index("--") if "--" in words else len(words)
     kept = [word for word in words[:end] if word != "--debug"]
     return kept + words[end:], len(kept) < end
@@ -121,7 +135,7 @@ def _run(words: list[str], debug: bool) -> int:
         return 2
     except (click.Abort, KeyboardInterrupt) as error:
         ended = error if isinstance(error, Terminated) else error.__cause__
-        _say(f"{ended if isinstance(ended, Terminated) else 'interrupted'}; {how_to_go_on(words)}")
+        _say(f"{ended if isinstance(ended, Terminated) else 'interrupted'}; {_how_to_continue(words)}")
         return ended.exit_code if isinstance(ended, Terminated) else 130
     except (FacepipeError, OSError) as error:
         if debug:
@@ -129,11 +143,21 @@ def _run(words: list[str], debug: bool) -> int:
         _say(_line(error))
         return 2
     except ModuleNotFoundError as error:
-        # Where a command needs PyTorch deep inside, and facepipe was installed without it.
+        # A command needs PyTorch, and facepipe was installed without it.
         if debug or error.name is None or error.name.split(".")[0] not in ("torch", "torchvision"):
             raise
         _say(f"{' '.join(words[:1])} needs PyTorch, which is not installed: pip install 'torch>=2.6'")
         return 2
+
+
+def _how_to_continue(words: list[str]) -> str:
+    """Advice for a command line."""
+    name = next((word for word in words if word in COMMANDS), "")
+    if name == "models" and "pull" in words:
+        name = "pull"
+    if name in _WRITES_MANY and any(word.startswith(_WRITES_MANY[name]) for word in words):
+        return _CONTINUE_FILES
+    return _CONTINUE.get(name, _CONTINUE_DEFAULT)
 
 
 def _code_of(end: SystemExit) -> int:

@@ -1,4 +1,4 @@
-"""Names of models, recipes and ablations on the command line, which a shell can complete."""
+"""Names of models, recipes and ablations on the command line, with shell completion."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from click.shell_completion import CompletionItem
 
 
 class NameType(click.ParamType):
-    """A name, or a path instead of it. Completing it looks at file names only: nothing heavy is imported.
+    """A name or a path. Completion only lists file names, without heavy imports.
 
     Args:
-        *kinds: folders of shipped files below ``models``, ``cards`` with those of the user.
+        *kinds: folders of shipped files below ``models``; ``cards`` includes the user's.
     """
 
     name = "text"
@@ -19,7 +19,7 @@ class NameType(click.ParamType):
         self.kinds = kinds
 
     def names(self) -> list[str]:
-        """All names that are known now, in order."""
+        """All known names, sorted."""
         from facepipe.shipped import shipped
         from facepipe.weights import cache_folder
 
@@ -29,13 +29,13 @@ class NameType(click.ParamType):
         return sorted({path.stem for folder in folders for path in folder.glob("*.toml")})
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
-        """As it is: the command knows what it means."""
+        """Unchanged: the command resolves it."""
         return value
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str  # noqa: ARG002
     ) -> list[CompletionItem]:
-        """Names that begin so; files where none does."""
+        """Names that begin with ``incomplete``, or files if there are none."""
         found = [CompletionItem(name) for name in self.names() if name.startswith(incomplete)]
         return found or [CompletionItem(incomplete, type="file")]
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the objects they stand for."""
+"""Options shared by several commands, and the objects they describe."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -23,27 +23,27 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Number(click.FloatRange):
-    """A finite number in a range; the ends belong to it unless ``min_open`` or ``max_open`` say otherwise."""
+    """A finite number in a range, including its ends unless ``min_open`` or ``max_open``."""
 
     name = "float"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """As of `click.FloatRange`; what is not finite is refused."""
+        """Like `click.FloatRange`, rejecting values that are not finite."""
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
 
     def _describe_range(self) -> str:
-        """What the help says of the range: nothing where there is none, for which click has "x<=None"."""
+        """The range in help texts; empty without a range, for which click would print "x<=None"."""
         return "" if self.min is None and self.max is None else super()._describe_range()
 
 
 class RenamedOption(click.Option):
-    """An option that is shown by the first of its names; the others, which it had before, are still taken."""
+    """An option shown with its first name; its other names, from earlier versions, are still accepted."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """As of `click.Option`, for the first name."""
+        """Like `click.Option`, with the first name only."""
         names, self.opts = self.opts, self.opts[:1]
         try:
             return super().get_help_record(ctx)
@@ -62,14 +62,14 @@ engine = click.option(
     type=click.Choice(["auto", "torch", "onnx"]),
     default="auto",
     show_default=True,
-    help="What runs the networks: PyTorch, or ONNX Runtime (without it OpenCV) on the processor, which starts in "
-    "less than half the time; auto is onnx for up to 300 photos, else torch.",
+    help="Runtime of the networks: PyTorch, or ONNX Runtime (or OpenCV without it) on the CPU, which starts in less "
+    "than half the time; auto is onnx for up to 300 photos, else torch.",
 )
 model = click.option(
     "--model",
     "-m",
     type=MODEL,
-    help="Name, card file or run folder; see 'facepipe models list' [default: the model that ships].",
+    help="Name, card file or run folder; see 'facepipe models list' [default: the shipped model].",
 )
 models = click.option(
     "--model",
@@ -78,14 +78,14 @@ models = click.option(
     type=MODEL,
     multiple=True,
     help="Name, card file or run folder; see 'facepipe models list'. Several: an ensemble "
-    "[default: the model that ships].",
+    "[default: the shipped model].",
 )
 precision = click.option(
     "--precision",
     type=click.Choice(["auto", "float32", "bfloat16"]),
     default="auto",
     show_default=True,
-    help="Number format of the embedding network; auto takes bfloat16 where it is faster.",
+    help="Number format of the embedding network; auto is bfloat16 where it is faster.",
 )
 figure_precision = click.option(
     "--precision",
@@ -93,7 +93,7 @@ figure_precision = click.option(
     default="auto",
     show_default=True,
     callback=lambda _context, _option, name: "float32" if name == "auto" else name,
-    help="Number format of the embedding network; auto is float32, so that a figure does not depend on the processor.",
+    help="Number format of the embedding network; auto is float32, so that figures do not depend on the CPU.",
 )
 store_precision = click.option(
     "--precision",
@@ -110,7 +110,7 @@ among = click.option(
     type=click.Choice(["random", "alike"]),
     default="random",
     show_default=True,
-    help="Which strangers the false-accept rate refers to: people at random, or adults alike in sex, origin and age "
+    help="Impostors that the false-accept rate refers to: random people, or adults of similar sex, origin and age "
     "band.",
 )
 _TEMPLATES = click.Choice(["112x96", "112x112", "112x112-cp2tform"])
@@ -156,36 +156,36 @@ def fpir(help: str, kind: click.FloatRange = RATE) -> Callable[[Any], Any]:
 
 
 def matches(where: str) -> Callable[[F], F]:
-    """What a match of a search is: ``--fpir``, ``--among`` and ``--threshold``.
+    """Options that define a match: ``--fpir``, ``--among`` and ``--threshold``.
 
     Args:
-        where: what is searched, for the help, such as ``not in the store``.
+        where: the end of the help text, such as ``not in the store that may return a match``.
     """
     threshold = click.option(
-        "--threshold", type=COSINE, help="Count as a match from this score on, instead of deciding by --fpir."
+        "--threshold", type=COSINE, help="Count as a match from this score, instead of deciding by --fpir."
     )
-    rate = fpir(f"Share of searches for somebody who is {where}.")
+    rate = fpir(f"Share of searches for people {where}.")
     return lambda command: rate(among(threshold(command)))
 
 
 template = click.option("--template", type=_TEMPLATES, default="112x112", show_default=True, help=f"{_CUTS}.")
 crop_template = click.option(
-    "--template", type=_TEMPLATES, help=f"{_CUTS} [default: 112x112, or as the --preset says]."
+    "--template", type=_TEMPLATES, help=f"{_CUTS} [default: 112x112, or that of the --preset]."
 )
 
 
 _FACES = (
-    "Which face to take of several. centre: the one nearest the middle of the photo; largest: the one of which most is "
-    "visible; best: the one with the best detection score; insightface: large and near the middle, by the formula of "
-    "its script"
+    "Face to use if there are several. centre: nearest to the middle of the photo; largest: with the largest visible "
+    "area; best: with the best detection score; insightface: large and near the middle, by the formula in its "
+    "script"
 )
-_WHY_CENTRE = ", as SphereFace's figures were made: a photo of a dataset is taken around the person it is named after"
+_WHY_CENTRE = ", as for SphereFace's figures, since dataset photos are centred on the person they are named after"
 
 
 def _faces(rules: list[str], default: str, preset: bool = False) -> Callable[[Any], Any]:
-    """``preset``: the parameter is None where nothing is asked for, and the default gives way to that of a preset."""
+    """With ``preset`` the parameter is None if not given, so that a preset's default takes precedence."""
     every = "; all: every face, best detection score first" if "all" in rules else ""
-    why = (", or as the --preset says" if preset else "") + (_WHY_CENTRE if default == "centre" else "")
+    why = (", or that of the --preset" if preset else "") + (_WHY_CENTRE if default == "centre" else "")
     text = f"{_FACES}{every} [default: {default}{why}]."
     return click.option("--faces", "rule", type=click.Choice(rules), default=None if preset else default, help=text)
 
@@ -195,10 +195,10 @@ faces = _faces([*_ONE, "all"], "largest")
 one_face = _faces(_ONE, "largest")
 cut_faces = _faces([*_ONE, "all"], "largest", preset=True)
 dataset_faces = _faces([*_ONE, "all"], "centre", preset=True)
-"""Data sets are collected around the face in the middle, and SphereFace takes that one."""
+"""Dataset photos are centred on their person, and SphereFace uses that face."""
 dataset_face = _faces(_ONE, "centre")
 already_aligned = click.option(
-    "--already-aligned", is_flag=True, help="The images are aligned crops: do not detect, do not align."
+    "--already-aligned", is_flag=True, help="The images are aligned crops; skip detection and alignment."
 )
 identity_depth = click.option(
     "--identity-depth",
@@ -211,15 +211,17 @@ overwrite = click.option("--overwrite", is_flag=True, help="Replace existing fil
 output_path = OUTPUT
 stored_path, stored_output = STORED, STORED_OUTPUT
 some_paths = click.argument("paths", nargs=-1, required=True, type=PHOTO)
+some_images = click.argument("images", nargs=-1, required=True, type=PHOTO)
+one_gallery = click.argument("gallery", type=click.Path(path_type=Path))
 
 
 def detection(command: F) -> F:
-    """Options of the detector; the command gets them as one `DetectorSettings`, ``detection``."""
+    """Options of the detector; the command receives them as a `DetectorSettings`, ``detection``."""
     return _detection(command, turns=False)
 
 
 def turning_detection(command: F) -> F:
-    """`detection` for commands that are given single photos: a photo without a face is turned too by default."""
+    """`detection` for commands on single photos, which by default also rotate photos without a face."""
     return _detection(command, turns=True)
 
 
@@ -232,7 +234,7 @@ def _detection(command: F, turns: bool) -> F:
         "--turns/--no-turns",
         default=turns,
         show_default=True,
-        help="If no face is found with certainty, search the photo rotated by 90, 180 and 270 degrees as well.",
+        help="If no face is found with confidence, also search the photo rotated by 90, 180 and 270 degrees.",
     )
     decorated: Any = wrapped
     for option in reversed([*_DETECTION, turned]):
@@ -241,10 +243,10 @@ def _detection(command: F, turns: bool) -> F:
 
 
 def detector_settings(words: dict[str, Any]) -> "DetectorSettings":
-    """Take the parameters of `detection` out of a command's, and make settings of them.
+    """Remove the parameters of `detection` from a command's, and turn them into settings.
 
     Raises:
-        FacepipeError: detector and preset do not fit each other, or a value is impossible.
+        FacepipeError: detector and preset contradict each other, or a value is invalid.
     """
     from facepipe.detection import DETECTORS
     from facepipe.detection import preset as settings_of
@@ -254,7 +256,7 @@ def detector_settings(words: dict[str, Any]) -> "DetectorSettings":
     changes = {name: words.pop(name) for name in names}
     settings = settings_of(preset or DETECTORS[detector or "mtcnn"].preset, **changes)
     if detector not in (None, settings.detector):
-        raise FacepipeError(f"--preset {preset} is one of {settings.detector}; leave it out with --detector {detector}")
+        raise FacepipeError(f"--preset {preset} is for {settings.detector}; leave it out with --detector {detector}")
     if min_score is None and changes["thresholds"] is not None:
         min_score = settings.thresholds[-1]
     return settings if min_score is None else settings.with_least_score(min_score)
@@ -266,7 +268,7 @@ _DETECTION = [
         "--preset",
         lines=presets,
         help="Settings of a detector [default: sphereface, or the detector's own]. With sphereface-matlab and "
-        "insightface, preprocess and align also cut and save crops as those authors do.",
+        "insightface, preprocess and align also crop and save as these authors do.",
     ),
     click.option(
         "--min-score",
@@ -284,18 +286,18 @@ _DETECTION = [
     click.option(
         "--border/--no-border",
         default=None,
-        help="If nothing is found in a photo, search it again inside a black border, for faces that fill the frame; "
+        help="If no face is found, search the photo again with a black border, for faces that fill the frame; "
         "the last pass lowers the threshold to 0.7 unless --min-score or --thresholds is given [default: on, "
-        "but off with presets that follow their authors to the letter].",
+        "but off with presets that follow their authors exactly].",
     ),
 ]
 
 
 def check_crops(folder: Path, embedder: "Embedder") -> None:
-    """Tell where a folder's crops were cut in another way than the model wants.
+    """Report if a folder's crops use another template than the model's.
 
     Raises:
-        DatasetError: they are of the size that it wants, and yet cut differently.
+        DatasetError: they have the model's crop size but another geometry.
     """
     from facepipe.alignment import template
     from facepipe.datasets.samples.cut import check_cut
@@ -308,14 +310,14 @@ def check_crops(folder: Path, embedder: "Embedder") -> None:
 def make_embedder(
     model: str | None, flip: str | None, precision: str, device: str, engine: str = "torch"
 ) -> "Embedder":
-    """The embedder that the options describe, of the model that ships where none is named.
+    """The embedder described by the options, by default of the shipped model.
 
     Args:
-        model, flip, precision, device: as the options have them.
+        model, flip, precision, device: values of the options.
         engine: ``torch`` or ``onnx``, see `chosen_engine`.
 
     Raises:
-        ModelError: there is no such model, or it is not at hand.
+        ModelError: there is no such model, or it is not available.
     """
     from facepipe.embedding import Embedder
     from facepipe.zoo import DEFAULT, load
@@ -326,12 +328,12 @@ def make_embedder(
 def chosen_engine(
     engine: str, device: str, models: Sequence[str | None], photos: int | None = None, precision: str = ""
 ) -> str:
-    """``torch`` or ``onnx``, as ``--engine`` and the other options ask for.
+    """``torch`` or ``onnx``, according to ``--engine`` and the other options.
 
     Args:
-        engine, device, precision: as the options have them.
-        models: names or paths; None is the model that ships.
-        photos: how many there are; None: many, or nobody knows.
+        engine, device, precision: values of the options.
+        models: names or paths; None means the shipped model.
+        photos: number of photos; None: many or unknown.
     """
     from facepipe.zoo import DEFAULT, engine_for
 
@@ -340,7 +342,7 @@ def chosen_engine(
 
 
 def count_photos(paths: Iterable[Path]) -> int | None:
-    """How many photos there are below paths; None for more than the ONNX engine is for, and of collections."""
+    """Number of photos below paths; None for collections, and for more than the ONNX engine is meant for."""
     from facepipe.engines import FEW_PHOTOS
     from facepipe.images import is_collection, list_images
 

@@ -1,4 +1,4 @@
-"""What may stand where a photo is asked for: a path, an address of the web or of a file, ``-`` for standard input."""
+"""Parameter types for photos: a path, a web or file URL, or ``-`` for standard input."""
 
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,12 @@ from facepipe.files.stored import as_path, is_stored
 
 
 class PhotoType(click.ParamType):
-    """A path, or what stands for one; nothing is read or fetched yet."""
+    """A path or a substitute for one; nothing is read or fetched yet."""
 
     name = "photo"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """A path; of ``http(s)://`` and ``-`` a `facepipe.images.RemotePhoto`, of stores a `StoredPath`."""
+        """A path; for ``http(s)://`` and ``-`` a `facepipe.images.RemotePhoto`, for stores a `StoredPath`."""
         if isinstance(value, Path):
             return value
         text = str(value)
@@ -37,14 +37,14 @@ class PhotoType(click.ParamType):
     def _local(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         parts = urlsplit(text)
         if parts.netloc not in ("", "localhost"):
-            self.fail(f"{text}: a file of another machine ({parts.netloc}); give a path of this one.", param, ctx)
-        from urllib.request import url2pathname  # it brings http.client
+            self.fail(f"{text}: a file on another machine ({parts.netloc}); give a path on this one.", param, ctx)
+        from urllib.request import url2pathname  # imports http.client
 
         return url2pathname(parts.path)
 
 
 class MediaType(click.types.StringParamType):
-    """A text that is nearly always a path: that of a photo, a folder or a video."""
+    """A text that is nearly always the path of a photo, folder or video."""
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str  # noqa: ARG002
@@ -54,7 +54,7 @@ class MediaType(click.types.StringParamType):
 
 
 class StoredType(click.Path):
-    """A path, or the address of a file or folder of a store, such as ``s3://bucket/faces``."""
+    """A path, or the URL of a file or folder in a store, such as ``s3://bucket/faces``."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
         """A path or a `facepipe.files.stored.StoredPath`."""
@@ -62,17 +62,17 @@ class StoredType(click.Path):
 
 
 class OutputType(click.Path):
-    """A path of this machine to write to."""
+    """An output path on this machine."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """As of `click.Path`; addresses are refused, of which a folder would be made otherwise."""
+        """Like `click.Path`, rejecting URLs, which would otherwise become folder names."""
         if is_stored(str(value)):
-            self.fail(f"{value}: this can be written on this machine only; give a path.", param, ctx)
+            self.fail(f"{value}: can only be written on this machine; give a path.", param, ctx)
         return super().convert(value, param, ctx)
 
 
 def _files(incomplete: str) -> list[CompletionItem]:
-    """What makes a shell complete paths."""
+    """Make the shell complete paths."""
     return [CompletionItem(incomplete, type="file")]
 
 

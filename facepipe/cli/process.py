@@ -1,4 +1,4 @@
-"""Manners of a process: standard streams that are there, signals that end it cleanly, readers that may leave."""
+"""Process behaviour: missing standard streams, clean ends on signals, and closed pipes."""
 
 import atexit
 import os
@@ -16,10 +16,10 @@ ENDING = (signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (sign
 
 
 class Terminated(Ended):
-    """SIGTERM or SIGHUP came: everything that Ctrl-C cleans up is cleaned up.
+    """SIGTERM or SIGHUP was received; cleans up like Ctrl-C.
 
     Attributes:
-        exit_code: 128 and the number of the signal, as a shell reports it: 143 or 129.
+        exit_code: 128 plus the number of the signal, as in a shell: 143 or 129.
     """
 
     def __init__(self, number: int) -> None:
@@ -28,16 +28,16 @@ class Terminated(Ended):
 
 
 class ReaderGone(click.exceptions.Exit):
-    """Whoever read the output has closed it, as ``| head -1`` does: there is nothing more to say, and no error."""
+    """The reader of the output has closed it, as ``| head -1`` does; not an error."""
 
     def __init__(self) -> None:
         super().__init__(0)
 
 
 def open_missing_streams() -> None:
-    """Give a process that was started without standard streams (cron, daemons, pythonw) streams into the void.
+    """Open the null device for missing standard streams (cron, daemons, pythonw).
 
-    Otherwise the first file that it opens gets their number, and what a library prints goes into that file.
+    Otherwise the first opened file gets their number, and output of libraries goes into that file.
     """
     for number in range(3):
         try:
@@ -50,7 +50,7 @@ def open_missing_streams() -> None:
 
 
 def end_on_signals() -> None:
-    """Let SIGTERM and SIGHUP raise `Terminated`; one that was ignored before (nohup) stays ignored."""
+    """Make SIGTERM and SIGHUP raise `Terminated`; signals that were ignored (nohup) stay ignored."""
     if threading.current_thread() is not threading.main_thread():
         return
     for number in ENDING:
@@ -59,17 +59,17 @@ def end_on_signals() -> None:
 
 
 def _end(number: int, _: FrameType | None) -> None:
-    # A second signal must not interrupt the cleaning up.
+    # A second signal must not interrupt the cleanup.
     for each in ENDING:
         signal.signal(each, signal.SIG_IGN)
     raise Terminated(number)
 
 
 def end_process(code: int) -> NoReturn:
-    """End with this code, and leave what the process holds to the system.
+    """Exit with this code, leaving cleanup of memory to the system.
 
-    To take networks and libraries apart piece by piece is a tenth of the work on two photos. Where something may still
-    be under way, after an error or where there are other processes, it ends as Python usually does.
+    Tearing down networks and libraries takes a tenth of the time for two photos. If something may still be running,
+    after an error or with other processes, it exits as Python usually does.
     """
     busy = code not in (0, 1) or not {"torch", "multiprocessing"}.isdisjoint(sys.modules)
     try:
@@ -84,16 +84,16 @@ def end_process(code: int) -> NoReturn:
 
 
 class Output:
-    """A text stream that ends the program quietly once nobody reads it any more; else the stream itself."""
+    """A text stream that ends the program quietly once its reader is gone."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """As of the stream.
+        """See the stream.
 
         Raises:
-            ReaderGone: its reader has closed it.
+            ReaderGone: the reader has closed it.
         """
         try:
             return self._stream.write(text)
@@ -101,14 +101,14 @@ class Output:
             raise self._gone() from error
 
     def flush(self) -> None:
-        """As of the stream; raises as `write`."""
+        """See the stream; raises like `write`."""
         try:
             self._stream.flush()
         except BrokenPipeError as error:
             raise self._gone() from error
 
     def _gone(self) -> ReaderGone:
-        _into_the_void(self._stream)
+        _redirect_to_null(self._stream)
         return ReaderGone()
 
     def __getattr__(self, name: str) -> Any:
@@ -116,32 +116,32 @@ class Output:
 
 
 class ErrorOutput:
-    """A text stream for notes and errors: one that cannot be written to (a full disk) changes nothing else."""
+    """A text stream for notes and errors; failures to write to it (a full disk) are ignored."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """As of the stream; what it cannot take is lost."""
+        """See the stream; text that cannot be written is lost."""
         try:
             return self._stream.write(text)
         except OSError:
-            _into_the_void(self._stream)
+            _redirect_to_null(self._stream)
             return len(text)
 
     def flush(self) -> None:
-        """As of the stream; what it cannot take is lost."""
+        """See the stream; text that cannot be written is lost."""
         try:
             self._stream.flush()
         except OSError:
-            _into_the_void(self._stream)
+            _redirect_to_null(self._stream)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
-def _into_the_void(stream: TextIO) -> None:
-    """What is still in a stream's buffers must not fail again when Python ends."""
-    void = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(void, stream.fileno())
-    os.close(void)
+def _redirect_to_null(stream: TextIO) -> None:
+    """Keep a stream's buffered text from failing again when Python exits."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)

@@ -1,4 +1,4 @@
-"""A photo that is asked about: its faces embedded, and what should be known of them told."""
+"""Reading and embedding a query photo."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def read_query(query: Path, inputs: Inputs) -> "ReadImage":
-    """The photo, read before anything is loaded.
+    """Read the photo, before any model is loaded.
 
     Raises:
         ImageError: it cannot be read.
@@ -28,18 +28,18 @@ def read_query(query: Path, inputs: Inputs) -> "ReadImage":
 
 
 def embed_query(image: "ReadImage", cropper: "Cropper", embedder: "Embedder") -> tuple["Embeddings", int]:
-    """The chosen faces of the photo, and how many it shows; that there are others is told on stderr.
+    """The chosen faces of the photo, and the number of faces in it; reports if there are others.
 
     Raises:
-        NoFaceError: there is none; says what may help.
+        NoFaceError: there is none; the message says what may help.
     """
     from facepipe.detection import DetectorSettings
     from facepipe.detection.advice import no_face_advice
     from facepipe.pipeline import embed_results
 
     results = cropper([image])
-    asked = embed_results(results, cropper.findings, embedder)
-    if not len(asked):
+    query = embed_results(results, cropper.findings, embedder)
+    if not len(query):
         settings = getattr(cropper.detector, "settings", None)
         size, crop = results[0].size, embedder.size
         advice = ""
@@ -47,7 +47,7 @@ def embed_query(image: "ReadImage", cropper: "Cropper", embedder: "Embedder") ->
             advice = no_face_advice(settings, size, crop, results[0].remarks)
         raise NoFaceError(f"{image.path}: {results[0].reason}{advice}")
     count = len(results[0].faces)
-    if count > len(asked):
+    if count > len(query):
         faces = counted(count, "face")
-        note(f"{image.path}: {faces}, of which one is searched; choose with --faces, or take --faces all")
-    return asked, count
+        note(f"{image.path}: {faces}, one of which is searched; choose with --faces, or use --faces all")
+    return query, count

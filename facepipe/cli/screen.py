@@ -1,6 +1,6 @@
-"""What people see on stderr and what programs read on stdout.
+"""Output: notes and progress on stderr, data on stdout.
 
-Rich is loaded for a bar on a terminal alone: a line waits for nothing.
+Rich is imported only for a progress bar on a terminal.
 """
 
 import json
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 _LONGEST_TITLE = 40
 QUIET_SECONDS = 20.0
-"""Where there is no terminal, progress is a line of the log after so many seconds."""
+"""Without a terminal, progress is logged at this interval."""
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether people look at a stream, who may move a cursor on it."""
+    """Whether a stream is a terminal with cursor movement."""
     return stream.isatty() and not _is_dumb()
 
 
 def note(text: str, style: str = "") -> None:
-    """One line on stderr, never broken by the width of the screen; coloured on a terminal only."""
+    """Print one line on stderr, without wrapping; coloured only on a terminal."""
     line = shown(text, len(text) * 6)
     if style and sys.stderr.isatty():
         sys.stderr.write(_styled(line, style, sys.stderr) + "\n")
@@ -39,10 +39,10 @@ def note(text: str, style: str = "") -> None:
 
 
 def say(text: object, style: str = "") -> None:
-    """One line on stdout; what names from outside could do to a terminal is escaped, in a pipe too.
+    """Print one line on stdout, with control characters escaped, also in a pipe.
 
     Args:
-        text: what to say.
+        text: the text.
         style: words such as ``bold`` and ``green``, for terminals.
     """
     line = str(text)
@@ -50,7 +50,7 @@ def say(text: object, style: str = "") -> None:
 
 
 def _styled(line: str, style: str, stream: TextIO) -> str:
-    """``NO_COLOR`` and ``FORCE_COLOR`` as on their web pages: set and not empty."""
+    """Respects ``NO_COLOR`` and ``FORCE_COLOR``, if set and not empty."""
     coloured = bool(os.environ.get("FORCE_COLOR")) or (is_terminal(stream) and not os.environ.get("NO_COLOR"))
     if not style or not coloured:
         return line
@@ -63,13 +63,13 @@ def _is_dumb() -> bool:
 
 
 def print_json(value: Any, indent: int | None = 2) -> None:
-    """Write one JSON value to stdout, on one line when ``indent`` is None."""
+    """Write one JSON value to stdout, on one line if ``indent`` is None."""
     sys.stdout.write(json.dumps(value, indent=indent, ensure_ascii=True) + "\n")
 
 
 @contextmanager
 def progress(what: str, total: int | None = None) -> Iterator["Advance"]:
-    """A bar on stderr with rate and time left, a line every so often where stderr is no terminal; yields `Advance`."""
+    """Show a bar on stderr with rate and time left, or log lines if stderr is no terminal; yields `Advance`."""
     what = shown(what, _LONGEST_TITLE)
     if not is_terminal(sys.stderr):
         yield Advance(what, total)
@@ -81,12 +81,12 @@ def progress(what: str, total: int | None = None) -> Iterator["Advance"]:
 
 
 class Advance:
-    """Counts on: call it with the number of images that were finished.
+    """A progress counter: call it with the number of finished images.
 
     Args:
-        what: is done.
-        total: how many there are, where that is known.
-        bar: to be moved; None: there is a line of the log now and then.
+        what: what is being done.
+        total: total number of images, if known.
+        bar: the bar to update; None logs lines instead.
     """
 
     def __init__(self, what: str, total: int | None = None, bar: "Bar | None" = None) -> None:
@@ -95,7 +95,7 @@ class Advance:
         self._began = self._said = time.monotonic()
 
     def __call__(self, count: int) -> None:
-        """``count`` more are done."""
+        """Add ``count`` finished images."""
         self._done += count
         if self._bar is not None:
             self._bar.advance(count)
@@ -106,13 +106,13 @@ class Advance:
             LOGGER.info("%s", self._line(now - self._began))
 
     def resumed(self, count: int) -> None:
-        """``count`` were done before this run began: they are done, and say nothing of its rate."""
+        """Start from ``count`` images done earlier, not counted in the rate."""
         self._done = self._before = count
         if self._bar is not None:
             self._bar.resumed(count)
 
     def total(self, count: int) -> None:
-        """There are ``count`` in all."""
+        """Set the total to ``count``."""
         self._total = count
         if self._bar is not None:
             self._bar.total(count)

@@ -1,6 +1,6 @@
-"""Tables that people read: no name, path or figure is ever cut, whatever the width of the screen.
+"""Tables for people: no name, path or figure is ever truncated, whatever the width of the screen.
 
-Frameless, so that a line that is wider than the screen can be read and copied all the same.
+Without frames, so that lines wider than the screen can still be read and copied.
 """
 
 import sys
@@ -8,12 +8,11 @@ from collections.abc import Iterable, Sequence
 from shutil import get_terminal_size
 
 from facepipe.cli.screen import note, say
-from facepipe.shown import shown
+from facepipe.protocols.text_table import GAP, display_width, escaped, natural_widths, table_line
 from facepipe.tables import Column, Summary, Table, TextLine
 
-GAP = 2
 _PROSE = 24
-"""Least width of text that may be broken between words."""
+"""Minimum width of wrapped text."""
 
 
 def show_table(
@@ -22,19 +21,19 @@ def show_table(
     title: str = "",
     footer: Iterable[Sequence[object]] = (),
 ) -> None:
-    """Print a table on stdout: as wide as it is in a pipe, and on a terminal made to fit where that can be done.
+    """Print a table on stdout: at natural width in a pipe, fitted to the width of a terminal if possible.
 
     Args:
         columns: from left to right.
-        rows: cells, a row as long as ``columns``; what could do harm to a terminal is escaped.
+        rows: cells, one per column; control characters are escaped.
         title: a line above it.
         footer: rows below a rule.
     """
-    body, sums = [[_plain(cell) for cell in row] for row in rows], [[_plain(cell) for cell in row] for row in footer]
+    body, sums = [[escaped(cell) for cell in row] for row in rows], [[escaped(cell) for cell in row] for row in footer]
     room = get_terminal_size().columns if sys.stdout.isatty() else None
     chosen = _chosen(columns, [*body, *sums], room)
     kept = [columns[at] for at in chosen]
-    left = [column.title for at, column in enumerate(columns) if at not in chosen]
+    dropped = [column.title for at, column in enumerate(columns) if at not in chosen]
     body, sums = ([[row[at] for at in chosen] for row in part] for part in (body, sums))
     widths = _widths(kept, [*body, *sums], room)
     if title:
@@ -42,18 +41,18 @@ def show_table(
     if not body and not sums:
         return
     if any(column.title for column in kept):
-        say(_line(kept, [column.title for column in kept], widths), style="bold")
+        say(table_line(kept, [column.title for column in kept], widths), style="bold")
     _print(kept, body, widths)
     if sums:
         wide = sum(widths) + GAP * (len(widths) - 1)
         say("─" * min(wide, room or wide))
         _print(kept, sums, widths)
-    if left:
-        note(f"left out, since the screen is {room} columns wide: {', '.join(left)}; --json has all")
+    if dropped:
+        note(f"not shown, as the screen is only {room} columns wide: {', '.join(dropped)}; --json has everything")
 
 
 def show_summary(parts: Iterable[Summary]) -> None:
-    """Tables and lines on stdout, notes on stderr, in their order."""
+    """Print tables and lines on stdout and notes on stderr, in order."""
     for part in parts:
         if isinstance(part, Table):
             show_table(part.columns, part.rows, part.title, part.footer)
@@ -63,31 +62,13 @@ def show_summary(parts: Iterable[Summary]) -> None:
             note(part.text, style="yellow" if part.warning else "")
 
 
-def _cells(text: str) -> int:
-    """Columns of the screen that a text takes; letters of East Asia take two."""
-    if text.isascii():
-        return len(text)
-    from rich.cells import cell_len
-
-    return cell_len(text)
-
-
-def _plain(value: object) -> str:
-    text = str(value)
-    return shown(text, 6 * len(text) + 1)
-
-
-def _natural(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
-    return [max(map(_cells, (column.title, *(row[at] for row in rows)))) for at, column in enumerate(columns)]
-
-
 def _chosen(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int | None) -> list[int]:
-    """Places of the columns that are shown."""
+    """Indices of the columns to show."""
     chosen = list(range(len(columns)))
-    natural = _natural(columns, rows)
+    natural = natural_widths(columns, rows)
     least = [min(wide, _PROSE) if column.prose else wide for column, wide in zip(columns, natural, strict=True)]
     if room is not None and sum(least[at] + GAP for at in chosen if not columns[at].lesser) - GAP > room:
-        least[-1] = 0  # it runs over whatever else is left out, and need not cost other columns their place
+        least[-1] = 0  # it overflows in any case, and need not displace other columns
     while room is not None and sum(least[at] + GAP for at in chosen) - GAP > room:
         droppable = [at for at in chosen if columns[at].lesser]
         if not droppable:
@@ -97,8 +78,8 @@ def _chosen(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int 
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int | None) -> list[int]:
-    """Natural widths; columns of prose share what is too much for the screen."""
-    widths = _natural(columns, rows)
+    """Natural widths, with prose columns reduced to fit the screen."""
+    widths = natural_widths(columns, rows)
     over = 0 if room is None else sum(widths) + GAP * (len(widths) - 1) - room
     while over > 0:
         wide = [at for at, column in enumerate(columns) if column.prose and widths[at] > _PROSE]
@@ -111,7 +92,7 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int 
     for at, column in enumerate(columns):
         if column.prose:
             lines = [line for row in rows for line in _broken(row[at], widths[at])]
-            widths[at] = min(widths[at], max(map(_cells, (column.title, *lines))))
+            widths[at] = min(widths[at], max(map(display_width, (column.title, *lines))))
     return widths
 
 
@@ -123,23 +104,15 @@ def _print(columns: Sequence[Column], rows: Sequence[Sequence[str]], widths: Seq
         ]
         for line in range(max(map(len, cells))):
             words = [cell[line] if line < len(cell) else "" for cell in cells]
-            say(_line(columns, words, widths))
-
-
-def _line(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [
-        " " * (width - _cells(cell)) + cell if column.right else cell + " " * (width - _cells(cell))
-        for column, cell, width in zip(columns, cells, widths, strict=True)
-    ]
-    return (" " * GAP).join(padded).rstrip()
+            say(table_line(columns, words, widths))
 
 
 def _broken(text: str, width: int) -> list[str]:
-    """``text`` in lines of at most ``width``, broken between words; a longer word has a line of its own."""
+    """``text`` wrapped to ``width`` between words; longer words get their own line."""
     lines = [""]
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines[-1] else word
-        if lines[-1] and _cells(longer) > width:
+        if lines[-1] and display_width(longer) > width:
             lines.append(word)
         else:
             lines[-1] = longer

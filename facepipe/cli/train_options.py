@@ -1,4 +1,4 @@
-"""Options that say what is trained, and how otherwise than its recipe; `facepipe.train.recipe.resolve` takes them."""
+"""Options for training data and overrides of a recipe, used by `facepipe.train.recipe.resolve`."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -34,6 +34,6 @@ identity_depth = click.option(
 
 
 def with_short(overrides: tuple[str, ...], seed: int | None, identity_depth: int | None = None) -> tuple[str, ...]:
-    """The overrides, and those of ``--seed`` and ``--identity-depth`` after them."""
+    """The overrides, followed by those of ``--seed`` and ``--identity-depth``."""
     short = {"loop.seed": seed, "data.identity_depth": identity_depth}
     return (*overrides, *(f"{name}={value}" for name, value in short.items() if value is not None))

@@ -1,4 +1,4 @@
-"""Whether two faces are one person's: the answer of ``compare`` and of ``demo`` in words."""
+"""Printing the result of a comparison, for ``compare`` and ``demo``."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from facepipe.tables import Column, counted
 
 _SHORT = {"same": "same person", "doubtful": "doubtful", "not shown": "not shown", "different": "different people"}
 _AMONG = {"random": "at random", "alike": "who are alike"}
-_NAMED = 3  # photos that are named one by one
-CHILDREN = "children were not measured"
+_NAMED = 3  # photos listed individually
+CHILDREN = "not measured for children"
 
 
 def show(answer: dict[str, Any]) -> None:
@@ -23,15 +23,15 @@ def show(answer: dict[str, Any]) -> None:
     if "probability" in answer:
         say(f"  {probability_line(answer)}")
     for account in answer["images"]:
-        of = f"face {account['used']} of {account['faces']}" if "used" in account else "taken as an aligned crop"
+        which = f"face {account['used']} of {account['faces']}" if "used" in account else "treated as an aligned crop"
         if account.get("search", PLAIN) != PLAIN:
-            of += f" ({account['search']} search)"
-        say(f"  {_whole(account['path'])}: {of}{_sure(account)}")
+            which += f" ({account['search']} search)"
+        say(f"  {_whole(account['path'])}: {which}{_confidence(account)}")
     for number, account in enumerate(answer["images"], 1):
         if account.get("unsure"):
             say(f"  face {number} is blurred or turned away: the answer is uncertain", style="yellow")
-    if "sureness_compared_with" in answer:
-        say(f"  confidence compared with: {answer['sureness_compared_with']}")
+    if "confidence_compared_with" in answer:
+        say(f"  confidence compared with: {answer['confidence_compared_with']}")
     _show_rates(answer["false_matches"])
     say(f"  threshold measured on: {answer['calibrated_on']}")
     say(f"  model: {answer['model']}")
@@ -39,7 +39,7 @@ def show(answer: dict[str, Any]) -> None:
 
 
 def show_many(answers: list[dict[str, Any]], all_pairs: bool) -> None:
-    """Print a line for each comparison, best first, and below what they have in common."""
+    """Print a line per comparison, best first, followed by what they have in common."""
     first = answers[0]
     pair = (Column("first"), Column("second")) if all_pairs else (Column("photo"),)
     columns = Column("score", right=True), Column("verdict"), Column("probability", right=True, lesser=1), *pair
@@ -53,11 +53,11 @@ def show_many(answers: list[dict[str, Any]], all_pairs: bool) -> None:
     show_table(columns, rows, against)
     unsure = sum(any(account.get("unsure") for account in answer["images"]) for answer in answers)
     same = sum(answer["same"] for answer in answers)
-    at = "as given" if first["far"] is None else f"FAR {first['far']:g} among strangers {_AMONG[first['among']]}"
-    say(f"{same} of {len(answers)} pass: {first['kind']} from {first['threshold']:.3f} on, {at}")
+    at = "as set" if first["far"] is None else f"FAR {first['far']:g} among strangers {_AMONG[first['among']]}"
+    say(f"{same} of {len(answers)} pass: {first['kind']} from {first['threshold']:.3f}, {at}")
     if first["far"] is not None:
         passing = f"{len(answers) * first['far']:.2g} would pass on average"
-        say(f"of {counted(len(answers), 'stranger')} so compared, {passing}")
+        say(f"of {counted(len(answers), 'impostor')} compared like this, {passing}")
         say(f"threshold measured on: {first['calibrated_on']}")
     say(f"model: {first['model']}")
     if unsure:
@@ -83,15 +83,16 @@ def _show_rates(measured: dict[str, Any]) -> None:
     from facepipe.zoo import MatchRate, rates_in_words
 
     rates = {name: MatchRate(**rate) if rate else None for name, rate in measured.items()}
-    line = f"  strangers taken for one person at this threshold: {rates_in_words(rates)}; {CHILDREN}"
+    line = f"  impostors accepted at this threshold: {rates_in_words(rates)}; {CHILDREN}"
     say(line)
     if measured["alike"]:
         say(f"  alike: {measured['alike']['measured_on']}")
 
 
-def _sure(account: dict[str, Any]) -> str:
+def _confidence(account: dict[str, Any]) -> str:
     name = "kappa" if "kappa" in account else "sigma2"
     if name not in account:
         return ""
     share = account["surer_than"]
-    return f", {name} {account[name]:.3g}" + (f", surer than {100 * share:.0f} % of faces" if share is not None else "")
+    compared = "" if share is None else f", more confident than for {100 * share:.0f} % of faces"
+    return f", {name} {account[name]:.3g}{compared}"

@@ -1,4 +1,4 @@
-"""Options of where the work runs: in this process, or at workers of Ray."""
+"""Options for where the work runs: in this process or on Ray workers."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -15,7 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def on_workers(command: F) -> F:
-    """``--on`` and ``--workers``; the command gets them as ``on``: an `OnRay`, or None for this process."""
+    """``--on`` and ``--workers``; the command receives them as ``on``: an `OnRay`, or None for this process."""
 
     @wraps(command)
     def wrapped(**words: Any) -> Any:
@@ -28,15 +28,15 @@ def on_workers(command: F) -> F:
 
 
 def chosen_workers(words: dict[str, Any]) -> "OnRay | None":
-    """Take the parameters of `on_workers` out of a command's.
+    """Remove the parameters of `on_workers` from a command's.
 
     Raises:
-        UsageError: they make no sense.
+        UsageError: they contradict each other.
     """
     where, workers = words.pop("on"), words.pop("workers")
     if where is None:
         if workers is not None:
-            raise click.UsageError("--workers is the number of Ray workers: add --on ray.")
+            raise click.UsageError("--workers needs --on ray.")
         return None
     from facepipe.workers import OnRay
 
@@ -50,12 +50,12 @@ def chosen_workers(words: dict[str, Any]) -> "OnRay | None":
 _ON = click.option(
     "--on",
     metavar="ray[:ADDRESS]",
-    help="Work on Ray workers instead of in this process: on this machine (ray), or on a cluster (ray:HOST:PORT, "
-    "ray://HOST:PORT, or the environment variable RAY_ADDRESS) whose machines see the same files. Needs the "
+    help="Use Ray workers instead of this process: on this machine (ray), or on a cluster (ray:HOST:PORT, "
+    "ray://HOST:PORT, or the environment variable RAY_ADDRESS) whose machines share the files. Needs the "
     "extra ray.",
 )
 _WORKERS = click.option(
     "--workers",
     type=click.IntRange(1),
-    help="Number of Ray workers [default: one on each GPU, or on each core].",
+    help="Number of Ray workers [default: one per GPU, or one per core].",
 )

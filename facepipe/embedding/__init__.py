@@ -1,6 +1,6 @@
-"""Embedding: aligned crops in, `Embeddings` out, and the file they are kept in.
+"""Embedding: aligned crops in, `Embeddings` out, and the file format for them.
 
-What embeds needs PyTorch or ONNX Runtime, and what reads and writes files Arrow: they wait until they are asked for.
+Embedding needs PyTorch or ONNX Runtime, reading and writing files needs Arrow; both are imported on first use.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Reading an embeddings file: whole, or batch by batch for files that are larger than memory."""
+"""Reading an embeddings file, whole or in batches for files larger than memory."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,10 +17,10 @@ _PAGES, _ROWS = 1 << 20, 16_384
 
 
 def load_embeddings(path: Path) -> Embeddings:
-    """Read what `save_embeddings` or `EmbeddingsWriter` wrote. Takes little more memory than the embeddings do.
+    """Read a file written by `save_embeddings` or `EmbeddingsWriter`, using little more memory than the embeddings.
 
     Raises:
-        EmbeddingsError: the file is missing, damaged or no embeddings file.
+        EmbeddingsError: the file is missing, damaged or not an embeddings file.
     """
     batches = iterate_embeddings(path, _ROWS)
     first = next(batches)
@@ -31,7 +31,7 @@ def load_embeddings(path: Path) -> Embeddings:
         mu[done : done + len(part)] = part.mu
         done += len(part)
         parts.append(_without_mu(part))
-    # Arrow would keep what it read, as much again as the embeddings.
+    # Otherwise Arrow keeps its buffers, doubling the memory use.
     pa.default_memory_pool().release_unused()
     return replace(join(parts), mu=mu[:done])
 
@@ -42,15 +42,15 @@ def _count(path: Path) -> int:
 
 
 def _without_mu(part: Embeddings) -> Embeddings:
-    """The rest of the rows: ``mu`` of no columns."""
+    """The rows with a ``mu`` of zero columns."""
     return replace(part, mu=np.empty((len(part), 0), np.float32))
 
 
 def iterate_embeddings(path: Path, rows: int = 65_536) -> Iterator[Embeddings]:
-    """What `load_embeddings` reads, in batches of at most ``rows`` images; at least one batch, which may be empty.
+    """Like `load_embeddings`, in batches of at most ``rows`` images; at least one batch, which may be empty.
 
     Raises:
-        EmbeddingsError: the file is missing, damaged or no embeddings file.
+        EmbeddingsError: the file is missing, damaged or not an embeddings file.
     """
     try:
         with pq.ParquetFile(path, page_checksum_verification=True, buffer_size=_PAGES) as file:
@@ -62,4 +62,4 @@ def iterate_embeddings(path: Path, rows: int = 65_536) -> Iterator[Embeddings]:
     except FileNotFoundError as error:
         raise EmbeddingsError(f"{path}: no such file; make it with 'facepipe embed IMAGES -o {path}'") from error
     except DAMAGED_PARQUET as error:
-        raise EmbeddingsError(f"{path}: not a readable embeddings file; make it again") from error
+        raise EmbeddingsError(f"{path}: not a readable embeddings file; create it again") from error

@@ -1,4 +1,4 @@
-"""What is done of a file of embeddings that is not finished yet: tables in Arrow streams, one stream for each start."""
+"""Finished parts of an incomplete embeddings file: tables in Arrow streams, one stream per run."""
 
 import os
 import shutil
@@ -11,14 +11,14 @@ from typing import Any
 import pyarrow as pa
 
 KEEP_SECONDS = 5.0
-"""After so long, at the end of a batch, what was embedded is kept: no more is lost when the work is cut off."""
+"""Interval after which, at the end of a batch, embeddings are saved; an interruption loses no more than this."""
 
 
 class BegunFile:
-    """Keeps tables in a folder until the file that they are for is whole; nothing is made before the first step.
+    """Saves tables in a folder until their file is complete; nothing is created before the first save.
 
     Args:
-        folder: to keep them in.
+        folder: folder for the tables.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,7 +29,7 @@ class BegunFile:
         self._stream: Any = None
 
     def add(self, table: pa.Table) -> None:
-        """Take a table; every few seconds those that were taken go to the disk."""
+        """Add a table; every few seconds all added tables are written to disk."""
         self._tables.append(table)
         if time.monotonic() - self._kept_at < KEEP_SECONDS:
             return
@@ -44,18 +44,18 @@ class BegunFile:
         self._tables, self._kept_at = [], time.monotonic()
 
     def close(self) -> None:
-        """Close the stream; what it holds stays."""
+        """Close the stream, keeping its contents."""
         if self._file is not None:
             self._file.close()
 
     def remove(self) -> None:
-        """The file is whole: forget what was kept."""
+        """Remove the saved tables once the file is complete."""
         self.close()
         forget_begun(self._folder)
 
 
 def begun_batches(folder: Path) -> Iterator[pa.Table]:
-    """The tables that were kept, mapped into memory; what was cut off in the midst of one is left out."""
+    """The saved tables, memory-mapped; a truncated last table is left out."""
     for path in sorted(folder.glob("*.arrow")):
         with suppress(pa.ArrowException, OSError, StopIteration):
             stream = pa.ipc.open_stream(pa.memory_map(str(path)))
@@ -64,7 +64,7 @@ def begun_batches(folder: Path) -> Iterator[pa.Table]:
 
 
 def forget_begun(folder: Path) -> None:
-    """Remove what was kept, and the folder above it where nothing else is in it."""
+    """Remove the saved tables, and the parent folder if empty."""
     shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
         folder.parent.rmdir()

@@ -1,4 +1,4 @@
-"""From aligned crops to embeddings: the only place that knows a network's channel order and scaling."""
+"""From aligned crops to embeddings: the only place that applies a network's channel order and scaling."""
 
 from typing import Any
 
@@ -14,16 +14,16 @@ from facepipe.zoo import Model
 
 
 class Embedder:
-    """Runs a model over crops in batches, by the engine with which it was loaded.
+    """Runs a model on crops in batches, with the engine it was loaded with.
 
     Args:
         model: from `facepipe.zoo.load`.
         flip: ``none``; ``sum`` adds the embedding of the mirror image (insightface); ``concat`` appends it
-            (SphereFace); None takes the card's rule.
-        precision: ``auto``, ``float32`` or ``bfloat16``; ``auto`` follows the hardware, and figures with it. The ONNX
-            engine has float32 only.
-        batch_size: crops per pass; by PyTorch the last pass is filled up to this size, or to 4. None takes by PyTorch
-            16 on a CPU, whose cache then holds the activations, and 128 elsewhere; by ONNX 1.
+            (SphereFace); None means the card's rule.
+        precision: ``auto``, ``float32`` or ``bfloat16``; with ``auto``, figures depend on the hardware. The ONNX
+            engine supports only float32.
+        batch_size: crops per pass; with PyTorch the last pass is padded to this size or to 4. None means, with PyTorch,
+            16 on a CPU, so that activations fit its cache, and 128 elsewhere; with ONNX 1.
 
     Raises:
         EmbeddingsError: unknown flip rule.
@@ -52,7 +52,7 @@ class Embedder:
 
     @property
     def precision(self) -> str:
-        """``float32`` or ``bfloat16``, as embeddings record it."""
+        """``float32`` or ``bfloat16``, as recorded in embeddings."""
         return self._runner.precision
 
     @property
@@ -69,14 +69,14 @@ class Embedder:
         """Embed aligned crops.
 
         Args:
-            crops: uint8 N×h×w×3 RGB, of the model's size or of its alignment template's, which is made to fit as
+            crops: uint8 N×h×w×3 RGB, of the model's size or its alignment template's, which is resized as
                 the card says; N may be 0.
 
         Returns:
-            `Embeddings` of N rows without paths, with kappa or sigma2 where the model has a head, from the same pass.
+            `Embeddings` of N rows without paths, with kappa or sigma2 if the model has a head, from the same pass.
 
         Raises:
-            EmbeddingsError: wrong dtype or size, or the model makes no numbers of a crop.
+            EmbeddingsError: wrong dtype or size, or the model's output is not finite.
         """
         crops = self._fitted(crops)
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (*self.size, 3):
@@ -89,12 +89,12 @@ class Embedder:
         return Embeddings(self._fused(mu), self.model.identity, self.flip, **fields)
 
     def _require_finite(self, mu: np.ndarray, uncertainty: np.ndarray | None) -> None:
-        """No command may judge by what is no number."""
+        """Raise an error for outputs that are not finite."""
         for values in (mu, uncertainty):
             if values is not None and not np.isfinite(values).all():
                 wrong = int((~np.isfinite(values).reshape(len(values), -1).all(1)).sum())
                 raise EmbeddingsError(
-                    f"{self.model.identity}: {wrong} of {len(values)} views of crops give numbers that are not finite; "
+                    f"{self.model.identity}: {wrong} of {len(values)} views of crops give non-finite outputs; "
                     "its weights, or the mean and scale of its card, are wrong"
                     + ("" if self.precision == "float32" else f"; or try {parameter('precision', 'float32')}")
                 )
@@ -109,7 +109,7 @@ class Embedder:
         return mu if self._rule.fuse is None else self._rule.fuse(*np.split(mu, 2))
 
     def _fields(self, uncertainty: np.ndarray) -> dict[str, Any]:
-        """kappa or sigma2 of each crop: the mean of its views, which are two looks at one face."""
+        """kappa or sigma2 of each crop: the mean over its views, image and mirror image."""
         head = self.model.head
         if head is None:
             return {}

@@ -8,12 +8,11 @@ import numpy as np
 
 from facepipe.embedding.finding import Finding, joined_findings
 from facepipe.embedding.identity import remedy, same_model
-from facepipe.embedding.making import Making
-from facepipe.embedding.precision import joined_record
+from facepipe.embedding.provenance import Provenance, joined_record
 from facepipe.errors import EmbeddingsError
 
 OPTIONAL = ("kappa", "sigma2", "detection_score")
-"""Fields that are there for all rows or for none."""
+"""Fields that all rows have or none has."""
 
 
 @dataclass(frozen=True)
@@ -21,29 +20,29 @@ class Embeddings:
     """Embeddings of N faces by one model.
 
     Attributes:
-        mu: float32 N×D, as the network gives them, flip-fused, not normalised: the direction says who it is,
-            and the norm is kept since it says something of the image's quality.
-        model: identity of the model, ``name@`` the first twelve hex digits of its weights' SHA-256 ``/`` how its
-            crops are cut; without a cut in files of before there were several.
-        flip: how image and mirror image were joined: ``none``, ``sum`` or ``concat``; of an ensemble see
+        mu: float32 N×D, as output by the network, flip-fused, not normalised: the direction encodes identity, and the
+            norm is kept since it reflects image quality.
+        model: identity of the model, ``name@`` the first twelve hex digits of its weights' SHA-256 ``/`` the crop
+            geometry, which older files lack.
+        flip: how image and mirror image were combined: ``none``, ``sum`` or ``concat``; for ensembles see
             `facepipe.ensemble`.
-        paths: one per row, or empty when the crops came from memory.
-        detected: bool N, False where no face was found and the centre of the image stood in.
-        failed: paths that gave no embedding, each with its reason.
+        paths: one per row, or empty if the crops came from memory.
+        detected: bool N, False if no face was found and the centre of the image was used.
+        failed: paths without an embedding, each with the reason.
         kappa: float32 N, concentration of the von Mises-Fisher distribution of a face's identity (SCF), larger
-            is surer; None when the model has no kappa head.
-        sigma2: float32 N×K, variance of the unit-length mean, smaller is surer; K is 1 (ProbFace) or the
-            number of dimensions in which the head was trained (PFE). None when the model has no sigma head.
-        trained_dim: d, the dimension in which the uncertainty head was trained; 0 when the model has none. Flip
-            concatenation makes ``mu`` twice as long, but not d.
-        detection_score: float32 N, the detector's face probability; NaN where there was no detection. None
-            when nobody looked.
-        precision: number format that the network ran in, ``float32`` or ``bfloat16``; several, joined by ``+``, where
-            embeddings of both were put together; empty where it is not known.
-        engine: what ran the network, ``torch`` or ``onnx``; joined by ``+``, and empty, as ``precision``.
-        findings: how the faces were found, see `facepipe.embedding.finding`; several where embeddings of several
-            ways were put together; empty where it is not known.
-        roots: files and folders that were embedded, below which the paths lie; empty where it is not known.
+            means more confident; None if the model has no kappa head.
+        sigma2: float32 N×K, variance of the unit-length mean, smaller means more confident; K is 1 (ProbFace) or the
+            number of dimensions the head was trained in (PFE). None if the model has no sigma head.
+        trained_dim: d, the dimension the uncertainty head was trained in; 0 if the model has none. Flip
+            concatenation doubles the length of ``mu``, but not d.
+        detection_score: float32 N, the detector's face probability; NaN if nothing was detected. None
+            without detection.
+        precision: number format of the network, ``float32`` or ``bfloat16``; joined by ``+`` if embeddings in both
+            were joined; empty if unknown.
+        engine: what ran the network, ``torch`` or ``onnx``; joined by ``+`` or empty like ``precision``.
+        findings: how the faces were found, see `facepipe.embedding.finding`; several if embeddings with different
+            findings were joined; empty if unknown.
+        roots: embedded files and folders, which contain the paths; empty if unknown.
     """
 
     mu: np.ndarray
@@ -72,7 +71,7 @@ class Embeddings:
             columns = 2 if name == "sigma2" else 1
             if value.ndim != columns or len(value) != len(self.mu) or 0 in value.shape[1:]:
                 form = "N×K" if name == "sigma2" else "N"
-                raise EmbeddingsError(f"{name} of shape {value.shape} for {len(self.mu)} embeddings: it must be {form}")
+                raise EmbeddingsError(f"{name} of shape {value.shape} for {len(self.mu)} embeddings; it must be {form}")
 
     def __len__(self) -> int:
         return len(self.mu)
@@ -83,12 +82,12 @@ class Embeddings:
         return int(self.mu.shape[1])
 
     @property
-    def making(self) -> Making:
-        """How they were made, beside model and flip rule."""
-        return Making(self.precision, self.findings)
+    def provenance(self) -> Provenance:
+        """How they were made, apart from model and flip rule."""
+        return Provenance(self.precision, self.findings)
 
     def record(self) -> dict[str, Any]:
-        """``engine``, ``precision`` and ``findings`` as JSON output states them; None where it is not known."""
+        """``engine``, ``precision`` and ``findings`` for JSON output; None if unknown."""
         return {
             "engine": self.engine or None,
             "precision": self.precision or None,
@@ -96,15 +95,15 @@ class Embeddings:
         }
 
     def with_paths(self, paths: Sequence[str]) -> "Embeddings":
-        """The same embeddings under these paths."""
+        """A copy with these paths."""
         return replace(self, paths=tuple(paths))
 
     def row_of(self) -> dict[str, int]:
-        """Path to row."""
+        """Path → row."""
         return {path: row for row, path in enumerate(self.paths)}
 
     def take(self, rows: np.ndarray | Sequence[int]) -> "Embeddings":
-        """The rows ``rows`` (integers, or a boolean mask of length N), in that order, with nothing ``failed``."""
+        """The rows ``rows`` (integers, or a boolean mask of length N), in that order, with an empty ``failed``."""
         index = np.arange(len(self))[np.asarray(rows, None if len(rows) else np.intp)]
         return replace(
             self,
@@ -117,16 +116,16 @@ class Embeddings:
 
 
 def _optional(embeddings: Embeddings) -> dict[str, Any]:
-    """The optional fields that are there."""
+    """The optional fields that are present."""
     values = {name: getattr(embeddings, name) for name in OPTIONAL}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def require_same_model(*several: Embeddings) -> None:
-    """Refuse to mix features of different models, cuts or flip rules.
+    """Raise an error for features of different models, crop geometries or flip rules.
 
     Raises:
-        EmbeddingsError: they differ; names both.
+        EmbeddingsError: they differ; the message names both.
     """
     first = several[0]
     for other in several[1:]:
@@ -139,7 +138,7 @@ def require_same_model(*several: Embeddings) -> None:
 
 
 def require_same_fields(*several: Embeddings) -> None:
-    """Refuse to put rows under each other of which some have a field, such as kappa, and others lack it.
+    """Raise an error if some embeddings have a field, such as kappa, that others lack.
 
     Raises:
         EmbeddingsError: optional fields, their widths or the trained dimensions differ.
@@ -164,10 +163,10 @@ def _named(fields: dict[str, int]) -> str:
 
 
 def join(several: Sequence[Embeddings]) -> Embeddings:
-    """One `Embeddings` of several, in order.
+    """Concatenate embeddings, in order.
 
     Raises:
-        EmbeddingsError: nothing to join, the models differ, or some lack a field that others have.
+        EmbeddingsError: there is nothing to join, the models differ, or some lack a field that others have.
     """
     if not several:
         raise EmbeddingsError("no embeddings: none of the images could be read")
@@ -178,7 +177,7 @@ def join(several: Sequence[Embeddings]) -> Embeddings:
     }
     return replace(
         several[0],
-        model=max((part.model for part in several), key=len),  # the stamp that names the cut, where only some do
+        model=max((part.model for part in several), key=len),  # with the crop geometry, if only some have it
         precision=joined_record(part.precision for part in several),
         engine=joined_record(part.engine for part in several),
         findings=joined_findings(part.findings for part in several),

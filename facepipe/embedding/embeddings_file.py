@@ -1,4 +1,4 @@
-"""The Parquet file that embeddings are kept in."""
+"""The Parquet file format of embeddings."""
 
 import json
 import os
@@ -30,25 +30,25 @@ _ORIGIN = pa.struct(
         ("remarks", pa.list_(pa.string())),
     ]
 )
-_FORMAT, _WITH_ORIGINS, _READABLE = 2, 3, (1, 2, 3)  # format 1 knew mu alone
+_FORMAT, _WITH_ORIGINS, _READABLE = 2, 3, (1, 2, 3)  # format 1 had only mu
 
 
 class EmbeddingsWriter:
-    """Writes a Parquet file of embeddings batch by batch, so that memory does not grow with the dataset.
+    """Writes a Parquet file of embeddings batch by batch, with memory use independent of the dataset's size.
 
-    A context manager: the file appears under its name only when the block ends well. Columns: ``path``,
+    A context manager: the file appears under its name only if the block succeeds. Columns: ``path``,
     ``mu`` (float32 list), ``detected``, ``error``, and those of ``kappa``, ``sigma2`` and ``detection_score``
-    that the first batch has; for a failed image they are null. Model, precision and how faces were found are in the
+    present in the first batch; for a failed image they are null. Model, precision and how faces were found are in the
     metadata.
 
     Args:
         path: of the file.
         model, flip, dim: of the embeddings.
-        private: only its owner may read it.
-        begun: where what is written is kept too, until the file is whole.
-        gallery: what is noted in a private file: the form of the gallery that it is.
-        roots: files and folders that are embedded.
-        made: how the embeddings are made, plain JSON values for the metadata. Then there is a column ``origin`` too:
+        private: make the file readable only by its owner.
+        begun: also saves what is written, until the file is complete.
+        gallery: gallery format version, noted in a private file.
+        roots: embedded files and folders.
+        made: how the embeddings are made, plain JSON values for the metadata. Adds a column ``origin``:
             image, size, mtime, digest and remarks.
     """
 
@@ -68,14 +68,14 @@ class EmbeddingsWriter:
         self._begun = begun
         self._roots = [_utf8(os.fspath(root)) for root in roots]
         self._rows = 0
-        # Rows that nobody wrote: what every batch must fit, and the file when there is none.
+        # Empty embeddings that every batch must match, and the schema if there is no batch.
         self._like = Embeddings(np.zeros((0, dim), np.float32), model, flip)
         self._file: Any = None
 
     def __enter__(self) -> "EmbeddingsWriter":
         with ExitStack() as opened:
             self._temporary = opened.enter_context(replacing(self._path, self._private, self._check))
-            self._temporary.touch()  # a place that cannot be written is told before the work
+            self._temporary.touch()  # fails before the work if the path cannot be written
             self._opened = opened.pop_all()
         return self
 
@@ -95,17 +95,17 @@ class EmbeddingsWriter:
         """Append the rows of ``batch``, then its failed images.
 
         Args:
-            batch: some rows.
-            origins: path → origin of the row or failure; for a file with origins.
-            keep: in ``begun`` too.
+            batch: rows to write.
+            origins: path → origin of the row or failure; for files with origins.
+            keep: also save in ``begun``.
 
         Raises:
-            EmbeddingsError: the batch is of another model, has other fields than the first one, or its rows
+            EmbeddingsError: the batch is of another model, has other fields than the first, or its rows
                 have no paths.
         """
         require_same_model(self._like, batch)
         if len(batch.paths) != len(batch):
-            raise EmbeddingsError(f"{self._path}: embeddings need paths to be saved; give them with with_paths()")
+            raise EmbeddingsError(f"{self._path}: embeddings need paths to be saved; set them with with_paths()")
         if self._file is None:
             self._open(batch.take([]))
         require_same_fields(self._like, batch)
@@ -131,11 +131,11 @@ class EmbeddingsWriter:
         self._rows += len(paths)
 
     def _check(self, temporary: Path) -> None:
-        """The file is closed: does it hold what was written?"""
+        """Check that the closed file holds all rows."""
         try:
             rows = pq.ParquetFile(temporary).metadata.num_rows
         except DAMAGED_PARQUET as error:
-            raise EmbeddingsError(f"{self._path}: could not be written whole ({error}); is the disk full?") from error
+            raise EmbeddingsError(f"{self._path}: not written completely ({error}); is the disk full?") from error
         if rows != self._rows:
             written = f"{rows} of {counted(self._rows, 'row')}"
             raise EmbeddingsError(f"{self._path}: only {written} written; is the disk full?")
@@ -215,14 +215,14 @@ def _utf8(path: str) -> str:
 
 
 def save_embeddings(path: Path, embeddings: Embeddings, private: bool = False, gallery: int = 1) -> None:
-    """Write ``embeddings`` to a Parquet file, which only its owner may read where it is ``private``."""
+    """Write ``embeddings`` to a Parquet file, readable only by its owner if ``private``."""
     model, flip, roots = embeddings.model, embeddings.flip, embeddings.roots
     with EmbeddingsWriter(path, model, flip, embeddings.dim, private, roots, gallery=gallery) as writer:
         writer.write(embeddings)
 
 
 def embeddings_of(table: pa.Table, about: dict[str, Any], path: Path) -> Embeddings:
-    """The rows of a table of an embeddings file; ``path`` is for errors."""
+    """Embeddings from a table of an embeddings file; ``path`` is for errors."""
     mu = table.column("mu")
     good = table.filter(mu.is_valid()) if mu.null_count else table
     paths, errors = table.column("path").to_pylist(), table.column("error").to_pylist()
@@ -263,48 +263,48 @@ def _vector(table: pa.Table, name: str, path: Path) -> np.ndarray:
 def _whole(table: pa.Table, name: str, path: Path) -> Any:
     column = table.column(name).combine_chunks()
     if column.null_count:
-        raise _unfit(path)
+        raise _malformed(path)
     return column
 
 
-def _unfit(path: Path, why: str = "") -> EmbeddingsError:
-    message = f"its columns do not fit ({why})" if why else "its columns do not fit"
-    return EmbeddingsError(f"{path}: not a readable embeddings file: {message}; make it again")
+def _malformed(path: Path, why: str = "") -> EmbeddingsError:
+    message = f"its columns are wrong ({why})" if why else "its columns are wrong"
+    return EmbeddingsError(f"{path}: not a readable embeddings file: {message}; create it again")
 
 
 def read_about(schema: pa.Schema, path: Path) -> dict[str, Any]:
-    """What an embeddings file says of itself.
+    """The metadata of an embeddings file.
 
     Raises:
-        EmbeddingsError: it is none.
+        EmbeddingsError: it is not an embeddings file.
     """
     try:
         about: dict[str, Any] = json.loads(schema.metadata[_META])
         if about["format"] not in _READABLE:
-            raise EmbeddingsError(f"{path}: written by another version of facepipe; embed the images again")
+            raise EmbeddingsError(f"{path}: written by an incompatible version of facepipe; embed the images again")
         model, flip, trained = about["model"], about["flip"], about.get("trained_dim", 0)
         words = (model, flip, about.get("precision", ""), about.get("engine", ""))
         plain = all(isinstance(word, str) for word in words) and isinstance(trained, int)
         plain = plain and all(map(is_finding, about.get("findings", ())))
         wrong = _wrong_column(schema, pa.schema(_columns(about)))
-    # What another program put there may be of any type.
+    # Values written by another program may have any type.
     except (KeyError, TypeError, ValueError) as error:
         bare = _META not in (schema.metadata or {}) and {"path", "mu"} <= set(schema.names)
-        lost = ", or another program wrote it anew and left out who made it: embed the photos again" if bare else ""
-        raise EmbeddingsError(f"{path}: a Parquet file, but not one that 'facepipe embed' wrote{lost}") from error
+        lost = ", or another program rewrote it and dropped its metadata: embed the photos again" if bare else ""
+        raise EmbeddingsError(f"{path}: a Parquet file, but not one written by 'facepipe embed'{lost}") from error
     if wrong:
-        raise _unfit(path, wrong)
+        raise _malformed(path, wrong)
     if not plain:
-        raise _unfit(path)
+        raise _malformed(path)
     return about
 
 
 def _wrong_column(schema: pa.Schema, wanted: pa.Schema) -> str:
-    """The first column that is missing, of another type or too many; empty where all are as they must be."""
+    """The first column that is missing, unexpected or of a wrong type; empty if all are correct."""
     for field in wanted:
         if field.name not in schema.names:
             return f"column {field.name} is missing"
         if schema.field(field.name).type != field.type:
-            return f"column {field.name} is {schema.field(field.name).type}, and must be {field.type}"
+            return f"column {field.name} is {schema.field(field.name).type}, but must be {field.type}"
     more = [name for name in schema.names if name not in wanted.names]
-    return f"column {more[0]} belongs to no embeddings" if more else ""
+    return f"column {more[0]} is not part of an embeddings file" if more else ""

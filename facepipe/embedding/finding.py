@@ -1,8 +1,8 @@
-"""How the faces were found whose crops were embedded, as embeddings record it.
+"""Records of how embedded faces were found.
 
 A record is a dictionary of JSON values: the detector's settings (`facepipe.detection.DetectorSettings.to_dict`) and
-``faces``, the rule that chose among several. Of crops that were aligned already the record is the one in the manifest
-beside them; where there is none, ``detector`` says just that.
+``faces``, the rule for choosing among several. For crops that were already aligned, it is the record in their manifest;
+without a manifest, ``detector`` is ``already aligned``.
 """
 
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ from facepipe.parameters import parameter
 Finding = dict[str, Any]
 _ALIGNED_BEFORE = "already aligned"
 ALIGNED: Finding = {"detector": _ALIGNED_BEFORE}
-"""The record of crops that were taken as they came and of which nothing tells how they were found."""
+"""The record of aligned crops without a manifest."""
 
 
 def joined_findings(several: Iterable[tuple[Finding, ...]]) -> tuple[Finding, ...]:
-    """The records of rows that are put together, each once, in order; those that have none add nothing."""
+    """The records of joined rows, in order without duplicates."""
     joined: list[Finding] = []
     for finding in (finding for findings in several for finding in findings):
         if finding not in joined:
@@ -26,22 +26,22 @@ def joined_findings(several: Iterable[tuple[Finding, ...]]) -> tuple[Finding, ..
 
 
 def mixed_detectors(*several: Iterable[Finding]) -> str:
-    """A remark on rows of different detectors that are compared with each other; empty where there are none.
+    """A remark on comparing rows of different detectors; empty if there is nothing to remark.
 
-    Other settings of one detector decide which faces are found, and hardly where their landmarks lie: they are not
-    remarked. Rows of which no detector is known are passed over.
+    Different settings of one detector change which faces are found, but hardly their landmarks, so they cause no
+    remark. Rows with an unknown detector are ignored.
     """
     named = {finding.get("detector") for findings in several for finding in findings}
-    # None stood for crops that were aligned already in files of before.
+    # Older files have None for already aligned crops.
     kinds = {str(name) for name in named if name not in (None, _ALIGNED_BEFORE)}
     if len(kinds) < 2:
         return ""
     return (
         f"faces found by {' and '.join(sorted(kinds))} are mixed: their landmarks differ, and with them crops and "
-        f"scores; find all with one {parameter('detector')}"
+        f"scores; detect all with one {parameter('detector')}"
     )
 
 
 def is_finding(value: object) -> bool:
-    """Whether a value out of a file has the form of a record."""
+    """Whether a value from a file has the form of a record."""
     return isinstance(value, dict) and isinstance(value.get("detector", 0), str | None)

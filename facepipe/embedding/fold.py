@@ -1,4 +1,4 @@
-"""Batch norm folded into the layer before it, for networks that are only run."""
+"""Folding batch norm into the preceding layer, for inference."""
 
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
@@ -9,19 +9,18 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 N = TypeVar("N", bound=nn.Module)
 _ROUNDING = 1e-3
-"""Of the largest output: a hundred layers in float32 differ by less, a norm in a wrong place by more."""
+"""Tolerance relative to the largest output: float32 rounding over a hundred layers is below it, a wrong fold above."""
 
 
 def fold_batch_norm(network: N, size: tuple[int, int] | None = None) -> N:
-    """Replace, in place, every convolution or dense layer and the batch norm right after it by one layer.
+    """Replace, in place, every convolution or dense layer and the batch norm directly after it by one layer.
 
-    "Right after" is read from the order in which a module names its parts, which need not be the order in which they
-    run. So a crop of noise goes through the network before and after: where what comes out differs by more than
-    rounding, nothing is folded.
+    "Directly after" refers to the order of submodules, which need not be the order of execution. So a crop of noise is
+    run before and after: if the outputs differ by more than rounding, nothing is folded.
 
     Args:
-        network: a backbone, or layers that begin like one, in evaluation mode.
-        size: (H, W) of its crops; None takes its ``input_size``, and leaves a network without one as it is.
+        network: a backbone, or layers with the same input, in evaluation mode.
+        size: (H, W) of its crops; None means its ``input_size``; without either the network is left unchanged.
     """
     height_width = size or getattr(network, "input_size", None)
     pairs = [] if height_width is None else _pairs(network)
@@ -40,7 +39,7 @@ def fold_batch_norm(network: N, size: tuple[int, int] | None = None) -> N:
 
 
 class _Pair(NamedTuple):
-    """A layer and the norm named after it in the same module, and what both come to."""
+    """A layer, the norm that follows it in the same module, and both folded."""
 
     parent: nn.Module
     layer_name: str
@@ -61,7 +60,7 @@ def _pairs(network: nn.Module) -> list[_Pair]:
 
 
 def _noise(network: nn.Module, size: tuple[int, int]) -> Tensor:
-    """1×3×H×W like normalised pixels; the global generator is left alone."""
+    """1×3×H×W like normalised pixels; does not touch the global random generator."""
     like = next(network.parameters())
     return (torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)) * 2 - 1).to(like)
 
@@ -86,7 +85,7 @@ def _folded(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
 
 
 def _with_scale(norm: nn.BatchNorm1d) -> nn.BatchNorm1d:
-    """The same batch norm with a scale and shift, which PyTorch's fusion of dense layers needs."""
+    """The batch norm with scale and shift added, which PyTorch's fusion of dense layers requires."""
     if norm.affine:
         return norm
     full = nn.BatchNorm1d(norm.num_features, norm.eps).eval()

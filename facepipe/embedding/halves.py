@@ -1,4 +1,4 @@
-"""The two halves of embeddings that were made with flip ``concat``: the image's, then the mirror image's."""
+"""The two halves of embeddings made with flip ``concat``: the image's, then the mirror image's."""
 
 from dataclasses import replace
 
@@ -11,15 +11,15 @@ HALVES = ("sum", "first", "keep")
 
 
 def fold_halves(embeddings: Embeddings, halves: str) -> Embeddings:
-    """One model's embeddings with the halves joined, and the flip rule that they have afterwards.
+    """One model's embeddings with the halves combined and the flip rule updated.
 
     Args:
-        embeddings: those without halves come back as they are.
+        embeddings: returned unchanged if they have no halves.
         halves: ``sum`` adds the mirror image's half to the image's, as flip ``sum`` does (insightface); ``first`` takes
-            the image's alone, as flip ``none`` does; ``keep`` leaves both.
+            only the image's, as flip ``none`` does; ``keep`` keeps both.
 
     Raises:
-        EmbeddingsError: unknown word, or an ensemble whose members kept halves: which is whose is not known any more.
+        EmbeddingsError: unknown value, or an ensemble whose members kept halves, which can no longer be separated.
     """
     if halves not in HALVES:
         raise EmbeddingsError(f"halves {halves!r} is unknown; choose one of {', '.join(HALVES)}")
@@ -27,8 +27,8 @@ def fold_halves(embeddings: Embeddings, halves: str) -> Embeddings:
         return embeddings
     if "+" in embeddings.model:
         raise EmbeddingsError(
-            f"embeddings of {embeddings.model} hold image and mirror image of several models side by side (flip "
-            f"{embeddings.flip}); embed again with {parameter('flip', 'sum')}, or leave them as they are with "
+            f"embeddings of {embeddings.model} contain image and mirror image of several models (flip "
+            f"{embeddings.flip}); embed again with {parameter('flip', 'sum')}, or keep the halves with "
             f"{parameter('halves', 'keep')}"
         )
     half = embeddings.dim // 2
@@ -39,5 +39,5 @@ def fold_halves(embeddings: Embeddings, halves: str) -> Embeddings:
 
 
 def has_halves(flip: str) -> bool:
-    """Whether image and mirror image stand side by side under a flip rule, or under that of a member of an ensemble."""
+    """Whether a flip rule, or that of a member of an ensemble, concatenates image and mirror image."""
     return any(rule in FLIPS and FLIPS[rule].halves for rule in flip.split("+"))

@@ -1,40 +1,40 @@
-"""Whether embeddings come from one model and one way of cutting crops.
+"""Whether embeddings come from one model with one crop geometry.
 
-Embeddings are stamped with ``name@`` the weights' SHA-256 ``/`` the cut (see `facepipe.zoo.Card.identity`), those of an
-ensemble with several such stamps joined by ``+``.
+The identity of a model is ``name@`` the weights' SHA-256 ``/`` the crop geometry (see `facepipe.zoo.Card.identity`);
+those of an ensemble are joined by ``+``.
 """
 
 _OLD_CUTS = ("112x96-cp2tform", "112x112-cp2tform")
-"""A stamp without a cut is of the time when these were the only ones."""
+"""Geometries that an identity without one, from older versions, may stand for."""
 
 
 def same_model(one: str, other: str) -> bool:
-    """Whether embeddings with these stamps can be compared."""
-    mine, theirs = one.split("+"), other.split("+")
-    return len(mine) == len(theirs) and all(map(_same, mine, theirs))
+    """Whether embeddings with these identities are comparable."""
+    members, other_members = one.split("+"), other.split("+")
+    return len(members) == len(other_members) and all(map(_same, members, other_members))
 
 
 def remedy(one: str, other: str) -> str:
-    """What to do about embeddings whose stamps cannot be compared, as the end of a message."""
-    without = [stamp for stamp in (one, other) if lacks_cut(stamp)]
+    """How to resolve incompatible identities, as the end of a message."""
+    without = [identity for identity in (one, other) if lacks_geometry(identity)]
     if len(without) == 1 and _weights(one) == _weights(other):
         return (
-            f"{without[0]} was made with the old 112×112 cut; make it anew, or use a model whose card has the template "
-            "112x112-cp2tform"
+            f"{without[0]} was made with the old 112×112 crop geometry; embed again, or use a model whose card has the "
+            "template 112x112-cp2tform"
         )
     return "embed both with one model"
 
 
-def lacks_cut(stamp: str) -> bool:
-    """Whether it is of the time when stamps did not say how the crops were cut."""
-    return "/" not in stamp
+def lacks_geometry(identity: str) -> bool:
+    """Whether the identity is from an older version, without the crop geometry."""
+    return "/" not in identity
 
 
 def _same(one: str, other: str) -> bool:
-    (mine, _, cut), (theirs, _, other_cut) = one.partition("/"), other.partition("/")
+    (weights, _, cut), (other_weights, _, other_cut) = one.partition("/"), other.partition("/")
     old = (not cut and other_cut in _OLD_CUTS) or (not other_cut and cut in _OLD_CUTS)
-    return mine == theirs and (cut == other_cut or old)
+    return weights == other_weights and (cut == other_cut or old)
 
 
-def _weights(stamp: str) -> list[str]:
-    return [member.partition("/")[0] for member in stamp.split("+")]
+def _weights(identity: str) -> list[str]:
+    return [member.partition("/")[0] for member in identity.split("+")]

@@ -1,4 +1,4 @@
-"""Embedding by the ONNX engine."""
+"""Embedding with the ONNX engine."""
 
 import numpy as np
 
@@ -8,11 +8,11 @@ from facepipe.parameters import parameter
 from facepipe.zoo import Model
 
 _BATCH = 1
-"""Crops per pass: more are no faster, and their maps take memory. Passes run side by side."""
+"""Crops per pass: more are not faster, and take memory for feature maps. Passes run in parallel."""
 
 
 class OnnxRunner:
-    """See `facepipe.embedding.runner.Runner`; passes are not filled up."""
+    """See `facepipe.embedding.runner.Runner`; passes are not padded."""
 
     precision = "float32"
 
@@ -26,7 +26,7 @@ class OnnxRunner:
         self.batch_size = batch_size or _BATCH
 
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As of `Runner`."""
+        """See `Runner`."""
         mu = np.empty((len(crops), self._card.embedding.dim), np.float32)
         uncertainty = np.empty((len(crops), 0 if self._head is None else self._head.outputs), np.float32)
 

@@ -1,4 +1,4 @@
-"""Who is who among saved embeddings, by the folders in which their photos lay, or as a gallery names them."""
+"""The people in saved embeddings, by the folders of their photos or as a gallery names them."""
 
 from pathlib import Path
 
@@ -8,17 +8,17 @@ from facepipe.files.identity import TOP, Layout, below, common_root
 from facepipe.parameters import parameter
 
 GALLERY_FORM = 2
-"""Galleries of form 1 may hold deeper paths, of which the last folder was the person."""
+"""Galleries of format 1 may have deeper paths, with the person as last folder."""
 
 
 def people_of(embeddings: Embeddings, identity_depth: int = TOP) -> tuple[list[str], str]:
     """The person of each row, by the rule of `facepipe.files.identity_of`, and a remark on the folders.
 
-    Files of before know nothing of the folders that were given to ``facepipe embed``; there the root is the folder that
-    all photos have in common.
+    Older files do not record the folders given to ``facepipe embed``; for these the root is the common folder of all
+    photos.
 
     Returns:
-        N names, empty where a photo lies in no folder so deep; and one line, or empty.
+        N names, empty if a photo is not in a folder at that depth; and one line, or empty.
     """
     roots = embeddings.roots or (common_root(embeddings.paths),)
     layout = Layout(identity_depth)
@@ -26,7 +26,7 @@ def people_of(embeddings: Embeddings, identity_depth: int = TOP) -> tuple[list[s
 
 
 def people_in(path: Path, embeddings: Embeddings, identity_depth: int = TOP) -> tuple[list[str], str]:
-    """`people_of` for the embeddings of a file; a gallery knows itself who is who."""
+    """`people_of` for the embeddings of a file; a gallery itself names its people."""
     if not is_gallery(path):
         return people_of(embeddings, identity_depth)
     depth = parameter("identity_depth", identity_depth)
@@ -40,8 +40,8 @@ def person_of_row(row: str) -> str:
 
 
 def is_gallery(path: Path) -> bool:
-    """Whether the paths in a file are ``person/image`` whatever the names are."""
-    import pyarrow.parquet as pq  # it takes long to load
+    """Whether the paths in a file are exactly ``person/image``, whatever the names."""
+    import pyarrow.parquet as pq  # slow to import
 
     from facepipe.embedding.embeddings_file import read_about
 

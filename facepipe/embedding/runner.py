@@ -1,4 +1,4 @@
-"""What runs a model's network over crops: the engine under `Embedder`."""
+"""The engine interface below `Embedder`: running a network on crops."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from facepipe.zoo import Model
 
 
 class Runner(Protocol):
-    """A network, ready.
+    """A network ready to run.
 
     Attributes:
         batch_size: crops per pass.
@@ -18,13 +18,13 @@ class Runner(Protocol):
 
     @property
     def precision(self) -> str:
-        """Number format in which it runs, ``float32`` or ``bfloat16``."""
+        """Number format it runs in, ``float32`` or ``bfloat16``."""
 
     def __call__(self, crops: np.ndarray, /) -> tuple[np.ndarray, np.ndarray]:
         """Embed crops.
 
         Args:
-            crops: uint8 N×h×w×3 in the network's order of colours; N may be 0.
+            crops: uint8 N×h×w×3 in the network's channel order; N may be 0.
 
         Returns:
             float32 N×D, and κ or σ² N×K; K is 0 without a head.
@@ -33,10 +33,10 @@ class Runner(Protocol):
 
 
 def create_runner(model: Model, precision: str, batch_size: int | None) -> Runner:
-    """The runner of the engine with which the model was loaded.
+    """The runner for the engine the model was loaded with.
 
     Raises:
-        DeviceError: unknown precision, or one that the engine does not have.
+        DeviceError: unknown precision, or one that the engine does not support.
     """
     if model.engine == "onnx":
         from facepipe.embedding.onnx_runner import OnnxRunner

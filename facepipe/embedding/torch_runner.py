@@ -1,4 +1,4 @@
-"""Embedding by PyTorch."""
+"""Embedding with PyTorch."""
 
 import copy
 from typing import Any
@@ -16,10 +16,10 @@ _CPU_BATCH, _GPU_BATCH = 16, 128
 
 
 class TorchRunner:
-    """Runs a model over crops in batches of two fixed sizes, so that no new shape is ever compiled.
+    """Runs a model on crops in batches of two fixed sizes, so that no new shapes are compiled.
 
     Args:
-        model: see `facepipe.embedding.Embedder`, as for the other arguments.
+        model: this and the other arguments: see `facepipe.embedding.Embedder`.
     """
 
     def __init__(self, model: Model, precision: str, batch_size: int | None) -> None:
@@ -28,12 +28,12 @@ class TorchRunner:
         self.device = model.device
         if self.device.type == "cpu":
             keep_freed_memory()
-        usual = _CPU_BATCH if self.device.type == "cpu" else _GPU_BATCH
-        self.batch_size = max(batch_size or usual, _SMALL_BATCH)
+        default = _CPU_BATCH if self.device.type == "cpu" else _GPU_BATCH
+        self.batch_size = max(batch_size or default, _SMALL_BATCH)
         native = isinstance(model.network, nn.Module)
         self.dtype = choose_precision(precision, self.device) if native else torch.float32
         self.network: Any = _prepared(model.network, self.dtype) if native else model.network
-        # In float32 whatever the backbone runs in: it is small, and its output is a logarithm.
+        # Always in float32: it is small, and its output is a logarithm.
         self.head: Any = None
         if isinstance(model.head, nn.Module):
             self.head = copy.deepcopy(model.head).eval().requires_grad_(False)
@@ -42,12 +42,12 @@ class TorchRunner:
 
     @property
     def precision(self) -> str:
-        """As of `facepipe.embedding.runner.Runner`."""
+        """See `facepipe.embedding.runner.Runner`."""
         return str(self.dtype).removeprefix("torch.")
 
     @torch.inference_mode()
     def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As of `facepipe.embedding.runner.Runner`."""
+        """See `facepipe.embedding.runner.Runner`."""
         mu = np.empty((len(crops), self.model.card.embedding.dim), np.float32)
         uncertainty = np.empty((len(crops), 0 if self.head is None else self.head.outputs), np.float32)
         first = 0
@@ -59,17 +59,17 @@ class TorchRunner:
             except torch.OutOfMemoryError as error:
                 if self.batch_size <= _SMALL_BATCH:
                     raise no_room() from error
-                self.batch_size = max(self.batch_size // 2, _SMALL_BATCH)  # and so for all that follow
+                self.batch_size = max(self.batch_size // 2, _SMALL_BATCH)  # for all further batches
                 continue
             first = rows.stop
         return mu, uncertainty
 
     def _batch(self, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         size = self.batch_size if len(part) > _SMALL_BATCH else _SMALL_BATCH
-        filled = np.zeros((size, *part.shape[1:]), np.uint8)
-        filled[: len(part)] = part
+        padded = np.zeros((size, *part.shape[1:]), np.uint8)
+        padded[: len(part)] = part
         with whole_float32(self.device):
-            return self._pass(self._normalised(filled), len(part))
+            return self._pass(self._normalised(padded), len(part))
 
     def _pass(self, x: Tensor, count: int) -> tuple[np.ndarray, np.ndarray]:
         """The first ``count`` rows of one batch."""
@@ -79,14 +79,14 @@ class TorchRunner:
         return _array(self.network.head(maps[-1])[:count]), _array(self.head(maps)[:count].exp())
 
     def _normalised(self, crops: np.ndarray) -> Tensor:
-        # N×h×w×3 seen as N×3×h×w is channels_last already.
+        # N×h×w×3 viewed as N×3×h×w is already channels_last.
         x = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2)
         return x.to(torch.float32).sub_(self._mean).div_(self._scale).to(self.dtype)
 
 
 def _prepared(network: Any, dtype: torch.dtype) -> Any:
-    own = fold_batch_norm(copy.deepcopy(network).eval().requires_grad_(False))
-    return own.to(dtype=dtype, memory_format=torch.channels_last)
+    folded = fold_batch_norm(copy.deepcopy(network).eval().requires_grad_(False))
+    return folded.to(dtype=dtype, memory_format=torch.channels_last)
 
 
 def _array(x: Tensor) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""Evaluation: from images or embeddings and a data set's lists to the typed result of a protocol.
+"""Evaluation: from images or embeddings and a data set's lists to a protocol's typed result.
 
-One function per protocol. The first argument is where embeddings come from: a `Source`, or a folder of images or file
-of embeddings, which stands for the source with everything else as usual. All are imported when they are first asked
-for; those of installed packages are here too.
+One function per protocol. Its first argument says where embeddings come from: a `Source`, or the path of a folder of
+images or a file of embeddings, which stands for a source with default settings. Protocols are imported on first use;
+those of installed packages are included.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ PROTOCOLS: "FileRegistry[Callable[..., Any]]" = FileRegistry(
     folder="facepipe.evaluation.protocols",
     first=("lfw", "cfp", "pairs", "bin", "ytf", "ijba", "ijb", "megaface", "blufr", "openset", "risk"),
 )
-"""Name → function of a protocol, which takes a `Source` and gives a `facepipe.protocols.Result`."""
+"""Name → function of a protocol, which takes a `Source` and returns a `facepipe.protocols.Result`."""
 
 
 def __getattr__(name: str) -> Any:

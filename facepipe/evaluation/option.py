@@ -1,4 +1,4 @@
-"""How the command line asks for a parameter of a protocol's function, which is ``Annotated[TYPE, Option(...)]``."""
+"""Command-line options of a protocol's parameters, which are annotated ``Annotated[TYPE, Option(...)]``."""
 
 import inspect
 from collections.abc import Callable
@@ -16,17 +16,17 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Option:
-    """An option of the parameter's name and type; without a default it is required.
+    """An option with the parameter's name and type; required if the parameter has no default.
 
-    Parameters that several protocols have need none: ``rule``, ``score``, ``on_miss``, ``fars``, ``damage``, ``pool``,
-    ``form``, ``recipe`` and ``source`` have the options that are usual for these names.
+    Parameters shared by several protocols need no annotation: ``rule``, ``score``, ``on_miss``, ``fars``, ``damage``,
+    ``pool``, ``form``, ``recipe`` and ``source`` have standard options.
 
     Attributes:
-        help: what it is.
-        choices: what it may be.
-        least: of an integer.
-        flag: its name, where that is not the parameter's.
-        argument: it is the first argument, and called so in the help.
+        help: help text.
+        choices: allowed values.
+        least: minimum of an integer.
+        flag: option name, if different from the parameter's.
+        argument: metavar, if this is the first positional argument.
     """
 
     help: str = ""
@@ -37,7 +37,7 @@ class Option:
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """A protocol's function, refusing what is none of an option's choices before any work, in Python too.
+    """Decorator for a protocol's function that checks arguments against their options' choices before any work.
 
     Raises:
         DatasetError: names the parameter and the nearest choice.
@@ -60,7 +60,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def option_of(hint: Any) -> Option | None:
-    """What an annotation says of the parameter's option."""
+    """The option in an annotation, if any."""
     if get_origin(hint) is not Annotated:
         return None
     return next((one for one in get_args(hint)[1:] if isinstance(one, Option)), None)

@@ -1,4 +1,4 @@
-"""Where an evaluation gets its embeddings: raw images, aligned crops or embeddings that are made already."""
+"""Where an evaluation gets its embeddings: raw images, aligned crops or existing embeddings."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facepipe.errors import DatasetError
+from facepipe.parameters import parameter
 from facepipe.tables import counted
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from facepipe.workers import OnRay
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""What is worked on and how many images it has → within the context, a function to call with how many are done."""
+"""What is processed and its number of images → within the context, a function to call with the number done."""
 
 
 @contextmanager
@@ -35,26 +36,26 @@ def _unheard(text: str) -> None:
 class Source:
     """Images or embeddings, and how images become embeddings.
 
-    Several models, or several paths, make an ensemble.
+    Several models, or several paths, form an ensemble.
 
     Attributes:
         paths: folders of images, or files of embeddings.
-        models: names, card files or run folders, see `facepipe.zoo.load`; none stands for the model that ships.
-        flip: how image and mirror image are joined; None: as the card says.
-        faces: which face of several, see `facepipe.detection.choose`.
+        models: names, card files or run folders, see `facepipe.zoo.load`; empty means the shipped model.
+        flip: how image and mirror image are combined; None: as the card says.
+        faces: which face to use if there are several, see `facepipe.detection.choose`.
         already_aligned: whether the images are aligned crops.
-        save: Parquet file in which the embeddings are kept.
-        engine: what runs the networks: ``torch``, ``onnx``, or ``auto``, which is PyTorch where that is installed.
+        save: Parquet file to save the embeddings to.
+        engine: what runs the networks: ``torch``, ``onnx``, or ``auto``, which is PyTorch if installed.
         precision, device: of the network, see `facepipe.embedding.Embedder` and `facepipe.devices`.
-        detection: the detector; None takes the usual one.
-        progress, note: told of what is done, and of what people should know.
-        wrap: makes another cropper of the usual one, such as one that damages.
-        rename: gives the crops of such a cropper paths of their own.
-        regions: a folder → what opens a part of an image in it by the part's name, where names are not files.
-        on: workers that embed the images; None: this process.
-        on_miss: what a protocol does without an image, where it can do without one: with ``skip`` images that are not
-            there or cannot be read are in ``failed`` of the embeddings, with their reason.
-        halves: what becomes of the halves of an ensemble's members, see `facepipe.ensemble.concatenate`.
+        detection: the detector; None means the default one.
+        progress, note: callbacks for progress and for messages to the user.
+        wrap: wraps the default cropper, for example to damage images.
+        rename: renames the paths of such a cropper's embeddings.
+        regions: a folder → a reader of image regions in it by name, where names are not files.
+        on: workers that embed the images; None means this process.
+        on_miss: what a protocol does about missing images, if it can do without them: with ``skip``, images that are
+            missing or unreadable are listed in ``failed`` of the embeddings, with the reason.
+        halves: how the halves of an ensemble's members are treated, see `facepipe.ensemble.concatenate`.
     """
 
     paths: tuple[Path, ...]
@@ -77,7 +78,7 @@ class Source:
     on: "OnRay | None" = None
 
     def sent(self) -> "Source":
-        """The same without what belongs to this process, to be sent to workers."""
+        """A copy without what belongs to this process, to send to workers."""
         return replace(self, progress=_silent, note=_unheard, rename=None, on=None)
 
     def detector(self) -> "Detector":
@@ -98,19 +99,19 @@ class Source:
         return bool(self.paths) and all(path.is_file() for path in self.paths)
 
     def below(self, inner: Callable[[Path], Path]) -> "Source":
-        """The same, with folders replaced by what ``inner`` finds in them."""
+        """A copy with each folder replaced by ``inner`` of it."""
         return replace(self, paths=tuple(path if path.is_file() else inner(path) for path in self.paths))
 
     def embeddings(self, names: Sequence[str], what: str, read: "Read | None" = None) -> "Embeddings":
-        """Embeddings of at least the images ``names``.
+        """Embeddings that include the images ``names``.
 
         Args:
-            names: paths of images without extension, below the folder that PATH names.
+            names: paths of images without extension, relative to the source's folder.
             what: the dataset, for the progress bar.
-            read: opens an image that is no file of its own: called with its name as path.
+            read: opens an image that is not a separate file; called with its name as path.
 
         Raises:
-            DatasetError: a path is missing, an image is not below it, or the options do not fit each other.
+            DatasetError: a path or an image in it is missing, or the options contradict each other.
         """
         self._before()
         made = self.has_embeddings or (read is not None and bool(self.paths))
@@ -118,14 +119,14 @@ class Source:
         return self._together(parts, names)
 
     def listed(self, files: Callable[[Path], Sequence[Path]], what: str) -> "Embeddings":
-        """Embeddings of the images that ``files`` finds in a folder, for datasets whose lists do not name them."""
+        """Embeddings of the images that ``files`` finds in a folder, for datasets whose lists name no images."""
         self._before()
         if self.has_embeddings:
             return self._together(self._load(), None)
         return self._together([self._run(path, files(path), models, what) for path, models in self._runs()], None)
 
     def _before(self) -> None:
-        """Say before hours of work, not after them, that the embeddings cannot be kept."""
+        """Fail before hours of work, not after them, if the embeddings cannot be saved."""
         from facepipe.files import require_writable
 
         if self.save is not None:
@@ -133,16 +134,16 @@ class Source:
 
     def _load(self) -> list["Embeddings"]:
         from facepipe.embedding import load_embeddings
-        from facepipe.embedding.identity import lacks_cut
+        from facepipe.embedding.identity import lacks_geometry
 
         if self.models or self.flip or self.already_aligned or self.on is not None:
             raise DatasetError(
-                f"{self.paths[0]}: these embeddings are made; model, flip rule, aligned crops and workers do not apply"
+                f"{self.paths[0]}: already embedded; model, flip rule, aligned crops and workers do not apply"
             )
         loaded = [load_embeddings(path) for path in self.paths]
         for path, embeddings in zip(self.paths, loaded, strict=True):
-            if lacks_cut(embeddings.model):
-                self.note(f"{path}: older than the recording of cuts; its 112×112 crops were cut the old way")
+            if lacks_geometry(embeddings.model):
+                self.note(f"{path}: made before crop geometry was recorded; its 112×112 crops use the old geometry")
         return loaded
 
     def _embed(self, names: Sequence[str], what: str, read: "Read | None") -> list["Embeddings"]:
@@ -158,24 +159,24 @@ class Source:
 
         files, missing = find_images(folder, names)
         if missing and self.on_miss != "skip":
-            instead = "; on_miss skip leaves their pairs out" if self.on_miss else ""
-            message = f"{len(missing)} of the {counted(len(names), 'image')} of the list not found"
+            instead = f"; {parameter('on_miss', 'skip')} leaves their pairs out" if self.on_miss else ""
+            message = f"{len(missing)} of the {counted(len(names), 'listed image')} not found"
             raise DatasetError(f"{folder / missing[0]}.*: no such image ({message}){instead}")
         embeddings = self._run(folder, files, models, what)
         return replace(embeddings, failed=(*embeddings.failed, *((name, "no such image") for name in missing)))
 
     def _runs(self) -> list[tuple[Path, list[str]]]:
-        """Folders with the models for each: all for a single folder, else one each."""
+        """Folders with the models for each: all models for a single folder, otherwise one each."""
         for path in self.paths:
             if not path.is_dir():
-                raise DatasetError(f"{path}: no such folder or embeddings file; PATH holds the dataset's images")
+                raise DatasetError(f"{path}: no such folder or embeddings file; give the dataset's image folder")
         if len(self.paths) == 1:
             return [(self.paths[0], list(self.models))]
         models = list(self.models) * (len(self.paths) if len(self.models) == 1 else 1)
         if models and len(models) != len(self.paths):
             raise DatasetError(
-                f"{counted(len(self.paths), 'folder')} and {counted(len(models), 'model')}: give one model for all, or "
-                "one for each"
+                f"{counted(len(self.paths), 'folder')} and {counted(len(models), 'model')}: give one model for all "
+                "folders, or one for each"
             )
         return [(path, models[number : number + 1]) for number, path in enumerate(self.paths)]
 
@@ -187,7 +188,7 @@ class Source:
         from facepipe.ensemble import embed_ensemble, embed_ensemble_on
 
         if not files:
-            raise DatasetError(f"{folder}: no images of {what} in it; check the path")
+            raise DatasetError(f"{folder}: contains no images of {what}; check the path")
         aligned: tuple[dict[str, Any], ...] = ()
         if self.already_aligned and read is None:
             self._check_crops(folder, models)
@@ -197,8 +198,8 @@ class Source:
             with self.progress(what, len(files)) as advance:
                 embeddings = join(list(embed_ensemble(files, members, advance, read, self.halves)))
         else:
-            # Without what belongs to this process: workers are sent the rest.
-            alone = replace(self, progress=_silent, note=_unheard, rename=None, on=None)
+            # Without what belongs to this process, since it is sent to workers.
+            alone = self.sent()
             load = partial(alone._members, models, aligned)
             with self.progress(what, len(files)) as advance:
                 parts = embed_ensemble_on(self.on, files, load, self.device, advance, read, self.halves)
@@ -238,9 +239,9 @@ class Source:
         return cropper if self.wrap is None else self.wrap(cropper), embedder
 
     def _together(self, parts: list["Embeddings"], names: Sequence[str] | None) -> "Embeddings":
-        """One of several, in the order of ``names`` where they come from different folders or files."""
+        """Join parts, in the order of ``names`` if they come from different folders or files."""
         from facepipe.embedding import save_embeddings
-        from facepipe.embedding.making import mixed
+        from facepipe.embedding.provenance import mixing_remark
         from facepipe.ensemble import concatenate
 
         if len(parts) > 1 and names is not None:
@@ -248,7 +249,7 @@ class Source:
             taken = [part.take(self._rows(part, number, names)) for number, part in enumerate(parts)]
             parts = [part.with_paths(taken[0].paths) for part in taken]
         embeddings = concatenate(parts, self.halves)
-        remark = mixed(embeddings.making)
+        remark = mixing_remark(embeddings.provenance)
         if remark:
             self.note(f"{', '.join(map(str, self.paths))}: {remark}")
         if self.save is not None:
@@ -256,16 +257,16 @@ class Source:
         return embeddings
 
     def _in_all(self, parts: list["Embeddings"], names: Sequence[str]) -> Sequence[str]:
-        """The names that all parts have, where the protocol can do without the others."""
+        """The names that all parts have, if the protocol can do without the others."""
         from facepipe.protocols.rows import find_rows
 
         if self.on_miss != "skip":
             return names
-        there = [find_rows(part, names, leave=True) >= 0 for part in parts]
-        return [name for name, *found in zip(names, *there, strict=True) if all(found)]
+        present = [find_rows(part, names, leave=True) >= 0 for part in parts]
+        return [name for name, *found in zip(names, *present, strict=True) if all(found)]
 
     def _rows(self, part: "Embeddings", number: int, names: Sequence[str]) -> "np.ndarray":
-        """`find_rows`, whose error says of which of several files or folders."""
+        """`find_rows`, with the file or folder in its error."""
         from facepipe.protocols.rows import find_rows
 
         try:
@@ -275,7 +276,7 @@ class Source:
 
 
 def source_of(images: "Source | Path | str | Sequence[Path | str]") -> Source:
-    """The source itself, or one of these paths with everything else as usual."""
+    """The source itself, or a source of these paths with default settings."""
     if isinstance(images, Source):
         return images
     listed = [images] if isinstance(images, Path | str) else images

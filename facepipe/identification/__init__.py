@@ -1,12 +1,11 @@
-"""Open-set identification: a gallery of known people, and who of them is in photos and videos."""
+"""Open-set identification: finding the people of a gallery in photos and videos."""
 
 from facepipe.identification.confidence import confidence, confidence_kind
 from facepipe.identification.decision import Decision, decide, given
-from facepipe.identification.enrol import alike, enrol
-from facepipe.identification.gallery import UNKNOWN, Gallery, merge, person_of, stored_name, without
+from facepipe.identification.enrol import enrol, find_lookalikes
+from facepipe.identification.gallery import UNKNOWN, Gallery, Remark, merge, person_of, stored_name, without
 from facepipe.identification.gallery_file import change_gallery, load_gallery, save_gallery
 from facepipe.identification.identifier import Identifier, Identity
-from facepipe.identification.remark import Remark
 from facepipe.identification.strangers import measure
 from facepipe.identification.update import update_gallery
 
@@ -17,12 +16,12 @@ __all__ = [
     "Identifier",
     "Identity",
     "Remark",
-    "alike",
     "change_gallery",
     "confidence",
     "confidence_kind",
     "decide",
     "enrol",
+    "find_lookalikes",
     "given",
     "load_gallery",
     "measure",

@@ -1,7 +1,7 @@
-"""The index of an AVI (Microsoft, RIFF): which of its frames are still where it says they are.
+"""The index of an AVI file (Microsoft RIFF): which of its frames are intact.
 
-The frames of an AVI carry no times, and FFmpeg counts on where some of them are damaged: all that come later are early
-then. The index at the end lists every frame; one whose own header is still there is a frame that FFmpeg finds.
+AVI frames have no timestamps, and FFmpeg counts only the frames it finds: after damaged ones, all later frames get too
+early times. The index at the end of the file lists every frame; FFmpeg finds those whose own header is intact.
 """
 
 import os
@@ -15,10 +15,10 @@ _MOST_ENTRIES = 1 << 24
 
 
 def whole_frames(path: Path) -> Iterator[tuple[int, int]]:
-    """The frames whose header is whole: the number of each, ascending, and how many before it are not.
+    """The frames with an intact header: the number of each, ascending, and the number of damaged ones before it.
 
-    A frame without data stands for the one before it once more: it is none of its own, and not missing. Nothing comes
-    where the index is missing or damaged.
+    A frame without data repeats the previous one: it is neither counted nor missing. Yields nothing if the index is
+    missing or damaged.
     """
     lost = 0
     try:
@@ -35,7 +35,7 @@ def whole_frames(path: Path) -> Iterator[tuple[int, int]]:
 
 
 def _index(file: BinaryIO) -> tuple[int, list[tuple[bytes, int, int]]]:
-    """Where offsets count from, and name, offset and size of each chunk of the first video stream."""
+    """The base of offsets; and name, offset and size of each chunk of the first video stream."""
     movi = entries = None
     position = 12
     while True:
@@ -54,7 +54,7 @@ def _index(file: BinaryIO) -> tuple[int, list[tuple[bytes, int, int]]]:
     frames = [(kind, offset, size) for kind, _, offset, size in rows if kind in (b"00dc", b"00db")]
     if not frames:
         raise ValueError("no frames")
-    # Offsets count from the letters "movi", or in files of some programs from the beginning of the file.
+    # Offsets are relative to "movi" or, in files of some programs, to the start of the file.
     return (0 if frames[0][1] >= movi else movi), frames
 
 

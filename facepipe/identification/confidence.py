@@ -1,4 +1,4 @@
-"""How sure an embedding is of its face: one number per face, larger is surer."""
+"""Confidence of an embedding: one number per face, larger means more confident."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ from facepipe.embedding import Embeddings
 
 
 def confidence_kind(embeddings: Embeddings) -> str:
-    """What stands for confidence: ``kappa`` (SCF), ``sigma2`` (PFE, ProbFace), or ``norm`` where there is neither.
+    """The measure of confidence: ``kappa`` (SCF), ``sigma2`` (PFE, ProbFace), or ``norm`` without either.
 
-    It is at once the name of the rule by which `facepipe.score.pool` weighs several images by it.
+    This is also the name of the `facepipe.score.pool` rule that uses it as weight.
     """
     if embeddings.kappa is not None:
         return "kappa"
@@ -16,9 +16,9 @@ def confidence_kind(embeddings: Embeddings) -> str:
 
 
 def confidence(embeddings: Embeddings) -> np.ndarray:
-    """κ; the mean over dimensions of 1/σ²; or ‖mu‖, which networks trained with softmax make longer for clear faces.
+    """κ; the mean over dimensions of 1/σ²; or ‖mu‖, which in softmax-trained networks is larger for clear faces.
 
-    The numbers of two models, or of two kinds, cannot be compared.
+    Values of different models or kinds are not comparable.
 
     Returns:
         float64 N.

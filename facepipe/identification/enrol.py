@@ -1,4 +1,4 @@
-"""From a folder of photos to a gallery, with remarks on the images that deserve a second look."""
+"""Building a gallery from folders of photos, with remarks on images worth checking."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,14 +11,13 @@ from facepipe.embedding import Embedder, Embeddings, join
 from facepipe.errors import DatasetError
 from facepipe.files import Layout, Mark, PassedOver, mark_file, person_of_folder
 from facepipe.identification.confidence import confidence
-from facepipe.identification.gallery import SAME_PICTURE, UNKNOWN, Gallery, apart, merge, stored_name
-from facepipe.identification.remark import Remark
+from facepipe.identification.gallery import SAME_PICTURE, UNKNOWN, Gallery, Remark, merge, stored_name, unique_path
 from facepipe.images import DAMAGED, each_page, file_of, list_images_by_root
 from facepipe.pipeline import CroppedImage, Cropper, Read, ReadImage, embed_images
 from facepipe.score.search import top_k
 from facepipe.tables import counted
 
-_FAINT, _SMALL, _WEAK, _NEAR = 0.95, 20.0, 0.5, 8
+_MIN_SCORE, _MIN_EYE_DISTANCE, _MIN_CONFIDENCE, _NEIGHBOURS = 0.95, 20.0, 0.5, 8
 
 
 def enrol(
@@ -36,29 +35,29 @@ def enrol(
     """Embed a folder per person, or single images named after the person.
 
     Args:
-        roots: folders of ``person/image`` (deeper folders belong to the same person) or ``person.jpg``, or images.
-        cropper: takes one face of an image.
-        embedder: its model is the gallery's.
-        progress: called with the number of images that each batch finished.
-        person: to whom all images belong, whatever their folders are called; any text, ``AC/DC`` too.
-        passed: counts what lies below the roots and is left out.
+        roots: folders of ``person/image`` (subfolders belong to the same person) or ``person.jpg``, or images.
+        cropper: selects one face per image.
+        embedder: of the gallery's model.
+        progress: called with the number of images finished in each batch.
+        person: the person all images belong to, whatever their folders' names; any text, even ``AC/DC``.
+        passed: counts ignored files below the roots.
         read: see `facepipe.pipeline.read_batches`.
-        identity_depth: which folder below a root stands for the person, see `facepipe.files.identity_of`.
-        marked: keep what each file is like, so that `update_gallery` sees what has changed.
-        pages: every page, frame or picture of a file is an image, not the first alone.
+        identity_depth: which folder level below a root names the person, see `facepipe.files.identity_of`.
+        marked: store the state of each file, so that `update_gallery` detects changes.
+        pages: treat every page, frame or picture of a file as an image, not only the first.
 
     Returns:
-        The gallery, and a `Remark` on each image that was left out, has several faces, or whose face is uncertain.
+        The gallery, and a `Remark` on each image that was left out, has several faces or an uncertain face.
 
     Raises:
-        DatasetError: no image has a face, or somebody has a name that cannot be kept.
+        DatasetError: no image has a face, or a person's name is not allowed.
         ImageError: a root does not exist or cannot be listed.
     """
     _check_person(person)
     names, on_names = stored_paths(roots, person, PassedOver() if passed is None else passed, identity_depth, pages)
     gallery, remarks = enrol_files(names, cropper, embedder, progress, read, marked)
     if gallery is None:
-        raise DatasetError(f"{roots[0]}: no face in any image of it; it must hold a folder of photos per person")
+        raise DatasetError(f"{roots[0]}: no face in any of its images; it must contain a folder of photos per person")
     return gallery, [*on_names, *remarks]
 
 
@@ -84,7 +83,7 @@ def enrol_files(
     read: Read | None = None,
     marked: bool = False,
 ) -> tuple[Gallery | None, list[Remark]]:
-    """`enrol` for files whose ``person/image`` is known; no gallery where none has a face."""
+    """`enrol` for files with known ``person/image``; no gallery if none has a face."""
     watched = _Watched(cropper, names.__getitem__)
     batches = list(embed_images(names, watched, embedder, watched.name, progress, read))
     left_out = [Remark("no_face", *failed) for batch in batches for failed in batch.failed]
@@ -102,13 +101,13 @@ def _marks_of(names: Mapping[Path, str], embedded: set[str]) -> dict[str, Mark]:
 
 def _check_person(name: str | None) -> None:
     if name is not None and (not name.strip() or name == UNKNOWN):
-        raise DatasetError(f"{name!r}: cannot be the name of a person; {UNKNOWN!r} is what strangers are called")
+        raise DatasetError(f"{name!r}: not allowed as a person's name; {UNKNOWN!r} stands for strangers")
 
 
 def _stored_paths(
     found: Iterable[tuple[Path, Path]], person: str | None, layout: Layout, passed: PassedOver
 ) -> tuple[dict[Path, str], list[Remark]]:
-    """``person/image`` of every file, no two alike, and remarks on those that had to be told apart by a number."""
+    """Unique ``person/image`` of every file, and remarks on those that had to be numbered."""
     names: dict[Path, str] = {}
     taken: set[str] = set()
     remarks = []
@@ -116,25 +115,25 @@ def _stored_paths(
         relative = path.relative_to(root) if path != root else Path(path.name)
         owner = person or layout.identity(relative)
         if not owner and len(relative.parts) > 1:
-            passed.add("photo outside the folders of people", path)
+            passed.add("photo outside people's folders", path)
             continue
         wanted = stored_name(f"{owner or person_of_folder(path.stem)}/{_image(relative, bool(person) or not owner)}")
-        stored = apart(wanted, taken)
+        stored = unique_path(wanted, taken)
         taken.add(stored)
         names[path] = stored
         _check_person(stored.rpartition("/")[0])
         if stored != wanted:
-            remarks.append(Remark("renamed", stored, f"{path}: another {wanted} came before; both are kept"))
+            remarks.append(Remark("renamed", stored, f"{path}: there is another {wanted}; both are kept"))
     return names, remarks
 
 
 def _image(relative: Path, whole: bool) -> str:
-    """A name of one part, without what lies above the root: a gallery need not tell where it was made."""
+    """A single-component name, without folders above the root, so that galleries do not reveal local paths."""
     return "_".join(relative.parts if whole else relative.parts[1:])
 
 
 class _Watched(Cropper):
-    """Crops as another cropper does, and takes note of what it sees."""
+    """A cropper that also collects remarks."""
 
     def __init__(self, cropper: Cropper, name: Callable[[Path], str]) -> None:
         super().__init__(cropper.aligner, cropper.detector, cropper.rule, cropper.on_miss)
@@ -152,42 +151,42 @@ class _Watched(Cropper):
             kind = "damaged" if remark.startswith(DAMAGED) else "picture"
             yield Remark(kind, path, remark)
         if len(result.faces) > 1:
-            yield Remark("several_faces", path, f"{counted(len(result.faces), 'face')}; the {self.rule} one was taken")
+            yield Remark("several_faces", path, f"{counted(len(result.faces), 'face')}; the {self.rule} one was used")
         for index in result.chosen:
             score = float(result.faces.scores[index])
             if result.faces.search != PLAIN:
                 yield Remark("low_confidence", path, f"found only in a further search ({result.faces.search})")
             left, right = result.faces.landmarks[index, :2]
             distance = float(np.linalg.norm(right - left))
-            if score < _FAINT:
-                yield Remark("low_confidence", path, f"detected with a probability of only {score:.2f}")
-            elif distance < _SMALL:
-                yield Remark("low_confidence", path, f"a small face: its eyes are {distance:.0f} pixels apart")
+            if score < _MIN_SCORE:
+                yield Remark("low_confidence", path, f"detected with a score of only {score:.2f}")
+            elif distance < _MIN_EYE_DISTANCE:
+                yield Remark("low_confidence", path, f"a small face: the eyes are {distance:.0f} pixels apart")
 
 
 def _weak(images: Embeddings) -> list[Remark]:
-    """Images of which the model is far less sure than of most in this gallery."""
-    sure = confidence(images)
-    usual = float(np.median(sure))
+    """Remarks on images with a confidence far below the median of this gallery."""
+    confidences = confidence(images)
+    median = float(np.median(confidences))
     return [
-        Remark("low_confidence", images.paths[row], f"confidence {sure[row]:.3g}, where {usual:.3g} is usual here")
-        for row in np.flatnonzero(sure < _WEAK * usual)
+            Remark("low_confidence", images.paths[row], f"confidence {confidences[row]:.3g}, median {median:.3g}")
+            for row in np.flatnonzero(confidences < _MIN_CONFIDENCE * median)
     ]
 
 
-def alike(gallery: Gallery, same: float, rows: np.ndarray | None = None) -> list[Remark]:
-    """Duplicates, and images that are nearest to an image of another person.
+def find_lookalikes(gallery: Gallery, same: float, rows: np.ndarray | None = None) -> list[Remark]:
+    """Remarks on duplicates, and on images most similar to an image of another person.
 
     Args:
         gallery: all images.
-        same: cosine from which two images count as of one person.
-        rows: only remark on these images; None on all.
+        same: lowest cosine at which two images count as the same person.
+        rows: only check these images; None means all.
     """
     images, owners = gallery.images, gallery.owners
-    asked = np.arange(len(images)) if rows is None else rows
-    hits = top_k(images.mu[asked], images.mu, _NEAR)
+    checked = np.arange(len(images)) if rows is None else rows
+    hits = top_k(images.mu[checked], images.mu, _NEIGHBOURS)
     remarks = []
-    for row, scores, near in zip(asked, hits.scores, hits.rows, strict=True):
+    for row, scores, near in zip(checked, hits.scores, hits.rows, strict=True):
         others = near != row
         near, scores = near[others], scores[others]
         twins = near[(scores >= SAME_PICTURE) & (near < row)]
@@ -196,6 +195,6 @@ def alike(gallery: Gallery, same: float, rows: np.ndarray | None = None) -> list
             remarks.append(Remark("duplicate", path, f"the same picture as {images.paths[twins.min()]}"))
         elif len(near) and owners[near[0]] != owners[row] and scores[0] >= same:
             remarks.append(
-                Remark("resembles", path, f"most like {images.paths[near[0]]}, of somebody else ({scores[0]:.2f})")
+                Remark("resembles", path, f"most like {images.paths[near[0]]}, of another person ({scores[0]:.2f})")
             )
     return remarks

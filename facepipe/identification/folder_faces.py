@@ -1,4 +1,4 @@
-"""The faces of a folder of photos, embedded once and kept: only what has come or changed is embedded again."""
+"""A cache of the embedded faces of a folder of photos: only new and changed photos are embedded again."""
 
 import hashlib
 import json
@@ -23,14 +23,14 @@ _KEY = 20
 
 @dataclass(frozen=True)
 class FolderFaces:
-    """What is known of a folder.
+    """The faces of a folder.
 
     Attributes:
-        faces: paths relative to the folder; all but the best face of a photo have ``#`` and a number behind them.
-            Photos without a face, or that cannot be read, are in ``failed``.
-        photos: how many there are.
-        changes: against the time before.
-        place: the file in which the faces are kept; its owner alone may read it.
+        faces: paths relative to the folder; all but the best face of a photo end in ``#`` and a number.
+            Unreadable photos and photos without a face are in ``failed``.
+        photos: number of photos.
+        changes: since the last call.
+        place: the cache file of the faces, readable only by its owner.
     """
 
     faces: Embeddings
@@ -40,7 +40,7 @@ class FolderFaces:
 
 
 def place_of(folder: Path, cropper: Cropper, embedder: Embedder, strict: bool = False) -> Path:
-    """Where the faces of a folder are kept: in facepipe's cache, another file for every model and way to find faces."""
+    """The cache file of a folder's faces, one per model and detector settings."""
     made = [
         str(folder.resolve()),
         embedder.model.identity,
@@ -55,7 +55,7 @@ def place_of(folder: Path, cropper: Cropper, embedder: Embedder, strict: bool = 
 
 
 def forget(folder: Path) -> int:
-    """Remove all that is kept of a folder, by whatever model; how many files of faces that were."""
+    """Remove all cache files of a folder, of all models; returns the number of files of faces."""
     removed = 0
     for about in (cache_folder() / "folders").glob("*.json"):
         if _read_json(about).get("folder") == str(folder.resolve()):
@@ -76,20 +76,20 @@ def folder_faces(
     strict: bool = False,
     verify: bool = False,
 ) -> FolderFaces:
-    """Embed the faces of a folder, or those of them that are not known yet.
+    """Embed the faces of a folder that are not yet in the cache.
 
-    What was embedded is kept when it is interrupted, and the next call goes on from there.
+    After an interruption, finished faces are kept and the next call resumes from there.
 
     Args:
-        folder: with photos in it, or in folders in it.
-        photos: those that count, below ``folder``.
-        cropper: cuts all faces, as the model wants them.
+        folder: folder with photos, possibly in subfolders.
+        photos: the photos to use, below ``folder``.
+        cropper: crops all faces for the model.
         embedder: of the model.
-        begun: called with the number of photos, and of those that are known.
-        advance: called with the number of photos that each batch finished.
-        see: is shown every photo that is read.
-        strict: refuse photos that are damaged inside.
-        verify: compare the contents of all photos, not only where size or time have changed.
+        begun: called with the number of photos, and of those already embedded.
+        advance: called with the number of photos finished in each batch.
+        see: called with every photo that is read.
+        strict: reject photos with damaged data.
+        verify: compare the contents of all photos, not only of those whose size or time changed.
 
     Raises:
         OSError: the cache cannot be written.
@@ -124,13 +124,13 @@ def folder_faces(
 
 
 def photo_of(path: str) -> tuple[str, int]:
-    """The photo of a face of `FolderFaces`, and which of its faces it is, best first, from 1."""
+    """The photo of a face in `FolderFaces`, and the number of the face in it, from 1, best first."""
     name, hash_, number = path.rpartition("#")
     return (name, int(number) + 1) if hash_ and number.isdecimal() else (path, 1)
 
 
 class _Reader:
-    """Reads photos, and keeps a digest of the bytes of each."""
+    """Reads photos and stores a digest of each."""
 
     def __init__(self, strict: bool) -> None:
         self.strict = strict
@@ -145,12 +145,12 @@ class _Reader:
 def _mark(path: Path, digest: bool) -> Mark:
     try:
         return mark_file(path, digest)
-    except OSError:  # it went since it was listed: reading it will tell
+    except OSError:  # deleted since it was listed: reading it reports the error
         return Mark(-1, -1)
 
 
 def _load(place: Path) -> tuple[Embeddings | None, dict[str, Mark]]:
-    """What was kept; nothing where either file is missing or damaged."""
+    """The cached faces and marks; nothing if either file is missing or damaged."""
     try:
         faces = load_embeddings(place)
         marks = {name: Mark(**mark) for name, mark in _read_json(place.with_suffix(".json"))["marks"].items()}

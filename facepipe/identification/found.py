@@ -1,4 +1,4 @@
-"""The faces of a folder that are nearest to those of a photo."""
+"""Finding the faces in a folder that are nearest to the faces of a photo."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,9 @@ class FoundPhoto:
 
     Attributes:
         path: the photo.
-        face: which of its faces, best first, from 1.
-        score: cosine to the face that was asked about.
-        verdict: see `Judge`; None where no threshold is known.
+        face: number of the face in it, from 1, best first.
+        score: cosine to the query face.
+        verdict: see `Judge`; None if no threshold is known.
     """
 
     path: Path
@@ -32,19 +32,19 @@ class FoundPhoto:
 
 
 def nearest_faces(
-    asked: Embeddings, stored: FolderFaces, folder: Path, judge: Judge, top: int = 10, device: str = "cpu"
+    query: Embeddings, stored: FolderFaces, folder: Path, judge: Judge, top: int = 10, device: str = "cpu"
 ) -> list[tuple[FoundPhoto, ...]]:
-    """The ``top`` faces nearest to each face that is asked about, best first.
+    """The ``top`` faces nearest to each query face, best first.
 
     Args:
-        asked: embedded by the model of the folder's faces.
+        query: faces embedded by the model of the folder's faces.
         stored: the folder's faces.
-        folder: where they are.
-        judge: gives the verdicts.
-        top: how many; all where there are fewer.
+        folder: the folder.
+        judge: determines the verdicts.
+        top: number of faces; all if there are fewer.
         device: see `top_k`.
     """
-    hits = top_k(asked.mu, stored.faces.mu, top, device)
+    hits = top_k(query.mu, stored.faces.mu, top, device)
     found = []
     for rows, scores in zip(hits.rows.tolist(), hits.scores.tolist(), strict=True):
         places = [photo_of(stored.faces.paths[row]) for row in rows]

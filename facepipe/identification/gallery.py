@@ -1,4 +1,4 @@
-"""The gallery: known people, each with the embeddings of one or more images."""
+"""The gallery: known people with the embeddings of one or more images each."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,32 +11,51 @@ from facepipe.embedding import Embeddings, join, people
 from facepipe.errors import EmbeddingsError
 from facepipe.files import Mark, canonical
 from facepipe.identification.confidence import confidence_kind
-from facepipe.identification.remark import Remark
 from facepipe.score.cosine import cosine
 from facepipe.score.pool import pool
 
 UNKNOWN = "unknown"
-"""What a face that is nobody of the gallery is called; nobody in a gallery can have this name."""
+"""Name of faces that match nobody in the gallery; not allowed as a person's name."""
 POOLING = ("mean", "confidence")
 SAME_PICTURE = 0.99
-"""Cosine from which on two images are one picture."""
+"""Cosine at which two images count as the same picture."""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A remark on an image of a gallery that is worth checking.
+
+    Attributes:
+        kind: ``no_face`` (or unreadable; the image is left out), ``several_faces``, ``low_confidence``, ``duplicate``
+            (scores 0.99 or more with an earlier image), ``resembles`` (most similar to an image of another person),
+            ``damaged`` (damaged data; its content is unreliable), ``picture`` (other remarks of the reader, such as
+            unread pages), ``renamed`` (another image had the same name and person; both are kept),
+            ``replaced`` (the same picture existed under this name), ``folders`` (other folder levels seem to name the
+            people), or ``mixed_precision`` and ``mixed_detectors`` for the gallery as a whole.
+        path: ``person/image``.
+        text: one line.
+    """
+
+    kind: str
+    path: str
+    text: str
 
 
 @dataclass(frozen=True)
 class Gallery:
     """Known people.
 
-    A gallery is nothing but embeddings whose paths are ``person/image``: every image is kept, so that a person or an
-    image can be added and removed at any time, and several images are pooled when the gallery is used. The person is
-    all before the last ``/``, since a name may hold one.
+    A gallery is just embeddings with paths ``person/image``: every image is kept, so that people and images can be
+    added and removed at any time, and several images are pooled when the gallery is used. The person is everything
+    before the last ``/``, since names may contain one.
 
     Attributes:
         images: one row per image.
-        marks: ``person/image`` → what the file was like that it was built from; images that were added otherwise have
+        marks: ``person/image`` → state of the file it was built from; images added otherwise have
             none.
 
     Raises:
-        EmbeddingsError: a row has no path, no folder, or belongs to somebody called ``unknown``.
+        EmbeddingsError: a row has no path or no folder, or its person is named ``unknown``.
     """
 
     images: Embeddings
@@ -46,7 +65,7 @@ class Gallery:
         if len(self.images.paths) != len(self.images):
             raise EmbeddingsError("the embeddings of a gallery need paths of the form person/image")
         if UNKNOWN in self.names:
-            raise EmbeddingsError(f"nobody can be called {UNKNOWN!r} in a gallery; rename the folder")
+            raise EmbeddingsError(f"{UNKNOWN!r} is not allowed as a person's name; rename the folder")
 
     @cached_property
     def _people(self) -> tuple[tuple[str, ...], np.ndarray]:
@@ -62,15 +81,15 @@ class Gallery:
 
     @property
     def owners(self) -> np.ndarray:
-        """int64 N: of each image the person, as an index into ``names``."""
+        """int64 N: the person of each image, as an index into ``names``."""
         return self._people[1]
 
     def counts(self) -> np.ndarray:
-        """int64: how many images each person has."""
+        """int64: number of images per person."""
         return np.bincount(self.owners, minlength=len(self.names))
 
     def templates(self, pooling: str = "confidence") -> Embeddings:
-        """One embedding per person, under the person's name.
+        """One embedding per person, with the person's name as path.
 
         Args:
             pooling: ``mean`` of the images' unit vectors, or weighted by ``confidence`` (see `confidence_kind`).
@@ -85,29 +104,29 @@ class Gallery:
 
 
 def person_of(path: str) -> str:
-    """The person to whom an image belongs, all before the last ``/``, in the form NFC whatever the file holds.
+    """The person an image belongs to: everything before the last ``/``, normalised to NFC.
 
     Raises:
         EmbeddingsError: the path has no folder.
     """
     name = people.person_of_row(path)
     if not name:
-        raise EmbeddingsError(f"{path}: belongs to nobody; a gallery needs paths of the form person/image")
+        raise EmbeddingsError(f"{path}: has no person; a gallery needs paths of the form person/image")
     return name
 
 
-def merge(galleries: Sequence[Gallery], tell: Callable[[Remark], None] = lambda _: None) -> Gallery:
-    """The people and images of all, a person's images together.
+def merge(galleries: Sequence[Gallery], note: Callable[[Remark], None] = lambda _: None) -> Gallery:
+    """Merge galleries; the images of a person are kept together.
 
-    Two images of one path are both kept, the second one with a number in its name; of the same picture under one path
-    the later one stays.
+    Different images with the same path are both kept, the second with a number in its name; of the same picture with
+    the same path the later one is kept.
 
     Args:
         galleries: of one model.
-        tell: is given a remark on each image that got a number or replaced another.
+        note: called with a remark on each image that was numbered or replaced another.
 
     Raises:
-        EmbeddingsError: they were made by different models, or there is none.
+        EmbeddingsError: they were made by different models, or there are none.
     """
     images = join([gallery.images for gallery in galleries])
     row_of: dict[str, int] = {}
@@ -117,11 +136,11 @@ def merge(galleries: Sequence[Gallery], tell: Callable[[Remark], None] = lambda 
             row_of[path] = row
         elif cosine(images.mu[taken : taken + 1], images.mu[row : row + 1])[0] >= SAME_PICTURE:
             row_of[path] = row
-            tell(Remark("replaced", path, "the same picture was there under this name; the later one stays"))
+            note(Remark("replaced", path, "the same picture existed under this name; the later one was kept"))
         else:
-            other = apart(path, row_of.keys())
+            other = unique_path(path, row_of.keys())
             row_of[other] = row
-            tell(Remark("renamed", other, f"another {path} was there; both are kept"))
+            note(Remark("renamed", other, f"there was another {path}; both are kept"))
     paths = sorted(row_of, key=lambda path: (person_of(path), row_of[path]))
     kept = images.take(np.array([row_of[path] for path in paths], np.int64))
     marks = [gallery.marks.get(path) for gallery in galleries for path in gallery.images.paths]
@@ -129,8 +148,8 @@ def merge(galleries: Sequence[Gallery], tell: Callable[[Remark], None] = lambda 
     return Gallery(replace(kept, paths=tuple(paths), roots=()), known)
 
 
-def apart(path: str, taken: Collection[str]) -> str:
-    """``path``, with a number behind its stem where it is taken."""
+def unique_path(path: str, taken: Collection[str]) -> str:
+    """``path``, with a number appended to its stem if it is taken."""
     (person, slash, image), number, free = path.rpartition("/"), 1, path
     while free in taken:
         number += 1
@@ -141,7 +160,7 @@ def apart(path: str, taken: Collection[str]) -> str:
 def without(gallery: Gallery, what: str) -> Gallery:
     """The gallery without a person, or without one image (``person/image``).
 
-    Names are compared in the form NFC, and bytes that are no UTF-8 in the escaped form in which they are kept.
+    Names are compared in NFC, with bytes that are not UTF-8 in their stored, escaped form.
 
     Raises:
         EmbeddingsError: there is no such person or image.
@@ -155,5 +174,5 @@ def without(gallery: Gallery, what: str) -> Gallery:
 
 
 def stored_name(name: str) -> str:
-    """How a gallery keeps a name: NFC, and bytes that are no UTF-8 escaped, since Parquet holds text."""
+    """A name as stored in a gallery: NFC, with bytes that are not UTF-8 escaped, since Parquet stores text."""
     return canonical(name.encode("utf-8", "backslashreplace").decode())

@@ -1,4 +1,4 @@
-"""What is thought of the nearest faces among many: a rank alone says nothing, somebody is always nearest."""
+"""Verdicts on the nearest faces among many: rank alone means nothing, as somebody is always nearest."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,19 +8,19 @@ from facepipe.identification.decision import Decision, decide, given
 from facepipe.zoo import Card, Population
 
 SINGLE_FAR = 1e-3
-"""False-accept rate of one comparison from which a hit is worth a look."""
+"""False-accept rate of one comparison at which a hit is worth checking."""
 VERDICTS = ("match", "possible", "no match")
 
 
 @dataclass(frozen=True)
 class Judge:
-    """By what hits are judged.
+    """How hits are judged.
 
     Attributes:
-        decision: from which score on a hit is a match, with the rate that holds over all faces that are searched; None
-            where no threshold is known.
-        possible: from which score on a single comparison of two photos would be called the same person; None as above.
-        reason: why nothing is known, one line; else empty.
+        decision: threshold for a match, with the rate over all searched faces; None
+            if no threshold is known.
+        possible: lowest score at which a single comparison of two photos counts as the same person; None as above.
+        reason: why no threshold is known, in one line; otherwise empty.
     """
 
     decision: Decision | None
@@ -28,8 +28,8 @@ class Judge:
     reason: str = ""
 
     def __call__(self, score: float) -> str | None:
-        """``match``; ``possible``, where two photos alone would pass but among so many faces a stranger may; or
-        ``no match``; None where no threshold is known.
+        """``match``; ``possible`` if a comparison of two photos would pass, but a stranger may among so many faces; or
+        ``no match``; None if no threshold is known.
         """
         if self.decision is None:
             return None
@@ -51,20 +51,20 @@ def judge_of(
     among: Population = "random",
     threshold: float | None = None,
 ) -> Judge:
-    """How hits among ``faces`` faces are judged.
+    """The judge for hits among ``faces`` faces.
 
     Args:
-        card: of the model; None where it is not known.
-        faces: how many are searched.
-        fpir: share of searches of somebody who is not there that may give a match, see `decide`.
-        flip: flip rule of the embeddings; None is the card's own.
-        among: the strangers of whom that holds.
-        threshold: a score to judge by instead.
+        card: of the model; None if unknown.
+        faces: number of searched faces.
+        fpir: share of searches for absent people that may return a match, see `decide`.
+        flip: flip rule of the embeddings; None means the card's own.
+        among: population of impostors for which this holds.
+        threshold: use this score as threshold instead.
     """
     if threshold is not None:
         return Judge(given(threshold))
     if card is None:
-        return Judge(None, reason="no thresholds are known of the model that made these embeddings")
+        return Judge(None, reason="no thresholds are known for the model of these embeddings")
     try:
         decision = decide(card, fpir, faces, flip=flip, among=among)
     except ModelError as error:

@@ -1,4 +1,4 @@
-"""Who a face is: the best person of a gallery if the score is high enough, else unknown."""
+"""Identifying a face: the best match in a gallery if the score is high enough, else unknown."""
 
 from dataclasses import dataclass, replace
 
@@ -14,12 +14,12 @@ from facepipe.score.search import Hits, top_k
 
 @dataclass(frozen=True)
 class Identity:
-    """What a search of the gallery gave.
+    """The result of searching a gallery.
 
     Attributes:
-        name: of the person, or ``unknown``.
+        name: name of the person, or ``unknown``.
         score: the best score in the gallery.
-        nearest: the person who has it, whether it passed or not.
+        nearest: the person with that score, whether or not it reaches the threshold.
         runner_up: the person with the second-best score; None in a gallery of one.
         runner_up_score: that score.
     """
@@ -41,9 +41,9 @@ class Identifier:
 
     Args:
         gallery: known people.
-        decision: from `decide` for as many people, or `given`.
-        pooling: how several images of a person become one: ``confidence`` or ``mean``.
-        score: ``cosine``, ``scf`` or ``mls``; the decision must be for the same one.
+        decision: from `decide` for this number of people, or `given`.
+        pooling: how several images of a person are pooled: ``confidence`` or ``mean``.
+        score: ``cosine``, ``scf`` or ``mls``; the decision must be for the same score.
         device: where the search runs.
 
     Raises:
@@ -59,7 +59,7 @@ class Identifier:
         device: str = "cpu",
     ) -> None:
         if not gallery.names:
-            raise EmbeddingsError("there is nobody in this gallery; add people with 'facepipe gallery add'")
+            raise EmbeddingsError("this gallery is empty; add people with 'facepipe gallery add'")
         self.templates = gallery.templates(pooling)
         self.names = gallery.names
         self.decision = decision
@@ -88,7 +88,7 @@ class Identifier:
 
 
 def _best_two(probes: Embeddings, templates: Embeddings, score: str) -> Hits:
-    """The two best templates of each probe by a score of pairs; of equal scores the first."""
+    """The two best templates of each probe by a pair score; ties go to the first."""
     people = len(templates)
     both = join([_bare(templates), _bare(probes)])
     scores, rows = [np.empty((0, min(2, people)))], [np.empty((0, min(2, people)), np.int64)]
@@ -100,5 +100,5 @@ def _best_two(probes: Embeddings, templates: Embeddings, score: str) -> Hits:
 
 
 def _bare(embeddings: Embeddings) -> Embeddings:
-    """With nothing but what a score looks at."""
+    """Only the fields that a score uses."""
     return replace(embeddings, paths=(), detection_score=None)

@@ -1,4 +1,4 @@
-"""Who is in photos."""
+"""Identifying people in photos."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -23,18 +23,18 @@ def identify_photos(
     progress: Callable[[int], None] = lambda _: None,
     read: Read | None = None,
 ) -> Iterator[tuple[ReadImage, Scene]]:
-    """Find and name every face, batch of photos by batch.
+    """Detect and identify every face, in batches of photos.
 
     Args:
         paths: of photos; consumed lazily.
         detector: see `facepipe.detection.Detector`.
         embedder: of the gallery's model.
         identifier: searches the gallery.
-        progress: called with the number of photos that each batch finished.
+        progress: called with the number of photos finished in each batch.
         read: see `read_batches`.
 
     Yields:
-        Each photo with its scene, the faces from left to right; a photo that cannot be read has a ``reason``, and no
+        Each photo with its scene, the faces from left to right; an unreadable photo has a ``reason`` and no
         pixels.
     """
     cropper = Cropper(Aligner(embedder.model.card.input.template), detector, "all")
@@ -53,15 +53,15 @@ def _named(results: list[CroppedImage], embedder: Embedder, identifier: Identifi
     if not crops:
         return
     embeddings = embed_faces(crops, results, embedder)
-    sure = confidence(embeddings)
+    confidences = confidence(embeddings)
     faces = ((result.faces, index) for result in results for index in result.chosen)
     for number, ((found, index), identity) in enumerate(zip(faces, identifier(embeddings), strict=True)):
         score = float(found.scores[index])
         box, points = found.boxes[index], found.landmarks[index]
-        yield Seen(box, points, score, identity, float(sure[number]), search=found.search)
+        yield Seen(box, points, score, identity, float(confidences[number]), search=found.search)
 
 
 def embed_faces(crops: list[np.ndarray], results: list[CroppedImage], embedder: Embedder) -> Embeddings:
-    """Embeddings of the crops of several pictures, in order, with their detection scores."""
+    """Embeddings of the crops of several images, in order, with detection scores."""
     scores = [result.faces.scores[result.chosen] for result in results]
     return replace(embedder(np.stack(crops)), detection_score=np.concatenate(scores).astype(np.float32))

@@ -1,4 +1,4 @@
-"""Stages of a pipeline that overlap: each in a thread of its own, with a bounded queue between them."""
+"""Overlapping pipeline stages, each in its own thread, with bounded queues between them."""
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
@@ -20,17 +20,17 @@ class _Failed:
 def read_ahead(
     items: Iterable[T], room: int, name: str, drop: Callable[[T], None] | None = None
 ) -> Generator[T, None, None]:
-    """The items in order, made by a thread that is at most ``room`` of them ahead.
+    """The items in order, produced by a thread that is at most ``room`` items ahead.
 
-    An exception of the iterable is raised here, in its place. When this generator is closed, the thread ends and the
-    iterable is closed in it.
+    Exceptions of the iterable are raised here in order. When this generator is closed, the thread ends and closes the
+    iterable.
 
     Args:
         items: of one stage.
-        room: items that wait at most.
+        room: maximum number of waiting items.
         name: of the thread.
-        drop: let the oldest waiting item go when there is no room, for a source that waits for nobody (a camera);
-            called with each item that went.
+        drop: drop the oldest waiting item if there is no room, for live sources such as cameras;
+            called with each dropped item.
     """
     queue: Queue[Any] = Queue(room)
     stop = Event()
@@ -61,7 +61,7 @@ def read_ahead(
 
 
 def _put(queue: "Queue[Any]", item: object, stop: Event, drop: Callable[[Any], None] | None = None) -> bool:
-    """Wait for room, or make it; False when nobody reads any more."""
+    """Wait for room, or make room; False if the reader has stopped."""
     while not stop.is_set():
         with suppress(Full):
             queue.put(item, timeout=_PATIENCE if drop is None else 0.001)
@@ -72,11 +72,11 @@ def _put(queue: "Queue[Any]", item: object, stop: Event, drop: Callable[[Any], N
     return False
 
 
-class Behind(Generic[T]):
-    """Calls ``work(item)`` in a thread, in order; `put` waits while ``room`` items are undone.
+class InBackground(Generic[T]):
+    """Calls ``work(item)`` in a thread, in order; `put` blocks while ``room`` items are pending.
 
-    A context manager: leaving it waits until all is done, after an exception too. An exception of ``work`` is raised
-    by the next `put`, or on leaving.
+    A context manager: leaving it waits until all work is done, even after an exception. Exceptions of ``work`` are
+    raised by the next `put` or on leaving.
     """
 
     def __init__(self, work: Callable[[T], None], room: int, name: str) -> None:
@@ -85,7 +85,7 @@ class Behind(Generic[T]):
         self._error: BaseException | None = None
         self._thread = Thread(target=self._run, args=(work,), name=f"facepipe-{name}", daemon=True)
 
-    def __enter__(self) -> "Behind[T]":
+    def __enter__(self) -> "InBackground[T]":
         self._thread.start()
         return self
 
@@ -96,7 +96,7 @@ class Behind(Generic[T]):
             raise self._error
 
     def put(self, item: T) -> None:
-        """Hand over an item."""
+        """Add an item."""
         if not _put(self._queue, item, self._stop) and self._error is not None:
             raise self._error
 

@@ -1,4 +1,4 @@
-"""Writing a video that any player opens, in step with the times of its frames."""
+"""Writing videos that any player opens, following the timestamps of their frames."""
 
 import shutil
 import subprocess
@@ -21,21 +21,21 @@ _SOUND_COPIED, _SOUND_ENCODED = ("-c", "copy"), ("-c:v", "copy", "-c:a", "aac")
 class Recorder:
     """Writes frames to a video of constant rate; a context manager.
 
-    The file appears under its name when the block ends, also when it ends by an error or Ctrl-C: then with the frames
-    that were written. Ended from outside (`Ended`) there is no file. It is opened again and its frames are counted
-    before it gets its name, since OpenCV tells nothing of a full disk. A frame is repeated, or left out, so that it is
-    seen at its time: a video of variable frame rate keeps its pace and its length.
+    The file gets its name when the block ends, also on an error or Ctrl-C, then with the frames written so far; on
+    `Ended` there is no file. It is first reopened and its frames counted, since OpenCV does not report a full disk.
+    Frames are repeated or dropped so that each is shown at its time: a video with variable frame rate keeps its pace
+    and length.
 
     Args:
         path: ends in ``.mp4``, ``.m4v``, ``.mov``, ``.mkv`` or ``.avi``.
         fps: frames per second.
-        size: (height, width); odd sides lose a pixel, which the codecs ask for, and frames of another size are
+        size: (height, width); odd sides lose a pixel, as codecs require, and frames of another size are
             scaled to it.
-        sound_of: file or URL of a video whose sound is put in, if the program ``ffmpeg`` is installed.
+        sound_of: file or URL of a video to copy the sound from, if the program ``ffmpeg`` is installed.
 
     Attributes:
         silent: why there is no sound, or empty.
-        done: whether the file lies under its name.
+        done: whether the file was completed under its name.
 
     Raises:
         VideoError: unknown extension, or the file cannot be written.
@@ -53,7 +53,7 @@ class Recorder:
     def __enter__(self) -> "Recorder":
         self._replacing = replacing(self.path)
         self._temporary = self._replacing.__enter__()
-        # OpenCV takes the container from the extension.
+        # OpenCV chooses the container by the extension.
         self._raw = self._temporary.with_name(self._temporary.name + self.path.suffix)
         code = cv2.VideoWriter.fourcc(*CODECS[self.path.suffix.lower()])
         self._writer = cv2.VideoWriter(str(self._raw), code, self._fps, self._size)
@@ -61,18 +61,18 @@ class Recorder:
             self._raw.unlink(missing_ok=True)
             self._temporary.touch()
             self._replacing.__exit__(OSError, OSError(), None)
-            raise VideoError(f"{self.path}: cannot be written; check that the folder exists and has room")
+            raise VideoError(f"{self.path}: cannot be written; check that the folder exists and the disk is not full")
         return self
 
     def write(self, time: float, image: np.ndarray) -> None:
-        """Show ``image`` (uint8 H×W×3 RGB) from ``time`` on, in seconds since the first frame."""
+        """Show ``image`` (uint8 H×W×3 RGB) from ``time``, in seconds since the first frame."""
         self._repeat(round(time * self._fps))
         width, height = self._size
         image = image[:height, :width] if _almost(image, self._size) else cv2.resize(image, self._size)
         self._waiting = np.ascontiguousarray(image[:, :, ::-1])
 
     def _repeat(self, until: int) -> None:
-        """Write the waiting frame up to the place of the next one."""
+        """Repeat the waiting frame up to the next one's position."""
         while self._waiting is not None and self._written < until:
             self._writer.write(self._waiting)
             self._written += 1
@@ -102,14 +102,14 @@ class Recorder:
             self._replacing.__exit__(None, None, None)
             self.done = True
             return
-        with suppress(BaseException):  # it raises again what it was given
+        with suppress(BaseException):  # it reraises the given exception
             self._replacing.__exit__(type(failed), failed, None)
 
     def _check(self, path: Path) -> None:
-        """Count the frames where the container keeps their number, and decode one.
+        """Check the number of frames if the container stores it, and decode one.
 
         Raises:
-            VideoError: the file is not what was written.
+            VideoError: the file is incomplete.
         """
         capture = cv2.VideoCapture(str(path))
         try:
@@ -118,8 +118,8 @@ class Recorder:
         finally:
             capture.release()
         if not plays or (holds_count(path) and count != self._written):
-            message = f"{count} of {counted(self._written, 'frame')}" if plays else "nothing that plays"
-            raise VideoError(f"{self.path}: {message} could be written; is the disk full?")
+            message = f"{count} of {counted(self._written, 'frame')}" if plays else "nothing playable"
+            raise VideoError(f"{self.path}: {message} written; is the disk full?")
 
     def _add_sound(self) -> None:
         if self._sound_of is None:
@@ -143,15 +143,15 @@ class Recorder:
 
 
 def require_codec(path: Path) -> None:
-    """What must be asked before long work whose video gets this name.
+    """Check, before long work, that a video can be written under this name.
 
     Raises:
         VideoError: unknown extension.
     """
     if path.suffix.lower() not in CODECS:
-        raise VideoError(f"{path}: cannot write this kind of video; use one of {', '.join(CODECS)}")
+        raise VideoError(f"{path}: unsupported video format; use one of {', '.join(CODECS)}")
 
 
 def _almost(image: np.ndarray, size: tuple[int, int]) -> bool:
-    """Whether the image has this size but for an odd row or column."""
+    """Whether the image has this size except for one odd row or column."""
     return image.shape[1] - size[0] in (0, 1) and image.shape[0] - size[1] in (0, 1)

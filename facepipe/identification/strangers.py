@@ -21,25 +21,25 @@ def measure(
     score: str = "cosine",
     device: str = "cpu",
 ) -> Decision:
-    """The threshold at which at most a share ``fpir`` of the strangers get a name in this gallery.
+    """The threshold at which at most a share ``fpir`` of the strangers are named from this gallery.
 
-    Every stranger is searched for as `Identifier` searches, and the best scores are counted: nothing is assumed of
-    how scores are spread, or of how those of one face with many people hang together. It holds for faces like these.
+    Every stranger is searched for as `Identifier` does, and the best scores are counted, without assumptions on the
+    distribution of scores or their dependence. Valid for faces like these.
 
     Args:
         gallery: known people.
         strangers: faces of other people, by the same model; at least 1/fpir of them.
         fpir: false-positive identification rate, between 0 and 1.
-        pooling, score, device: as `Identifier` gets them.
+        pooling, score, device: as for `Identifier`.
 
     Raises:
-        EmbeddingsError: the rate is impossible or the strangers are too few for it, or by another model.
+        EmbeddingsError: the rate is invalid, there are too few strangers for it, or they are by another model.
     """
     if not 0 < fpir < 1:
-        raise EmbeddingsError(f"a false-positive rate of {fpir:g} must lie between 0 and 1")
+        raise EmbeddingsError(f"the false-positive rate must be between 0 and 1, not {fpir:g}")
     if math.floor(fpir * len(strangers) + 1e-9) < 1:
         raise EmbeddingsError(
-            f"{counted(len(strangers), 'face of strangers')} cannot tell FPIR {fpir:g}; embed "
+            f"{counted(len(strangers), 'face of strangers')} cannot show FPIR {fpir:g}; embed "
             f"{math.ceil(1 / fpir)} or more"
         )
     found = Identifier(gallery, given(math.inf), pooling, score, device)(strangers)

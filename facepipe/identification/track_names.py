@@ -1,4 +1,4 @@
-"""The names of tracks: decided from all faces of a track together, and seldom anew."""
+"""Names of tracks: decided from all faces of a track together, and rarely changed."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from facepipe.identification.tracking import Track
 
 @dataclass(frozen=True)
 class Appearance:
-    """A track that ended.
+    """A finished track.
 
     Attributes:
         track: its number.
         identity: from all its faces.
         first, last: seconds.
-        faces: how many.
+        faces: number of faces.
         gaps: of the track, see `facepipe.identification.tracking.Track`.
     """
 
@@ -35,10 +35,10 @@ class Appearance:
 
 
 class TrackNames:
-    """Searches the gallery for tracks.
+    """Identifies tracks in a gallery.
 
-    A track is searched for when it has 1, 2, 4, 8 ... faces, and once more when it ended: a name can change only a few
-    times, and not from frame to frame.
+    A track is searched for when it has 1, 2, 4, 8 ... faces, and when it ends: its name can change only a few times,
+    and not from frame to frame.
     """
 
     def __init__(self, identifier: Identifier) -> None:
@@ -48,11 +48,11 @@ class TrackNames:
         self.appearances: list[Appearance] = []
 
     def update(self, tracks: Iterable[Track]) -> None:
-        """Decide on those of the tracks that have grown enough."""
+        """Identify the tracks that have grown enough."""
         self._decide({t.number: t for t in tracks if t.faces >= self._due.get(t.number, 1)})
 
     def end(self, tracks: Iterable[Track]) -> None:
-        """Decide on tracks for the last time."""
+        """Identify finished tracks for the last time."""
         ended = {track.number: track for track in tracks}
         self._decide(ended)
         for number, track in ended.items():
@@ -62,7 +62,7 @@ class TrackNames:
             )
 
     def of(self, track: Track) -> Identity:
-        """Who a track is, as far as is known."""
+        """The current identity of a track."""
         return self._identities[track.number]
 
     def _decide(self, tracks: dict[int, Track]) -> None:

@@ -1,7 +1,7 @@
-"""Tracks: which faces of successive frames are one and the same, by overlap and by embedding.
+"""Tracking: linking faces in successive frames by overlap and by embedding.
 
-A tracker that knows boxes alone, such as ByteTrack, joins two people when a cut of the film puts one where the other
-was, and loses whoever turns away for a moment. Every face here has an embedding anyway, so both are asked.
+Trackers that use only boxes, such as ByteTrack, join two people when a cut puts one where the other was, and lose
+whoever turns away for a moment. Every face here has an embedding anyway, so both are used.
 """
 
 from collections import deque
@@ -17,23 +17,23 @@ from facepipe.score.pool import pool
 _OVERLAP, _KEPT = 0.3, 32
 _NEVER = -1e6
 _STEPS, _MISSED = 9, 2.5
-"""Steps whose median counts, and how many of them a track may go without a face."""
+"""Number of steps for the median, and how many median steps a track may go without a face."""
 _AWAY = 1.0
-"""Seconds between two faces of a track beyond which they are told apart."""
+"""Seconds between two faces of a track that count as a gap."""
 
 
 @dataclass
 class Track:
-    """One person seen without a gap.
+    """Consecutive faces of one person.
 
     Attributes:
         number: from 1, in order of appearance.
-        box: where the face was last, float32 4.
+        box: last box of the face, float32 4.
         first, last: times in seconds.
-        faces: how many faces it has.
-        best: embeddings of the faces of most confidence, at most 32.
+        faces: number of faces.
+        best: embeddings of the most confident faces, at most 32.
         latest: unit vector of the last face.
-        gaps: times of the faces before and after each stretch of more than a second without one.
+        gaps: times of the faces before and after each gap of more than a second.
     """
 
     number: int
@@ -54,7 +54,7 @@ class Track:
         return pool(self.best, np.zeros(len(self.best), np.int64), confidence_kind(self.best))
 
     def add(self, box: np.ndarray, time: float, face: Embeddings) -> None:
-        """Prolong the track by a face."""
+        """Extend the track by a face."""
         if time - self.last > _AWAY:
             self.gaps.append((self.last, time))
         self.box, self.last, self.faces = box, time, self.faces + 1
@@ -65,18 +65,18 @@ class Track:
 
 
 class Tracker:
-    """Joins faces to tracks.
+    """Assigns faces to tracks.
 
-    A face prolongs a track when it overlaps the track's last box (IoU of 0.3 or more) and its embedding does not
-    speak against it (cosine of at least ``low`` with the track's last face or with the pooled track), or wherever it
-    is when its cosine is at least ``same``. Each face joins one track at most; of all ways to join them the one with
-    the highest sum of IoU and cosine is taken.
+    A face extends a track if it overlaps the track's last box (IoU of 0.3 or more) and its embedding does not
+    contradict it (cosine of at least ``low`` with the track's last face or with the pooled track), or, wherever it is,
+    if its cosine is at least ``same``. Each face joins at most one track; the assignment with the highest sum of IoU
+    and cosine is chosen.
 
     Args:
-        low: cosine below which two faces count as different people, even in one place.
-        same: cosine from which two faces count as one person, even in different places.
-        patience: seconds after which a track that was not prolonged ends; never less than two and a half of the steps
-            in which frames are searched, as far as `searched` was told of them.
+        low: cosine below which two faces count as different people, even in the same place.
+        same: cosine from which two faces count as the same person, even in different places.
+        patience: seconds after which a track without new faces ends; at least two and a half steps between searched
+            frames, as reported to `searched`.
     """
 
     def __init__(self, low: float, same: float, patience: float = 1.0) -> None:
@@ -86,7 +86,7 @@ class Tracker:
         self._times: deque[float] = deque(maxlen=_STEPS + 1)
 
     def searched(self, time: float) -> None:
-        """Be told of every frame that is searched, also of those without a face, before its `update`."""
+        """Report every searched frame, including those without a face, before its `update`."""
         self._times.append(time)
 
     @property
@@ -96,10 +96,10 @@ class Tracker:
         return max(self.patience, _MISSED * float(np.median(steps))) if len(steps) else self.patience
 
     def update(self, time: float, boxes: np.ndarray, faces: Embeddings) -> tuple[list[Track], list[Track]]:
-        """Take in the faces of the next frame.
+        """Add the faces of the next frame.
 
         Args:
-            time: of the frame, in seconds, later than that of the frame before.
+            time: of the frame, in seconds, increasing.
             boxes: float N×4.
             faces: N embeddings.
 
@@ -112,7 +112,7 @@ class Tracker:
         vectors = unit(faces.mu)
         owner: dict[int, Track] = {}
         if self.open and len(boxes):
-            from scipy.optimize import linear_sum_assignment  # not what photos of folders have to wait for
+            from scipy.optimize import linear_sum_assignment  # imported here, as photos do not need it
 
             gain = self._gain(boxes, vectors)
             for row, column in zip(*linear_sum_assignment(gain, maximize=True), strict=True):
@@ -132,7 +132,7 @@ class Tracker:
         return found, ended
 
     def _gain(self, boxes: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-        """IoU + cosine of every open track with every face, and a forbidding number where they cannot be one."""
+        """IoU + cosine of every open track with every face; a large negative number if they cannot match."""
         overlap = iou(np.stack([track.box for track in self.open]), boxes)
         latest = np.stack([track.latest for track in self.open]) @ vectors.T
         cosine = np.maximum(latest, np.stack([track.pooled for track in self.open]) @ vectors.T)

@@ -1,4 +1,4 @@
-"""Bringing a gallery up to date with the photos that it was built from."""
+"""Updating a gallery from the photos it was built from."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,9 +11,8 @@ from facepipe.errors import DatasetError
 from facepipe.files import Changes, PassedOver, compare_marks, mark_file
 from facepipe.files.fingerprint import digest_of
 from facepipe.identification.enrol import enrol_files, stored_paths
-from facepipe.identification.gallery import Gallery, merge
+from facepipe.identification.gallery import Gallery, Remark, merge
 from facepipe.identification.gallery_file import change_gallery, load_gallery
-from facepipe.identification.remark import Remark
 from facepipe.images import file_of
 from facepipe.pipeline import Cropper, Read
 
@@ -31,42 +30,42 @@ def update_gallery(
     waiting: Callable[[str], None] = lambda _: None,
     pages: bool = False,
 ) -> tuple[Gallery, list[Remark], Changes]:
-    """Embed the photos that are new or have changed, and remove those that have vanished.
+    """Embed new and changed photos, and remove deleted ones.
 
-    Photos that came into the gallery in another way than `enrol` with marks are not touched.
+    Photos that were not added by `enrol` with marks are left untouched.
 
     Args:
-        path: of the gallery.
+        path: the gallery file.
         roots, cropper, embedder, progress, passed, read, identity_depth, pages: as for `enrol`.
-        verify: compare the contents of all photos, not only of those with another size or time.
+        verify: compare the contents of all photos, not only of those whose size or time changed.
         waiting: as for `change_gallery`.
 
     Returns:
-        The gallery as it was written, remarks on the photos that were embedded, and what had changed. A photo without a
-        face is tried again each time and counts as nothing.
+        The gallery as written, remarks on the embedded photos, and the changes. A photo without a face is tried again
+        each time and not counted.
 
     Raises:
-        DatasetError: there is no photo at all; the gallery stays as it was.
+        DatasetError: there are no photos at all; the gallery is left unchanged.
     """
     known = load_gallery(path)
     names, on_names = stored_paths(roots, None, PassedOver() if passed is None else passed, identity_depth, pages)
     if not names:
-        raise DatasetError(f"{roots[0]}: no images in it, so nothing is removed; check the path, or remove the gallery")
-    place = {stored: file for file, stored in names.items()}
+        raise DatasetError(f"{roots[0]}: no images in it, so nothing is removed; check the path, or delete the gallery")
+    file_of_stored = {stored: file for file, stored in names.items()}
     now = {stored: mark_file(file_of(file), digest=verify and stored in known.marks) for file, stored in names.items()}
-    changes = compare_marks(known.marks, now, lambda stored: digest_of(file_of(place[stored])))
-    todo = {place[stored]: stored for stored in (*changes.new, *changes.changed)}
+    changes = compare_marks(known.marks, now, lambda stored: digest_of(file_of(file_of_stored[stored])))
+    todo = {file_of_stored[stored]: stored for stored in (*changes.new, *changes.changed)}
     made, remarks = enrol_files(todo, cropper, embedder, progress, read, marked=True)
-    there = set() if made is None else set(made.images.paths)
+    embedded = set() if made is None else set(made.images.paths)
     gone = {*changes.vanished, *changes.changed}
     times = {stored: now[stored] for stored in changes.touched}
 
     def change(current: Gallery) -> Gallery:
-        left = _without(current, gone, {name: mark.mtime for name, mark in times.items()})
-        return left if made is None else merge([left, made])
+        remaining = _without(current, gone, {name: mark.mtime for name, mark in times.items()})
+        return remaining if made is None else merge([remaining, made])
 
     both = change_gallery(path, change, waiting)
-    counted = replace(changes, new=tuple(name for name in changes.new if name in there))
+    counted = replace(changes, new=tuple(name for name in changes.new if name in embedded))
     return both, [*on_names, *remarks], counted
 
 

@@ -1,4 +1,4 @@
-"""Frames of a video file, a stream or a camera, each with its time."""
+"""Frames of a video file, a stream or a camera, with timestamps."""
 
 import math
 import os
@@ -13,24 +13,23 @@ import numpy as np
 
 from facepipe.errors import FacepipeError
 from facepipe.identification.avi_index import whole_frames
-from facepipe.identification.gap import Gap
-from facepipe.identification.pace import Pace
+from facepipe.identification.gaps import Gap, Pace
 
-# FFmpeg and OpenCV talk to stderr of every damaged packet; what matters is told by the errors below.
+# Silence messages about every damaged packet on stderr; the errors below report what matters.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
-_LEAST_FPS, _USUAL_FPS, _MOST_FPS, _TRIES = 0.01, 25.0, 240.0, 5
+_MIN_FPS, _DEFAULT_FPS, _MAX_FPS, _TRIES = 0.01, 25.0, 240.0, 5
 
-_COUNTING = frozenset((".mp4", ".m4v", ".mov", ".3gp", ".avi"))
+_WITH_COUNT = frozenset((".mp4", ".m4v", ".mov", ".3gp", ".avi"))
 
 _REMEDY = {
-    False: "the file is damaged or OpenCV lacks the codec: convert it with 'ffmpeg -i IN -c:v libx264 OUT.mp4'",
-    True: "OpenCV lacks the codec, or the server cannot send parts of a file, which many MP4 need: download it first",
+    False: "the file is damaged or OpenCV lacks the codec; convert it with 'ffmpeg -i IN -c:v libx264 OUT.mp4'",
+    True: "OpenCV lacks the codec, or the server lacks range requests, which many MP4 files need; download it first",
 }
 
 
 class VideoError(FacepipeError):
-    """A video is missing, empty, damaged or in a codec that cannot be read or written."""
+    """A video is missing, empty, damaged or uses a codec that cannot be read or written."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Frame:
     Attributes:
         number: from 0, in the order of the file.
         time: seconds since the first frame, by the file's timestamps; increasing.
-        image: uint8 H×W×3 RGB, turned upright as the file's metadata ask.
+        image: uint8 H×W×3 RGB, rotated upright according to the file's metadata.
     """
 
     number: int
@@ -49,24 +48,24 @@ class Frame:
 
 
 class Video:
-    """An opened video: iterate over it once.
+    """An opened video; its frames can be read once.
 
     Args:
         source: a file, a URL (``rtsp://``, ``http://``, ``file://`` ...), or the number of a camera.
 
     Attributes:
-        name: what it is called in errors and results; a URL without its password.
-        live: whether it goes on without waiting for us: a camera, or a stream without a number of frames.
-        fps: nominal frames per second; 25 where the file does not say.
-        count: frames that the file claims to have; 0 where nobody knows.
-        counted: whether ``count`` is what the container keeps, and no guess from its length and its rate.
-        read: frames that were read so far.
-        gaps: damaged places that were met so far.
-        missing: frames that the file holds and that could not be decoded, once it was read to its end. Where the
-            container keeps no number it is about how many, of a film at an even rate; of others 0.
+        name: name for errors and results; a URL without its password.
+        live: whether it is a live source: a camera, or a stream without a frame count.
+        fps: nominal frames per second; 25 if the file does not say.
+        count: number of frames according to the file; 0 if unknown.
+        counted: whether ``count`` is stored in the container, rather than estimated from length and rate.
+        read: number of frames read so far.
+        gaps: gaps found so far.
+        missing: number of frames that could not be decoded, once read to the end. If the
+            container stores no count, an estimate for constant frame rates, otherwise 0.
 
     Raises:
-        VideoError: it cannot be opened or holds no frame that can be decoded; says why in one line.
+        VideoError: it cannot be opened or has no decodable frame; the message says why in one line.
     """
 
     def __init__(self, source: str) -> None:
@@ -86,12 +85,12 @@ class Video:
         self.read = 0
         self.gaps: list[Gap] = []
         self.missing = 0
-        # Frames of an AVI have no times, only places.
+        # Frames of an AVI have no timestamps, only positions.
         self._places = whole_frames(Path(source)) if not remote and _is_avi(source) else iter(())
         self._calls = self._failed = 0
         self._first = self._next()
         self._lost_at_start = self._failed
-        self._clock = self._begins_at()
+        self._clock = self._start_time()
         if self._first is None:
             codec = _four_letters(self._capture.get(cv2.CAP_PROP_FOURCC))
             self._capture.release()
@@ -104,9 +103,9 @@ class Video:
         return self._first.shape[0], self._first.shape[1]
 
     def frames(self, stop: Callable[[float], bool] = lambda _: False) -> Iterator[Frame]:
-        """All frames, until the end or until ``stop(time)`` says so.
+        """All frames, until the end or until ``stop(time)`` is true.
 
-        Those that cannot be decoded are left out, and the times of the others stay those of the film.
+        Undecodable frames are left out; the times of the others are unaffected.
         """
         began, last = time.monotonic(), -math.inf
         lost, image, pace = self._lost_at_start, self._first, Pace(self.fps)
@@ -117,7 +116,7 @@ class Video:
                 skipped = [next(self._places, (-1, 0)) for _ in range(lost + 1)]
                 if skipped[-1][0] >= 0:
                     seconds, lost = skipped[-1][0] / self.fps, lost + sum(before for _, before in skipped)
-                # Some files have no timestamps, or some that go back.
+                # Some files have no timestamps, or decreasing ones.
                 if seconds <= last or not math.isfinite(seconds):
                     seconds = last + (1 + lost) / self.fps
                 if lost:
@@ -136,7 +135,7 @@ class Video:
             self._capture.release()
 
     def _end(self, last: float, pace: Pace) -> None:
-        """Count what is missing of a film that was read to its end, at ``last``."""
+        """Count the missing frames of a video read to its end, at ``last``."""
         if self.counted:
             self.missing = max(0, self.count - self.read)
             if self.missing and not self.gaps:
@@ -145,10 +144,10 @@ class Video:
             gaps, self.missing = pace.gaps(self.count / self.fps - self._clock)
             self.gaps = sorted({*self.gaps, *gaps}, key=lambda gap: gap.first)
 
-    def _begins_at(self) -> float:
-        """Seconds on the film's clock at the first frame: recordings cut from longer ones need not begin at 0.
+    def _start_time(self) -> float:
+        """Timestamp of the first frame in seconds: recordings cut from longer ones need not begin at 0.
 
-        Matroska's length counts from 0 on that clock, while OpenCV's times count from the first frame.
+        Matroska's length counts from timestamp 0, while OpenCV's times count from the first frame.
         """
         ticks = float(self._capture.get(cv2.CAP_PROP_PTS)) if hasattr(cv2, "CAP_PROP_PTS") else 0.0
         return ticks / self.fps if math.isfinite(ticks) and ticks > 0 else 0.0
@@ -157,10 +156,10 @@ class Video:
         return float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
 
     def _next(self) -> np.ndarray | None:
-        """The next frame that can be decoded, BGR; None at the end.
+        """The next decodable frame, BGR; None at the end.
 
-        A packet that cannot be decoded and the end look the same, so that as many packets are tried as the file
-        claims to have. ``_failed`` counts those that failed before this frame.
+        An undecodable packet and the end look the same, so up to the claimed number of packets are tried. ``_failed``
+        counts the failures before this frame.
         """
         self._failed = 0
         while self._failed < max(_TRIES, self.count - self._calls):
@@ -176,7 +175,7 @@ class Video:
 
 
 def holds_count(path: Path) -> bool:
-    """Whether the container keeps the number of its frames: MP4 and its kin, and AVI, do; Matroska does not."""
+    """Whether the container stores the number of frames: MP4 and its relatives and AVI do, Matroska does not."""
     try:
         with path.open("rb") as file:
             start = file.read(12)
@@ -195,22 +194,22 @@ def _is_avi(path: str) -> bool:
 
 
 def _named_as_counted(url: str) -> bool:
-    """`holds_count` of what lies elsewhere, by its name."""
-    return PurePosixPath(unquote(urlsplit(url).path)).suffix.lower() in _COUNTING
+    """`holds_count` for a remote video, by its name."""
+    return PurePosixPath(unquote(urlsplit(url).path)).suffix.lower() in _WITH_COUNT
 
 
 def local_path(source: str) -> str:
-    """The path that a ``file:`` URL names; any other source as it is."""
+    """The path of a ``file:`` URL; any other source unchanged."""
     parts = urlsplit(source) if source[:5].lower() == "file:" else None
     if parts is None or parts.netloc not in ("", "localhost"):
         return source
-    from urllib.request import url2pathname  # it brings a web client, which photos have no use for
+    from urllib.request import url2pathname  # imports a web client, which photos do not need
 
     return url2pathname(parts.path)
 
 
 def is_camera(source: str) -> bool:
-    """Whether ``source`` is the number of a camera and not a file."""
+    """Whether ``source`` is the number of a camera rather than a file."""
     return source.isdecimal() and not Path(source).exists()
 
 
@@ -223,7 +222,7 @@ def _require_file(path: Path) -> None:
     if not path.exists():
         raise VideoError(f"{path}: no such file; check the path")
     if not path.is_file() and not path.is_char_device():
-        raise VideoError(f"{path}: not a video, nor any regular file; name a video file")
+        raise VideoError(f"{path}: not a regular file; give a video file")
     if path.stat().st_size == 0:
         raise VideoError(f"{path}: the file is empty (0 bytes); copy or record it again")
 
@@ -236,14 +235,14 @@ def _opened(source: str | int, name: str, camera: bool) -> cv2.VideoCapture:
     if capture.isOpened():
         return capture
     if camera:
-        raise VideoError(f"camera {name}: there is none of this number, or another program uses it")
+        raise VideoError(f"camera {name}: no camera with this number, or it is in use by another program")
     if isinstance(source, str) and is_url(source):
         raise VideoError(f"{name}: the stream cannot be opened; check the address and that it is running")
-    raise VideoError(f"{name}: not a video that OpenCV can open; it is damaged, cut off, or of another kind")
+    raise VideoError(f"{name}: OpenCV cannot open this video; it is damaged, truncated, or in an unsupported format")
 
 
 def _plausible(fps: float) -> float:
-    return fps if _LEAST_FPS <= fps <= _MOST_FPS else _USUAL_FPS
+    return fps if _MIN_FPS <= fps <= _MAX_FPS else _DEFAULT_FPS
 
 
 def _four_letters(code: float) -> str:
@@ -252,7 +251,7 @@ def _four_letters(code: float) -> str:
 
 
 def without_password(source: str) -> str:
-    """A source as it may be shown and written."""
+    """A source in a form safe to show and store."""
     if not is_url(source):
         return source
     parts = urlsplit(source)

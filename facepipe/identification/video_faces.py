@@ -1,4 +1,4 @@
-"""Who is in a video: decoding, detecting, embedding and what comes after run at the same time, in bounded memory."""
+"""Identifying people in a video: decoding, detection, embedding and later stages overlap, in bounded memory."""
 
 from collections import deque
 from collections.abc import Callable, Generator
@@ -12,47 +12,46 @@ from facepipe.alignment import Aligner
 from facepipe.detection import Detector, Faces
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.identification.confidence import confidence
-from facepipe.identification.interpolate import interpolated
 from facepipe.identification.photos import embed_faces
 from facepipe.identification.prefetch import read_ahead
-from facepipe.identification.scene import Scene, Seen
+from facepipe.identification.scene import Scene, Seen, interpolated
 from facepipe.identification.track_names import TrackNames
 from facepipe.identification.tracking import Track, Tracker
 from facepipe.identification.video import Frame, Video
 from facepipe.pipeline import CroppedImage, Cropper, ReadImage
 
-_TOGETHER, _TOGETHER_PIXELS = 8, 8_000_000
+_BATCH, _BATCH_PIXELS = 8, 8_000_000
 _HELD_SECONDS, _BYTES = 1.0, 256_000_000
-_Batch = tuple[list[Frame], list[CroppedImage | None]]
+_Frames = tuple[list[Frame], list[CroppedImage | None]]
 
 
 @dataclass(frozen=True)
 class _Tracked:
-    """A frame and its faces with their tracks; ``searched`` is False for the frames in between."""
+    """A frame and its faces with their tracks; ``searched`` is False for frames in between."""
 
     frame: Frame
     searched: bool
     tracks: tuple[Track, ...] = ()
     found: Faces = field(default_factory=Faces.none)
-    sure: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    confidences: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 class VideoFaces:
     """Finds, tracks and names every face of a video.
 
-    A frame comes out up to a second of film after it went in, so that a track's first faces already have the name
-    that its next faces give it; large frames are held back less: those that wait share 256 MB at each stage.
+    Frames are delayed by up to a second of video, so that a track's first faces already have the name that later faces
+    give it; large frames are delayed less: waiting frames share 256 MB at each stage.
 
     Args:
-        video: is read to its end.
+        video: the video, read to its end.
         detector: see `facepipe.detection.Detector`.
         embedder: of the gallery's model.
-        tracker: joins faces to tracks.
-        names: gives tracks their names, and has all tracks once the video is read.
-        every: search each N-th frame; between them boxes are interpolated.
+        tracker: assigns faces to tracks.
+        names: names tracks, and has all of them once the video is read.
+        every: search every N-th frame; boxes are interpolated in between.
 
     Attributes:
-        dropped: frames of a live source that came while nobody had time for them.
+        dropped: frames of a live source dropped for lack of time.
     """
 
     def __init__(
@@ -68,18 +67,18 @@ class VideoFaces:
         self._cropper = Cropper(Aligner(embedder.model.card.input.template), detector, "all")
         self._every = every
         height, width = video.size
-        # Frames that may wait at each of three places: behind the decoder, in a batch, and before they come out.
+        # Frames that may wait at each of three places: after the decoder, in a batch, and before output.
         room = max(2, _BYTES // (height * width * 3))
         self._hold = min(max(every, int(_HELD_SECONDS * video.fps)), room)
-        self._together = max(1, min(_TOGETHER, _TOGETHER_PIXELS // (height * width)))
-        self._batch = 1 if video.live else min(self._together * every, room)
+        together = max(1, min(_BATCH, _BATCH_PIXELS // (height * width)))
+        self._batch = 1 if video.live else min(together * every, room)
         self.dropped = 0
 
     def __call__(self, stop: Callable[[float], bool] = lambda _: False) -> Generator[tuple[Frame, Scene], None, None]:
-        """Every frame in order with its scene.
+        """All frames in order with their scenes.
 
         Args:
-            stop: asked with the time of each frame that was read; after True those before it come out, and nothing
+            stop: called with the time of each frame read; after True the earlier frames are returned and nothing
                 more is read.
         """
         held: deque[_Tracked] = deque()
@@ -87,13 +86,13 @@ class VideoFaces:
             for frames, results in found:
                 held += self._tracked(frames, results)
                 while len(held) > self._hold:
-                    yield self._shown(held)
+                    yield self._release(held)
         self._names.end(self._tracker.open)
         while held:
-            yield self._shown(held)
+            yield self._release(held)
 
-    def _found(self, stop: Callable[[float], bool]) -> Generator[_Batch, None, None]:
-        """Frames in batches, each frame that is searched with its crops."""
+    def _found(self, stop: Callable[[float], bool]) -> Generator[_Frames, None, None]:
+        """Frames in batches, with the crops of searched frames."""
         drop = self._drop if self._video.live else None
         with closing(read_ahead(self._video.frames(stop), self._batch, "decode", drop)) as frames:
             batch: list[Frame] = []
@@ -138,8 +137,8 @@ class VideoFaces:
         self._names.end(ended)
         return _Tracked(frame, True, tuple(tracks), found, confidence(faces))
 
-    def _shown(self, held: deque[_Tracked]) -> tuple[Frame, Scene]:
-        """The oldest frame held, which is let go, with its scene."""
+    def _release(self, held: deque[_Tracked]) -> tuple[Frame, Scene]:
+        """Remove the oldest held frame and return it with its scene."""
         now = held.popleft()
         if now.searched:
             self._before = self._scene(now)
@@ -151,9 +150,9 @@ class VideoFaces:
     def _scene(self, tracked: _Tracked) -> Scene:
         found = tracked.found
         faces = tuple(
-            Seen(box, landmarks, float(score), self._names.of(track), float(sure), track.number)
-            for box, landmarks, score, sure, track in zip(
-                found.boxes, found.landmarks, found.scores, tracked.sure, tracked.tracks, strict=True
+            Seen(box, landmarks, float(score), self._names.of(track), float(value), track.number)
+            for box, landmarks, score, value, track in zip(
+                found.boxes, found.landmarks, found.scores, tracked.confidences, tracked.tracks, strict=True
             )
         )
         return Scene(self._video.name, tracked.frame.number, tracked.frame.time, faces)

@@ -1,4 +1,4 @@
-"""The part of a pack that is done, on disk: crops and records in a file that only grows, until the pack is whole."""
+"""The finished part of a pack, on disk: crops and records in an append-only file until the pack is complete."""
 
 import json
 import os
@@ -12,15 +12,15 @@ from facepipe.preprocess.scan import Listed
 
 
 class BegunPack:
-    """Takes the crops of a pack; what was kept of them before the work was cut off need not be done again.
+    """Collects the crops of a pack; those saved before an interruption need not be made again.
 
-    The file holds, for each time that something was kept, a line of JSON (records, and name, size and what is known of
-    each crop) and the crops' bytes. What lies behind the last whole one was cut off, and is removed.
+    The file holds, for each save, a line of JSON (records; name, size and metadata of each crop) and the crops' bytes.
+    Data after the last complete save were cut off, and are removed.
 
     Args:
-        path: of the file.
-        pack: name of the pack, as the manifest calls it.
-        seconds: after so long what was taken is kept.
+        path: the file.
+        pack: name of the pack in the manifest.
+        seconds: interval between saves.
     """
 
     def __init__(self, path: Path, pack: str, seconds: float) -> None:
@@ -30,12 +30,12 @@ class BegunPack:
         self._kept_at = time.monotonic()
 
     def add(self, name: str, data: bytes, about: dict[str, Any]) -> str:
-        """As of `PackedCrops`."""
+        """See `PackedCrops`."""
         self._crops.append((name, data, about))
         return f"{self._pack}/{name}"
 
     def open(self, images: Sequence[Listed]) -> list[dict[str, Any]]:
-        """Records of the first of these images, as far as they were kept; of other images they are forgotten."""
+        """Saved records of the first of these images; if they belong to other images, they are dropped."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         parts = [(records, end) for records, _, end in self._parts()]
         records = [record for part, _ in parts for record in part]
@@ -48,7 +48,7 @@ class BegunPack:
         return records
 
     def keep(self, records: Sequence[dict[str, Any]], now: bool = False) -> None:
-        """Take the records of the crops that were added; every few seconds, or ``now``, all goes to the disk."""
+        """Add the records of the added crops; every few seconds, or ``now``, everything is written to disk."""
         self._records += records
         if not (now or time.monotonic() - self._kept_at >= self._seconds):
             return
@@ -60,18 +60,18 @@ class BegunPack:
             os.fsync(file.fileno())
         self._records, self._crops, self._kept_at = [], [], time.monotonic()
 
-    def fill(self, pack: PackedCrops) -> None:
-        """Hand over all crops, in order."""
+    def copy_to(self, pack: PackedCrops) -> None:
+        """Add all crops to a pack, in order."""
         for _, crops, _ in self._parts():
             for name, data, about in crops:
                 pack.add(name, data, about)
 
     def remove(self) -> None:
-        """The pack is whole: what was kept is needed no more."""
+        """Remove the file once the pack is complete."""
         self.path.unlink(missing_ok=True)
 
     def _parts(self) -> Iterator[tuple[list[dict[str, Any]], list[tuple[str, bytes, dict[str, Any]]], int]]:
-        """Records, crops and the position behind them, of all that was kept whole."""
+        """Records, crops and end position of each complete save."""
         if not self.path.exists():
             return
         with self.path.open("rb") as file:

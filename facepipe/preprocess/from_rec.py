@@ -1,4 +1,4 @@
-"""RecordIO to identity folders: what insightface's data sets need before other programs can read them."""
+"""RecordIO to identity folders: converts insightface's datasets for other programs."""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator
@@ -14,21 +14,21 @@ from facepipe.images import read_rgb
 from facepipe.threads import thread_count
 
 _UNIT = 256
-"""Records that are read and checked together; also what one shard takes at a time."""
+"""Records read and checked together; also the unit of sharding."""
 _SIGNATURES = ((b"\xff\xd8\xff", ".jpg"), (b"\x89PNG\r\n\x1a\n", ".png"), (b"BM", ".bmp"), (b"GIF8", ".gif"))
 
 
 @dataclass(frozen=True)
 class Unpacked:
-    """What a run did.
+    """The outcome of a run.
 
     Attributes:
-        records: image records it looked at.
-        written: files it wrote.
-        kept: files that lay there whole from an earlier run.
-        skipped: records that gave no file, listed with reasons in ``skipped_list``.
-        identities: identity folders of the whole data set.
-        skipped_list: the CSV file, or None when nothing was skipped.
+        records: image records processed.
+        written: files written.
+        kept: complete files from an earlier run.
+        skipped: records without a file, listed with reasons in ``skipped_list``.
+        identities: identity folders of the whole dataset.
+        skipped_list: the CSV file, or None if nothing was skipped.
     """
 
     records: int
@@ -46,19 +46,19 @@ def unpack_records(
     begun: Callable[[int], None] = lambda _total: None,
     advance: Callable[[int], None] = lambda _count: None,
 ) -> Unpacked:
-    """Write every image of a ``.rec`` file to ``out/LABEL/NUMBER.jpg``, its bytes as they are.
+    """Write every image of a ``.rec`` file to ``out/LABEL/NUMBER.jpg``, unchanged byte for byte.
 
-    LABEL and NUMBER have leading zeros, so that names sort as labels and records do; the ending follows the
-    image's format. Each image is decoded once to know that it is whole; one that is not, or cannot be read,
-    is left out and listed in ``out/skipped.csv``. Files appear whole or not at all, and a file that lies there
-    with the right size is not written again: after an interruption, run the same again.
+    LABEL and NUMBER have leading zeros, so that names sort like labels and records; the extension follows the image's
+    format. Each image is decoded once to check it; one that is damaged or unreadable is left out and listed in
+    ``out/skipped.csv``. Files are written atomically, and an existing file of the right size is not written again:
+    after an interruption, run the same command again.
 
     Args:
         record: the ``.rec`` file, or the folder of ``train.rec``.
-        out: folder to write to.
-        shard: (i, n): do the i-th of n parts, i from 1.
+        out: output folder.
+        shard: (i, n): process the i-th of n parts, i from 1.
         begun: called once with the number of records.
-        advance: called with the number of records that each step finished.
+        advance: called with the number of records finished in each step.
 
     Raises:
         DatasetError: no RecordIO data, a damaged index, or a bad shard.
@@ -111,7 +111,7 @@ def _unpack(
 
 
 def _write(data: bytes, stem: Path) -> str:
-    """Write an image unless it lies there whole: ``written`` or ``kept``."""
+    """Write an image unless it exists completely; returns ``written`` or ``kept``."""
     path = stem.with_name(stem.name + _suffix(data))
     if path.is_file() and path.stat().st_size == len(data):
         return "kept"
@@ -126,4 +126,4 @@ def _suffix(data: bytes) -> str:
     for signature, suffix in _SIGNATURES:
         if data.startswith(signature):
             return suffix
-    raise ImageError("the record holds no JPEG, PNG, WebP, BMP or GIF image")
+    raise ImageError("the record contains no JPEG, PNG, WebP, BMP or GIF image")

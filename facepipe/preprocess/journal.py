@@ -1,4 +1,4 @@
-"""What is done, on disk: a file that only grows, read back after any interruption."""
+"""A journal of finished work: an append-only file, read back after any interruption."""
 
 import json
 import os
@@ -13,11 +13,11 @@ _CLOSED, _PART = b'{"closed":true}\n', b'{"part":true}\n'
 
 
 class Journal:
-    """One line of JSON per image, after every unit of images a line that closes it, and within a unit lines that keep
-    what is done so far.
+    """One line of JSON per image, a closing line after every unit of images, and lines within a unit that mark saved
+    partial work.
 
-    Lines behind the last of these belong to work that was cut off: `open` removes them. A line is written only when the
-    crops before it are on disk, so that they never have to be made again.
+    Lines after the last of these belong to interrupted work: `open` removes them. A line is written only after the
+    crops before it are on disk, so that they never need to be made again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,7 +32,7 @@ class Journal:
             DatasetError: another process has it open.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Without a buffer: what a full disk refused must not be written later, when the file is closed.
+        # Unbuffered, so that data rejected by a full disk are not written later, on closing.
         self._file = self.path.open("ab", buffering=0)
         self._lock()
         closed, self._end, _ = self._closed()
@@ -40,7 +40,7 @@ class Journal:
         return closed
 
     def begun(self) -> int:
-        """Images of the unit after the closed ones that are done."""
+        """Number of finished images in the unit after the closed ones."""
         return self._closed()[2]
 
     def _lock(self) -> None:
@@ -50,9 +50,9 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self.close()
-            raise DatasetError(f"{self.path}: another process is at this job; wait for it, or stop it") from error
+            raise DatasetError(f"{self.path}: another process is running this job; wait for it, or stop it") from error
         except (ImportError, OSError):
-            return  # no such locks on this system or file system
+            return  # this system or file system has no such locks
 
     def close(self) -> None:
         """Close the file."""
@@ -61,14 +61,14 @@ class Journal:
             self._file = None
 
     def restart(self) -> None:
-        """Forget all records; the file must be open."""
+        """Remove all records; the file must be open."""
         self._file.truncate(0)
         self._end = 0
 
     def append(self, records: list[dict[str, Any]], closes: bool = True) -> None:
-        """Append records and close their unit, or keep them as a part of it; they are on disk when this returns.
+        """Append records and close their unit, or save them as a part of it; they are on disk on return.
 
-        What cannot be written whole, on a full disk say, leaves no trace.
+        If they cannot be written completely, such as on a full disk, nothing is written.
         """
         lines = [json.dumps(record, separators=(",", ":")) for record in records]
         data = "".join(line + "\n" for line in lines).encode("ascii") + (_CLOSED if closes else _PART)
@@ -83,12 +83,12 @@ class Journal:
         self._end += len(data)
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """The records of all closed units and of what is done of the next, in order."""
+        """The records of all closed units and of the finished part of the next, in order."""
         for _, record in self.placed_records():
             yield record
 
     def placed_records(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """`records`, each behind the position at which its line begins."""
+        """`records`, each with the position at which its line begins."""
         _, end, _ = self._closed()
         if end == 0:
             return
@@ -105,7 +105,7 @@ class Journal:
         return self._closed()[0]
 
     def _closed(self) -> tuple[int, int, int]:
-        """Number of closed units, the position behind what is done, and how many images of the next unit that are."""
+        """Number of closed units, end position of finished work, and number of finished images in the next unit."""
         closed = end = begun = 0
         if not self.path.exists():
             return closed, end, begun
@@ -123,7 +123,7 @@ class Journal:
 
 
 def same_settings(path: Path, settings: dict[str, Any]) -> bool:
-    """Whether a job with these very settings was begun here before; False too where the record is damaged."""
+    """Whether a job with exactly these settings was begun here; also False if the record is damaged."""
     try:
         return bool(check_settings(path, settings))
     except DatasetError:
@@ -131,10 +131,10 @@ def same_settings(path: Path, settings: dict[str, Any]) -> bool:
 
 
 def check_settings(path: Path, settings: dict[str, Any], out: Path | None = None) -> bool:
-    """Whether a job with these very settings was begun here before.
+    """Whether a job with exactly these settings was begun here.
 
     Raises:
-        DatasetError: one with other settings was; names the first difference.
+        DatasetError: one with other settings was; the message names the first difference.
     """
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
@@ -142,7 +142,7 @@ def check_settings(path: Path, settings: dict[str, Any], out: Path | None = None
         return False
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path}: damaged; remove {path.parent} to start over") from error
-    if before.get("template") in ("112x96", "112x112"):  # of before templates had an identity; this was theirs
+    if before.get("template") in ("112x96", "112x112"):  # from before templates had an identity; this was theirs
         before["template"] += "-cp2tform"
     for key in settings:
         if before.get(key) != settings[key]:

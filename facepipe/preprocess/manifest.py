@@ -33,20 +33,20 @@ SCHEMA = pa.schema(
         ("remarks", pa.list_(pa.string())),
     ]
 )
-"""``path`` and ``crops`` are relative to the raw and the output folder; ``status`` is ok, aligned, centre,
-no_face or error. ``boxes``, ``landmarks`` and ``scores`` hold all faces, ``chosen`` which were cropped; ``search``
-which search found them, see `facepipe.detection.Faces`; ``remarks`` say
-what should be known of the image, see `facepipe.images.Picture`."""
+"""``path`` and ``crops`` are relative to the raw and the output folder; ``status`` is ok, aligned, centre, no_face or
+error. ``boxes``, ``landmarks`` and ``scores`` hold all faces, ``chosen`` those that were cropped; ``search`` is the
+search that found them, see `facepipe.detection.Faces`; ``remarks`` are notes on the image, see
+`facepipe.images.Picture`."""
 _ROWS = 10_000
 MERGED = "manifest.parquet"
-"""Name of a manifest of all images."""
+"""Name of the manifest of all images."""
 
 
 def write_manifest(path: Path, records: Iterable[dict[str, Any]], about: dict[str, Any]) -> None:
     """Write records to a Parquet file, a few thousand rows in memory at a time.
 
     Args:
-        path: of the file.
+        path: the file.
         records: one per image.
         about: how the crops were made, plain JSON values for the file's metadata (see `Plan.about`).
     """
@@ -58,9 +58,9 @@ def write_manifest(path: Path, records: Iterable[dict[str, Any]], about: dict[st
 
 
 def _clean(row: dict[str, Any]) -> dict[str, Any]:
-    # A file name need not be valid UTF-8, a Parquet string must.
+    # A file name need not be valid UTF-8, but a Parquet string must be.
     names = {key: _utf8(row[key]) for key in ("path", "identity", "reason")}
-    remarks = row.get("remarks", [])  # older journals have none
+    remarks = row.get("remarks", [])  # missing in older journals
     return row | names | {"crops": [_utf8(crop) for crop in row["crops"]], "remarks": remarks}
 
 
@@ -69,20 +69,20 @@ def _utf8(text: str) -> str:
 
 
 def read_manifest(folder: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a preprocessed dataset's manifest, of all its shards, in order.
+    """The rows of a preprocessed dataset's manifest, or of those of all its shards, in order.
 
     Raises:
-        DatasetError: there is none in ``folder``, or it is damaged.
+        DatasetError: ``folder`` has no manifest, or it is damaged.
     """
     files = sorted(folder.glob("manifest*.parquet"))
     if not files:
-        raise DatasetError(f"{folder}: no manifest in it; 'facepipe preprocess RAW {folder}' writes one when it ends")
+        raise DatasetError(f"{folder}: contains no manifest; 'facepipe preprocess RAW {folder}' writes one at the end")
     for file in files:
         yield from rows_of(file)
 
 
 def about_of(file: Path) -> tuple[dict[str, Any], int]:
-    """How the crops of a manifest were made, and how many rows it has.
+    """How the crops of a manifest were made, and its number of rows.
 
     Raises:
         DatasetError: it is damaged.
@@ -91,11 +91,11 @@ def about_of(file: Path) -> tuple[dict[str, Any], int]:
         with file.open("rb") as stream, pq.ParquetFile(stream) as table:
             return json.loads((table.schema_arrow.metadata or {})[METADATA]), int(table.metadata.num_rows)
     except (*DAMAGED_PARQUET, KeyError) as error:
-        raise DatasetError(f"{file}: damaged; run 'facepipe preprocess' again to write it anew") from error
+        raise DatasetError(f"{file}: damaged; run 'facepipe preprocess' again to rewrite it") from error
 
 
 def rows_of(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of one manifest file, a few thousand in memory at a time.
+    """The rows of one manifest file, with a few thousand in memory at a time.
 
     Raises:
         DatasetError: it is damaged.
@@ -105,4 +105,4 @@ def rows_of(file: Path) -> Iterator[dict[str, Any]]:
             for batch in table.iter_batches(_ROWS):
                 yield from batch.to_pylist()
     except DAMAGED_PARQUET as error:
-        raise DatasetError(f"{file}: damaged; run 'facepipe preprocess' again to write it anew") from error
+        raise DatasetError(f"{file}: damaged; run 'facepipe preprocess' again to rewrite it") from error

@@ -1,4 +1,4 @@
-"""Where crops go: files of their own below a folder, or one tar shard or Parquet file for each unit of work."""
+"""Writing crops: as single files in a folder, or as one tar shard or Parquet file per unit of work."""
 
 import io
 import json
@@ -31,10 +31,10 @@ _SCHEMA = pa.schema(
 
 
 class PackedCrops(Protocol):
-    """Takes the crops of one unit."""
+    """Receives the crops of one unit."""
 
     def add(self, name: str, data: bytes, about: dict[str, Any]) -> str:
-        """One encoded crop, called ``name``, with what is known of it; returns how the manifest calls it."""
+        """Add an encoded crop with its metadata; returns its name in the manifest."""
         ...
 
 
@@ -50,7 +50,7 @@ class _Files:
 
 
 class _Shard:
-    """Crops and what is known of them, as WebDataset has it; the same crops give the same bytes."""
+    """Crops and metadata in the WebDataset format; the same crops give the same bytes."""
 
     def __init__(self, pack: str, tar: tarfile.TarFile) -> None:
         self._pack, self._tar = pack, tar
@@ -68,7 +68,7 @@ class _Shard:
 
 
 class _Table:
-    """A row for each crop; row groups are small, since a reader fetches one whole."""
+    """A row per crop; row groups are small, since readers load them whole."""
 
     def __init__(self, pack: str, writer: pq.ParquetWriter) -> None:
         self._pack, self._writer = pack, writer
@@ -81,25 +81,25 @@ class _Table:
         return f"{self._pack}/{name}"
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write buffered rows."""
         if self._rows:
             self._writer.write_table(pa.Table.from_pylist(self._rows, _SCHEMA))
             self._rows = []
 
 
 def pack_name(kind: str, number: int) -> str:
-    """The file that unit ``number`` is packed in."""
+    """File name of the pack of unit ``number``."""
     return f"crops-{number:06d}{PACKS[kind]}"
 
 
 @contextmanager
 def open_packs(out: Path, kind: str, number: int) -> Iterator[PackedCrops]:
-    """Take the crops of a unit; a pack appears under its name when the block ends well.
+    """Open the output for the crops of a unit; a pack appears under its name if the block succeeds.
 
     Args:
-        out: the folder, of a store too where crops are packed.
-        kind: ``tar`` or ``parquet``; empty for files.
-        number: of the unit, from 0.
+        out: output folder, which may be in a remote store if crops are packed.
+        kind: ``tar`` or ``parquet``; empty for single files.
+        number: number of the unit, from 0.
 
     Raises:
         OSError, StoreError: it cannot be written.
@@ -120,7 +120,7 @@ def open_packs(out: Path, kind: str, number: int) -> Iterator[PackedCrops]:
 
 
 def packs_in(out: Path) -> list[Path]:
-    """The packs that lie in a folder, whoever made them."""
+    """All packs in a folder, whoever made them."""
     patterns = tuple(PACKS.values())
     files = [file for file, _ in out.files()] if hasattr(out, "files") else [*out.glob("crops-*")]
     return [file for file in files if file.stem.startswith("crops-") and file.suffix in patterns]

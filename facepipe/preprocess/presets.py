@@ -1,4 +1,4 @@
-"""Which face is taken, and how crops are cut and saved, where those who published a detector's arithmetic say it."""
+"""Face selection and crop format, as published with some detectors."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from facepipe.detection import DetectorSettings
 
 @dataclass(frozen=True)
 class CropDefaults:
-    """What holds where nothing else is asked for.
+    """Defaults for options that are not given.
 
     Attributes:
-        template: of the alignment.
-        quality: of JPEG.
-        rule: which face of several, see `facepipe.detection.choose`; None is the command's own default.
+        template: alignment template.
+        quality: JPEG quality.
+        rule: which face to use if there are several, see `facepipe.detection.choose`; None means the command's default.
     """
 
     template: str = "112x112"
@@ -24,11 +24,11 @@ _PUBLISHED = {
     "mtcnn-matlab": CropDefaults("112x96", 75, "centre"),
     "mtcnn-tensorflow": CropDefaults("112x112", 95, "insightface"),
 }
-"""``mtcnn-matlab``: wy1iu/sphereface, whose face_detect_demo.m takes the centre face and whose face_align_demo.m writes
-JPEG with ``imwrite``, of quality 75 where none is given. ``mtcnn-tensorflow``: src/align/align_lfw.py of
-deepinsight/insightface, OpenCV's ``imwrite``, whose is 95."""
+"""``mtcnn-matlab``: wy1iu/sphereface, whose face_detect_demo.m chooses the centre face and whose face_align_demo.m
+writes JPEG with ``imwrite``, whose default quality is 75. ``mtcnn-tensorflow``: src/align/align_lfw.py of
+deepinsight/insightface, with OpenCV's ``imwrite``, whose default is 95."""
 
 
 def crop_defaults(detection: DetectorSettings | None) -> CropDefaults:
-    """Those that go with a detector; facepipe's own where nothing is published, or nothing is detected."""
+    """Defaults for a detector; facepipe's own if none are published or nothing is detected."""
     return CropDefaults() if detection is None else _PUBLISHED.get(detection.detector, CropDefaults())

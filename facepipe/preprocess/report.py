@@ -1,4 +1,4 @@
-"""What a finished job did."""
+"""The report of a finished job."""
 
 import csv
 from collections import Counter
@@ -12,19 +12,19 @@ from facepipe.preprocess.manifest import rows_of
 
 @dataclass(frozen=True)
 class Report:
-    """What a finished job did: images by status, and where its records lie.
+    """The outcome of a finished job: images by status, and where its records are.
 
     Attributes:
-        total: images.
-        statuses: status → how many.
-        crops: how many were written, now or before.
+        total: number of images.
+        statuses: status → number of images.
+        crops: number of crops written, in this and earlier runs.
         manifest: the Parquet file.
-        skipped: list of what gave no crop, or None.
-        remarks: image → what should be known of it.
-        changes: what became of the images since the run before: counts of new, changed, vanished and touched ones.
-        passed_over: reason → count and example of what was not looked at.
-        identities: how many people have a crop.
-        layout: a remark where the folders look as if others stood for the people; or empty.
+        skipped: list of images without a crop, or None.
+        remarks: image → notes on it.
+        changes: changes since the last run: counts of new, changed, vanished and touched images.
+        passed_over: reason → count and example of ignored files.
+        identities: number of people with a crop.
+        layout: a remark if other folder levels seem to name the people; or empty.
     """
 
     total: int
@@ -40,11 +40,11 @@ class Report:
 
 
 def report_of(manifest: Path, skipped: Path) -> Report:
-    """Count what a manifest says, and list what was left out.
+    """Count a manifest's rows by status, and list the images left out.
 
     Args:
         manifest: the Parquet file.
-        skipped: the CSV file of what gave no crop; it is written only if there is any.
+        skipped: the CSV file of images without a crop, written only if there are any.
     """
     statuses: Counter[str] = Counter()
     crops = 0

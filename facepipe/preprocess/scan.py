@@ -1,4 +1,4 @@
-"""Which images there are, with the size and time of each, so that a job goes on with the same list or sees changes."""
+"""Listing images with size and time, so that a job resumes with the same list or detects changes."""
 
 import json
 from collections import Counter
@@ -18,13 +18,13 @@ _UNKNOWN = Mark(-1, -1)
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An image of the list.
+    """An image in the list.
 
     Attributes:
         path: relative to the raw folder.
         crop: name of its crop, relative to the output folder, without extension.
-        mark: its size and time when it was listed; of negative size where an older version made the list.
-        place: where its bytes lie, of a photo that is no file of its own.
+        mark: its size and time when listed; negative size in lists of older versions.
+        place: where its bytes are, for a photo that is not a separate file.
     """
 
     path: str
@@ -33,7 +33,7 @@ class Listed:
     place: Place | PhotoRow | None = None
 
     def photo(self, root: Path) -> Path:
-        """The photo below the raw folder, or in what else was given as such."""
+        """The photo in the raw folder or collection."""
         if self.place is not None:
             return StoredPhoto(str(root), self.path, self.place)
         return root / self.path if root.is_dir() else root.with_name(self.path)
@@ -47,17 +47,17 @@ class Listed:
 def scan(
     root: Path, out: Path, listing: Path, passed: PassedOver | None = None, pages: bool = False
 ) -> int:
-    """Write the list of images under ``root`` to ``listing``, a line of JSON each.
+    """Write the list of images under ``root`` to ``listing``, one line of JSON each.
 
-    The crop name is the path without its extension; where two would have the same, the extension stays in the
-    crop name, so that no crop overwrites another. Images under ``out`` are left aside.
+    The crop name is the path without its extension; if two would be the same, the extension stays in the
+    crop name, so that no crop overwrites another. Images under ``out`` are skipped.
 
     Args:
-        root: the raw images: a folder, or a collection as `facepipe.datasets.photos` knows them.
-        out: where the crops go.
+        root: the raw images: a folder, or a collection supported by `facepipe.datasets.photos`.
+        out: output folder for crops.
         listing: file to write.
-        passed: counts what is left out.
-        pages: every page, frame or picture of a file is an image, not the first alone.
+        passed: counts ignored files.
+        pages: treat every page, frame or picture of a file as an image, not only the first.
 
     Returns:
         The number of images.
@@ -83,7 +83,7 @@ def scan(
             count += len(paths)
         if count == 0:
             instead = f" ({passed.line()})" if passed else ""
-            raise DatasetError(f"{root}: no images in it{instead}; the layout is dataset/identity/image.jpg")
+            raise DatasetError(f"{root}: contains no images{instead}; the layout is dataset/identity/image.jpg")
     return count
 
 
@@ -96,7 +96,7 @@ def _listed(root: Path, path: Path, name: str) -> Listed:
 
 
 def crop_names(paths: Sequence[Path]) -> list[str]:
-    """A name for the crop of each file of one folder: without the extension where that tells them apart."""
+    """A name for the crop of each file of a folder, without the extension if that is unique."""
     names = [path.stem for path in paths]
     while True:
         counts = Counter(name.casefold() for name in names)
@@ -125,6 +125,6 @@ def units(listing: Path, size: int) -> Iterator[list[Listed]]:
 
 
 def length(listing: Path) -> int:
-    """How many images are listed."""
+    """Number of listed images."""
     with listing.open("rb") as file:
         return sum(1 for _ in file)

@@ -1,4 +1,4 @@
-"""A job that is run again: what is new or changed is done, what has vanished is dropped, the rest is kept."""
+"""Updating a job on a rerun: new and changed images are processed, deleted ones dropped, the rest kept."""
 
 import filecmp
 import json
@@ -22,12 +22,12 @@ NOTHING = Changes((), (), (), (), ())
 
 @dataclass(frozen=True)
 class Records:
-    """The files of a job.
+    """The record files of a job.
 
     Attributes:
         images: list of all images.
-        todo: list of those that have to be done since the last change; where there is none, ``images``.
-        kept: records of images that were done before that.
+        todo: list of images to process since the last change; if missing, ``images``.
+        kept: records of images done before that.
     """
 
     images: Path
@@ -36,16 +36,16 @@ class Records:
 
     @property
     def to_do(self) -> Path:
-        """The list that the units of work are cut from."""
+        """The list that is divided into units of work."""
         return self.todo if self.todo.exists() else self.images
 
     def kept_records(self) -> Iterator[dict[str, Any]]:
-        """Records of images that need not be done."""
+        """Records of images that need not be processed again."""
         for _, record in self._placed():
             yield record
 
     def all_records(self, journal: Journal) -> Iterator[dict[str, Any]]:
-        """One record of each image, in the order of the list."""
+        """One record per image, in the order of the list."""
         if not self.kept.exists():
             yield from journal.records()
             return
@@ -94,22 +94,22 @@ class _RecordsByPath(Mapping[str, dict[str, Any]]):
 
 
 def update(
-    root: Path, out: Path, records: Records, journal: Journal, now_file: Path, may: bool, verify: bool = False
+    root: Path, out: Path, records: Records, journal: Journal, now_file: Path, allow_changes: bool, verify: bool = False
 ) -> Changes:
-    """Bring a job's lists up to date with the images that there are now.
+    """Update a job's lists to the current images.
 
-    May be cut off anywhere: the next call finds the same changes again.
+    Can be interrupted anywhere: the next call finds the same changes again.
 
     Args:
         root, out: raw images and crops.
         records: of the job.
         journal: of the job, open.
-        now_file: list of the images that there are now; becomes that of the job.
-        verify: compare the contents of all images that were done.
-        may: whether the list may change; that of a job in shards may not.
+        now_file: list of the current images; becomes the job's list.
+        verify: compare the contents of all finished images.
+        allow_changes: whether the list may change; that of a sharded or packed job may not.
 
     Raises:
-        DatasetError: something changed and may not.
+        DatasetError: something changed that must not.
     """
     if not verify and filecmp.cmp(records.images, now_file, shallow=False):
         now_file.unlink()
@@ -121,12 +121,12 @@ def update(
         for record in chain(records.kept_records(), journal.records())
     }
     changes = _changes(root, listed, now, done, verify)
-    if not may:
+    if not allow_changes:
         now_file.unlink()
         if changes:
             raise DatasetError(
-                f"{root}: {changes.line()} since this job was begun in shards or packs; go on without them with "
-                f"{parameter('frozen', True)}, or start all of it over with {parameter('overwrite', True)}"
+                f"{root}: {changes.line()} since this sharded or packed job was begun; continue without them with "
+                f"{parameter('frozen', True)}, or restart the whole job with {parameter('overwrite', True)}"
             )
         return NOTHING
     kept = {path for path in (*changes.same, *changes.touched) if path in done}
@@ -151,7 +151,7 @@ def _changes(
 ) -> Changes:
     then = {path: image.mark for path, image in listed.items()}
     then |= {path: mark for path, mark in done.items() if mark is not None}
-    # Older versions kept no marks: what they listed is taken as unchanged.
+    # Older versions stored no marks: their images count as unchanged.
     then = {path: now[path].mark if mark.size < 0 and path in now else mark for path, mark in then.items()}
     marks = {path: image.mark for path, image in now.items()}
 
@@ -163,7 +163,7 @@ def _changes(
             path: replace(mark, digest=contents(path)) if path in done else mark for path, mark in marks.items()
         }
     found = compare_marks(then, marks, contents)
-    # The crop of an image is called otherwise once another one of the same stem lies beside it.
+    # The name of a crop changes once another image with the same stem is in the folder.
     renamed = {path for path in now.keys() & listed.keys() if now[path].crop != listed[path].crop}
     renamed -= set(found.changed)
     return replace(
@@ -187,5 +187,5 @@ def _remove_crops(out: Path, record: dict[str, Any]) -> None:
     for crop in record["crops"]:
         path = out / crop
         path.unlink(missing_ok=True)
-        with suppress(OSError):  # other people's crops are in it
+        with suppress(OSError):  # the folder is not empty
             path.parent.rmdir()

@@ -1,6 +1,6 @@
 """Evaluation protocols, one per file.
 
-What is named here is imported when it is first asked for, so that an option that lists rules does not wait for PyTorch.
+Names are imported on first use, so that an option listing rules does not wait for PyTorch.
 """
 
 from typing import TYPE_CHECKING

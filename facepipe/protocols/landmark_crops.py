@@ -1,4 +1,4 @@
-"""Crops of images whose landmarks a list has, as those of IJB-B and IJB-C: nothing is detected."""
+"""Crops of images with listed landmarks, as in IJB-B and IJB-C, without detection."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,8 +16,8 @@ class LandmarkCropper(Cropper):
     """Aligns by given landmarks.
 
     Args:
-        aligner: decides the crop's template.
-        faces: name of an image file, without folder and extension, to its one face; see `ListedFaces`.
+        aligner: defines the crop's template.
+        faces: name of an image file, without folder and extension → its one face; see `ListedFaces`.
     """
 
     def __init__(self, aligner: Aligner, faces: Mapping[str, Faces]) -> None:
@@ -26,7 +26,7 @@ class LandmarkCropper(Cropper):
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """How faces are found: they are listed."""
+        """Faces are listed, not detected."""
         return ({"detector": "listed landmarks"},)
 
     def __call__(self, batch: list[ReadImage]) -> list[CroppedImage]:
@@ -47,12 +47,12 @@ class LandmarkCropper(Cropper):
 
 
 class ListedFaces(Mapping[str, Faces]):
-    """The faces of a list as a mapping, made when they are asked for: half a million would fill the memory.
+    """The faces of a list as a mapping, created on access, since half a million objects would fill the memory.
 
     Args:
         names: of the image files, with extension.
-        landmarks: float32 N×5×2, taken as 0-based pixels, as insightface's ijb_11.py takes those of IJB's lists.
-        scores: float32 N, of the detector that found them.
+        landmarks: float32 N×5×2, used as 0-based pixels, as insightface's ijb_11.py does with IJB's lists.
+        scores: float32 N, detection scores.
     """
 
     def __init__(self, names: tuple[str, ...], landmarks: np.ndarray, scores: np.ndarray) -> None:

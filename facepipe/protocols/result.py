@@ -1,4 +1,4 @@
-"""What every protocol returns, and its JSON form."""
+"""The base class of protocol results, and its JSON form."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_type_hints
 
 from facepipe import __version__
-from facepipe.embedding.making import mixed
+from facepipe.embedding.provenance import mixing_remark
 from facepipe.errors import DatasetError
+from facepipe.protocols.text_table import as_text
 from facepipe.protocols.verification.outcomes import Outcomes
 from facepipe.tables import Summary, Table, TextLine, figures
 
@@ -16,16 +17,16 @@ if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
 
 FLAT = {"flat": True}
-"""Metadata of a field whose own fields stand in its place in JSON."""
+"""Metadata of a field whose fields are inlined in JSON."""
 IF_ANY = {"if_any": True}
-"""Metadata of a field that is left out of JSON where it is empty."""
+"""Metadata of a field that is omitted from JSON if empty."""
 HIDDEN = {"hidden": True}
-"""Metadata of a field that is for people alone and not in JSON."""
+"""Metadata of a field for display only, not in JSON."""
 
 
 @dataclass(frozen=True)
 class FoldResult:
-    """One fold: accuracy as a fraction on its pairs, and the threshold that the other folds chose."""
+    """One fold: accuracy on its pairs as a fraction, and the threshold chosen on the other folds."""
 
     accuracy: float
     threshold: float
@@ -34,15 +35,15 @@ class FoldResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The outcome of a protocol; each protocol's own class adds its figures as fields.
+    """The outcome of a protocol; each protocol's class adds its figures as fields.
 
-    Shares are fractions, counts integers, and a figure that the data cannot give is None.
+    Shares are fractions, counts integers, and a figure that cannot be computed is None.
 
     Attributes:
         protocol: its name.
-        settings: everything that the figures depend on: model, flip, score, rule, hash of the data, versions ...
-        outcomes: what became of each pair, for paired tests between runs; None where there is no such thing.
-        title: what people are told that this is, where the protocol's name does not say it.
+        settings: everything the figures depend on: model, flip, score, rule, hash of the data, versions ...
+        outcomes: the outcome of each pair, for paired tests between runs; None if not applicable.
+        title: display name, if different from the protocol's name.
     """
 
     protocol: str
@@ -56,7 +57,7 @@ class Result:
         return self.title or self.protocol
 
     def summary(self) -> Iterator[Summary]:
-        """The figures for people. Here, as the fields have them; a protocol's own class finds its own words."""
+        """A human-readable summary; by default the fields, overridden by protocols' classes."""
         settings = ", ".join(str(self.settings[name]) for name in ("model", "score") if self.settings.get(name))
         title = f"{self.named}, {settings}" if settings else self.named
         for one in fields(self):
@@ -70,6 +71,10 @@ class Result:
             else:
                 yield TextLine(f"{title}: {one.name} {_cell(value)}")
 
+    def __str__(self) -> str:
+        """The summary as text, as the command line prints it."""
+        return as_text(self.summary())
+
     def to_dict(self) -> dict[str, Any]:
         """A plain dictionary for JSON: the figures at the top, ``settings`` and ``outcomes`` below them."""
         values = {"protocol": self.protocol, **plain(self), "settings": self.settings}
@@ -82,11 +87,11 @@ class Result:
         """The inverse of `to_dict`, for a class without flat fields.
 
         Args:
-            fields: what stood in a file.
-            where: its name, for the error.
+            fields: the content of a file.
+            where: the file's name, for the error.
 
         Raises:
-            DatasetError: it is no such result.
+            DatasetError: it is not such a result.
         """
         from pydantic import TypeAdapter
 
@@ -127,9 +132,9 @@ def _cell(value: Any) -> str:
 
 
 def settings_of(embeddings: "Embeddings", **more: Any) -> dict[str, Any]:
-    """Settings of a run: the model, precision, engine and how faces were found (None where it is not known), what the
-    protocol adds, and the versions that computed it; a remark where embeddings made differently were put together."""
-    remark = mixed(embeddings.making)
+    """Settings of a run: model, precision, engine, how faces were found (None if unknown), the protocol's additions and
+    software versions; with a remark if embeddings made in different ways were joined."""
+    remark = mixing_remark(embeddings.provenance)
     about: dict[str, Any] = {"model": embeddings.model, "flip": embeddings.flip}
     about |= embeddings.record()
     return {**about, **more, "versions": versions(), **({"remark": remark} if remark else {})}

@@ -1,8 +1,8 @@
 """Points of the ROC curve with exact treatment of ties: TAR at FAR, equal error rate, area.
 
 A pair is accepted when its score is at or above the threshold. FAR is the share of impostor pairs accepted,
-TAR the share of genuine pairs accepted. Where scores tie, a threshold cannot part them; nothing is
-interpolated for TAR at FAR, while equal error rate and area join neighbouring points by straight lines.
+TAR the share of genuine pairs accepted. A threshold cannot separate tied scores; nothing is interpolated for
+TAR at FAR, while equal error rate and area interpolate linearly between neighbouring points.
 """
 
 from bisect import bisect_left
@@ -21,7 +21,7 @@ _Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Thresholds, descending, and the genuine and impostor pairs at or above each."""
 
 _Found = tuple[float | None, int, int]
-"""Threshold, genuine and impostor pairs at or above it; no threshold where nobody is accepted."""
+"""Threshold, genuine and impostor pairs at or above it; no threshold if nothing is accepted."""
 
 Rates = Callable[[float], tuple[float, float]]
 """Threshold → (FAR, FRR)."""
@@ -32,12 +32,12 @@ class OperatingPoint:
     """TAR at a false-accept rate.
 
     Attributes:
-        far: the rate asked for.
-        tar: share of genuine pairs accepted; None where the data cannot tell, then ``reason`` says why.
-        threshold: the lowest that lets through at most ``far`` of the impostors.
-        low, high: Clopper-Pearson interval of ``tar``, the threshold taken as given.
-        reached: share of impostors accepted at the threshold; below ``far`` by rounding down, or by ties.
-        reason: why there is no figure; empty when there is one.
+        far: the requested rate.
+        tar: share of genuine pairs accepted; None if the data are insufficient, see ``reason``.
+        threshold: the lowest at which at most ``far`` of the impostors pass.
+        low, high: Clopper-Pearson interval of ``tar`` for a fixed threshold.
+        reached: share of impostors accepted at the threshold; below ``far`` due to rounding down or ties.
+        reason: why there is no figure; empty if there is one.
     """
 
     far: float
@@ -55,7 +55,7 @@ def tar_at_far(
     """TAR at each rate, thresholds by `facepipe.score.threshold_at_far`.
 
     Args:
-        genuine, impostor: float N and M, higher is more alike.
+        genuine, impostor: float N and M, higher means more similar.
         fars: false-accept rates, each between 0 and 1.
         confidence: of the intervals.
 
@@ -68,7 +68,7 @@ def tar_at_far(
 
 def _point(genuine: np.ndarray, impostor: np.ndarray, far: float, confidence: float) -> OperatingPoint:
     if not 0 < far < 1:
-        raise FacepipeError(f"a false-accept rate must lie between 0 and 1, not {far:g}")
+        raise FacepipeError(f"a false-accept rate must be between 0 and 1, not {far:g}")
     reason = _why_no_tar_of(genuine, impostor, far)
     if reason:
         return OperatingPoint(far, None, None, None, None, reason=reason)
@@ -80,7 +80,7 @@ def _point(genuine: np.ndarray, impostor: np.ndarray, far: float, confidence: fl
 def _point_at(
     far: float, threshold: float | None, counts: tuple[int, int], pairs: tuple[int, int], confidence: float
 ) -> OperatingPoint:
-    """The point with so many genuine and impostor pairs accepted of all ``pairs``."""
+    """The point with ``counts`` genuine and impostor pairs accepted out of ``pairs``."""
     low, high = clopper_pearson(counts[0], pairs[0], confidence)
     return OperatingPoint(far, counts[0] / pairs[0], threshold, low, high, counts[1] / pairs[1])
 
@@ -88,9 +88,9 @@ def _point_at(
 def tar_at_rounded_far(
     genuine: np.ndarray, impostor: np.ndarray, fars: Sequence[float], confidence: float = 0.95
 ) -> tuple[OperatingPoint, ...]:
-    """TAR at the k-th highest impostor score, k = round(FAR·N), as PFE's programs take it (evaluation/metrics.py).
+    """TAR at the k-th highest impostor score, k = round(FAR·N), as in PFE's code (evaluation/metrics.py).
 
-    Accept at or above the threshold. Rounding up, or a tie, lets through more than FAR·N: see ``reached``.
+    Accept at or above the threshold. With rounding up or ties more than FAR·N pass, see ``reached``.
     Arguments and errors as in `tar_at_far`.
     """
     genuine, impostor = _ascending(genuine, impostor)
@@ -111,15 +111,15 @@ def tar_at_nearest_fpr(
 ) -> tuple[OperatingPoint, ...]:
     """TAR at the point of scikit-learn's ROC curve with the nearest FPR (insightface's ijb_11.py, lines 357-366).
 
-    The curve has one point for each different score and (0, 0); points on a straight line between their
-    neighbours are dropped, as ``sklearn.metrics.roc_curve`` does by default, and that may drop the one that
-    would have been nearest. Of two that are equally near, the one with more false accepts is taken. So the rate
-    reached may be above the one asked for.
+    The curve has one point for each distinct score and (0, 0); points on a straight line between their neighbours are
+    dropped, as ``sklearn.metrics.roc_curve`` does by default, and that may drop the one that would have been nearest.
+    Of two equally near points, the one with more false accepts is taken. So the rate reached may be above the
+    requested one.
 
     Arguments and errors as in `tar_at_far`.
     """
     genuine, impostor = _ascending(genuine, impostor)
-    # The steep part of the curve settles the rates asked for, as a rule.
+    # Usually the steep part of the curve is enough for the requested rates.
     steep = _steep(genuine, impostor, int(np.ceil(2 * max(fars) * len(impostor))) + 1)
     points = []
     for far in fars:
@@ -141,11 +141,11 @@ def _steep(genuine: np.ndarray, impostor: np.ndarray, count: int) -> _Curve | No
 
 
 def _of_steep(curve: _Curve | None, impostors: int, far: float) -> _Found | None:
-    """The nearest point of a part of the curve, or None when one below it may be nearer."""
+    """The nearest point of a part of the curve, or None if one beyond its end may be nearer."""
     if curve is None:
         return None
     found, distance = _choose(curve, far, impostors)
-    # The lower end of a part is no end of the curve, but it is no nearer than itself.
+    # The end of the part need not be on the reduced curve, so the nearest point must be strictly nearer.
     return found if distance < abs(curve[2][-1] / impostors - far) else None
 
 
@@ -154,7 +154,7 @@ def _of_all(genuine: np.ndarray, impostor: np.ndarray, far: float) -> _Found:
 
 
 def _bends(genuine: np.ndarray, impostor: np.ndarray) -> _Curve:
-    """The curve where it bends or ends."""
+    """The points of the curve at which it bends or ends."""
     thresholds = np.unique(np.concatenate([genuine, impostor]))[::-1]
     tps = len(genuine) - np.searchsorted(genuine, thresholds)
     fps = len(impostor) - np.searchsorted(impostor, thresholds)
@@ -167,17 +167,17 @@ def _bends(genuine: np.ndarray, impostor: np.ndarray) -> _Curve:
 def _choose(curve: _Curve, far: float, impostors: int) -> tuple[_Found, float]:
     thresholds, tps, fps = curve
     distance = np.abs(np.append(0, fps) / impostors - far)
-    # The last of the equally near ones has the most false accepts, and of these the most true ones.
+    # Of equally near points the last has the most false accepts, and of these the most true accepts.
     best = len(distance) - 1 - int(distance[::-1].argmin())
     found = (float(thresholds[best - 1]), int(tps[best - 1]), int(fps[best - 1])) if best else (None, 0, 0)
     return found, float(distance[best])
 
 
 def why_no_tar(genuine: int, impostor: int, lowest: float, highest: float, far: float) -> str:
-    """One line, empty when there is a figure.
+    """The reason in one line, empty if there is a figure.
 
     Args:
-        genuine, impostor: number of pairs.
+        genuine, impostor: numbers of pairs.
         lowest, highest: of all scores.
         far: false-accept rate.
     """
@@ -189,7 +189,7 @@ def why_no_tar(genuine: int, impostor: int, lowest: float, highest: float, far: 
 
 
 def _why_no_tar_of(genuine: np.ndarray, impostor: np.ndarray, far: float) -> str:
-    """`why_no_tar` of ascending scores."""
+    """`why_no_tar` for ascending scores."""
     if not len(genuine) or not len(impostor):
         return why_no_tar(len(genuine), len(impostor), 0, 1, far)
     lowest, highest = min(genuine[0], impostor[0]), max(genuine[-1], impostor[-1])
@@ -197,10 +197,10 @@ def _why_no_tar_of(genuine: np.ndarray, impostor: np.ndarray, far: float) -> str
 
 
 def equal_error_rate(genuine: np.ndarray, impostor: np.ndarray) -> float | None:
-    """The rate at which FAR and false-reject rate are equal, on the line between neighbouring points.
+    """The rate at which FAR and false-reject rate are equal, interpolated between neighbouring points.
 
     Returns:
-        A fraction, or None when there are no genuine or no impostor pairs.
+        A fraction, or None if there are no genuine or no impostor pairs.
 
     Raises:
         FacepipeError: a score is not finite.
@@ -213,10 +213,10 @@ def equal_error_rate(genuine: np.ndarray, impostor: np.ndarray) -> float | None:
         frr = 1 - _at_or_above(genuine, threshold) / len(genuine)
         return _at_or_above(impostor, threshold) / len(impostor), frr
 
-    # FAR − FRR falls with the threshold: the highest score at which it is not negative yet ...
+    # FAR − FRR decreases with the threshold: the highest score at which it is not yet negative ...
     below = [scores[i - 1] for scores in (genuine, impostor) if (i := _first_negative(scores, rates))]
     left = rates(max(below))
-    # ... and the next score above it, or accepting nobody.
+    # ... and the next score above it, or accepting nothing.
     above = [scores[i] for scores in (genuine, impostor) if (i := _first_negative(scores, rates)) < len(scores)]
     right = rates(min(above)) if above else (0.0, 1.0)
     gap, next_gap = left[0] - left[1], right[0] - right[1]
@@ -232,10 +232,10 @@ def _first_negative(scores: np.ndarray, rates: Rates) -> int:
 
 
 def area_under_curve(genuine: np.ndarray, impostor: np.ndarray) -> float | None:
-    """Area under the ROC curve: the chance that a genuine pair scores above an impostor pair, ties half.
+    """Area under the ROC curve: the probability that a genuine pair scores above an impostor pair; ties count half.
 
     Returns:
-        A fraction, or None when there are no genuine or no impostor pairs.
+        A fraction, or None if there are no genuine or no impostor pairs.
 
     Raises:
         FacepipeError: a score is not finite.
@@ -251,7 +251,7 @@ def area_under_curve(genuine: np.ndarray, impostor: np.ndarray) -> float | None:
 def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """Exact binomial interval of a share (Clopper and Pearson 1934), as fractions.
 
-    Pairs that share an image are not independent, so for face pairs it is narrower than the truth.
+    Pairs that share an image are not independent, so for face pairs the interval is too narrow.
     """
     from scipy.special import betaincinv
 
@@ -269,5 +269,5 @@ def _ascending(genuine: np.ndarray, impostor: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _at_or_above(scores: np.ndarray, threshold: float) -> int:
-    # In the dtype of the scores: else NumPy would copy all of them to float64.
+    # In the dtype of the scores; otherwise NumPy would copy them all to float64.
     return len(scores) - int(np.searchsorted(scores, scores.dtype.type(threshold)))

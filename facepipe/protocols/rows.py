@@ -1,4 +1,4 @@
-"""Finding the images of a list among embeddings."""
+"""Finding the rows of listed images in embeddings."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 def find_rows(embeddings: "Embeddings", names: Sequence[str], leave: bool = False) -> np.ndarray:
     """The row of each name, int64.
 
-    A name fits a path that ends in it, the path's extension and second faces (``#1``) aside; so it does not
-    matter below which folder the images lay when they were embedded.
+    A name matches a path that ends in it, ignoring the extension and second faces (``#1``); so it does not
+    matter in which folder the images were when they were embedded.
 
     Args:
         embeddings: with paths.
         names: paths without extension, such as ``Ann_Lee/Ann_Lee_0001``; of any depth.
-        leave: whether a name may be missing; its row is then −1.
+        leave: whether names may be missing; their rows are then −1.
 
     Raises:
-        DatasetError: a name is missing, all are, or two paths end in it.
+        DatasetError: a name is missing (all names, with ``leave``), or two paths end in one.
     """
     depths = sorted({name.count("/") + 1 for name in names})
     paths = [without_extension(path) for path in embeddings.paths]
@@ -52,7 +52,7 @@ def _tail(path: str, depth: int) -> str:
 
 
 def reason_of(embeddings: "Embeddings", name: str) -> str:
-    """Why a name has no row."""
+    """The reason why a name has no row."""
     for path, text in embeddings.failed:
         if _tail(without_extension(path), name.count("/") + 1) == name:
             return text

@@ -1,4 +1,4 @@
-"""Results of any protocol, as ``facepipe eval ... --json`` wrote them."""
+"""Results of any protocol, as written by ``facepipe eval ... --json``."""
 
 import json
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from facepipe.protocols.verification.outcomes import Outcomes
 
 @dataclass(frozen=True)
 class SavedResult:
-    """A result whose protocol is not known beforehand: what `facepipe.protocols.result.Result.to_dict` gives, parted.
+    """A result of any protocol: the output of `facepipe.protocols.result.Result.to_dict`, split up.
 
     Attributes:
         protocol: its name.
-        figures: JSON values, as the file has them.
+        figures: JSON values, as in the file.
         settings, outcomes: as in `facepipe.protocols.result.Result`.
     """
 
@@ -26,10 +26,10 @@ class SavedResult:
 
 
 def read_json(path: Path) -> Any:
-    """What a file holds.
+    """The content of a JSON file.
 
     Raises:
-        DatasetError: there is none, or no JSON; says how to make it.
+        DatasetError: the file is missing or not JSON; the message says how to make it.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -43,7 +43,7 @@ def read_saved_result(path: Path) -> SavedResult:
     """The result in a file.
 
     Raises:
-        DatasetError: there is none; says how to make it.
+        DatasetError: the file holds no result; the message says how to make it.
     """
     try:
         rest = dict(read_json(path))

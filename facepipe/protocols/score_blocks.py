@@ -1,4 +1,4 @@
-"""Scores of probes against a gallery, some probes at a time."""
+"""Scores of probes against a gallery, in blocks of probes."""
 
 from collections.abc import Iterator
 
@@ -11,15 +11,15 @@ from facepipe.score.threshold import require_finite_scores
 
 _SCORES = 1 << 22
 DECIMALS = 9
-"""Finer than float32 embeddings can tell, coarser than what a matrix product rounds: without it, copies of one photo in
-the gallery would score apart by 10⁻¹⁶, and rank by luck."""
+"""Finer than the precision of float32 embeddings, coarser than the rounding of matrix products: otherwise copies of one
+photo in the gallery would score apart by 10⁻¹⁶, and rank by chance."""
 
 
 def score_blocks(
     name: str, embeddings: Embeddings, probes: np.ndarray, gallery: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """Yield float64 n×G: the next n probes against all of the gallery, about four million scores at a time, to nine
-    decimals, so that equal faces have equal scores.
+    """Yield float64 n×G: the next n probes against the whole gallery, about four million scores at a time, rounded to
+    nine decimals so that equal faces have equal scores.
 
     Args:
         name: of the score, see `facepipe.score.pairs.score_pairs`.
@@ -28,7 +28,7 @@ def score_blocks(
         gallery: int64 G, rows of ``embeddings``.
 
     Raises:
-        EmbeddingsError: unknown score, the embeddings lack what it needs, or a score is no finite number.
+        EmbeddingsError: unknown score, the embeddings lack what it needs, or a score is not finite.
     """
     step = max(1, _SCORES // max(1, len(gallery)))
     enrolled = unit(embeddings.mu[gallery]).T if name == "cosine" else None

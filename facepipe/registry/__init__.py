@@ -1,12 +1,12 @@
-"""What is asked for by name: losses, networks, heads, scores, protocols, commands and others, one registry each.
+"""Registries of named things: losses, networks, heads, scores, protocols, commands and others.
 
-A `Registry` may have folders: every file in them registers its entries when it is imported, and all are imported when
-the registry is first asked, so that a new entry is a new file and nothing else. In a `FileRegistry` a file *is* an
-entry and its name that of the entry, so that listing them imports nothing.
+A `Registry` may have folders: every file in them registers its entries when imported, and all are imported when the
+registry is first used, so adding an entry takes only a new file. In a `FileRegistry` each file *is* an entry of the
+same name, so listing the names imports nothing.
 
-An installed package adds an entry through an entry point of the registry's group, which has the name of the entry. For
-a `Registry`, importing what it points at registers the entry, as importing facepipe's own modules does; for a
-`FileRegistry` it points at the entry itself:
+An installed package adds an entry through an entry point of the registry's group, with the entry's name. For a
+`Registry`, importing the entry point's module registers the entry, as for facepipe's own modules; for a
+`FileRegistry`, the entry point refers to the entry itself:
 
     [project.entry-points."facepipe.losses"]
     my_loss = "my_package.my_loss"

@@ -1,4 +1,4 @@
-"""A file of a folder is an entry."""
+"""A registry whose entries are the files of a folder."""
 
 import ast
 import io
@@ -17,14 +17,14 @@ Entry = TypeVar("Entry")
 
 
 class FileRegistry(Registry[Entry]):
-    """Name → entry, which is an object of the file of that name and is imported when it is asked for.
+    """Name → entry, which is an object in the file of that name and is imported on first use.
 
     Args:
         what, group, error: as of `Registry`.
-        folder: the package. Files whose names begin with ``_`` are no entries; one whose name Python keeps for itself
-            has a ``_`` behind it, such as ``import_``.
-        attribute: name of the object in each file; empty: it is called as the file is.
-        first: names that are listed first, in this order; the others follow by name.
+        folder: the package. Files whose names begin with ``_`` are not entries; a name that is a Python keyword has a
+            ``_`` appended, such as ``import_``.
+        attribute: name of the object in each file; empty: the file's name.
+        first: names listed first, in this order; the others follow alphabetically.
     """
 
     def __init__(
@@ -41,10 +41,10 @@ class FileRegistry(Registry[Entry]):
         self._folder, self._attribute, self._first = folder, attribute, first
 
     def line(self, name: str) -> str:
-        """The first line of an entry's file, which says what it is; empty where it has none. Nothing of it is run.
+        """The first docstring line of an entry's file, or an empty string. The file is not executed.
 
         Raises:
-            FacepipeError: there is no such entry, or the package that adds it lacks the file.
+            FacepipeError: there is no such entry, or its package lacks the file.
         """
         if name in self._files:
             return _first_line(self._module(name))
@@ -56,11 +56,11 @@ class FileRegistry(Registry[Entry]):
             return ""
 
     def lines(self) -> dict[str, str]:
-        """Name → `line`, in the order of names."""
+        """Name → `line`, in the order of `names`."""
         return {name: self.line(name) for name in self.names()}
 
     def __getitem__(self, name: str) -> Entry:
-        """As of `Registry`; other packages are looked through only for what is none of the folder's files."""
+        """As in `Registry`; installed packages are searched only for names that are not files of the folder."""
         if name not in self._entries and name in self._files:
             self._entries[name] = getattr(import_module(self._module(name)), self._attribute or name)
         return self._entries[name] if name in self._entries else super().__getitem__(name)
@@ -83,7 +83,7 @@ class FileRegistry(Registry[Entry]):
 
 
 def _first_line(module: str) -> str:
-    """The first line of a module's docstring, read from its source without running it."""
+    """The first line of a module's docstring, read from its source without executing it."""
     spec = find_spec(module)
     source = getattr(spec.loader, "get_source", lambda _: None)(module) if spec is not None else None
     for token in tokenize.generate_tokens(io.StringIO(source or "").readline):

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 
 def entry_points_of(what: str, group: str, taken: Set[str], error: type[FacepipeError]) -> "dict[str, EntryPoint]":
-    """Name → entry point, of a group.
+    """Name → entry point of a group.
 
     Args:
         what: kind of entry, for messages.
         group: such as ``facepipe.losses``.
         taken: names that no package may add.
-        error: what is raised.
+        error: exception class to raise.
 
     Raises:
-        FacepipeError: a package adds a name that is taken.
+        FacepipeError: a package adds a name that already exists.
     """
     found: dict[str, EntryPoint] = {}
     for point in _all(tuple(sys.path)).select(group=group):
-        # One whose module is imported already has entered itself, and would have been refused.
+        # An imported module has already registered its entry; a clash would have been refused then.
         exists = point.name in taken and point.module not in sys.modules
         if exists or (point.name in found and found[point.name].value != point.value):
             raise error(f"package {package_of(point)} adds {what} {point.name!r}, which exists already; uninstall it")
@@ -40,7 +40,7 @@ def package_of(point: "EntryPoint") -> str:
 
 @lru_cache(maxsize=1)
 def _all(_: tuple[str, ...]) -> "EntryPoints":
-    """Those of all installed packages, which are looked through once for all registries."""
+    """Entry points of all installed packages, read once for all registries."""
     from importlib.metadata import entry_points
 
     return entry_points()  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Name → entry, filled by modules as they are imported."""
+"""Name → entry, registered by modules as they are imported."""
 
 import re
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ Entry = TypeVar("Entry")
 
 
 class Registry(Generic[Entry]):
-    """Name → entry, in order of registration, those of folders by name; entries of installed packages come last and are
-    loaded when asked for.
+    """Name → entry, in order of registration, those of folders sorted by name; entries of installed packages come last
+    and are loaded on first use.
 
     Args:
         what: kind of entry, such as ``loss``, for messages.
         group: of the entry points, such as ``facepipe.losses``.
-        error: what is raised.
+        error: exception class to raise.
         folders: packages whose modules register entries.
     """
 
@@ -36,10 +36,10 @@ class Registry(Generic[Entry]):
         self._aliases: dict[str, str] = {}
 
     def add(self, name: str, entry: Entry, alias: str | None = None) -> None:
-        """Enter something under a name, and another name for it.
+        """Register an entry under a name and, optionally, an alias.
 
         Raises:
-            FacepipeError: a name is taken.
+            FacepipeError: a name already exists.
         """
         for new in (name, alias):
             if new in self._entries or new in self._aliases:
@@ -49,17 +49,17 @@ class Registry(Generic[Entry]):
             self._aliases[alias] = name
 
     def remove(self, name: str) -> None:
-        """Take an entry and its aliases away, so that it can be defined anew."""
+        """Remove an entry and its aliases, so that it can be redefined."""
         del self._entries[name]
-        self._aliases = {alias: own for alias, own in self._aliases.items() if own != name}
+        self._aliases = {alias: target for alias, target in self._aliases.items() if target != name}
 
     def names(self) -> list[str]:
-        """All names, without aliases; nothing of other packages is loaded for it."""
-        own = self._own_names()
-        return [*own, *(name for name in self._installed if name not in own)]
+        """All names, without aliases; loads nothing from other packages."""
+        registered = self._own_names()
+        return [*registered, *(name for name in self._installed if name not in registered)]
 
     def __iter__(self) -> Iterator[str]:
-        """`names`, one after the other."""
+        """Iterate over `names`."""
         return iter(self.names())
 
     def items(self) -> Iterator[tuple[str, Entry]]:
@@ -71,19 +71,19 @@ class Registry(Generic[Entry]):
         return ((name, self[name]) for name in self.names())
 
     def name_of(self, name: str) -> str:
-        """The name itself of an alias; others as they are."""
+        """The name that an alias stands for; other names unchanged."""
         return self._aliases.get(name, name)
 
     def __getitem__(self, name: str) -> Entry:
         """The entry of a name or alias.
 
         Raises:
-            FacepipeError: the name is unknown (the nearest known one is named), or what an installed package adds
-                under it cannot be loaded.
+            FacepipeError: the name is unknown (the message suggests the nearest), or an installed package's entry
+                cannot be loaded.
         """
-        own, name = self._own_names(), self.name_of(name)
-        # Packages are looked through for other names alone: that takes as long as the work on a photo.
-        if name not in own:
+        registered, name = self._own_names(), self.name_of(name)
+        # Packages are searched only for other names: that takes as long as processing a photo.
+        if name not in registered:
             installed = self._installed
             if name not in installed:
                 hint = did_you_mean(name, [*self.names(), *self._aliases])
@@ -95,7 +95,7 @@ class Registry(Generic[Entry]):
         return self.name_of(name) in self._own_names() or name in self._installed
 
     def checked(self, name: str) -> str:
-        """A name that there is, itself; for pydantic, which adds where it stands.
+        """A known name, unchanged; for pydantic, which adds the location to the error.
 
         Raises:
             ValueError: there is no such entry.
@@ -105,12 +105,12 @@ class Registry(Generic[Entry]):
         return name
 
     def _own_names(self) -> list[str]:
-        """Names of what is entered, in their order, once the folders are read."""
+        """Names of registered entries, in order, after importing the folders."""
         for folder in self._folders:
             for module in iter_modules(import_module(folder).__path__, f"{folder}."):
                 import_module(module.name)
         if self._folders:
-            # Which file was imported first is the caller's history.
+            # The order of imports depends on the caller.
             self._entries = dict(sorted(self._entries.items(), key=lambda entry: _with_numbers(entry[0])))
         self._folders = ()
         return list(self._entries)
@@ -120,13 +120,13 @@ class Registry(Generic[Entry]):
         try:
             loaded = point.load()
         except Exception as error:
-            raise self._error(f"{where} cannot be loaded ({error}); mend or uninstall the package") from error
+            raise self._error(f"{where} cannot be loaded ({error}); fix or uninstall the package") from error
         self._take_in(point.name, loaded)
         if point.name not in self._entries:
-            raise self._error(f"{where} is not registered by {point.value}; mend or uninstall the package")
+            raise self._error(f"{where} is not registered by {point.value}; fix or uninstall the package")
 
     def _take_in(self, name: str, loaded: object) -> None:
-        """What an entry point leads to: here a module, which has registered its entry."""
+        """Store the object of an entry point; here a module, which has already registered its entry."""
 
     @cached_property
     def _installed(self) -> "dict[str, EntryPoint]":
@@ -134,6 +134,5 @@ class Registry(Generic[Entry]):
 
 
 def _with_numbers(name: str) -> list[tuple[int, str]]:
-    """By which names are sorted: ``net4`` before ``net10``."""
+    """Sort key of names: ``net4`` before ``net10``."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
-

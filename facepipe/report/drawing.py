@@ -11,7 +11,7 @@ Rectangle = tuple[float, ...]
 """Left, top, right, bottom in pixels."""
 
 _LINES, _DOTS, _SMALLEST = 100, 60, 9.0
-"""How often a line's width and a dot's radius go into a face's height; the size of the smallest figures."""
+"""Face height divided by line width and by dot radius; smallest font size."""
 
 CHOSEN, OTHER, POINT = (46, 204, 113), (160, 160, 160), (255, 209, 0)
 
@@ -19,9 +19,9 @@ CHOSEN, OTHER, POINT = (46, 204, 113), (160, 160, 160), (255, 209, 0)
 def draw_faces(image: np.ndarray, faces: Faces, chosen: Sequence[int] | np.ndarray = ()) -> np.ndarray:
     """A copy of the image with a box, landmarks and the detector's score per face; chosen ones green, others grey.
 
-    Lines, dots and figures are as large as the face asks for, so that small faces of a crowd can still be seen. Figures
-    stand where they hide no face, no other figure and nothing of their own face but its edge; where there is no such
-    place they are left out, those of the smallest faces first.
+    Lines, dots and text scale with the face, so that small faces in a crowd stay visible. Text is placed where it hides
+    no other face or text, and of its own face only the edge; where there is no such place it is omitted, for the
+    smallest faces first.
 
     Args:
         image: uint8 H×W×3 RGB.
@@ -54,7 +54,7 @@ def _outline(pen: ImageDraw.ImageDraw, box: Rectangle, landmarks: np.ndarray, co
     pen.rectangle(box, outline=colour, width=max(1, round(_tall(box) / _LINES)))
     radius = int(_tall(box) / _DOTS)
     for x, y in np.rint(landmarks).astype(int).tolist():
-        # A rectangle of no width is a pixel; an ellipse of none is nothing.
+        # A rectangle of zero size is a pixel; an ellipse of zero size is nothing.
         draw = pen.ellipse if radius else pen.rectangle
         draw((x - radius, y - radius, x + radius, y + radius), fill=POINT)
 
@@ -62,7 +62,7 @@ def _outline(pen: ImageDraw.ImageDraw, box: Rectangle, landmarks: np.ndarray, co
 def _figure(
     pen: ImageDraw.ImageDraw, box: Rectangle, text: str, picture: tuple[int, int], taken: Sequence[Rectangle]
 ) -> tuple[tuple[float, float], ImageFont.FreeTypeFont | ImageFont.ImageFont] | None:
-    """Where a text can stand and in which letters; None where it would hide something."""
+    """Position and font for a text; None if it would hide something."""
     font = ImageFont.load_default(size=max(_SMALLEST, min(_tall(box) / 8, picture[0] / 20)))
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     inside = [(box[0] + 2, box[3] - bottom - 2)] if bottom < _tall(box) / 6 and right < box[2] - box[0] else []
@@ -82,7 +82,7 @@ def _meet(a: Rectangle, b: Rectangle) -> bool:
 
 
 def side_by_side(images: Sequence[np.ndarray], caption: str = "", height: int = 400) -> np.ndarray:
-    """Images scaled to one height in a row, over a line of text; uint8 RGB."""
+    """Images scaled to one height in a row, above a line of text; uint8 RGB."""
     scaled = [_to_height(image, height) for image in images]
     gap = height // 40
     strip = height // 9 if caption else 0

@@ -1,4 +1,4 @@
-"""A sheet of faces in strips, each strip sorted by how uncertain a model is of them."""
+"""A sheet of faces in strips, each strip sorted by the model's uncertainty."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,21 +22,38 @@ class Strip:
 
 
 def evenly_by_rank(values: np.ndarray, count: int) -> np.ndarray:
-    """Indices of up to ``count`` values, evenly spread over their ranks from the lowest to the highest, int64."""
+    """Indices of up to ``count`` values at evenly spaced ranks, lowest first, int64."""
     order = np.argsort(values, kind="stable")
     return order[np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(np.int64))]
 
 
 def in_rows(title: str, crops: Sequence[np.ndarray], captions: Sequence[str], per_row: int) -> list[Strip]:
-    """Strips of up to ``per_row`` crops, the first of them with the title."""
+    """Strips of up to ``per_row`` crops, the first with the title."""
     return [
         Strip("" if first else title, crops[first : first + per_row], captions[first : first + per_row])
         for first in range(0, len(crops), per_row)
     ]
 
 
+def contact_sheet(crops: Sequence[np.ndarray], values: Sequence[float], name: str, per_row: int = 12) -> np.ndarray:
+    """One picture, uint8 RGB.
+
+    Args:
+        crops: uint8 h×w×3 of one size, in display order.
+        values: shown below each.
+        name: of the values.
+        per_row: faces in a row.
+    """
+    strips = []
+    for first in range(0, len(crops), per_row):
+        part = slice(first, first + per_row)
+        title = f"by {name}, least confident first" if first == 0 else ""
+        strips.append(Strip(title, crops[part], [f"{value:.3g}" for value in values[part]]))
+    return draw_sheet(strips)
+
+
 def draw_sheet(strips: Sequence[Strip]) -> np.ndarray:
-    """The strips one below the other, uint8 RGB; strips without crops are left out."""
+    """The strips below each other, uint8 RGB; strips without crops are left out."""
     strips = [strip for strip in strips if len(strip.crops)]
     if not strips:
         return np.full((1, 1, 3), 255, np.uint8)

@@ -1,4 +1,4 @@
-"""Files of matplotlib's figures: what can be drawn to, asked before long work, and the writing."""
+"""Files for matplotlib figures: checking the format before long work, and writing."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +11,7 @@ from facepipe.shown import shown
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Without a date, equal figures give equal bytes. A JPEG takes no metadata.
+# Without a date, equal figures give equal bytes. JPEG has no metadata.
 _METADATA: dict[str, dict[str, Any] | None] = {
     ".png": {},
     ".jpg": None,
@@ -21,25 +21,25 @@ _METADATA: dict[str, dict[str, Any] | None] = {
 
 
 def require_plot(path: Path) -> None:
-    """Refuse a figure that could not be written, before long work is done for it.
+    """Raise an error for a figure that cannot be written, before long work is done for it.
 
     Raises:
-        DatasetError: another ending than ``.png``, ``.jpg``, ``.svg`` or ``.pdf``.
+        DatasetError: an extension other than ``.png``, ``.jpg``, ``.svg`` or ``.pdf``.
         MissingExtraError: matplotlib is not installed.
         OSError: ``path`` is a folder, or cannot be written.
     """
     require_writable(path)
     if path.suffix.lower() not in _METADATA:
-        raise DatasetError(f"{path}: cannot draw to this format; use {', '.join(_METADATA)}")
+        raise DatasetError(f"{path}: cannot write a figure in this format; use {', '.join(_METADATA)}")
     if find_spec("matplotlib") is None:
         raise MissingExtraError("a plot needs matplotlib; pip install 'facepipe[plot]'")
 
 
 def write_figure(figure: "Figure", path: Path, dpi: int = 120) -> None:
-    """Write a figure; the ending of ``path`` is one that `require_plot` lets pass.
+    """Write a figure to a path accepted by `require_plot`.
 
     Raises:
-        OSError: the file cannot be written; an older one is then left as it was.
+        OSError: the file cannot be written; an existing file is left unchanged.
     """
     from matplotlib import rc_context
 
@@ -49,5 +49,5 @@ def write_figure(figure: "Figure", path: Path, dpi: int = 120) -> None:
 
 
 def entitle(axes: Any, title: str) -> None:
-    """Put a title that may hold names from outside: nothing in it is a formula, or moves what stands beside it."""
+    """Set a title with untrusted names: it is escaped and not parsed as a formula."""
     axes.set_title(shown(title), parse_math=False)

@@ -1,4 +1,4 @@
-"""Fonts that have the letters of a text: names come in every script."""
+"""Fonts with the glyphs for a text, since names come in every script."""
 
 import unicodedata
 from functools import cache
@@ -8,7 +8,7 @@ from PIL import ImageFont
 
 from facepipe.shown import shown
 
-# Pillow's own font has ASCII only. Of these every system has some; the later ones hold Chinese, Japanese and Korean.
+# Pillow's own font covers ASCII only. Most systems have some of these; the later ones cover Chinese, Japanese, Korean.
 _OTHERS = (
     "DejaVuSans.ttf", "LiberationSans-Regular.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf", "segoeui.ttf",
     "NotoSansCJK-Regular.ttc", "wqy-microhei.ttc", "DroidSansFallbackFull.ttf", "Arial Unicode.ttf", "msyh.ttc",
@@ -18,20 +18,20 @@ _PROBE = 16
 
 
 def lettered(text: str, size: float) -> tuple[str, Any]:
-    """The text as it can be written, and a font for it.
+    """The text as it can be drawn, and a font for it.
 
-    The font is Pillow's own, or the first of the system's that has all letters. Where none has, accents are left
-    out, and what is still missing becomes a question mark: never an empty box.
+    The font is Pillow's own, or the first system font with all the glyphs. If none has them, accents are stripped, and
+    characters still missing become question marks, never empty boxes.
 
     Args:
-        text: one line; control characters of names from outside are escaped.
-        size: of the font, in pixels.
+        text: one line; control characters are escaped.
+        size: font size in pixels.
     """
     text = shown(text)
-    for way in (text, _plain(text)):
+    for variant in (text, _plain(text)):
         for name in ("", *_OTHERS):
-            if all(_has(name, letter) for letter in set(way)):
-                return way, _font(name, size)
+            if all(_has(name, letter) for letter in set(variant)):
+                return variant, _font(name, size)
     return "".join(letter if _has("", letter) else "?" for letter in _plain(text)), _font("", size)
 
 
@@ -44,7 +44,7 @@ def _has(name: str, letter: str) -> bool:
     if letter.isascii() and not name:
         return True
     font = _font(name, _PROBE)
-    # U+FFFF is no character: what is drawn for it stands for every letter that is missing.
+    # U+FFFF is not a character: its glyph is the one drawn for any missing character.
     return font is not None and bytes(font.getmask(letter)) != bytes(font.getmask("\uffff"))
 
 

@@ -17,14 +17,14 @@ _Rectangle = tuple[float, ...]
 
 @dataclass(frozen=True)
 class NamedBox:
-    """What is drawn for a face.
+    """The annotation of a face.
 
     Attributes:
         box: 4 numbers, (left, top, right, bottom) in pixels.
         landmarks: float K×2, 0-based pixels.
-        name: of the person, or None for somebody unknown.
-        title: line beside the box, such as the name and the score.
-        detail: smaller line below it, or empty.
+        name: name of the person, or None if unknown.
+        title: line next to the box, such as name and score.
+        detail: smaller second line, or empty.
     """
 
     box: Sequence[float] | np.ndarray
@@ -35,7 +35,7 @@ class NamedBox:
 
 
 def colour_of(name: str | None) -> tuple[int, int, int]:
-    """A person's own colour, the same in every picture on every machine; grey for nobody."""
+    """A person's colour, the same in every picture on every machine; grey for unknown people."""
     if name is None:
         return STRANGER_COLOUR
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
@@ -47,8 +47,8 @@ def colour_of(name: str | None) -> tuple[int, int, int]:
 def draw_names(image: np.ndarray, faces: Sequence[NamedBox]) -> np.ndarray:
     """A copy of the image with a box, landmarks and a caption per face.
 
-    A caption stands above its box, or else below or within it: wherever it hides least of other faces and captions.
-    It never reaches beyond the picture.
+    A caption is placed above, below or inside its box, wherever it hides least of other faces and captions. It never
+    extends beyond the picture.
 
     Args:
         image: uint8 H×W×3 RGB.
@@ -81,7 +81,7 @@ def _outline(pen: ImageDraw.ImageDraw, face: NamedBox, side: int) -> None:
 def _caption(
     pen: ImageDraw.ImageDraw, face: NamedBox, size: tuple[int, int], taken: Sequence[_Rectangle]
 ) -> _Rectangle:
-    """Draw the caption; returns the place it takes."""
+    """Draw the caption and return its rectangle."""
     large = max(11.0, min(size[0] / 32, _height(face) * 0.18))
     sizes = zip((face.title, face.detail), (large, max(9.0, large * 0.7)), strict=True)
     lines = [lettered(text, size) for text, size in sizes if text]
@@ -101,7 +101,7 @@ def _caption(
 def _place(
     box: Sequence[float] | np.ndarray, wide: float, high: float, size: tuple[int, int], taken: Sequence[_Rectangle]
 ) -> _Rectangle:
-    """The first of the places that hides least."""
+    """The first of the candidate places that hides least."""
     left, top, right, bottom = (float(value) for value in box)
     corners = [(left, top - high), (left, bottom), (right - wide, top - high), (right - wide, bottom)]
     corners += [(right, top), (left - wide, top), (left, bottom - high)]
@@ -109,8 +109,8 @@ def _place(
     for x, y in corners:
         x, y = max(0.0, min(x, size[0] - wide)), max(0.0, min(y, size[1] - high))
         places.append((x, y, x + wide, y + high))
-    own = (left, top, right, bottom)
-    return min(places, key=lambda place: sum(_shared(place, other) for other in [own, *taken]))
+    face = (left, top, right, bottom)
+    return min(places, key=lambda place: sum(_shared(place, other) for other in [face, *taken]))
 
 
 def _shared(a: _Rectangle, b: _Rectangle) -> float:

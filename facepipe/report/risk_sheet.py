@@ -1,4 +1,4 @@
-"""The picture of ``facepipe eval risk --sheet``: faces from the surest to the least sure."""
+"""The picture of ``facepipe eval risk --sheet``: faces from highest to lowest confidence."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,31 +23,31 @@ _FACES = 12
 def write_sheet(
     path: Path, embeddings: "Embeddings", confidence: str, detector: Detector | None, rule: str, damage: str | None
 ) -> None:
-    """Crop again the faces that stand at evenly spaced ranks of ``confidence``, and draw them.
+    """Crop again the faces at evenly spaced ranks of ``confidence``, and draw them.
 
-    The crops are of the template 112×112, whatever the model takes.
+    Crops use the 112×112 template, whatever the model's input.
 
     Args:
-        path: of the picture.
-        embeddings: with the paths of image files, those of damaged copies as `name_copies` gives them.
-        confidence: of `facepipe.protocols.risk.uncertainty`.
-        detector: None takes the images as aligned crops.
-        rule: which face of several.
-        damage: protocol of the copies.
+        path: output picture.
+        embeddings: with paths of image files; those of damaged copies as from `name_copies`.
+        confidence: from `facepipe.protocols.risk.uncertainty`.
+        detector: None treats the images as aligned crops.
+        rule: which face to use if there are several.
+        damage: protocol of the damaged copies.
 
     Raises:
-        DatasetError: an image cannot be read any more.
+        DatasetError: an image can no longer be read.
     """
     values = uncertainty(confidence, embeddings)
     copies = np.array([damage is not None and is_copy(name, damage) for name in embeddings.paths], bool)
     cropper = Cropper(Aligner("112x112"), detector, rule, "centre")
     strips = []
-    for title, among in (("as they are", ~copies), ("damaged", copies)):
+    for title, among in (("original", ~copies), ("damaged", copies)):
         rows = np.flatnonzero(among)
         chosen = rows[evenly_by_rank(values[rows], _FACES)] if len(rows) else rows
         faces = [_crop(embeddings.paths[row], cropper, damage, bool(copies[row])) for row in chosen]
         captions = [f"{abs(values[row]):.3g}" for row in chosen]
-        strips.append(Strip(f"{title}, by {confidence}: surest left", faces, captions))
+        strips.append(Strip(f"{title}, by {confidence}: most confident on the left", faces, captions))
     write_rgb(path, draw_sheet(strips))
 
 

@@ -1,4 +1,4 @@
-"""The toy picture: features on the plane and on the sphere, and the angles they leave between classes."""
+"""The toy picture: features in the plane and on the sphere, and their angles to the class means."""
 
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,12 @@ from facepipe.train.toy import ToyFeatures
 
 
 def plot_toy(plane: list[ToyFeatures], space: list[ToyFeatures], path: Path) -> None:
-    """One column per loss: 2-D features, directions of 3-D features, their angles to the means of the classes.
+    """One column per loss: 2-D features, directions of 3-D features, angles to the class means.
 
     Args:
-        plane: of 2-D features, one per loss.
-        space: of 3-D features of the same losses, in the same order.
-        path: of the picture; its ending says the format.
+        plane: 2-D features, one entry per loss.
+        space: 3-D features of the same losses, in the same order.
+        path: output file; its extension sets the format.
 
     Raises:
         DatasetError, MissingExtraError: as `require_plot`.
@@ -53,10 +53,10 @@ def _sphere(axes: Any, toy: ToyFeatures) -> None:
 
 def _angles(axes: Any, toy: ToyFeatures) -> None:
     angle = np.degrees(np.arccos(np.clip(_unit(toy.features) @ _unit(toy.means).T, -1, 1)))
-    own = toy.labels[:, None] == np.arange(len(toy.means))
+    same = toy.labels[:, None] == np.arange(len(toy.means))
     bins = np.linspace(0, 180, 46).tolist()
-    axes.hist(angle[own], bins, density=True, alpha=0.7, label="own class")
-    axes.hist(angle[~own], bins, density=True, alpha=0.5, label="other classes")
+    axes.hist(angle[same], bins, density=True, alpha=0.7, label="own class")
+    axes.hist(angle[~same], bins, density=True, alpha=0.5, label="other classes")
     axes.set(xlabel="angle of 3-D features, degrees", yticks=[], xlim=(0, 180))
     axes.legend(fontsize=7, frameon=False)
 

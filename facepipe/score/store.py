@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from facepipe.embedding import Embeddings, iterate_embeddings, load_embeddings
 from facepipe.embedding.finding import Finding
-from facepipe.embedding.making import Making
+from facepipe.embedding.provenance import Provenance
 from facepipe.errors import EmbeddingsError
 from facepipe.files import Mark, mark_file, replacing
 from facepipe.files.fingerprint import compare_mark, digest_of
@@ -46,9 +46,9 @@ class Store:
         return len(self.vectors)
 
     @property
-    def making(self) -> Making:
+    def provenance(self) -> Provenance:
         """How they were made, apart from model and flip rule."""
-        return Making(self.precision, self.findings)
+        return Provenance(self.precision, self.findings)
 
 
 def open_store(path: Path) -> Store:

@@ -1,4 +1,4 @@
-"""Work shared out to other processes and machines, in units, with the results in their order."""
+"""Distributing units of work to other processes and machines, with results in order."""
 
 from facepipe.workers.on_ray import OnRay, WorkerError
 

@@ -1,4 +1,4 @@
-"""Ray: actors on this machine or a cluster that load their tools once and work off units."""
+"""Ray actors, on this machine or a cluster, that set up once and process units of work."""
 
 import os
 import sys
@@ -17,32 +17,32 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 TRIES = 3
-"""How often a unit is given to a worker again whose process has died, before the work ends."""
+"""How often a unit is retried after its worker's process died, before giving up."""
 
 _QUEUED = 2
-"""Units at a worker, so that it need not wait for the next one."""
+"""Units queued at a worker, so that it need not wait for the next one."""
 _AHEAD = 4
-"""Units for each worker that may be done before an earlier one is."""
+"""Units per worker that may finish before an earlier one."""
 _STORE = 256 << 20
-"""Bytes of shared memory that a Ray started here sets aside; results are small."""
+"""Bytes of shared memory for a Ray instance started here; results are small."""
 _LOCAL = "local"
 
 
 class WorkerError(FacepipeError):
-    """Workers cannot be had, or die over a unit of work."""
+    """Workers cannot be started, or die on a unit of work."""
 
 
 @dataclass(frozen=True)
 class OnRay:
-    """Where units are worked off.
+    """A pool of workers on Ray.
 
     Attributes:
-        address: of a cluster, as `ray.init` takes it (``HOST:PORT``, ``auto``, ``ray://HOST:PORT``); empty for the one
-            that the environment variable RAY_ADDRESS names or, without it, for a Ray started on this machine and ended
-            with the work.
-        workers: how many; 0 for one on each GPU where the device is one, else on each core that Ray may use.
-        cores: of each worker on a CPU.
-        note: told of workers that died and were replaced.
+        address: of a cluster, as for `ray.init` (``HOST:PORT``, ``auto``, ``ray://HOST:PORT``); empty for the one in
+            the environment variable RAY_ADDRESS or, without it, for a Ray instance started on this machine and stopped
+            after the work.
+        workers: number of workers; 0 for one per GPU if the device is a GPU, else one per core that Ray may use.
+        cores: per worker on a CPU.
+        note: called when a worker died and was replaced.
     """
 
     address: str = ""
@@ -57,24 +57,24 @@ class OnRay:
         device: str = "auto",
         name: Callable[[A], str] = str,
     ) -> Iterator[B]:
-        """``[make()(unit) for unit in units]``, in order, each worker having called ``make`` once.
+        """``[make()(unit) for unit in units]``, in order; each worker calls ``make`` once.
 
-        Units are taken from the iterable only as they are needed, and few results wait at a time. A worker that dies is
-        started anew and its units are done again, `TRIES` times each.
+        Units are taken from the iterable only as needed, and few results are held at a time. A worker that dies is
+        restarted and its units retried, `TRIES` times each.
 
         Args:
-            make: gives what does a unit; it and the units are pickled.
-            units: what is to be done.
-            device: of the work: for ``cuda``, and for ``auto`` where there are GPUs, each worker has a GPU to itself.
-            name: of a unit, for errors.
+            make: returns the function that processes a unit; it and the units are pickled.
+            units: of work.
+            device: with ``cuda``, or with ``auto`` if there are GPUs, each worker has a GPU to itself.
+            name: unit → its name, for errors.
 
         Raises:
             MissingExtraError: Ray is not installed.
-            WorkerError: there is no such cluster, no room in it, or a unit at which workers die.
-            FacepipeError, OSError: what the work itself raises.
+            WorkerError: the cluster does not exist or has no room, or workers die on a unit.
+            FacepipeError, OSError: raised by the work itself.
         """
         ray = _import_ray()
-        mine = _connect(ray, self.address)
+        started = _connect(ray, self.address)
         actors: list[Any] = []
         try:
             count, options = self._room(ray, device)
@@ -86,18 +86,18 @@ class OnRay:
             yield from _in_order(ray, runs, units, name, self.note)
         finally:
             for actor in actors:
-                with suppress(Exception):  # of a cluster that has gone
+                with suppress(Exception):  # the cluster may be gone
                     ray.kill(actor)
-            if mine:
+            if started:
                 ray.shutdown()
 
     def _room(self, ray: Any, device: str) -> tuple[int, dict[str, int]]:
-        """How many workers, and what each takes of the cluster."""
-        there = ray.cluster_resources()
-        cpus, gpus = int(there.get("CPU", 0)), int(there.get("GPU", 0))
+        """Number of workers, and the resources of each."""
+        resources = ray.cluster_resources()
+        cpus, gpus = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
         if device.startswith("cuda") and not gpus:
             raise WorkerError(
-                f"{parameter('device', device)}: no machine of the Ray cluster has a GPU; "
+                f"{parameter('device', device)}: no machine in the Ray cluster has a GPU; "
                 f"use {parameter('device', 'cpu')}"
             )
         if gpus and device.split(":")[0] in ("auto", "cuda"):
@@ -108,13 +108,13 @@ class OnRay:
         if not fit or count > fit:
             raise WorkerError(
                 f"{parameter('workers', count or 1)}: Ray has room for {fit} here ({cpus} cores, "
-                f"{gpus} GPUs); ask for fewer"
+                f"{gpus} GPUs); use fewer"
             )
         return count, options
 
 
 def _import_ray() -> Any:
-    # Where this program runs and on what is nobody else's business.
+    # No usage reports.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
@@ -125,7 +125,7 @@ def _import_ray() -> Any:
 
 
 def _connect(ray: Any, address: str) -> bool:
-    """Join a cluster, or start one here; returns whether it is to be left afterwards."""
+    """Join a cluster, or start one here; returns whether to shut it down afterwards."""
     if ray.is_initialized():
         return False
     quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
@@ -137,7 +137,7 @@ def _connect(ray: Any, address: str) -> bool:
             ray.init(_LOCAL, num_cpus=thread_count(), object_store_memory=_STORE, **quiet)
         else:
             ray.init(where, **{key: value for key, value in quiet.items() if key != "include_dashboard"})
-    except Exception as error:  # Ray raises errors of many kinds here
+    except Exception as error:  # Ray raises many kinds of errors here
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise WorkerError(
             f"{parameter('on', 'ray')}: Ray at {where} cannot be reached or started "
@@ -148,22 +148,22 @@ def _connect(ray: Any, address: str) -> bool:
 
 
 def _silence(ray: Any) -> None:
-    """Keep Ray from printing on stdout, which is for data, what befalls workers: `OnRay.note` tells it."""
+    """Keep Ray from printing about workers on stdout, which is for data; `OnRay.note` reports them."""
     ray._private.worker.print_worker_logs = lambda *_, **__: None
 
 
 class _Worker:
-    """An actor: loads its tools with the first unit, so that what goes wrong then reaches the caller."""
+    """An actor; sets up on the first unit, so that errors in setup reach the caller."""
 
     def __init__(self, threads: int, folder: str) -> None:
-        with suppress(OSError):  # a machine that does not see it; paths that are absolute do without
+        with suppress(OSError):  # the folder may not exist on this machine; absolute paths work anyway
             os.chdir(folder)
         self._threads = threads
         self._work: Callable[[Any], Any] | None = None
         self._replaced = False
 
     def run(self, recipe: list[Any], unit: Any) -> tuple[int, bool, Any]:
-        """The number of this process, whether it stands in for one that died, and the result."""
+        """The process id, whether it replaces a process that died, and the result."""
         if self._work is None:
             ray = _import_ray()
             self._replaced = bool(ray.get_runtime_context().was_current_actor_reconstructed)
@@ -174,7 +174,7 @@ class _Worker:
 
 def _use_threads(count: int) -> None:
     for name, call in (("torch", "set_num_threads"), ("cv2", "setNumThreads")):
-        if name in sys.modules:  # work that has not loaded it does not need it
+        if name in sys.modules:  # what the work has not imported needs no limit
             getattr(sys.modules[name], call)(count)
 
 
@@ -185,33 +185,33 @@ def _in_order(
     name: Callable[[A], str],
     note: Callable[[str], None],
 ) -> Iterator[Any]:
-    """Results in the order of the units; bounded numbers of units are at workers and of results are waiting."""
+    """Results in the order of the units, with a bounded number of queued units and waiting results."""
     remaining = enumerate(units)
-    at: dict[Any, tuple[int, int, str]] = {}  # future → unit, worker and name
+    pending: dict[Any, tuple[int, int, str]] = {}  # future → unit, worker and name
     load = [0] * len(runs)
     lives = _Lives(note)
     done: dict[int, Any] = {}
-    given = delivered = 0
+    submitted = delivered = 0
     while True:
-        room = min(_QUEUED * len(runs) - len(at), _AHEAD * len(runs) - (given - delivered))
+        room = min(_QUEUED * len(runs) - len(pending), _AHEAD * len(runs) - (submitted - delivered))
         for number, unit in islice(remaining, max(0, room)):
             worker = load.index(min(load))
             load[worker] += 1
-            given += 1
-            at[runs[worker](unit)] = number, worker, name(unit)
-        if not at:
+            submitted += 1
+            pending[runs[worker](unit)] = number, worker, name(unit)
+        if not pending:
             return
-        for future in ray.wait(list(at), num_returns=1)[0]:
-            number, worker, called = at.pop(future)
+        for future in ray.wait(list(pending), num_returns=1)[0]:
+            number, worker, unit_name = pending.pop(future)
             load[worker] -= 1
-            process, replaced, done[number] = _result(ray, future, called)
+            process, replaced, done[number] = _result(ray, future, unit_name)
             lives.see(worker, process, replaced)
         while delivered in done:
             yield done.pop(delivered)
             delivered += 1
 
 
-def _result(ray: Any, future: Any, called: str) -> tuple[int, bool, Any]:
+def _result(ray: Any, future: Any, unit_name: str) -> tuple[int, bool, Any]:
     try:
         process, replaced, result = ray.get(future)
     except ray.exceptions.RayTaskError as error:
@@ -221,24 +221,24 @@ def _result(ray: Any, future: Any, called: str) -> tuple[int, bool, Any]:
         raise
     except ray.exceptions.RayError as error:
         raise WorkerError(
-            f"{called}: workers died {TRIES + 1} times over this and the images after it (for want of memory, or by a "
-            f"fault in a library?); "
+            f"{unit_name}: workers died {TRIES + 1} times on this and the following images (out of memory, or a "
+            f"bug in a library?); "
             f"leave the image out, or give each worker more memory with a smaller {parameter('workers')}"
         ) from error
     return int(process), bool(replaced), result
 
 
 class _Lives:
-    """Which process each worker was last seen as."""
+    """The process id last seen of each worker."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
         self._note = note
         self._processes: dict[int, int] = {}
 
     def see(self, worker: int, process: int, replaced: bool) -> None:
-        """Tell of a worker that is another process than before, or stands in for one that died over its first unit."""
+        """Report a worker whose process has changed, or replaces one that died on its first unit."""
         before = self._processes.get(worker)
         self._processes[worker] = process
         if before != process and (before is not None or replaced):
             which = "" if before is None else f" (process {before})"
-            self._note(f"worker {worker + 1} died{which} and was replaced; its images were done again")
+            self._note(f"worker {worker + 1} died{which} and was replaced; its images were processed again")

@@ -18,7 +18,7 @@ from facepipe.errors import ImageError, NoFaceError
 from facepipe.images import write_rgb
 from facepipe.zoo import DEFAULT
 
-NAMES = ["Comparison", "Face", "Pipeline", "align", "compare", "detect", "embed", "identify", "load"]
+NAMES = ["Comparison", "Face", "FacepipeError", "Pipeline", "align", "compare", "detect", "embed", "identify", "load"]
 
 
 @pytest.fixture(scope="module")

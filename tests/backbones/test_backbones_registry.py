@@ -44,7 +44,7 @@ def test_describe_options():
         (lambda: backbones.create("spherface20"), "'spherface20'; did you mean 'sphereface20'?"),
         (lambda: backbones.describe("zzz"), "unknown backbone 'zzz'; choose one of ir34"),
         (lambda: backbones.create("sphereface4", widht=1), "no option 'widht'; did you mean 'width'?"),
-        (lambda: backbones.create("mobilefacenet", width=1), "no option 'width'; it takes none"),
+        (lambda: backbones.create("mobilefacenet", width=1), "no option 'width'; it has no options"),
         (lambda: backbones.create("sphereface4", width="half"), "option width='half': Input should be a valid number"),
         (lambda: backbones.create("sphereface4", width=True), "option width=True: Input should be a valid number"),
         (lambda: backbones.create("sphereface4", batch_norm=1), "option batch_norm=1: Input should be a valid boolean"),

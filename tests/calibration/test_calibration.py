@@ -142,10 +142,10 @@ def test_a_small_group_counts_only_where_it_tells_something():
     assert [one.far for one in thresholds] == [1e-2, 1 / 300]
     assert all(one.calibrated_on.startswith("b, ") and one.tar is None for one in thresholds)
     told = "no cosine threshold among people who are alike at FAR 0.001: "
-    assert notes == [f"{told}b, the worst so far, has 1,000 pairs, and 3 false matches take 3,000"]
+    assert notes == [f"{told}b, the worst so far, has 1,000 pairs, and 3 false matches need 3,000"]
     thresholds, notes = alike_thresholds(np.zeros(0), {"a": np.zeros(200), "b": np.zeros(9)}, [1e-3], "these")
     assert not thresholds
-    assert notes == [f"{told}a, the largest group, has 200 pairs, and 3 false matches take 3,000"]
+    assert notes == [f"{told}a, the largest group, has 200 pairs, and 3 false matches need 3,000"]
 
 
 def test_people_alike_have_a_threshold_at_one_in_ten_thousand_where_the_worst_group_carries_it():
@@ -215,7 +215,7 @@ def test_a_list_of_pairs():
 
 def test_nobody_to_compare_with():
     embeddings, names = clustered(1, 3)
-    with pytest.raises(DatasetError, match="two people or more"):
+    with pytest.raises(DatasetError, match="two people, or a"):
         calibrate_faces(known_faces(embeddings, names), "one person")
     with pytest.raises(DatasetError, match="3 faces, but 1 names"):
         known_faces(embeddings, names[:1])

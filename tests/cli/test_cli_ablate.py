@@ -130,7 +130,7 @@ def test_nothing_is_done_twice(words, tmp_path, monkeypatch, backbone):
     monkeypatch.setattr("facepipe.train.train", None)
     monkeypatch.setattr("facepipe.cli.eval.benchmark.Benchmark.measure", None)
     again = run(*words, "-o", out, "--json")
-    assert again.json == first and again.err.count("is finished") == 3 and again.err.count("kept in") == 8
+    assert again.json == first and again.err.count("is finished") == 3 and again.err.count("saved in") == 8
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == before
     monkeypatch.undo()
 
@@ -138,7 +138,7 @@ def test_nothing_is_done_twice(words, tmp_path, monkeypatch, backbone):
     shorter = [word.replace(" --already-aligned", " --already-aligned --rule sphereface") if "mine=" in str(word)
                else word for word in words]  # fmt: skip
     third = run(*shorter, "-o", out, "--json")
-    assert third.err.count("kept in") == 3, "a damaged result and those of another command are measured anew"
+    assert third.err.count("saved in") == 3, "a damaged result and those of another command are measured anew"
     assert accuracy(third.json)["mls"]["AgeDB"] == accuracy(first)["mls"]["AgeDB"]
     compared = run("eval", "compare", *(out / "results" / "AgeDB" / f"{name}.json" for name in ROWS), "--json").json
     assert [test["mcnemar"]["p"] <= 1 for test in compared["against_first"]] == [True] * 3
@@ -158,7 +158,7 @@ def test_stopped_it_goes_on_to_the_same_weights(words, tmp_path, monkeypatch):
     out = tmp_path / "stopped"
     ended = run(*words, "-o", out, "--json")
     assert ended.code == 130 and ended.out == ""
-    assert "stopped after step 3 of 6 and saved; run the same command again to go on" in ended.err
+    assert "stopped after step 3 of 6 and saved; run the same command again to continue" in ended.err
     assert (out / "mls" / "card.toml").is_file() and not (out / "probface").exists()
     again = run(*words, "-o", out, "--json").json
     assert len(seen) == 18, "nine steps were left of eighteen"
@@ -220,18 +220,18 @@ def test_list():
 @pytest.mark.parametrize(
     ("benchmarks", "message"),
     [
-        ([], "ablation probface: name a benchmark, such as a .bin file of insightface's; see --help"),
+        ([], "ablation probface: give a benchmark, such as an insightface .bin file; see --help"),
         (["gone.bin"], "gone.bin: no such file; insightface's validation sets are named like lfw.bin"),
-        (["lfw"], "benchmark lfw: write FILE.bin, or NAME='PROTOCOL ...' with the words of 'facepipe eval' and a"),
+        (["lfw"], "benchmark lfw: must be FILE.bin, or NAME='PROTOCOL ...' with arguments of 'facepipe eval' and a"),
         (["LFW=ijb x"], "a protocol of lfw, cfp, pairs, bin, ytf"),
         (["LFW=lfw x"], "benchmark LFW: eval lfw: Missing option '--pairs'"),
         (["LFW=lfw x --pairs y --modle z"], "benchmark LFW: eval lfw: No such option '--modle'"),
         (["LFW=lfw x --pairs y -m z"], "benchmark LFW: leave --model out of it"),
         (["LFW=lfw x --pairs y --score scf"], "benchmark LFW: leave --score out of it"),
-        (["A=bin x.bin --embeddings y"], "benchmark A: leave --embeddings out of it"),
+        (["A=bin x.bin --embeddings y"], "benchmark A: remove --embeddings"),
         (["A=lfw 'x"], "benchmark A=lfw 'x: no closing quotation"),
-        (["../x=lfw x --pairs y"], "its name may have letters, digits"),
-        (["A=lfw x --pairs y", "A=lfw z --pairs y"], "benchmark A: named twice"),
+        (["../x=lfw x --pairs y"], "its name may only contain letters, digits"),
+        (["A=lfw x --pairs y", "A=lfw z --pairs y"], "benchmark A: given twice"),
     ],
 )
 def test_bad_benchmarks_end_before_anything_is_read(benchmarks, message):
@@ -239,7 +239,7 @@ def test_bad_benchmarks_end_before_anything_is_read(benchmarks, message):
 
 
 def test_other_bad_requests(words, tmp_path, backbone, monkeypatch):
-    assert refused("ablate") == "no ablation: name one (facepipe ablate --list shows them)"
+    assert refused("ablate") == "no ablation given; choose one (facepipe ablate --list shows them)"
     assert refused("ablate", "probfaec").startswith("probfaec: no such ablation; did you mean 'probface'?")
     assert "uncertainty.backbone is empty" in refused(*words, "-o", tmp_path / "x", "--set", "uncertainty.backbone=")
     message = refused("ablate", "probface", words[2], "--recipe", "probface-resface64", "-o", tmp_path / "x")

@@ -81,9 +81,9 @@ def test_embed_frozen_and_with_other_options(photos, faces, model, tmp_path):
     ended = run("embed", photos, "-o", out, "-m", model, "--already-aligned", "--frozen", "--json")
     assert ended.json["embedded"] == 4 and "--frozen" in ended.err and out.read_bytes() == before
     other = ("embed", photos, "-o", out, "-m", model, "--flip", "sum", "--already-aligned")
-    assert "was made with another flip" in refused(*other, "--frozen")
+    assert "was made with a different flip" in refused(*other, "--frozen")
     ended = run(*other, "--json")
-    assert "was made with another flip: all images are embedded anew" in ended.err and "changes" not in ended.json
+    assert "was made with a different flip: all images are embedded again" in ended.err and "changes" not in ended.json
     shutil.rmtree(photos / "A")
     shutil.rmtree(photos / "B")
     shutil.rmtree(photos / "C")

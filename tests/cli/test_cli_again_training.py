@@ -104,7 +104,7 @@ class Ablation:
 
     def __call__(self, *more):
         ended = run(*self.words, *more)
-        return ended, ended.err.count("kept in"), ended.err.count("is finished")
+        return ended, ended.err.count("saved in"), ended.err.count("is finished")
 
 
 @pytest.fixture
@@ -148,5 +148,5 @@ def test_rows_whose_data_have_changed_are_refused(ablation, crops, others, what)
     shutil.rmtree(crops)
     ended, _, finished = ablation()
     assert (ended.code, finished) == (0, 2), "nothing is left to train"
-    assert ended.err.count("no longer there, and were not compared") == 2
+    assert ended.err.count("no longer exist and were not compared") == 2
     assert files(ablation.out) == before

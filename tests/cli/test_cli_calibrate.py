@@ -59,9 +59,9 @@ def test_held_out_parts_and_people_who_are_there_twice(model, shard, tmp_path):
     (tmp_path / "same.csv").write_text(f"a,b\n{pair[0]},{pair[1]}\n")
     done = run(*words, "--one-person", tmp_path / "same.csv")
     assert done.json["counts"]["strangers"] == 40
-    assert "1 image of somebody who is there already left out" in done.err
+    assert "1 image left out, since another image shows the same person" in done.err
     assert "6 identities have 2 images or more" in refused(*words, "--held-out", 9)
-    assert "say SOURCE=N" in run(*words, "--held-out-images", "x").err
+    assert "must be SOURCE=N" in run(*words, "--held-out-images", "x").err
 
 
 def test_folders_of_crops(model, tmp_path):
@@ -69,7 +69,7 @@ def test_folders_of_crops(model, tmp_path):
     words = ["calibrate", model, folder, "--far", 1e-1, "-o", tmp_path / "new.toml"]
     done = run(*words, "--already-aligned", "--json")
     assert (done.json["counts"]["people"], done.json["counts"]["images"]) == (6, 18)
-    assert "no age and sex stand beside the faces" in done.err
+    assert "the faces have no age and sex" in done.err
     assert "no face found in 18 photos; they have the size of crops" in refused(*words)
 
 
@@ -93,7 +93,7 @@ def test_saved_embeddings_and_lists_of_pairs(model, tmp_path):
 
 
 def test_what_cannot_be_calibrated(model, shard, tmp_path):
-    assert "name a card with -o" in refused("calibrate", "facepipe-mobilenet", shard)
+    assert "give a card to write with -o" in refused("calibrate", "facepipe-mobilenet", shard)
     assert refused("calibrate", model, tmp_path / "gone").startswith(f"{tmp_path / 'gone'}: no such file or folder")
     other = tiny_model(tmp_path / "other")
     file = tmp_path / "e.parquet"

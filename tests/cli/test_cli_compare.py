@@ -78,7 +78,7 @@ def test_for_people(photos, model):
     assert (ended.code, ended.err) == (0, "")
     first, *rest = ended.out.splitlines()
     assert first.endswith(("≥ 0.500 at FAR 0.001", "< 0.500 at FAR 0.001"))
-    told = "1 in 1,000 among people at random, not measured among people who are alike; children were not measured"
+    told = "1 in 1,000 among people at random, not measured among people who are alike; not measured for children"
     assert any(told in line for line in rest)
     assert rest[0] == f"  {photos / 'large.png'}: face 1 of 1"
     assert any("nothing" in line for line in rest) and any("tiny@" in line for line in rest)
@@ -117,7 +117,7 @@ def test_aligned_crops(photos, model):
     answer = run(*words, "--json").json
     assert answer["score"] == pytest.approx(1, abs=1e-5)
     assert answer["images"][0] == {"path": str(photos / "crop.png"), "faces": 0, "remarks": []}
-    assert "taken as an aligned crop" in run(*words).out
+    assert "treated as an aligned crop" in run(*words).out
 
 
 def test_save_writes_both_photos_with_boxes(photos, model, tmp_path):
@@ -138,7 +138,7 @@ def test_save_of_many_is_a_contact_sheet_best_first(photos, model, tmp_path):
     line = ["compare", *(photos / name for name in names), "-m", model, "--save", tmp_path / "sheet.png"]
     assert run(*line).code == 0
     sheet = read_rgb(tmp_path / "sheet.png")
-    made = Pipeline(str(model)).compare_many([photos / name for name in names]).made
+    made = Pipeline(str(model)).compare_many([photos / name for name in names]).comparisons
     ranked = sorted(made, key=lambda one: -one.score)
     places = [_place(sheet, view.crops[0]) for view in (made[0].views[0], *(one.views[1] for one in ranked))]
     assert places[0][1] < places[1][1] == places[2][1] and places[0][0] == places[1][0] < places[2][0]
@@ -194,7 +194,7 @@ def test_scores_with_uncertainty(photos, sure_model, tmp_path):
     assert mls["kind"] == "mls" and mls["images"][0]["sigma2"] > 0 and mls["images"][0]["surer_than"] is None
     text = run(*words[:3], "-m", sure_model, "--score", "scf").out
     assert text.startswith(("same person: scf score", "not shown to be the same person: scf score"))
-    assert "surer than" in text
+    assert "more confident than for" in text
 
 
 def test_a_score_that_the_model_has_not(photos, model, sure_model):
@@ -223,7 +223,7 @@ def test_a_face_of_low_kappa_is_warned_of(photos, sure_model):
         card = with_reference(sure_model, 0, factor * kappa[0])
         first, _ = run(*words, "-m", card, "--json").json["images"]
         assert first["surer_than"] == pytest.approx(1 / factor, abs=1e-3) and first["unsure"] is unsure
-    assert "surer than 50 % of faces" in run(*words, "-m", half).out
+    assert "more confident than for 50 % of faces" in run(*words, "-m", half).out
 
 
 @pytest.fixture(scope="module")

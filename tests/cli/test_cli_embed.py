@@ -156,13 +156,13 @@ def test_cut_off_it_goes_on_in_steps_of_time(faces, model, tmp_path, monkeypatch
         write = EmbeddingsWriter.write
         patch.setattr(EmbeddingsWriter, "write", lambda *a, **b: (write(*a, **b), killed(a))[0])
         ended = run(*words, out)
-    assert ended.code == 130 and "what was embedded is kept: the same command goes on from there" in ended.err
+    assert ended.code == 130 and "finished embeddings are kept; the same command resumes from there" in ended.err
     assert not out.exists() and len(list((tmp_path / ".facepipe" / "out.parquet.begun").iterdir())) == 1
     stream = next((tmp_path / ".facepipe" / "out.parquet.begun").iterdir())
     stream.write_bytes(stream.read_bytes() + b"\xff\xff\xff\xff\x40\0\0\0 cut off")
     read.clear()
     again = run(*words, out)
-    assert again.code == 0 and "goes on where it was cut off, with 6 images embedded" in again.err
+    assert again.code == 0 and "resuming an interrupted run, 6 images already embedded" in again.err
     assert len(read) == 2, "six of eight were kept"
     ours, theirs = (load_embeddings(tmp_path / name) for name in ("alone.parquet", "out.parquet"))
     assert ours.paths == theirs.paths and (ours.mu == theirs.mu).all()

@@ -9,7 +9,7 @@ from facepipe.cli.commands.embed.sheet import Sheet
 from facepipe.embedding import Embeddings, load_embeddings
 from facepipe.errors import EmbeddingsError
 from facepipe.images import read_rgb, write_rgb
-from facepipe.report.contact_sheet import contact_sheet
+from facepipe.report.face_sheet import contact_sheet
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_what_cannot_be_sorted(crops, model, tmp_path):
     assert "have no sigma2; embed with" in refused(*words, "-m", plain)
     assert "have no sigma2" in refused(*words, "-m", model, "--sort", "sigma2")
     assert "Missing option '-o'" in run("embed", crops, "-m", model).err
-    assert "--sort is the order of a --sheet" in run("embed", crops, "-o", "e.parquet", "--sort", "kappa").err
+    assert "--sort applies only to --sheet" in run("embed", crops, "-o", "e.parquet", "--sort", "kappa").err
     assert not (tmp_path / "s.png").exists()
 
 
@@ -83,7 +83,7 @@ def test_the_second_face_of_an_image_is_found_again(tmp_path):
     shown = [value for value in row[:, 0].tolist() if value in (50, 100, 150, 200)]
     assert shown == [100] * 5 + [50] * 5 + [200] * 5 + [150] * 5
     images["a.png"] = ()
-    with pytest.raises(EmbeddingsError, match=r"a\.png: changed while it was embedded"):
+    with pytest.raises(EmbeddingsError, match=r"a\.png: changed during embedding"):
         sheet.draw()
 
 

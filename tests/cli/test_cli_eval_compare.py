@@ -65,11 +65,11 @@ def test_ways_of_finding_faces_are_compared_detail_by_detail(results, tmp_path):
 
 def test_other_pairs_are_not_tested(results):
     ended = run("eval", "compare", results["poor"], results["short"])
-    assert ended.code == 0 and "short against poor: no paired test, the runs are over different lists" in ended.err
+    assert ended.code == 0 and "short against poor: no paired test, the runs use different lists" in ended.err
 
 
 def test_what_is_refused(results, tmp_path):
-    assert "give two results or more" in refused("eval", "compare", results["poor"])
+    assert "give at least two results" in refused("eval", "compare", results["poor"])
     assert "no such file" in refused("eval", "compare", results["poor"], tmp_path / "no.json")
     (tmp_path / "text.json").write_text("accuracy: 1")
     assert "not readable JSON" in refused("eval", "compare", results["poor"], tmp_path / "text.json")

@@ -123,7 +123,7 @@ def test_1_n(ijb, reading):
 
 def test_ijb_refuses(ijb, tmp_path):
     parquet = ijb.root / "faces.parquet"
-    assert "embeddings hold no lists; give the folder with 'meta' as lists" in refused("eval", "ijb", parquet)
+    assert "embeddings contain no lists; pass the folder with 'meta' as lists" in refused("eval", "ijb", parquet)
     assert "no folder 'meta'" in refused("eval", "ijb", ijb.root, "--subset", "B")
     assert "have no kappa" in refused("eval", "ijb", parquet, "--lists", ijb.root, "--pool", "kappa")
     assert "have no sigma2" in refused("eval", "ijb", parquet, "--lists", ijb.root, "--score", "mls")
@@ -288,7 +288,7 @@ def test_openset(lfw):
     assert {trial["mated"] for trial in told["trials"]} == {596}
     assert told["dir"][0]["tpir"] is not None and told["dir"][2]["tpir"] is None
     shown = run("eval", "openset", path, "--lists", lists, "--closed")
-    assert shown.code == 0 and "closed set" in shown.out and "not the published lists" in shown.err
+    assert shown.code == 0 and "closed set" in shown.out and "different contents" in shown.err
 
 
 def test_blufr(tmp_path):

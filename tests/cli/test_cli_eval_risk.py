@@ -54,7 +54,7 @@ def test_for_people(words):
     assert ended.code == 0
     for word in ("norm", "random", "ideal", "AUERC", "-0 %", "-30 %", "60 pairs"):
         assert word in ended.out
-    assert "as an oracle rejects" in ended.err and "kappa" not in ended.out
+    assert "0 for an oracle" in ended.err and "kappa" not in ended.out
 
 
 def test_damage_saved_and_again(words, tmp_path):
@@ -95,7 +95,8 @@ def test_heads_of_one_backbone_side_by_side(data, tmp_path):
     assert {row["confidence"] for row in rows} == {"kappa", "sigma2", "norm", "random", "ideal"}
     ended = run(*words, "-m", kappa, "--with-results", before, "--plot", tmp_path / "a.png")
     assert "kappa" in ended.out and "sigma2" in ended.out and (tmp_path / "a.png").is_file()
-    assert "made with other damage" in refused(*words, "-m", kappa, "--with-results", before, "--damage", "standard")
+    told = refused(*words, "-m", kappa, "--with-results", before, "--damage", "standard")
+    assert "made with different damage" in told
     for name in ("--with-results", "--beside"):  # its name before
         assert "gone.json: no such file" in refused(*words, "-m", kappa, name, tmp_path / "gone.json")
     assert "--beside" not in run("eval", "risk", "--help").out
@@ -116,7 +117,7 @@ def test_errors_are_one_line(words, tmp_path, data):
     run(*words, "--save", plain)
     pairs = root / "pairs.txt"
     line = refused("eval", "risk", plain, "--pairs", pairs, "--damage", "standard", "--fmr", 0.1)
-    assert line.startswith(f"{plain}: no damaged copies in it")
+    assert line.startswith(f"{plain}: contains no damaged copies")
     assert "needs the images" in refused("eval", "risk", plain, "--pairs", pairs, "--sheet", tmp_path / "s.jpg")
 
 
@@ -125,8 +126,8 @@ def test_too_few_impostors_are_told_before_the_work(words, monkeypatch, tmp_path
     risk = importlib.import_module("facepipe.evaluation.protocols.risk")
     monkeypatch.setattr(risk, "embeddings_of_pairs", lambda *_: pytest.fail("worked first"))
     told = refused(*words[:-1], 1e-3)
-    assert "pairs.txt: 30 pairs of different people, and a false-match rate of 0.001 takes 1000" in told
-    assert told.endswith("; an fmr of 0.034 is the least")
+    assert "pairs.txt: 30 pairs of different people, and a false-match rate of 0.001 needs 1000" in told
+    assert told.endswith("; the lowest possible fmr is 0.034")
     assert "60 pairs of different people" in refused(*words[:-1], 1e-3, "--damage", "standard")
     (tmp_path / "pairs.csv").write_text("a,b,same\np,q,0\n")
     assert "no pairs of one person" in refused(*words[:4], tmp_path / "pairs.csv", *words[5:])

@@ -103,7 +103,7 @@ def test_damage_of_an_ensemble(crops, listed, models, tmp_path):
 def test_damage_of_embeddings_without_copies(crops, listed, models, tmp_path):
     saved = tmp_path / "a.parquet"
     run("embed", crops, "-o", saved, "-m", models[0], "--already-aligned")
-    assert "a.parquet: no damaged copies in it" in refused(
+    assert "a.parquet: contains no damaged copies" in refused(
         "eval", "pairs", saved, "--pairs", listed, "--damage", "standard"
     )
 
@@ -159,8 +159,8 @@ def test_skip_does_without_images_that_cannot_be_read(troubled, listed, models, 
 def test_without_skip_a_missing_image_is_told_before_the_work(troubled, listed, models, how):
     words = ["--pairs", listed, "-m", models[0], "--already-aligned", "--on-miss", how]
     error = refused("eval", "pairs", troubled, *words)
-    assert "p0/0.*: no such image (1 of the 24 images of the list not found)" in error
-    assert "on_miss skip leaves their pairs out" in error
+    assert "p0/0.*: no such image (1 of the 24 listed images not found)" in error
+    assert "--on-miss skip leaves their pairs out" in error
     shutil.rmtree(troubled / "p3")
     assert "(5 of the 24 images" in refused("eval", "pairs", troubled, *words)
     assert "nor any other of the 24" in refused("eval", "pairs", models[0], *words)

@@ -91,9 +91,9 @@ def test_for_people(words, folder):
     lines = ended.out.splitlines()
     assert lines[0] == str(folder / "a.png") and len(lines) == 1 + 1 + 2 + 1
     assert "this photo" in lines[2] and lines[2].endswith(str(folder / "a.png"))
-    assert lines[-1].startswith(f"{folder}: 4 faces of 5 photos searched; of those shown: ")
-    assert "2 photos gave no face" in ended.err and "5 new" in ended.err
-    assert "nothing has changed" in run(*words).err
+    assert lines[-1].startswith(f"{folder}: 4 faces of 5 photos searched; shown: ")
+    assert "2 photos without a face" in ended.err and "5 new" in ended.err
+    assert "no changes" in run(*words).err
     assert run(*words, "--strict").code == 1
 
 
@@ -169,7 +169,7 @@ def test_another_model_or_detector_is_kept_apart(words, model, tmp_path, cache):
 def test_several_faces_in_the_query(words, folder):
     crowd = [words[0], folder / "two.png", *words[2:]]
     ended = run(*crowd, "--json")
-    assert "2 faces, of which one is searched; choose with --faces" in ended.err
+    assert "2 faces, one of which is searched; choose with --faces" in ended.err
     assert len(ended.json["searches"]) == 1
     both = run(*crowd, "--faces", "all", "--json").json["searches"]
     assert [search["query"] for search in both] == [str(folder / "two.png"), f"{folder / 'two.png'}#1"]

@@ -45,7 +45,7 @@ def test_build(gallery):
     assert load_embeddings(path).paths == ("Ada/1.png", "Ada/more_2.png", "Bo/1.png", "Cy/Cy.jpg")
     remarks = {(remark["kind"], remark["path"]): remark["text"] for remark in account["remarks"]}
     assert remarks["no_face", "Ada/wall.png"] == "no face found"
-    assert remarks["several_faces", "Bo/1.png"] == "2 faces; the largest one was taken"
+    assert remarks["several_faces", "Bo/1.png"] == "2 faces; the largest one was used"
     assert any(kind == "duplicate" for kind, _ in remarks), "one face in all of them"
 
 
@@ -85,10 +85,10 @@ def test_add_remove_merge(gallery, people, model, tmp_path):
 def test_another_model_is_refused(gallery, people, model, tmp_path):
     path, _ = gallery
     told = refused("gallery", "add", path, people / "Cy.jpg", "-m", model, "--flip", "sum")
-    assert told.startswith(f"{path}: made by tiny@") and "(flip concat), which cannot be compared" in told
+    assert told.startswith(f"{path}: made by tiny@") and "(flip concat), which is not comparable" in told
     # A model that is no shipped one must be named.
     told = refused("gallery", "add", path, people / "Cy.jpg")
-    assert told.startswith(f"{path}: made by tiny@") and "say where it is with --model" in told
+    assert told.startswith(f"{path}: made by tiny@") and "give it with --model" in told
 
 
 def test_an_image_under_a_wrong_name(people, model, tmp_path, monkeypatch):
@@ -96,14 +96,14 @@ def test_an_image_under_a_wrong_name(people, model, tmp_path, monkeypatch):
     # One face everywhere: do not call it a duplicate. The module has the name of its function.
     monkeypatch.setattr(importlib.import_module("facepipe.identification.enrol"), "SAME_PICTURE", 2.0)
     remarks = run("gallery", "build", people, tmp_path / "g.parquet", "-m", model, "--json").json["remarks"]
-    assert all("of somebody else" in remark["text"] for remark in remarks if remark["kind"] == "resembles")
+    assert all("of another person" in remark["text"] for remark in remarks if remark["kind"] == "resembles")
     assert {remark["path"] for remark in remarks if remark["kind"] == "resembles"} >= {"Cy/Cy.jpg"}
 
 
 def test_no_face_at_all(model, tmp_path):
     write_rgb(tmp_path / "in" / "Ada" / "wall.png", np.full((90, 90, 3), 120, np.uint8))
     told = refused("gallery", "build", tmp_path / "in", tmp_path / "g.parquet", "-m", model)
-    assert "no face in any image of it; it must hold a folder of photos per person" in told
+    assert "no face in any of its images; it must contain a folder of photos per person" in told
     assert not (tmp_path / "g.parquet").exists()
     assert "no such file or folder" in refused("gallery", "build", tmp_path / "x", tmp_path / "g.parquet", "-m", model)
 

@@ -121,11 +121,11 @@ def test_what_lies_too_high_is_left_out_and_told(face, model, tmp_path):
     assert cut.code == 0 and "1 photo in no folder 2 deep, so of nobody" in cut.err and "4 crops of 2 people" in cut.out
     built = run("gallery", "build", raw, tmp_path / "g.parquet", "-m", model, "--identity-depth", 2, "--json")
     assert built.json["people"] == {"ada": 2, "bo": 1}
-    assert built.json["passed_over"]["photo outside the folders of people"]["count"] == 1
+    assert built.json["passed_over"]["photo outside people's folders"]["count"] == 1
     run("embed", raw, "-o", tmp_path / "e.parquet", "-m", model, "--already-aligned")
     angles = run("inspect", "angles", tmp_path / "e.parquet", "--identity-depth", 2, "--json")
     assert (angles.json["images"], angles.json["without_identity"]) == (3, 1)
-    assert "1 photo in no folder 2 deep left out" in angles.err
+    assert "1 photo not in a folder at depth 2 left out" in angles.err
 
 
 def test_two_photos_of_one_name_are_both_kept(astronaut, face, model, tmp_path):
@@ -148,4 +148,4 @@ def test_two_photos_of_one_name_are_both_kept(astronaut, face, model, tmp_path):
         assert ended.json["people"] == {"amy": 2}
         assert [r["path"] for r in ended.json["remarks"] if r["kind"] == "renamed"] == ["amy/IMG_0001_2.png"]
     again = run("gallery", "merge", tmp_path / "phone1.parquet", tmp_path / "m.parquet", "-o", tmp_path / "m.parquet")
-    assert "the same picture was there under this name" in again.err and "1 replaced" in again.out
+    assert "the same picture existed under this name" in again.err and "1 replaced" in again.out

@@ -38,7 +38,7 @@ def test_angles_of_nothing(tmp_path):
     file = tmp_path / "none.parquet"
     save_embeddings(file, Embeddings(np.zeros((0, 8), np.float32), "tiny@0", "none"))
     done = run("inspect", "angles", str(file))
-    assert done.code == 2 and "none.parquet: holds no embeddings" in done.err
+    assert done.code == 2 and "none.parquet: contains no embeddings" in done.err
 
 
 def test_toy_picture(tmp_path):

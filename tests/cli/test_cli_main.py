@@ -7,10 +7,10 @@ import sys
 import click
 import pytest
 from cli_run import refused, run
+from facepipe.cli.interrupted import how_to_go_on
 from PIL import Image
 
 from facepipe import __version__
-from facepipe.cli.interrupted import how_to_go_on
 from facepipe.cli.main import COMMANDS, cli
 
 SUBCOMMANDS = [("eval", "lfw"), *(("models", name) for name in ("list", "show", "pull", "import"))]
@@ -184,13 +184,13 @@ def test_a_folder_is_no_output_file(tmp_path):
 def test_an_interrupt_ends_with_130(monkeypatch):
     failing(monkeypatch, KeyboardInterrupt())
     ended = run("detect")
-    assert ended.err.strip() == "facepipe: interrupted; nothing half-written is left; run the same command again"
+    assert ended.err.strip() == "facepipe: interrupted; no partial files are left; run the same command again"
     assert ended.code == 130
     for words, how in (
         (["preprocess", "a", "b"], "goes on where it stopped"),
-        (["find", "a", "b"], "what was embedded is kept"),
+        (["find", "a", "b"], "finished embeddings are kept"),
         (["detect", "a", "--save", "b"], "the same command with --overwrite"),
-        (["--log-level", "info", "align", "a", "-o", "b"], "the files that were written are whole"),
+        (["--log-level", "info", "align", "a", "-o", "b"], "the files written so far are complete"),
     ):
         assert how in how_to_go_on(words)
 

@@ -103,7 +103,7 @@ def test_import_with_options_of_the_network(tmp_path, cache):
     words = ["models", "import", "scf", file, "--backbone", "ir34", "--scale", "128"]
     assert "res_layer" in refused(*words)
     assert "has no option 'inner'; did you mean 'inner_norm'" in refused(*words, "--option", "inner=false")
-    assert "--option inner_norm: write NAME=VALUE, the value true" in refused(*words, "--option", "inner_norm")
+    assert "--option inner_norm: must be NAME=VALUE, with true" in refused(*words, "--option", "inner_norm")
     assert run(*words, "--option", "inner_norm=false").code == 0
     told = run("models", "show", "scf", "--json").json
     assert told["backbone_options"] == {"inner_norm": False} and told["embedding"]["dim"] == 16

@@ -25,8 +25,8 @@ def made(tmp_path_factory, astronaut):
 @pytest.mark.parametrize(
     ("command", "store", "remark"),
     [
-        ("identify", "g.parquet", "the gallery is named last: facepipe identify MEDIA... GALLERY"),
-        ("search", "s.parquet", "holds embeddings, so it is taken as the STORE; QUERY comes first"),
+        ("identify", "g.parquet", "the gallery goes last: facepipe identify MEDIA... GALLERY"),
+        ("search", "s.parquet", "contains embeddings, so it is used as STORE; QUERY comes first"),
     ],
 )
 def test_either_order(made, command, store, remark):
@@ -50,7 +50,7 @@ def test_an_address_after_the_gallery(made):
     address = (root / "one.png").as_uri()
     told = run("identify", address, root / "g.parquet", *words, "--json")
     swapped = run("identify", root / "g.parquet", address, *words, "--json")
-    assert told.code == swapped.code == 0 and told.out == swapped.out and "named last" in swapped.err
+    assert told.code == swapped.code == 0 and told.out == swapped.out and "goes last" in swapped.err
     camera = run("identify", root / "g.parquet", 77, *words)
     assert camera.code == 2 and "camera 77" in camera.err
 
@@ -82,7 +82,7 @@ def test_a_photo_on_stdin(made, monkeypatch):
 def test_what_search_thinks_of_its_hits(made):
     root, words = made
     ended = run("search", root / "two.png", root / "s.parquet", *words, "--json")
-    assert "2 faces, of which one is searched" in ended.err
+    assert "2 faces, one of which is searched" in ended.err
     assert "a match from a score of 0.900 on, as given" in ended.err
     [hit] = ended.json["hits"]
     assert hit["verdict"] == ("match" if hit["score"] >= 0.9 else "no match")

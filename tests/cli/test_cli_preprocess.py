@@ -46,8 +46,8 @@ def test_for_people_and_again(raw, tmp_path):
     summary, skipped = first.out.splitlines()
     manifest = tmp_path / "manifest.parquet"
     assert summary == f"5 images: 1 error, 1 no_face, 3 ok; 3 crops of 2 people in {tmp_path}; manifest: {manifest}"
-    assert skipped == f"left out, with the reasons: {tmp_path / 'skipped.csv'}"
-    assert (first.err, again.err) == ("", "resuming: 5 of 5 images done before\n")
+    assert skipped == f"left out, with reasons: {tmp_path / 'skipped.csv'}"
+    assert (first.err, again.err) == ("", "resuming: 5 of 5 images already done\n")
     line = refused(*words, "--template", "112x96")
     changed = "begun with template '112x112-umeyama', now '112x96-cp2tform'"
     assert line.startswith(f"{tmp_path}: {changed}; use the same settings to resume")
@@ -86,7 +86,7 @@ def test_errors_are_one_line(raw, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "no images in it" in refused("preprocess", tmp_path / "empty", tmp_path / "out")
     assert "is also read as input" in refused("preprocess", raw, raw)
-    assert "crops must not go where the raw images are" in refused("preprocess", raw, raw.parent)
+    assert "crops must not go into the raw images' folder" in refused("preprocess", raw, raw.parent)
     for shard in ("3", "a/b", "1/2/3"):
         assert f"--shard {shard}: must be I/N, such as 3/8" in refused("preprocess", raw, tmp_path, "--shard", shard)
     assert "must be i/n" in refused("preprocess", raw, tmp_path, "--shard", "3/2")
@@ -102,11 +102,11 @@ def test_crops_of_another_cut_are_told_to_a_model(raw, tmp_path):
     assert run(*words).code == 0
     embed = ["embed", "--already-aligned", "-o", tmp_path / "e.parquet"]
     ended = run(*embed, tmp_path / "new", "-m", model)
-    assert ended.code == 0 and "crops cut as 112x112-umeyama, but the model takes 112x96-cp2tform" in ended.err
+    assert ended.code == 0 and "crops cut as 112x112-umeyama, the model wants 112x96-cp2tform" in ended.err
     words[2] = tmp_path / "old"
     assert run(*words, "--template", "112x112-cp2tform").code == 0
     line = refused(*embed, tmp_path / "old")
-    assert "crops cut as 112x112-cp2tform, but the model takes 112x112-umeyama; make new crops" in line
+    assert "crops cut as 112x112-cp2tform, the model wants 112x112-umeyama; make the crops anew" in line
     assert run(*embed, tmp_path / "new").code == 0
 
 

@@ -127,7 +127,7 @@ def test_what_a_name_does_to_a_terminal():
 def test_an_endless_path_gives_a_short_line():
     ended = run("compare", "data:image/jpeg;base64," + "A" * 20_000, "b.jpg")
     assert ended.code == 2 and len(ended.err) < 1100
-    assert ended.err.endswith("File name too long; where a picture is asked for, name a file that holds it\n")
+    assert ended.err.endswith("File name too long; if an image is expected, give a file that contains it\n")
 
 
 def test_a_log_for_programs():

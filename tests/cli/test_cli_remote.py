@@ -118,7 +118,7 @@ def test_stdin_that_is_empty_or_too_long(words, file, sent, monkeypatch):
 
 def test_a_file_of_another_machine(words, file):
     ended = run("compare", "file://elsewhere/a.jpg", file, *words)
-    assert ended.code == 2 and "a file of another machine (elsewhere)" in ended.err
+    assert ended.code == 2 and "a file on another machine (elsewhere)" in ended.err
 
 
 def test_commands_with_many_photos(server, words, file, tmp_path):

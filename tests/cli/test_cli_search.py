@@ -58,7 +58,7 @@ def test_memory_mapped(store, queries, tmp_path):
     array = np.load(index)
     assert array.dtype == np.float16 and array.shape == (3000, 16)
     assert np.linalg.norm(array.astype(float), axis=1) == pytest.approx(1, abs=1e-3)
-    assert "memory-mapped store already" in refused("search", queries, index, "--index", tmp_path / "t.npy")
+    assert "already a memory-mapped store" in refused("search", queries, index, "--index", tmp_path / "t.npy")
 
 
 def test_a_changed_file_is_exported_anew(store, tmp_path):
@@ -146,7 +146,7 @@ def test_a_photo_as_query(tmp_path, astronaut):
     hits = ended.json["hits"]
     assert hits[0]["path"].endswith("1.png") and hits[0]["score"] == pytest.approx(1, abs=1e-4) and len(hits) == 3
     assert "no face found" in refused("search", tmp_path / "wall.png", store, "-m", model)
-    assert "say where it is with --model" in refused("search", tmp_path / "photos" / "1.png", store)
+    assert "give it with --model" in refused("search", tmp_path / "photos" / "1.png", store)
     assert "no such file" in refused("search", tmp_path / "gone.png", store, "-m", model)
 
 

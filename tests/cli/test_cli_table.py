@@ -34,8 +34,8 @@ def test_words_are_broken_before_columns_go():
 def test_columns_go_and_are_told():
     told = shown(62)
     assert told.out.splitlines()[0].split() == ["who", "what", "it", "is"]
-    assert told.err == "left out, since the screen is 62 columns wide: licence, size; --json has all\n"
-    assert shown(70).err == "left out, since the screen is 70 columns wide: size; --json has all\n"
+    assert told.err == "not shown, as the screen is only 62 columns wide: licence, size; --json has everything\n"
+    assert shown(70).err == "not shown, as the screen is only 70 columns wide: size; --json has everything\n"
 
 
 def test_a_path_is_whole_on_the_narrowest_screen():

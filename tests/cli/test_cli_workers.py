@@ -15,7 +15,7 @@ COMMANDS = (
     ("options", "told"),
     [
         (("--on", "dask"), "--on dask: must be ray"),
-        (("--workers", "2"), "add --on ray"),
+        (("--workers", "2"), "needs --on ray"),
         (("--on", "ray", "--workers", "0"), "x>=1"),
     ],
 )

@@ -6,8 +6,8 @@ from facepipe.alignment import TEMPLATES
 from facepipe.datasets.samples.cut import check_cut, found_by
 from facepipe.detection import preset
 from facepipe.errors import DatasetError
-from facepipe.preprocess.job import Plan
 from facepipe.preprocess.manifest import write_manifest
+from facepipe.preprocess.plan import Plan
 
 CUTS = [template.identity for template in TEMPLATES.values()]
 

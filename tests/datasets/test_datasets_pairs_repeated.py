@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facepipe.datasets.pairs.lfw_pairs import Pairs, duplicate_notes
-from facepipe.protocols.verification.pairs import why_folds_are_silent
+from facepipe.protocols.verification.pairs import why_no_accuracy_of_folds
 
 
 def pairs(*rows, folds=None):
@@ -29,12 +29,12 @@ GENUINE, IMPOSTOR = (0, 1, 1), (0, 2, 0)
     ("kinds", "folds", "why"),
     [
         ([1, 0], [0, 0], "a single fold"),
-        ([1, 0], [0, 1], "each fold holds genuine pairs alone"),
+        ([1, 0], [0, 1], "each fold has only genuine pairs"),
         ([1, 0, 0], [0, 0, 1], "outside fold 1 all pairs are of one kind"),
         ([1, 0, 1, 0], [0, 0, 1, 1], ""),
         ([1, 0, 1, 0, 1], [0, 0, 1, 1, 2], ""),
     ],
 )
 def test_folds(kinds, folds, why):
-    told = why_folds_are_silent(pairs(*(GENUINE if kind else IMPOSTOR for kind in kinds), folds=folds))
+    told = why_no_accuracy_of_folds(pairs(*(GENUINE if kind else IMPOSTOR for kind in kinds), folds=folds))
     assert told.startswith(why) and bool(told) == bool(why)

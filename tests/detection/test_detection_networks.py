@@ -101,10 +101,10 @@ def weights_file(tmp_path, monkeypatch):
 
 def test_damaged_weights_are_one_error_that_names_the_file(weights_file):
     weights_file.write_bytes(b"not weights")
-    with pytest.raises(ModelError, match=r"mtcnn\.safetensors: damaged or exchanged.*reinstall facepipe"):
+    with pytest.raises(ModelError, match=r"mtcnn\.safetensors: damaged or replaced.*reinstall facepipe"):
         load_networks(torch.device("cpu"))
 
 
 def test_missing_weights_are_one_error_that_says_what_to_do(weights_file):
-    with pytest.raises(ModelError, match="ship with facepipe and are missing; reinstall facepipe"):
+    with pytest.raises(ModelError, match="its shipped weights are missing; reinstall facepipe"):
         load_networks(torch.device("cpu"))

@@ -174,4 +174,4 @@ def test_detector_yunet_on_the_command_line(yunet_weights, cache, tmp_path):
     assert "--preset fast is one of mtcnn" in refused("detect", photo, "--detector", "yunet", "--preset", "fast")
     damaged = next((cache / "weights").iterdir())
     damaged.write_bytes(b"something else")
-    assert "damaged or exchanged" in refused("detect", photo, "--detector", "yunet")
+    assert "damaged or replaced" in refused("detect", photo, "--detector", "yunet")

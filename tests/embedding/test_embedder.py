@@ -277,7 +277,7 @@ def test_too_little_memory_makes_smaller_batches():
     embedder = Embedder(model_of(Narrow(5)), flip="none", precision="float32", batch_size=32)
     np.testing.assert_allclose(embedder(crops).mu, longhand(crops), atol=1e-3)
     assert embedder.batch_size == 4
-    with pytest.raises(DeviceError, match="GPU's memory does not suffice; use device='cpu'"):
+    with pytest.raises(DeviceError, match="not enough GPU memory; use device='cpu'"):
         Embedder(model_of(Narrow(3)), precision="float32")(crops)
 
 
@@ -288,5 +288,5 @@ def test_a_model_that_makes_no_numbers_is_an_error():
         network.weight[2] = float("inf")
     embed = Embedder(model_of(network), flip="none", precision="float32")
     assert len(embed(crops_of(0))) == 0
-    with pytest.raises(EmbeddingsError, match=r"tiny@.*: 3 of 3 views of crops give numbers that are not finite"):
+    with pytest.raises(EmbeddingsError, match=r"tiny@.*: 3 of 3 views of crops give non-finite outputs"):
         embed(crops_of(3))

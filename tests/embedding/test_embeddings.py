@@ -140,15 +140,15 @@ def test_optional_columns_must_be_whole(tmp_path, name):
     place = table.column_names.index(name)
     holed = pa.array([None, *table.column(name).to_pylist()[1:]], table.schema.field(name).type)
     pq.write_table(table.set_column(place, table.schema.field(name), holed), path)
-    refused(path, "columns do not fit")
+    refused(path, "columns are wrong")
     pq.write_table(table.drop_columns([name]), path)
-    refused(path, "columns do not fit")
+    refused(path, "columns are wrong")
 
 
 def test_optional_fields_must_fit_the_rows():
     for change in ({"kappa": np.zeros(2)}, {"kappa": np.zeros((3, 1))}, {"sigma2": np.zeros(3)},
                    {"sigma2": np.zeros((3, 0))}, {"detection_score": np.zeros(4)}):  # fmt: skip
-        with pytest.raises(EmbeddingsError, match="for 3 embeddings: it must be N"):
+        with pytest.raises(EmbeddingsError, match="for 3 embeddings; it must be N"):
             some(**change)
 
 
@@ -211,7 +211,7 @@ def test_a_stamp_without_a_cut_is_of_the_old_ones():
         require_same_model(old, cut[name])
         assert join([old, cut[name]]).model == cut[name].model == join([cut[name], old]).model
     for one, other in ((old, cut["112x112-umeyama"]), (cut["112x112-umeyama"], old)):
-        with pytest.raises(EmbeddingsError, match="net@0123456789ab was made with the old 112×112 cut; make it anew"):
+        with pytest.raises(EmbeddingsError, match="net@0123456789ab was made with the old 112×112"):
             require_same_model(one, other)
     with pytest.raises(EmbeddingsError, match="embed both with one model"):
         require_same_model(cut["112x112-cp2tform"], cut["112x112-umeyama"])
@@ -223,7 +223,7 @@ def test_stamps_of_ensembles_are_compared_member_by_member():
     one = "a@1/112x112-umeyama+b@2/112x96-cp2tform"
     assert same_model(one, one) and same_model(one, "a@1/112x112-umeyama+b@2")
     assert not same_model(one, "a@1+b@2") and not same_model(one, "a@1/112x112-umeyama")
-    assert remedy(one, "a@1+b@2").startswith("a@1+b@2 was made with the old 112×112 cut")
+    assert remedy(one, "a@1+b@2").startswith("a@1+b@2 was made with the old 112×112 crop geometry")
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_no_embeddings_file(tmp_path):
     for number, content in enumerate([b"", b"PAR1", b"name,score\nann,0.3\n" * 99, b"PAR1" + bytes(999) + b"PAR1"]):
         path = tmp_path / f"{number}.parquet"
         path.write_bytes(content)
-        refused(path, "not a readable embeddings file; make it again")
+        refused(path, "not a readable embeddings file; create it again")
 
 
 COLUMNS = {"path": ["a"], "mu": [[1.0, 2.0]], "detected": [True], "error": [None]}
@@ -349,7 +349,7 @@ def test_foreign_parquet(tmp_path, about):
     if about is not None:
         table = table.replace_schema_metadata({b"facepipe": about.encode()})
     pq.write_table(table, tmp_path / "e.parquet")
-    refused(tmp_path / "e.parquet", "not one that 'facepipe embed' wrote|columns do not fit|another version")
+    refused(tmp_path / "e.parquet", "not one written by 'facepipe embed'|columns are wrong|incompatible version")
 
 
 def test_what_another_program_wrote_anew(tmp_path):
@@ -357,10 +357,10 @@ def test_what_another_program_wrote_anew(tmp_path):
     save_embeddings(tmp_path / "e.parquet", some())
     table = pq.read_table(tmp_path / "e.parquet")
     pq.write_table(table.replace_schema_metadata(None), tmp_path / "bare.parquet")
-    refused(tmp_path / "bare.parquet", "left out who made it: embed the photos again")
+    refused(tmp_path / "bare.parquet", "dropped its metadata: embed the photos again")
     doubles = pa.table({name: table[name].to_pylist() for name in table.column_names})
     pq.write_table(doubles.replace_schema_metadata(table.schema.metadata), tmp_path / "doubles.parquet")
-    refused(tmp_path / "doubles.parquet", r"column mu is list<.*double>, and must be fixed_size_list<.*float>")
+    refused(tmp_path / "doubles.parquet", r"column mu is list<.*double>, but must be fixed_size_list<.*float>")
 
 
 def test_missing_column(tmp_path):
@@ -369,7 +369,7 @@ def test_missing_column(tmp_path):
     assert json.loads(table.schema.metadata[b"facepipe"])["dim"] == 4
     for name in table.column_names:
         pq.write_table(table.drop_columns([name]), tmp_path / "e.parquet")
-        refused(tmp_path / "e.parquet", "columns do not fit")
+        refused(tmp_path / "e.parquet", "columns are wrong")
 
 
 def test_damaged_files_give_an_error_and_never_other_numbers(tmp_path):

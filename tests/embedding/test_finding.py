@@ -12,7 +12,7 @@ from facepipe.alignment import Aligner
 from facepipe.detection import Faces, create_detector, detector_settings_of, preset
 from facepipe.embedding import Embeddings, join, load_embeddings, save_embeddings
 from facepipe.embedding.finding import ALIGNED, joined_findings, mixed_detectors
-from facepipe.embedding.making import Making, mixed
+from facepipe.embedding.provenance import Provenance, mixing_remark
 from facepipe.ensemble import SameFaces, concatenate
 from facepipe.errors import EmbeddingsError
 from facepipe.pipeline import Cropper
@@ -47,10 +47,11 @@ def some(*findings, model="m@1/c"):
 def test_put_together(parts, joined, told):
     embeddings = [some(*part) for part in parts]
     assert join(embeddings).findings == concatenate(embeddings).findings == tuple(joined)
-    assert bool(mixed(*(one.making for one in embeddings))) == bool(mixed(join(embeddings).making)) == told
+    remarks = mixing_remark(*(one.provenance for one in embeddings)), mixing_remark(join(embeddings).provenance)
+    assert list(map(bool, remarks)) == [told, told]
     settings = settings_of(join(embeddings))
     assert settings["findings"] == (joined or None) and ("remark" in settings) == told
-    assert Making.recorded(settings) == join(embeddings).making
+    assert Provenance.recorded(settings) == join(embeddings).provenance
 
 
 @given(st.lists(st.lists(st.sampled_from([USUAL, SMALL, OTHER, ALIGNED, BEFORE]), max_size=3).map(tuple), max_size=4))
@@ -63,7 +64,7 @@ def test_each_way_stands_once_and_none_is_lost(several):
 
 
 def test_both_remarks_at_once():
-    told = mixed(Making("float32", (USUAL,)), Making("bfloat16", (OTHER,)))
+    told = mixing_remark(Provenance("float32", (USUAL,)), Provenance("bfloat16", (OTHER,)))
     assert "bfloat16 and float32 are mixed" in told and "mtcnn and yunet are mixed" in told
 
 
@@ -84,7 +85,7 @@ def test_files_and_stores_keep_it(tmp_path):
     assert load_embeddings(tmp_path / "e.parquet").findings == (USUAL, OTHER)
     export_store(tmp_path / "e.parquet", tmp_path / "e.npy")
     stores = [open_store(tmp_path / name) for name in ("e.npy", "e.parquet")]
-    assert [store.making for store in stores] == [some(USUAL, OTHER).making] * 2
+    assert [store.provenance for store in stores] == [some(USUAL, OTHER).provenance] * 2
 
 
 def test_files_of_before_and_of_others(tmp_path, monkeypatch):
@@ -99,5 +100,5 @@ def test_files_of_before_and_of_others(tmp_path, monkeypatch):
     for wrong in ("mtcnn", [["mtcnn"]], [{"detector": 3}], 7):
         monkeypatch.setattr(embeddings_file, "_about", lambda a, w=wrong: about(a) | {"findings": w})
         save_embeddings(tmp_path / "wrong.parquet", some())
-        with pytest.raises(EmbeddingsError, match=r"make it again|not one that"):
+        with pytest.raises(EmbeddingsError, match=r"create it again|not one written"):
             load_embeddings(tmp_path / "wrong.parquet")

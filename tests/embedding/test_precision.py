@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facepipe.embedding import Embeddings, join, load_embeddings, save_embeddings
-from facepipe.embedding.precision import joined_record, mixed_precision
+from facepipe.embedding.provenance import joined_record, mixed_precision
 from facepipe.ensemble import concatenate
 from facepipe.protocols.result import settings_of
 from facepipe.score.store import export_store, open_store

@@ -10,8 +10,8 @@ from cli_run import run
 import facepipe
 from facepipe.datasets.pairs.csv import read_pairs_csv
 from facepipe.evaluation import PROTOCOLS
-from facepipe.evaluation.damaging_source import embeddings_of_pairs
-from facepipe.evaluation.landmark_source import landmark_source
+from facepipe.evaluation.annotated_source import landmark_source
+from facepipe.evaluation.damaged_source import embeddings_of_pairs
 from facepipe.evaluation.source import Source
 
 ROOMS = ("evaluation", "protocols", "cli/eval")

@@ -165,4 +165,4 @@ def test_command(tmp_path):
     assert told["numbers"] == "int8" and 0.98 < told["least_cosine"] < 1
     assert "pnet.onnx" in run("models", "export", "mtcnn", tmp_path / "nets").out
     refused = run("models", "export", DEFAULT, tmp_path / "folder", "--whole")
-    assert refused.code == 2 and "let OUT end in .onnx" in refused.err
+    assert refused.code == 2 and "OUT must end in .onnx" in refused.err

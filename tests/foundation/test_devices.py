@@ -162,5 +162,5 @@ def test_halves_where_memory_does_not_suffice():
     def never(items):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    with pytest.raises(DeviceError, match="memory does not suffice"):
+    with pytest.raises(DeviceError, match="not enough GPU memory"):
         in_halves(never, [1, 2])

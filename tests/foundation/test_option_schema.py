@@ -50,7 +50,7 @@ def test_bad_options(given, message):
 
 
 def test_a_function_without_options():
-    with pytest.raises(ModelError, match=r"thing has no option 'zzz'; it takes none"):
+    with pytest.raises(ModelError, match=r"thing has no option 'zzz'; it has no"):
         OptionSchema(lambda size: size).checked("thing", {"zzz": 1})
 
 

@@ -110,5 +110,5 @@ def test_too_few_points():
 
 @pytest.mark.parametrize("fpir", [0, 1, -1, math.nan, 2])
 def test_impossible_rates(fpir):
-    with pytest.raises(ModelError, match="must lie between 0 and 1"):
+    with pytest.raises(ModelError, match="must be between 0 and 1"):
         decide(card(), fpir, 8)

@@ -11,9 +11,9 @@ from facepipe.identification import (
     UNKNOWN,
     Gallery,
     Identifier,
-    alike,
     confidence,
     confidence_kind,
+    find_lookalikes,
     given,
     load_gallery,
     merge,
@@ -65,7 +65,7 @@ def test_confidence():
 
 @pytest.mark.parametrize(
     ("paths", "told"),
-    [(("a.jpg",), "a.jpg: belongs to nobody"), ((f"{UNKNOWN}/a.jpg",), "nobody can be called 'unknown'")],
+    [(("a.jpg",), "a.jpg: has no person"), ((f"{UNKNOWN}/a.jpg",), "'unknown' is not allowed")],
 )
 def test_what_is_no_gallery(tmp_path, paths, told):
     with pytest.raises(EmbeddingsError, match=told):
@@ -83,9 +83,9 @@ def test_files(tmp_path):
     assert got.names == gallery.names and got.images.paths == gallery.images.paths
     assert (got.images.mu == gallery.images.mu).all() and got.images.failed == ()
     assert b"secret" not in path.read_bytes()
-    with pytest.raises(EmbeddingsError, match="no such file; make a gallery with 'facepipe gallery build DIR"):
+    with pytest.raises(EmbeddingsError, match="no such file; create a gallery with 'facepipe gallery build DIR"):
         load_gallery(tmp_path / "other.parquet")
-    with pytest.raises(EmbeddingsError, match="a folder of images; make a gallery with 'facepipe gallery build"):
+    with pytest.raises(EmbeddingsError, match="a folder of images; create a gallery with 'facepipe gallery build"):
         load_gallery(tmp_path)
 
 
@@ -103,7 +103,7 @@ def test_removed_people_are_not_in_the_file(tmp_path):
         without(gallery, "bob")
     nobody = without(without(without(gallery, "ada"), "bo"), "cy")
     save_gallery(path, nobody)
-    with pytest.raises(EmbeddingsError, match="there is nobody in this gallery"):
+    with pytest.raises(EmbeddingsError, match="this gallery is empty"):
         Identifier(load_gallery(path), given(0.5))
 
 
@@ -182,13 +182,13 @@ def test_duplicates_and_look_alikes():
     mu = np.eye(6, dtype=np.float32)[[0, 1, 0, 2, 3]]
     mu[2, 5] = 0.05  # bo/2 is bo/1 again, a little changed
     mu[4] = mu[3] + 0.5 * mu[4]  # ada/y is nearest to cy/1
-    remarks = alike(Gallery(images(mu=mu)), 0.8)
+    remarks = find_lookalikes(Gallery(images(mu=mu)), 0.8)
     assert [(remark.kind, remark.path) for remark in remarks] == [
         ("duplicate", "bo/2.jpg"),
         ("resembles", "cy/1.jpg"),
         ("resembles", "ada/y.jpg"),
     ]
     assert remarks[0].text == "the same picture as bo/1.jpg"
-    assert remarks[2].text == "most like cy/1.jpg, of somebody else (0.89)"
-    assert [remark.path for remark in alike(Gallery(images(mu=mu)), 0.8, np.array([4]))] == ["ada/y.jpg"]
-    assert [remark.path for remark in alike(Gallery(images(mu=mu)), 0.95)] == ["bo/2.jpg"]
+    assert remarks[2].text == "most like cy/1.jpg, of another person (0.89)"
+    assert [remark.path for remark in find_lookalikes(Gallery(images(mu=mu)), 0.8, np.array([4]))] == ["ada/y.jpg"]
+    assert [remark.path for remark in find_lookalikes(Gallery(images(mu=mu)), 0.95)] == ["bo/2.jpg"]

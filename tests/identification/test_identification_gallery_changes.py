@@ -138,7 +138,7 @@ def test_files_of_one_name_are_both_kept():
 
 @pytest.mark.parametrize("name", ["", "  ", "unknown"])
 def test_names_that_cannot_be_kept(name):
-    with pytest.raises(DatasetError, match="cannot be the name"):
+    with pytest.raises(DatasetError, match="not allowed as a person's name"):
         _check_person(name)
 
 

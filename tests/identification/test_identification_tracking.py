@@ -11,8 +11,7 @@ from moving_squares import MODEL, ColourEmbedder, find_squares, frame, gallery, 
 from facepipe.embedding import Embeddings
 from facepipe.identification import UNKNOWN, Identifier, Identity
 from facepipe.identification import given as decided
-from facepipe.identification.interpolate import interpolated
-from facepipe.identification.scene import Scene, Seen, records
+from facepipe.identification.scene import Scene, Seen, interpolated, records
 from facepipe.identification.summary import PhotoSummary, lost_frames, video_summary
 from facepipe.identification.track_names import Appearance, TrackNames
 from facepipe.identification.tracking import Tracker, iou
@@ -161,7 +160,7 @@ def test_a_whole_video(tmp_path, monkeypatch, every, room):
     assert [shown.number for shown, _ in found] == [scene.frame for _, scene in found] == list(range(24))
     for shown, scene in found:
         assert np.abs(shown.image.astype(int) - frame(SQUARES[shown.number])).mean() < 4
-        assert scene.looked == (shown.number % every == 0)
+        assert scene.searched == (shown.number % every == 0)
         expected = {UNKNOWN if name == "blue" else name for name in SQUARES[shown.number]}
         if every == 1:
             assert {face.identity.name for face in scene.faces} == expected
@@ -244,7 +243,7 @@ def test_between_two_scenes():
     early, late = interpolated(before, after, 1, 0.1), interpolated(before, after, 3, 0.3)
     assert [(face.track, round(float(face.box[0]), 3)) for face in early.faces] == [(1, 10), (2, 50)]
     assert [(face.track, round(float(face.box[0]), 3)) for face in late.faces] == [(1, 30), (3, 90)]
-    assert early.faces[0].landmarks[0, 0] == pytest.approx(10) and (early.frame, early.looked) == (1, False)
+    assert early.faces[0].landmarks[0, 0] == pytest.approx(10) and (early.frame, early.searched) == (1, False)
     assert [face.track for face in interpolated(before, None, 9, 0.9).faces] == [1, 2]
 
 
@@ -255,7 +254,7 @@ def test_records():
         "detection_score": 0.5, "search": "plain", "name": "ada", "score": 0.75, "nearest": "ada", "runner_up": "bo",
         "runner_up_score": 0.25, "confidence": 12.0, "confidence_kind": "norm",
     }  # fmt: skip
-    assert records(Scene("v", 3, 0.1, (seen(1, 0),), looked=False), "norm") == []
+    assert records(Scene("v", 3, 0.1, (seen(1, 0),), searched=False), "norm") == []
     assert records(Scene("p", 0, 0, (), reason="damaged"), "norm") == [{"source": "p", "error": "damaged"}]
 
 

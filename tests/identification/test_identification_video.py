@@ -12,8 +12,8 @@ from moving_squares import frame, rotated, slowed, write_video
 
 from facepipe.errors import Ended
 from facepipe.identification.avi_index import whole_frames
-from facepipe.identification.pace import Pace
-from facepipe.identification.prefetch import Behind, read_ahead
+from facepipe.identification.gaps import Pace
+from facepipe.identification.prefetch import InBackground, read_ahead
 from facepipe.identification.recorder import Recorder
 from facepipe.identification.video import Video, VideoError, holds_count
 
@@ -220,10 +220,10 @@ def foreign(tmp_path):
     [
         (lambda folder: folder / "gone.mp4", "no such file"),
         (empty, r"the file is empty \(0 bytes\)"),
-        (text, "not a video that OpenCV can open"),
-        (cut, "not a video that OpenCV can open"),
-        (foreign, r"no frame can be decoded \(codec ZQZQ\).*ffmpeg -i IN|not a video that OpenCV can open"),
-        (lambda folder: folder, "not a video"),
+        (text, "OpenCV cannot open this video"),
+        (cut, "OpenCV cannot open this video"),
+        (foreign, r"no frame can be decoded \(codec ZQZQ\).*ffmpeg -i IN|OpenCV cannot open this video"),
+        (lambda folder: folder, "not a regular file"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(tmp_path, capfd, make, told):
@@ -238,7 +238,7 @@ def test_streams_and_cameras_that_are_not_there():
     with pytest.raises(VideoError, match=r"^http://127.0.0.1:9/x: the stream cannot be opened") as caught:
         Video("http://ada:secret@127.0.0.1:9/x")
     assert "secret" not in str(caught.value)
-    with pytest.raises(VideoError, match="camera 99: there is none of this number"):
+    with pytest.raises(VideoError, match="camera 99: no camera with this number"):
         Video("99")
 
 
@@ -269,7 +269,7 @@ def test_a_stream_over_http(tmp_path, port):
 
 def test_a_stream_without_a_frame(tmp_path, port):
     foreign(tmp_path)
-    told = r"no frame can be decoded \(codec ZQZQ\).*: download it first$|the stream cannot be opened"
+    told = r"no frame can be decoded \(codec ZQZQ\).*; download it first$|the stream cannot be opened"
     with pytest.raises(VideoError, match=told):
         Video(f"http://127.0.0.1:{port}/foreign.avi")
 
@@ -333,7 +333,7 @@ def test_an_exception_leaves_a_playable_file(tmp_path):
 
 
 def test_what_cannot_be_written(tmp_path):
-    with pytest.raises(VideoError, match=r"a.gif: cannot write this kind of video; use one of .mp4"):
+    with pytest.raises(VideoError, match=r"a.gif: unsupported video format; use one of .mp4"):
         Recorder(tmp_path / "a.gif", 10, (96, 160))
 
 
@@ -428,7 +428,7 @@ def test_a_live_source_is_not_waited_for():
 
 def test_behind_works_in_order_and_passes_exceptions_on():
     done = []
-    with Behind(done.append, 2, "test") as work:
+    with InBackground(done.append, 2, "test") as work:
         for number in range(20):
             work.put(number)
     assert done == list(range(20))
@@ -436,7 +436,7 @@ def test_behind_works_in_order_and_passes_exceptions_on():
     def fail(_):
         raise ValueError("broken")
 
-    with pytest.raises(ValueError, match="broken"), Behind(fail, 2, "test") as work:
+    with pytest.raises(ValueError, match="broken"), InBackground(fail, 2, "test") as work:
         for number in range(20):
             work.put(number)
 
@@ -455,7 +455,7 @@ def test_ended_by_a_signal_there_is_no_film(tmp_path):
 def test_a_film_that_was_not_written_whole_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "a.avi"
     path.write_bytes(b"the old one")
-    with pytest.raises(VideoError, match=r"a\.avi: .* could be written; is the disk full"):  # noqa: SIM117
+    with pytest.raises(VideoError, match=r"a\.avi: .* written; is the disk full"):  # noqa: SIM117
         with Recorder(path, 10, (32, 32)) as recorder:
             for number in range(5):
                 recorder.write(number / 10, np.zeros((32, 32, 3), np.uint8))

@@ -71,7 +71,7 @@ def test_members_are_folded_before_they_are_joined(halves, count):
     assert together.flip == (rules[0] if len(set(rules)) == 1 and after != "concat" else "+".join(rules))
     if halves == "keep":
         for word in ("sum", "first"):
-            with pytest.raises(EmbeddingsError, match=r"side by side .* embed again with flip='sum'"):
+            with pytest.raises(EmbeddingsError, match=r"of several models .* embed again with flip='sum'"):
                 fold_halves(together, word)
     else:
         assert fold_halves(together, halves) is together
@@ -88,7 +88,7 @@ def test_members_are_folded_before_they_are_joined(halves, count):
 def test_an_ensemble_of_before_whose_mark_is_untrue():
     """Marked concat as a whole, though its second half is another model's."""
     old = part(0, 8, "a@1+b@2", flip="concat")
-    with pytest.raises(EmbeddingsError, match=r"embeddings of a@1\+b@2 hold image and mirror image of several models"):
+    with pytest.raises(EmbeddingsError, match=r"embeddings of a@1\+b@2 contain image and mirror image of several"):
         pool_templates(old, np.zeros(6, int), 1, np.zeros(6, int), None, TemplateRecipe(detector_score=False))
     with pytest.raises(EmbeddingsError, match="halves 'both' is unknown"):
         fold_halves(old, "both")

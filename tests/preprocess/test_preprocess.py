@@ -12,7 +12,8 @@ import pytest
 from facepipe.detection import choose, create_detector, preset
 from facepipe.errors import DatasetError, ImageError
 from facepipe.images import encode_rgb, read_rgb, write_rgb
-from facepipe.preprocess import Plan, job, preprocess, read_manifest
+from facepipe.preprocess import Plan, preprocess, processing, read_manifest
+from facepipe.preprocess import plan as plan_module
 
 FAST = preset("fast")
 CUT = "broken/cut.jpg"
@@ -77,7 +78,7 @@ def crops(out):
 def whole(raw, tmp_path_factory):
     """A run of everything in one go, in units of three images."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "UNIT", 3)
+        patch.setattr(plan_module, "UNIT", 3)
         out = tmp_path_factory.mktemp("whole")
         return out, run(raw, out)
 
@@ -138,10 +139,10 @@ def test_crops_are_aligned(raw, whole):
 
 
 def test_a_second_run_does_nothing_again(raw, tmp_path, monkeypatch):
-    monkeypatch.setattr(job, "UNIT", 3)
+    monkeypatch.setattr(plan_module, "UNIT", 3)
     run(raw, tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.jpg")}
-    monkeypatch.setattr(job, "create_detector", None)  # would fail if it were asked for
+    monkeypatch.setattr(processing, "create_detector", None)  # would fail if it were asked for
     steps = []
     plan = Plan(raw, tmp_path, detection=FAST)
     report = preprocess(plan, "cpu", begun=lambda total, done: steps.append((total, done)), advance=steps.append)
@@ -150,7 +151,7 @@ def test_a_second_run_does_nothing_again(raw, tmp_path, monkeypatch):
 
 
 def test_shards_together_equal_the_whole(raw, whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(job, "UNIT", 3)
+    monkeypatch.setattr(plan_module, "UNIT", 3)
     first, second = (run(raw, tmp_path, shard=(part, 2)) for part in (1, 2))
     assert (first.total, second.total) == (6, 5)
     assert first.manifest.name == "manifest-00001-of-00002.parquet"
@@ -197,7 +198,7 @@ def test_another_detection_is_refused_too(raw, whole):
 
 
 def test_overwrite_starts_over(raw, tmp_path, monkeypatch):
-    monkeypatch.setattr(job, "UNIT", 3)
+    monkeypatch.setattr(plan_module, "UNIT", 3)
     run(raw / "same", tmp_path, shard=(1, 2))
     report = run(raw / "same", tmp_path, overwrite=True, suffix=".png", template="112x96", on_miss="centre")
     assert report.statuses == {"ok": 3} and report.skipped is None
@@ -245,14 +246,14 @@ def test_crops_never_go_onto_or_above_the_raw_images(raw, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(root)
     for source, out in ((root, root), (root, root.parent), (root, link), (root / "y.jpg", root), (link, root / ".")):
-        with pytest.raises(DatasetError, match="must not go where the raw images are"):
+        with pytest.raises(DatasetError, match="must not go into the raw images'"):
             run(source, out)
     assert sorted(path.name for path in root.iterdir()) == ["x.jpg", "x.png", "y.jpg"]
 
 
 def test_nothing_to_do(tmp_path):
     (tmp_path / "raw" / "a").mkdir(parents=True)
-    with pytest.raises(DatasetError, match="no images in it; the layout is"):
+    with pytest.raises(DatasetError, match="no images; the layout is"):
         run(tmp_path / "raw", tmp_path / "out")
     with pytest.raises(ImageError, match="no such file or folder"):
         run(tmp_path / "missing", tmp_path / "out")
@@ -271,7 +272,7 @@ def test_a_name_that_is_no_utf8(raw, tmp_path):
 
 
 def test_a_folder_without_a_manifest_and_a_damaged_one(tmp_path):
-    with pytest.raises(DatasetError, match="no manifest in it; 'facepipe preprocess RAW"):
+    with pytest.raises(DatasetError, match="no manifest; 'facepipe preprocess RAW"):
         list(read_manifest(tmp_path))
     (tmp_path / "manifest.parquet").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(DatasetError, match=r"manifest\.parquet: damaged; run"):

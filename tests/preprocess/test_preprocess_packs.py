@@ -125,7 +125,7 @@ def test_within_a_pack_it_goes_on_in_steps_of_time(folder, tmp_path, kind, torn,
     """What was kept of a begun pack is not read again, whatever a kill left behind it."""
     whole = plan(folder, tmp_path / "alone", pack=kind, pack_size=100)
     preprocess(whole, "cpu")
-    monkeypatch.setattr("facepipe.preprocess.job.STEP_SECONDS", 0.0)
+    monkeypatch.setattr("facepipe.preprocess.processing.STEP_SECONDS", 0.0)
     monkeypatch.setattr("facepipe.pipeline.STEP", 2)
     read = []
 
@@ -133,7 +133,7 @@ def test_within_a_pack_it_goes_on_in_steps_of_time(folder, tmp_path, kind, torn,
         read.append(path)
         return read_marked(path, *words, **more)
 
-    monkeypatch.setattr("facepipe.preprocess.job.read_marked", watched)
+    monkeypatch.setattr("facepipe.preprocess.processing.read_marked", watched)
     done = []
 
     def stop(count):
@@ -182,7 +182,7 @@ def test_merged_shards_are_the_job_of_one_row_for_row(folder, tmp_path, memory, 
     where = as_path("memory://parts") if stored else tmp_path / "parts"
     for part in (3, 1):
         preprocess(plan(folder, where, pack="tar", shard=(part, 3)), "cpu")
-    with pytest.raises(DatasetError, match=r"1 of 3 shards not done \(2\)"):
+    with pytest.raises(DatasetError, match=r"1 of 3 shards not finished \(2\)"):
         merge_shards(where)
     preprocess(plan(folder, where, pack="tar", shard=(2, 3)), "cpu")
     report = merge_shards(where)
@@ -198,7 +198,7 @@ def test_merged_shards_are_the_job_of_one_row_for_row(folder, tmp_path, memory, 
     preprocess(plan(folder, where, pack="tar", shard=(2, 3)), "cpu")
     assert not (where / "manifest.parquet").exists()
     done = run("preprocess", folder, str(where), "--merge")
-    assert done.code == 2 and "2 of 3 shards not done (1, 3)" in done.err
+    assert done.code == 2 and "2 of 3 shards not finished (1, 3)" in done.err
 
 
 def test_shards_of_different_lists_or_settings_are_not_merged(folder, tmp_path):
@@ -206,12 +206,12 @@ def test_shards_of_different_lists_or_settings_are_not_merged(folder, tmp_path):
     preprocess(plan(folder, out, shard=(1, 2)), "cpu")
     preprocess(plan(folder, tmp_path / "other", shard=(2, 2), quality=80), "cpu")
     shutil.copy(tmp_path / "other" / "manifest-00002-of-00002.parquet", out)
-    with pytest.raises(DatasetError, match=r"00002-of-00002\.parquet: made with another quality"):
+    with pytest.raises(DatasetError, match=r"00002-of-00002\.parquet: made with a different quality"):
         merge_shards(out)
     (folder / "person00" / "new.png").write_bytes(encoded(crop(0, 9, (112, 112))))
     preprocess(plan(folder, tmp_path / "later", shard=(2, 2)), "cpu")
     shutil.copy(tmp_path / "later" / "manifest-00002-of-00002.parquet", out)
-    with pytest.raises(DatasetError, match="made with another list of images"):
+    with pytest.raises(DatasetError, match="made with a different list of images"):
         merge_shards(out)
 
 
@@ -236,7 +236,7 @@ def test_packs_go_to_a_store(folder, tmp_path, memory):
 def test_what_somebody_else_packed_is_kept(folder, tmp_path, memory, monkeypatch):
     where = as_path("memory://crops")
     memory.pipe_file("/crops/crops-000007.tar", b"theirs")
-    with pytest.raises(OutputError, match=r"crops-000007\.tar: is there already"):
+    with pytest.raises(OutputError, match=r"crops-000007\.tar: exists already"):
         preprocess(plan(folder, where, pack="tar"), "cpu")
     assert memory.cat_file("/crops/crops-000007.tar") == b"theirs"
     preprocess(plan(folder, where, pack="tar"), "cpu", overwrite=True)
@@ -247,7 +247,7 @@ def test_packs_that_are_gone_are_not_taken_for_done(folder, memory):
     where = as_path("memory://crops")
     preprocess(plan(folder, where, pack="tar"), "cpu")
     memory.rm_file("/crops/crops-000001.tar")
-    with pytest.raises(DatasetError, match=r"not found: 1 of the 3 packs that this job wrote \(crops-000001\.tar\)"):
+    with pytest.raises(DatasetError, match=r"not found: 1 of the 3 packs of this job \(crops-000001\.tar\)"):
         preprocess(plan(folder, where, pack="tar"), "cpu")
     with pytest.raises(DatasetError, match=r"^memory://crops: begun with pack_size 4, now 5"):
         preprocess(Plan(folder, where, detection=None, pack="tar", pack_size=5), "cpu")
@@ -258,7 +258,7 @@ def test_a_packed_job_takes_up_nothing_new(folder, tmp_path):
     wanted = plan(folder, tmp_path / "packs", pack="tar")
     preprocess(wanted, "cpu")
     (folder / "person00" / "new.png").write_bytes(encoded(crop(0, 9, (112, 112))))
-    with pytest.raises(DatasetError, match=r"1 new since this job was begun in shards or packs"):
+    with pytest.raises(DatasetError, match=r"1 new since this sharded or packed job was begun"):
         preprocess(wanted, "cpu")
     assert preprocess(wanted, "cpu", frozen=True).total == 11
     assert preprocess(wanted, "cpu", overwrite=True).total == 12
@@ -271,6 +271,6 @@ def test_the_command_line_packs(folder, tmp_path, memory):
     assert done.json["crops"] == 10 and done.json["manifest"] == "memory://out/manifest.parquet"
     assert {f"/out/crops-00000{n}.tar" for n in range(3)} < set(memory.store)
     loose = run("preprocess", folder, "memory://loose", "--already-aligned")
-    assert loose.code == 2 and "in packs only; say --pack tar" in loose.err
+    assert loose.code == 2 and "in packs; use --pack tar" in loose.err
     sized = run("preprocess", folder, tmp_path / "x", "--pack-size", "5")
-    assert sized.code == 2 and "say tar or parquet" in sized.err
+    assert sized.code == 2 and "--pack-size needs --pack tar" in sized.err

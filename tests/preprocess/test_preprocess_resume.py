@@ -18,7 +18,8 @@ import pytest
 from facepipe.detection import preset
 from facepipe.errors import DatasetError
 from facepipe.images import write_rgb
-from facepipe.preprocess import Plan, job, packs, preprocess, read_manifest
+from facepipe.preprocess import Plan, packs, preprocess, processing, read_manifest
+from facepipe.preprocess import plan as plan_module
 from facepipe.preprocess.journal import Journal
 
 IMAGES, UNIT = 42, 4
@@ -44,7 +45,7 @@ def plan(raw, out):
 
 @pytest.fixture(autouse=True)
 def small_units(monkeypatch):
-    monkeypatch.setattr(job, "UNIT", UNIT)
+    monkeypatch.setattr(plan_module, "UNIT", UNIT)
 
 
 def outcome(out):
@@ -56,7 +57,7 @@ def outcome(out):
 @pytest.fixture(scope="module")
 def undisturbed(raw, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "UNIT", UNIT)
+        patch.setattr(plan_module, "UNIT", UNIT)
         out = tmp_path_factory.mktemp("undisturbed")
         preprocess(plan(raw, out), "cpu")
         return out, outcome(out)
@@ -206,7 +207,7 @@ def test_no_room_for_the_journal(raw, undisturbed, tmp_path, monkeypatch):
         preprocess(plan(raw, tmp_path), "cpu")
     assert closed(tmp_path)[0] == 3
     monkeypatch.undo()
-    monkeypatch.setattr(job, "UNIT", UNIT)
+    monkeypatch.setattr(plan_module, "UNIT", UNIT)
     preprocess(plan(raw, tmp_path), "cpu")
     assert outcome(tmp_path) == undisturbed[1]
 
@@ -232,7 +233,7 @@ def test_a_job_that_runs_already_is_left_alone(raw, tmp_path):
     other = Journal(journal(tmp_path))
     assert other.open() == 0
     try:
-        with pytest.raises(DatasetError, match="another process is at this job"):
+        with pytest.raises(DatasetError, match="another process is running this job"):
             preprocess(plan(raw, tmp_path), "cpu")
         other.append([{"crops": []}])
         assert closed(tmp_path)[0] == 1
@@ -289,9 +290,9 @@ def test_steps_of_time_within_a_unit(raw, undisturbed, tmp_path, monkeypatch):
 
     from facepipe.pipeline import read_batches
 
-    monkeypatch.setattr(job, "UNIT", IMAGES)
-    monkeypatch.setattr(job, "read_batches", partial(read_batches, max_images=UNIT))
-    monkeypatch.setattr(job, "STEP_SECONDS", 0.0)
+    monkeypatch.setattr(plan_module, "UNIT", IMAGES)
+    monkeypatch.setattr(processing, "read_batches", partial(read_batches, max_images=UNIT))
+    monkeypatch.setattr(processing, "STEP_SECONDS", 0.0)
     done = []
 
     def advance(count):

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from facepipe.errors import DatasetError
 from facepipe.files import OutputError
 from facepipe.images import read_rgb, write_rgb
-from facepipe.preprocess import Plan, job, preprocess, read_manifest
+from facepipe.preprocess import Plan, preprocess, read_manifest
+from facepipe.preprocess import plan as plan_module
 from facepipe.preprocess.journal import Journal
 from facepipe.preprocess.scan import crop_names
 
@@ -27,7 +28,7 @@ def plan(raw, out, **options):
 
 @pytest.fixture(autouse=True)
 def small_units(monkeypatch):
-    monkeypatch.setattr(job, "UNIT", 2)
+    monkeypatch.setattr(plan_module, "UNIT", 2)
 
 
 @pytest.fixture

@@ -187,5 +187,5 @@ def test_paths_of_copies():
     assert named.paths == ("/d/A/A_1.jpg", "/d/A/A_1#standard.jpg", "x.y/B#standard.PNG", "bare#standard.jpg")
     assert original(named.paths[1]) == "/d/A/A_1.jpg"
     require_copies(named, "f.parquet")
-    with pytest.raises(DatasetError, match=r"f\.parquet: no damaged copies in it"):
+    with pytest.raises(DatasetError, match=r"f\.parquet: contains no damaged copies; give the"):
         require_copies(embeddings(), "f.parquet")

@@ -74,7 +74,7 @@ def test_rates_without_a_figure():
     assert cmc(nobody) == {"1": None, "5": None, "10": None}
     figures = search_figures(nobody)
     assert (figures.mated, figures.non_mated, figures.tpir[0].tpir) == (0, 4, None)
-    with pytest.raises(FacepipeError, match="must lie between 0 and 1, not 1"):
+    with pytest.raises(FacepipeError, match="must be between 0 and 1, not 1"):
         tpir_at_fpir(found, [1.0])
 
 

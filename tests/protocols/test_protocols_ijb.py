@@ -144,7 +144,7 @@ def test_recipes_that_make_no_sense():
         TemplateRecipe("kappa", temperature=-1)
     with pytest.raises(DatasetError, match="unknown pooling rule 'norm'; choose one of media, "):
         TemplateRecipe("norm")
-    with pytest.raises(DatasetError, match="choose 'mean'"):
+    with pytest.raises(DatasetError, match="use 'mean'"):
         TemplateRecipe("media", media=False)
     with pytest.raises(DatasetError, match="halves 'both' is unknown"):
         TemplateRecipe(halves="both")
@@ -242,7 +242,7 @@ def test_identification_open(made, faces, score, monkeypatch):
 def test_lists_that_do_not_fit(made, faces):
     numbers, templates = ijb_templates(embeddings_of(made), faces, TemplateRecipe())
     galleries, probes = enrolled(made, numbers)
-    with pytest.raises(DatasetError, match="is in no gallery; the closed reading"):
+    with pytest.raises(DatasetError, match="is in no gallery; the closed variant"):
         evaluate_closed(templates, galleries[:1], probes)
     with pytest.raises(DatasetError, match="is in the galleries twice"):
         evaluate_closed(templates, [*galleries, galleries[0]], probes)

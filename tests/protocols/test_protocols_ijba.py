@@ -114,7 +114,7 @@ def test_what_is_refused():
     with pytest.raises(DatasetError, match="rule 'nearest' is unknown; choose one of exact, rounded"):
         evaluate_ijba_verify(embeddings, [split], rule="nearest")
     blind = Embeddings(embeddings.mu, "m@1", paths=embeddings.paths)
-    with pytest.raises(DatasetError, match="know no detector scores"):
+    with pytest.raises(DatasetError, match="no detector scores"):
         evaluate_ijba_verify(blind, [split], TemplateRecipe())
 
 

@@ -225,7 +225,7 @@ def test_missed_faces(pairs):
     expected, _ = longhand.sphereface(embeddings.mu[::-1].astype(float), kept)
     assert [fold.accuracy for fold in skipped.folds] == pytest.approx([accuracy for accuracy, _ in expected])
 
-    with pytest.raises(DatasetError, match=r"Bo/Bo_0003: no face found, nor in 1 more; use on_miss='centre'"):
+    with pytest.raises(DatasetError, match=r"Bo/Bo_0003: no face found, nor in 1 more images; use on_miss='centre'"):
         evaluate_lfw(embeddings, pairs, on_miss="fail")
     assert evaluate_lfw(embeddings_of(pairs), pairs, on_miss="fail").to_dict()["undetected"] == 0
 

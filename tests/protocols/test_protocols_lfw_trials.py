@@ -77,7 +77,7 @@ def test_blufr_wants_all_images(made):
     lists = Blufr(names, person, tuple(trials(person)))
     with pytest.raises(DatasetError, match=r"not in the embeddings \(1 of 180 images missing\)"):
         evaluate_blufr(embeddings.take(range(1, IMAGES)), lists)
-    with pytest.raises(DatasetError, match=r"a rate of 0\.5 keeps too many scores"):
+    with pytest.raises(DatasetError, match=r"a rate of 0\.5 needs too many scores"):
         evaluate_blufr(embeddings, lists, fars=(0.5,))
 
 

@@ -206,7 +206,7 @@ def test_the_hash_is_of_what_was_searched():
 def test_what_cannot_be_measured():
     some = np.random.default_rng(0).normal(size=(4, 3))
     probes = features(some)
-    with pytest.raises(DatasetError, match="nobody has two photos"):
+    with pytest.raises(DatasetError, match="no person has two photos"):
         megaface_figures(probes, np.arange(4), clean(some), (4,))
     with pytest.raises(DatasetError, match="4 distractors, fewer than the 5 asked for"):
         megaface_figures(probes, np.array([1, 1, 2, 2]), clean(some), (5,))

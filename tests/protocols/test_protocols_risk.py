@@ -33,7 +33,7 @@ def test_table_against_longhand(seed, count, folds, repeated):
     try:
         rows = risk_table(score, same, uncertainty, shares, folds)
     except DatasetError as error:
-        assert "no genuine pair among the others" in str(error)
+        assert "no genuine pair outside a fold" in str(error)
         return
     for row, share in zip(rows, shares, strict=True):
         lists = score.tolist(), same.tolist(), uncertainty.tolist()
@@ -87,10 +87,10 @@ def test_threshold_is_the_mean_of_the_best_genuine_scores():
 @pytest.mark.parametrize(
     ("shares", "count", "message"),
     [
-        ((1.0,), 50, "a share of 1 cannot be left out"),
-        ((-0.1,), 50, "a share of -0.1 cannot"),
+        ((1.0,), 50, "cannot reject a share of 1"),
+        ((-0.1,), 50, "a share of -0.1"),
         ((0.0,), 0, "there are no pairs"),
-        ((0.9,), 50, "only 5 pairs left of 10 folds with 0.9 left out"),
+        ((0.9,), 50, "only 5 pairs left for 10 folds with 0.9"),
     ],
 )
 def test_bad_input(shares, count, message):
@@ -100,7 +100,7 @@ def test_bad_input(shares, count, message):
 
 
 def test_no_genuine_pair_left():
-    with pytest.raises(DatasetError, match="no genuine pair among the others"):
+    with pytest.raises(DatasetError, match="no genuine pair outside a fold"):
         risk_table(np.arange(20.0), np.arange(20) == 0, np.zeros(20), (0.0,))
 
 

@@ -51,10 +51,20 @@ def test_side_by_side():
         assert both.to_dict()[part]["kappa"] == ours.to_dict()[part]["kappa"]
         assert both.to_dict()[part]["sigma2"] == first.to_dict()[part]["sigma2"]
         assert both.to_dict()[part]["sigma2 of pf"] == second.to_dict()[part]["sigma2"]
-    assert both.settings["beside"] == ["pf@2", "pf@3"] and "beside" not in ours.settings
+    assert both.settings["joined_models"] == ["pf@2", "pf@3"] and "joined_models" not in ours.settings
     assert list(both.curves) == [*names, "ideal"]
     third = add_confidences(both, result("pf@4", sigma2=sigma2(4)), "c.json")
     assert "sigma2 of pf@4" in third.to_dict()["table"]
+
+
+def test_results_of_earlier_versions_have_another_name_for_joined_models():
+    both = add_confidences(result("scf@1", kappa=KAPPA), result("pf@2", sigma2=sigma2(2)), "a.json")
+    values = json.loads(json.dumps(both.to_dict()))
+    values["settings"]["beside"] = values["settings"].pop("joined_models")
+    read = RiskResult.from_dict(values, "file")
+    assert read == both and read.models == "scf@1 + pf@2"
+    third = add_confidences(read, result("pf@4", sigma2=sigma2(4)), "b.json")
+    assert third.settings["joined_models"] == ["pf@2", "pf@4"] and "beside" not in third.settings
 
 
 def test_only_what_can_be_compared():
@@ -63,8 +73,8 @@ def test_only_what_can_be_compared():
     shorter = PAIRS.take(np.arange(400) < 390)
     for wrong, message in [
         (result("pf@2", mu=other, sigma2=sigma2(2)), "a.json: pf@2 scores the pairs differently; only heads on one"),
-        (result("pf@2", fmr=0.1, sigma2=sigma2(2)), "a.json: made with another false-match rate"),
-        (result("pf@2", pairs=shorter, sigma2=sigma2(2)), "a.json: made with another list of pairs"),
+        (result("pf@2", fmr=0.1, sigma2=sigma2(2)), "a.json: made with a different false-match rate"),
+        (result("pf@2", pairs=shorter, sigma2=sigma2(2)), "a.json: made with a different list of pairs"),
     ]:
         with pytest.raises(DatasetError) as caught:
             add_confidences(ours, wrong, "a.json")

@@ -5,7 +5,7 @@ import pytest
 
 from facepipe.errors import DatasetError, MissingExtraError
 from facepipe.protocols.risk.error_reject import error_reject
-from facepipe.report import figure_file, risk_plot
+from facepipe.report import figure_file, risk_curves
 from facepipe.report.face_sheet import Strip, draw_sheet, evenly_by_rank
 
 
@@ -19,20 +19,20 @@ def curves():
 def test_equal_curves_give_equal_files(tmp_path, suffix):
     paths = [tmp_path / f"{number}{suffix}" for number in (1, 2)]
     for path in paths:
-        risk_plot.plot_error_reject(path, curves(), "title")
+        risk_curves.plot_error_reject(path, curves(), "title")
     first, second = (path.read_bytes() for path in paths)
     assert first == second and len(first) > 5_000
     assert sorted(tmp_path.iterdir()) == paths
 
 
 def test_what_a_plot_needs(tmp_path, monkeypatch):
-    with pytest.raises(DatasetError, match=r"a\.bmp: cannot draw to this format"):
+    with pytest.raises(DatasetError, match=r"a\.bmp: cannot write a figure in this format"):
         figure_file.require_plot(tmp_path / "a.bmp")
     with pytest.raises(IsADirectoryError, match="name a file to write"):
         figure_file.require_plot(tmp_path)
     monkeypatch.setattr(figure_file, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"facepipe\[plot\]"):
-        risk_plot.plot_error_reject(tmp_path / "a.png", curves())
+        risk_curves.plot_error_reject(tmp_path / "a.png", curves())
 
 
 def test_spread_over_ranks():

@@ -78,7 +78,7 @@ def test_a_killed_worker_changes_nothing_and_is_told(tmp_path, unit):
     results = OnRay(workers=2, note=told.append).map(Doubling(tmp_path, kills=unit), range(1, 12), "cpu")
     assert list(results) == list(range(2, 24, 2))
     assert len(list(tmp_path.glob("loaded-*"))) == 3
-    assert len(told) == 1 and "died" in told[0] and "done again" in told[0]
+    assert len(told) == 1 and "died" in told[0] and "processed again" in told[0]
 
 
 def test_a_unit_over_which_workers_die_again_and_again_ends_the_work(tmp_path):
@@ -97,7 +97,7 @@ def test_what_the_work_raises_reaches_the_caller_as_it_is(tmp_path, error):
 def test_more_workers_than_there_is_room_for_are_refused(tmp_path):
     with pytest.raises(WorkerError, match="workers=99: Ray has room for 2"):
         list(OnRay(workers=99).map(Doubling(tmp_path), range(3), "cpu"))
-    with pytest.raises(WorkerError, match="no machine of the Ray cluster has a GPU"):
+    with pytest.raises(WorkerError, match="no machine in the Ray cluster has a GPU"):
         list(OnRay().map(Doubling(tmp_path), range(3), "cuda"))
 
 

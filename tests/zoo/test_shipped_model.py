@@ -61,7 +61,7 @@ def test_prior_and_words(photos):
     rare = run("compare", *photos, "--prior", "1e-6", "--json").json
     assert rare["probability"] < run("compare", *photos, "--json").json["probability"]
     ended = run("compare", *photos)
-    assert "probability of one person: " in ended.out and "surer than" in ended.out
+    assert "probability of the same person: " in ended.out and "more confident than for" in ended.out
     scf = run("compare", *photos, "--score", "scf", "--json").json
     assert scf["same"] and scf["probability"] > 0.9
     assert run("compare", *photos, "--prior", "1").code == 2

@@ -1,1 +1,1 @@
-"""The commands of facepipe: a file each, which defines ``command``; its first line is listed by ``facepipe --help``."""
+"""The commands of facepipe, one file each, which defines ``command``; its first line is in ``facepipe --help``."""

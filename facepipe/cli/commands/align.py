@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from facepipe.cli import options
-from facepipe.cli.copies import mirrored
 from facepipe.cli.door import Output, door
-from facepipe.cli.inputs import Inputs, pages_option, strict_option
+from facepipe.cli.inputs import Inputs, mirrored, pages_option, strict_option
 from facepipe.cli.screen import note, print_json, progress, say
 from facepipe.errors import FacepipeError
 from facepipe.files import require_apart
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from facepipe.pipeline import CroppedImage
 
 _MOST_CHECKED = 8
-"""Crops of one image whose names are compared before the work."""
+"""Crops per image whose names are checked for conflicts before the work."""
 
 
 @click.command("align")
@@ -51,9 +50,9 @@ def command(
 ) -> None:
     """Cut aligned crops out of images or folders of images.
 
-    A crop is named after its image (a second face gets _1, and so on; where two images would give one name, the
-    extension stays in it) and keeps its sub-folders. For whole datasets use 'facepipe preprocess', which can be resumed
-    and keeps a manifest. With --json one line per image: {"path", "engine", "crops", "status", "reason", "remarks"},
+    A crop is named after its image (a second face gets _1, and so on; if two images have the same name, the
+    extension is kept) and keeps its subfolders. For whole datasets use 'facepipe preprocess', which can be resumed
+    and writes a manifest. With --json one line per image: {"path", "engine", "crops", "status", "reason", "remarks"},
     and at the end {"passed_over"} if anything was left out.
     """
     from facepipe.alignment import Aligner
@@ -63,10 +62,10 @@ def command(
     from facepipe.pipeline import Cropper, read_batches
     from facepipe.preprocess.presets import crop_defaults
 
-    usual = crop_defaults(detection)
+    defaults = crop_defaults(detection)
     chosen = choose_engine(engine, device=device, photos=options.count_photos(paths))
-    rule = rule or usual.rule or "largest"
-    cropper = Cropper(Aligner(template or usual.template), create_detector(detection, device, chosen), rule, "drop")
+    rule = rule or defaults.rule or "largest"
+    cropper = Cropper(Aligner(template or defaults.template), create_detector(detection, device, chosen), rule, "drop")
     inputs = Inputs(strict, pages)
     stems = mirrored(inputs.images_by_root(*paths), out)
     many = range(_MOST_CHECKED if rule == "all" else 1)
@@ -77,14 +76,14 @@ def command(
             for result in cropper(batch):
                 crops = [_crop(stems[result.path], number, suffix) for number in range(len(result.crops))]
                 for name, crop in zip(crops, result.crops, strict=True):
-                    write_rgb(name, crop, usual.quality)
+                    write_rgb(name, crop, defaults.quality)
                 written += len(crops)
                 left_out += not crops
                 inputs.see(result.path, result.remarks)
                 _show(result, crops, chosen, as_json)
             count += len(batch)
             advance(len(batch))
-    inputs.tell()
+    inputs.report()
     if as_json and inputs.passed:
         print_json(inputs.passed_over(), indent=None)
     if not written:

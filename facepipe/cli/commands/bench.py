@@ -48,10 +48,10 @@ def command(
 ) -> None:
     """Measure the throughput of every stage, next to installed peers.
 
-    IMAGES is a folder of photos, best of one size such as LFW's; without it, a photo that scikit-image carries is used
-    repeatedly. The peers, each in a process of its own, are facenet-pytorch's MTCNN in batches of 32 with the same
-    settings, and a plain float32 forward of the same embedding network. Without a model in the cache an untrained
-    MobileFaceNet takes its place, which is as fast.
+    IMAGES is a folder of photos, preferably of one size, as in LFW; without it, a photo from scikit-image is used
+    repeatedly. The peers, each in its own process, are facenet-pytorch's MTCNN in batches of 32 with the same settings,
+    and a plain float32 forward pass of the same embedding network. Without a model in the cache, an untrained
+    MobileFaceNet of the same speed is used.
     """
     import torch
 
@@ -63,7 +63,7 @@ def command(
     failed: list[tuple[Path, str]] = []
     paths = list(islice(list_images(images, passed=passed), count)) if images else _portraits(min(count, 256))
     if not paths:
-        raise DatasetError(f"{images}: no images in it; name a folder of photos")
+        raise DatasetError(f"{images}: contains no images; give a folder of photos")
     if passed:
         note(passed.line())
     embedder = _embedder(model, precision, device)
@@ -107,7 +107,7 @@ def _embedder(model: str | None, precision: str, device: str) -> "Embedder":
 
 
 def _show(rows: list["StageRow"], about: dict[str, Any]) -> None:
-    columns = (Column("stage"), Column("who"), *figures("per second", "facepipe is"))
+    columns = (Column("stage"), Column("who"), *figures("per second", "facepipe's speed"))
     ratios = ["" if row.facepipe_times is None else f"{row.facepipe_times:.2f} ×" for row in rows]
     cells = [(row.stage, row.who, f"{row.per_second:.1f}", ratio) for row, ratio in zip(rows, ratios, strict=True)]
     show_table(columns, cells)

@@ -1,4 +1,4 @@
-"""Measure a model's thresholds and probabilities on people it does not know, into its card."""
+"""Measure a model's thresholds and probabilities on held-out people, and store them in its card."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ _LISTS = (".csv", ".txt", ".tsv")
 
 @dataclass(frozen=True)
 class _Faces:
-    """Where faces come from, and how."""
+    """Where faces come from and how they are read."""
 
     paths: tuple[Path, ...]
     images: Path | None
@@ -48,7 +48,7 @@ class _Faces:
     type=options.output_path,
     help="Card to write [default: the model's own, unless it ships with facepipe].",
 )
-@click.option("--about", default="", help="What the faces are, for the card [default: the names of PAIRS|CROPS].")
+@click.option("--about", default="", help="Description of the faces, for the card [default: the names of PAIRS|CROPS].")
 @click.option(
     "--far",
     "fars",
@@ -59,19 +59,19 @@ class _Faces:
 @click.option(
     "--images",
     type=click.Path(path_type=Path),
-    help="Folder of the photos of a list of pairs [default: that of the list].",
+    help="Folder of the photos of a list of pairs [default: the list's folder].",
 )
 @options.pairs_format("Format of a list of pairs, as for 'facepipe eval pairs'.")
-@click.option("--held-out", type=click.IntRange(min=0), default=0, help="People that data.held_out kept from training.")
+@click.option("--held-out", type=click.IntRange(min=0), default=0, help="People held out of training by data.held_out.")
 @click.option(
     "--held-out-images",
     "held_out_images",
     multiple=True,
     metavar="SOURCE=N",
-    help="Images of a source without identities that were kept from training; may be repeated.",
+    help="Images of a source without identities that were held out of training; may be repeated.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed, that of the recipe."
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed of the recipe."
 )
 @click.option(
     "--one-person", type=click.Path(path_type=Path), help="CSV with columns a,b: images that show the same person."
@@ -104,15 +104,15 @@ def command(
     detection: "DetectorSettings",
     as_json: bool,
 ) -> None:
-    """Measure a model's thresholds, probabilities and usual confidences, and write them into its card.
+    """Measure a model's thresholds, probabilities and typical confidences, and write them to its card.
 
     PAIRS is a list of pairs (.csv with a,b,same; LFW's .txt) in the folder of its photos; CROPS are tar shards with
-    JSON, a folder with a folder of photos for each person (crops with --already-aligned), or a file of 'facepipe embed'
-    over such folders. Use people whom the model was not trained on; of training data, --held-out and --held-out-images
-    take the part that the recipe held out.
+    JSON, a folder with one folder of photos per person (crops with --already-aligned), or a file of 'facepipe embed'
+    over such folders. Use people the model was not trained on; for training data, --held-out and --held-out-images
+    select the part that the recipe held out.
 
-    Thresholds are given for strangers at random and, where the crops' JSON gives age and sex (origin and source too, if
-    known), for strangers who are alike: adults of one sex and origin, the worst group of them.
+    Thresholds are given for random impostors and, if the crops' JSON has age and sex (and optionally origin and
+    source), for similar impostors: adults of one sex and origin, with the worst group deciding.
     """
     from facepipe.calibration import CALIBRATED_FARS, calibrated_card
     from facepipe.calibration.sources import HeldOut
@@ -120,17 +120,17 @@ def command(
     from facepipe.files import require_writable
     from facepipe.zoo import save_card
 
-    card, own = _card_of(model)
-    target = out or own
+    card, file = _card_of(model)
+    target = out or file
     if target is None:
-        raise ModelError(f"{card.name} ships with facepipe, whose cards are not written to: name a card with -o")
+        raise ModelError(f"{card.name} ships with facepipe, and its card is read-only; give a card to write with -o")
     require_writable(target)
     named = form != "auto" or paths[0].suffix.lower() in _LISTS
     listed = len(paths) == 1 and named and paths[0].is_file()
     if images is not None and not listed:
-        raise DatasetError(f"{images}: --images goes with a list of pairs; leave it out")
+        raise DatasetError(f"{images}: --images applies only to a list of pairs; leave it out")
     if one_person is not None and (listed or not _are_crops(paths[0], already_aligned)):
-        raise DatasetError(f"{one_person}: --one-person goes with crops; leave it out, or give --already-aligned")
+        raise DatasetError(f"{one_person}: --one-person applies only to crops; leave it out, or add --already-aligned")
     embedder = options.make_embedder(model, flip, precision, device)
     detector = None if already_aligned else create_detector(detection, device)
     kept = HeldOut(held_out, _counts(held_out_images), seed) if held_out or held_out_images else None
@@ -150,7 +150,7 @@ def command(
 
 
 def _card_of(model: str) -> "tuple[Card, Path | None]":
-    """The card, and its file if it is the user's own."""
+    """The card, and its file if it is not a shipped one."""
     from facepipe.zoo import locate
     from facepipe.zoo.catalogue import card_file
 
@@ -163,7 +163,7 @@ def _counts(words: tuple[str, ...]) -> dict[str, int]:
     for word in words:
         source, _, number = word.partition("=")
         if not source or not number.isdecimal():
-            raise click.UsageError(f"--held-out-images {word}: say SOURCE=N, such as utk=1500")
+            raise click.UsageError(f"--held-out-images {word}: must be SOURCE=N, such as utk=1500")
         counts[source] = int(number)
     return counts
 
@@ -184,7 +184,7 @@ def _pairs(given: _Faces, embedder: "Embedder", about: str, fars: Any) -> "Calib
         embeddings = load_embeddings(folder)
         require_made_by(embeddings, embedder.model.card, folder)
         return calibrate_pairs(embeddings, pairs, about, fars)
-    files = require_images(folder, pairs.names, "--images must hold those of the list")
+    files = require_images(folder, pairs.names, "--images must contain the listed images")
     cropper = Cropper(Aligner(embedder.model.card.input.template), given.detector, "centre", "centre")
     with progress("embedding", len(files)) as advance:
         embeddings = join(list(embed_images(files, cropper, embedder, progress=advance)))
@@ -231,7 +231,7 @@ def _are_crops(path: Path, aligned: bool) -> bool:
 
 
 def _calibrated(faces: "KnownFaces", notes: list[str], about: str, fars: Any, seed: int) -> "Calibration":
-    """Calibrated, with notes on what of the faces was left out."""
+    """Calibrate, with notes on faces left out."""
     from facepipe.calibration import calibrate_faces
 
     measured = calibrate_faces(faces, about, fars, seed)
@@ -244,7 +244,7 @@ def _show(card: "Card", measured: "Calibration") -> None:
     for one in measured.thresholds:
         tar = "" if one.tar is None else f"{100 * one.tar:.2f} %"
         rows.append((one.score, one.population, f"{one.far:g}", f"{one.value:.4f}", tar))
-    show_table((Column("score"), Column("strangers"), *figures("FAR", "threshold", "TAR")), rows)
+    show_table((Column("score"), Column("impostors"), *figures("FAR", "threshold", "TAR")), rows)
     alike = [one for one in measured.thresholds if one.population == "alike"]
     for one in alike:
         line = f"  alike, {one.score}, FAR {one.far:g}: {one.calibrated_on}"

@@ -38,13 +38,13 @@ _RATES = {"average": 1e-3, "dbscan": 1e-4, "hdbscan": 1e-3}
 @click.option(
     "--threshold",
     type=options.COSINE,
-    help="Cosine from which faces count as one person [default: the card's at FAR 1e-3, dbscan 1e-4].",
+    help="Lowest cosine at which faces count as one person [default: the card's at FAR 1e-3, dbscan 1e-4].",
 )
 @click.option(
-    "--smallest", type=click.IntRange(1), default=2, show_default=True, help="Fewest faces that make a group."
+    "--smallest", type=click.IntRange(1), default=2, show_default=True, help="Smallest size of a group."
 )
-@click.option("--sheets", type=options.output_path, help="Folder for a contact sheet of each group, from the photos.")
-@click.option("--root", type=click.Path(path_type=Path), help="Folder to which the photos' paths are relative.")
+@click.option("--sheets", type=options.output_path, help="Folder for contact sheets of the groups, from the photos.")
+@click.option("--root", type=click.Path(path_type=Path), help="Folder that the photos' paths are relative to.")
 @options.faces
 @face_tools
 @options.as_json
@@ -61,10 +61,10 @@ def command(
     as_json: bool,
     overwrite: bool,
 ) -> None:
-    """Group the faces of STORE, which 'facepipe embed' wrote, by person.
+    """Group the faces in STORE, a file of 'facepipe embed', by person.
 
     One line per face: its group, largest first, and its path; faces in no group have group -1 and come last. With
-    --json, JSON Lines: {"path", "group"}. --sheets reads the photos again, so they must still be where they were.
+    --json, JSON Lines: {"path", "group"}. --sheets reads the photos again, so they must still exist.
     """
     import numpy as np
 
@@ -72,10 +72,10 @@ def command(
     from facepipe.score.cluster import cluster
 
     if root is not None and not root.is_dir():
-        raise EmbeddingsError(f"{root}: not a folder; name the one to which the photos' paths are relative")
+        raise EmbeddingsError(f"{root}: not a folder; give the one that the photos' paths are relative to")
     embeddings = load_embeddings(store)
     if not len(embeddings):
-        raise EmbeddingsError(f"{store}: there is no face in this file")
+        raise EmbeddingsError(f"{store}: this file contains no faces")
     same = threshold if threshold is not None else _same(store, embeddings, method)
     groups = cluster(embeddings.mu, method, same, smallest)
     for row in np.argsort(np.where(groups < 0, len(groups), groups), kind="stable"):
@@ -94,7 +94,7 @@ def command(
 
 
 def _same(path: Path, embeddings: "Embeddings", method: str) -> float:
-    """The cosine of the card, of the model that made the file, at the method's rate."""
+    """The threshold of the file's model at the method's rate."""
     from facepipe.embedding.identity import remedy, same_model
     from facepipe.identification import decide
     from facepipe.zoo import find_card
@@ -102,12 +102,12 @@ def _same(path: Path, embeddings: "Embeddings", method: str) -> float:
     try:
         card = find_card(embeddings.model.split("@")[0])
         if not same_model(embeddings.model, card.identity):
-            message = f"{path}: made by {embeddings.model}, and thresholds are known of {card.identity}"
+            message = f"{path}: made by {embeddings.model}, but thresholds are known only for {card.identity}"
             raise EmbeddingsError(f"{message}; {remedy(embeddings.model, card.identity)}, or give --threshold")
         return decide(card, _RATES[method], 1, flip=embeddings.flip).threshold
     except ModelError as error:
         raise EmbeddingsError(
-            f"{path}: made by {embeddings.model}, of which no threshold is known; give --threshold"
+            f"{path}: made by {embeddings.model}, for which no threshold is known; give --threshold"
         ) from error
 
 
@@ -124,7 +124,7 @@ def _sheets(
     from facepipe.report.face_sheet import draw_sheet, in_rows
 
     missing, detector = 0, tools.detector(options.chosen_engine(tools.engine, tools.device, []))
-    # Second faces are there only when all were embedded, best first.
+    # There are second faces only if all were embedded, best first.
     rule = "all" if any(_place(path)[1] for path in embeddings.paths) else rule
     with progress("contact sheets", int(groups.max()) + 1) as advance:
         for group in range(int(groups.max()) + 1):
@@ -141,7 +141,7 @@ def _sheets(
 
 
 def _typical(mu: "np.ndarray", rows: "np.ndarray") -> "np.ndarray":
-    """The rows, those nearest to the mean of the group first."""
+    """The rows, nearest to the group's mean first."""
     import numpy as np
 
     from facepipe.score import unit
@@ -151,7 +151,7 @@ def _typical(mu: "np.ndarray", rows: "np.ndarray") -> "np.ndarray":
 
 
 def _crops(paths: list[str], root: Path | None, rule: str, detector: "Detector") -> list[tuple[str, Any]]:
-    """(file name, crop) of the faces that can be found again; ``path#n`` is the n-th further face of a photo."""
+    """(file name, crop) of the faces that can still be found; ``path#n`` is the n-th additional face of a photo."""
     from facepipe.alignment import Aligner
     from facepipe.pipeline import Cropper, read_batches
 
@@ -169,6 +169,6 @@ def _crops(paths: list[str], root: Path | None, rule: str, detector: "Detector")
 
 
 def _place(path: str) -> tuple[str, int]:
-    """The photo, and which of its faces."""
+    """The photo, and the number of the face in it."""
     name, hash_, number = path.rpartition("#")
     return (name, int(number)) if hash_ and number.isdecimal() else (path, 0)

@@ -1,4 +1,4 @@
-"""Say whether two photos show the same person, or which of many do."""
+"""Decide whether two photos show the same person, or which of many do."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     type=options.RATE,
     default=0.5,
     show_default=True,
-    help="Prior probability that the two are one person, on which the printed probability is based.",
+    help="Prior probability that both are the same person, for the printed probability.",
 )
 @click.option(
     "--all-pairs", is_flag=True, help="Compare every photo with every other, not only the first with the rest."
@@ -73,27 +73,27 @@ def command(
     strict: bool,
     as_json: bool,
 ) -> None:
-    """Say whether two photos show the same person, or which of many show the person of the first.
+    """Decide whether two photos show the same person, or which of many show the person in the first.
 
-    A photo is a file, an address (http, https, file), or - for standard input. With three or more, the first is
-    compared with each of the others, one line each, best first; photos that cannot be read or show no face are counted
+    A photo is a file, a URL (http, https, file), or - for standard input. With three or more, the first is
+    compared with each of the others, one line each, best first; photos that are unreadable or show no face are counted
     and reported.
 
     The answer is a score and a decision at the false-accept rate --far: the share of pairs of different
     people that would pass the threshold. The threshold comes from the model's card, which also says on which
-    pairs it was measured: people at random, or with --among alike adults of one sex, origin and age band. How many
-    strangers of either kind the threshold lets through is always reported. If the card has a curve for it, so is the
-    probability that the two are one person. If the model has an uncertainty head, the answer also says how confident
-    the model is of each face, compared with the faces it usually sees, with a warning where it is not.
+    pairs it was measured: random people or, with --among alike, adults of one sex, origin and age band. The share of
+    impostors of either kind that pass the threshold is always reported. If the card has a curve for it, so is the
+    probability that both are the same person. If the model has an uncertainty head, the answer also says how confident
+    the model is of each face, compared with reference faces, and warns if the confidence is low.
 
     Below the threshold the two are not shown to be the same person; they are called different people only if the
-    probability of one person is 10 % or less.
+    probability of one person is at most 10 %.
 
-    Exit code 0 for any successful comparison (with --check, 1 below the threshold; with --strict, 1 where one of many
-    photos was left out), 2 when there is no face or a file cannot be read.
+    Exit code 0 for any successful comparison (with --check, 1 below the threshold; with --strict, 1 if one of many
+    photos was left out), 2 if there is no face or a file cannot be read.
     """
     if len(photos) < 2:
-        raise click.UsageError("give two photos or more: the first is compared with the others")
+        raise click.UsageError("give at least two photos; the first is compared with the others")
     from facepipe.api.comparison import Decide
     from facepipe.api.pipeline import Pipeline
     from facepipe.engines.memory import give_back_memory
@@ -130,7 +130,7 @@ def _two(answer: "Comparison", save: Path | None, inputs: Inputs, as_json: bool)
         inputs.see(view.path, view.remarks)
     if save is not None:
         write_rgb(save, answer.picture(caption(values)))
-    inputs.tell()
+    inputs.report()
     if as_json:
         print_json(values)
     else:
@@ -143,7 +143,7 @@ def _two(answer: "Comparison", save: Path | None, inputs: Inputs, as_json: bool)
 def _many(answers: "Comparisons", save: Path | None, inputs: Inputs, as_json: bool) -> bool:
     from facepipe.images import write_rgb
 
-    for answer in answers.made:
+    for answer in answers.comparisons:
         for view in answer.views:
             inputs.see(view.path, view.remarks)
     for path, reason in answers.failed:
@@ -151,13 +151,13 @@ def _many(answers: "Comparisons", save: Path | None, inputs: Inputs, as_json: bo
         inputs.see(path, readable=False)
     if save is not None:
         write_rgb(save, answers.picture())
-    inputs.tell()
+    inputs.report()
     if as_json:
         print_json(answers.to_dict())
     else:
-        show_many([answer.to_dict() for answer in answers.made], answers.all_pairs)
+        show_many([answer.to_dict() for answer in answers.comparisons], answers.all_pairs)
     if save is not None:
         note(f"picture: {save}")
     if answers.failed:
         note(f"{len(answers.failed)} photo{'s' * (len(answers.failed) > 1)} could not be compared")
-    return all(answer.same for answer in answers.made)
+    return all(answer.same for answer in answers.comparisons)

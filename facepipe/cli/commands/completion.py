@@ -21,5 +21,5 @@ def command(shell: str) -> None:
 
     kind = get_completion_class(shell)
     assert kind is not None
-    # Click's own for bash starts a bash to ask its version, which need not be there.
+    # Click's own source for bash runs bash for its version, which may not be installed.
     click.echo(ShellComplete.source(kind(cli, {}, "facepipe", _VARIABLE)))

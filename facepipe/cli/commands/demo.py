@@ -1,4 +1,4 @@
-"""Compare two portraits that installed packages contain: a first try."""
+"""Compare two portraits from installed packages, as a first try."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +22,7 @@ PHOTOS = {
 @options.device
 @door(Output("out", PICTURES))
 def command(out: Path, model: str | None, device: str) -> None:
-    """Detect, align and compare two portraits that installed packages contain, with the model that ships."""
+    """Detect, align and compare two portraits from installed packages, with the shipped model."""
     from facepipe.api.in_words import caption
     from facepipe.api.pipeline import Pipeline
     from facepipe.cli.verdict import show
@@ -38,7 +38,7 @@ def command(out: Path, model: str | None, device: str) -> None:
 
 
 def packaged_photo(person: str) -> Path:
-    """The portrait that an installed package carries, by one of the names of `PHOTOS`.
+    """A portrait from an installed package, by its name in `PHOTOS`.
 
     Raises:
         MissingExtraError: the package is not installed.

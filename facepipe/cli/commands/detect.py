@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import options
-from facepipe.cli.copies import mirrored
 from facepipe.cli.door import Output, door
-from facepipe.cli.inputs import Inputs, pages_option, strict_option
+from facepipe.cli.inputs import Inputs, mirrored, pages_option, strict_option
 from facepipe.cli.screen import note, print_json, progress, say
 from facepipe.files import require_apart
 from facepipe.tables import counted
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--save",
     type=options.output_path,
-    help="Folder for copies of the images with the faces drawn in, under the same sub-folders.",
+    help="Folder for copies of the images with the faces drawn in, in the same subfolders.",
 )
 @door(Output("save"), reads=("paths",), walks=("paths",))
 def command(
@@ -49,11 +48,11 @@ def command(
     One line per image: its faces with box, score and five landmarks, best score first; for an image that cannot be
     read, the reason. With --json the lines are JSON: {"path", "engine", "search", "faces": [{"box", "score",
     "landmarks"}], "remarks"} or {"path", "error"}, and at the end {"passed_over"} if anything was left out; "search"
-    is plain, or says which further search found the faces: border, turned-90 (against the clock), border-turned-90 and
+    is plain, or the further search that found the faces: border, turned-90 (counter-clockwise), border-turned-90 and
     so on, or lenient-border. Boxes are left, top, right, bottom, landmarks x, y; both are pixels of the upright image,
     counted from 0 with pixel centres at integers.
 
-    Exit code 2 when no image could be read.
+    Exit code 2 if no image could be read.
     """
     from facepipe.detection import create_detector
     from facepipe.engines import choose_engine
@@ -85,7 +84,7 @@ def command(
             advance(len(batch))
     if count == 0:
         raise inputs.nothing(paths[0])
-    inputs.tell()
+    inputs.report()
     if as_json and inputs.passed:
         print_json(inputs.passed_over(), indent=None)
     if failed and count > 1:

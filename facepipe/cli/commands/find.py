@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 @click.argument("photo", type=PHOTO)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Number of faces to show.")
-@options.matches("not there that may give a match, over the whole folder")
-@click.option("--forget", is_flag=True, help="Delete what is stored of FOLDER afterwards.")
+@options.matches("not in the folder that may return a match")
+@click.option("--forget", is_flag=True, help="Delete the cached faces of FOLDER afterwards.")
 @again.verify
 @options.faces
 @turning_face_tools
@@ -49,14 +49,14 @@ def command(
     strict: bool,
     as_json: bool,
 ) -> None:
-    """Find the faces in FOLDER that look like the person in PHOTO, best first, and say which are a match.
+    """Find the faces in FOLDER that resemble the person in PHOTO, best first, and mark the matches.
 
-    PHOTO is a file, an address (http, https, file), or - for standard input. All faces of all photos below FOLDER are
-    embedded once and kept in facepipe's cache, in a file that only you can read; the next time, only new and changed
-    photos are embedded, and deleted ones are dropped. Ctrl-C loses nothing: the same command continues.
+    PHOTO is a file, a URL (http, https, file), or - for standard input. All faces of all photos below FOLDER are
+    embedded once and kept in facepipe's cache, in a file that only you can read; next time, only new and changed
+    photos are embedded, and deleted ones are dropped. After Ctrl-C the same command resumes.
 
     The threshold of a match holds for the whole folder: with --fpir 0.01, one search in a hundred for somebody who is
-    not there gives a match. "possible" means that two photos alone would be called the same person at this score, but
+    absent returns a match. "possible" means that two photos alone would count as the same person at this score, but
     not among so many faces.
 
     With --json, one value: {"query", "folder", "photos", "faces", "kept", "changes", "judge", "model", "searches":
@@ -67,7 +67,7 @@ def command(
     from facepipe.identification.hits import judge_of
 
     if not folder.is_dir():
-        raise FacepipeError(f"{folder}: no folder; compare single photos with 'facepipe compare'")
+        raise FacepipeError(f"{folder}: not a folder; compare single photos with 'facepipe compare'")
     inputs = Inputs(strict)
     image = read_query(photo, inputs)
     photos = list(inputs.images(folder))
@@ -75,17 +75,17 @@ def command(
         raise inputs.nothing(folder)
     embedder = tools.embedder(len(photos) + 1)
     cropper = tools.cropper(embedder, rule)
-    asked, _ = embed_query(image, cropper, embedder)
+    query, _ = embed_query(image, cropper, embedder)
     stored = _stored(folder, photos, tools, embedder, inputs, verify)
     judge = judge_of(embedder.model.card, len(stored.faces), fpir, embedder.flip, among, threshold)
-    searches = _search(photo, asked, stored, folder, top, judge, tools.device)
+    searches = _search(photo, query, stored, folder, top, judge, tools.device)
     if as_json:
-        print_json(_account(photo, folder, stored, judge, searches, inputs) | asked.record())
+        print_json(_account(photo, folder, stored, judge, searches, inputs) | query.record())
     else:
         for search in searches:
             _show(search)
-        _tell(folder, stored, judge, searches)
-    inputs.tell()
+        _report(folder, stored, judge, searches)
+    inputs.report()
     if forget:
         note(f"{counted(remove(folder), 'file')} with faces of {folder} removed from the cache")
     inputs.end(len(stored.faces.failed))
@@ -118,7 +118,7 @@ def _stored(
 
 def _search(
     photo: Path,
-    asked: "Embeddings",
+    query: "Embeddings",
     stored: "FolderFaces",
     folder: Path,
     top: int,
@@ -127,10 +127,10 @@ def _search(
 ) -> list[dict[str, Any]]:
     from facepipe.identification.found import nearest_faces
 
-    found = nearest_faces(asked, stored, folder, judge, top, device)
+    found = nearest_faces(query, stored, folder, judge, top, device)
     return [
-        {"query": query, "hits": [hit.to_dict() | {"is_query": _is_same(photo, hit.path)} for hit in hits]}
-        for query, hits in zip(asked.paths, found, strict=True)
+        {"query": path, "hits": [hit.to_dict() | {"is_query": _is_same(photo, hit.path)} for hit in hits]}
+        for path, hits in zip(query.paths, found, strict=True)
     ]
 
 
@@ -178,25 +178,25 @@ def _verdict(hit: dict[str, Any]) -> str:
 
 
 def _is_same(photo: Path, other: Path) -> bool:
-    """The photo may lie in the folder: that it is found there says nothing."""
+    """Whether a hit is the query photo itself, which may be in the folder."""
     try:
         return photo.samefile(other)
     except OSError:
         return False
 
 
-def _tell(folder: Path, stored: "FolderFaces", judge: "Judge", searches: list[dict[str, Any]]) -> None:
+def _report(folder: Path, stored: "FolderFaces", judge: "Judge", searches: list[dict[str, Any]]) -> None:
     count = len(stored.faces)
     verdicts = [hit["verdict"] for search in searches for hit in search["hits"] if not hit["is_query"]]
     counts = ", ".join(f"{verdicts.count(word)} {word}" for word in ("match", "possible") if verdicts.count(word))
     searched = f"{counted(count, 'face')} of {counted(stored.photos, 'photo')} searched"
-    say(f"{folder}: {searched}; of those shown: {counts or 'no match'}")
+    say(f"{folder}: {searched}; shown: {counts or 'no match'}")
     if judge.decision is None:
         note(f"no verdicts: {judge.reason}", style="yellow")
     else:
         note(explained(judge.decision, count, "a match", "face"))
     missing = stored.faces.failed
     if missing:
-        note(f"{counted(len(missing), 'photo')} gave no face, such as {folder / missing[0][0]}: {missing[0][1]}")
+        note(f"{counted(len(missing), 'photo')} without a face, such as {folder / missing[0][0]}: {missing[0][1]}")
     message = stored.changes.line()
-    note(f"kept in {stored.place}" + (f": {message}" if message else ", nothing has changed"))
+    note(f"cached in {stored.place}" + (f": {message}" if message else ", no changes"))

@@ -8,10 +8,9 @@ import click
 from facepipe.cli import options
 from facepipe.cli.decision_words import explained
 from facepipe.cli.door import Output, door
-from facepipe.cli.face_tools import FaceTools, turning_face_tools
+from facepipe.cli.face_tools import FaceTools, note_mixed, turning_face_tools
 from facepipe.cli.inputs import Inputs, strict_option
 from facepipe.cli.made import is_index, is_store
-from facepipe.cli.mixed import tell_mixed
 from facepipe.cli.photo_type import PHOTO
 from facepipe.cli.query import embed_query, read_query
 from facepipe.cli.screen import note, print_json
@@ -34,11 +33,11 @@ if TYPE_CHECKING:
 @click.option(
     "--index",
     type=options.output_path,
-    help="Search in this file, which is made first if it does not exist: .npy, the store as a memory-mapped float16 "
+    help="Search in this file, created first if missing: .npy, the store as a memory-mapped float16 "
     "array; or .faiss, an approximate index.",
 )
-@click.option("--probes", type=click.IntRange(1), default=16, show_default=True, help="Cells searched in a .faiss.")
-@options.matches("not in the store that may give a match")
+@click.option("--probes", type=click.IntRange(1), default=16, show_default=True, help="Cells to search in a .faiss.")
+@options.matches("not in the store that may return a match")
 @options.faces
 @turning_face_tools
 @strict_option
@@ -65,14 +64,14 @@ def command(
 ) -> None:
     """Find the faces in STORE that are nearest to QUERY, best first.
 
-    STORE is what 'facepipe embed' wrote, or the .npy that --index made of it. QUERY is a photo, embedded by the model
+    STORE is a file of 'facepipe embed', or the .npy made from it by --index. QUERY is a photo, embedded by the model
     that made the store, or a file of embeddings. The search is exact: every face of the store is compared, and scores
     are cosines computed in float64. Since somebody is always nearest, each hit has a verdict: match, at the
-    false-positive rate of the whole store; possible, where two photos alone would pass; or no match. With --json, per
+    false-positive rate over the whole store; possible, if two photos alone would pass; or no match. With --json, per
     query: {"query", "hits": [{"path", "score", "row", "verdict"}], "remarks", "judge", "model", "engine",
-    "precision", "findings"}; the last three tell how the query was embedded.
+    "precision", "findings"}; the last three say how the query was embedded.
 
-    An index is rebuilt if STORE has changed since; one of another store is replaced with --overwrite only.
+    An index is rebuilt if STORE has changed since; an index of another store is replaced only with --overwrite.
     """
     from facepipe.score.search import top_k
     from facepipe.score.store import open_store
@@ -84,26 +83,26 @@ def command(
         store = index
     opened = open_store(store)
     inputs = Inputs(strict)
-    asked = _queries(query, store, opened, rule, tools, inputs)
+    queries = _queries(query, store, opened, rule, tools, inputs)
     if index is not None and index.suffix == ".faiss":
         with locked(index, note):
-            hits = _approximate(index, store, opened, asked, k, probes, overwrite)
+            hits = _approximate(index, store, opened, queries, k, probes, overwrite)
     else:
-        hits = top_k(asked.mu, opened.vectors, k, tools.device, opened.unit_rows)
+        hits = top_k(queries.mu, opened.vectors, k, tools.device, opened.unit_rows)
     judge = _judge(opened, tools, fpir, among, threshold)
-    for number, path in enumerate(asked.paths):
+    for number, path in enumerate(queries.paths):
         found = _found(opened, hits, number, judge)
         if as_json:
             remarks = list(inputs.remarks.get(str(query), ()))
             about = {"query": path, "hits": found, "remarks": remarks, "judge": judge.to_dict()}
-            print_json(about | {"model": asked.model} | asked.record(), indent=None)
+            print_json(about | {"model": queries.model} | queries.record(), indent=None)
         else:
             _show(path, found)
     if judge.decision is None:
-        note(f"no verdicts: {judge.reason}; --threshold gives one", style="yellow")
+        note(f"no verdicts: {judge.reason}; set --threshold", style="yellow")
     else:
         note(explained(judge.decision, len(opened), "a match", "face"))
-    inputs.tell()
+    inputs.report()
     inputs.end()
 
 
@@ -111,33 +110,33 @@ def _make_array(store: Path, index: Path, overwrite: bool) -> None:
     from facepipe.score.store import export_store, is_current, names_file, read_names, require_same_source
 
     if store.suffix == ".npy":
-        raise EmbeddingsError(f"{store}: a memory-mapped store already; leave out --index")
+        raise EmbeddingsError(f"{store}: already a memory-mapped store; leave out --index")
     if overwrite or not is_current(index, store):
         if not index.exists():
             require_apart([names_file(index)], [store], overwrite)
         elif not overwrite:
             require_same_source(index, read_names(index)[0]["source"], store)
-            note(f"{store}: has changed since {index.name} was made of it")
+            note(f"{store}: has changed since {index.name} was made from it")
         export_store(store, index)
         note(f"{index}: written, {index.stat().st_size / 1e6:.1f} MB")
 
 
 def _queries(query: Path, path: Path, store: "Store", rule: str, tools: FaceTools, inputs: Inputs) -> "Embeddings":
-    """Embeddings of the query by the model of the store."""
+    """Embeddings of the query by the store's model."""
     from facepipe.embedding import load_embeddings
     from facepipe.embedding.identity import remedy, same_model
 
     if query.suffix == ".parquet":
-        asked = load_embeddings(query)
-        if asked.flip != store.flip or not same_model(asked.model, store.model):
+        loaded = load_embeddings(query)
+        if loaded.flip != store.flip or not same_model(loaded.model, store.model):
             raise EmbeddingsError(
-                f"{query}: made by {asked.model} (flip {asked.flip}), but {path} by {store.model} (flip {store.flip}); "
-                f"{remedy(asked.model, store.model)}"
+                f"{query}: made by {loaded.model} (flip {loaded.flip}), {path} by {store.model} (flip {store.flip}); "
+                f"{remedy(loaded.model, store.model)}"
             )
-        tell_mixed(query, asked.making, store.making)
-        return asked
+        note_mixed(query, loaded.provenance, store.provenance)
+        return loaded
     image = read_query(query, inputs)
-    embedder = tools.embedder_of(path, store.model, store.flip, store.making, 1)
+    embedder = tools.embedder_of(path, store.model, store.flip, store.provenance, 1)
     return embed_query(image, tools.cropper(embedder, rule), embedder)[0]
 
 
@@ -157,7 +156,7 @@ def _judge(store: "Store", tools: FaceTools, fpir: float, among: Any, threshold:
 
 
 def _approximate(
-    index: Path, path: Path, store: "Store", asked: "Embeddings", k: int, probes: int, overwrite: bool
+    index: Path, path: Path, store: "Store", queries: "Embeddings", k: int, probes: int, overwrite: bool
 ) -> "Hits":
     from facepipe.score.approximate import (
         build_approximate,
@@ -174,14 +173,14 @@ def _approximate(
     else:
         if source is not None and not overwrite:
             require_same_source(index, source, path)
-            note(f"{path}: has changed since {index.name} was made of it")
+            note(f"{path}: has changed since {index.name} was made from it")
         elif source is None:
             require_apart([metadata_file(index)], [path], overwrite or index.is_file())
         ready = build_approximate(store, index, path)
         note(f"{index}: written, {index.stat().st_size / 1e6:.1f} MB")
     measured = ", ".join(f"{share:.3f} with {count}" for count, share in ready.recall.items())
     note(f"approximate, with {counted(probes, 'probe')}; recall of the ten nearest, by probes: {measured}")
-    return search_approximate(ready, store, asked.mu, k, probes)
+    return search_approximate(ready, store, queries.mu, k, probes)
 
 
 def _found(store: "Store", hits: "Hits", number: int, judge: "Judge") -> list[dict[str, Any]]:
@@ -205,8 +204,8 @@ def _show(query: str, found: list[dict[str, Any]]) -> None:
 
 
 def _in_order(query: Path, store: Path) -> tuple[Path, Path]:
-    """Query and store, whichever was named first; two files that could both be a store are taken as they come."""
+    """Query and store in either order; two possible stores are taken in the given order."""
     if is_store(query) and not is_store(store) and store.is_file():
-        note(f"{query}: holds embeddings, so it is taken as the STORE; QUERY comes first", style="yellow")
+        note(f"{query}: contains embeddings, so it is used as STORE; QUERY comes first", style="yellow")
         return store, query
     return query, store

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("train")
 @click.argument("recipe", required=False, type=RECIPE)
 @train_options.data
-@click.option("--out", "-o", "run", type=options.output_path, help="Folder of the run [default: runs/RECIPE].")
+@click.option("--out", "-o", "run", type=options.output_path, help="Folder for the run [default: runs/RECIPE].")
 @train_options.overrides
 @click.option("--resume", is_flag=True, help="Continue from the last checkpoint in --out.")
 @click.option(
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @train_options.seed
 @train_options.identity_depth
 @options.device
-@click.option("--list", "list_recipes", is_flag=True, help="List the recipes that come with facepipe.")
+@click.option("--list", "list_recipes", is_flag=True, help="List the shipped recipes.")
 @options.as_json
 @door(Output("run", shared=True), reads=("paths",), optional=("paths",), walks=("paths",), keeps=("run", "cache"))
 def command(
@@ -95,7 +95,7 @@ def _network(recipe: "Recipe") -> str:
     settings = recipe.uncertainty
     if not settings.head:
         return recipe.model.backbone
-    return f"{settings.head} head on {settings.backbone or 'a model of yours'}"
+    return f"{settings.head} head on {settings.backbone or 'your model'}"
 
 
 def _show(summary: dict[str, Any]) -> None:
@@ -108,7 +108,7 @@ def _show(summary: dict[str, Any]) -> None:
         rows.append((name.replace("_", " "), f"{100 * value:.2f} %"))
     for threshold in summary["thresholds"]:
         what = f"{threshold['score']} threshold at FAR {threshold['far']:g}"
-        rows.append((what, f"{threshold['value']:.4f} (accepts {100 * threshold['tar']:.1f} %)"))
+        rows.append((what, f"{threshold['value']:.4f} (TAR {100 * threshold['tar']:.1f} %)"))
     show_table((Column("figure"), Column("value")), rows)
     for line in summary["notes"]:
         note(line)

@@ -1,1 +1,1 @@
-"""What the commands of ``facepipe eval`` share: options, tables, benchmarks by name."""
+"""Shared by the commands of ``facepipe eval``: options, tables, benchmarks by name."""

@@ -1,6 +1,6 @@
-"""Benchmarks for a model that another command has made: the words of a ``facepipe eval`` command under a name.
+"""Named benchmarks for models trained by another command: arguments of ``facepipe eval`` under a name.
 
-The command only parses the words; the function of that name in `facepipe.evaluation` measures.
+The command is only used for parsing; the function of the same name in `facepipe.evaluation` does the work.
 """
 
 import json
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     Measured = VerificationResult | VideosResult
 
 PROTOCOLS = ("lfw", "cfp", "pairs", "bin", "ytf")
-"""Those of ``facepipe eval`` that report an accuracy."""
+"""Protocols of ``facepipe eval`` that report an accuracy."""
 
 _CALLERS = {"models": "--model", "score": "--score", "save": "--save", "as_json": "--json",
             "overwrite": "--overwrite"}  # fmt: skip
-"""Options that are the caller's to give, or have no meaning here."""
+"""Options that are set by the caller or do not apply here."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Benchmark:
     """A protocol with its data.
 
     Attributes:
-        name: of its column, and of a folder.
-        words: what follows ``facepipe eval``.
+        name: name of its column and folder.
+        words: arguments of ``facepipe eval``.
     """
 
     name: str
@@ -51,11 +51,11 @@ class Benchmark:
         """Run the protocol on a model.
 
         Args:
-            model, score: as ``--model`` and ``--score`` have them.
-            device: for a benchmark that names none.
+            model, score: values of ``--model`` and ``--score``.
+            device: default device for the benchmark.
 
         Raises:
-            FacepipeError: as the command of the protocol.
+            FacepipeError: see the protocol.
         """
         from facepipe import evaluation
 
@@ -71,7 +71,7 @@ class Benchmark:
         return replace(result, settings=result.settings | {"benchmark": shlex.join(self.words)})
 
     def reads(self) -> tuple[Path, ...]:
-        """Files and folders among its words that it reads."""
+        """Files and folders that it reads."""
         context = self._context()
         return tuple(
             Path(path)
@@ -80,23 +80,23 @@ class Benchmark:
         )
 
     def check(self) -> None:
-        """Refuse words that the protocol does not know; files are not looked at.
+        """Check the arguments against the protocol's options; files are not checked.
 
         Raises:
-            DatasetError: names the benchmark, and what is wrong.
+            DatasetError: an argument is invalid.
         """
         context = self._context()
         for parameter, option in _CALLERS.items():
             if context.get_parameter_source(parameter) is ParameterSource.COMMANDLINE:
-                raise DatasetError(f"benchmark {self.name}: leave {option} out of it")
+                raise DatasetError(f"benchmark {self.name}: remove {option}")
         if self.words[0] == "bin" and context.params["paths"]:
-            raise DatasetError(f"benchmark {self.name}: leave --embeddings out of it")
+            raise DatasetError(f"benchmark {self.name}: remove --embeddings")
 
     def _context(self, **defaults: Any) -> click.Context:
         protocol, *words = self.words
         command = eval_group.get_command(click.Context(eval_group), protocol)
         assert command is not None
-        # A command keeps the names of its help option from its first context, so it must not be one of its own.
+        # A command caches the names of its help option from its first context, so that needs the usual parent.
         parent = click.get_current_context()
         try:
             return command.make_context(protocol, words, parent, default_map=defaults)
@@ -105,14 +105,14 @@ class Benchmark:
 
 
 def parse_benchmark(text: str, bins: Mapping[str, str]) -> Benchmark:
-    """A benchmark from what a person wrote.
+    """Parse a benchmark given by the user.
 
     Args:
-        text: ``NAME=PROTOCOL ...``, as after ``facepipe eval``; or the path of one of insightface's .bin files.
-        bins: name → what the .bin file is called without its extension; others go by that name themselves.
+        text: ``NAME=PROTOCOL ...`` with arguments of ``facepipe eval``; or the path of an insightface .bin file.
+        bins: name → stem of its .bin file; other files are named by their stem.
 
     Raises:
-        DatasetError: neither of the two, an unknown protocol, or words that it does not know.
+        DatasetError: the text is neither, or has an unknown protocol or invalid arguments.
     """
     path = Path(text)
     if path.suffix == ".bin" and (path.is_file() or "=" not in text):
@@ -127,8 +127,8 @@ def parse_benchmark(text: str, bins: Mapping[str, str]) -> Benchmark:
         raise DatasetError(f"benchmark {text}: {str(error).lower()}") from error
     if not equals or not words or words[0] not in PROTOCOLS:
         raise DatasetError(
-            f"benchmark {text}: write FILE.bin, or NAME='PROTOCOL ...' with the words of 'facepipe eval' and a "
-            f"protocol of {', '.join(PROTOCOLS)}"
+            f"benchmark {text}: must be FILE.bin, or NAME='PROTOCOL ...' with arguments of 'facepipe eval' and a "
+            f"protocol from {', '.join(PROTOCOLS)}"
         )
     benchmark = Benchmark(_checked(name.strip(), text), tuple(words))
     benchmark.check()
@@ -137,7 +137,7 @@ def parse_benchmark(text: str, bins: Mapping[str, str]) -> Benchmark:
 
 def _checked(name: str, text: str) -> str:
     if not re.fullmatch(r"\w[\w. +-]*", name):
-        raise DatasetError(f"benchmark {text}: its name may have letters, digits, spaces and . _ + -")
+        raise DatasetError(f"benchmark {text}: its name may only contain letters, digits, spaces and . _ + -")
     return name
 
 
@@ -150,18 +150,18 @@ def _each(value: Any) -> tuple[Any, ...]:
 def kept_result(
     file: Path, benchmark: Benchmark, model: str, score: str, device: str, inputs: str
 ) -> tuple["Measured", bool]:
-    """The result in ``file`` where it is of this benchmark, model and version; otherwise measured, and kept there.
+    """The result in ``file`` if it is of this benchmark, model and version; otherwise measured and saved there.
 
     Args:
-        file: of the result, JSON.
-        benchmark, model, score, device: as of `Benchmark.measure`.
-        inputs: the state of what the benchmark reads, see `facepipe.cli.eval.kept_inputs`.
+        file: JSON file of the result.
+        benchmark, model, score, device: see `Benchmark.measure`.
+        inputs: the state of the benchmark's inputs, see `facepipe.cli.eval.kept_inputs`.
 
     Returns:
-        the result, and whether it was there already.
+        the result, and whether it existed.
 
     Raises:
-        FacepipeError: as `Benchmark.measure`.
+        FacepipeError: see `Benchmark.measure`.
         OSError: the file cannot be written.
     """
     from facepipe.files import write_text
@@ -176,7 +176,7 @@ def kept_result(
         "inputs": inputs,
     }
     found = _read(file, benchmark)
-    # Results of before precision was recorded may be in bfloat16.
+    # Older results without a recorded precision may be in bfloat16.
     old = found is None or "precision" not in found.settings
     if found is not None and not old and all(found.settings.get(name) == value for name, value in wanted.items()):
         return found, True

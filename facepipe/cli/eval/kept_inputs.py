@@ -1,4 +1,4 @@
-"""What a benchmark read, kept beside its results, so that no result outlives its images or lists."""
+"""The state of a benchmark's inputs, saved with its results, so that results are invalidated when inputs change."""
 
 import hashlib
 import json
@@ -15,11 +15,11 @@ _LISTS = frozenset((".txt", ".csv", ".tsv", ".json", ".mat", ".toml"))
 
 @dataclass(frozen=True)
 class KeptInputs:
-    """The inputs of a benchmark as they are now.
+    """The current inputs of a benchmark.
 
     Attributes:
         state: digest over their names and contents, 32 hexadecimal digits.
-        changes: against the time before; None where nothing was kept.
+        changes: since the last run; None if nothing was saved.
     """
 
     state: str
@@ -27,17 +27,17 @@ class KeptInputs:
 
 
 def compare_inputs(place: Path, roots: Iterable[Path], verify: bool = False) -> KeptInputs:
-    """Look at all that a benchmark reads, and keep what was seen in ``place``.
+    """Compare all inputs of a benchmark with the state saved in ``place``, and save the new state.
 
-    Contents are read of what is new, or of another size or time.
+    Contents are read only of files that are new or whose size or time changed.
 
     Args:
         place: a JSON file.
         roots: files, and folders with images and lists.
-        verify: read the contents of all.
+        verify: read the contents of all files.
 
     Raises:
-        FolderError: one of them is not there.
+        FolderError: a root is missing.
         OSError: ``place`` cannot be written.
     """
     files = _files(roots)
@@ -57,7 +57,7 @@ def compare_inputs(place: Path, roots: Iterable[Path], verify: bool = False) -> 
 
 
 def _files(roots: Iterable[Path]) -> dict[str, Path]:
-    """Name → file; a name begins with the number of its root, and does not depend on where that lies."""
+    """Name → file; names begin with the number of the root and do not depend on its location."""
     return {
         f"{number}/{path.relative_to(root).as_posix()}": path
         for number, given in enumerate(roots)

@@ -1,4 +1,4 @@
-"""The command of a protocol, made from its function: options by its parameters, help by its file's first words."""
+"""Making a protocol's command from its function: options from its parameters, help from its module's docstring."""
 
 import inspect
 import sys
@@ -18,11 +18,11 @@ from facepipe.cli.table import show_summary
 from facepipe.evaluation.option import Option, option_of
 
 RULE = "protocol_rule"
-"""What the parameter ``rule`` of a protocol is called among those of its command, where ``rule`` is that of --faces."""
+"""Name of a protocol's parameter ``rule`` in its command, where ``rule`` is the one of --faces."""
 _SOURCE = """
 
-PATH may also be a folder of aligned crops under the same names (with --already-aligned; 'facepipe preprocess' writes
-one), or a file of embeddings from 'facepipe embed' or --save. Several --model, or several PATH, make an ensemble."""
+PATH may also be a folder of aligned crops with the same names (with --already-aligned; 'facepipe preprocess' writes
+one), or a file of embeddings from 'facepipe embed' or --save. Several --model or several PATH form an ensemble."""
 
 Decorator = Callable[[Any], Any]
 
@@ -31,8 +31,8 @@ def protocol_command(name: str, function: Callable[..., Any]) -> click.Command:
     """The click command of a protocol.
 
     Args:
-        name: of the command.
-        function: takes a `facepipe.evaluation.Source` as ``source`` and gives a `facepipe.protocols.Result`.
+        name: name of the command.
+        function: takes a `facepipe.evaluation.Source` as ``source`` and returns a `facepipe.protocols.Result`.
     """
     hints = get_type_hints(function, include_extras=True)
     parameters = inspect.signature(function).parameters
@@ -57,7 +57,7 @@ def protocol_command(name: str, function: Callable[..., Any]) -> click.Command:
 
 
 def _declared(hint: Any) -> tuple[tuple[Any, ...], Option | None]:
-    """The types of a parameter, and what is said of its option."""
+    """The types of a parameter, and its `Option` if any."""
     said = option_of(hint)
     if get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
@@ -66,7 +66,7 @@ def _declared(hint: Any) -> tuple[tuple[Any, ...], Option | None]:
 
 def _option(parameter: inspect.Parameter, kind: tuple[Any, ...], said: Option | None) -> Decorator:
     if said is None:
-        return _usual(parameter)
+        return _shared(parameter)
     if said.argument:
         return click.argument(parameter.name, metavar=said.argument, type=_type(kind, said))
     words: dict[str, Any] = {"help": said.help, "type": _type(kind, said)}
@@ -82,18 +82,18 @@ def _option(parameter: inspect.Parameter, kind: tuple[Any, ...], said: Option | 
     return click.option(f"--{flag}", RULE if parameter.name == "rule" else parameter.name, **words)
 
 
-def _usual(parameter: inspect.Parameter) -> Decorator:
-    """The option of a parameter that several protocols have."""
+def _shared(parameter: inspect.Parameter) -> Decorator:
+    """The option of a parameter shared by several protocols."""
     if parameter.name == "rule":
         return verification.accuracy_rule(parameter.default, RULE)
     if parameter.name == "recipe":
         weighted = parameter.default is None or parameter.default.feature_norm
         return template_options(weights=weighted)
-    return _USUAL[parameter.name]
+    return _SHARED[parameter.name]
 
 
 _PATH = click.Path(path_type=Path)
-_USUAL: dict[str, Decorator] = {
+_SHARED: dict[str, Decorator] = {
     "source": source_path,
     "form": verification.form,
     "score": choices.score,

@@ -1,4 +1,4 @@
-"""The commands of ``facepipe eval``: those of the protocols, made when asked for, and some with a file of their own."""
+"""The commands of ``facepipe eval``: those made from protocols on demand, and some with their own file."""
 
 import click
 
@@ -7,17 +7,17 @@ from facepipe.evaluation import PROTOCOLS
 
 
 class ProtocolGroup(LazyGroup):
-    """A protocol's command is its own, or else made from its function."""
+    """Uses a command's own file if there is one, otherwise makes it from the protocol's function."""
 
     def lines(self) -> dict[str, str]:
         """Protocols in their order, then the other commands."""
         return PROTOCOLS.lines() | super().lines()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, or None when there is none of that name."""
-        own = super().get_command(ctx, cmd_name)
-        if own is not None or cmd_name not in PROTOCOLS:
-            return own
+        """The command, or None if there is none of that name."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None or cmd_name not in PROTOCOLS:
+            return command
         from facepipe.cli.eval.protocol_command import protocol_command
 
         return protocol_command(cmd_name, PROTOCOLS[cmd_name])

@@ -1,4 +1,4 @@
-"""Options of how images become embeddings, for every ``facepipe eval`` command."""
+"""Options for embedding images, for every ``facepipe eval`` command."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 source_path = click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
-"""PATH: a folder of images, or a file of embeddings; several make an ensemble."""
+"""PATH: a folder of images, or a file of embeddings; several form an ensemble."""
 SAVE = Output("save", TABLES, ours=is_embeddings)
-"""What the options write, for the door."""
+"""The output of these options."""
 FIELDS = (
     "paths", "models", "flip", "rule", "already_aligned", "save", "precision", "device", "engine", "detection", "on",
 )  # fmt: skip
-"""Parameters of the commands that are the source's."""
+"""Parameters of the commands that belong to the source."""
 
 
 def source_options(command: F) -> F:
-    """The options; the command gets them, with its ``paths``, as ``source``."""
+    """Add the options; the command receives them and its ``paths`` as ``source``."""
     return _with_options(
         command,
         [
@@ -47,20 +47,20 @@ def source_options(command: F) -> F:
 
 
 def crop_options(command: F) -> F:
-    """`source_options` for a dataset that holds nothing but aligned crops."""
+    """`source_options` for a dataset of only aligned crops."""
     where = [options.device, options.engine, workers.on_workers]
     return _with_options(command, [options.models, options.flip, _save, options.figure_precision, *where])
 
 
 def make_source(given: dict[str, Any]) -> "Source":
-    """The source that parameters of the names of `FIELDS` describe; it reports on stderr."""
+    """The source described by parameters named in `FIELDS`; it reports on stderr."""
     from facepipe.evaluation.source import Source
 
     words = {"faces" if name == "rule" else name: value for name, value in given.items()}
     return Source(**words, progress=progress, note=lambda text: note(text, style="yellow"))
 
 
-_save = click.option("--save", type=options.stored_output, help="Keep the embeddings in this Parquet file.")
+_save = click.option("--save", type=options.stored_output, help="Save the embeddings to this Parquet file.")
 
 
 def _with_options(command: F, wanted: list[Callable[[Any], Any]]) -> F:

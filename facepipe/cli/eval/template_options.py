@@ -1,4 +1,4 @@
-"""Options of how faces become templates, for the commands of IJB."""
+"""Options for pooling faces into templates, for the IJB commands."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 def template_options(weights: bool) -> Callable[[F], F]:
-    """The options; the command gets what they say as ``recipe``.
+    """Add the options; the command receives them as ``recipe``.
 
     Args:
-        weights: whether feature norm and detector score count unless switched off.
+        weights: whether feature norm and detector score are used by default.
     """
 
     def decorate(command: F) -> F:
@@ -43,33 +43,33 @@ def _options(weights: bool) -> list[Callable[[Any], Any]]:
             type=click.Choice(["sum", "first", "keep"]),
             default="sum",
             show_default=True,
-            help="Embeddings made with --flip concat: add the mirror's half, drop it, or keep both.",
+            help="Embeddings made with --flip concat: add the mirror image's half, drop it, or keep both.",
         ),
         click.option(
             "--feature-norm/--no-feature-norm",
             default=weights,
             show_default=True,
-            help="A longer feature weighs more (media, mean).",
+            help="Weight features by their norm (media, mean).",
         ),
         click.option(
             "--detector-score/--no-detector-score",
             default=weights,
             show_default=True,
-            help="Features are multiplied by the detector's score (media, mean).",
+            help="Multiply features by the detection score (media, mean).",
         ),
         click.option(
             "--media-average/--no-media-average",
             "media",
             default=None,
-            help="Average the faces of a photo or video first [default: all --pool but mean].",
+            help="Average the faces of a photo or video first [default: yes, except for --pool mean].",
         ),
         click.option(
             "--media-weights",
             type=click.Choice(["together", "equal"]),
             default="together",
             show_default=True,
-            help="kappa, sigma2: a photo or video counts what its faces weigh together (Eq. 14 over all faces), or all "
-            "count alike.",
+            help="kappa, sigma2: a photo or video has the total weight of its faces (Eq. 14 over all faces), or all "
+            "have equal weight.",
         ),
         click.option(
             "--temperature",

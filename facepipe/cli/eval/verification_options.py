@@ -1,4 +1,4 @@
-"""Options that the commands of verification protocols share."""
+"""Options shared by the commands of verification protocols."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ on_miss = click.option(
     type=click.Choice(["centre", "skip", "fail"]),
     default="centre",
     show_default=True,
-    help="An image without a detected face: use its centre, skip its pairs, or stop. skip also skips missing and "
+    help="An image without a detected face: use its centre, skip its pairs, or fail. skip also skips missing and "
     "unreadable images.",
 )
 fars = click.option(
@@ -26,30 +26,30 @@ fars = click.option(
     type=options.RATE,
     help="False-accept rate of the TAR table; may be repeated [default: 1e-1 ... 1e-6].",
 )
-damage = click.option("--damage", type=click.Choice(["standard"]), help="Mix in damaged copies of the images.")
+damage = click.option("--damage", type=click.Choice(["standard"]), help="Add damaged copies of the images.")
 
 
 form = options.pairs_format(
-    "csv: columns a,b,same[,fold] under headings; lfw: LFW's pairs.txt; two-lines: CALFW's and CPLFW's lists; "
-    "lines: IMAGE IMAGE 1; auto: by the first line."
+    "csv: columns a,b,same[,fold] with headings; lfw: LFW's pairs.txt; two-lines: CALFW's and CPLFW's lists; "
+    "lines: IMAGE IMAGE 1; auto: detected from the first line."
 )
 
 
 def pairs_list(command: F) -> F:
-    """``--pairs`` and `form`; the command gets them as ``pairs`` and ``form``."""
+    """``--pairs`` and `form`; the command receives them as ``pairs`` and ``form``."""
     pairs = click.option(
-        "--pairs", "pairs", required=True, type=click.Path(path_type=Path), help="The list: see --format."
+        "--pairs", "pairs", required=True, type=click.Path(path_type=Path), help="List of pairs, see --format."
     )
     return pairs(form(command))
 
 
 def accuracy_rule(default: str, parameter: str) -> Callable[..., Any]:
-    """``--rule``, with the default that the protocol's literature has, as ``parameter``."""
+    """``--rule`` as ``parameter``, with the default of the protocol's literature."""
     return table_option(
         "--rule",
         parameter,
         lines=accuracy_rules,
         default=default,
         show_default=True,
-        help="Rule by which accuracy is computed.",
+        help="Rule for computing accuracy.",
     )

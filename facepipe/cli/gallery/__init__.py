@@ -1,1 +1,1 @@
-"""What the commands of ``facepipe gallery`` share."""
+"""Shared by the commands of ``facepipe gallery``."""

@@ -1,4 +1,4 @@
-"""What the commands say of a gallery that they made or changed."""
+"""Reporting on a gallery that was created or changed."""
 
 from collections import Counter
 from pathlib import Path
@@ -18,18 +18,18 @@ _FPIR = 1e-2
 
 
 def close_to_others(gallery: "Gallery", card: "Card", only: set[str] | None = None) -> list["Remark"]:
-    """A remark on each image (or of ``only``) that 'facepipe identify' would give somebody else's name."""
+    """A remark on each image (in ``only``, if given) that 'facepipe identify' would name as another person."""
     import numpy as np
 
     from facepipe.errors import ModelError
-    from facepipe.identification import alike, decide
+    from facepipe.identification import decide, find_lookalikes
 
     try:
         same = decide(card, _FPIR, len(gallery.names), flip=gallery.images.flip).threshold
     except ModelError:
         same = 1.0
     rows = None if only is None else np.array([n for n, path in enumerate(gallery.images.paths) if path in only], int)
-    return alike(gallery, same, rows)
+    return find_lookalikes(gallery, same, rows)
 
 
 _NOUNS = {
@@ -37,7 +37,7 @@ _NOUNS = {
     "duplicate": "duplicate", "resembles": "look-alike of somebody else", "renamed": "renamed image",
     "replaced": "replaced image", "damaged": "damaged image", "picture": "image with a remark",
 }  # fmt: skip
-"""Kind of a remark → what it is on."""
+"""Kind of remark → what it is about."""
 
 
 def report(
@@ -48,9 +48,9 @@ def report(
     inputs: Inputs | None = None,
     changes: dict[str, int] | None = None,
 ) -> None:
-    """Print what the gallery at ``path`` holds now and what to look at; ``inputs`` ends with the exit code."""
+    """Print the contents of the gallery at ``path`` and remarks to check; ``inputs`` sets the exit code."""
     from facepipe.embedding.finding import mixed_detectors
-    from facepipe.embedding.precision import mixed_precision
+    from facepipe.embedding.provenance import mixed_precision
     from facepipe.identification import Remark
 
     images = gallery.images
@@ -61,7 +61,7 @@ def report(
     remarks = [*remarks, *(Remark(kind, str(path), text) for kind, text in mixed.items() if text)]
     if inputs is not None:
         remarks = [remark for remark in remarks if inputs.concerns(remark.text)]
-        inputs.tell()
+        inputs.report()
     passed = {} if inputs is None else inputs.passed_over()
     if as_json:
         counts = {} if changes is None else {"changes": changes}
@@ -73,7 +73,7 @@ def report(
     click.echo(f"{path}: {size_of_gallery(gallery)}, embedded by {gallery.images.model}")
     kinds = Counter(_NOUNS.get(remark.kind, f"remark on {remark.kind.replace('_', ' ')}") for remark in remarks)
     if kinds:
-        click.echo("to look at: " + ", ".join(counted(count, kind) for kind, count in kinds.items()))
+        click.echo("to check: " + ", ".join(counted(count, kind) for kind, count in kinds.items()))
     _end(inputs, remarks)
 
 
@@ -85,7 +85,7 @@ def _end(inputs: Inputs | None, remarks: list["Remark"]) -> None:
 
 
 def account(path: Path, gallery: "Gallery") -> dict[str, Any]:
-    """What ``--json`` says of a gallery."""
+    """The ``--json`` output for a gallery."""
     counts = dict(zip(gallery.names, gallery.counts().tolist(), strict=True))
     images = gallery.images
     return {
@@ -99,5 +99,5 @@ def account(path: Path, gallery: "Gallery") -> dict[str, Any]:
 
 
 def size_of_gallery(gallery: "Gallery") -> str:
-    """People and images, for a line."""
+    """Numbers of people and images, in words."""
     return f"{counted(len(gallery.names), 'person')}, {counted(len(gallery.images), 'image')}"

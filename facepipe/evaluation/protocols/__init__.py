@@ -1,1 +1,1 @@
-"""The protocols: a file each, with its function, its result where it has one of its own, and its options."""
+"""The protocols, one file each: its function, its options and, where it has its own, its result class."""

@@ -22,7 +22,7 @@ def bin(
     file: Annotated[Path | str, Option(argument="FILE.bin")],
     source: Annotated[
         Source | Path | str | Sequence[Path | str],
-        Option("Saved embeddings of the set instead of a model; several make an ensemble.", flag="embeddings"),
+        Option("Saved embeddings of the set instead of a model; several files form an ensemble.", flag="embeddings"),
     ] = (),
     *,
     rule: str = "insightface",
@@ -32,16 +32,16 @@ def bin(
     """Verification on one of insightface's .bin sets of aligned crops: lfw, cfp_fp, agedb_30, calfw, cplfw ...
 
     Image and mirror image are added, as in insightface's verification.py, whatever the model's card says, unless the
-    source says how they are joined.
+    source sets a flip rule.
 
     Args:
-        file: the set.
-        source: without paths: how its crops become embeddings; otherwise files of its embeddings.
+        file: the .bin file.
+        source: files of its embeddings; without paths, how its crops are embedded.
         rule, score: see `facepipe.protocols.evaluate_pairs`.
-        fars: of the TAR table; none stands for 1e-1 … 1e-6.
+        fars: false-accept rates of the TAR table; empty means 1e-1 … 1e-6.
 
     Raises:
-        FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
+        FacepipeError: lists or images are missing or damaged, or the score needs data that the embeddings lack.
     """
     path, crops = Path(file), source_of(source)
     content = read_bin(path)

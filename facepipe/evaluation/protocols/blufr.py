@@ -1,6 +1,6 @@
 """BLUFR: LFW at low false-accept rates, and open-set identification.
 
-PATH is the folder of all 13,233 images (Name/Name_0001.jpg). The figures to compare with are mean − standard deviation
+PATH is the folder of all 13,233 images (Name/Name_0001.jpg). The standard figures are mean − standard deviation
 of VR at FAR 0.1 % and of DIR at rank 1 and FAR 1 %, over ten trials.
 """
 
@@ -24,12 +24,12 @@ def blufr(
     """Verification at low FAR and open-set identification, ten trials.
 
     Args:
-        source: images or embeddings; several paths make an ensemble.
+        source: images or embeddings; several paths form an ensemble.
         lists: the protocol's blufr_lfw_config.mat.
         score: see `facepipe.score.score_pairs`.
 
     Raises:
-        FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
+        FacepipeError: lists or images are missing or damaged, or the score needs data that the embeddings lack.
     """
     file = Path(lists)
     listed = read_blufr(file)

@@ -1,6 +1,6 @@
-"""Celebrities in Frontal-Profile: frontal with frontal, or with profile faces.
+"""Celebrities in Frontal-Profile: frontal–frontal or frontal–profile.
 
-PATH is CFP's folder (with Data and Protocol). For aligned crops (001/frontal/01.jpg) and embeddings name the lists too.
+PATH is CFP's folder (with Data and Protocol). For aligned crops (001/frontal/01.jpg) or embeddings, give the lists too.
 """
 
 from collections.abc import Sequence
@@ -26,22 +26,22 @@ def cfp(
     on_miss: str = "centre",
     fars: Sequence[float] = (),
 ) -> VerificationResult:
-    """Verification on CFP: frontal with frontal (FF) or with profile faces (FP).
+    """Verification on CFP: frontal–frontal (FF) or frontal–profile (FP).
 
     Args:
-        source: images or embeddings; several paths make an ensemble.
-        protocol: CFP's folder Protocol; None looks for it in the source's folder.
+        source: images or embeddings; several paths form an ensemble.
+        protocol: CFP's folder Protocol; None looks in the source's folder.
         part: ``FF`` or ``FP``.
         rule, on_miss, score: see `facepipe.protocols.evaluate_pairs`.
-        fars: of the TAR table; none stands for 1e-1 … 1e-6.
+        fars: false-accept rates of the TAR table; empty means 1e-1 … 1e-6.
 
     Raises:
-        FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
+        FacepipeError: lists or images are missing or damaged, or the score needs data that the embeddings lack.
     """
     images = replace(source_of(source), on_miss=on_miss)
     folder = cfp_folder(images.paths[0]) / "Protocol" if protocol is None else Path(protocol)
     if protocol is None and not folder.is_dir():
-        raise DatasetError(f"{images.paths[0]}: has no folder Protocol; give CFP's as protocol")
+        raise DatasetError(f"{images.paths[0]}: has no folder Protocol; pass CFP's as protocol")
     listed = read_cfp_pairs(folder, part)
     embeddings = images.below(cfp_images).embeddings(listed.names, "CFP")
     result = evaluate_pairs(embeddings, listed, rule, on_miss, score, fars or FARS, f"cfp-{part.lower()}")

@@ -1,7 +1,7 @@
 """IJB-B and IJB-C: 1:1 and 1:N.
 
-PATH is the dataset's folder (with 'meta' and 'loose_crop', or with IJBB or IJBC in it): faces are aligned by the
-landmarks of its list. The defaults are the settings under which figures are published; each has a switch.
+PATH is the dataset's folder (with 'meta' and 'loose_crop', or containing IJBB or IJBC): faces are aligned by the
+landmarks of its list. The defaults are the usual settings of published figures; each can be changed.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from facepipe.datasets.templates.ijb import IjbFolder, find_ijb, read_enrolment,
 from facepipe.datasets.templates.template_rows import TemplateRows
 from facepipe.embedding import Embeddings
 from facepipe.errors import DatasetError
-from facepipe.evaluation.landmark_source import landmark_source
+from facepipe.evaluation.annotated_source import landmark_source
 from facepipe.evaluation.option import Option, checked
 from facepipe.evaluation.source import Source, source_of
 from facepipe.protocols import FARS
@@ -38,22 +38,22 @@ def ijb(
     source: Source | Path | str | Sequence[Path | str],
     *,
     subset: Annotated[str, Option("IJB-B or IJB-C.", choices=("B", "C"))] = "C",
-    task: Annotated[str, Option("What is measured.", choices=("1:1", "1:N"))] = "1:1",
+    task: Annotated[str, Option("Verification (1:1) or identification (1:N).", choices=("1:1", "1:N"))] = "1:1",
     lists: Annotated[
         Path | str | None,
-        Option("The folder with 'meta' in it, where PATH is a file of embeddings or a folder of crops."),
+        Option("The folder with 'meta' in it, if PATH is a file of embeddings or a folder of crops."),
     ] = None,
     rule: Annotated[
         str,
         Option(
-            "1:1: k-th highest impostor score, or the nearest FPR as insightface's script prints it.",
+            "1:1: k-th highest impostor score, or the nearest FPR as in insightface's script.",
             choices=("exact", "nearest"),
         ),
     ] = "exact",
     reading: Annotated[
         str,
         Option(
-            "1:N: each gallery alone with FPIR, or both together so that every probe has a mate.",
+            "1:N: each gallery separately with FPIR, or both joined so that every probe has a mate.",
             choices=("open", "closed"),
         ),
     ] = "open",
@@ -61,25 +61,25 @@ def ijb(
     score: str = "cosine",
     fars: Sequence[float] = (),
 ) -> TemplatesResult | OpenReadingResult | ClosedReadingResult:
-    """Verification or identification by templates. In images the faces are aligned by the landmarks of the list.
+    """Verification or identification by templates. Faces in images are aligned by the listed landmarks.
 
     Args:
-        source: the data set's folder, a folder of its aligned crops, or a file of embeddings.
+        source: the dataset's folder, a folder of its aligned crops, or a file of embeddings.
         subset: ``B`` or ``C``.
         task: ``1:1`` or ``1:N``.
-        lists: the folder with ``meta`` in it, where the source is embeddings or crops.
-        rule: of 1:1, see `facepipe.protocols.ijb.verification.IJB_RULES`.
-        reading: of 1:N: ``open`` or ``closed``, see `facepipe.protocols.ijb.identification`.
-        recipe: how faces become templates; None: as figures are published.
+        lists: the folder with ``meta`` in it, if the source is embeddings or crops.
+        rule: for 1:1, see `facepipe.protocols.ijb.verification.IJB_RULES`.
+        reading: for 1:N, ``open`` or ``closed``, see `facepipe.protocols.ijb.identification`.
+        recipe: how faces become templates; None: the usual settings of published figures.
         score: see `facepipe.score.score_pairs`.
-        fars: of 1:1; none stands for 1e-1 … 1e-6.
+        fars: for 1:1; empty means 1e-1 … 1e-6.
 
     Raises:
-        FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
+        FacepipeError: lists or images are missing or damaged, or the score needs data that the embeddings lack.
     """
     images, recipe = source_of(source), recipe or TemplateRecipe()
     if lists is None and images.has_embeddings:
-        raise DatasetError(f"{images.paths[0]}: embeddings hold no lists; give the folder with 'meta' as lists")
+        raise DatasetError(f"{images.paths[0]}: embeddings contain no lists; pass the folder with 'meta' as lists")
     folder = find_ijb(images.paths[0] if lists is None else Path(lists), subset)
     faces = read_faces(folder)
     if lists is None and not images.already_aligned:
@@ -99,7 +99,7 @@ def ijb(
 
 
 def _ordered(embeddings: Embeddings, names: list[str]) -> Embeddings:
-    """The rows in the order of the list; as they are where they have it, since they may be half a million."""
+    """The rows in the list's order; not copied if already in order, as there may be half a million."""
     rows = find_rows(embeddings, names)
     same = len(rows) == len(embeddings) and (rows == np.arange(len(rows))).all()
     return embeddings if same else embeddings.take(rows)

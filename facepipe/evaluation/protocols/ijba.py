@@ -1,8 +1,8 @@
 """IJB-A: verification and search over ten splits.
 
-PATH is the folder with 'img' and 'frame': a face is looked for around its box, nearest the box's centre, and the box
-itself stands in where none is found. Aligned crops are called SUBJECT/img_8565.jpg. Reports mean and deviation over the
-splits.
+PATH is the folder with 'img' and 'frame': a face is detected around its box, the one nearest the box's centre; if none
+is found, the box itself is cropped. Aligned crops are named SUBJECT/img_8565.jpg. Reports mean and standard deviation
+over the splits.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from typing import Annotated
 
 from facepipe.datasets.samples.digest import files_digest
 from facepipe.datasets.templates import ijba as lists_of
-from facepipe.evaluation.boxed_source import boxed_source
+from facepipe.evaluation.annotated_source import boxed_source
 from facepipe.evaluation.option import Option, checked
 from facepipe.evaluation.source import Source, source_of
 from facepipe.protocols.ijb import ijba as protocol
@@ -28,14 +28,14 @@ _PARTS = {
 def ijba(
     source: Source | Path | str | Sequence[Path | str],
     lists: Annotated[
-        Path | str, Option("The folder with IJB-A_11_sets and IJB-A_1N_sets in it, or one of these.")
+        Path | str, Option("The folder that contains IJB-A_11_sets and IJB-A_1N_sets, or one of these.")
     ],
     *,
-    task: Annotated[str, Option("What is measured.", choices=("verify", "search"))] = "verify",
+    task: Annotated[str, Option("Verification or search.", choices=("verify", "search"))] = "verify",
     rule: Annotated[
         str,
         Option(
-            "verify: at most FAR·N impostors pass, or k = round(FAR·N) as in PFE's program.",
+            "verify: at most FAR·N impostors pass, or k = round(FAR·N) as in PFE's code.",
             choices=("exact", "rounded"),
         ),
     ] = "exact",
@@ -43,22 +43,22 @@ def ijba(
     score: str = "cosine",
     fars: Sequence[float] = (),
 ) -> protocol.IjbaVerifyResult | protocol.IjbaSearchResult:
-    """Verification or search on IJB-A: mean and deviation over its splits.
+    """Verification or search on IJB-A: mean and standard deviation over its splits.
 
-    In images a face is looked for around its box, nearest the box's centre; the box itself stands in where none is
-    found.
+    In images a face is detected around its box, the one nearest the box's centre; if none is found, the box itself is
+    cropped.
 
     Args:
-        source: images or embeddings; several paths make an ensemble.
-        lists: the folder with IJB-A_11_sets and IJB-A_1N_sets in it, or one of these.
+        source: images or embeddings; several paths form an ensemble.
+        lists: the folder that contains IJB-A_11_sets and IJB-A_1N_sets, or one of these.
         task: ``verify`` or ``search``.
-        rule: of ``verify``, see `facepipe.protocols.ijb.ijba.IJBA_RULES`.
+        rule: for ``verify``, see `facepipe.protocols.ijb.ijba.IJBA_RULES`.
         recipe: how faces become templates.
         score: see `facepipe.score.score_pairs`.
-        fars: of ``verify``; none stands for 1e-1 … 1e-3.
+        fars: for ``verify``; empty means 1e-1 … 1e-3.
 
     Raises:
-        FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
+        FacepipeError: lists or images are missing or damaged, or the score needs data that the embeddings lack.
     """
     images = replace(source_of(source), halves=recipe.halves)
     kind = lists_of.VERIFY if task == "verify" else lists_of.SEARCH

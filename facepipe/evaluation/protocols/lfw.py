@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 from facepipe.datasets.pairs.lfw_pairs import read_lfw_pairs
-from facepipe.evaluation.damaging_source import embeddings_of_pairs, with_damage
+from facepipe.evaluation.damaged_source import embeddings_of_pairs, with_damage
 from facepipe.evaluation.option import Option
 from facepipe.evaluation.source import Source, source_of
 from facepipe.protocols import FARS, VerificationResult, evaluate_lfw
@@ -29,14 +29,14 @@ def lfw(
     """Ten-fold verification accuracy on LFW, and TAR at FAR.
 
     Args:
-        source: images or embeddings; several paths make an ensemble.
+        source: images or embeddings; several paths form an ensemble.
         pairs: LFW's pairs.txt.
         rule, on_miss, score: see `facepipe.protocols.evaluate_pairs`.
-        fars: of the TAR table; none stands for 1e-1 … 1e-6.
-        damage: protocol of the damaged copies that are mixed in.
+        fars: false-accept rates of the TAR table; empty means 1e-1 … 1e-6.
+        damage: protocol of the damaged copies to add.
 
     Raises:
-        FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
+        FacepipeError: lists or images are missing or damaged, or the score needs data that the embeddings lack.
     """
     images = replace(source_of(source), on_miss=on_miss)
     embeddings, listed = embeddings_of_pairs(images, read_lfw_pairs(Path(pairs)), "LFW", damage)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facepipe.datasets.templates.megaface_features import read_list, read_noises
-from facepipe.embedding.making import mixed
+from facepipe.embedding.provenance import mixing_remark
 from facepipe.errors import DatasetError
 from facepipe.evaluation.source import Source, source_of
 from facepipe.files import PassedOver
@@ -25,7 +25,7 @@ from facepipe.tables import counted
 
 @dataclass(frozen=True)
 class Export:
-    """Where features are written in the kit's form, ``facescrub/`` and ``megaface/``, and the name in their files."""
+    """Output folder for features in the kit's layout (``facescrub/``, ``megaface/``), and the name in their files."""
 
     folder: Path
     algorithm: str = "facepipe"
@@ -48,20 +48,20 @@ def megaface(
     """Rank-1 and TAR at FAR 1e-6 against many distractors.
 
     Args:
-        source: of two paths, probes and distractors. What it saves goes to two files, ``NAME-probes`` and
+        source: two paths, probes and distractors. Embeddings are saved to two files, ``NAME-probes`` and
             ``NAME-distractors``.
         ending: both are folders of the kit's feature files with this ending.
-        probe_list, distractor_list: which photos; None: all.
-        sizes: numbers of distractors; none stands for powers of ten from 10, and all.
+        probe_list, distractor_list: photos to use; None: all.
+        sizes: numbers of distractors; empty means powers of ten from 10, and all.
         probe_noises: list of wrongly labelled probes.
-        distractor_noises: list of distractors that show people of the probes.
+        distractor_noises: list of distractors that show people among the probes.
         noisy_probes: ``centre`` or ``drop``, see `facepipe.protocols.megaface.photos.clean_probes`.
-        export: to write the features for the kit.
+        export: where to write the features for the kit.
         score: see `facepipe.score.score_pairs`.
         identity_depth: which folder stands for the person on a probe, see `facepipe.files.identity_of`.
 
     Raises:
-        FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
+        FacepipeError: lists or images are missing or damaged, or the score needs data that the embeddings lack.
     """
     both = source_of(source)
     passed, unreadable = PassedOver(), dict[str, int]()
@@ -81,7 +81,7 @@ def megaface(
         export_features(export.folder, export.algorithm, probes, distractors, noises, marked)
         counts = f"{counted(len(probes.names), 'probe')} and {counted(len(distractors.names), 'distractor')}"
         both.note(f"{export.folder}: features of {counts}")
-    remark = mixed(probes.about.making, distractors.about.making)
+    remark = mixing_remark(probes.about.provenance, distractors.about.provenance)
     if remark:
         both.note(f"{', '.join(map(str, both.paths))}: {remark}")
     result = evaluate_megaface(probes, distractors, noises, sizes, score=score)
@@ -97,20 +97,20 @@ def _photos(
     unreadable: dict[str, int],
     identity_depth: int | None,
 ) -> Photos:
-    """The probes (0) or distractors (1); what is left out of their folder is told and counted."""
+    """The probes (0) or distractors (1); files of their folder that are left out are reported and counted."""
     path, what = source.paths[number], ("probes", "distractors")[number]
     names = read_list(wanted) if wanted else None
     if ending is not None:
         if source.models or source.flip or source.already_aligned or source.save:
-            raise DatasetError(f"{path}: with an ending features are read; model, flip rule and save do not apply")
+            raise DatasetError(f"{path}: with an ending, features are read; model, flip rule and save do not apply")
         return photos_of_features(path, ending, names, identity_depth)
     save = source.save and source.save.with_name(f"{source.save.stem}-{what}{source.save.suffix}")
-    own = replace(source, paths=(path,), save=save)
-    mine = PassedOver()
-    embeddings = own.listed(lambda folder: list(list_images(folder, passed=mine)), what)
-    if mine:
-        source.note(f"{path}: {mine.line()}")
-        passed.update(mine)
+    part = replace(source, paths=(path,), save=save)
+    skipped = PassedOver()
+    embeddings = part.listed(lambda folder: list(list_images(folder, passed=skipped)), what)
+    if skipped:
+        source.note(f"{path}: {skipped.line()}")
+        passed.update(skipped)
     if embeddings.failed:
         unreadable[what] = len(embeddings.failed)
         first, reason = embeddings.failed[0]

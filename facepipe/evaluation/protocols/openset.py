@@ -1,6 +1,6 @@
 """LFW, open-set identification: DIR at rank 1 and FAR.
 
-PATH is the folder of all 13,233 images (Name/Name_0001.jpg). Mean and deviation over ten trials.
+PATH is the folder of all 13,233 images (Name/Name_0001.jpg). Mean and standard deviation over ten trials.
 """
 
 from collections.abc import Sequence
@@ -26,21 +26,21 @@ def openset(
     ],
     *,
     closed: Annotated[bool, Option("The closed-set variant: every probe has a mate.")] = False,
-    seed: Annotated[int, Option("Of lists that are drawn.")] = 0,
+    seed: Annotated[int, Option("Seed of the drawn lists.")] = 0,
     score: str = "cosine",
 ) -> OpenSetResult:
     """DIR at rank 1 and FAR, ten trials.
 
     Args:
-        source: images or embeddings; several paths make an ensemble.
+        source: images or embeddings; several paths form an ensemble.
         lists: folder of the published lists, or blufr_lfw_config.mat, from whose images lists of the same sizes are
             drawn.
         closed: whether every probe has a mate.
-        seed: of lists that are drawn.
+        seed: of the drawn lists.
         score: see `facepipe.score.score_pairs`.
 
     Raises:
-        FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
+        FacepipeError: lists or images are missing or damaged, or the score needs data that the embeddings lack.
     """
     where = Path(lists)
     listed = _read(where, closed, seed)

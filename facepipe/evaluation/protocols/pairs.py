@@ -1,6 +1,6 @@
 """Any list of pairs: your own CSV, LFW's form, CALFW's and CPLFW's lists.
 
-PATH is the folder that the names of the list are relative to. A list without folds is dealt into ten.
+PATH is the folder that the names of the list are relative to. A list without folds is split into ten.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Annotated
 
 from facepipe.datasets.pairs.any_pairs import read_pairs
 from facepipe.datasets.pairs.lfw_pairs import duplicate_notes
-from facepipe.evaluation.damaging_source import embeddings_of_pairs, with_damage
+from facepipe.evaluation.damaged_source import embeddings_of_pairs, with_damage
 from facepipe.evaluation.option import Option
 from facepipe.evaluation.source import Source, source_of
 from facepipe.protocols import FARS, VerificationResult, evaluate_pairs
@@ -18,7 +18,7 @@ from facepipe.protocols import FARS, VerificationResult, evaluate_pairs
 
 def pairs(
     source: Source | Path | str | Sequence[Path | str],
-    pairs: Annotated[Path | str, Option("The list, in one of several forms.")],
+    pairs: Annotated[Path | str, Option("The list of pairs, in one of several formats.")],
     *,
     form: str = "auto",
     rule: str = "insightface",
@@ -27,18 +27,18 @@ def pairs(
     fars: Sequence[float] = (),
     damage: str | None = None,
 ) -> VerificationResult:
-    """Verification on any list of pairs; a list without folds is dealt into ten.
+    """Verification on any list of pairs; a list without folds is split into ten.
 
     Args:
-        source: images or embeddings; several paths make an ensemble.
+        source: images or embeddings; several paths form an ensemble.
         pairs: the list.
         form: of the list, see `facepipe.datasets.pairs.any_pairs.read_pairs`.
         rule, on_miss, score: see `facepipe.protocols.evaluate_pairs`.
-        fars: of the TAR table; none stands for 1e-1 … 1e-6.
-        damage: protocol of the damaged copies that are mixed in.
+        fars: false-accept rates of the TAR table; empty means 1e-1 … 1e-6.
+        damage: protocol of the damaged copies to add.
 
     Raises:
-        FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
+        FacepipeError: lists or images are missing or damaged, or the score needs data that the embeddings lack.
     """
     images = replace(source_of(source), on_miss=on_miss)
     all_pairs = read_pairs(Path(pairs), form)

@@ -1,4 +1,4 @@
-"""How well a confidence measure tells which pairs to leave out (ProbFace's table, AUERC)."""
+"""How well a confidence measure selects the pairs to reject (ProbFace's table, AUERC)."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from facepipe.datasets.pairs.any_pairs import read_pairs
 from facepipe.datasets.pairs.lfw_pairs import Pairs
 from facepipe.errors import DatasetError
-from facepipe.evaluation.damaging_source import embeddings_of_pairs
+from facepipe.evaluation.damaged_source import embeddings_of_pairs
 from facepipe.evaluation.source import Source, source_of
 from facepipe.protocols.risk.risk_controlled import RiskResult, evaluate_risk
 from facepipe.tables import counted
@@ -30,17 +30,17 @@ def risk(
     damage: str | None = None,
     seed: int = 0,
 ) -> RiskResult:
-    """How well a confidence says which pairs to leave out.
+    """How well a confidence measure selects the pairs to reject.
 
     Args:
         source: images or embeddings.
         pairs: the list.
         form: of the list, see `facepipe.datasets.pairs.any_pairs.read_pairs`.
         confidences, pair_rule, score, fmr, seed: see `facepipe.protocols.risk.risk_controlled.evaluate_risk`.
-        damage: protocol of the damaged copies that are mixed in.
+        damage: protocol of the damaged copies to add.
 
     Raises:
-        FacepipeError: lists or images are missing or damaged, or the embeddings lack what is asked for.
+        FacepipeError: lists or images are missing or damaged, or the embeddings lack a requested confidence.
     """
     return risk_and_embeddings(
         source, pairs, form=form, confidences=confidences, pair_rule=pair_rule, score=score, fmr=fmr, damage=damage,
@@ -49,23 +49,23 @@ def risk(
 
 
 def _require_measurable(path: Path, pairs: Pairs, fmr: float, copies: int) -> None:
-    """Say before the work, not after it, that the list cannot give what is asked for.
+    """Check before any work that the list supports the requested figures.
 
     Raises:
         DatasetError: it has no genuine pairs, or too few impostor pairs for the false-match rate.
     """
     genuine, impostor = int(pairs.same.sum()), copies * int((~pairs.same).sum())
     if not genuine:
-        raise DatasetError(f"{path}: there are no pairs of one person in it, so no false non-match rate")
+        raise DatasetError(f"{path}: it has no pairs of one person, so there is no false non-match rate")
     if impostor * fmr < 1 - 1e-9:
-        least = f"; an fmr of {_least(impostor):g} is the least" if impostor else ""
-        there = counted(impostor, "pair of different people")
-        message = f"{there}, and a false-match rate of {fmr:g} takes {math.ceil(1 / fmr)}"
+        least = f"; the lowest possible fmr is {_least(impostor):g}" if impostor else ""
+        found = counted(impostor, "pair of different people")
+        message = f"{found}, and a false-match rate of {fmr:g} needs {math.ceil(1 / fmr)}"
         raise DatasetError(f"{path}: {message}{least}")
 
 
 def _least(impostor: int) -> float:
-    """The least false-match rate that so many pairs can give, rounded up to two digits."""
+    """The lowest false-match rate that this many pairs can measure, rounded up to two digits."""
     scale = 10 ** (len(str(impostor)) + 1)
     return float(math.ceil(scale / impostor) / scale)
 
@@ -82,7 +82,7 @@ def risk_and_embeddings(
     damage: str | None,
     seed: int,
 ) -> "tuple[RiskResult, Embeddings]":
-    """`risk`, with the embeddings that it judged, for pictures of the faces."""
+    """`risk`, with the embeddings it used, for pictures of the faces."""
     scored = not confidences or "detection_score" in confidences
     listed = read_pairs(Path(pairs), form)
     _require_measurable(Path(pairs), listed, fmr, copies=1 if damage is None else 2)

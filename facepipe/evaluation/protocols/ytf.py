@@ -22,7 +22,7 @@ def ytf(
     *,
     pool: str = "mean",
     frames: Annotated[
-        int | None, Option("At most so many frames of a video, at equal distances.", least=1)
+        int | None, Option("Use at most this many frames per video, evenly spaced.", least=1)
     ] = None,
     rule: str = "insightface",
     score: str = "cosine",
@@ -34,15 +34,15 @@ def ytf(
     A frame without a detected face is left out, unless its video has no other.
 
     Args:
-        source: images or embeddings; several paths make an ensemble.
+        source: images or embeddings; several paths form an ensemble.
         splits: splits.txt or meta_and_splits.mat.
-        pool: how the frames of a video become one embedding, see `facepipe.score.pool`.
-        frames: at most so many of a video, at equal distances.
+        pool: how the frames of a video are pooled into one embedding, see `facepipe.score.pool`.
+        frames: at most this many per video, evenly spaced.
         rule, on_miss, score: see `facepipe.protocols.evaluate_pairs`.
-        fars: of the TAR table; none stands for 1e-1 … 1e-6.
+        fars: false-accept rates of the TAR table; empty means 1e-1 … 1e-6.
 
     Raises:
-        FacepipeError: lists or images are missing or damaged, or the embeddings lack what the score needs.
+        FacepipeError: lists or images are missing or damaged, or the score needs data that the embeddings lack.
     """
     listed = read_ytf_pairs(Path(splits))
     leave = on_miss == "skip"

@@ -1,1 +1,1 @@
-"""Searches in a gallery, people outside it included."""
+"""Searching a gallery, including for people not in it."""

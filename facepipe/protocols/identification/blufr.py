@@ -34,7 +34,7 @@ BLUFR_RANKS = (1, 5, 10)
 
 @dataclass(frozen=True)
 class BlufrTar(MeanTar):
-    """VR at FAR; ``lower`` is mean minus standard deviation, the figure that the protocol compares methods by."""
+    """VR at FAR; ``lower`` is mean minus standard deviation, the protocol's standard figure."""
 
     lower: float | None
 
@@ -74,7 +74,7 @@ class BlufrResult(Result):
     trials: tuple[BlufrTrial, ...]
 
     def summary(self) -> Iterator[Summary]:
-        """As of `Result`."""
+        """See `Result`."""
         title = f"BLUFR, {self.settings['model']}, score {self.settings['score']}, {len(self.trials)} trials"
         yield from points_table(self.tar, "far", "tar", f"{title}: verification (VR)")
         yield from points_table(self.dir, "fpir", "tpir", f"{title}: DIR at rank 1")
@@ -98,21 +98,21 @@ def evaluate_blufr(
         embeddings: of all images of ``lists``; paths end in ``Name/Name_0001``.
         lists: from `facepipe.datasets.templates.blufr.read_blufr`.
         score: see `facepipe.score.pairs.score_pairs`.
-        fars: of the verification; at most 0.01, since only the highest scores are kept.
-        fpirs: of the identification.
-        settings: to be kept in the result.
+        fars: for verification; at most 0.01, since only the highest scores are kept.
+        fpirs: for identification.
+        settings: stored in the result.
 
     Raises:
         DatasetError: a rate is too large, or images are missing.
         EmbeddingsError: the embeddings lack what the score needs, or scores are not finite.
     """
     if max(fars) > 0.1:
-        raise DatasetError(f"a rate of {max(fars):g} keeps too many scores; BLUFR reports 0.001")
-    own = embeddings.take(find_rows(embeddings, lists.names))
+        raise DatasetError(f"a rate of {max(fars):g} needs too many scores in memory; BLUFR reports 0.001")
+    listed = embeddings.take(find_rows(embeddings, lists.names))
     trials = tuple(
         _verify(
-            own, lists.person, trial.test, score, fars,
-            search_trial(own, lists.person, trial.gallery, trial.probe, score, BLUFR_RANKS, fpirs),
+            listed, lists.person, trial.test, score, fars,
+            search_trial(listed, lists.person, trial.gallery, trial.probe, score, BLUFR_RANKS, fpirs),
         )
         for trial in lists.trials
     )  # fmt: skip
@@ -139,22 +139,22 @@ def _verify(
     fars: Sequence[float],
     found: TrialFigures,
 ) -> BlufrTrial:
-    """VR of all pairs of the test images: the genuine ones are kept, of the impostors the highest."""
+    """VR over all pairs of the test images, keeping all genuine scores and the highest impostor scores."""
     pairs = len(test) * (len(test) - 1) // 2
     top = TopScores(int(max(fars) * pairs) + 2)
     genuine = []
     for scores, same in _pairs_of_all(embeddings, person, test, score):
         genuine.append(scores[same])
         top.add(scores[~same])
-    own = np.concatenate(genuine) if genuine else np.zeros(0)
-    points = tuple(top.point(own, far) for far in fars)
-    return BlufrTrial(len(test), len(own), top.total, points, found)
+    genuine_scores = np.concatenate(genuine) if genuine else np.zeros(0)
+    points = tuple(top.point(genuine_scores, far) for far in fars)
+    return BlufrTrial(len(test), len(genuine_scores), top.total, points, found)
 
 
 def _pairs_of_all(
     embeddings: Embeddings, person: np.ndarray, test: np.ndarray, score: str
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Scores of every two different images once, and whether they show one person, block by block."""
+    """Scores of all pairs of different images, and whether they show the same person, in blocks."""
     done = 0
     for block in score_blocks(score, embeddings, test, test):
         rows = np.arange(done, done + len(block))

@@ -1,4 +1,4 @@
-"""Open-set and closed-set identification on LFW (Best-Rowden et al., TIFS 2014; lists as ProbFace has them)."""
+"""Open-set and closed-set identification on LFW (Best-Rowden et al., TIFS 2014; lists as in ProbFace)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class OpenSetResult(Result):
     trials: tuple[TrialFigures, ...]
 
     def summary(self) -> Iterator[Summary]:
-        """As of `Result`."""
+        """See `Result`."""
         settings = self.settings
         kind = "closed set" if settings["closed"] else "open set"
         title = f"LFW, {kind}, {settings['model']}, score {settings['score']}, {len(self.trials)} trials"
@@ -40,7 +40,7 @@ class OpenSetResult(Result):
             yield from points_table(self.dir, "fpir", "tpir", f"{title}: DIR at rank 1")
         yield cmc_line(self.cmc, f"{title}, mated probes")
         if settings["lists"] != "published":
-            drawn = f"lists {settings['lists']}: of the published sizes, but not the published lists"
+            drawn = f"lists {settings['lists']}: same sizes as the published lists, but different contents"
             yield Note(drawn, warning=True)
 
 
@@ -54,19 +54,19 @@ def evaluate_openset(
     """DIR at rank 1 and FAR, and the CMC of the mated probes: mean and standard deviation (n − 1) over the trials.
 
     Args:
-        embeddings: of the images of ``lists``; paths end in ``Name/Name_0001``.
+        embeddings: of the images in ``lists``; paths end in ``Name/Name_0001``.
         lists: from `facepipe.datasets.templates.openset`.
         score: see `facepipe.score.pairs.score_pairs`.
-        fpirs: false-accept rates: shares of the non-mated probes.
-        settings: to be kept in the result.
+        fpirs: false-accept rates, as shares of the non-mated probes.
+        settings: stored in the result.
 
     Raises:
         DatasetError: images are missing.
         EmbeddingsError: the embeddings lack what the score needs, or scores are not finite.
     """
-    own = embeddings.take(find_rows(embeddings, lists.names))
+    listed = embeddings.take(find_rows(embeddings, lists.names))
     trials = tuple(
-        search_trial(own, lists.person, trial.gallery, trial.probe, score, OPENSET_RANKS, fpirs)
+        search_trial(listed, lists.person, trial.gallery, trial.probe, score, OPENSET_RANKS, fpirs)
         for trial in lists.trials
     )
     more = {"score": score, "closed": lists.closed, "lists": lists.origin}

@@ -1,8 +1,8 @@
 """Searching a gallery: ranks, CMC, and TPIR at FPIR (DIR at FAR), with exact treatment of ties.
 
-A probe is *mated* when its subject is in the gallery. Several gallery entries of one subject count as one, by their
-best score. A subject whose score equals that of the probe's own counts as ahead of it: where scores tie, nobody is
-recognised by luck.
+A probe is *mated* when its subject is in the gallery. Several gallery entries of one subject count as one, with their
+best score. A subject whose score equals that of the true mate is ranked ahead of it, so that ties never count as
+recognition.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,13 +21,13 @@ FPIRS = (1e-1, 1e-2, 1e-3)
 
 @dataclass(frozen=True)
 class Searches:
-    """What searching the gallery gave for each of P probes.
+    """Search results of each of P probes.
 
     Attributes:
         mated: bool P.
-        mate: float P, score of the probe's own subject; −inf where it is not in the gallery.
-        other: float P, highest score of another subject; −inf where there is none.
-        rank: int64 P, place of the probe's own subject, 1 is on top; 0 where it is not in the gallery.
+        mate: float P, score of the probe's mate; −inf if not in the gallery.
+        other: float P, highest score of another subject; −inf if there is none.
+        rank: int64 P, rank of the mate, 1 is best; 0 if not in the gallery.
     """
 
     mated: np.ndarray
@@ -44,13 +44,13 @@ class SearchPoint:
     """TPIR at a false-positive identification rate.
 
     Attributes:
-        fpir: the rate asked for: share of the probes without a mate that score at or above the threshold.
-        tpir: share of the mated probes that do, and whose own subject is at ``rank`` or better; None where the
-            data cannot tell, then ``reason`` says why.
+        fpir: the requested rate: share of non-mated probes that score at or above the threshold.
+        tpir: share of mated probes that do, and whose mate is at ``rank`` or better; None if the data are
+            insufficient, see ``reason``.
         rank: see ``tpir``.
-        threshold: see `facepipe.score.threshold_at_far`; it lets through at most ``fpir``.
-        low, high: Clopper-Pearson interval of ``tpir``, the threshold taken as given.
-        reason: why there is no figure; empty when there is one.
+        threshold: see `facepipe.score.threshold_at_far`; at most ``fpir`` pass.
+        low, high: Clopper-Pearson interval of ``tpir`` for a fixed threshold.
+        reason: why there is no figure; empty if there is one.
     """
 
     fpir: float
@@ -67,7 +67,7 @@ class SearchFigures:
     """Figures of searching one gallery.
 
     Attributes:
-        mated, non_mated: number of probes with and without a mate.
+        mated, non_mated: numbers of probes with and without a mate.
         cmc: rank (as text) → share of the mated probes, see `cmc`.
         tpir: at rank 1.
     """
@@ -79,20 +79,20 @@ class SearchFigures:
 
 
 def search(blocks: Iterable[np.ndarray], gallery_subject: np.ndarray, probe_subject: np.ndarray) -> Searches:
-    """Reduce scores of probes against a gallery, block of probes by block.
+    """Reduce scores of probes against a gallery, in blocks of probes.
 
     Args:
-        blocks: float n×G each, rows of scores of the next n probes against all gallery entries; see
+        blocks: float n×G each, scores of the next n probes against all gallery entries; see
             `facepipe.protocols.score_blocks`. They are overwritten.
         gallery_subject: int64 G.
         probe_subject: int64 P.
 
     Raises:
         EmbeddingsError: a score is not finite.
-        FacepipeError: the gallery is empty, or the blocks have not P rows.
+        FacepipeError: the gallery is empty, or the blocks do not have P rows in total.
     """
     if len(gallery_subject) == 0:
-        raise FacepipeError("the gallery is empty: there is nobody to search for")
+        raise FacepipeError("the gallery is empty; add at least one person")
     grouped = _Subjects(gallery_subject)
     parts, done = [], 0
     for block in blocks:
@@ -112,13 +112,13 @@ class _Subjects:
         self._alone = len(self._subjects) == len(gallery_subject)
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
-        """Scores of subjects, of whom each has the best of its entries; columns as `column_of` says."""
+        """Scores of subjects, the best of their entries; columns as given by `column_of`."""
         if self._alone:
             return block
         return np.maximum.reduceat(block[:, self._order], self._first, axis=1)
 
     def column_of(self, subject: np.ndarray) -> np.ndarray:
-        """Column of each subject, −1 for those that are not in the gallery."""
+        """Column of each subject, −1 if not in the gallery."""
         place = np.minimum(np.searchsorted(self._subjects, subject), len(self._subjects) - 1)
         column = self._order[place] if self._alone else place
         return np.where(self._subjects[place] == subject, column, -1)
@@ -131,7 +131,7 @@ def _search_block(scores: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, .
     mate = np.full(len(scores), -np.inf, scores.dtype)
     mate[rows] = scores[rows, column[rows]]
     rank = np.zeros(len(scores), np.int64)
-    # The own subject is among those at or above its own score: with it alone, the rank is 1.
+    # The mate itself is among those at or above its score, so the best rank is 1.
     rank[rows] = (scores[rows] >= mate[rows, None]).sum(1)
     scores[rows, column[rows]] = -np.inf
     other = scores.max(1)
@@ -139,10 +139,10 @@ def _search_block(scores: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, .
 
 
 def cmc(searches: Searches, ranks: Sequence[int] = RANKS) -> dict[str, float | None]:
-    """Share of the mated probes whose own subject is at a rank or better (cumulative match characteristic).
+    """Share of mated probes whose mate is at each rank or better (cumulative match characteristic).
 
     Returns:
-        Rank as text, since JSON knows no other keys, to share; None where no probe is mated.
+        Rank (as text, for JSON) → share; None if no probe is mated.
     """
     rank = searches.rank[searches.mated]
     return {str(k): float((rank <= k).mean()) if len(rank) else None for k in ranks}
@@ -151,12 +151,12 @@ def cmc(searches: Searches, ranks: Sequence[int] = RANKS) -> dict[str, float | N
 def tpir_at_fpir(
     searches: Searches, fpirs: Sequence[float] = FPIRS, rank: int = 1, confidence: float = 0.95
 ) -> tuple[SearchPoint, ...]:
-    """TPIR at each FPIR: also called DIR at FAR.
+    """TPIR at each FPIR, also called DIR at FAR.
 
     Args:
         searches: of probes with and without a mate.
         fpirs: rates between 0 and 1.
-        rank: at which the probe's own subject must be; 0 asks for the score alone.
+        rank: worst rank of the mate that counts; 0 ignores the rank.
         confidence: of the intervals.
 
     Raises:
@@ -167,7 +167,7 @@ def tpir_at_fpir(
 
 def _point(searches: Searches, fpir: float, rank: int, confidence: float) -> SearchPoint:
     if not 0 < fpir < 1:
-        raise FacepipeError(f"a false-positive identification rate must lie between 0 and 1, not {fpir:g}")
+        raise FacepipeError(f"a false-positive identification rate must be between 0 and 1, not {fpir:g}")
     mated = searches.mated
     false, mates = searches.other[~mated], searches.mate[mated]
     reason = ""

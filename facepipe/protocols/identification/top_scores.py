@@ -1,4 +1,4 @@
-"""The highest of very many scores, kept while the others pass by: what a threshold at a small FAR needs."""
+"""Keeping only the highest of very many scores, which is enough for a threshold at a small FAR."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from facepipe.score.threshold import require_finite_scores, threshold_at_far
 
 
 class TopScores:
-    """Keeps the ``keep`` highest impostor scores and counts all.
+    """Keeps the ``keep`` highest impostor scores and the count of all.
 
     Args:
         keep: for a rate ``far`` among N scores, at least ⌊far·N⌋ + 1.
@@ -22,19 +22,19 @@ class TopScores:
         self.lowest = np.inf
 
     def add(self, scores: np.ndarray) -> None:
-        """Take note of scores of any shape.
+        """Add scores of any shape.
 
         Raises:
-            EmbeddingsError: one is not finite.
+            EmbeddingsError: a score is not finite.
         """
         flat = scores.ravel()
         if not len(flat):
             return
         lowest = flat.min()
-        require_finite_scores(np.array([lowest, flat.max()]))  # NaN is the lowest and the highest where there is one
+        require_finite_scores(np.array([lowest, flat.max()]))  # min and max propagate NaN
         self.total += len(flat)
         self.lowest = min(self.lowest, float(lowest))
-        # Equal to the floor changes nothing: as many as are kept are at or above it.
+        # Scores equal to the floor can be dropped: enough scores at or above it are kept.
         self._parts.append(flat[flat > self._floor])
         self._waiting += len(self._parts[-1])
         if self._waiting > 2 * self._keep:
@@ -55,14 +55,14 @@ class TopScores:
         self._settle()
         return np.sort(self._parts[0])
 
-    def _why_silent(self, genuine: np.ndarray, far: float, top: np.ndarray) -> str:
+    def _why_no_tar(self, genuine: np.ndarray, far: float, top: np.ndarray) -> str:
         if not len(genuine) or not len(top):
             return why_no_tar(len(genuine), self.total, 0, 1, far)
         lowest, highest = min(float(genuine.min()), self.lowest), max(genuine.max(), top[-1])
         return why_no_tar(len(genuine), self.total, lowest, float(highest), far)
 
     def point(self, genuine: np.ndarray, far: float, confidence: float = 0.95) -> OperatingPoint:
-        """TAR at ``far`` as `facepipe.protocols.roc.tar_at_far` gives it from all scores.
+        """TAR at ``far``, equal to `facepipe.protocols.roc.tar_at_far` on all scores.
 
         Args:
             genuine: float N, in the dtype of the impostor scores.
@@ -71,12 +71,12 @@ class TopScores:
         """
         allowed = int(np.floor(far * self.total + 1e-9))
         top = self.highest
-        reason = self._why_silent(genuine, far, top)
+        reason = self._why_no_tar(genuine, far, top)
         if not reason and allowed >= len(top) and len(top) < self.total:
             reason = f"only the {len(top)} highest impostor scores were kept"
         if reason:
             return OperatingPoint(far, None, None, None, None, reason=reason)
-        # Among the scores down to the one after the last that may pass, the threshold is the same.
+        # The scores that may pass and the next one determine the threshold.
         tail = top[-min(allowed + 1, len(top)) :]
         threshold = threshold_at_far(tail, allowed / (allowed + 1)) if allowed < self.total else float(top[0])
         accepted = int((genuine >= genuine.dtype.type(threshold)).sum())

@@ -1,4 +1,4 @@
-"""Trials or splits of a search: the figures of one, and mean and standard deviation over all."""
+"""Trials or splits of a search: figures of each, and mean and standard deviation over all."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from facepipe.protocols.score_blocks import score_blocks
 
 @dataclass(frozen=True)
 class TrialFigures:
-    """One trial: how many images are in the gallery, and what searching it gave."""
+    """One trial: size of the gallery, and search figures."""
 
     gallery: int
     search: SearchFigures = field(metadata=FLAT)
@@ -22,7 +22,7 @@ class TrialFigures:
 
 @dataclass(frozen=True)
 class MeanTar:
-    """TAR at a FAR over trials; no figure where any trial has none, and ``reason`` says why."""
+    """TAR at a FAR over trials; None if any trial has none, see ``reason``."""
 
     far: float
     tar: float | None
@@ -33,7 +33,7 @@ class MeanTar:
 
 @dataclass(frozen=True)
 class MeanTpir:
-    """TPIR (DIR) at a FPIR over trials; no figure where any trial has none, and ``reason`` says why."""
+    """TPIR (DIR) at a FPIR over trials; None if any trial has none, see ``reason``."""
 
     fpir: float
     tpir: float | None
@@ -44,7 +44,7 @@ class MeanTpir:
 
 @dataclass(frozen=True)
 class MeanShare:
-    """A share over trials; None where any trial has none."""
+    """A share over trials; None if any trial has none."""
 
     share: float | None
     std: float | None
@@ -79,7 +79,7 @@ def mean_tar(tables: Sequence[Sequence[OperatingPoint]], ddof: int = 0) -> tuple
 
     Args:
         tables: for each trial, points at the same rates.
-        ddof: 0 divides the variance by the number of trials, 1 by one less.
+        ddof: 0 divides the variance by the number of trials n, 1 by n − 1.
     """
     return tuple(
         MeanTar(points[0].far, *_over([point.tar for point in points], ddof), _reason(points))
@@ -88,7 +88,7 @@ def mean_tar(tables: Sequence[Sequence[OperatingPoint]], ddof: int = 0) -> tuple
 
 
 def mean_tpir(tables: Sequence[Sequence[SearchPoint]], ddof: int = 0) -> tuple[MeanTpir, ...]:
-    """`mean_tar` of search points."""
+    """Like `mean_tar`, for search points."""
     return tuple(
         MeanTpir(points[0].fpir, *_over([point.tpir for point in points], ddof), _reason(points))
         for points in zip(*tables, strict=True)
@@ -109,5 +109,5 @@ def _over(values: Sequence[float | None], ddof: int) -> tuple[float | None, floa
 
 
 def _reason(points: Sequence[OperatingPoint | SearchPoint]) -> str:
-    silent = [point.reason for point in points if point.reason]
-    return f"{silent[0]} (in {len(silent)} of {len(points)} trials)" if silent else ""
+    reasons = [point.reason for point in points if point.reason]
+    return f"{reasons[0]} (in {len(reasons)} of {len(points)} trials)" if reasons else ""

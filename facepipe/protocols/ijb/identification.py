@@ -1,4 +1,4 @@
-"""IJB-B and IJB-C, 1:N, in the two readings under which figures are published; they cannot be compared."""
+"""IJB-B and IJB-C, 1:N, in the two published variants, whose figures are not comparable."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ class Enrolled:
 
 @dataclass(frozen=True)
 class GalleryFigures:
-    """How many subjects a gallery has, and what searching it gave."""
+    """One gallery: number of subjects, and search figures."""
 
     subjects: int
     search: SearchFigures = field(metadata=FLAT)
@@ -43,7 +43,7 @@ class GalleryFigures:
 
 @dataclass(frozen=True)
 class MeanPoint:
-    """TPIR at a FPIR, mean of the galleries; no figure where one has none, and ``reason`` says why."""
+    """TPIR at a FPIR, mean of the galleries; None if one has none, see ``reason``."""
 
     fpir: float
     tpir: float | None
@@ -52,12 +52,12 @@ class MeanPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenReadingResult(Result):
-    """Each gallery alone.
+    """Each gallery searched separately.
 
     Attributes:
-        cmc: rank (as text) → share, of all mated searches.
+        cmc: rank (as text) → share, over all mated searches.
         tpir: mean of the galleries, at rank 1.
-        galleries: each.
+        galleries: figures of each gallery.
         probes: number of probes.
     """
 
@@ -67,7 +67,7 @@ class OpenReadingResult(Result):
     probes: int
 
     def summary(self) -> Iterator[Summary]:
-        """As of `Result`."""
+        """See `Result`."""
         yield cmc_line(self.cmc, f"{self.settings['reading']} set, {counted(self.probes, 'probe')}")
         title = ijb_title(self.settings, "1:N")
         for number, gallery in enumerate(self.galleries, 1):
@@ -78,11 +78,11 @@ class OpenReadingResult(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class ClosedReadingResult(Result):
-    """Both galleries together.
+    """Both galleries joined.
 
     Attributes:
         cmc: rank (as text) → share.
-        pooled: shares of mates above the threshold, at rates of false matches by probes.
+        pooled: shares of mates above the threshold, at rates of false matches per probe.
         subjects, probes: counts.
     """
 
@@ -92,9 +92,9 @@ class ClosedReadingResult(Result):
     probes: int
 
     def summary(self) -> Iterator[Summary]:
-        """As of `Result`."""
+        """See `Result`."""
         yield cmc_line(self.cmc, f"{self.settings['reading']} set, {counted(self.probes, 'probe')}")
-        title = f"{ijb_title(self.settings, '1:N')}: false matches by probes, rank ignored (ijb_1n.py)"
+        title = f"{ijb_title(self.settings, '1:N')}: false matches per probe, rank ignored (ijb_1n.py)"
         yield from points_table(self.pooled, "fpir", "tpir", title)
 
 
@@ -107,11 +107,11 @@ def evaluate_open(
     fpirs: Sequence[float] = FPIRS,
     settings: dict[str, Any] | None = None,
 ) -> OpenReadingResult:
-    """Open set: all probes against each gallery alone, so that most probes have no mate there.
+    """Open set: all probes against each gallery separately, so that many probes have no mate.
 
-    FPIR is the share of those whose best score reaches the threshold; TPIR that of the mated probes whose own
-    subject is on top and reaches it. Reported for each gallery, and as the mean of the galleries; the CMC of
-    both together counts every mated search once (``ijb_evals.py`` of insightface).
+    FPIR is the share of non-mated probes whose best score reaches the threshold; TPIR the share of mated probes whose
+    mate is ranked first and reaches it. Reported for each gallery and as their mean; the CMC over both galleries
+    counts every mated search once (``ijb_evals.py`` of insightface).
 
     Args:
         templates: embeddings.
@@ -119,7 +119,7 @@ def evaluate_open(
         score: see `facepipe.score.pairs.score_pairs`.
         ranks: of the CMC.
         fpirs: false-positive identification rates.
-        settings: to be kept in the result.
+        settings: stored in the result.
     """
     each: list[GalleryFigures] = []
     ranked = []
@@ -154,11 +154,11 @@ def evaluate_closed(
     rates: Sequence[float] = (1e-1, 1e-2),
     settings: dict[str, Any] | None = None,
 ) -> ClosedReadingResult:
-    """Closed set: both galleries put together, so that every probe has a mate (``ijb_1n.py`` of insightface).
+    """Closed set: both galleries joined, so that every probe has a mate (``ijb_1n.py`` of insightface).
 
     Its second table takes, for each rate f and Q probes, the ⌈f·Q⌉-th largest of all Q·(G−1) scores of another
     subject as the threshold, and reports the share of mates above it, whatever their rank. The script calls f
-    FPIR, but it is the number of false matches by the number of probes: one probe can have many.
+    FPIR, but it is the number of false matches per probe: one probe can have many.
 
     Raises:
         DatasetError: a probe without a mate, or a subject with two templates in the galleries.
@@ -170,15 +170,15 @@ def evaluate_closed(
     allowed = [int(np.ceil(rate * count)) for rate in rates]
     top = TopScores(max(allowed))
 
-    def seen() -> Any:
+    def blocks() -> Any:
         done = 0
         for block in score_blocks(score, templates, probes.rows, rows):
-            own = subject == probes.subject[done : done + len(block), None]
-            top.add(block[~own])
+            mated = subject == probes.subject[done : done + len(block), None]
+            top.add(block[~mated])
             done += len(block)
             yield block
 
-    found = search(seen(), subject, probes.subject)
+    found = search(blocks(), subject, probes.subject)
     highest = top.highest[::-1]
     return ClosedReadingResult(
         protocol="ijb-1:n",
@@ -197,7 +197,7 @@ def _pooled_point(mate: np.ndarray, highest: np.ndarray, rate: float, allowed: i
     if rate * len(mate) < 1 - 1e-9:
         reason = f"{counted(len(mate), 'probe')}, fewer than 1/rate"
     elif allowed > len(highest):
-        reason = f"{counted(len(highest), 'score')} of other subjects, fewer than asked for"
+        reason = f"{counted(len(highest), 'score')} of other subjects, fewer than needed"
     if reason:
         return SearchPoint(rate, None, 0, None, None, None, reason)
     threshold = float(highest[allowed - 1])
@@ -210,9 +210,9 @@ def _require_closed(gallery: np.ndarray, probe: np.ndarray) -> None:
     unique, count = np.unique(gallery, return_counts=True)
     if (count > 1).any():
         twice = unique[count.argmax()]
-        raise DatasetError(f"subject {twice} is in the galleries twice; the closed reading needs each once")
-    alone = ~np.isin(probe, unique)
-    if alone.any():
+        raise DatasetError(f"subject {twice} is in the galleries twice; the closed variant needs each subject once")
+    absent = ~np.isin(probe, unique)
+    if absent.any():
         raise DatasetError(
-            f"subject {probe[alone.argmax()]} of the probes is in no gallery; the closed reading needs all there"
+            f"probe subject {probe[absent.argmax()]} is in no gallery; the closed variant needs all to be enrolled"
         )

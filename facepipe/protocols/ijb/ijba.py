@@ -23,10 +23,10 @@ from facepipe.tables import Note, Summary
 IJBA_FARS = (1e-1, 1e-2, 1e-3)
 IJBA_FPIRS = (1e-1, 1e-2)
 IJBA_RULES = {"exact": tar_at_far, "rounded": tar_at_rounded_far}
-"""The threshold is the k-th highest impostor score, accept at or above it. ``exact``: k = ⌊FAR·N⌋, and where scores tie
-the number above it, so that no more than k pass. ``rounded``: k = round(FAR·N), as in the programs of PFE."""
+"""The threshold is the k-th highest impostor score; accept at or above it. ``exact``: k = ⌊FAR·N⌋, or with ties the
+next higher score, so that no more than k pass. ``rounded``: k = round(FAR·N), as in PFE's code."""
 IJBA_RECIPE = TemplateRecipe(feature_norm=False, detector_score=False)
-"""Mean of unit features inside each photo or video, then over them."""
+"""Mean of unit features within each photo or video, then over these."""
 SPLITS = 10
 
 
@@ -42,7 +42,7 @@ class VerifyFigures:
 
 @dataclass(frozen=True)
 class SplitSearch:
-    """One split: its number, and what searching its gallery gave."""
+    """One split: its number and search figures."""
 
     split: int
     search: SearchFigures = field(metadata=FLAT)
@@ -56,7 +56,7 @@ class IjbaVerifyResult(Result):
     splits: tuple[VerifyFigures, ...]
 
     def summary(self) -> Iterator[Summary]:
-        """As of `Result`."""
+        """See `Result`."""
         title = f"{_title(self.settings, len(self.splits))}, rule {self.settings['rule']}"
         yield from points_table(self.tar, "far", "tar", title)
         yield from _too_few(len(self.splits))
@@ -71,7 +71,7 @@ class IjbaSearchResult(Result):
     splits: tuple[SplitSearch, ...]
 
     def summary(self) -> Iterator[Summary]:
-        """As of `Result`."""
+        """See `Result`."""
         yield cmc_line(self.cmc, "mated probes")
         yield from points_table(self.tpir, "fpir", "tpir", _title(self.settings, len(self.splits)))
         yield from _too_few(len(self.splits))
@@ -84,16 +84,16 @@ def _title(settings: dict[str, Any], splits: int) -> str:
 def _too_few(splits: int) -> Iterator[Summary]:
     if splits < SPLITS:
         what = f"{splits} of the protocol's {SPLITS} splits"
-        yield Note(f"{what}: not a figure to compare with published ones", warning=True)
+        yield Note(f"{what}: not comparable with published figures", warning=True)
 
 
 def verify_names(splits: Iterable[VerifySplit]) -> list[str]:
-    """All faces of the splits, each once."""
+    """All faces of the splits, without duplicates."""
     return list(dict.fromkeys(name for split in splits for name in split.faces.names))
 
 
 def search_names(splits: Iterable[SearchSplit]) -> list[str]:
-    """All faces of the splits, each once."""
+    """All faces of the splits, without duplicates."""
     lists = (faces for split in splits for faces in (split.gallery, split.probes))
     return list(dict.fromkeys(name for faces in lists for name in faces.names))
 
@@ -107,16 +107,16 @@ def evaluate_ijba_verify(
     fars: Sequence[float] = IJBA_FARS,
     settings: dict[str, Any] | None = None,
 ) -> IjbaVerifyResult:
-    """TAR at FAR: mean and standard deviation (over n, as PFE prints it) over the splits, and each split's table.
+    """TAR at FAR: mean and standard deviation (over n, as in PFE) over the splits, and each split's table.
 
     Args:
-        embeddings: of all faces, under paths that end in ``SUBJECT/img_8565``.
+        embeddings: of all faces, with paths ending in ``SUBJECT/img_8565``.
         splits: one or more.
-        recipe: how faces become templates; detector scores are those of the embeddings.
+        recipe: how faces become templates; detector scores come from the embeddings.
         score: see `facepipe.score.pairs.score_pairs`.
         rule: ``exact`` or ``rounded``, see `IJBA_RULES`.
         fars: false-accept rates.
-        settings: to be kept in the result.
+        settings: stored in the result.
 
     Raises:
         DatasetError: unknown rule, a face is missing, or an embedding is not finite.
@@ -174,5 +174,3 @@ def _templates(embeddings: Embeddings, faces: TemplateFaces, recipe: TemplateRec
     return pool_templates(
         embeddings, faces.template, len(faces.ids), faces.media, embeddings.detection_score, recipe, face
     )
-
-

@@ -1,4 +1,4 @@
-"""From embeddings of faces to those of templates, with the switches of the published IJB scripts."""
+"""Pooling face embeddings into templates, with the switches of the published IJB scripts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ _TEMPLATES = 1_024
 
 
 def template_poolings() -> list[str]:
-    """``media``, and the rules of `facepipe.score.POOLINGS` but ``norm``, which a switch stands for here."""
+    """``media``, and the rules of `facepipe.score.POOLINGS` except ``norm``, which is a switch here."""
     return ["media", *(rule for rule in POOLINGS if rule != "norm")]
 
 
@@ -27,18 +27,18 @@ class TemplateRecipe:
     """How faces become templates; the defaults are those of insightface's ``ijb_11.py``.
 
     Attributes:
-        pool: ``media`` is the mean inside each photo or video, summed over them; ``mean`` that of all faces.
-            ``max``, ``kappa``, ``sigma2``, ``sigma2-min`` and ``sigma2-mean`` as in `facepipe.score.pool`, with
-            weights of their own: feature norm and detector score play no part in them.
-        halves: of embeddings that were made with flip ``concat``: ``sum`` adds the half of the mirror image to that
-            of the image, ``first`` takes the latter alone, ``keep`` leaves both. Others stay as they are. Members of an
+        pool: ``media``: mean within each photo or video, summed over these; ``mean``: mean of all faces.
+            ``max``, ``kappa``, ``sigma2``, ``sigma2-min`` and ``sigma2-mean`` as in `facepipe.score.pool`, which
+            define their own weights and ignore feature norm and detector score.
+        halves: for embeddings made with flip ``concat``: ``sum`` adds both halves, ``first`` takes the
+            unmirrored half, ``keep`` keeps both. Other embeddings are unchanged. Members of an
             ensemble are folded before they are joined: see `facepipe.ensemble.concatenate`.
-        feature_norm: whether a longer feature weighs more.
-        detector_score: whether features are multiplied by the detector's score.
-        media: whether faces of one photo or video are averaged first; None: all rules do but ``mean``.
-        media_weights: of the rules that weigh by confidence: ``together``, a medium counts what its faces weigh
-            together (Eq. 14 over all faces, PFE, ProbFace); ``equal``, all media count alike.
-        temperature: T of these rules, ProbFace's: weights are raised to 1/T.
+        feature_norm: whether features are weighted by their norm.
+        detector_score: whether features are multiplied by the detection score.
+        media: whether to average faces of one photo or video first; None: yes, except for ``mean``.
+        media_weights: for rules with confidence weights: ``together``, a medium has the total weight of its faces
+            (Eq. 14 over all faces, PFE, ProbFace); ``equal``, all media have equal weight.
+        temperature: ProbFace's T for these rules: weights are raised to 1/T.
     """
 
     pool: str = "media"
@@ -55,7 +55,7 @@ class TemplateRecipe:
         if self.halves not in HALVES:
             raise DatasetError(f"halves {self.halves!r} is unknown; choose one of {', '.join(HALVES)}")
         if self.pool == "media" and self.media is False:
-            raise DatasetError("pooling by media without media averaging is pooling by mean; choose 'mean'")
+            raise DatasetError("pooling by media without media averaging is the same as pooling by mean; use 'mean'")
         if self.media_weights not in MEDIA_WEIGHTS:
             choices = ", ".join(MEDIA_WEIGHTS)
             raise DatasetError(f"media weights {self.media_weights!r} are unknown; choose one of {choices}")
@@ -74,11 +74,11 @@ class TemplateRecipe:
 
     @property
     def weighted(self) -> bool:
-        """Whether feature norm and detector score can play a part."""
+        """Whether feature norm and detector score apply."""
         return self.pool in ("media", "mean")
 
     def settings(self) -> dict[str, Any]:
-        """What was done, as JSON values; a switch that the rule has no use for is None."""
+        """The settings as JSON values; a switch that does not apply to the rule is None."""
         return {
             "pool": self.pool,
             "halves": self.halves,
@@ -99,23 +99,23 @@ def pool_templates(
     recipe: TemplateRecipe,
     face: np.ndarray | None = None,
 ) -> Embeddings:
-    """Embeddings of T templates, in blocks of templates: the faces are not copied as a whole.
+    """Embeddings of T templates, in blocks of templates, to avoid copying all faces.
 
     Args:
         embeddings: of N faces.
-        template: int64 M, 0 … T−1, of each line of the list.
+        template: int64 M, 0 … T−1, template of each line of the list.
         count: T.
-        media: int64 M.
-        detector_score: float32 N, of the faces; NaN counts as 1.
-        recipe: what to do.
-        face: int64 M, face of each line; None when the lines are the faces.
+        media: int64 M, medium of each line.
+        detector_score: float32 N, of each face; NaN counts as 1.
+        recipe: how to pool.
+        face: int64 M, face of each line; None if lines and faces coincide.
 
     Raises:
         DatasetError: a template has no face, there are no detector scores, or a template's embedding is not finite.
-        EmbeddingsError: no kappa or sigma2 where the rule needs it, or an ensemble with halves of several models.
+        EmbeddingsError: kappa or sigma2 is missing but needed, or an ensemble has halves of several models.
     """
     if recipe.weighted and recipe.detector_score and detector_score is None:
-        raise DatasetError("these embeddings know no detector scores; switch them off, or embed the images again")
+        raise DatasetError("these embeddings have no detector scores; switch them off, or embed the images again")
     plain = replace(embeddings, paths=(), failed=())
     parts = []
     for lines, first, size in _blocks(template, count):
@@ -132,13 +132,13 @@ def pool_templates(
         weighing = recipe.media_weights, recipe.temperature
         pooled = pool(replace(part, mu=mu), number, rule, groups, size, *weighing)
         if not np.isfinite(pooled.mu).all():
-            raise DatasetError(f"embeddings of {embeddings.model} are not all finite; check the model, embed again")
+            raise DatasetError(f"embeddings of {embeddings.model} are not all finite; check the model and embed again")
         parts.append(pooled)
     return _stacked(parts)
 
 
 def _blocks(template: np.ndarray, count: int) -> Iterator[tuple[np.ndarray, int, int]]:
-    """Lines of the next templates, the first of these and their number."""
+    """Lines of the next templates, the first template and their number."""
     order = np.argsort(template, kind="stable")
     ends = np.cumsum(np.bincount(template, minlength=count))
     if count == 0 or (np.diff(ends, prepend=0) == 0).any():

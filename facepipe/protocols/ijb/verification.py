@@ -25,9 +25,9 @@ from facepipe.score.pairs import score_pairs
 from facepipe.tables import Summary, TextLine, counted
 
 IJB_RULES = {"exact": tar_at_far, "nearest": tar_at_nearest_fpr}
-"""``exact``: the k-th highest impostor score is the threshold, k = ⌊FAR·N⌋, accept at or above it; where scores tie,
-the number above it, so that no more than k pass (`facepipe.score.threshold_at_far`).
-``nearest``: the point of the ROC curve with the nearest FPR, as insightface's ``ijb_11.py`` prints it."""
+"""``exact``: the threshold is the k-th highest impostor score, k = ⌊FAR·N⌋; accept at or above it; with ties the next
+higher score, so that no more than k pass (`facepipe.score.threshold_at_far`).
+``nearest``: the point of the ROC curve with the nearest FPR, as in insightface's ``ijb_11.py``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class TemplatesResult(Result):
         tar: at each false-accept rate.
         eer, auc: equal error rate, area under the curve.
         templates, genuine, impostor: counts.
-        faces: of which the templates were made; not in JSON.
+        faces: number of faces in the templates; not in JSON.
     """
 
     tar: tuple[OperatingPoint, ...]
@@ -50,7 +50,7 @@ class TemplatesResult(Result):
     faces: int | None = field(default=None, metadata=HIDDEN)
 
     def summary(self) -> Iterator[Summary]:
-        """As of `Result`."""
+        """See `Result`."""
         pairs = f"{self.genuine:,} genuine and {counted(self.impostor, 'impostor pair')}"
         counts = pairs if self.faces is None else f"{counted(self.faces, 'face')}, {pairs}"
         yield from tar_table(self.tar, f"{ijb_title(self.settings, '1:1')}, rule {self.settings['rule']}, {counts}")
@@ -68,7 +68,7 @@ def ijb_templates(
         recipe: how faces become templates.
 
     Raises:
-        DatasetError: another number of embeddings than faces, or as `pool_templates`.
+        DatasetError: the numbers of embeddings and faces differ, or see `pool_templates`.
     """
     if len(embeddings) != len(faces):
         raise DatasetError(f"{counted(len(embeddings), 'embedding')}, but the list has {counted(len(faces), 'face')}")
@@ -92,7 +92,7 @@ def evaluate_ijb_verification(
         score: ``cosine``, ``scf`` or ``mls``, see `facepipe.score.pairs.score_pairs`.
         rule: ``exact`` or ``nearest``, see `IJB_RULES`.
         fars: false-accept rates.
-        settings: to be kept in the result.
+        settings: stored in the result.
 
     Raises:
         DatasetError: unknown rule.
@@ -105,7 +105,7 @@ def evaluate_ijb_verification(
     genuine, impostor = scores[pairs.same], scores[~pairs.same]
     outcomes = Outcomes(pairs.same, None, scores.astype(np.float32)) if len(pairs) <= MOST_SCORES else None
     del scores
-    # Sorted once: those who sort again then find order.
+    # Sorted once here, so that later sorts are cheap.
     genuine.sort()
     impostor.sort()
     return TemplatesResult(

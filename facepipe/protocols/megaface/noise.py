@@ -1,4 +1,4 @@
-"""MegaFace's lists of noise: wrongly labelled probes, and distractors that show people of the probes."""
+"""MegaFace's lists of noise: wrongly labelled probes, and distractors that show people among the probes."""
 
 from collections.abc import Collection, Sequence
 
@@ -10,41 +10,41 @@ from facepipe.score import unit
 
 
 def on_list(names: Sequence[str], noises: Collection[str], depth: int) -> np.ndarray:
-    """Which photos are on a list of noise, bool N; extensions play no part.
+    """Which photos are on a noise list, bool N; extensions are ignored.
 
     Args:
         names: paths of photos.
-        noises: as the list has them.
-        depth: how many parts of a path the list gives: 1 for probes (``Ann_Lee_7.png``), 3 for distractors.
+        noises: entries of the list.
+        depth: number of path components in the list: 1 for probes (``Ann_Lee_7.png``), 3 for distractors.
     """
     known = {without_extension(name) for name in noises}
     return np.array(["/".join(without_extension(name).split("/")[-depth:]) in known for name in names], bool)
 
 
 def replace_noisy_probes(features: np.ndarray, person: np.ndarray, noisy: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Put the centre of a person's clean photos, plus a little noise, in place of wrongly labelled ones.
+    """Replace wrongly labelled photos by the centre of the person's clean photos, plus a little noise.
 
-    That is what insightface does for the figures that it publishes; a centre is easier to recognise than a photo, so
-    these figures are higher than those without the wrong photos.
+    This is what insightface does for its published figures; a centre is easier to recognise than a photo, so these
+    figures are higher than those without the wrong photos.
 
     Args:
         features: float N×D.
         person: int64 N.
         noisy: bool N.
-        seed: of the noise, uniform in ±0.001.
+        seed: random seed of the noise, uniform in ±0.001.
 
     Returns:
-        float32 N×D, unit rows where they were replaced.
+        float32 N×D, with unit rows where replaced.
 
     Raises:
-        DatasetError: nothing clean is left of a person.
+        DatasetError: a person has no clean photo.
     """
     out = np.array(features, np.float32)
     random = np.random.default_rng(seed)
     for who in np.unique(person[noisy]):
-        own, clean = noisy & (person == who), ~noisy & (person == who)
+        wrong, clean = noisy & (person == who), ~noisy & (person == who)
         if not clean.any():
-            raise DatasetError("all photos of a person are on the list of noise; leave them out (drop) instead")
+            raise DatasetError("all photos of a person are on the noise list; use drop to leave them out")
         centre = unit(features[clean]).sum(0)
-        out[own] = unit(centre + random.uniform(-0.001, 0.001, (int(own.sum()), features.shape[1])))
+        out[wrong] = unit(centre + random.uniform(-0.001, 0.001, (int(wrong.sum()), features.shape[1])))
     return out

@@ -1,4 +1,4 @@
-"""MegaFace from embeddings or from the kit's feature files: photos with features, cleaned, written, measured."""
+"""MegaFace from embeddings or from the kit's feature files: loading features, cleaning, export and evaluation."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from facepipe.embedding import Embeddings, join
 from facepipe.embedding.finding import joined_findings
 from facepipe.embedding.identity import remedy, same_model
 from facepipe.embedding.people import people_in, people_of
-from facepipe.embedding.precision import joined_record
+from facepipe.embedding.provenance import joined_record
 from facepipe.errors import DatasetError
 from facepipe.files import Layout
 from facepipe.parameters import parameter
@@ -27,10 +27,10 @@ from facepipe.protocols.summary import cmc_line, points_table
 from facepipe.score import unit
 from facepipe.tables import Summary, counted
 
-_LOOKED_AT = 64
+_INSPECTED = 64
 
 Blocks = Callable[[], Iterator[tuple[Embeddings, np.ndarray]]]
-"""→ embeddings of n photos and bool n, block by block: the latter are noise."""
+"""→ blocks of embeddings of n photos, and bool n, which of them are noise."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Photos:
 
     Attributes:
         names: paths.
-        people: who is on each photo, empty where that is not known; asked of probes only.
-        blocks: their embeddings in this order.
+        people: the person in each photo, empty if unknown; used for probes only.
+        blocks: their embeddings, in this order.
         about: model and flip, as embeddings without rows.
-        cleaning: what was done about wrongly labelled probes.
-        remark: where the folders look as if another depth were meant, a line.
+        cleaning: how wrongly labelled probes were treated.
+        remark: one line if the folders suggest another depth.
     """
 
     names: tuple[str, ...]
@@ -64,7 +64,7 @@ class Photos:
         return np.unique(self.people, return_inverse=True)[1]
 
     def embeddings(self) -> Embeddings:
-        """All of them."""
+        """All embeddings joined."""
         return join([block for block, _ in self.blocks()])
 
 
@@ -76,8 +76,8 @@ class MegafaceResult(Result):
         tar: TAR at each FAR.
         cmc: rank (as text) → share recognised.
         figures: for each number of distractors.
-        unreadable: photos that could not be read, of ``probes`` and ``distractors``.
-        passed_over: what in the two folders was not looked at, by reason, with ``count`` and ``example``.
+        unreadable: numbers of unreadable photos, of ``probes`` and ``distractors``.
+        passed_over: ignored files in the two folders, by reason, with ``count`` and ``example``.
     """
 
     tar: tuple[OperatingPoint, ...]
@@ -87,7 +87,7 @@ class MegafaceResult(Result):
     passed_over: dict[str, dict[str, Any]] = field(default_factory=dict, metadata=IF_ANY)
 
     def summary(self) -> Iterator[Summary]:
-        """As of `Result`."""
+        """See `Result`."""
         about = f"{self.settings['model']}, score {self.settings['score']}"
         probes = f"{counted(self.figures.probes, 'probe')} of {counted(self.figures.people, 'person')}"
         title = f"MegaFace, {about}, {probes}"
@@ -104,13 +104,13 @@ def photos_of_embeddings(
     identity_depth: int | None = 1,
     file: Path | None = None,
 ) -> Photos:
-    """Photos of embeddings, all or those that ``names`` lists.
+    """Photos from embeddings, all or those in ``names``.
 
     The person is in the folder that `facepipe.files.identity_of` says; a gallery, in ``file``, knows people by name.
     Without a depth nobody is named, as among distractors.
 
     Raises:
-        DatasetError: one is not there.
+        DatasetError: a photo is missing.
     """
     if names is not None:
         embeddings = embeddings.take(find_rows(embeddings, [without_extension(name) for name in names]))
@@ -125,13 +125,13 @@ def photos_of_embeddings(
 def photos_of_features(
     root: Path, ending: str, names: Sequence[str] | None = None, identity_depth: int | None = 1
 ) -> Photos:
-    """`photos_of_embeddings` of photos with feature files; a coordinate that marks noise is taken off.
+    """`photos_of_embeddings` of photos with feature files; a coordinate that marks noise is removed.
 
     Raises:
-        DatasetError: there is none.
+        DatasetError: there are no feature files.
     """
     listed = tuple(names if names is not None else files.list_features(root, ending))
-    first = files.read_features(root, listed[:_LOOKED_AT], ending)
+    first = files.read_features(root, listed[:_INSPECTED], ending)
     marked, model = files.has_noise_coordinate(first), f"features {ending}"
 
     def split(block: np.ndarray) -> tuple[Embeddings, np.ndarray]:
@@ -151,13 +151,13 @@ def clean_probes(probes: Photos, noises: Collection[str] | None, how: str) -> Ph
     """Replace wrongly labelled probes by the centre of their person (``centre``), or leave them out (``drop``).
 
     Raises:
-        DatasetError: nothing clean is left of a person (``centre``).
+        DatasetError: a person has no clean photo (``centre``).
     """
     if noises is None:
         return probes
     noisy, photos = on_list(probes.names, noises, 1), probes.embeddings()
     if how == "centre":
-        # A centre is no photo: it has no confidence, so that none of the probes can have one.
+        # A centre has no confidence, so none of the probes can have one.
         mu = replace_noisy_probes(photos.mu, probes.person(), noisy)
         clean = replace(photos, mu=mu, kappa=None, sigma2=None) if noisy.any() else photos
         names, who = probes.names, probes.people
@@ -171,13 +171,13 @@ def clean_probes(probes: Photos, noises: Collection[str] | None, how: str) -> Ph
 def export_features(
     folder: Path, algorithm: str, probes: Photos, distractors: Photos, noises: Collection[str], marked: bool
 ) -> None:
-    """Write unit features as the kit reads them: ``facescrub/NAME/photo.png_ALGORITHM.bin``, ``megaface/A/B/photo…``.
+    """Write unit features in the kit's layout: ``facescrub/NAME/photo.png_ALGORITHM.bin``, ``megaface/A/B/photo…``.
 
     Args:
-        folder: to write to.
-        algorithm: name in the files.
-        probes, distractors: what to write.
-        noises: distractors to be disabled.
+        folder: output folder.
+        algorithm: name used in file names.
+        probes, distractors: photos to write.
+        noises: distractors to mark as noise.
         marked: whether to append the coordinate that marks noise.
     """
     for photos, inner, depth in ((probes, "facescrub", 2), (distractors, "megaface", 3)):
@@ -206,27 +206,27 @@ def evaluate_megaface(
     """Rank-1 for each number of distractors, and TAR at FAR with the largest, see `megaface_figures`.
 
     Args:
-        probes, distractors: of one model.
-        noises: distractors that match nobody.
-        sizes: numbers of distractors; none stands for powers of ten from 10, and all.
-        fars, ranks: of the figures.
-        settings: to be kept in the result.
+        probes, distractors: by the same model.
+        noises: distractors to ignore.
+        sizes: numbers of distractors; empty means powers of ten from 10, and all.
+        fars, ranks: of the reported figures.
+        settings: stored in the result.
         score: see `facepipe.score.pairs.score_pairs`.
 
     Raises:
-        DatasetError: models differ, too few distractors, nobody has two photos, or centres in place of probes are to
-            be scored by a confidence.
+        DatasetError: models differ, there are too few distractors, nobody has two photos, or probes replaced by
+            centres would be scored by a confidence.
         EmbeddingsError: the embeddings lack what the score needs.
     """
     known = probes.embeddings()
-    if score != "cosine" and _sure(probes.about) and not _sure(known):
+    if score != "cosine" and _has_confidence(probes.about) and not _has_confidence(known):
         use = parameter("noisy_probes", "drop")
-        raise DatasetError(f"noisy probes: a centre in place of a photo has no confidence; use {use}")
-    ours, theirs = probes.about, distractors.about
-    if ours.flip != theirs.flip or not same_model(ours.model, theirs.model):
+        raise DatasetError(f"noisy probes: a centre that replaces a photo has no confidence; use {use}")
+    of_probes, of_distractors = probes.about, distractors.about
+    if of_probes.flip != of_distractors.flip or not same_model(of_probes.model, of_distractors.model):
         raise DatasetError(
-            f"probes of {ours.model} (flip {ours.flip}), distractors of {theirs.model} (flip {theirs.flip}): "
-            f"{remedy(ours.model, theirs.model)}"
+            f"probes of {of_probes.model} (flip {of_probes.flip}), distractors of {of_distractors.model} "
+            f"(flip {of_distractors.flip}): {remedy(of_probes.model, of_distractors.model)}"
         )
     count = len(distractors.names)
     wanted = sorted(set(sizes)) or sorted({size for power in range(1, 9) if (size := 10**power) < count} | {count})
@@ -240,17 +240,17 @@ def evaluate_megaface(
 
     figures = megaface_figures(known, probes.person(), blocks(), wanted, ranks, fars, score)
     data = names_digest([_tails(probes.names, 2), _tails(distractors.names[: wanted[-1]], 3), sorted(noises)])
-    findings = joined_findings((ours.findings, theirs.findings))
-    either = replace(
-        ours,
-        precision=joined_record((ours.precision, theirs.precision)),
-        engine=joined_record((ours.engine, theirs.engine)),
+    findings = joined_findings((of_probes.findings, of_distractors.findings))
+    about = replace(
+        of_probes,
+        precision=joined_record((of_probes.precision, of_distractors.precision)),
+        engine=joined_record((of_probes.engine, of_distractors.engine)),
         findings=findings,
     )
     more = {"score": score, "noisy_probes": probes.cleaning, "noise_list": len(noises), "data": data}
     return MegafaceResult(
         protocol="megaface",
-        settings=settings_of(either, **more, **(settings or {})),
+        settings=settings_of(about, **more, **(settings or {})),
         tar=figures.sizes[-1].tar,
         cmc=figures.sizes[-1].cmc,
         figures=figures,
@@ -261,10 +261,10 @@ def _clean(embeddings: Embeddings) -> tuple[Embeddings, np.ndarray]:
     return embeddings, np.zeros(len(embeddings), bool)
 
 
-def _sure(embeddings: Embeddings) -> bool:
+def _has_confidence(embeddings: Embeddings) -> bool:
     return embeddings.kappa is not None or embeddings.sigma2 is not None
 
 
 def _tails(names: Sequence[str], depth: int) -> list[str]:
-    """Names as the lists have them, whatever folder and form the photos come in."""
+    """Names as in the lists, whatever the photos' folder and format."""
     return ["/".join(without_extension(name).split("/")[-depth:]) for name in names]

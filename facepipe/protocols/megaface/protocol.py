@@ -1,8 +1,8 @@
 """MegaFace (Kemelmacher-Shlizerman et al., CVPR 2016): a few known people among very many distractors.
 
-Every photo of a person is put among the distractors in turn, and every other photo of that person searches for it: the
+Every photo of a person is added to the distractors in turn, and every other photo of that person searches for it: the
 rank is one more than the number of distractors that score as high or higher. For verification all pairs of photos of
-one person are genuine, all pairs of a probe and a distractor impostors.
+one person are genuine, and all pairs of a probe and a distractor are impostor pairs.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ _COLUMNS = 4_096
 
 @dataclass(frozen=True)
 class SizeFigures:
-    """Figures with so many distractors, of which ``noise`` match nobody."""
+    """Figures for one number of distractors, ``noise`` of which are ignored."""
 
     distractors: int
     noise: int
@@ -40,8 +40,8 @@ class MegafaceFigures:
 
     Attributes:
         sizes: from few distractors to many.
-        probes, people: number of photos, and of people on them.
-        genuine: number of pairs of photos of one person.
+        probes, people: numbers of photos and of people in them.
+        genuine: number of genuine pairs.
     """
 
     sizes: tuple[SizeFigures, ...]
@@ -59,26 +59,26 @@ def megaface_figures(
     fars: Sequence[float] = MEGAFACE_FARS,
     score: str = "cosine",
 ) -> MegafaceFigures:
-    """Rank-1 and TAR at FAR with the first of the distractors, for each of several numbers of them.
+    """Rank-1 and TAR at FAR with the first n distractors, for each n in ``sizes``.
 
     Args:
-        probes: of P photos.
-        person: int64 P, who is on each photo; at least one person must have two.
-        distractors: blocks of n photos, and bool n: which are noise and match nobody. Read only as far as the largest
-            size, and not kept.
+        probes: embeddings of P photos.
+        person: int64 P, the person in each photo; at least one must have two photos.
+        distractors: blocks of n photos, and bool n: which are noise and to be ignored. Read only up to the largest
+            size, and not kept in memory.
         sizes: ascending numbers of distractors.
         ranks: at which identification is reported.
-        fars: of verification; their largest decides how many scores are kept.
+        fars: for verification; the largest determines how many scores are kept.
         score: see `facepipe.score.pairs.score_pairs`.
 
     Raises:
-        DatasetError: no person with two photos, fewer distractors than the largest size, or another dimension.
+        DatasetError: no person has two photos, there are fewer distractors than the largest size, or dimensions differ.
         EmbeddingsError: a score is not finite, or the embeddings lack what the score needs.
     """
     probes = _bare(probes, score)
     query, mate = _ordered_pairs(person)
     if not len(query):
-        raise DatasetError("nobody has two photos among the probes, so nobody can be searched for")
+        raise DatasetError("no person has two photos among the probes, so there is nothing to search for")
     genuine = np.round(score_pairs(score, probes, query, mate), DECIMALS).astype(np.float32)
     best = _BestDistractors(len(probes), max(ranks))
     top = TopScores(int(max(fars) * sizes[-1] * len(probes)) + 2)
@@ -94,18 +94,18 @@ def megaface_figures(
             points = tuple(top.point(genuine[query < mate], far) for far in fars)
             tables.append(SizeFigures(seen, noise, recognised, points))
     if seen < sizes[-1]:
-        raise DatasetError(f"{counted(seen, 'distractor')}, fewer than the {sizes[-1]} asked for")
+        raise DatasetError(f"{counted(seen, 'distractor')}, fewer than the requested {sizes[-1]}")
     return MegafaceFigures(tuple(tables), len(probes), len(np.unique(person)), len(query) // 2)
 
 
 def _bare(embeddings: Embeddings, score: str) -> Embeddings:
-    """Without what the score does not need, so that probes and distractors need not have it alike."""
-    unsure: dict[str, Any] = {"kappa": None, "sigma2": None} if score == "cosine" else {}
-    return replace(embeddings, paths=(), failed=(), detection_score=None, **unsure)
+    """Drop data the score does not need, so that probes and distractors may differ in it."""
+    dropped: dict[str, Any] = {"kappa": None, "sigma2": None} if score == "cosine" else {}
+    return replace(embeddings, paths=(), failed=(), detection_score=None, **dropped)
 
 
 def _scores(score: str, probes: Embeddings, others: Embeddings) -> np.ndarray:
-    """float32 P×n: every probe against every one of the others; equal photos have equal scores."""
+    """float32 P×n: all probes against all others; equal photos have equal scores."""
     out = np.empty((len(probes), len(others)), np.float32)
     both, done = join([probes, others]), 0
     rows = np.arange(len(both))
@@ -122,7 +122,7 @@ class _BestDistractors:
         self._top = np.full((probes, keep), -np.inf, np.float32)
 
     def add(self, scores: np.ndarray) -> None:
-        """Take note of P×n scores."""
+        """Add P×n scores."""
         if not scores.shape[1]:
             return
         rows = np.flatnonzero(scores.max(1) > self._top[:, 0])
@@ -136,10 +136,10 @@ class _BestDistractors:
 
 
 def _ordered_pairs(person: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Every photo with every other photo of its person."""
+    """All ordered pairs of different photos of one person."""
     order = np.argsort(person, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(person[order])) + 1)
-    pairs = [np.stack(np.meshgrid(own, own, indexing="ij"), -1).reshape(-1, 2) for own in groups if len(own) > 1]
+    pairs = [np.stack(np.meshgrid(rows, rows, indexing="ij"), -1).reshape(-1, 2) for rows in groups if len(rows) > 1]
     both = np.concatenate([*pairs, np.zeros((0, 2), np.int64)])
     both = both[both[:, 0] != both[:, 1]].astype(np.int64)
     return both[:, 0], both[:, 1]
@@ -148,7 +148,7 @@ def _ordered_pairs(person: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _cut(
     blocks: Iterable[tuple[Embeddings, np.ndarray]], sizes: Sequence[int], dim: int
 ) -> Iterator[tuple[Embeddings, np.ndarray]]:
-    """Parts of bounded size that end where one of ``sizes`` is reached."""
+    """Parts of bounded size that also end at each of ``sizes``."""
     ends = sorted(set(sizes))
     done = 0
     for block, noisy in blocks:

@@ -1,1 +1,1 @@
-"""What a confidence is worth."""
+"""Evaluating confidence measures."""

@@ -1,4 +1,4 @@
-"""Pairs with damaged copies of their images mixed in, and the crops for them."""
+"""Adding pairs with damaged copies of images, and the crops for them."""
 
 from dataclasses import replace
 
@@ -14,15 +14,15 @@ from facepipe.parameters import parameter
 from facepipe.pipeline import CroppedImage, Cropper, ReadImage
 
 _MARGIN = 0.5
-"""Black on each side of a crop that the detector scores, as a share of the crop."""
+"""Black margin on each side of a crop for scoring, as a share of the crop's size."""
 
 
 def mix_damaged(pairs: Pairs, protocol: str = "standard") -> Pairs:
-    """Every pair twice: as it is, and with its left or its right image as a damaged copy.
+    """Every pair twice: unchanged, and with a damaged copy of its left or right image.
 
-    Which of the two follows from the names of both images, and both are equally likely. Never both: ruined
-    images of different people look alike, so such impostor pairs alone would set the threshold. The copy of
-    ``NAME`` is called ``NAME#standard``. Folds stay together, in order, the clean pairs first.
+    Which of the two is damaged follows from the names of both images, and both are equally likely. Never both: badly
+    damaged images of different people look alike, so such impostor pairs alone would set the threshold. The copy of
+    ``NAME`` is named ``NAME#standard``. Folds stay together, in order, the clean pairs first.
 
     Raises:
         DatasetError: the protocol is unknown.
@@ -42,7 +42,7 @@ def mix_damaged(pairs: Pairs, protocol: str = "standard") -> Pairs:
 
 
 def _only_used(pairs: Pairs, order: np.ndarray) -> Pairs:
-    """The pairs in this order, without names that none of them uses."""
+    """The pairs in this order, without unused names."""
     used, numbers = np.unique(np.concatenate([pairs.left[order], pairs.right[order]]), return_inverse=True)
     left, right = np.split(numbers.ravel(), 2)
     names = tuple(pairs.names[index] for index in used)
@@ -50,16 +50,16 @@ def _only_used(pairs: Pairs, order: np.ndarray) -> Pairs:
 
 
 class DamagedCropper(Cropper):
-    """A cropper that gives two crops for an image: the one of ``cropper``, and its damaged copy.
+    """A cropper that returns two crops per image: that of ``cropper`` and its damaged copy.
 
-    The copy's fault goes by the image's file name with its folder, ``Ann_Lee/Ann_Lee_0001``, so it does not
-    matter where the data set lies.
+    The damage depends on the image's file name and folder, ``Ann_Lee/Ann_Lee_0001``, and so not on where the dataset
+    is stored.
 
     Args:
-        cropper: what crops the image; of several crops the first is taken.
-        protocol: of `facepipe.datasets.damage`.
-        scorer: a detector that looks at both crops, with a black margin around them, so that clean and damaged
-            have detection scores taken in one way; 0 where it finds no face. None: both have none.
+        cropper: crops the image; the first crop is used.
+        protocol: from `facepipe.datasets.damage`.
+        scorer: a detector applied to both crops with a black margin, so that clean and damaged ones have
+            comparable detection scores, 0 if it finds no face. None: no scores.
     """
 
     def __init__(self, cropper: Cropper, protocol: str = "standard", scorer: Detector | None = None) -> None:
@@ -67,7 +67,7 @@ class DamagedCropper(Cropper):
         self.protocol, self.scorer = protocol, scorer
 
     def __call__(self, batch: list[ReadImage]) -> list[CroppedImage]:
-        """One `CroppedImage` per image, in order, with two crops each where there was one."""
+        """One `CroppedImage` per image, in order, with two crops each if there was one."""
         return self._scored([self._with_copy(image) for image in super().__call__(batch)])
 
     def _with_copy(self, image: CroppedImage) -> CroppedImage:
@@ -95,29 +95,29 @@ class DamagedCropper(Cropper):
 
 
 def name_copies(embeddings: Embeddings, protocol: str = "standard") -> Embeddings:
-    """Embeddings through a `DamagedCropper` with copies under paths of their own: ``NAME#standard.jpg``."""
+    """Embeddings from a `DamagedCropper`, with distinct paths for copies: ``NAME#standard.jpg``."""
     return embeddings.with_paths([_copy_path(path, protocol) for path in embeddings.paths])
 
 
 def is_copy(path: str, protocol: str = "standard") -> bool:
-    """Whether `name_copies` made this path."""
+    """Whether this path was made by `name_copies`."""
     return f"#{protocol}." in path
 
 
 def original(path: str, protocol: str = "standard") -> str:
-    """The path of the image that a copy is of."""
+    """The path of the original image of a copy."""
     return path.replace(f"#{protocol}.", ".")
 
 
 def require_copies(embeddings: Embeddings, where: str, protocol: str = "standard") -> None:
-    """Refuse embeddings without damaged copies.
+    """Raise an error for embeddings without damaged copies.
 
     Raises:
-        DatasetError: there are none; says how to make them.
+        DatasetError: there are none; the message says how to make them.
     """
     if not any(is_copy(path, protocol) for path in embeddings.paths):
         raise DatasetError(
-            f"{where}: no damaged copies in it; give the folder of images, or a file that the command "
+            f"{where}: contains no damaged copies; give the folder of images, or a file that the command "
             f"wrote for the folder with {parameter('damage', protocol)} and {parameter('save')}"
         )
 

@@ -1,4 +1,4 @@
-"""Error against reject: false non-matches at a fixed threshold when the least certain pairs are rejected."""
+"""Error-versus-reject curves: false non-matches at a fixed threshold when the least certain pairs are rejected."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ class ErrorReject:
     """The curve of one confidence.
 
     Attributes:
-        fmr: the false-match rate that the threshold has on all pairs, as asked for.
-        threshold: a pair is a match when its score is at or above it; the same at every share.
+        fmr: the requested false-match rate, which the threshold has on all pairs.
+        threshold: a pair is a match if its score is at or above it; fixed for all shares.
         rejected: shares of pairs rejected, ascending.
         kept: number of pairs kept at each share.
-        fnmr: false non-match rate of the genuine pairs kept. Where none is, the rate before goes on.
+        fnmr: false non-match rate of the genuine pairs kept; if there are none, the previous rate.
         kept_fmr: false-match rate of the impostor pairs kept, likewise.
-        area: AUERC, the area under ``fnmr`` over ``rejected``, by trapezia; lower is better.
+        area: AUERC, the area under ``fnmr`` over ``rejected``, by the trapezoidal rule; lower is better.
         area_30: the same up to a share of 0.3.
     """
 
@@ -45,13 +45,13 @@ def error_reject(
     fmr: float = 1e-3,
     shares: Sequence[float] = CURVE_SHARES,
 ) -> ErrorReject:
-    """FNMR over the rejected share, at the threshold that has ``fmr`` when nothing is rejected.
+    """FNMR over the rejected share, at the threshold with rate ``fmr`` when nothing is rejected.
 
-    At share ρ the pairs with an uncertainty up to the 100·(1 − ρ)-th percentile are kept; pairs that tie
-    there are kept all.
+    At share ρ the pairs with an uncertainty up to the 100·(1 − ρ)-th percentile are kept, including all
+    pairs tied with it.
 
     Args:
-        score, same, uncertainty: M, of all pairs.
+        score, same, uncertainty: length M, of all pairs.
         fmr: false-match rate, between 0 and 1.
         shares: ascending, each at least 0 and below 1.
 
@@ -60,9 +60,9 @@ def error_reject(
         FacepipeError: too few impostor pairs for ``fmr``, or a score is not finite.
     """
     if not same.any():
-        raise DatasetError("there are no genuine pairs, so no false non-match rate; check the pairs list")
+        raise DatasetError("there are no genuine pairs, so there is no false non-match rate; check the pairs list")
     if any(after <= before for before, after in pairwise(shares)):
-        raise DatasetError("shares to reject must ascend")
+        raise DatasetError("shares to reject must be ascending")
     threshold = threshold_at_far(score[~same], fmr)
     match = score >= threshold
     order = np.argsort(uncertainty, kind="stable")
@@ -84,10 +84,10 @@ def error_reject(
 def ideal_uncertainty(score: np.ndarray, same: np.ndarray, fmr: float = 1e-3) -> np.ndarray:
     """The uncertainty of an oracle, float64 M: false non-matches are the first to be rejected.
 
-    No confidence has a lower `error_reject` curve at any share. Ranks, so that nothing ties.
+    No confidence has a lower `error_reject` curve at any share. The values are ranks, without ties.
 
     Raises:
-        FacepipeError: as `error_reject`.
+        FacepipeError: see `error_reject`.
     """
     missed = same & (score < threshold_at_far(score[~same], fmr))
     rank = np.empty(len(score))
@@ -96,7 +96,7 @@ def ideal_uncertainty(score: np.ndarray, same: np.ndarray, fmr: float = 1e-3) ->
 
 
 def area(shares: Sequence[float], values: np.ndarray, end: float) -> float:
-    """Area under ``values`` over ``shares`` up to ``end``, by trapezia; no further than the last share."""
+    """Area under ``values`` over ``shares`` up to ``end``, by the trapezoidal rule; at most up to the last share."""
     x, y = np.asarray(shares, np.float64), np.asarray(values, np.float64)
     inside = x <= end + 1e-12
     x, y = x[inside], y[inside]
@@ -104,7 +104,7 @@ def area(shares: Sequence[float], values: np.ndarray, end: float) -> float:
 
 
 def _rate(wrong: np.ndarray, counted: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Share of ``wrong`` among ``counted`` in the first ``kept`` pairs; the value before where none counts."""
+    """Share of ``wrong`` among ``counted`` in the first ``kept`` pairs; the previous value if none is counted."""
     errors = np.concatenate([[0], np.cumsum(wrong)])[kept]
     total = np.concatenate([[0], np.cumsum(counted)])[kept]
     known = total > 0

@@ -1,4 +1,4 @@
-"""How sure a model is of a face, among the faces it usually sees."""
+"""A model's confidence in a face, relative to reference faces."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from facepipe.protocols.risk.uncertainty import uncertainty
 from facepipe.zoo import Card
 
 UNSURE = 0.05
-"""A face of which a model is less sure than of all but this share of the reference is called uncertain."""
+"""A face counts as uncertain if less than this share of the reference faces have lower confidence."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class PlacedConfidence:
     Attributes:
         name: ``kappa`` or ``sigma2``.
         value: κ, or σ²; of a σ² per dimension the harmonic mean.
-        share: of the reference faces on the model's card of which it is less sure; None where the card has none.
+        share: share of the model card's reference faces with lower confidence; None if the card has none.
     """
 
     name: str
@@ -26,16 +26,16 @@ class PlacedConfidence:
 
     @property
     def unsure(self) -> bool:
-        """Whether people should be told."""
+        """Whether to warn the user."""
         return self.share is not None and self.share < UNSURE
 
 
 def confidences_of_faces(embeddings: Embeddings, card: Card) -> list[PlacedConfidence]:
-    """One `PlacedConfidence` per row; empty where the model has no uncertainty head.
+    """One `PlacedConfidence` per row; empty if the model has no uncertainty head.
 
     Args:
         embeddings: by the model of ``card``.
-        card: has the reference.
+        card: with the reference quantiles.
     """
     name = "kappa" if embeddings.kappa is not None else "sigma2"
     if card.uncertainty is None or getattr(embeddings, name) is None:

@@ -1,7 +1,8 @@
-"""Risk-controlled recognition: several confidences judged side by side on one list of pairs."""
+"""Risk-controlled recognition: several confidences evaluated side by side on one list of pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +14,17 @@ from facepipe.protocols.risk.table import SHARES, RiskRow, risk_table
 from facepipe.protocols.risk.uncertainty import CONFIDENCES, pair_uncertainty, uncertainty
 from facepipe.protocols.rows import find_rows
 from facepipe.score.pairs import score_pairs
+from facepipe.tables import Column, Note, Summary, Table, counted, figures
 
 IDEAL = "ideal"
+JOINED_MODELS = "joined_models"
+_JOINED_MODELS_BEFORE = "beside"
+"""The setting's name in results of earlier versions."""
+
+
+def joined_models(settings: Mapping[str, Any]) -> list[str]:
+    """Models whose confidences were joined to a result, from its settings."""
+    return list(settings.get(JOINED_MODELS, settings.get(_JOINED_MODELS_BEFORE, [])))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +33,9 @@ class RiskResult(Result):
 
     Attributes:
         pairs, genuine, images, undetected: counts.
-        table: confidence → accuracy with shares of the pairs left out.
-        curves: confidence → error against reject; the oracle stands last, under ``ideal``.
-        relative_area: confidence → 0 when as good as the oracle, 1 as good as rejecting at random; None where there
+        table: confidence → accuracy with shares of the pairs rejected.
+        curves: confidence → error-versus-reject curve; the oracle comes last, as ``ideal``.
+        relative_area: confidence → 0 if as good as the oracle, 1 if as good as random rejection; None if there
             is no error to reject.
     """
 
@@ -36,6 +46,38 @@ class RiskResult(Result):
     table: dict[str, tuple[RiskRow, ...]]
     curves: dict[str, ErrorReject]
     relative_area: dict[str, float | None]
+
+    def __post_init__(self) -> None:
+        if _JOINED_MODELS_BEFORE in self.settings:
+            rest = {name: value for name, value in self.settings.items() if name != _JOINED_MODELS_BEFORE}
+            object.__setattr__(self, "settings", rest | {JOINED_MODELS: joined_models(self.settings)})
+
+    @property
+    def models(self) -> str:
+        """The model and those whose confidences were joined, separated by ``+``."""
+        return " + ".join([self.settings["model"], *joined_models(self.settings)])
+
+    def summary(self) -> Iterator[Summary]:
+        """See `Result`."""
+        shares = [row.rejected for row in next(iter(self.table.values()))]
+        rejected = [f"-{100 * share:.0f} %" for share in shares]
+        areas = Column("to 30 %", right=True, lesser=2), Column("of random", right=True, lesser=1)
+        columns = (Column("confidence"), *figures(*rejected, "AUERC"), *areas)
+        rows = [self._row(name, curve, len(shares)) for name, curve in self.curves.items()]
+        title = f"{self.models}, {counted(self.pairs, 'pair')}, accuracy in % by {self.settings['score']}"
+        yield Table(title, columns, rows)
+        ideal = self.curves[IDEAL]
+        yield Note("-10 %: with the least certain tenth of the pairs rejected, and so on")
+        where = f"threshold {ideal.threshold:.4f} (FMR {ideal.fmr:g})"
+        yield Note(f"AUERC: FNMR at {where} over the share of pairs rejected")
+        scale = "of random: 0 for an oracle, 1 for random rejection"
+        yield Note(f"FNMR with no pair rejected: {ideal.fnmr[0]:.4f}; {scale}")
+
+    def _row(self, name: str, curve: ErrorReject, count: int) -> tuple[str, ...]:
+        accuracies = [f"{100 * row.accuracy:.2f}" for row in self.table.get(name, ())] or [""] * count
+        relative = self.relative_area[name]
+        of_random = "" if relative is None else f"{relative:.3f}"
+        return (name, *accuracies, f"{curve.area:.5f}", f"{curve.area_30:.5f}", of_random)
 
 
 def evaluate_risk(
@@ -48,17 +90,17 @@ def evaluate_risk(
     shares: Sequence[float] = SHARES,
     seed: int = 0,
 ) -> RiskResult:
-    """ProbFace's table and the error-against-reject curve of each confidence.
+    """ProbFace's table and the error-versus-reject curve of each confidence.
 
     Args:
-        embeddings: of the images of ``pairs``.
+        embeddings: of the images in ``pairs``.
         pairs: in the order in which the table's folds are cut.
-        confidences: of `facepipe.protocols.risk.uncertainty`; none means all that the embeddings have.
-        score: of `facepipe.score.pairs`; what a pair is judged by.
-        pair_rule: ``max``: the worse face decides; ``sum``.
+        confidences: from `facepipe.protocols.risk.uncertainty`; empty means all that the embeddings have.
+        score: from `facepipe.score.pairs`, used to decide pairs.
+        pair_rule: ``max`` (the worse face decides) or ``sum``.
         fmr: false-match rate that fixes the threshold of the curves.
-        shares: to be left out in the table.
-        seed: of the confidence ``random``.
+        shares: to reject in the table.
+        seed: random seed of the confidence ``random``.
 
     Raises:
         DatasetError: images are missing, a name is unknown, or too few pairs are left.
@@ -67,10 +109,10 @@ def evaluate_risk(
     rows = embeddings.take(find_rows(embeddings, pairs.names))
     names = tuple(confidences) or available_confidences(rows)
     scores = _scores(score, rows, pairs)
-    doubts = {name: _of_pairs(name, rows, pairs, pair_rule, seed) for name in dict.fromkeys(names)}
-    table = {name: risk_table(scores, pairs.same, doubt, shares) for name, doubt in doubts.items()}
-    doubts[IDEAL] = ideal_uncertainty(scores, pairs.same, fmr)
-    curves = {name: error_reject(scores, pairs.same, doubt, fmr) for name, doubt in doubts.items()}
+    uncertainties = {name: _of_pairs(name, rows, pairs, pair_rule, seed) for name in dict.fromkeys(names)}
+    table = {name: risk_table(scores, pairs.same, values, shares) for name, values in uncertainties.items()}
+    uncertainties[IDEAL] = ideal_uncertainty(scores, pairs.same, fmr)
+    curves = {name: error_reject(scores, pairs.same, values, fmr) for name, values in uncertainties.items()}
     about = {"score": score, "pair_rule": pair_rule, "fmr": fmr, "seed": seed, "data": pairs.digest}
     return RiskResult(
         protocol="risk",
@@ -105,6 +147,6 @@ def _of_pairs(name: str, embeddings: Embeddings, pairs: Pairs, rule: str, seed: 
 
 
 def _relative(curve: ErrorReject, ideal: ErrorReject) -> float | None:
-    """Where the area lies between the oracle's, 0, and that of rejecting at random, which changes no rate, 1."""
+    """The area on a scale from 0, the oracle, to 1, random rejection, which changes no rate."""
     chance = area(curve.rejected, np.full(len(curve.rejected), curve.fnmr[0]), 1.0)
     return None if chance == ideal.area else (curve.area - ideal.area) / (chance - ideal.area)

@@ -1,4 +1,4 @@
-"""Risk-controlled verification as ProbFace reports it: accuracy when the least certain pairs are left out."""
+"""Risk-controlled verification as ProbFace reports it: accuracy when the least certain pairs are rejected."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class RiskRow:
     """One line of the table.
 
     Attributes:
-        rejected: share of pairs that was to be left out.
-        cut: the uncertainty above which pairs were left out.
-        kept: number of pairs with at most that uncertainty.
+        rejected: share of pairs to reject.
+        cut: the uncertainty above which pairs were rejected.
+        kept: number of pairs with at most this uncertainty.
         accuracy, std_error: mean over folds and its standard error, fractions.
-        threshold: mean over folds of the score at which a pair is accepted.
+        threshold: mean over folds of the acceptance threshold.
     """
 
     rejected: float
@@ -42,18 +42,17 @@ def risk_table(
 ) -> tuple[RiskRow, ...]:
     """Verification accuracy of the pairs that are kept (verification_risk.py of KaenChan/ProbFace).
 
-    For each share ρ the pairs with an uncertainty up to the 100·(1 − ρ)-th percentile are kept, split anew
-    into contiguous folds, the first ones longer by one where they do not come out even. Each fold is judged
-    (accept at ≥) with a threshold from the others: of all scores of genuine pairs there, with repeats, the
-    mean of those that give the highest accuracy.
+    For each share ρ the pairs with an uncertainty up to the 100·(1 − ρ)-th percentile are kept and split again into
+    contiguous folds, the first ones longer by one if the division is uneven. Each fold is judged (accept at ≥) with a
+    threshold from the others: the mean of those genuine scores in them, with repeats, that give the highest accuracy.
 
     Args:
-        score, same, uncertainty: M, of pairs in the order in which folds are to be cut.
+        score, same, uncertainty: length M, of pairs in fold order.
         shares: each at least 0 and below 1.
-        folds: at least 2.
+        folds: number of folds, at least 2.
 
     Raises:
-        DatasetError: a share out of range, too few pairs left, or no genuine pair to take a threshold from.
+        DatasetError: a share is out of range, too few pairs are left, or there is no genuine pair for a threshold.
     """
     rows = []
     for share, cut in zip(shares, cuts(uncertainty, shares), strict=True):
@@ -66,17 +65,17 @@ def risk_table(
 
 
 def cuts(uncertainty: np.ndarray, shares: Sequence[float]) -> np.ndarray:
-    """The uncertainty up to which pairs are kept when a share ρ is left out, in the order of ``shares``.
+    """The uncertainty up to which pairs are kept when a share ρ is rejected, in the order of ``shares``.
 
-    It is the highest one that is not above the linear percentile 100·(1 − ρ): the same pairs are kept, and
-    rounding cannot put the percentile below a value that it should equal.
+    It is the highest uncertainty not above the linear percentile 100·(1 − ρ): the same pairs are kept, and rounding
+    cannot put the percentile below a value that it should equal.
 
     Raises:
         DatasetError: there are no pairs, or a share is not at least 0 and below 1.
     """
     wrong = [share for share in shares if not 0 <= share < 1]
     if wrong:
-        raise DatasetError(f"a share of {wrong[0]:g} cannot be left out; give shares from 0 up to but not 1")
+        raise DatasetError(f"cannot reject a share of {wrong[0]:g}; shares must be at least 0 and below 1")
     if not len(uncertainty):
         raise DatasetError("there are no pairs; check the pairs list")
     rank = np.floor((1 - np.asarray(shares, np.float64)) * (len(uncertainty) - 1) + 1e-9).astype(np.int64)
@@ -85,8 +84,8 @@ def cuts(uncertainty: np.ndarray, shares: Sequence[float]) -> np.ndarray:
 
 def _folds(score: np.ndarray, same: np.ndarray, folds: int, share: float) -> list[FoldResult]:
     if len(score) < folds:
-        left = f"only {counted(len(score), 'pair')} left of {counted(folds, 'fold')}"
-        raise DatasetError(f"{left} with {share:g} left out; leave out less")
+        left = f"only {counted(len(score), 'pair')} left for {counted(folds, 'fold')}"
+        raise DatasetError(f"{left} with {share:g} rejected; reject fewer")
     results = []
     for here in np.array_split(np.arange(len(score)), folds):
         rest = np.ones(len(score), bool)
@@ -98,12 +97,12 @@ def _folds(score: np.ndarray, same: np.ndarray, folds: int, share: float) -> lis
 
 
 def _threshold(genuine: np.ndarray, impostor: np.ndarray) -> float:
-    """Mean of the genuine scores, with repeats, at which most pairs are judged rightly."""
+    """Mean of the genuine scores, with repeats, at which most pairs are judged correctly."""
     if not len(genuine):
-        raise DatasetError("a fold has no genuine pair among the others to take a threshold from; leave out less")
+        raise DatasetError("there is no genuine pair outside a fold to take a threshold from; reject fewer")
     candidates, low = np.sort(genuine), np.sort(impostor)
     accepted = len(candidates) - np.searchsorted(candidates, candidates, side="left")
     right = accepted + np.searchsorted(low, candidates, side="left")
     best = candidates[right == right.max()]
-    # The mean of equal scores must be that score: rounded up, it would turn away pairs that tie with it.
+    # The mean of equal scores must be that score: rounded up, it would reject pairs that tie with it.
     return float(np.clip(best.mean(), best[0], best[-1]))

@@ -1,4 +1,4 @@
-"""What may say how far a face can be trusted, on one scale: uncertainty, higher is worse."""
+"""Confidence measures of faces on one scale: uncertainty, higher is worse."""
 
 import numpy as np
 
@@ -10,20 +10,20 @@ PAIR_RULES = ("max", "sum")
 
 
 def uncertainty(name: str, embeddings: Embeddings, seed: int = 0) -> np.ndarray:
-    """The uncertainty of each face, float64 N: a confidence counts with its sign turned.
+    """The uncertainty of each face, float64 N: confidences have their sign reversed.
 
     * ``kappa``: −κ (SCF).
-    * ``sigma2``: σ² (PFE, ProbFace); of a vector σ² the harmonic mean over dimensions.
-    * ``detection_score``: minus the detector's probability, which is 0 where it found no face.
-    * ``norm``: −‖μ‖, the length of the embedding as the network gives it.
-    * ``random``: uniform numbers drawn from ``seed``, the baseline.
+    * ``sigma2``: σ² (PFE, ProbFace); for a vector σ², the harmonic mean over dimensions.
+    * ``detection_score``: minus the detection score, which is 0 if no face was found.
+    * ``norm``: −‖μ‖, with the embedding as output by the network.
+    * ``random``: uniform random numbers with ``seed``, the baseline.
 
     Raises:
         DatasetError: the name is unknown.
-        EmbeddingsError: the embeddings lack what is asked for, or some of it is not a number.
+        EmbeddingsError: the embeddings lack the confidence, or a value is not finite.
     """
     if name not in CONFIDENCES:
-        raise DatasetError(f"confidence {name!r} is unknown; choose of {', '.join(CONFIDENCES)}")
+        raise DatasetError(f"confidence {name!r} is unknown; choose from {', '.join(CONFIDENCES)}")
     if name == "random":
         return np.random.default_rng(seed).random(len(embeddings))
     if name == "norm":
@@ -38,14 +38,14 @@ def uncertainty(name: str, embeddings: Embeddings, seed: int = 0) -> np.ndarray:
     if not finite.all():
         row = int((~finite).argmax())
         where = embeddings.paths[row] if embeddings.paths else f"row {row}"
-        raise EmbeddingsError(f"{where}: its {name} is not finite; check the model {embeddings.model}, embed again")
+        raise EmbeddingsError(f"{where}: its {name} is not finite; check the model {embeddings.model} and embed again")
     return values
 
 
 def pair_uncertainty(values: np.ndarray, left: np.ndarray, right: np.ndarray, rule: str = "max") -> np.ndarray:
     """The uncertainty of pairs, float64 M: ``max`` (the worse face decides) or ``sum`` of the two.
 
-    For a confidence, whose sign is turned, ``max`` is minus the smaller of the two.
+    For a confidence, whose sign is reversed, ``max`` is minus the smaller of the two.
 
     Args:
         values: N, from `uncertainty`.
@@ -60,10 +60,10 @@ def pair_uncertainty(values: np.ndarray, left: np.ndarray, right: np.ndarray, ru
     return np.maximum(values[left], values[right]) if rule == "max" else values[left] + values[right]
 
 
-def _field(embeddings: Embeddings, name: str, giver: str) -> np.ndarray:
+def _field(embeddings: Embeddings, name: str, source: str) -> np.ndarray:
     values = getattr(embeddings, name)
     if values is None:
-        raise EmbeddingsError(f"embeddings of {embeddings.model} have no {name}; embed with {giver}")
+        raise EmbeddingsError(f"embeddings of {embeddings.model} have no {name}; embed with {source}")
     return np.asarray(values, np.float64)
 
 

@@ -1,1 +1,1 @@
-"""Pairs of images or videos: is it one person?"""
+"""Verification of pairs of images or videos."""

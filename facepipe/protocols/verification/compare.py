@@ -17,11 +17,11 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class McNemar:
-    """McNemar's exact test on the pairs that one run judged rightly and the other wrongly.
+    """McNemar's exact test on the pairs that one run judged correctly and the other wrongly.
 
     Attributes:
-        only_first, only_second: how many pairs only that run judged rightly.
-        p: two-sided; how likely so uneven a split is, or a more uneven one, if both were equally good.
+        only_first, only_second: number of pairs that only this run judged correctly.
+        p: two-sided; probability of a split at least this uneven if both were equally good.
     """
 
     only_first: int
@@ -39,7 +39,7 @@ class TarDifference:
         difference: ``second`` − ``first``.
         low, high: the middle 95 % of the bootstrap.
         p: two-sided: twice the share of resamples in which the difference is zero or on the other side.
-        reason: why there is none; then all but ``far`` are None.
+        reason: why there is no figure; all but ``far`` are then None.
     """
 
     far: float
@@ -53,19 +53,19 @@ class TarDifference:
 
 
 def why_not_paired(first: Result | SavedResult, second: Result | SavedResult) -> str:
-    """Why no paired test between the runs is possible; empty when it is."""
+    """Why a paired test between the runs is impossible; empty if it is possible."""
     a, b = first.outcomes, second.outcomes
     if a is None or b is None:
-        return "a run has no outcomes of pairs in it"
+        return "a run has no outcomes of pairs"
     if first.settings.get("data") != second.settings.get("data"):
-        return "the runs are over different lists of pairs"
+        return "the runs use different lists of pairs"
     if a.of != b.of or not np.array_equal(a.same, b.same):
         return f"the runs left out different pairs ({parameter('on_miss', 'skip')})"
     return ""
 
 
 def mcnemar(first: Outcomes, second: Outcomes) -> McNemar | None:
-    """McNemar's exact test (a binomial test of the discordant pairs); None when a run made no decisions."""
+    """McNemar's exact test (a binomial test of the discordant pairs); None if a run made no decisions."""
     from scipy.special import bdtr
 
     if first.right is None or second.right is None:
@@ -87,28 +87,28 @@ def tar_differences(
 ) -> tuple[TarDifference, ...]:
     """Paired bootstrap of the difference in TAR.
 
-    Genuine and impostor pairs are drawn anew, with replacement and the same for both runs, and each run's
-    threshold is found anew among its drawn impostors. Pairs count as independent; where many share an image,
-    the interval is narrower than the truth.
+    Genuine and impostor pairs are resampled with replacement, the same for both runs, and each run's threshold is
+    recomputed on its resampled impostor pairs. Pairs are treated as independent; if many share an image, the interval
+    is too narrow.
 
     Args:
-        first, second: of the same pairs.
+        first, second: for the same pairs.
         fars: false-accept rates.
-        resamples: how often pairs are drawn.
-        seed: of the drawing.
-        progress: called with 1 after each drawing.
+        resamples: number of resamples.
+        seed: random seed.
+        progress: called with 1 after each resample.
     """
     if first.scores is None or second.scores is None:
-        return tuple(_none(far, "a run has no scores of pairs in it") for far in fars)
+        return tuple(_none(far, "a run has no scores of pairs") for far in fars)
     runs = [_Run(outcomes.scores, outcomes.same) for outcomes in (first, second) if outcomes.scores is not None]
     points = [tar_at_far(run.genuine, run.impostor, fars) for run in runs]
     known = [all(point.tar is not None for point in both) for both in zip(*points, strict=True)]
     drawn = np.zeros((resamples, len(fars)))
     if any(known):
         rng = np.random.default_rng(seed)
-        asked = [far for far, answered in zip(fars, known, strict=True) if answered]
+        measured = [far for far, answered in zip(fars, known, strict=True) if answered]
         for row in drawn:
-            before, after = _draw(runs, asked, rng)
+            before, after = _draw(runs, measured, rng)
             row[known] = after - before
             progress(1)
     return tuple(
@@ -120,7 +120,7 @@ def tar_differences(
 
 
 class _Run:
-    """Scores of one run, sorted, with the place of each pair among the genuine or the impostor ones."""
+    """Sorted scores of one run, with the rank of each pair among the genuine or impostor pairs."""
 
     def __init__(self, scores: np.ndarray, same: np.ndarray) -> None:
         genuine, impostor = scores[same], scores[~same]
@@ -128,7 +128,7 @@ class _Run:
         self.genuine, self.impostor = np.sort(genuine), np.sort(impostor)
 
     def tar(self, genuine: np.ndarray, impostor: np.ndarray, fars: Sequence[float]) -> np.ndarray:
-        """TAR at each rate of the pairs drawn, given as indices."""
+        """TAR at each rate on the drawn pairs, given as indices."""
         count = [
             np.bincount(place[drawn], minlength=len(place))
             for place, drawn in zip(self.place, (genuine, impostor), strict=True)
@@ -147,7 +147,7 @@ def _draw(runs: list[_Run], fars: Sequence[float], rng: np.random.Generator) -> 
 
 def _difference(far: float, first: float, second: float, drawn: np.ndarray) -> TarDifference:
     low, high = np.percentile(drawn, [2.5, 97.5])
-    # Counting the data itself as one drawing keeps p above 0 (Davison and Hinkley 1997, section 4.2).
+    # Counting the data themselves as one resample keeps p above 0 (Davison and Hinkley 1997, section 4.2).
     tail = (1 + min((drawn <= 0).sum(), (drawn >= 0).sum())) / (len(drawn) + 1)
     return TarDifference(far, first, second, second - first, float(low), float(high), min(1.0, 2 * float(tail)))
 

@@ -19,10 +19,10 @@ def evaluate_lfw(
     score: str = "cosine",
     fars: Sequence[float] = FARS,
 ) -> VerificationResult:
-    """Ten-fold verification accuracy, and what else `evaluate_pairs` tells.
+    """Ten-fold verification accuracy, and the other figures of `evaluate_pairs`.
 
     Args:
-        embeddings: of the images of ``pairs``; paths end in ``name/name_0001`` with any extension.
+        embeddings: of the images in ``pairs``; paths end in ``name/name_0001`` with any extension.
         pairs: from `facepipe.datasets.pairs.lfw_pairs.read_lfw_pairs`.
         rule, on_miss, score, fars: see `evaluate_pairs`.
 

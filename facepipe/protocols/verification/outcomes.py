@@ -1,4 +1,4 @@
-"""What became of each pair, packed into text so that a result's JSON can be compared pair by pair."""
+"""The outcome of each pair, packed into text so that results in JSON can be compared pair by pair."""
 
 import base64
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 
 MOST_SCORES = 1_000_000
-"""Scores of more pairs than this are not kept in a result: they would take megabytes of text."""
+"""Scores of more pairs than this are not stored in a result: they would take megabytes of text."""
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The pairs of a list in its order.
+    """Outcomes of the pairs of a list, in its order.
 
     Attributes:
-        same: bool N, whether both images show one person.
-        right: bool N, whether the protocol judged the pair rightly; None where it makes no decisions.
-        scores: float32 N, higher is more alike; None for lists of more than ``MOST_SCORES`` pairs.
-        of: hash of the pairs themselves (`facepipe.datasets.pairs.lfw_pairs.Pairs.digest`), which tells what was
-            left out; empty where nothing can be left out.
+        same: bool N, whether both images show the same person.
+        right: bool N, whether the protocol judged the pair correctly; None if it makes no decisions.
+        scores: float32 N, higher means more similar; None for lists of more than ``MOST_SCORES`` pairs.
+        of: hash of the pairs themselves (`facepipe.datasets.pairs.lfw_pairs.Pairs.digest`), which reveals
+            pairs left out; empty if none can be left out.
     """
 
     same: np.ndarray
@@ -31,7 +31,7 @@ class Outcomes:
         return len(self.same)
 
     def as_json(self) -> dict[str, Any]:
-        """Number of pairs, and ``of``; ``same`` and ``right`` as bits, first pair in the highest bit, ``scores`` as
+        """Number of pairs and ``of``; ``same`` and ``right`` as bits, first pair in the highest bit, ``scores`` as
         little-endian float32, each in base64."""
         values: dict[str, Any] = {"pairs": len(self), "same": _bits(self.same)}
         if self.of:
@@ -47,13 +47,13 @@ class Outcomes:
         """The inverse of `as_json`.
 
         Raises:
-            KeyError, TypeError, ValueError: it is not what `as_json` makes.
+            KeyError, TypeError, ValueError: the fields are not from `as_json`.
         """
         pairs = int(fields["pairs"])
         right, scores = fields.get("right"), fields.get("scores")
         values = None if scores is None else np.frombuffer(base64.b64decode(scores), "<f4").astype(np.float32)
         if values is not None and len(values) != pairs:
-            raise ValueError(f"{len(values)} scores of {pairs} pairs")
+            raise ValueError(f"{len(values)} scores for {pairs} pairs")
         judged = None if right is None else _bools(right, pairs)
         return cls(_bools(fields["same"], pairs), judged, values, str(fields.get("of", "")))
 

@@ -34,19 +34,19 @@ ON_MISS = ("centre", "skip", "fail")
 
 @dataclass(frozen=True, kw_only=True)
 class PairsResult(Result):
-    """Verification of pairs, of whatever.
+    """Verification of pairs of images or videos.
 
     Attributes:
-        accuracy, std_error: mean over folds, and its standard error σ/√folds with σ over folds (n − 1).
-        std_dev: standard deviation of the folds' accuracies (over n, as insightface prints it).
+        accuracy, std_error: mean over folds, and its standard error σ/√folds, σ over folds (n − 1).
+        std_dev: standard deviation of the folds' accuracies (over n, as in insightface).
         folds: one entry per fold.
         val: VAL at FAR, under rule ``insightface`` with cosine.
-        eer, auc: equal error rate and area under the curve, of all pairs together without mean subtraction.
+        eer, auc: equal error rate and area under the curve, over all pairs, without mean subtraction.
         tar: TAR at each false-accept rate, likewise.
-        pairs, genuine, impostor: counts of what was judged.
-        unreadable: images that are missing or could not be read; their pairs were left out.
-        why_unreadable: the first of them, with the reason.
-        skipped_pairs: pairs that were left out, for a missed face too.
+        pairs, genuine, impostor: counts of judged pairs.
+        unreadable: number of missing or unreadable images, whose pairs were left out.
+        why_unreadable: the first of these, with the reason.
+        skipped_pairs: number of pairs left out, including for missed faces.
     """
 
     accuracy: float | None
@@ -70,9 +70,9 @@ class VerificationResult(PairsResult):
     """Verification of pairs of images.
 
     Attributes:
-        images: of the list.
-        undetected: images of the list in which no face was found.
-        reasons: figure → why there is none.
+        images: number of images in the list.
+        undetected: number of images without a detected face.
+        reasons: figure → why it is missing.
     """
 
     images: int
@@ -80,8 +80,8 @@ class VerificationResult(PairsResult):
     reasons: dict[str, str] = field(default_factory=dict, metadata=IF_ANY)
 
     def summary(self) -> Iterator[Summary]:
-        """As of `Result`."""
-        return pairs_summary(self, counted(self.images, 'image'), self.undetected, self.reasons)
+        """See `Result`."""
+        return pairs_summary(self, counted(self.images, "image"), self.undetected, self.reasons)
 
 
 def evaluate_pairs(
@@ -93,33 +93,33 @@ def evaluate_pairs(
     fars: Sequence[float] = FARS,
     protocol: str = "pairs",
 ) -> VerificationResult:
-    """Judge the pairs of a list.
+    """Verification on a list of pairs.
 
     Args:
-        embeddings: of the images of ``pairs``, in any order, see `find_rows`.
-        pairs: in folds; with a single fold there is no accuracy.
-        rule: ``sphereface``, ``insightface`` or ``pfe``, see `ACCURACY_RULES`. For another
-            score than cosine they are `judge_scores`.
-        on_miss: what becomes of images without a detected face: ``centre`` uses the embedding of the
-            image's centre that stood in for it, ``skip`` leaves their pairs out, those of images that are missing
-            or cannot be read too, ``fail`` is an error.
+        embeddings: of the images in ``pairs``, in any order, see `find_rows`.
+        pairs: with folds; a single fold gives no accuracy.
+        rule: ``sphereface``, ``insightface`` or ``pfe``, see `ACCURACY_RULES`; for scores
+            other than cosine, see `judge_scores`.
+        on_miss: how images without a detected face are treated: ``centre`` uses the embedding of the image's centre
+            crop, ``skip`` leaves out their pairs, and those of missing or unreadable images, ``fail`` raises an
+            error.
         score: ``cosine``, ``scf`` or ``mls``, see `score_pairs`.
-        fars: of the TAR table.
-        protocol: what the result is called.
+        fars: false-accept rates of the TAR table.
+        protocol: name of the protocol in the result.
 
     Raises:
         DatasetError: unknown rule or on_miss, images are missing, too many are skipped, or embeddings are NaN.
         EmbeddingsError: the embeddings lack what the score needs.
     """
-    counted = ACCURACY_RULES[rule]
+    accuracy_rule = ACCURACY_RULES[rule]
     row = find_rows(embeddings, pairs.names, leave=on_miss == "skip")
-    there = row >= 0
+    present = row >= 0
     _require_finite(embeddings, pairs.names, row)
-    kept = without_missed(pairs, embeddings.detected[row] & there, on_miss)
+    kept = without_missed(pairs, embeddings.detected[row] & present, on_miss)
     scores = score_pairs(score, embeddings, row[kept.left], row[kept.right])
-    reason = why_silent(scores, kept.same)
-    # Published sets are judged as published; a list of one's own may have been dealt in any way.
-    why_no_accuracy = reason or (why_folds_are_silent(kept) if protocol == "pairs" else _too_few_folds(kept))
+    reason = why_no_figures(scores, kept.same)
+    # Published sets are evaluated as published; a user's list may have any folds.
+    why_no_accuracy = reason or (why_no_accuracy_of_folds(kept) if protocol == "pairs" else _too_few_folds(kept))
     mu = embeddings.mu[row] if score == "cosine" else None
     judged = None if why_no_accuracy else _judged(mu, scores, kept, rule)
     accuracy, error = (None, None) if judged is None else mean_and_error(judged.folds)
@@ -133,7 +133,7 @@ def evaluate_pairs(
         std_error=error,
         std_dev=None if judged is None else deviation(judged.folds),
         folds=() if judged is None else judged.folds,
-        val=None if judged is None or mu is None or not counted.validation else _validation(mu, kept),
+        val=None if judged is None or mu is None or not accuracy_rule.validation else _validation(mu, kept),
         eer=None if reason else equal_error_rate(genuine, impostor),
         auc=None if reason else area_under_curve(genuine, impostor),
         tar=tar_at_far(genuine, impostor, fars),
@@ -141,9 +141,9 @@ def evaluate_pairs(
         genuine=len(genuine),
         impostor=len(impostor),
         images=len(pairs.names),
-        undetected=int((~embeddings.detected[row] & there).sum()),
-        unreadable=int((~there).sum()),
-        why_unreadable="" if there.all() else _first_reason(embeddings, pairs.names[int(there.argmin())]),
+        undetected=int((~embeddings.detected[row] & present).sum()),
+        unreadable=int((~present).sum()),
+        why_unreadable="" if present.all() else _first_reason(embeddings, pairs.names[int(present.argmin())]),
         skipped_pairs=len(pairs) - len(kept),
         reasons={name: why for name, why in reasons.items() if why},
     )
@@ -153,8 +153,8 @@ def _first_reason(embeddings: "Embeddings", name: str) -> str:
     return f"{name}: {reason_of(embeddings, name)}"
 
 
-def why_silent(scores: np.ndarray, same: np.ndarray) -> str:
-    """Why scores tell nothing about same and different; empty when they do."""
+def why_no_figures(scores: np.ndarray, same: np.ndarray) -> str:
+    """Why scores allow no figures; empty if they do."""
     if same.all():
         return "no impostor pairs"
     if not same.any():
@@ -166,13 +166,13 @@ def _too_few_folds(pairs: Pairs) -> str:
     return "a single fold" if pairs.folds < 2 else ""
 
 
-def why_folds_are_silent(pairs: Pairs) -> str:
-    """Why folds tell no accuracy; empty when they do: a threshold needs pairs of both kinds outside the fold."""
+def why_no_accuracy_of_folds(pairs: Pairs) -> str:
+    """Why folds give no accuracy; empty if they do: a threshold needs pairs of both kinds outside the fold."""
     if _too_few_folds(pairs):
         return _too_few_folds(pairs)
     kinds = [set(pairs.same[pairs.fold == fold].tolist()) for fold in range(pairs.folds)]
     if all(len(kind) < 2 for kind in kinds):
-        return "each fold holds genuine pairs alone, or impostor pairs alone"
+        return "each fold has only genuine pairs or only impostor pairs"
     for fold in range(pairs.folds):
         others = set().union(*(kind for number, kind in enumerate(kinds) if number != fold))
         if len(others) < 2:
@@ -181,7 +181,7 @@ def why_folds_are_silent(pairs: Pairs) -> str:
 
 
 def without_missed(pairs: Pairs, detected: np.ndarray, on_miss: str) -> Pairs:
-    """The pairs that ``on_miss`` leaves.
+    """The pairs that are kept under ``on_miss``.
 
     Args:
         pairs: the list.
@@ -189,7 +189,7 @@ def without_missed(pairs: Pairs, detected: np.ndarray, on_miss: str) -> Pairs:
         on_miss: ``centre``, ``skip`` or ``fail``.
 
     Raises:
-        DatasetError: ``fail`` and a face was missed, ``skip`` and a fold became empty, or an unknown word.
+        DatasetError: a face was missed with ``fail``, a fold became empty with ``skip``, or ``on_miss`` is unknown.
     """
     if on_miss not in ON_MISS:
         raise DatasetError(f"on_miss {on_miss!r} is unknown; choose one of {', '.join(ON_MISS)}")
@@ -197,13 +197,14 @@ def without_missed(pairs: Pairs, detected: np.ndarray, on_miss: str) -> Pairs:
     if undetected and on_miss == "fail":
         first = pairs.names[int((~detected).argmax())]
         used = f"use {parameter('on_miss', 'centre')} or {parameter('on_miss', 'skip')}"
-        raise DatasetError(f"{first}: no face found, nor in {undetected - 1} more; {used}")
+        raise DatasetError(f"{first}: no face found, nor in {undetected - 1} more images; {used}")
     if on_miss != "skip":
         return pairs
     kept = pairs.take(detected[pairs.left] & detected[pairs.right])
     for fold in range(pairs.folds):
         if not (kept.fold == fold).any():
-            raise DatasetError(f"fold {fold + 1} has no pairs left without them; use {parameter('on_miss', 'centre')}")
+            use = parameter("on_miss", "centre")
+            raise DatasetError(f"fold {fold + 1} has no pairs left without skipped images; use {use}")
     return kept
 
 
@@ -219,4 +220,4 @@ def _require_finite(embeddings: "Embeddings", names: Sequence[str], row: np.ndar
     finite = np.isfinite(embeddings.mu).all(1)[row] | (row < 0)
     if not finite.all():
         first = names[int((~finite).argmax())]
-        raise DatasetError(f"{first}: its embedding is not finite; check the model {embeddings.model}, embed again")
+        raise DatasetError(f"{first}: its embedding is not finite; check the model {embeddings.model} and embed again")

@@ -1,4 +1,4 @@
-"""What people see of a verification result."""
+"""Summary of a verification result."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -13,13 +13,13 @@ _USED = {"centre": "; their centre was used", "skip": "; their pairs were skippe
 
 
 def pairs_summary(result: "PairsResult", count: str, undetected: int, reasons: dict[str, str]) -> Iterator[Summary]:
-    """Folds, then TAR at FAR, then notes on missed faces and on figures that the data cannot give.
+    """Folds, then TAR at FAR, then notes on missed faces and missing figures.
 
     Args:
-        result: of pairs of whatever.
-        count: what was judged, such as ``13233 images``.
-        undetected: how many of them had no detected face.
-        reasons: figure → why there is none.
+        result: the result.
+        count: the number of items, such as ``13233 images``.
+        undetected: number of items without a detected face.
+        reasons: figure → why it is missing.
     """
     settings = result.settings
     damage = settings.get("damage")
@@ -40,14 +40,14 @@ def pairs_summary(result: "PairsResult", count: str, undetected: int, reasons: d
         message = f"{result.unreadable} of {count} missing or unreadable, such as {result.why_unreadable}"
         yield Note(message, warning=True)
     if result.skipped_pairs:
-        of = result.pairs + result.skipped_pairs
-        yield Note(f"{result.skipped_pairs} of {counted(of, 'pair')} left out", warning=True)
+        total = result.pairs + result.skipped_pairs
+        yield Note(f"{result.skipped_pairs} of {counted(total, 'pair')} left out", warning=True)
     if result.accuracy is not None:
         yield TextLine(_quotation(result, title, missed if undetected else ""))
 
 
 def _quotation(result: "PairsResult", title: str, missed: str) -> str:
-    """The result in one line that says of itself what it is."""
+    """The result in one self-contained line for quoting."""
     settings = result.settings
     error = NONE if result.std_error is None else f"{100 * result.std_error:.2f}"
     parts = [
@@ -75,6 +75,6 @@ def _folds(result: "PairsResult", about: str) -> Iterator[Summary]:
     val = result.val
     if val is not None and val.val is not None:
         message = f"{percent(val.val)}, standard deviation {percent(val.std_dev)}, FAR reached {val.reached:.5f}"
-        yield TextLine(f"VAL at FAR {val.far:g}, as insightface's script prints it: {message}")
+        yield TextLine(f"VAL at FAR {val.far:g}, as in insightface's script: {message}")
     elif val is not None:
         yield Note(f"no VAL at FAR {val.far:g}: {val.reason}", warning=True)

@@ -19,25 +19,25 @@ _BLOCK = 65_536
 
 @dataclass(frozen=True)
 class Judged:
-    """Pairs judged fold by fold: one entry per fold, and bool M, which pairs were judged rightly."""
+    """Pairs judged fold by fold: one entry per fold, and bool M, which pairs were judged correctly."""
 
     folds: tuple[FoldResult, ...]
     right: np.ndarray
 
 
 Choose = Callable[[np.ndarray, np.ndarray], float]
-"""Scores and truth of the other folds → threshold."""
+"""Scores and ground truth of the other folds → threshold."""
 Tie = Literal["wrong", "different", "same"]
-"""What a score equal to the threshold is judged to be; ``wrong`` is wrong for either class."""
+"""The decision for a score equal to the threshold; ``wrong`` counts as an error for either class."""
 
 
 def judge_scores(score: np.ndarray, pairs: "Pairs", rule: str) -> Judged:
-    """A rule of `ACCURACY_RULES` for a score with another scale than cosine: no mean subtraction, no fixed thresholds.
+    """Apply a rule of `ACCURACY_RULES` to scores other than cosine: no mean subtraction, no fixed thresholds.
 
     Args:
-        score: float64 M, one per pair, higher is more alike.
+        score: float64 M, one per pair, higher means more similar.
         pairs: with at least two folds.
-        rule: its name.
+        rule: name of the rule.
 
     Raises:
         DatasetError: unknown rule, or a fold has no pairs.
@@ -46,21 +46,20 @@ def judge_scores(score: np.ndarray, pairs: "Pairs", rule: str) -> Judged:
 
 
 def judge_at_midpoints(score: np.ndarray, pairs: "Pairs", best: Callable[[np.ndarray], float]) -> Judged:
-    """Judge scores by thresholds that the other folds' scores can tell apart: half way between neighbours, just below
-    the lowest and just above the highest.
+    """Judge scores at thresholds half-way between neighbouring scores of the other folds, and just outside their range.
 
     Args:
-        score, pairs: as of `judge_scores`.
-        best: the thresholds that judge most pairs rightly, ascending → the one that is taken.
+        score, pairs: as in `judge_scores`.
+        best: ascending thresholds that judge most pairs correctly → the one to use.
 
     Raises:
         DatasetError: a fold has no pairs.
     """
 
     def choose(score: np.ndarray, same: np.ndarray) -> float:
-        own = np.unique(score)
-        midpoints = own[:-1] + (own[1:] - own[:-1]) / 2
-        candidates = np.concatenate([[np.nextafter(own[0], -np.inf)], midpoints, [np.nextafter(own[-1], np.inf)]])
+        values = np.unique(score)
+        midpoints = values[:-1] + (values[1:] - values[:-1]) / 2
+        candidates = np.concatenate([[np.nextafter(values[0], -np.inf)], midpoints, [np.nextafter(values[-1], np.inf)]])
         right = right_at(score, same, candidates, tie="wrong")
         return best(candidates[right == right.max()])
 
@@ -80,18 +79,18 @@ def mean_and_error(folds: list[FoldResult] | tuple[FoldResult, ...]) -> tuple[fl
 
 
 def deviation(folds: list[FoldResult] | tuple[FoldResult, ...]) -> float:
-    """Standard deviation of the folds' accuracies over n, what insightface prints behind ±."""
+    """Standard deviation of the folds' accuracies over n, as printed after ± by insightface."""
     return float(np.std([fold.accuracy for fold in folds]))
 
 
 def fold_by_fold(pairs: "Pairs", scores: Callable[[int], np.ndarray], choose: Choose, tie: Tie) -> Judged:
-    """Judge each fold's pairs at the threshold that the others choose.
+    """Judge each fold's pairs with a threshold from the other folds.
 
     Args:
         pairs: with at least two folds.
         scores: number of a fold → float64 M, scores of all pairs for it.
-        choose: the threshold from scores and truth of the other folds.
-        tie: what a score equal to the threshold is judged to be.
+        choose: scores and ground truth of the other folds → threshold.
+        tie: the decision for a score equal to the threshold.
 
     Raises:
         DatasetError: a fold has no pairs.
@@ -112,7 +111,7 @@ def fold_by_fold(pairs: "Pairs", scores: Callable[[int], np.ndarray], choose: Ch
 
 
 def right_at(score: np.ndarray, same: np.ndarray, thresholds: np.ndarray, tie: Tie) -> np.ndarray:
-    """How many pairs each threshold judges rightly."""
+    """Number of pairs that each threshold judges correctly."""
     genuine, impostor = np.sort(score[same]), np.sort(score[~same])
     above = len(genuine) - np.searchsorted(genuine, thresholds, side="left" if tie == "same" else "right")
     below = np.searchsorted(impostor, thresholds, side="right" if tie == "different" else "left")
@@ -120,7 +119,7 @@ def right_at(score: np.ndarray, same: np.ndarray, thresholds: np.ndarray, tie: T
 
 
 def by_blocks(pairs: "Pairs", score: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-    """Scores of all pairs, float64 M; in blocks, so that memory does not grow with the list."""
+    """Scores of all pairs, float64 M; in blocks, to bound memory use."""
     out = np.empty(len(pairs))
     for first in range(0, len(pairs), _BLOCK):
         part = slice(first, first + _BLOCK)

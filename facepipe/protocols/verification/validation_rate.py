@@ -1,4 +1,4 @@
-"""VAL at FAR over folds, as insightface's verification.py prints it (after FaceNet's program)."""
+"""VAL at FAR over folds, as in insightface's verification.py (after FaceNet's code)."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ _GRID = np.arange(0, 4, 0.001)
 
 @dataclass(frozen=True)
 class ValidationRate:
-    """The share of genuine pairs accepted at a threshold that the other folds chose for a false-accept rate.
+    """The share of genuine pairs accepted at a threshold chosen on the other folds for a false-accept rate.
 
     Attributes:
-        far: the rate asked for.
+        far: the requested rate.
         val: mean over folds, a fraction.
-        std_dev: standard deviation over folds (over n), what the program prints behind ±.
-        reached: mean over folds of the share of impostor pairs that were accepted.
-        reason: why there is none; then all but ``far`` are None.
+        std_dev: standard deviation over folds (over n), as printed after ±.
+        reached: mean over folds of the share of impostor pairs accepted.
+        reason: why there is no figure; all but ``far`` are then None.
     """
 
     far: float
@@ -31,9 +31,9 @@ class ValidationRate:
 def validation_rate(distance: np.ndarray, pairs: Pairs, far: float = 1e-3) -> ValidationRate:
     """VAL at FAR (``calculate_val`` of recognition/arcface_torch/eval/verification.py).
 
-    Per fold the other folds' FAR is known at distances 0 … 4 in steps of 0.001, and the threshold is read where
-    straight lines between these points reach ``far``: from the last point that is at or below it to the next. Where
-    they never reach it the threshold is 0, and nobody is accepted. A pair is the same when its distance is below.
+    Per fold, the other folds' FAR is computed at distances 0 … 4 in steps of 0.001, and the threshold is interpolated
+    linearly between the last point at or below ``far`` and the next. If ``far`` is never reached, the threshold is 0
+    and nothing is accepted. A pair is genuine if its distance is below the threshold.
 
     Args:
         distance: float64 M, squared Euclidean distances of unit vectors.

@@ -28,10 +28,10 @@ class VideosResult(PairsResult):
     """Verification of pairs of videos.
 
     Attributes:
-        undetected: videos in no frame of which a face was found.
-        reasons: figure → why there is none.
-        frames, frames_without_face, frames_unreadable: how many were used, left out, and not read.
-        videos: of the list.
+        undetected: number of videos without a detected face in any frame.
+        reasons: figure → why it is missing.
+        frames, frames_without_face, frames_unreadable: numbers of frames used, left out, and unreadable.
+        videos: number of videos in the list.
     """
 
     undetected: int
@@ -42,7 +42,7 @@ class VideosResult(PairsResult):
     videos: int
 
     def summary(self) -> Iterator[Summary]:
-        """As of `Result`."""
+        """See `Result`."""
         yield from pairs_summary(self, counted(self.videos, "video"), self.undetected, self.reasons)
         yield Note(f"{counted(self.frames, 'frame')} used, {self.frames_without_face} without a face left out")
 
@@ -62,15 +62,15 @@ def evaluate_ytf(
     Frames without a detected face are left out of their video, unless it has no other.
 
     Args:
-        frames: embeddings of the frames; paths end in ``NAME/VIDEO/FRAME``. Other videos are passed over.
+        frames: embeddings of the frames; paths end in ``NAME/VIDEO/FRAME``. Other videos are ignored.
         pairs: from `facepipe.datasets.pairs.ytf.read_ytf_pairs`.
         pooling: a rule of `facepipe.score.pool.pool`: ``mean`` of the frames' directions, ``kappa`` or
             ``sigma2`` by confidence ...
         rule, on_miss, score, fars: see `evaluate_pairs`.
-        most: of more frames of a video than this, so many are taken at equal distances.
+        most: most frames per video; of more, this many evenly spaced ones are used.
 
     Raises:
-        DatasetError: a video has no frames, or what `evaluate_pairs` raises.
+        DatasetError: a video has no frames, or see `evaluate_pairs`.
         EmbeddingsError: the embeddings lack what pooling or score needs.
     """
     number = {name: index for index, name in enumerate(pairs.names)}
@@ -80,15 +80,15 @@ def evaluate_ytf(
     if most is not None:
         video = np.where(_spread(frames.paths, video, most), video, -1)
     used = _used(video, frames.detected, len(pairs.names))
-    there, place = np.unique(video[used], return_inverse=True)
-    pooled = pool(frames.take(used), place, pooling, count=len(there))
-    # A folder of videos may have a dot in its name, so that the names need an extension to lose.
-    pooled = pooled.with_paths([f"{pairs.names[index]}.jpg" for index in there])
+    present, place = np.unique(video[used], return_inverse=True)
+    pooled = pool(frames.take(used), place, pooling, count=len(present))
+    # Extensions are removed later, and a video folder may have a dot in its name.
+    pooled = pooled.with_paths([f"{pairs.names[index]}.jpg" for index in present])
     result = evaluate_pairs(pooled, pairs, rule, on_miss, score, fars, protocol="ytf")
-    own = dict(vars(result))
-    own |= {"settings": result.settings | {"pool": pooling, "most_frames": most}, "videos": own.pop("images")}
+    fields = dict(vars(result))
+    fields |= {"settings": result.settings | {"pool": pooling, "most_frames": most}, "videos": fields.pop("images")}
     return VideosResult(
-        **own,
+        **fields,
         frames=int(used.sum()),
         frames_without_face=int((video >= 0).sum() - used.sum()),
         frames_unreadable=sum(_video(path) in number for path, _ in frames.failed),
@@ -96,7 +96,7 @@ def evaluate_ytf(
 
 
 def _spread(paths: Sequence[str], video: np.ndarray, most: int) -> np.ndarray:
-    """Which frames are among the ``most`` of their video, bool N."""
+    """Which frames are among the ``most`` chosen of their video, bool N."""
     by_video: dict[int, list[Path]] = {}
     row_of: dict[Path, int] = {}
     for row in np.flatnonzero(video >= 0).tolist():
@@ -110,7 +110,7 @@ def _spread(paths: Sequence[str], video: np.ndarray, most: int) -> np.ndarray:
 
 
 def _video(path: str) -> str:
-    """The video that a frame is of; empty for a second face of a frame (``3.618.jpg#1``)."""
+    """The video of a frame; empty for a second face of a frame (``3.618.jpg#1``)."""
     if "#" in path.rpartition(".")[2]:
         return ""
     return "/".join(path.replace("\\", "/").split("/")[-_DEPTH - 1 : -1])
@@ -125,6 +125,6 @@ def _require_all(video: np.ndarray, pairs: Pairs) -> None:
 
 
 def _used(video: np.ndarray, detected: np.ndarray, count: int) -> np.ndarray:
-    """Frames with a face, and all frames of videos that have none; bool N."""
+    """Frames with a face, and all frames of videos without any; bool N."""
     seen = np.bincount(video[(video >= 0) & detected], minlength=count) > 0
     return (video >= 0) & (detected | ~seen[video])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def ablation_json(ablation: str, rows: list["Variant"], results: dict[str, dict[str, "Measured"]]) -> dict[str, Any]:
-    """For programs: of each row the model, the score, and every benchmark's accuracy (fractions) and command.
+    """The table as JSON: for each row the model, the score, and every benchmark's accuracy (fraction) and command.
 
     Args:
         ablation: its name.
@@ -49,7 +49,7 @@ def ablation_json(ablation: str, rows: list["Variant"], results: dict[str, dict[
 
 
 def _trained_on(row: "Variant") -> dict[str, Any]:
-    """How many images a trained row saw, and how many of them could not be read."""
+    """Numbers of training images and of unreadable ones."""
     from facepipe.train.run.finished import finished_event
 
     ended = finished_event(row.run) if row.row.trained else {}
@@ -59,11 +59,11 @@ def _trained_on(row: "Variant") -> dict[str, Any]:
 def show_ablation(
     plan: "Ablation", rows: list["Variant"], results: dict[str, dict[str, "Measured"]], target: Path
 ) -> None:
-    """For people: a column for each benchmark of the ablation, a dash where it was not measured, and the mean.
+    """Print a table with a column per benchmark of the ablation, a dash if not measured, and the mean.
 
     Args:
         plan, rows, results: as in `ablation_json`.
-        target: the folder that holds the results.
+        target: the folder of results.
     """
     measured = list(results[rows[0].name])
     columns = list(dict.fromkeys([*plan.columns, *measured]))
@@ -75,8 +75,8 @@ def show_ablation(
     show_table((Column(""), *figures(*columns, "mean")), table, "accuracy in %")
     known = [name for name in measured if results[rows[0].name][name].accuracy is not None]
     if 0 < len(known) < len(columns):
-        note(f"mean: of {', '.join(known)}")
-    note(f"whether a difference is more than chance: facepipe eval compare {target / 'results' / measured[0]}/*.json")
+        note(f"mean over {', '.join(known)}")
+    note(f"to test differences for significance: facepipe eval compare {target / 'results' / measured[0]}/*.json")
 
 
 def _hundred(share: float | None) -> str:
@@ -84,6 +84,6 @@ def _hundred(share: float | None) -> str:
 
 
 def _mean(results: dict[str, "Measured"]) -> float | None:
-    """Of the benchmarks that have an accuracy."""
+    """Mean over the benchmarks with an accuracy."""
     known = [result.accuracy for result in results.values() if result.accuracy is not None]
     return sum(known) / len(known) if known else None

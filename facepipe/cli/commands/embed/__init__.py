@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facepipe.cli import again, options, workers
-from facepipe.cli.again import tell_changes
+from facepipe.cli.again import note_changes
 from facepipe.cli.door import PICTURES, TABLES, Output, door
 from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.made import is_embeddings
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
     type=click.Choice(["drop", "centre"]),
     default="drop",
     show_default=True,
-    help="What to do with an image without a face: leave it out (it is listed with the reason), or embed its centre.",
+    help="What to do with an image without a face: leave it out (listed with the reason), or embed its centre.",
 )
 @click.option("--sheet", type=options.output_path, help="Picture of the faces, from least to most confident.")
 @click.option(
     "--sort",
     type=click.Choice(["kappa", "sigma2", "detection_score", "norm"]),
-    help="What the sheet is sorted by [default: kappa or sigma2, whichever the model has].",
+    help="Sort order of the sheet [default: kappa or sigma2, whichever the model has].",
 )
 @options.detection
 @workers.on_workers
@@ -84,21 +84,21 @@ def command(
 ) -> None:
     """Embed images, or all images of folders, into one Parquet file.
 
-    Columns: path, mu (the embedding, float32), detected, error, and detection_score, kappa and sigma2 where there are
-    any. The file records which model made it, and features of two models are never mixed silently; several --model make
+    Columns: path, mu (the embedding, float32), detected, error, and detection_score, kappa and sigma2 if there are
+    any. The file records which model made it, and different models are never mixed silently; several --model form
     an ensemble, whose embeddings are those of its members, scaled to unit length and concatenated. Paths are kept as
     given on the command line.
 
-    An existing OUT is brought up to date: new and changed images are embedded, the rows of deleted ones are removed,
+    An existing OUT is updated: new and changed images are embedded, the rows of deleted ones are removed,
     and each kind is counted. With another model or other options, or with --overwrite, all images are embedded again.
 
     --sheet draws the faces sorted by the model's confidence, least confident first; it needs a model with an
     uncertainty head (facepipe train scf-small), or --sort detection_score or norm.
     """
     if out is None and sheet is None:
-        raise click.UsageError("Missing option '-o' / '--out': where to write, unless there is a --sheet.")
+        raise click.UsageError("Missing option '-o' / '--out': required unless there is a --sheet.")
     if sort is not None and sheet is None:
-        raise click.UsageError("--sort is the order of a --sheet: name its file.")
+        raise click.UsageError("--sort applies only to --sheet; give its file.")
     from facepipe.cli.commands.embed.sheet import Sheet
     from facepipe.datasets.samples.cut import found_by
     from facepipe.embed_dataset import EmbeddedFile, NothingToEmbed, embed_dataset
@@ -111,7 +111,7 @@ def command(
     aligned = found_by(paths) if already_aligned else ()
     how = (chosen, searched, rule, on_miss, aligned)
     load = partial(_members, named, flip, precision, device, *how)
-    # On a cluster the device is the workers'; here the models only tell what they are.
+    # On a cluster the device is the workers'; here the models are only loaded for their metadata.
     members = load() if on is None else _members(named, flip, precision, "cpu", *how)
     embedders = [embedder for _, embedder in members]
     if already_aligned:
@@ -139,7 +139,7 @@ def command(
         inputs.see(image.path, image.remarks)
 
     file = None if out is None else EmbeddedFile(out, paths, settings, frozen, verify, overwrite, note)
-    goes_on = frozen and out is not None and out.is_file()
+    reuses = frozen and out is not None and out.is_file()
     try:
         with progress("embedding") as advance:
 
@@ -151,13 +151,13 @@ def command(
             made_of = ensemble_of(embedders)
             done = embed_dataset(inputs.images(*paths), embed, made_of, file, strict, advance, see, each)
     except NothingToEmbed as error:
-        inputs.tell()
+        inputs.report()
         raise NothingToEmbed(f"{paths[0]}: {error}") from error
-    inputs.tell()
-    if goes_on:
-        note(f"{out}: goes on with the images of the run before (--frozen)")
+    inputs.report()
+    if reuses:
+        note(f"{out}: using the images of the previous run (--frozen)")
     elif done.changes is not None:
-        tell_changes(done.changes)
+        note_changes(done.changes)
     if picture is not None:
         note(f"{sheet}: {picture.draw()} of {counted(done.embedded, 'face')}, by {picture.sort}")
     if as_json:
@@ -185,7 +185,7 @@ def _members(
     on_miss: str,
     aligned: tuple[dict[str, Any], ...],
 ) -> "Members":
-    """What embeds, of this process or of a worker; without a detector the images are crops."""
+    """Croppers and embedders, for this process or a worker; without a detector the images are crops."""
     from facepipe.alignment import Aligner
     from facepipe.detection import create_detector
     from facepipe.ensemble import SameFaces

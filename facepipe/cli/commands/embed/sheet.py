@@ -1,4 +1,4 @@
-"""The contact sheet of ``facepipe embed``: which faces are on it, cropped again and drawn."""
+"""The contact sheet of ``facepipe embed``: choosing, cropping and drawing its faces."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from facepipe.pipeline import Cropper
 
 FACES = 96
-"""On a sheet; of more, so many evenly spread over the ranks."""
+"""Most faces on a sheet, evenly spaced by rank."""
 
 
 class Sheet:
     """Collects a confidence value per face while images are embedded, then draws.
 
     Args:
-        path: of the picture.
-        sort: ``kappa``, ``sigma2``, ``detection_score`` or ``norm``; None takes kappa or sigma2, whichever there is.
-        cropper: that of the embedding.
+        path: output picture.
+        sort: ``kappa``, ``sigma2``, ``detection_score`` or ``norm``; None means kappa or sigma2, as the model has.
+        cropper: the cropper used for embedding.
     """
 
     def __init__(self, path: Path, sort: str | None, cropper: "Cropper") -> None:
@@ -30,7 +30,7 @@ class Sheet:
         self._values: list[np.ndarray] = []
 
     def add(self, batch: "Embeddings") -> None:
-        """Note the faces of a batch.
+        """Add the faces of a batch.
 
         Raises:
             EmbeddingsError: the embeddings have no such confidence.
@@ -44,16 +44,15 @@ class Sheet:
             self._names.extend(batch.paths)
 
     def draw(self) -> int:
-        """Write the picture, least sure first; returns how many faces are on it.
+        """Write the picture, least confident first; returns its number of faces.
 
         Raises:
-            EmbeddingsError: an image cannot be cropped any more.
+            EmbeddingsError: an image can no longer be cropped.
         """
         import numpy as np
 
         from facepipe.images import write_rgb
-        from facepipe.report.contact_sheet import contact_sheet
-        from facepipe.report.face_sheet import evenly_by_rank
+        from facepipe.report.face_sheet import contact_sheet, evenly_by_rank
 
         values = np.concatenate(self._values)
         chosen = evenly_by_rank(-values, FACES)
@@ -62,7 +61,7 @@ class Sheet:
         return len(chosen)
 
     def _crop(self, name: str) -> "np.ndarray":
-        """The face called ``name``: a path, and for all but the first face of an image # and its number."""
+        """The face ``name``: a path, with # and a number for all but the first face of an image."""
         from facepipe.images import file_and_page
         from facepipe.pipeline import read_batches
 
@@ -72,5 +71,5 @@ class Sheet:
             path, number = Path(start), int(end)
         image = self.cropper(next(read_batches([path])))[0]
         if number >= len(image.crops):
-            raise EmbeddingsError(f"{path}: changed while it was embedded ({image.reason or 'fewer faces'}); try again")
+            raise EmbeddingsError(f"{path}: changed during embedding ({image.reason or 'fewer faces'}); try again")
         return image.crops[number]

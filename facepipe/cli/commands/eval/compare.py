@@ -21,20 +21,20 @@ _PERCENT = ("accuracy", "std_error", "std_dev", "eer")
 
 @click.command("compare")
 @click.argument("files", metavar="A.json B.json...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--resamples", type=click.IntRange(100), default=1000, show_default=True, help="Of the bootstrap.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--resamples", type=click.IntRange(100), default=1000, show_default=True, help="Bootstrap resamples.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Bootstrap seed.")
 @options.as_json
 @door(reads=("files",))
 def command(files: tuple[Path, ...], resamples: int, seed: int, as_json: bool) -> None:
     """Compare results of 'facepipe eval ... --json' side by side.
 
-    Every run is tested against the first one where both cover the same pairs: the decisions by McNemar's exact test,
+    Every run is tested against the first if both cover the same pairs: the decisions by McNemar's exact test,
     TAR at each false-accept rate by a paired bootstrap.
     """
     from facepipe.protocols.saved_result import read_saved_result
 
     if len(files) < 2:
-        raise DatasetError(f"{files[0]}: give two results or more, the first is what the others are compared with")
+        raise DatasetError(f"{files[0]}: give at least two results; the others are compared with the first")
     results = [read_saved_result(path) for path in files]
     tests = [_test(results[0], other, resamples, seed) for other in results[1:]]
     if as_json:
@@ -92,7 +92,7 @@ def _show_runs(files: tuple[Path, ...], results: list["SavedResult"]) -> None:
 
 
 def _names(several: list[dict[str, Any]]) -> list[str]:
-    """Figures that are one number in some run."""
+    """Figures that are a single number in some run."""
     return list(
         dict.fromkeys(
             name
@@ -112,7 +112,7 @@ def _figure(name: str, value: Any) -> str:
 
 
 def _parted(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings, with each detail of the one way in which faces were found by itself."""
+    """The settings, with the details of a single finding as separate entries."""
     findings = settings.get("findings")
     if not isinstance(findings, list) or len(findings) != 1 or not isinstance(findings[0], dict):
         return settings
@@ -133,7 +133,7 @@ def _show_test(first: Path, second: Path, test: dict[str, Any], resamples: int) 
     judged = test["mcnemar"]
     if judged is not None:
         say(
-            f"right in {first.stem} only: {counted(judged['only_first'], 'pair')}, in {second.stem} only: "
+            f"correct only in {first.stem}: {counted(judged['only_first'], 'pair')}, only in {second.stem}: "
             f"{judged['only_second']}; McNemar's exact test p = {judged['p']:.3g}"
         )
     rows = []

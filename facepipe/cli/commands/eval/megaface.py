@@ -31,9 +31,9 @@ def _exported(folder: Path) -> tuple[Path, ...]:
 @click.argument("paths", metavar="PROBES DISTRACTORS", nargs=2, required=True, type=_PATH)
 @click.option("--ending", help="Both are folders of the kit's feature files with this ending, such as _sface.bin.")
 @click.option(
-    "--probe-list", type=_PATH, help="Which probes: the kit's JSON, or a text file with one per line [default: all]."
+    "--probe-list", type=_PATH, help="Probes to use: the kit's JSON, or a text file with one per line [default: all]."
 )
-@click.option("--distractor-list", type=_PATH, help="Which distractors, in this order [default: all].")
+@click.option("--distractor-list", type=_PATH, help="Distractors to use, in this order [default: all].")
 @click.option(
     "--size",
     "sizes",
@@ -42,20 +42,20 @@ def _exported(folder: Path) -> tuple[Path, ...]:
     help="Number of distractors; may be repeated [default: powers of ten from 10, and all].",
 )
 @click.option("--probe-noises", type=_PATH, help="List of wrongly labelled probes.")
-@click.option("--distractor-noises", type=_PATH, help="List of distractors that show people of the probes.")
+@click.option("--distractor-noises", type=_PATH, help="List of distractors that show people among the probes.")
 @click.option(
     "--noisy-probes",
     type=click.Choice(["centre", "drop"]),
     default="centre",
     show_default=True,
-    help="Put the centre of the person's other photos in their place, as insightface does, or leave them out.",
+    help="Replace them by the centre of the person's other photos, as insightface does, or leave them out.",
 )
 @click.option(
     "--export",
     type=options.output_path,
     help="Write the features in the kit's format, to facescrub/ and megaface/ in this folder.",
 )
-@click.option("--algorithm", default="facepipe", show_default=True, help="Name in the files of --export.")
+@click.option("--algorithm", default="facepipe", show_default=True, help="Algorithm name in --export's file names.")
 @score_option
 @options.identity_depth
 @door(
@@ -84,8 +84,8 @@ def command(
     """Evaluate on MegaFace: rank-1 and TAR at FAR 1e-6 against many distractors.
 
     PROBES and DISTRACTORS are folders of raw images, of aligned crops (with --already-aligned), files of embeddings, or
-    with --ending folders of the development kit's feature files, which are read block by block. Probes lie in a folder
-    for each person. With --save FILE, FILE-probes and FILE-distractors are kept.
+    with --ending folders of the development kit's feature files, which are read in blocks. Probes are in one folder
+    per person. --save FILE writes FILE-probes and FILE-distractors.
     """
     from facepipe import evaluation
     from facepipe.evaluation.protocols.megaface import Export

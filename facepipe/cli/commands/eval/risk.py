@@ -1,4 +1,4 @@
-"""How well a confidence measure tells which pairs to leave out (ProbFace's table, AUERC)."""
+"""How well a confidence measure selects the pairs to reject (ProbFace's table, AUERC)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,16 +10,15 @@ from facepipe.cli.choices import score as score_option
 from facepipe.cli.door import PICTURES, PLOTS, Output, door
 from facepipe.cli.eval import verification_options as verification
 from facepipe.cli.eval.source_options import SAVE, source_options, source_path
-from facepipe.cli.mixed import tell_mixed
-from facepipe.cli.screen import note, print_json
-from facepipe.cli.table import show_table
+from facepipe.cli.face_tools import note_mixed
+from facepipe.cli.screen import print_json
+from facepipe.cli.table import show_summary
 from facepipe.errors import DatasetError
-from facepipe.tables import Column, counted, figures
+from facepipe.tables import counted
 
 if TYPE_CHECKING:
     from facepipe.embedding import Embeddings
     from facepipe.evaluation import Source
-    from facepipe.protocols.risk.risk_controlled import RiskResult
 
 
 @click.command("risk")
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     "confidences",
     multiple=True,
     type=click.Choice(["kappa", "sigma2", "detection_score", "norm", "random"]),
-    help="Measure of how far a face can be trusted; may be repeated [default: all available].",
+    help="Confidence measure of faces; may be repeated [default: all available].",
 )
 @click.option(
     "--pair-rule",
@@ -86,13 +85,13 @@ def command(
     sheet: Path | None,
     as_json: bool,
 ) -> None:
-    """Risk-controlled recognition: how well a confidence measure tells which pairs to leave out.
+    """Risk-controlled recognition: how well a confidence measure selects the pairs to reject.
 
     PATH is a folder of raw images, of aligned crops (with --already-aligned), or a file of embeddings. Reports
-    accuracy with 0, 10, 20 and 30 % of the pairs left out (ProbFace's table), and the false non-match rate at
+    accuracy with 0, 10, 20 and 30 % of the pairs rejected (ProbFace's table), and the false non-match rate at
     a fixed threshold over the share of pairs rejected, with the area under that curve (AUERC).
     """
-    from facepipe.embedding.making import Making
+    from facepipe.embedding.provenance import Provenance
     from facepipe.evaluation.protocols.risk import risk_and_embeddings
     from facepipe.protocols.risk.join_results import add_confidences
     from facepipe.protocols.risk.risk_controlled import RiskResult
@@ -100,7 +99,7 @@ def command(
 
     if plot is not None:
         from facepipe.report.figure_file import require_plot
-        from facepipe.report.risk_plot import plot_error_reject
+        from facepipe.report.risk_curves import plot_error_reject
 
         require_plot(plot)
     before = [(path, RiskResult.from_dict(read_json(path), path)) for path in others]
@@ -112,20 +111,20 @@ def command(
     )  # fmt: skip
     shown = next(iter(result.table))
     for path, other in before:
-        tell_mixed(path, *(Making.recorded(some.settings) for some in (result, other)))
+        note_mixed(path, *(Provenance.recorded(some.settings) for some in (result, other)))
         result = add_confidences(result, other, path)
     if csv_file is not None:
-        from facepipe.report.risk_csv import write_risk_csv
+        from facepipe.report.risk_curves import write_risk_csv
 
         write_risk_csv(csv_file, result)
     if plot is not None:
-        plot_error_reject(plot, result.curves, f"{_models(result)}, {counted(result.pairs, 'pair')}")
+        plot_error_reject(plot, result.curves, f"{result.models}, {counted(result.pairs, 'pair')}")
     if sheet is not None:
         _sheet(sheet, embeddings, source, shown, damage)
     if as_json:
         print_json(result.to_dict())
     else:
-        _show(result)
+        show_summary(result.summary())
 
 
 def _sheet(path: Path, embeddings: "Embeddings", source: "Source", confidence: str, damage: str | None) -> None:
@@ -133,27 +132,3 @@ def _sheet(path: Path, embeddings: "Embeddings", source: "Source", confidence: s
 
     detector = None if source.already_aligned else source.detector()
     write_sheet(path, embeddings, confidence, detector, source.faces, damage)
-
-
-def _models(result: "RiskResult") -> str:
-    return " + ".join([result.settings["model"], *result.settings.get("beside", [])])
-
-
-def _show(result: "RiskResult") -> None:
-    shares = [row.rejected for row in next(iter(result.table.values()))]
-    left_out = [f"-{100 * share:.0f} %" for share in shares]
-    areas_of = Column("to 30 %", right=True, lesser=2), Column("of random", right=True, lesser=1)
-    columns = (Column("confidence"), *figures(*left_out, "AUERC"), *areas_of)
-    rows = []
-    for name, curve in result.curves.items():
-        accuracies = [f"{100 * row.accuracy:.2f}" for row in result.table.get(name, ())]
-        relative = result.relative_area[name]
-        of_random = "" if relative is None else f"{relative:.3f}"
-        areas = f"{curve.area:.5f}", f"{curve.area_30:.5f}"
-        rows.append((name, *(accuracies or [""] * len(shares)), *areas, of_random))
-    title = f"{_models(result)}, {counted(result.pairs, 'pair')}, accuracy in % by {result.settings['score']}"
-    show_table(columns, rows, title)
-    curve = result.curves["ideal"]
-    note("-10 %: with the least certain tenth of the pairs left out, and so on")
-    note(f"AUERC: FNMR at threshold {curve.threshold:.4f} (FMR {curve.fmr:g}) over the share of pairs rejected")
-    note(f"FNMR with no pair rejected: {curve.fnmr[0]:.4f}; of random: 0 as an oracle rejects, 1 as chance does")

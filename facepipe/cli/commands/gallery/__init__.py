@@ -1,4 +1,4 @@
-"""Make and keep galleries of known people."""
+"""Create and maintain galleries of known people."""
 
 import click
 
@@ -9,6 +9,6 @@ from facepipe.cli.lazy_group import LazyGroup, command_files
 def command() -> None:
     """Galleries of known people, for 'facepipe identify'.
 
-    A gallery is one Parquet file with the embeddings of people's photos, under person/image; no photo is kept in
-    it. It stays on this machine; delete the file and it is gone.
+    A gallery is one Parquet file with the embeddings of people's photos, under person/image; it contains no
+    photos. It stays on this machine until you delete the file.
     """

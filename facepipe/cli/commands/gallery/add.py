@@ -7,16 +7,15 @@ import click
 from facepipe.cli import options
 from facepipe.cli.door import TABLES, Output, door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
-from facepipe.cli.gallery.arguments import one_gallery, some_images
 from facepipe.cli.gallery.report import close_to_others, report
 from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.screen import note, progress
 
 
 @click.command("add")
-@one_gallery
-@some_images
-@click.option("--name", help="Whose images these are [default: as folders or file names say].")
+@options.one_gallery
+@options.some_images
+@click.option("--name", help="Person in these images [default: from folder or file names].")
 @options.one_face
 @options.identity_depth
 @turning_face_tools
@@ -37,14 +36,14 @@ def command(
 ) -> None:
     """Add people, or more images of people, to a gallery.
 
-    The same picture under the same name is replaced; a different picture of that name is added with a number.
+    The same picture under the same name is replaced; a different picture with that name is added with a number.
     """
     from facepipe.identification import change_gallery, enrol, load_gallery, merge
 
     known = load_gallery(gallery)
     inputs = Inputs(strict, pages)
     photos, made = options.count_photos(images), known.images
-    embedder = tools.embedder_of(gallery, made.model, made.flip, made.making, photos)
+    embedder = tools.embedder_of(gallery, made.model, made.flip, made.provenance, photos)
     with progress("embedding") as advance:
         cropper = tools.cropper(embedder, rule)
         kept = inputs.passed, inputs.read, identity_depth, False, pages == "all"

@@ -1,4 +1,4 @@
-"""Make a gallery of folders with a folder per person, or of images named after the person."""
+"""Create a gallery from a folder per person, or from images named after the person."""
 
 from pathlib import Path
 
@@ -7,7 +7,6 @@ import click
 from facepipe.cli import again, options
 from facepipe.cli.door import TABLES, Output, door
 from facepipe.cli.face_tools import FaceTools, turning_face_tools
-from facepipe.cli.gallery.arguments import some_images
 from facepipe.cli.gallery.report import close_to_others, report
 from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.screen import note, progress
@@ -15,7 +14,7 @@ from facepipe.files import locked
 
 
 @click.command("build")
-@some_images
+@options.some_images
 @click.argument("gallery", metavar="OUT", type=options.output_path)
 @options.one_face
 @options.identity_depth
@@ -26,7 +25,7 @@ from facepipe.files import locked
 @click.option(
     "--update",
     is_flag=True,
-    help="Bring OUT up to date: embed photos that are new or have changed, remove those that have vanished.",
+    help="Update OUT: embed new and changed photos, remove deleted ones.",
 )
 @again.verify
 @door(
@@ -47,11 +46,11 @@ def command(
     update: bool,
     verify: bool,
 ) -> None:
-    """Make a gallery of folders with a folder per person, or with single images named after the person.
+    """Create a gallery from folders with a folder per person, or single images named after the person.
 
-    Images without a face, with several faces, with small or doubtful faces, duplicates, and images that look like
-    somebody else are reported. Of two images with one name both are kept, the second with a number. With --update,
-    images that 'gallery add' added stay.
+    Images without a face, with several faces, with small or doubtful faces, duplicates, and images that resemble
+    another person are reported. Of two images with the same name both are kept, the second with a number. With
+    --update, images added by 'gallery add' are kept.
     """
     from facepipe.identification import enrol, save_gallery
 
@@ -83,13 +82,13 @@ def _update(
     from facepipe.identification import load_gallery, update_gallery
 
     known = load_gallery(gallery).images
-    embedder = tools.embedder_of(gallery, known.model, known.flip, known.making, options.count_photos(images))
+    embedder = tools.embedder_of(gallery, known.model, known.flip, known.provenance, options.count_photos(images))
     with progress("embedding") as advance:
         cropper = tools.cropper(embedder, rule)
         made, remarks, changes = update_gallery(
             gallery, images, cropper, embedder, advance, inputs.passed, inputs.read, identity_depth, verify, note,
             inputs.pages == "all",
         )
-    again.tell_changes(changes)
+    again.note_changes(changes)
     close = close_to_others(made, embedder.model.card, {*changes.new, *changes.changed})
     report(gallery, made, [*remarks, *close], as_json, inputs, changes.counts())

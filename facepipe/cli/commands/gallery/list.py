@@ -6,7 +6,6 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.door import door
-from facepipe.cli.gallery.arguments import one_gallery
 from facepipe.cli.gallery.report import account, size_of_gallery
 from facepipe.cli.screen import note, print_json
 from facepipe.cli.table import show_table
@@ -14,7 +13,7 @@ from facepipe.tables import Column
 
 
 @click.command("list")
-@one_gallery
+@options.one_gallery
 @options.identity_depth
 @options.as_json
 @door(reads=("gallery",))

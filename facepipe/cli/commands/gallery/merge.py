@@ -1,4 +1,4 @@
-"""Put galleries of one model together."""
+"""Merge galleries of one model."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from facepipe.files import locked
 def command(galleries: tuple[Path, ...], gallery: Path, as_json: bool) -> None:
     """Merge galleries of one model; people of the same name become one and keep all their images.
 
-    OUT may be one of them: then the others are added to it.
+    OUT may be one of them; the others are then added to it.
     """
     from facepipe.identification import Remark, load_gallery, merge, save_gallery
 

@@ -6,14 +6,13 @@ import click
 
 from facepipe.cli import options
 from facepipe.cli.door import TABLES, Output, door
-from facepipe.cli.gallery.arguments import one_gallery
 from facepipe.cli.gallery.report import report
 from facepipe.cli.screen import note
 from facepipe.files import match_names
 
 
 @click.command("remove")
-@one_gallery
+@options.one_gallery
 @click.argument("names", nargs=-1, required=True)
 @options.as_json
 @door(Output("gallery", TABLES, changes=True))
@@ -23,7 +22,7 @@ def command(gallery: Path, names: tuple[str, ...], as_json: bool) -> None:
 
     def change(known: Gallery) -> Gallery:
         for name in match_names(names, [*known.names, *known.images.paths]).other_form:
-            note(f"{name}: found in another form of Unicode")
+            note(f"{name}: found in a different Unicode normalisation")
         for name in names:
             known = without(known, name)
         return known

@@ -1,4 +1,4 @@
-"""Name the people of a gallery in photos, videos and streams."""
+"""Identify the people of a gallery in photos, videos and streams."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -13,10 +13,9 @@ from facepipe.cli import options
 from facepipe.cli.choices import deciding_score
 from facepipe.cli.decision_words import explained
 from facepipe.cli.door import FILMS, PICTURES, Output, door
-from facepipe.cli.face_tools import FaceTools, turning_face_tools
+from facepipe.cli.face_tools import FaceTools, note_mixed, turning_face_tools
 from facepipe.cli.inputs import Inputs, pages_option, strict_option
 from facepipe.cli.made import is_store, is_summary
-from facepipe.cli.mixed import tell_mixed
 from facepipe.cli.photo_type import MEDIA, PHOTO
 from facepipe.cli.screen import note
 from facepipe.errors import DatasetError
@@ -29,12 +28,12 @@ if TYPE_CHECKING:
 
 
 def _gallery_last(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The gallery came first once; it is known by its content, before anything is asked of either."""
+    """Accept the gallery as first argument, its former place, recognised by content."""
 
     @wraps(command)
     def ordered(media: tuple[str, ...], gallery: str, **words: Any) -> Any:
         if is_store(Path(media[0])) and not is_store(Path(gallery)):
-            note(f"{media[0]}: the gallery is named last: facepipe identify MEDIA... GALLERY", style="yellow")
+            note(f"{media[0]}: the gallery goes last: facepipe identify MEDIA... GALLERY", style="yellow")
             media, gallery = (*media[1:], gallery), media[0]
         return command(media=media, gallery=Path(gallery), **words)
 
@@ -43,16 +42,16 @@ def _gallery_last(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("identify")
 @click.argument("media", nargs=-1, required=True, type=MEDIA)
-@click.argument("gallery", type=click.Path())  # a text: an address may stand here, which is no path
-@options.fpir("Share of strangers' faces that may be given a name, over the whole gallery.", options.Number())
+@click.argument("gallery", type=click.Path())  # text, since a URL may be given, which is not a path
+@options.fpir("Share of strangers' faces that may be named, over the whole gallery.", options.Number())
 @options.among
 @click.option(
     "--strangers",
     type=click.Path(path_type=Path),
-    help="Faces of people who are not in the gallery, from 'facepipe embed': the threshold is measured on them.",
+    help="Faces of people not in the gallery, from 'facepipe embed', on which the threshold is measured.",
 )
 @click.option(
-    "--threshold", type=options.Number(), help="Give a name from this score on, instead of deciding by --fpir."
+    "--threshold", type=options.Number(), help="Name faces from this score, instead of deciding by --fpir."
 )
 @click.option(
     "--pooling",
@@ -67,7 +66,7 @@ def _gallery_last(command: Callable[..., Any]) -> Callable[..., Any]:
     "--summary", type=options.output_path, help="Write who was seen, when and for how long, as JSON to this file."
 )
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Search every N-th frame.")
-@click.option("--seconds", type=options.Number(0, min_open=True), help="Stop a video after this much of it.")
+@click.option("--seconds", type=options.Number(0, min_open=True), help="Stop a video after this many seconds.")
 @click.option("--sound/--no-sound", default=True, help="Keep the sound of a video if ffmpeg is installed.")
 @options.identity_depth
 @turning_face_tools
@@ -102,13 +101,13 @@ def command(
     as_json: bool,
     overwrite: bool,
 ) -> None:
-    """Name the people of a gallery in photos, folders, videos, streams or in front of a camera.
+    """Identify the people of a gallery in photos, folders, videos, streams or camera images.
 
     MEDIA is a photo, a folder of photos, a video file, a URL (rtsp, http), the number of a camera, or - for a photo on
     standard input. Every face gets the name of the most similar person in GALLERY, a file of 'facepipe gallery build',
     if the score reaches the threshold; otherwise it is unknown. The people in a photo are listed from left to right.
-    The threshold stands for a false-positive rate of the whole gallery: the larger the gallery, the higher. In a video
-    a name is decided for a track of faces, not for each frame, and --border and --turns do not apply. Ctrl-C ends a
+    The threshold is for a false-positive rate over the whole gallery, so it rises with the gallery's size. In a video
+    a name is decided per track of faces, not per frame, and --border and --turns do not apply. Ctrl-C ends a
     video early and leaves a playable copy.
 
     With --json, JSON Lines: one object per face with source, frame, time, track, box, landmarks, detection_score,
@@ -122,11 +121,11 @@ def command(
     from facepipe.identification.video import VideoError
 
     if strangers is not None and threshold is not None:
-        raise DatasetError(f"{strangers}: --strangers measure a threshold, and --threshold gives one; leave out either")
+        raise DatasetError(f"{strangers}: --strangers measures a threshold and --threshold sets one; use only one")
     photos, videos = _sorted(media)
     several = len(photos) + len(videos) > 1 or any(path.is_dir() for path in photos)
     if several and save is not None and save.suffix:
-        raise DatasetError(f"{save}: for several media --save must name a folder")
+        raise DatasetError(f"{save}: for several media --save must be a folder")
     inputs = Inputs(strict, pages)
     found = {path: root for root, path in inputs.images_by_root(*photos)} if photos else {}
     copies = {} if save is None else copies_of(found, save)
@@ -136,10 +135,10 @@ def command(
         read = [gallery, *found, *map(Path, videos), *([] if strangers is None else [strangers])]
         require_apart([*copies.values(), *films], read, overwrite)
     known = load_gallery(gallery, identity_depth, lambda line: note(f"{gallery}: {line}", style="yellow"))
-    # A video has as many pictures as a data set.
+    # A video has as many images as a dataset.
     count = None if videos or len(found) > FEW_PHOTOS else len(found)
     made = known.images
-    embedder = tools.embedder_of(gallery, made.model, made.flip, made.making, count)
+    embedder = tools.embedder_of(gallery, made.model, made.flip, made.provenance, count)
     if strangers is not None:
         decision = _measured(strangers, known, fpir, pooling, score, tools.device)
     else:
@@ -175,7 +174,7 @@ def command(
 
 
 def _about(embedder: "Embedder", detector: "Detector") -> dict[str, Any]:
-    """By what faces are found and embedded."""
+    """How faces are found and embedded."""
     from facepipe.detection import detector_settings_of
 
     made = {"model": embedder.model.identity, "engine": embedder.engine, "precision": embedder.precision}
@@ -193,30 +192,30 @@ def _check_formats(photos: Iterable[Path], films: Iterable[Path]) -> None:
 
 
 def _sorted(media: tuple[str, ...]) -> tuple[list[Path], list[str]]:
-    """Photos and folders, and what else is a video."""
+    """Photos and folders, and videos, which are everything else."""
     from facepipe.identification.video import is_url, local_path
     from facepipe.images import EXTENSIONS, KINDS
 
     single = {name: photo for name in media if (photo := _single_photo(name)) is not None}
     names = [local_path(name) for name in media if name not in single]
-    # What is known to be neither photo nor video is told of by the reader of photos.
+    # Known formats that are neither photo nor video are reported by the photo reader.
     still = EXTENSIONS | {extension for extension, kind in KINDS.items() if kind != "video"}
     photos = [not is_url(name) and (Path(name).is_dir() or _suffix(name) in still) for name in names]
     videos = [name for name, photo in zip(names, photos, strict=True) if not photo]
-    own = {os.path.realpath(name) if Path(name).exists() else name: name for name in videos}
+    unique = {os.path.realpath(name) if Path(name).exists() else name: name for name in videos}
     local = [Path(name) for name, photo in zip(names, photos, strict=True) if photo]
-    return [*single.values(), *local], list(own.values())
+    return [*single.values(), *local], list(unique.values())
 
 
 def _suffix(name: str) -> str:
-    """The extension of a file, or of that which holds a page."""
+    """The extension of a file, or of the file that contains a page."""
     from facepipe.images import file_and_page
 
     return file_and_page(Path(name))[0].suffix.lower()
 
 
 def _single_photo(name: str) -> Path | None:
-    """A photo on standard input, or at an address that is named like a photo; else None."""
+    """A photo from standard input, or at a URL with a photo's extension; else None."""
     from facepipe.images import EXTENSIONS, RemotePhoto, is_web_address
 
     if name != "-" and not is_web_address(name):
@@ -242,7 +241,7 @@ def _measured(path: Path, gallery: "Gallery", fpir: float, pooling: str, score: 
     from facepipe.identification import measure
 
     strangers = load_embeddings(path)
-    tell_mixed(path, strangers.making, gallery.images.making)
+    note_mixed(path, strangers.provenance, gallery.images.provenance)
     try:
         return measure(gallery, strangers, fpir, pooling, score, device)
     except EmbeddingsError as error:
@@ -262,7 +261,7 @@ def _identifier(
 
 
 def _unreadable(source: str, why: str, as_json: bool) -> dict[str, Any]:
-    """One of several videos that cannot be read is told of, and the others are not given up for it."""
+    """Report one of several videos that cannot be read, and continue with the others."""
     from facepipe.cli.screen import print_json
     from facepipe.identification.video import without_password
 

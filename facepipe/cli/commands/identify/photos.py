@@ -1,4 +1,4 @@
-"""The part of ``facepipe identify`` that shows photos."""
+"""The part of ``facepipe identify`` for photos."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facepipe.cli.copies import mirrored
-from facepipe.cli.inputs import Inputs
+from facepipe.cli.inputs import Inputs, mirrored
 from facepipe.cli.screen import note, print_json, progress, say
 from facepipe.tables import counted
 
@@ -32,9 +31,9 @@ def show_photos(
     inputs: Inputs,
     about: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Name the faces of photos and folders; lines on stdout, copies where ``copies`` says; returns the summary.
+    """Identify the faces in photos; prints lines on stdout, writes ``copies``, returns the summary.
 
-    With ``about`` the lines are JSON, each with it.
+    With ``about`` the lines are JSON that include it.
     """
     from facepipe.identification import confidence_kind
     from facepipe.identification.photos import identify_photos
@@ -54,7 +53,7 @@ def show_photos(
                 say(_line(scene))
             if image.path in copies and image.pixels is not None:
                 _save(image.pixels, scene, kind, copies[image.path])
-    inputs.tell()
+    inputs.report()
     account = summary.as_json() | inputs.to_dict()
     if about is not None and inputs.passed:
         print_json(inputs.passed_over(), indent=None)
@@ -73,10 +72,10 @@ def _line(scene: "Scene") -> str:
 
 
 def copies_of(found: dict[Path, Path], save: Path) -> dict[Path, Path]:
-    """Where the copy of each photo goes: ``save`` itself when it names a file, else a file in that folder.
+    """The path of each photo's copy: ``save`` itself if it is a file name, else a file in that folder.
 
     Args:
-        found: photo → the root below which it was found; sub-folders are kept.
+        found: photo → the root it was found in; subfolders are kept.
         save: see ``--save``.
     """
     if save.suffix:
@@ -93,7 +92,7 @@ def _save(pixels: "np.ndarray", scene: "Scene", kind: str, path: Path) -> None:
 
 
 def boxes_of(scene: "Scene", kind: str) -> list["NamedBox"]:
-    """What is drawn of a scene: box, name, score and confidence of every face."""
+    """Annotations of a scene: box, name, score and confidence of every face."""
     from facepipe.report.names import NamedBox
 
     return [

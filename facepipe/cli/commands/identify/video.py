@@ -1,4 +1,4 @@
-"""The part of ``facepipe identify`` that shows videos."""
+"""The part of ``facepipe identify`` for videos."""
 
 import math
 from contextlib import ExitStack, closing
@@ -26,9 +26,9 @@ _WAITING, _PLACES = 4, 5
 
 @dataclass(frozen=True)
 class VideoJob:
-    """One video and what is to be done with it; ``several`` media share the folder ``save``.
+    """A video and its options; with ``several`` media, ``save`` is their folder.
 
-    With ``about`` the lines are JSON, each with it.
+    With ``about`` the lines are JSON that include it.
     """
 
     source: str
@@ -41,7 +41,7 @@ class VideoJob:
 
 
 def show_video(job: VideoJob, detector: "Detector", embedder: "Embedder", identifier: "Identifier") -> dict[str, Any]:
-    """Name the faces of a video; lines on stdout, the copy in ``job.save``; returns the summary."""
+    """Identify the faces in a video; prints lines on stdout, writes the copy to ``job.save``, returns the summary."""
     from facepipe.identification import confidence_kind
     from facepipe.identification.scene import records
     from facepipe.identification.summary import lost_frames, video_summary
@@ -60,7 +60,7 @@ def show_video(job: VideoJob, detector: "Detector", embedder: "Embedder", identi
         def stop(time: float) -> bool:
             return interrupt.wanted or (job.seconds is not None and time >= job.seconds)
 
-        advance = opened.enter_context(progress(_title(video), _to_go(video, job.seconds)))
+        advance = opened.enter_context(progress(_title(video), _frame_count(video, job.seconds)))
         copy = _copy(job, video, kind, opened)
         for frame, scene in opened.enter_context(closing(faces(stop))):
             last = frame.time
@@ -72,7 +72,7 @@ def show_video(job: VideoJob, detector: "Detector", embedder: "Embedder", identi
             advance(1)
         early = interrupt.wanted
         if early and interrupt.number in ENDING:
-            # Half a film must not be taken for a whole one; the copy is dropped on the way out.
+            # A partial video must not be taken for a complete one; the copy is dropped on the way out.
             raise Terminated(interrupt.number)
     lost = lost_frames(video, faces.dropped)
     _notes(video, lost, early)
@@ -84,8 +84,8 @@ def show_video(job: VideoJob, detector: "Detector", embedder: "Embedder", identi
     return account
 
 
-def _to_go(video: "Video", seconds: float | None) -> int | None:
-    """Frames that will be read; None where the container does not say."""
+def _frame_count(video: "Video", seconds: float | None) -> int | None:
+    """Number of frames to read; None if the container does not say."""
     if not video.counted:
         return None
     return video.count if seconds is None else min(video.count, math.ceil(seconds * video.fps))
@@ -96,7 +96,7 @@ def _title(video: "Video") -> str:
 
 
 def _tracker(embedder: "Embedder", identifier: "Identifier") -> "Tracker":
-    """Links at the card's rates next to 1e-2 and 1e-4; by a given threshold where the card has none."""
+    """A tracker with the card's thresholds nearest to FAR 1e-2 and 1e-4, or by the given threshold if it has none."""
     from facepipe.identification.decision import curve
     from facepipe.identification.tracking import Tracker
 
@@ -108,7 +108,7 @@ def _tracker(embedder: "Embedder", identifier: "Identifier") -> "Tracker":
 
 
 def copy_of_video(source: str, save: Path, several: bool) -> Path:
-    """Where the copy of a video goes: ``save`` itself, or a file in that folder."""
+    """The path of a video's copy: ``save`` itself, or a file in that folder."""
     from facepipe.identification.recorder import CODECS
     from facepipe.identification.video import is_camera, is_url, local_path, without_password
 
@@ -122,8 +122,8 @@ def copy_of_video(source: str, save: Path, several: bool) -> Path:
 
 
 def _copy(job: VideoJob, video: "Video", kind: str, opened: ExitStack) -> Any:
-    """Draws and encodes in a thread of its own; None when no copy is wanted."""
-    from facepipe.identification.prefetch import Behind
+    """Draws and encodes in a separate thread; None without a copy."""
+    from facepipe.identification.prefetch import InBackground
     from facepipe.identification.recorder import Recorder
     from facepipe.identification.video import local_path
     from facepipe.report.names import draw_names
@@ -145,12 +145,12 @@ def _copy(job: VideoJob, video: "Video", kind: str, opened: ExitStack) -> Any:
         frame, scene = shown
         recorder.write(frame.time, draw_names(frame.image, boxes_of(scene, kind)))
 
-    return opened.enter_context(Behind(draw, _WAITING, "encode"))
+    return opened.enter_context(InBackground(draw, _WAITING, "encode"))
 
 
 def _notes(video: "Video", lost: dict[str, Any], early: bool) -> None:
     if early:
-        note(f"{video.name}: ended early, after {counted(video.read, 'frame')}", style="yellow")
+        note(f"{video.name}: stopped early, after {counted(video.read, 'frame')}", style="yellow")
     if lost["undecodable"] or lost["gaps"]:
         about = "" if video.counted else "about "
         all_frames = counted(video.count, "frame")
@@ -159,7 +159,8 @@ def _notes(video: "Video", lost: dict[str, Any], early: bool) -> None:
         more = f" and {len(lost['gaps']) - _PLACES} more" if len(lost["gaps"]) > _PLACES else ""
         note(f"{video.name}: {count} could not be decoded{places and ': '}{places}{more}", style="yellow")
     if lost["dropped"]:
-        message = f"{counted(lost['dropped'], 'frame')} dropped to keep up with the camera"
+        dropped = counted(lost["dropped"], "frame")
+        message = f"{dropped} dropped, because the camera was faster than the search"
         note(f"{video.name}: {message}", style="yellow")
 
 
@@ -184,7 +185,7 @@ def _show(account: dict[str, Any]) -> None:
 
 
 def _clock(seconds: float) -> str:
-    # Rounded first: what is shown as sixty seconds would be a minute.
+    # Rounded first, so that 59.96 s is shown as a minute.
     minutes, rest = divmod(round(seconds, 1), 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"

@@ -1,4 +1,4 @@
-"""Look inside: angles between people, whether probabilities come true, SphereFace's toy picture."""
+"""Diagnostics: angles between people, reliability of probabilities, SphereFace's toy picture."""
 
 import click
 
@@ -7,4 +7,4 @@ from facepipe.cli.lazy_group import LazyGroup, command_files
 
 @click.group("inspect", cls=LazyGroup, commands=command_files(__name__, "toy", "angles", "reliability"))
 def command() -> None:
-    """Look inside a loss or a set of embeddings."""
+    """Diagnostics of losses and embeddings."""

@@ -18,7 +18,7 @@ from facepipe.tables import counted
     type=click.IntRange(min=1),
     default=100_000,
     show_default=True,
-    help="Number of pairs of each kind, at most.",
+    help="Maximum number of pairs of each kind.",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed for choosing pairs."
@@ -29,7 +29,7 @@ from facepipe.tables import counted
 def command(embeddings: Path, output: Path | None, pairs: int, seed: int, identity_depth: int, as_json: bool) -> None:
     """Show the angles within and between people.
 
-    EMBEDDINGS is a gallery, or a file of 'facepipe embed' over folders of people, IDENTITY/image. Reports the angular
+    EMBEDDINGS is a gallery, or a file of 'facepipe embed' over folders per person, IDENTITY/image. Reports the angular
     Fisher score (SphereFace, Eq. 11; lower is better) and the median of both kinds of angles.
     """
     import numpy as np
@@ -46,16 +46,17 @@ def command(embeddings: Path, output: Path | None, pairs: int, seed: int, identi
         require_plot(output)
     loaded = load_embeddings(embeddings)
     if not len(loaded):
-        raise EmbeddingsError(f"{embeddings}: holds no embeddings")
+        raise EmbeddingsError(f"{embeddings}: contains no embeddings")
     people, remark = people_in(embeddings, loaded, identity_depth)
     nobody = sum(not name for name in people)
     if nobody:
         loaded, people = loaded.take([bool(name) for name in people]), [name for name in people if name]
-        note(f"{embeddings}: {counted(nobody, 'photo')} in no folder {identity_depth} deep left out", style="yellow")
+        lost = counted(nobody, "photo")
+        note(f"{embeddings}: {lost} not in a folder at depth {identity_depth} left out", style="yellow")
     if remark:
         note(f"{embeddings}: {remark}", style="yellow")
     if not people:
-        raise EmbeddingsError(f"{embeddings}: no photo lies in a folder {identity_depth} deep; see --identity-depth")
+        raise EmbeddingsError(f"{embeddings}: no photo is in a folder at depth {identity_depth}; see --identity-depth")
     identity = np.unique(people, return_inverse=True)[1].astype(np.int64)
     try:
         angles = pair_angles(loaded.mu, identity, pairs, seed)
@@ -73,7 +74,7 @@ def command(embeddings: Path, output: Path | None, pairs: int, seed: int, identi
         "different_pairs": len(angles.different),
     }
     if output is not None:
-        from facepipe.report.angle_plot import plot_angles
+        from facepipe.report.score_plots import plot_angles
 
         plot_angles(angles, f"{loaded.model}, Fisher {answer['fisher']:.3f}", output)
         note(f"picture: {output}")

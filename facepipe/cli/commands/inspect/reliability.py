@@ -1,4 +1,4 @@
-"""Whether the probabilities of 'facepipe compare' come true."""
+"""Check whether the probabilities of 'facepipe compare' are calibrated."""
 
 from pathlib import Path
 
@@ -23,12 +23,12 @@ from facepipe.tables import counted
 def command(
     embeddings: Path, pairs_file: Path, form: str, score: str, output: Path | None, model: str | None, as_json: bool
 ) -> None:
-    """Check that the probabilities of 'facepipe compare' come true.
+    """Check whether the probabilities of 'facepipe compare' are calibrated.
 
     EMBEDDINGS is a file of 'facepipe embed' or of 'facepipe eval ... --save' by --model. Its card's curve gives each
-    pair of the list a probability, with the list's share of genuine pairs as prior; the table shows how often pairs of
-    about the same probability are genuine. Cllr is the cost of the likelihood ratios in bits: 0 is perfect, 1 is no
-    better than tossing a coin.
+    pair of the list a probability, with the list's share of genuine pairs as prior; the table shows how often pairs
+    with similar probabilities are genuine. Cllr is the cost of the likelihood ratios in bits: 0 is perfect, 1 is no
+    better than chance.
     """
     import numpy as np
 
@@ -49,20 +49,20 @@ def command(
     card, _ = locate(model or DEFAULT)
     loaded = load_embeddings(embeddings)
     if not same_model(loaded.model, card.identity):
-        what = "name it with --model" if model is None else remedy(loaded.model, card.identity)
+        what = "give it with --model" if model is None else remedy(loaded.model, card.identity)
         raise EmbeddingsError(f"{embeddings}: made by {loaded.model}, not by {card.identity}; {what}")
     curve = card.probability_of(score, loaded.flip)
     if curve is None:
         raise ModelError(f"model {card.name} has no probabilities for {score} scores with flip {loaded.flip}; "
                          f"'facepipe calibrate {card.name} PAIRS|CROPS -o {card.name}.toml' "
-                         "measures some")  # fmt: skip
+                         "measures them")  # fmt: skip
     pairs = read_pairs(pairs_file, form)
     rows = find_rows(loaded, pairs.names)
     sides = rows[pairs.left], rows[pairs.right]
     scores = score_pairs(score, loaded, *sides)
     prior = float(np.mean(pairs.same))
-    message = stated_probability(curve, scores, loaded, *sides, prior)
-    found = reliability(message, np.asarray(pairs.same))
+    probabilities = stated_probability(curve, scores, loaded, *sides, prior)
+    found = reliability(probabilities, np.asarray(pairs.same))
     columns = zip(found.stated.tolist(), found.observed.tolist(), found.pairs.tolist(), strict=True)
     bins = [{"stated": stated, "observed": observed, "pairs": count} for stated, observed, count in columns]
     answer = {"model": card.identity, "score": score, "pairs": len(scores), "prior": prior,
@@ -70,18 +70,18 @@ def command(
               "middle_pairs": found.middle_pairs, "brier": found.brier, "log_loss_bits": found.log_loss,
               "cllr_bits": found.cllr, "bins": bins, "fitted_on": curve.fitted_on}  # fmt: skip
     if output is not None:
-        from facepipe.report.reliability_plot import plot_reliability
+        from facepipe.report.score_plots import plot_reliability
 
         plot_reliability(found, f"{card.name} on {pairs_file.stem}", output)
         note(f"picture: {output}")
     if as_json:
         print_json(answer)
         return
-    say(f"{counted(len(scores), 'pair')}, {100 * prior:.3g} % of one person, {card.identity}")
+    say(f"{counted(len(scores), 'pair')}, {100 * prior:.3g} % genuine, {card.identity}")
     for one in bins:
         line = f"  stated {100 * one['stated']:6.2f} %   observed {100 * one['observed']:6.2f} %"
         say(f"{line}   {one['pairs']:6} pairs")
     middle = f"{100 * found.middle_error:.1f} % ({counted(found.middle_pairs, 'pair')})"
     say(f"expected calibration error {100 * found.expected_error:.2f} %, between 10 and 90 % {middle}")
-    say(f"Brier {found.brier:.4f}, {found.log_loss:.4f} bits a pair, Cllr {found.cllr:.4f}")
+    say(f"Brier {found.brier:.4f}, {found.log_loss:.4f} bits per pair, Cllr {found.cllr:.4f}")
     say(f"fitted on: {curve.fitted_on}")

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 def command(output: Path, seed: int, steps: int, as_json: bool) -> None:
     """Draw SphereFace's toy picture.
 
-    Trains ten small networks on the handwritten digits that scikit-learn carries, with features of two and of
+    Trains ten small networks on scikit-learn's handwritten digits, with features of two and
     three dimensions, under softmax and A-Softmax with m = 1 … 4, and draws the features, their directions and the
-    angles to the classes' mean directions: a larger m makes the classes narrower. Takes a minute or two on a CPU.
+    angles to the classes' mean directions: a larger m gives narrower classes. Takes a minute or two on a CPU.
     """
     from facepipe.report.figure_file import require_plot
     from facepipe.report.toy_plot import plot_toy

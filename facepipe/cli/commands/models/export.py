@@ -1,4 +1,4 @@
-"""Write a model for use elsewhere."""
+"""Export a model for use elsewhere."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command("export")
 @click.argument("model", type=MODEL)
 @click.argument("out", type=options.output_path)
-@click.option("--name", default="", help="New name of the model [default: its present one].")
+@click.option("--name", default="", help="New name of the model [default: the current one].")
 @click.option(
     "--weights",
     "numbers",
@@ -34,33 +34,33 @@ if TYPE_CHECKING:
 @click.option(
     "--pipeline",
     is_flag=True,
-    help="Make OUT a folder with detector and model as ONNX files and one Python module, which needs NumPy and "
-    "OpenCV only, to be built into a product.",
+    help="Write a folder OUT with detector and model as ONNX files and one Python module that needs only NumPy and "
+    "OpenCV, for building into a product.",
 )
 @options.as_json
 @door(Output("out", files=(".onnx",)))
 def command(
     model: str, out: Path, name: str, numbers: str, whole: bool, pipeline: bool, as_json: bool, overwrite: bool
 ) -> None:
-    """Write a model for use elsewhere.
+    """Export a model for use elsewhere.
 
-    MODEL is a name, a card file or a run folder. OUT is a folder for its card and weights: OUT/NAME.toml is then a
-    model that --model takes. Or OUT ends in .onnx: one file with the model, its uncertainty head and its card, for any
-    number of crops, checked against the model before it is kept; --model takes it too. 'mtcnn' as MODEL gives the three
-    networks of the detector in the folder OUT.
+    MODEL is a name, a card file or a run folder. OUT is a folder for its card and weights; OUT/NAME.toml is then a
+    model that --model accepts. If OUT ends in .onnx: one file with the model, its uncertainty head and its card, for
+    any number of crops, verified against the model before it is saved; --model accepts it too. 'mtcnn' as MODEL writes
+    the detector's three networks to the folder OUT.
     """
     from facepipe.export import export_mtcnn, export_onnx, export_pipeline
     from facepipe.zoo import export_model
 
     if pipeline:
         if name or whole:
-            raise click.UsageError("--pipeline has its own names and takes pixels as they are.")
+            raise click.UsageError("--pipeline uses fixed names and raw pixels; --name and --whole do not apply.")
         _show_export(export_pipeline(model, out, numbers, overwrite=overwrite), as_json)
     elif out.suffix == ".onnx":
         made = export_onnx(model, out, name, whole=whole, numbers=numbers, overwrite=overwrite)
         _show_export(made, as_json)
     elif whole or numbers != "float32":
-        raise click.UsageError("--weights and --whole are of an ONNX file: let OUT end in .onnx.")
+        raise click.UsageError("--weights and --whole apply only to ONNX; OUT must end in .onnx.")
     elif model == "mtcnn":
         _show_written([str(path) for path in export_mtcnn(out, overwrite)], as_json)
     else:
@@ -81,6 +81,6 @@ def _show_export(made: "OnnxExport", as_json: bool) -> None:
         return
     click.echo(f"{made.file}: {made.model}, {made.size_bytes / 1e6:.1f} MB, weights in {made.numbers}")
     click.echo(
-        f"against the model itself, on random crops: cosines from {made.least_cosine:.6f} on, numbers within "
+        f"compared with the model on random crops: cosine at least {made.least_cosine:.6f}, values within "
         f"{100 * made.difference:.2g} %"
     )

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     type=click.Choice(["rgb", "bgr"]),
     default="rgb",
     show_default=True,
-    help="Channel order that the network was trained with.",
+    help="Channel order the network was trained with.",
 )
 @click.option(
     "--mean", type=options.Number(), default=127.5, show_default=True, help="Subtracted from pixels 0 to 255."
@@ -61,17 +61,17 @@ if TYPE_CHECKING:
     help="Prefix of the network's weights in a checkpoint, such as model.backbone [default: whichever fits].",
 )
 @click.option(
-    "--output", "onnx_output", default="", help="Which output of an ONNX graph is the embedding, if it has several."
+    "--output", "onnx_output", default="", help="Output of an ONNX graph that is the embedding, if it has several."
 )
 @click.option(
     "--layout",
     type=click.Choice(["nchw", "nhwc"]),
     default="nchw",
     show_default=True,
-    help="Layout of the crops that an ONNX graph takes: channels first, or last as in TensorFlow.",
+    help="Input layout of an ONNX graph: channels first, or last as in TensorFlow.",
 )
 @door(reads=("file",))
-@click.option("--overwrite", is_flag=True, help="Replace a card of your own of this name.")
+@click.option("--overwrite", is_flag=True, help="Replace your own card of this name.")
 def command(
     name: str,
     file: Path,
@@ -90,13 +90,13 @@ def command(
 ) -> None:
     """Import a file of weights into the cache.
 
-    When NAME has a card, the file must have the card's SHA-256. Otherwise the file is a foreign checkpoint (torch,
-    TorchScript, safetensors or ONNX): --backbone says which network it is for, every missing or unexpected key is
-    reported, and a card is written beside it in the cache; the options must say how it was trained. Whatever else a
-    checkpoint holds is left out and reported; an ONNX graph may have its tensors in a separate file next to it.
+    If NAME has a card, the file must have the card's SHA-256. Otherwise it is a foreign checkpoint (torch,
+    TorchScript, safetensors or ONNX): --backbone gives its network, every missing or unexpected key is
+    reported, and a card is written next to it in the cache; the options must match its training. Anything else in a
+    checkpoint is left out and reported; an ONNX graph may have its tensors in a separate file next to it.
 
-    FILE may also be what 'facepipe models export' or 'facepipe train' wrote, the folder, the card or the weights next
-    to it: then the card has all that is needed, and the other options do not apply.
+    FILE may also be output of 'facepipe models export' or 'facepipe train': the folder, the card, or the weights next
+    to it; the other options do not apply then.
     """
     from facepipe.zoo import Card, find_exported, import_exported, import_foreign, import_weights
     from facepipe.zoo.importing import check_name
@@ -105,7 +105,7 @@ def command(
     card = _known(name)
     if card is not None and not (overwrite and isinstance(card, Card)):
         if backbone is not None or backbone_options:
-            raise ModelError(f"{name} has a card; choose another name, or give --overwrite if the card is yours")
+            raise ModelError(f"{name} has a card; choose another name, or use --overwrite if the card is yours")
         click.echo(f"{name}: {import_weights(card, file)}")
         return
     exported = None if backbone else find_exported(file)
@@ -115,7 +115,7 @@ def command(
         click.echo(f"{made.name}: card and weights of {exported.card.name} are in the cache")
         return
     if backbone is None and file.suffix != ".onnx":
-        raise ModelError(f"{name} has no card; take a name of 'facepipe models list', or give --backbone for a new one")
+        raise ModelError(f"{name} has no card; use a name in 'facepipe models list', or give --backbone for a new one")
     feed = _feed(template, channels, mean, scale)
     made = import_foreign(
         name, file, backbone=backbone, backbone_options=_values(backbone_options), input=feed, flip=flip,
@@ -125,14 +125,14 @@ def command(
 
 
 def _values(words: tuple[str, ...]) -> dict[str, Any]:
-    """Options given as NAME=VALUE, the value true, false or a number as in TOML."""
+    """Options given as NAME=VALUE; values are true, false or numbers as in TOML."""
     values = {}
     for word in words:
         name, _, value = word.partition("=")
         try:
             values[name.strip()] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError as error:
-            raise ModelError(f"--option {word}: write NAME=VALUE, the value true, false or a number") from error
+            raise ModelError(f"--option {word}: must be NAME=VALUE, with true, false or a number") from error
     return values
 
 

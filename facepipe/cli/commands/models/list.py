@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @click.command("list")
 @click.option(
-    "--backbones", "with_backbones", is_flag=True, help="List the networks that 'train' and 'import' know, too."
+    "--backbones", "with_backbones", is_flag=True, help="Also list the networks for 'train' and 'import'."
 )
 @options.as_json
 def command(with_backbones: bool = False, as_json: bool = False) -> None:
     """List all models and the weights of detectors, one line each; 'facepipe models show NAME' gives details. With
-    --json the backbones are there in any case.
+    --json the backbones are always included.
     """
     from facepipe.backbones import describe, names
     from facepipe.zoo import available, detector_cards, is_cached
@@ -64,11 +64,11 @@ def _show_models(statuses: list["CardStatus"]) -> None:
 
     columns = (
         Column("model"),
-        Column("at hand"),
+        Column("available"),
         Column("crop", lesser=2),
         Column("embedding", lesser=1),
         Column("licence", lesser=3),
-        Column("what it is", lesser=4),
+        Column("description", lesser=4),
     )
     rows = []
     for status in statuses:
@@ -79,7 +79,7 @@ def _show_models(statuses: list["CardStatus"]) -> None:
         name = f"{card.name} (default)" if card.name == DEFAULT else card.name
         crop = f"{'×'.join(map(str, card.input.size))} {card.input.channels}"
         embedding = f"{card.embedding.dim}, flip {card.embedding.flip}"
-        rows.append((name, _at_hand(status.cached), crop, embedding, card.source.licence, card.title))
+        rows.append((name, _yes_no(status.cached), crop, embedding, card.source.licence, card.title))
     show_table(columns, rows)
     for status in statuses:
         if status.problem:
@@ -87,12 +87,12 @@ def _show_models(statuses: list["CardStatus"]) -> None:
 
 
 def _show_detectors(detectors: "list[tuple[DetectorCard, bool]]") -> None:
-    columns = (Column("detector"), Column("at hand"), Column("licence", lesser=1), Column("what it is", lesser=2))
-    rows = [(card.name, _at_hand(cached), card.source.licence, card.title) for card, cached in detectors]
+    columns = (Column("detector"), Column("available"), Column("licence", lesser=1), Column("description", lesser=2))
+    rows = [(card.name, _yes_no(cached), card.source.licence, card.title) for card, cached in detectors]
     show_table(columns, rows)
 
 
-def _at_hand(cached: bool) -> str:
+def _yes_no(cached: bool) -> str:
     return "yes" if cached else "no"
 
 

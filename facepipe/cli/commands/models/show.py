@@ -33,16 +33,16 @@ def command(name: str, as_json: bool) -> None:
                     say(f"  {part}.{key}: {line}")
     if isinstance(card, Card):
         _show_figures(card)
-    say(f"  file: {weights if weights.is_file() else 'not at hand'}")
+    say(f"  file: {weights if weights.is_file() else 'not available'}")
 
 
 def _show_figures(card: "Card") -> None:
-    """What was measured with a model: its head, curves and thresholds."""
+    """Measured data of a model: its head, curves and thresholds."""
     if card.uncertainty is not None:
         section = card.uncertainty
         median = section.quantiles[len(section.quantiles) // 2] if section.quantiles else None
-        usual = "" if median is None else f", median {median:.4g} on {section.measured_on}"
-        say(f"  uncertainty.head: {section.head}{usual}")
+        reference = "" if median is None else f", median {median:.4g} on {section.measured_on}"
+        say(f"  uncertainty.head: {section.head}{reference}")
     for curve in card.probabilities:
         where = f"flip {curve.flip or card.embedding.flip}, {curve.fitted_on}"
         say(f"  probability: log odds = {_formula(curve)} at prior 50 % ({where})")
@@ -58,5 +58,5 @@ def _formula(curve: "Probability") -> str:
     plain = f"{curve.slope:.4g}·{curve.score} {curve.offset:+.4g}"
     if not (curve.confidence or curve.interaction):
         return plain
-    sure = f"({curve.confidence:+.4g} {curve.interaction:+.4g}·{curve.score})·c"
-    return f"{plain} + {sure}, c = log confidence of the less sure face, {curve.low:.3g} to {curve.high:.3g},"
+    factor = f"({curve.confidence:+.4g} {curve.interaction:+.4g}·{curve.score})·c"
+    return f"{plain} + {factor}, c = log confidence of the less certain face, {curve.low:.3g} to {curve.high:.3g},"

@@ -1,7 +1,7 @@
-"""How accuracy on LFW and its sisters is counted: the rules by name, every file here one.
+"""Rules for computing accuracy on LFW and similar sets, one per file.
 
-All take a threshold from the other folds and count on each fold; they differ in what they do to the embeddings, in the
-thresholds that they try, and in what becomes of a score that equals the threshold.
+All choose a threshold on the other folds and evaluate on each fold. They differ in preprocessing of embeddings, in the
+candidate thresholds, and in the treatment of scores equal to the threshold.
 """
 
 from collections.abc import Callable
@@ -22,14 +22,14 @@ JudgePairs = Callable[["np.ndarray", "Pairs"], "Judged"]
 
 @dataclass(frozen=True)
 class AccuracyRule:
-    """One rule.
+    """One accuracy rule.
 
     Attributes:
-        help: what it does, in a few words.
-        judge: judges by cosine: embeddings N×D, one row per name of the pairs, and pairs with at least two folds; it
-            raises `DatasetError` where a fold has no pairs.
-        judge_scores: judges by scores of another scale, float64 M, one per pair, higher is more alike.
-        validation: whether VAL at FAR is told with it.
+        help: a short description.
+        judge: judges pairs by cosine, from embeddings N×D, one row per name of the pairs, and pairs with at least two
+            folds; raises `DatasetError` if a fold has no pairs.
+        judge_scores: judges pairs by other scores, float64 M, one per pair, higher means more similar.
+        validation: whether VAL at FAR is reported as well.
     """
 
     help: str

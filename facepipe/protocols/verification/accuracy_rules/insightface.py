@@ -1,4 +1,4 @@
-"""insightface's rule: distances, coarse thresholds, and VAL at FAR beside."""
+"""insightface's rule: distances, coarse thresholds, and VAL at FAR."""
 
 from typing import TYPE_CHECKING
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 def insightface_rule(mu: np.ndarray, pairs: "Pairs") -> Judged:
     """insightface's rule (recognition/arcface_torch/eval/verification.py).
 
-    Squared Euclidean distance of L2-normalised features, no mean subtraction. Thresholds 0 … 4 in steps
-    of 0.01, of several equally good ones the first; a pair is the same when its distance is below it.
-    Thresholds in the result are these distances. Arguments and errors as `sphereface_rule`.
+    Squared Euclidean distance of L2-normalised features, no mean subtraction. Thresholds 0 … 4 in steps of 0.01, the
+    first of equally good ones; a pair is genuine if its distance is below the threshold. Thresholds in the result
+    are these distances. Arguments and errors as in `sphereface_rule`.
     """
-    nearness = -squared_distances(mu, pairs)
+    similarity = -squared_distances(mu, pairs)
     grid = np.arange(0, 4, 0.01)
 
     def choose(score: np.ndarray, same: np.ndarray) -> float:
         return -float(grid[right_at(score, same, -grid, tie="different").argmax()])
 
-    judged = fold_by_fold(pairs, lambda _: nearness, choose, tie="different")
+    judged = fold_by_fold(pairs, lambda _: similarity, choose, tie="different")
     folds = tuple(FoldResult(fold.accuracy, abs(fold.threshold), fold.pairs) for fold in judged.folds)
     return Judged(folds, judged.right)
 

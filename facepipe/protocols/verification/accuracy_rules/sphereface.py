@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def sphereface_rule(mu: np.ndarray, pairs: "Pairs") -> Judged:
     """SphereFace's rule (evaluation.m of wy1iu/sphereface, lines 59-72 and 115-127).
 
-    Per fold: the mean of both sides of all other folds' pairs, repeats included, is subtracted from every
-    feature; then cosine. Thresholds −1 … 1 in steps of 10⁻⁴; of several equally good ones their mean. A
-    score equal to the threshold counts as wrong for either class.
+    Per fold, the mean of both sides of all other folds' pairs, repeats included, is subtracted from every feature;
+    then cosine. Thresholds −1 … 1 in steps of 10⁻⁴, the mean of equally good ones. A score equal to the threshold
+    counts as an error for either class.
 
     Args:
         mu: float N×D, one row per name of ``pairs``.
@@ -37,7 +37,7 @@ def sphereface_rule(mu: np.ndarray, pairs: "Pairs") -> Judged:
 
     def choose(score: np.ndarray, same: np.ndarray) -> float:
         right = right_at(score, same, steps / 10_000, tie="wrong")
-        # The mean of whole steps is exact: a mean of 0 is 0, and a score of 0 a tie.
+        # The mean of integer steps is exact: a mean of 0 is exactly 0, so that a score of 0 ties with it.
         return float(steps[right == right.max()].mean()) / 10_000
 
     return fold_by_fold(pairs, scores, choose, tie="wrong")

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 def embeddings_of_pairs(
     source: Source, pairs: "Pairs", what: str, damage: str | None, scored: bool = False
 ) -> tuple["Embeddings", "Pairs"]:
-    """Embeddings for a list of pairs, and the list, with damaged copies mixed in where ``damage`` is not None.
+    """Embeddings of the images of a list of pairs, and the list, with damaged copies added if ``damage`` is given.
 
     Args:
         source: a folder, or a file that an earlier run saved.
-        pairs: the clean list; `mix_damaged` says what becomes of it.
+        pairs: the clean list, see `mix_damaged`.
         what: the dataset, for the progress bar.
-        damage: protocol of `facepipe.datasets.damage`.
-        scored: whether a detector looks at all crops, clean and damaged, for their detection scores.
+        damage: protocol from `facepipe.datasets.damage`.
+        scored: whether to compute detection scores of all crops, clean and damaged.
 
     Raises:
         DatasetError: a file without damaged copies, several folders or files, or as `Source.embeddings`.
@@ -33,17 +33,17 @@ def embeddings_of_pairs(
     if damage is None:
         return source.embeddings(pairs.names, what), pairs
     if len(source.paths) > 1:
-        raise DatasetError("damage takes one path; several models over one folder make an ensemble too")
+        raise DatasetError("damage takes one path; for an ensemble give several models")
     return _damaged(source, pairs.names, what, damage, scored), mix_damaged(pairs, damage)
 
 
 def with_damage(result: "VerificationResult", damage: str | None) -> "VerificationResult":
-    """The result, with ``damage`` among its settings where there was any."""
+    """The result, with ``damage`` in its settings if any was applied."""
     return result if damage is None else replace(result, settings=result.settings | {"damage": damage})
 
 
 def _damaged(source: Source, names: Sequence[str], what: str, damage: str, scored: bool) -> "Embeddings":
-    """Embeddings of the images ``names`` and of a damaged copy of each, under paths as `name_copies` gives them."""
+    """Embeddings of the images ``names`` and of a damaged copy of each, with paths from `name_copies`."""
     from facepipe.protocols.risk.damaged import DamagedCropper, name_copies, require_copies
 
     if source.has_embeddings:
@@ -53,7 +53,7 @@ def _damaged(source: Source, names: Sequence[str], what: str, damage: str, score
     scoring = source.sent()
     damaging = replace(
         source,
-        # The detector is made where the images are embedded: one of ONNX Runtime cannot be sent to a worker.
+        # The detector is created where images are embedded: an ONNX Runtime session cannot be sent to a worker.
         wrap=lambda cropper: DamagedCropper(cropper, damage, scoring.detector() if scored else None),
         rename=lambda embeddings: name_copies(embeddings, damage),
     )

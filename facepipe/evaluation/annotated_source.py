@@ -1,4 +1,4 @@
-"""Embeddings of faces that a list has as boxes in images: `Source` over the part of the image around each box."""
+"""Sources for faces that a list annotates by bounding box or by landmarks."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -10,12 +10,13 @@ from facepipe.evaluation.source import Source
 if TYPE_CHECKING:
     import numpy as np
 
+    from facepipe.datasets.templates.ijb import IjbFaces
     from facepipe.datasets.templates.ijba import TemplateFaces
     from facepipe.pipeline import Read
 
 
 def boxed_source(source: Source, lists: Iterable["TemplateFaces"]) -> Source:
-    """The source, looking for each face around its box; one of embeddings or of aligned crops as it is."""
+    """The source, detecting each face around its box; a source of embeddings or aligned crops is unchanged."""
     if source.has_embeddings or source.already_aligned:
         return source
     boxes: dict[str, tuple[str, np.ndarray]] = {}
@@ -28,3 +29,14 @@ def boxed_source(source: Source, lists: Iterable["TemplateFaces"]) -> Source:
         return lambda name, max_pixels: read_region(root, *boxes[name.as_posix()], max_pixels)
 
     return replace(source, regions=regions)
+
+
+def landmark_source(source: Source, faces: "IjbFaces") -> Source:
+    """The source, aligning by the landmarks of ``faces``; a source of embeddings or aligned crops is unchanged."""
+    from facepipe.protocols.landmark_crops import LandmarkCropper, ListedFaces
+
+    if source.has_embeddings or source.already_aligned:
+        return source
+    listed = ListedFaces(faces.names, faces.landmarks, faces.detector_score)
+    # No detector, as for aligned crops; the wrapped cropper aligns instead.
+    return replace(source, already_aligned=True, wrap=lambda cropper: LandmarkCropper(cropper.aligner, listed))

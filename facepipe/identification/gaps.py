@@ -1,18 +1,31 @@
-"""The pace of a film whose container keeps no number of frames: a jump in even times is damage that nobody reported.
+"""Detecting gaps in videos whose container does not store the number of frames, by jumps in otherwise even timestamps.
 
-FFmpeg goes on with the next part of a damaged Matroska file without a word. The times of its frames tell: where nearly
-all follow each other at the nominal rate, a jump is a gap. In a film of a varying rate a jump means nothing.
+FFmpeg silently continues after damaged parts of a Matroska file. If nearly all timestamps follow at the nominal rate, a
+jump is a gap; in a video with variable frame rate a jump means nothing.
 """
 
-from facepipe.identification.gap import Gap
+from dataclasses import dataclass
 
 _EVEN, _SLACK = 0.1, 0.0011  # Matroska rounds times to milliseconds
-_MOSTLY = 0.9
+_EVEN_SHARE = 0.9
 _JUMP = 3.0
 
 
+@dataclass(frozen=True)
+class Gap:
+    """A place where consecutive frames could not be decoded.
+
+    Attributes:
+        first, last: seconds since the first frame, of the last frame before the gap and the first after it;
+            0 at the start, and None if no frame follows.
+    """
+
+    first: float
+    last: float | None
+
+
 class Pace:
-    """Takes note of the times of frames.
+    """Tracks the timestamps of frames.
 
     Args:
         fps: nominal frames per second.
@@ -25,7 +38,7 @@ class Pace:
         self._last = 0.0
 
     def add(self, before: float, now: float) -> None:
-        """A frame at ``now`` follows one at ``before``, in seconds."""
+        """Add a frame at ``now`` that follows one at ``before``, in seconds."""
         step = now - before
         self._steps += 1
         self._even += abs(step - 1 / self._fps) <= _EVEN / self._fps + _SLACK
@@ -34,12 +47,12 @@ class Pace:
         self._last = now
 
     def gaps(self, length: float) -> tuple[list[Gap], int]:
-        """Gaps of a film that was read to its end, and about how many frames are missing in them.
+        """Gaps of a video read to its end, and the approximate number of missing frames.
 
         Args:
-            length: of the film in seconds, as its container says.
+            length: of the video in seconds, according to its container.
         """
-        if self._even < _MOSTLY * self._steps or not self._steps:
+        if self._even < _EVEN_SHARE * self._steps or not self._steps:
             return [], 0
         gaps = [*self._jumps]
         missing = sum(round((gap.last - gap.first) * self._fps) - 1 for gap in gaps if gap.last is not None)

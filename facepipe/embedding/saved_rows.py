@@ -1,6 +1,6 @@
-"""Which image each row of an embeddings file came from, and what the image was like then."""
+"""Reusing rows of an embeddings file whose images have not changed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -25,33 +25,33 @@ class _Place:
     origin: Origin
 
 
-class MadeBefore:
-    """Rows of an embeddings file, to be taken over where their images are what they were.
+class SavedRows:
+    """Rows of an embeddings file, for reuse if their images have not changed.
 
     Attributes:
-        made: how the file was made, as it was given to the `EmbeddingsWriter`.
-        about: what the file says of itself.
-        images: of all images, whether they gave an embedding or not.
+        made: how the file was made, as given to the `EmbeddingsWriter`.
+        about: metadata of the file.
+        images: origins of all images, including those without an embedding.
     """
 
     def __init__(self, path: Path) -> None:
-        """Read which images there are; embeddings are read when they are asked for.
+        """Read the list of images; embeddings are read on demand.
 
         Args:
-            path: of the file, or of the folder of a `facepipe.embedding.begun_file.BegunFile`.
+            path: the file, or the folder of a `facepipe.embedding.begun_file.BegunFile`.
 
         Raises:
-            EmbeddingsError: missing, damaged, or a file without origins.
+            EmbeddingsError: the file is missing, damaged, or has no origins.
         """
         self._path = path
         try:
             self._file = _Tables(path) if path.is_dir() else pq.ParquetFile(path, page_checksum_verification=True)
             self.about = read_about(self._file.schema_arrow, path)
             if not self.about.get("origins"):
-                raise EmbeddingsError(f"{path}: does not say what its images were like")
+                raise EmbeddingsError(f"{path}: has no record of its images' state")
             self._places = dict(self._read_places())
         except DAMAGED_PARQUET as error:
-            raise EmbeddingsError(f"{path}: not a readable embeddings file; make it again") from error
+            raise EmbeddingsError(f"{path}: not a readable embeddings file; create it again") from error
         self.made: dict[str, Any] = self.about.get("made", {})
         self._group: tuple[int, Any] = -1, None
 
@@ -65,7 +65,7 @@ class MadeBefore:
         return {image: place.origin for image, place in self._places.items()}
 
     def rows(self, images: Sequence[str]) -> tuple[Embeddings, dict[str, Origin]]:
-        """Embeddings and failures of these images, in order, and the origin of each row by its path.
+        """Embeddings and failures of these images, in order, and path → origin of each row.
 
         Raises:
             EmbeddingsError: the file is damaged.
@@ -84,7 +84,7 @@ class MadeBefore:
             try:
                 self._group = number, self._file.read_row_group(number)
             except DAMAGED_PARQUET as error:
-                raise EmbeddingsError(f"{self._path}: not a readable embeddings file; make it again") from error
+                raise EmbeddingsError(f"{self._path}: not a readable embeddings file; create it again") from error
         return self._group[1]
 
     def _read_places(self) -> Iterator[tuple[str, _Place]]:
@@ -99,12 +99,12 @@ class MadeBefore:
 
 
 class _Tables:
-    """What was kept of a file that is not finished, as a file of Parquet would give it."""
+    """The saved tables of an incomplete file, with the interface of `pq.ParquetFile`."""
 
     def __init__(self, folder: Path) -> None:
         self._tables = list(begun_batches(folder))
         if not self._tables or any(table.schema != self._tables[0].schema for table in self._tables):
-            raise EmbeddingsError(f"{folder}: nothing in it that can be used")
+            raise EmbeddingsError(f"{folder}: contains nothing usable")
         self.schema_arrow = self._tables[0].schema
         self.num_row_groups = len(self._tables)
 
@@ -117,27 +117,12 @@ class _Tables:
 
 
 def has_origins(path: Path) -> bool:
-    """Whether an embeddings file says what its images were like.
+    """Whether an embeddings file records the state of its images.
 
     Raises:
-        EmbeddingsError: damaged, or no embeddings file.
+        EmbeddingsError: damaged, or not an embeddings file.
     """
     try:
         return bool(read_about(pq.read_schema(path), path).get("origins"))
     except DAMAGED_PARQUET as error:
-        raise EmbeddingsError(f"{path}: not a readable embeddings file; make it again") from error
-
-
-def origins_of(batch: Embeddings, known: Mapping[str, Origin]) -> dict[str, Origin]:
-    """Path of each row and failure of a batch → its origin.
-
-    Args:
-        batch: of these images; a second face of one has ``#1`` behind its path, and so on.
-        known: path of an image → its origin; of these images and perhaps of others.
-    """
-    found = {}
-    last = ""
-    for path in batch.paths:
-        last = path if path in known and not path.startswith(f"{last}#") else last or path
-        found[path] = known[last]
-    return found | {path: known[path] for path, _ in batch.failed}
+        raise EmbeddingsError(f"{path}: not a readable embeddings file; create it again") from error

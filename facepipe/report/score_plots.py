@@ -1,4 +1,4 @@
-"""Histogram of angles within and between people."""
+"""Figures of scores: histograms of angles, and reliability of probabilities."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from facepipe.report.figure_file import entitle, require_plot, write_figure
 from facepipe.score.angles import PairAngles
+from facepipe.score.reliability import Reliability
 from facepipe.tables import counted
 
 
@@ -27,4 +28,24 @@ def plot_angles(angles: PairAngles, title: str, path: Path) -> None:
     axes.set(xlabel="angle, degrees", ylabel="share per degree", xlim=(0, 180))
     entitle(axes, title)
     axes.legend(frameon=False)
+    write_figure(figure, path)
+
+
+def plot_reliability(found: Reliability, title: str, path: Path) -> None:
+    """Write the plot; on the dashed line, stated and observed probabilities agree.
+
+    Raises:
+        DatasetError, MissingExtraError: as `require_plot`.
+    """
+    require_plot(path)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes, counts = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
+    axes.plot([0, 1], [0, 1], "--", color="grey", linewidth=1)
+    axes.plot(found.stated, found.observed, "o-")
+    axes.set(ylabel="share of genuine pairs", xlim=(0, 1), ylim=(0, 1))
+    entitle(axes, title)
+    counts.bar(found.stated, found.pairs, width=0.03)
+    counts.set(xlabel="stated probability", ylabel="pairs", yscale="log")
     write_figure(figure, path)
