@@ -94,7 +94,7 @@ def alike_thresholds(
         }
         if not values or (deciding and deciding not in values):
             notes.append(
-                f"no {score} threshold for similar people at FAR {far:g}: {_too_few(groups, deciding, far)}"
+                f"no {score} threshold among people who are alike at FAR {far:g}: {_too_few(groups, deciding, far)}"
             )
             continue
         worst = deciding = max(values, key=lambda name: values[name])

@@ -171,7 +171,7 @@ def test_detector_yunet_on_the_command_line(yunet_weights, cache, tmp_path):
     np.testing.assert_allclose(seen["faces"][0]["landmarks"], found.landmarks[0], atol=1e-3)
     (strict,) = run("detect", photo, "--detector", "yunet", "--min-score", "0.99", "--json").lines
     assert strict["faces"] == []
-    assert "--preset fast is one of mtcnn" in refused("detect", photo, "--detector", "yunet", "--preset", "fast")
+    assert "--preset fast is for mtcnn" in refused("detect", photo, "--detector", "yunet", "--preset", "fast")
     damaged = next((cache / "weights").iterdir())
     damaged.write_bytes(b"something else")
     assert "damaged or replaced" in refused("detect", photo, "--detector", "yunet")

@@ -208,7 +208,7 @@ def test_what_cannot_be_measured():
     probes = features(some)
     with pytest.raises(DatasetError, match="no person has two photos"):
         megaface_figures(probes, np.arange(4), clean(some), (4,))
-    with pytest.raises(DatasetError, match="4 distractors, fewer than the 5 asked for"):
+    with pytest.raises(DatasetError, match="4 distractors, fewer than the requested 5"):
         megaface_figures(probes, np.array([1, 1, 2, 2]), clean(some), (5,))
     with pytest.raises(DatasetError, match="probes have 3 dimensions, distractors 2"):
         megaface_figures(probes, np.array([1, 1, 2, 2]), clean(some[:, :2]), (4,))
