@@ -72,7 +72,7 @@ def test_nothing_readable_is_exit_2(photos, tmp_path):
     assert ended.code == 2 and len(ended.lines) == 1
     assert refused("detect", photos / "missing.jpg", "--json").endswith("no such file or folder; check the path")
     (tmp_path / "notes.txt").write_text("x")
-    assert "no images in it" in refused("detect", tmp_path)
+    assert "contains no images" in refused("detect", tmp_path)
 
 
 def test_a_missing_path_is_refused_before_the_others_are_read(photos):

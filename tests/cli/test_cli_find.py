@@ -181,7 +181,7 @@ def test_bad_input(words, folder, model, tmp_path):
     assert "not an image" in refused("find", folder / "text.jpg", folder, "-m", model)
     assert "no face found" in refused("find", folder / "wall.png", folder, "-m", model)
     (tmp_path / "empty").mkdir()
-    assert "no images in it" in refused("find", folder / "a.png", tmp_path / "empty", "-m", model)
+    assert "contains no images" in refused("find", folder / "a.png", tmp_path / "empty", "-m", model)
 
 
 def test_as_a_function(words, folder, model):

@@ -93,7 +93,7 @@ def test_identify(root, model, tmp_path):
 
 def test_only_a_video(tmp_path):
     (tmp_path / "a.mov").write_bytes(b"film")
-    assert "no images in it (skipped: 1 video" in refused("detect", tmp_path)
+    assert "contains no images (skipped: 1 video" in refused("detect", tmp_path)
 
 
 def test_compare_tells_of_damage(root, model):

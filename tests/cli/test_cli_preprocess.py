@@ -84,7 +84,7 @@ def test_errors_are_one_line(raw, tmp_path):
         f"{tmp_path / 'x'}: no such file or folder; check the path"
     )
     (tmp_path / "empty").mkdir()
-    assert "no images in it" in refused("preprocess", tmp_path / "empty", tmp_path / "out")
+    assert "contains no images" in refused("preprocess", tmp_path / "empty", tmp_path / "out")
     assert "is also read as input" in refused("preprocess", raw, raw)
     assert "crops must not go into the raw images' folder" in refused("preprocess", raw, raw.parent)
     for shard in ("3", "a/b", "1/2/3"):
@@ -102,11 +102,11 @@ def test_crops_of_another_cut_are_told_to_a_model(raw, tmp_path):
     assert run(*words).code == 0
     embed = ["embed", "--already-aligned", "-o", tmp_path / "e.parquet"]
     ended = run(*embed, tmp_path / "new", "-m", model)
-    assert ended.code == 0 and "crops cut as 112x112-umeyama, the model wants 112x96-cp2tform" in ended.err
+    assert ended.code == 0 and "crops cut as 112x112-umeyama, but the model takes 112x96-cp2tform" in ended.err
     words[2] = tmp_path / "old"
     assert run(*words, "--template", "112x112-cp2tform").code == 0
     line = refused(*embed, tmp_path / "old")
-    assert "crops cut as 112x112-cp2tform, the model wants 112x112-umeyama; make the crops anew" in line
+    assert "crops cut as 112x112-cp2tform, but the model takes 112x112-umeyama; make new crops" in line
     assert run(*embed, tmp_path / "new").code == 0
 
 

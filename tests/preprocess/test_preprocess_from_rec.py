@@ -128,7 +128,7 @@ def test_command(record, tmp_path):
     told = run("preprocess", "--from-rec", record, out, "--json").json
     assert told == {"records": 5, "written": 5, "kept": 0, "skipped": 0, "identities": 3, "skipped_list": None}
     text = run("preprocess", "--from-rec", record, out).out
-    assert text == f"5 records of 3 identities in {out}: 0 written, 5 there before, 0 skipped\n"
+    assert text == f"5 records of 3 identities in {out}: 0 written, 5 already present, 0 skipped\n"
     line = refused("preprocess", "--from-rec", record, out, "--quality", 90)
     assert line == f"{record}: --quality does not apply to --from-rec, which copies images"
     assert "no such file" in refused("preprocess", "--from-rec", tmp_path / "none.rec", out)

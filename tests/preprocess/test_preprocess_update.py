@@ -110,7 +110,7 @@ def test_all_gone_is_no_reason_to_drop_everything(raw, tmp_path):
     before = outcome(out)
     shutil.rmtree(raw)
     raw.mkdir()
-    with pytest.raises(DatasetError, match="no images in it"):
+    with pytest.raises(DatasetError, match="contains no images"):
         preprocess(plan(raw, out), "cpu")
     assert outcome(out) == before
 

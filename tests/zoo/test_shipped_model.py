@@ -70,5 +70,5 @@ def test_prior_and_words(photos):
 def test_demo_decides_with_probability_and_confidence(tmp_path):
     ended = run("demo", "-o", tmp_path / "demo.jpg")
     assert ended.code == 0 and "different people" in ended.out
-    assert "probability of one person" in ended.out and "kappa" in ended.out
+    assert "probability of the same person" in ended.out and "kappa" in ended.out
     assert (tmp_path / "demo.jpg").is_file()
