@@ -67,7 +67,7 @@ CASES = {
     ),
     "an image that is missing": (
         ["eval", "pairs", "few", "--pairs", "pairs.csv", "--already-aligned", "-m", "tiny"],
-        "on_miss skip leaves their pairs out",
+        "--on-miss skip leaves their pairs out",
         [["eval", "pairs", "few", "--pairs", "pairs.csv", "--already-aligned", "-m", "tiny", "--on-miss", "skip"]],
     ),
     "other settings than before": (
@@ -82,7 +82,7 @@ CASES = {
     ),
     "too few pairs for a threshold": (
         ["identify", "photos/ada/1.png", "known.parquet", "-m", "tiny", "--fpir", "1e-9"],
-        "or give --threshold",
+        "or set --threshold",
         [["identify", "photos/ada/1.png", "known.parquet", "-m", "tiny", "--threshold", "0.5"]],
     ),
     "nobody so deep": (

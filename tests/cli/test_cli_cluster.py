@@ -54,7 +54,7 @@ def test_few_faces():
 def test_what_cannot_be_clustered(monkeypatch):
     with pytest.raises(FacepipeError, match="method 'magic' is unknown"):
         cluster(np.ones((2, 2)), "magic", 0.5)
-    with pytest.raises(FacepipeError, match="finite numbers"):
+    with pytest.raises(FacepipeError, match="NaN or infinite values"):
         cluster(np.full((2, 2), np.nan), "average", 0.5)
     monkeypatch.setattr("facepipe.score.cluster._MOST", 1)
     with pytest.raises(FacepipeError, match="2 faces are too many for method average"):
@@ -72,7 +72,7 @@ def test_lines(tmp_path):
     assert all(line["path"].startswith(f"{line['group']}/") for line in ended.lines if line["group"] >= 0)
     assert run("cluster", tmp_path / "s.parquet", "--threshold", 0.6).out.startswith("0\t0/")
     told = refused("cluster", tmp_path / "s.parquet")
-    assert "made by net@0, of which no threshold is known; give --threshold" in told
+    assert "made by net@0, for which no threshold is known; give --threshold" in told
 
 
 def test_contact_sheets(tmp_path, astronaut):

@@ -162,7 +162,7 @@ def test_without_skip_a_missing_image_is_told_before_the_work(troubled, listed, 
     assert "p0/0.*: no such image (1 of the 24 listed images not found)" in error
     assert "--on-miss skip leaves their pairs out" in error
     shutil.rmtree(troubled / "p3")
-    assert "(5 of the 24 images" in refused("eval", "pairs", troubled, *words)
+    assert "(5 of the 24 listed images" in refused("eval", "pairs", troubled, *words)
     assert "nor any other of the 24" in refused("eval", "pairs", models[0], *words)
 
 

@@ -170,4 +170,4 @@ def test_a_name_is_kept_as_it_is_given(gallery, people, model, tmp_path, name):
 def test_a_picture_in_the_place_of_a_gallery(tmp_path):
     write_rgb(tmp_path / "a.png", np.zeros((9, 9, 3), np.uint8))
     told = refused("gallery", "list", tmp_path / "a.png")
-    assert "a picture, and no gallery; make one of a folder for each person with 'facepipe gallery build" in told
+    assert "an image, not a gallery; create one from a folder per person with 'facepipe gallery build" in told
