@@ -39,7 +39,7 @@ def measure(
         raise EmbeddingsError(f"the false-positive rate must be between 0 and 1, not {fpir:g}")
     if math.floor(fpir * len(strangers) + 1e-9) < 1:
         raise EmbeddingsError(
-            f"{counted(len(strangers), 'face of strangers')} cannot show FPIR {fpir:g}; embed "
+            f"{counted(len(strangers), 'face of strangers')}: too few for FPIR {fpir:g}; embed "
             f"{math.ceil(1 / fpir)} or more"
         )
     found = Identifier(gallery, given(math.inf), pooling, score, device)(strangers)

@@ -84,7 +84,7 @@ def test_distractors_that_went_are_too_few(changing, tmp_path):
             shutil.copy(changing / "p0" / f"{image}.png", tmp_path / "probes" / f"q{number}")
     words = ["-m", changing.parent / "tiny", "--already-aligned", "--size", 12]
     ended = run("eval", "megaface", tmp_path / "probes", changing, *words)
-    assert ended.code == 2 and "distractors, fewer than the 12 asked for" in ended.err
+    assert ended.code == 2 and "distractors, fewer than the requested 12" in ended.err
 
 
 @pytest.mark.parametrize("on_miss", ["centre", "skip"])

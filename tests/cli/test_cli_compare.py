@@ -251,7 +251,7 @@ def test_both_populations_are_told_and_either_decides(photos, two_populations):
     assert " at FAR 0.001 among people who are alike" in run(*words, "--among", "alike").out.splitlines()[0]
     told = refused(*words, "--among", "alike", "--far", 1e-4)
     assert "among people who are alike at FAR 0.0001; it has FAR 0.1, 0.001" in told
-    assert "takes more pairs than the strictest had (alike pairs)" in told
+    assert "needs more pairs than the strictest had (alike pairs)" in told
 
 
 def test_without_thresholds_the_command_that_makes_some_is_named(photos, model):

@@ -229,7 +229,7 @@ def test_megaface_and_its_files(tmp_path):
         assert one["cmc"] == other["cmc"] and one["noise"] == other["noise"]
     shown = run(*words, "--size", 20)
     assert shown.code == 0 and "20 distractors, 1 of them noise" in shown.out.replace("\n", " ")
-    assert "fewer than the 50 asked for" in run(*words, "--size", 50).err
+    assert "fewer than the requested 50" in run(*words, "--size", 50).err
     assert "model, flip rule and save do not apply" in refused(*kit, "--flip", "sum")
 
 

@@ -186,7 +186,7 @@ def test_a_threshold_measured_on_strangers(gallery, media, model, tmp_path):
     ended = run(*words, "--fpir", 0.5)
     assert ended.code == 0 and "FPIR 0.5 over 1 person, measured on 3 faces of strangers" in ended.err
     told = refused(*words)
-    assert told == f"{tmp_path / 's.parquet'}: 3 faces of strangers are too few for FPIR 0.01; embed 100 or more"
+    assert told == f"{tmp_path / 's.parquet'}: 3 faces of strangers: too few for FPIR 0.01; embed 100 or more"
 
 
 def test_bad_input_is_one_line(gallery, media, model, tmp_path):
@@ -195,7 +195,7 @@ def test_bad_input_is_one_line(gallery, media, model, tmp_path):
     assert "give it with --model" in refused("identify", photo, gallery)
     told = refused("identify", photo, gallery, "-m", model, "--flip", "none")
     assert "(flip concat), which is not comparable" in told
-    assert "must lie between 0 and 1" in refused("identify", photo, gallery, "-m", model, "--fpir", 2)
+    assert "must be between 0 and 1" in refused("identify", photo, gallery, "-m", model, "--fpir", 2)
     assert "too few for FAR 1e-06" in refused("identify", photo, gallery, "-m", model, "--fpir", 1e-6)
     words = ["identify", tmp_path / "film.mp4", gallery, "-m", model, "--threshold", 1]
     for content, told in ((None, "no such file"), (b"", "the file is empty"), (b"x" * 999, "OpenCV cannot open")):

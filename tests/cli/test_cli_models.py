@@ -50,7 +50,7 @@ def test_show():
     told = run("models", "show", "mobilefacenet-casia", "--json").json
     assert told["weights"]["sha256"] == card.weights.sha256 and told["cached"] is False
     people = run("models", "show", "mobilefacenet-casia").out
-    assert card.weights.sha256 in people and "file: not at hand" in people and "FAR 0.001: cosine" in people
+    assert card.weights.sha256 in people and "file: not available" in people and "FAR 0.001: cosine" in people
 
 
 def test_show_a_run_folder(weights):

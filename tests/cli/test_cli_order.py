@@ -83,7 +83,7 @@ def test_what_search_thinks_of_its_hits(made):
     root, words = made
     ended = run("search", root / "two.png", root / "s.parquet", *words, "--json")
     assert "2 faces, one of which is searched" in ended.err
-    assert "a match from a score of 0.900 on, as given" in ended.err
+    assert "a match from a score of 0.900, as set" in ended.err
     [hit] = ended.json["hits"]
     assert hit["verdict"] == ("match" if hit["score"] >= 0.9 else "no match")
     table = run("search", root / "one.png", root / "s.parquet", *words)

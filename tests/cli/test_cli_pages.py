@@ -44,7 +44,7 @@ def test_each_page_is_an_image(root, faces, name):
 
 def test_detect(root):
     ended = run("detect", root, "--json")
-    assert len(ended.lines) == 6 and "of several pages or frames, of which one was read" in ended.err
+    assert len(ended.lines) == 6 and "with several pages or frames, of which one was read" in ended.err
     assert run("detect", root, "--strict").code == 1
     all_of_them = run("detect", root, "--json", "--pages", "all", "--strict")
     names = [line["path"].removeprefix(f"{root}/") for line in all_of_them.lines]

@@ -83,7 +83,7 @@ def test_without_a_home(tmp_path):
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
     assert ended.stdout.startswith(f"True {tmp_path}/facepipe-cache-")
-    assert ended.stderr.count("no home folder") == 1
+    assert ended.stderr.count("no writable home folder") == 1
 
 
 @pytest.mark.parametrize("home", ["/dev/null", "/dev/null/nobody"])
@@ -94,7 +94,7 @@ def test_a_home_that_is_none(home, tmp_path):
     for name in ("FACEPIPE_CACHE", "XDG_CACHE_HOME"):
         environment.pop(name, None)
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
-    assert ended.stdout.startswith(f"{tmp_path}/facepipe-cache-") and ended.stderr.count("no home folder") == 1
+    assert ended.stdout.startswith(f"{tmp_path}/facepipe-cache-") and ended.stderr.count("no writable home folder") == 1
 
 
 def test_a_home_in_which_a_cache_can_be_made_is_one(tmp_path, monkeypatch):

@@ -50,8 +50,8 @@ def test_what_is_missing_is_told_before_anything_is_loaded(tmp_path, monkeypatch
         ["bench", gone],
     ):
         assert refused(*words) == wanted, words
-    assert "make it with 'facepipe embed" in refused("cluster", gone)
-    assert "make it with 'facepipe embed" in refused("inspect", "angles", gone)
+    assert "create it with 'facepipe embed" in refused("cluster", gone)
+    assert "create it with 'facepipe embed" in refused("inspect", "angles", gone)
 
 
 def test_detect_saves_under_the_same_folders(tmp_path):
@@ -113,7 +113,7 @@ def test_many_photos_against_one(model, tmp_path):
     lines = ended.out.splitlines()
     assert ended.code == 0 and lines[0] == f"{files[0]} against 3 photos"
     assert lines[2].split()[0] == "1.000" and lines[2].endswith(str(files[2])), "best first"
-    assert "1 of 3 pass: cosine from 0.999 on, as given" in ended.out
+    assert "1 of 3 pass: cosine from 0.999, as set" in ended.out
     assert "text.png: not an image" in ended.err and "1 photo could not be compared" in ended.err
     told = run("compare", *files, tmp_path / "text.png", *words, "--json", "--strict")
     assert told.code == 1 and [one["path"] for one in told.json["failed"]] == [str(tmp_path / "text.png")]

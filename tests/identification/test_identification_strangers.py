@@ -30,7 +30,7 @@ def test_equal_scores_let_no_more_through():
 
 
 def test_what_cannot_be_measured():
-    with pytest.raises(EmbeddingsError, match=r"500 faces of strangers are too few for FPIR 0.001; embed 1000 or more"):
+    with pytest.raises(EmbeddingsError, match=r"500 faces of strangers: too few for FPIR 0.001; embed 1000 or more"):
         measure(GALLERY, STRANGERS, 0.001)
     with pytest.raises(EmbeddingsError, match="must be between 0 and 1"):
         measure(GALLERY, STRANGERS, 1.0)
