@@ -25,9 +25,9 @@ pytestmark = [
 
 DIES = """
 import os, signal, sys
-import facepipe.pipeline, facepipe.embedding.begun_file, facepipe.preprocess.job as job
-facepipe.pipeline.STEP = job.STEP = 2
-facepipe.embedding.begun_file.KEEP_SECONDS = job.STEP_SECONDS = 0.0
+import facepipe.pipeline, facepipe.embedding.begun_file, facepipe.preprocess.processing as processing
+facepipe.pipeline.STEP = processing.STEP = 2
+facepipe.embedding.begun_file.KEEP_SECONDS = processing.STEP_SECONDS = 0.0
 from {module} import {owner} as owner
 whole, calls = owner.{name}, []
 
@@ -103,7 +103,7 @@ def test_embed_goes_on_into_a_file_and_a_store(photos, model, place, tmp_path, m
     killed(EMBEDDING, *words, place)
     assert not as_path(place).exists(), "nothing half-written"
     again = run(*words, place, "--json")
-    assert again.code == 0 and "goes on where it was cut off" in again.err
+    assert again.code == 0 and "resuming an interrupted run" in again.err
     assert (again.json["embedded"], again.json["failed"]) == (8, 1)
     same(stored(place), load_embeddings(tmp_path / "alone.parquet"))
     assert not list(tmp_path.rglob("*.begun")), "nothing is left of what was kept"
@@ -119,7 +119,7 @@ def test_embed_at_workers_goes_on(photos, model, place, tmp_path, monkeypatch):
     killed(EMBEDDING, *words, place, "--on", "ray", "--workers", 1)
     assert not as_path(place).exists()
     again = run(*words, place, "--json")
-    assert again.code == 0 and "goes on where it was cut off" in again.err
+    assert again.code == 0 and "resuming an interrupted run" in again.err
     same(stored(place), load_embeddings(tmp_path / "alone.parquet"))
 
 

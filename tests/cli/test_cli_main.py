@@ -7,11 +7,10 @@ import sys
 import click
 import pytest
 from cli_run import refused, run
-from facepipe.cli.interrupted import how_to_go_on
 from PIL import Image
 
 from facepipe import __version__
-from facepipe.cli.main import COMMANDS, cli
+from facepipe.cli.main import COMMANDS, _how_to_continue, cli
 
 SUBCOMMANDS = [("eval", "lfw"), *(("models", name) for name in ("list", "show", "pull", "import"))]
 
@@ -187,12 +186,12 @@ def test_an_interrupt_ends_with_130(monkeypatch):
     assert ended.err.strip() == "facepipe: interrupted; no partial files are left; run the same command again"
     assert ended.code == 130
     for words, how in (
-        (["preprocess", "a", "b"], "goes on where it stopped"),
+        (["preprocess", "a", "b"], "resumes where it stopped"),
         (["find", "a", "b"], "finished embeddings are kept"),
         (["detect", "a", "--save", "b"], "the same command with --overwrite"),
         (["--log-level", "info", "align", "a", "-o", "b"], "the files written so far are complete"),
     ):
-        assert how in how_to_go_on(words)
+        assert how in _how_to_continue(words)
 
 
 def test_a_mistake_of_ours_is_not_hidden(monkeypatch):

@@ -89,5 +89,5 @@ def test_a_file_that_ends_its_reader_is_refused(tmp_path, monkeypatch):
     """As seed 38 of "mat" does with SciPy 1.17, whose reader in C then ends the whole process."""
     path = TARGETS["mat"].make(tmp_path)
     monkeypatch.setattr(mat_file, "_CHILD", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-    with pytest.raises(DatasetError, match=r"lists\.mat: not a MATLAB file"):
+    with pytest.raises(DatasetError, match=r"lists\.mat: not a readable MATLAB file"):
         TARGETS["mat"].read(path)

@@ -19,7 +19,7 @@ from facepipe.ensemble import embed_ensemble, embed_ensemble_on
 from facepipe.errors import DatasetError, MissingExtraError
 from facepipe.evaluation import Source
 from facepipe.pipeline import Cropper
-from facepipe.preprocess import Plan, job, preprocess
+from facepipe.preprocess import Plan, preprocess, processing
 from facepipe.preprocess.manifest import rows_of
 from facepipe.workers import OnRay, WorkerError, on_ray
 from facepipe.zoo import DEFAULT, load
@@ -116,7 +116,7 @@ def test_without_ray_the_extra_is_named(monkeypatch, tmp_path):
 
 @pytest.fixture
 def units_of_four(monkeypatch):
-    for module in (pipeline, ensemble, job):
+    for module in (pipeline, ensemble, processing):
         monkeypatch.setattr(module, "STEP", 4)
 
 
@@ -212,8 +212,8 @@ def test_preprocessing_writes_the_same_bytes_though_a_worker_is_killed(photos, t
 
     alone, crops = run("alone")
     told, counted = [], []
-    worker = job._worker
-    monkeypatch.setattr(job, "_worker", partial(_killed_once, worker, tmp_path / "killed"))
+    worker = processing._worker
+    monkeypatch.setattr(processing, "_worker", partial(_killed_once, worker, tmp_path / "killed"))
     report, others = run("rayed", on=OnRay(note=told.append), advance=counted.append)
     assert (tmp_path / "killed").exists() and len(told) == 1
     assert others == crops and len(crops) == 10

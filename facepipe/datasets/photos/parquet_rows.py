@@ -115,5 +115,5 @@ def _opened(file: str) -> Iterator[pq.ParquetFile]:
     try:
         with as_path(file).open("rb") as stream, pq.ParquetFile(stream) as table:
             yield table
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise DatasetError(f"{file}: not a readable Parquet file ({str(error).splitlines()[0][:120]})") from error
