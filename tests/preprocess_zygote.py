@@ -18,6 +18,7 @@ plan.UNIT = 4
 
 def work(raw: str, out: str, largest: int) -> None:
     if largest:
+        sys.dont_write_bytecode = True
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     job.preprocess(Plan(Path(raw), Path(out), detection=preset("fast")), device="cpu")
 

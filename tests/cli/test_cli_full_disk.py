@@ -2,6 +2,7 @@
 
 import resource
 import shutil
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -35,10 +36,13 @@ PROTOCOLS = {
 @contextmanager
 def full_disk():
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A module that is first imported here would leave its bytecode cut off, for other tests to fail by.
+    compiles, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, hard))
     try:
         yield
     finally:
+        sys.dont_write_bytecode = compiles
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 

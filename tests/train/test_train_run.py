@@ -249,6 +249,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 write = checkpoint._write_state
 def limited(folder, state):
     if state.step > 4:  # from the second checkpoint on, no file may grow beyond 2 KB
+        sys.dont_write_bytecode = True
         resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))
     write(folder, state)
 checkpoint._write_state = limited
