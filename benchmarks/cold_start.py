@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-THIRTY_LINES = """
+EMBED_BY_OPENCV = """
 import sys
 from pathlib import Path
 import cv2
@@ -40,6 +40,8 @@ def embed(path):
     # OpenCV 5's FaceRecognizerSF.feature refuses this graph, which declares inputs that nothing uses.
     network.setInput(cv2.dnn.blobFromImage(aligner.alignCrop(image, best), swapRB=True), "data")
     return network.forward()
+"""
+THIRTY_LINES = f"""{EMBED_BY_OPENCV}
 found = [embed(path) for path in sys.argv[1:]]
 if len(found) == 2:
     print(aligner.match(found[0], found[1], 0))

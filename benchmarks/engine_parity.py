@@ -20,6 +20,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from tight_photos import cut_to_box
 
 from facepipe.alignment import Aligner, template
 from facepipe.detection import Detector, Faces, choose, create_detector, preset
@@ -35,23 +36,15 @@ def framings(photos: list[np.ndarray], found: list[Faces]) -> Iterator[tuple[str
     boxed = []
     for image, faces in zip(photos, found, strict=True):
         middle = choose(faces, "centre", image.shape[:2])
-        boxed += [(image, faces.boxes[index]) for index in middle]
+        boxed += [(image, faces.take([index])) for index in middle]
     for margin in (0.0, -0.05, -0.1):
-        yield f"cut to the box, margin {margin:+.0%}", [_cut(image, box, margin) for image, box in boxed]
+        yield f"cut to the box, margin {margin:+.0%}", [cut_to_box(image, face, margin)[0] for image, face in boxed]
     for quarters in (1, 2, 3):
         turned = [np.ascontiguousarray(np.rot90(image, quarters)) for image in photos]
         yield f"turned by {90 * quarters} degrees", turned
     for side in (24, 400):
-        scaled = [_scaled(image, side / np.ptp(box.reshape(2, 2), axis=0).max()) for image, box in boxed]
+        scaled = [_scaled(image, side / np.ptp(face.boxes.reshape(2, 2), axis=0).max()) for image, face in boxed]
         yield f"face of {side} pixels", scaled
-
-
-def _cut(image: np.ndarray, box: np.ndarray, margin: float) -> np.ndarray:
-    left, top, right, bottom = box
-    extra = margin * np.array([right - left, bottom - top])
-    x, y = np.maximum(np.round([left, top] - extra), 0).astype(int)
-    x_end, y_end = np.minimum(np.round([right, bottom] + extra), image.shape[1::-1]).astype(int)
-    return np.ascontiguousarray(image[y:y_end, x:x_end])
 
 
 def _scaled(image: np.ndarray, factor: float) -> np.ndarray:

