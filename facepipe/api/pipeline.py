@@ -91,7 +91,9 @@ class Pipeline:
     @cached_property
     def embedder(self) -> Embedder:
         """The model, ready to embed crops."""
-        model = self._model if isinstance(self._model, Model) else load(self._model, self.device, self.engine)
+        model = self._model
+        if not isinstance(model, Model):
+            model = load(model, self.device, self.engine, self.flip)
         return Embedder(model, flip=self.flip, precision=self.precision)
 
     @cached_property

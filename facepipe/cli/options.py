@@ -322,7 +322,7 @@ def make_embedder(
     from facepipe.embedding import Embedder
     from facepipe.zoo import DEFAULT, load
 
-    return Embedder(load(model or DEFAULT, device, engine), flip=flip, precision=precision)
+    return Embedder(load(model or DEFAULT, device, engine, flip), flip=flip, precision=precision)
 
 
 def chosen_engine(

@@ -1,12 +1,15 @@
 """MTCNN as a batched cascade: all images of one size share a pyramid, all candidates share R-Net and O-Net."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from facepipe.detection.boxes import moved, placed, square
+from facepipe.detection.exact import ExactCandidates, undecided
 from facepipe.detection.faces import Faces
+from facepipe.detection.pyramid import Level, pyramid
 from facepipe.detection.resample import Tables, build_tables, cut, shrink
 from facepipe.detection.scaling import check_image, enlarged, reduced, searched_size
 from facepipe.detection.settings import DetectorSettings
@@ -14,9 +17,26 @@ from facepipe.detection.stages import create_stages
 from facepipe.errors import ModelError
 from facepipe.parameters import parameter
 
-_CELL, _STRIDE = 12, 2
 _TOGETHER = 16
 """Maximum number of images that one core searches together."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Squares that may hold a face.
+
+    Attributes:
+        image: int64 N, the index of the image.
+        boxes: float32 N×4, (left, top, right, bottom), pixels counted from 1, last ones included.
+        origin: int64 N×3, the window of P-Net they come from: level of the pyramid, column and row of its output.
+    """
+
+    image: Any
+    boxes: Any
+    origin: Any
+
+    def __getitem__(self, rows: Any) -> "Candidates":
+        return Candidates(self.image[rows], self.boxes[rows], self.origin[rows])
 
 
 class MTCNN:
@@ -75,62 +95,76 @@ class MTCNN:
 
     def _search(self, images: list[np.ndarray]) -> list[Faces]:
         tables = build_tables(images, self._arrays)
-        image, boxes = self._propose(tables, [(one.shape[0], one.shape[1]) for one in images])
-        image, boxes = self._refine(tables, image, boxes)
-        image, boxes, scores, landmarks = self._output(tables, image, boxes)
+        exact = ExactCandidates(images, self.settings)
+        candidates = self._propose(tables, [(one.shape[0], one.shape[1]) for one in images])
+        candidates = self._decide(candidates, exact.proposed)
+        candidates = self._decide(self._refine(tables, candidates), exact.refined)
+        image, boxes, scores, landmarks = self._output(tables, candidates)
         order = self._arrays.falling(scores)
         # The networks count pixels from 1, as MATLAB does; from here on they count from 0.
         owner, *values = (self._arrays.host(one[order]) for one in (image, boxes - 1, scores, landmarks - 1))
         return [Faces(*(one[owner == index] for one in values)) for index in range(len(images))]
 
-    def _propose(self, tables: Tables, sizes: list[tuple[int, int]]) -> tuple[Any, Any]:
-        """Run P-Net on every pyramid level of every image: candidates as (image N, square boxes N×4)."""
+    def _decide(self, candidates: Candidates, exact: Callable[[int, int, int, int], np.ndarray]) -> Candidates:
+        """The candidates, those computed exactly whose corners are within rounding error of a whole pixel."""
+        boxes = self._arrays.host(candidates.boxes)
+        doubtful = undecided(boxes)
+        if not len(doubtful):
+            return candidates
+        owner, origin = (self._arrays.host(values)[doubtful] for values in (candidates.image, candidates.origin))
+        boxes = boxes.copy()
+        for index, image, window in zip(doubtful, owner.tolist(), origin.tolist(), strict=True):
+            boxes[index] = exact(image, *window)[0]
+        return Candidates(candidates.image, self._arrays.array(boxes), candidates.origin)
+
+    def _propose(self, tables: Tables, sizes: list[tuple[int, int]]) -> Candidates:
+        """Run P-Net on every pyramid level of every image."""
         arrays = self._arrays
         found: list[tuple[Any, Any, Any, Any]] = []
         first = 0
         while first < len(sizes):
             same = sum(size == sizes[first] for size in sizes)
-            for level, scale in enumerate(_scales(sizes[first], self.settings)):
-                found += self._propose_level(tables, first, same, sizes[first], level, scale)
+            for number, level in enumerate(pyramid(sizes[first], self.settings)):
+                found += self._propose_level(tables, first, same, number, level)
             first += same
         if not found:
-            return arrays.array(np.zeros(0, np.int64)), arrays.array(np.zeros((0, 4), np.float32))
-        image, levels, boxes, scores = (arrays.concat(values) for values in zip(*found, strict=True))
+            image, origin, boxes = np.zeros(0, np.int64), np.zeros((0, 3), np.int64), np.zeros((0, 4), np.float32)
+            return Candidates(*(arrays.array(values) for values in (image, boxes, origin)))
+        image, origin, boxes, scores = (arrays.concat(values) for values in zip(*found, strict=True))
         self._require_finite(boxes, scores)
         offsets, boxes = boxes[:, 4:], boxes[:, :4]
-        keep = arrays.suppress(boxes, scores, image * 1024 + levels, 0.5)
+        keep = arrays.suppress(boxes, scores, image * 1024 + origin[:, 0], 0.5)
         keep = keep[arrays.suppress(boxes[keep], scores[keep], image[keep], 0.7)]
-        return image[keep], square(moved(boxes[keep], offsets[keep], extra=0))
+        return Candidates(image[keep], square(moved(boxes[keep], offsets[keep], extra=0)), origin[keep])
 
     def _propose_level(
-        self, tables: Tables, first: int, same: int, size: tuple[int, int], level: int, scale: float
+        self, tables: Tables, first: int, same: int, number: int, level: Level
     ) -> list[tuple[Any, Any, Any, Any]]:
         arrays = self._arrays
-        height, width = int(size[0] * scale + 1), int(size[1] * scale + 1)
-        step = max(1, self._stages.passes.pyramid // (height * width))
+        step = max(1, self._stages.passes.pyramid // (level.height * level.width))
         found = []
         for begin in range(first, first + same, step):
             count = min(step, first + same - begin)
-            probability, offsets = self._stages.pnet(shrink(tables, begin, count, (height, width)))
+            probability, offsets = self._stages.pnet(shrink(tables, begin, count, (level.height, level.width)))
             # Written so that NaN counts as a candidate: it has to raise an error instead of meaning "no face".
             owner, row, column = arrays.where(~(probability < self.settings.thresholds[0]))
-            corner = arrays.float32(arrays.stack([column, row], 1)) * _STRIDE
-            boxes = [arrays.floor((corner + 1) / scale), arrays.floor((corner + _CELL) / scale)]
+            origin = arrays.stack([owner * 0 + number, column, row], 1)
+            boxes = [arrays.floor(corner) for corner in level.corners(arrays.float32(origin[:, 1:]))]
             boxes.append(offsets[owner, :, row, column])
-            found.append((owner + begin, owner * 0 + level, arrays.concat(boxes, 1), probability[owner, row, column]))
+            found.append((owner + begin, origin, arrays.concat(boxes, 1), probability[owner, row, column]))
         return found
 
-    def _refine(self, tables: Tables, image: Any, boxes: Any) -> tuple[Any, Any]:
-        classified = self._classify(self._stages.rnet, 24, self._stages.passes.rnet, tables, image, boxes)
-        image, boxes, (probability, offsets) = classified
-        passed = probability > self.settings.thresholds[1]
-        image, boxes, probability, offsets = (v[passed] for v in (image, boxes, probability, offsets))
-        keep = self._arrays.suppress(boxes, probability, image, 0.7)
-        return image[keep], square(moved(boxes[keep], offsets[keep], extra=1))
+    def _refine(self, tables: Tables, candidates: Candidates) -> Candidates:
+        judged, outputs = self._classify(self._stages.rnet, 24, self._stages.passes.rnet, tables, candidates)
+        passed = outputs[0] > self.settings.thresholds[1]
+        judged, (probability, offsets) = judged[passed], (values[passed] for values in outputs)
+        keep = self._arrays.suppress(judged.boxes, probability, judged.image, 0.7)
+        judged = judged[keep]
+        return Candidates(judged.image, square(moved(judged.boxes, offsets[keep], extra=1)), judged.origin)
 
-    def _output(self, tables: Tables, image: Any, boxes: Any) -> tuple[Any, Any, Any, Any]:
-        classified = self._classify(self._stages.onet, 48, self._stages.passes.onet, tables, image, boxes)
-        image, boxes, (probability, offsets, points) = classified
+    def _output(self, tables: Tables, candidates: Candidates) -> tuple[Any, Any, Any, Any]:
+        judged, outputs = self._classify(self._stages.onet, 48, self._stages.passes.onet, tables, candidates)
+        image, boxes, (probability, offsets, points) = judged.image, judged.boxes, outputs
         # If O-Net's probabilities are equal, the published code (nms.m, Min rule) keeps the later candidate.
         passed = self._arrays.flipped(self._arrays.where(probability > self.settings.thresholds[2])[0])
         image, boxes, probability = image[passed], boxes[passed], probability[passed]
@@ -140,8 +174,8 @@ class MTCNN:
         return image[keep], boxes[keep], probability[keep], landmarks[keep]
 
     def _classify(
-        self, network: Callable[[Any], Any], side: int, batch: int, tables: Tables, image: Any, boxes: Any
-    ) -> tuple[Any, Any, list[Any]]:
+        self, network: Callable[[Any], Any], side: int, batch: int, tables: Tables, candidates: Candidates
+    ) -> tuple[Candidates, list[Any]]:
         """The candidates that overlap their image, and the network's outputs for them.
 
         A candidate that crosses the image's edge stays a square and is padded with black, as in pad.m of the
@@ -150,17 +184,17 @@ class MTCNN:
         and memory stays bounded.
         """
         arrays = self._arrays
-        pixels = arrays.int64(boxes)
-        limit = arrays.stack([tables.width[image], tables.height[image]], 1)
+        pixels = arrays.int64(candidates.boxes)
+        limit = arrays.stack([tables.width[candidates.image], tables.height[candidates.image]], 1)
         # Boxes count pixels from 1 and include their last row and column.
         begin, end = pixels[:, :2] - 1, pixels[:, 2:]
         inside = (arrays.minimum(end, limit) > begin.clip(0)).all(1)
-        image, boxes, pixels = image[inside], boxes[inside], arrays.concat([begin, end], 1)[inside]
-        count = len(image)
-        passes = [network(cut(tables, image[rows], pixels[rows], side)) for rows in self._passes(count, batch)]
+        judged, pixels = candidates[inside], arrays.concat([begin, end], 1)[inside]
+        count = len(judged.image)
+        passes = [network(cut(tables, judged.image[rows], pixels[rows], side)) for rows in self._passes(count, batch)]
         outputs = [arrays.concat(values)[:count] for values in zip(*passes, strict=True)]
         self._require_finite(*outputs)
-        return image, boxes, outputs
+        return judged, outputs
 
     def _require_finite(self, *outputs: Any) -> None:
         """Reject NaN and infinity, which comparisons would treat as a place without a face.
@@ -180,12 +214,3 @@ class MTCNN:
             return [slice(first, first + batch) for first in range(0, max(count, 1), batch)]
         padded = self._arrays.arange(count + -count % batch).clip(max=max(count - 1, 0))
         return [padded[first : first + batch] for first in range(0, max(len(padded), 1), batch)]
-
-
-def _scales(size: tuple[int, int], settings: DetectorSettings) -> list[float]:
-    scale = _CELL / settings.min_face
-    scales = []
-    while min(size) * scale >= _CELL:
-        scales.append(scale)
-        scale *= settings.factor
-    return scales

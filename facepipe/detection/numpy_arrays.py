@@ -1,8 +1,12 @@
-"""`facepipe.detection.arrays.Arrays` for NumPy, with suppression box by box, for the few boxes of single photos."""
+"""`facepipe.detection.arrays.Arrays` for NumPy, with suppression group by group, for the few boxes of single photos."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+
+_BLOCK = 256
+"""Boxes compared with each other at once."""
 
 
 def suppress_on_arrays(
@@ -19,22 +23,36 @@ def suppress_on_arrays(
 
 
 def _greedy(boxes: np.ndarray, order: np.ndarray, threshold: np.float32, over_smaller: bool) -> np.ndarray:
-    """The surviving boxes of one group, which is given best first."""
+    """The surviving boxes of one group, which is given best first; compared in blocks, so that memory stays bounded."""
     extra = np.float32(1 if over_smaller else 0)
-    left, top, right, bottom = boxes[order].T
-    area = (right - left + extra) * (bottom - top + extra)
-    kept = []
-    remaining = np.arange(len(order))
-    while len(remaining):
-        best, rest = remaining[0], remaining[1:]
-        kept.append(best)
-        width = np.minimum(right[best], right[rest]) - np.maximum(left[best], left[rest]) + extra
-        height = np.minimum(bottom[best], bottom[rest]) - np.maximum(top[best], top[rest]) + extra
-        shared = width.clip(0) * height.clip(0)
-        whole = np.minimum(area[best], area[rest]) if over_smaller else area[best] + area[rest] - shared
-        with np.errstate(divide="ignore", invalid="ignore"):  # boxes without an area survive, as in PyTorch
-            remaining = rest[~(shared / whole > threshold)]
-    return order[np.array(kept)]
+    sides = boxes[order].T
+    area = (sides[2] - sides[0] + extra) * (sides[3] - sides[1] + extra)
+    alive = np.ones(len(order), bool)
+    for first in range(0, len(order), _BLOCK):
+        block = slice(first, first + _BLOCK)
+        for start in range(0, first, _BLOCK):
+            better = np.flatnonzero(alive[start : start + _BLOCK]) + start
+            alive[block] &= ~_overlapping(sides, area, better, block, threshold, extra).any(0)
+        overlapping = _overlapping(sides, area, block, block, threshold, extra)
+        for index in range(len(overlapping)):
+            if alive[first + index]:
+                alive[first + index + 1 : first + len(overlapping)] &= ~overlapping[index, index + 1 :]
+    return order[alive]
+
+
+def _overlapping(
+    sides: np.ndarray, area: np.ndarray, rows: Any, columns: Any, threshold: np.float32, extra: np.float32
+) -> np.ndarray:
+    """Which boxes overlap by more than the threshold, rows × columns; over the smaller one if sides have ``extra``."""
+    left, top, right, bottom = sides[:, rows, None]
+    width = np.minimum(right, sides[2, columns]) - np.maximum(left, sides[0, columns]) + extra
+    height = np.minimum(bottom, sides[3, columns]) - np.maximum(top, sides[1, columns]) + extra
+    shared = width.clip(0) * height.clip(0)
+    ours, theirs = area[rows, None], area[columns]
+    whole = np.minimum(ours, theirs) if extra else ours + theirs - shared
+    with np.errstate(divide="ignore", invalid="ignore"):  # boxes without an area survive, as in PyTorch
+        found: np.ndarray = shared / whole > threshold
+    return found
 
 
 class NumpyArrays:

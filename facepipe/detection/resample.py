@@ -97,6 +97,9 @@ def cut(tables: Tables, image: Any, boxes: Any, side: int) -> Any:
 
 
 def _edges(length: Any, count: int, arrays: Arrays) -> tuple[Any, Any]:
-    """Start and end of the bins of a side, int64 ... × count each."""
-    step = arrays.arange(count)
-    return step * length // count, ((step + 1) * length + count - 1) // count
+    return bins(length, count, arrays.arange(count))
+
+
+def bins(length: Any, count: int, number: Any) -> tuple[Any, Any]:
+    """Start and end of bins ``number`` of the ``count`` that a side of ``length`` pixels is divided into."""
+    return number * length // count, ((number + 1) * length + count - 1) // count

@@ -233,7 +233,7 @@ class Source:
         from facepipe.pipeline import Cropper
         from facepipe.zoo import DEFAULT, load
 
-        loaded = load(model or DEFAULT, self.device, self.chosen_engine())
+        loaded = load(model or DEFAULT, self.device, self.chosen_engine(), self.flip)
         embedder = Embedder(loaded, flip=self.flip, precision=self.precision)
         cropper = Cropper(Aligner(embedder.model.card.input.template), detector, self.faces, "centre", aligned)
         return cropper if self.wrap is None else self.wrap(cropper), embedder

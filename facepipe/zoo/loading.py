@@ -79,7 +79,9 @@ class Model:
         return self.card.weights.format == "onnx"
 
 
-def load(name_or_path: str | Path, device: "str | torch.device" = "cpu", engine: str = "torch") -> Model:
+def load(
+    name_or_path: str | Path, device: "str | torch.device" = "cpu", engine: str = "torch", flip: str | None = None
+) -> Model:
     """Load a model from the cache, a card file, an ONNX file of ``models export`` or a run folder, without
     downloading.
 
@@ -88,6 +90,7 @@ def load(name_or_path: str | Path, device: "str | torch.device" = "cpu", engine:
             cache; a folder with ``card.toml``; or an ONNX file with an embedded card.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, ``mps``, or a torch device.
         engine: ``torch`` or ``onnx``, see `facepipe.engines.choose_engine`.
+        flip: the flip rule it will be used with; None means the card's. The ONNX engine divides the cores by it.
 
     Raises:
         ModelError: the model is unknown, not in the cache (the message says how to get it), damaged, does
@@ -105,10 +108,10 @@ def load(name_or_path: str | Path, device: "str | torch.device" = "cpu", engine:
             f"{card.weights.sha256}; {_remedy(card, weights)}"
         )
     if engine == "onnx":
-        return _load_graph(card, weights)
+        return _load_graph(card, weights, flip=flip)
     if card.weights.format == "onnx" and card.uncertainty is not None:
         # OnnxNetwork returns only embeddings.
-        return _load_graph(card, weights, str(device))
+        return _load_graph(card, weights, str(device), flip)
     from facepipe.devices import choose_device
 
     chosen = choose_device(str(device))
@@ -147,7 +150,7 @@ def engine_for(
     return chosen
 
 
-def _load_graph(card: Card, weights: Path, device: str = "cpu") -> Model:
+def _load_graph(card: Card, weights: Path, device: str = "cpu", flip: str | None = None) -> Model:
     from facepipe.zoo.graph_network import GraphNetwork
 
     path = weights if card.weights.format == "onnx" else outline_path(weights)
@@ -157,7 +160,7 @@ def _load_graph(card: Card, weights: Path, device: str = "cpu") -> Model:
             f"{parameter('engine', 'torch')}, or export the model with one: 'facepipe models export {card.name} FOLDER'"
         )
     # A face and its mirror image are embedded in parallel, each on its share of the cores.
-    threads = max(1, thread_count() // FLIPS[card.embedding.flip].views)
+    threads = max(1, thread_count() // FLIPS[flip or card.embedding.flip].views)
     device = "cpu" if device == "auto" else device
     network = GraphNetwork(path, card.input.size, threads, device, verify=path == weights)
     if path != weights and network.metadata.get(WEIGHTS_KEY) != card.weights.sha256:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from facepipe.detection import DetectorSettings, preset
-from facepipe.detection.cascade import MTCNN
+from facepipe.detection.cascade import MTCNN, Candidates
 from facepipe.detection.stages import Passes
 from facepipe.errors import FacepipeError
 from facepipe.images import list_images, read_rgb
@@ -69,9 +69,10 @@ def test_the_published_networks_judge_candidates_across_the_edge(astronaut, dete
     tables = build_tables([image], detector._arrays)
     wide = torch.tensor(parity.with_border(image, 1.0)).permute(2, 0, 1)[None].float()
     for ours, theirs, side in ((detector._stages.rnet, peer.rnet, 24), (detector._stages.onet, peer.onet, 48)):
-        _, judged, (probability, *_, last) = detector._classify(ours, side, 16, tables, kept, boxes)
-        assert len(judged) > 20
-        for box, face, numbers in zip(judged.trunc().int() + border, probability, last, strict=True):
+        candidates = Candidates(kept, boxes, kept[:, None].expand(-1, 3))
+        judged, (probability, *_, last) = detector._classify(ours, side, 16, tables, candidates)
+        assert len(judged.boxes) > 20
+        for box, face, numbers in zip(judged.boxes.trunc().int() + border, probability, last, strict=True):
             left, top, right, bottom = box.tolist()
             crop = wide[..., top - 1 : bottom, left - 1 : right]
             cut = torch.nn.functional.interpolate(crop, (side, side), mode="area")
@@ -131,7 +132,8 @@ def test_equal_probabilities_keep_the_candidate_that_the_published_code_keeps(as
     monkeypatch.setattr(detector._stages, "onet", judged)
     tables = build_tables([astronaut], detector._arrays)
     boxes = torch.tensor([[90.0, 90, 150, 150], [100, 100, 160, 160], [300, 300, 400, 400], [95, 95, 155, 155]])
-    _, kept, _, _ = detector._output(tables, torch.zeros(4, dtype=torch.int64), boxes)
+    image, origin = torch.zeros(4, dtype=torch.int64), torch.zeros(4, 3, dtype=torch.int64)
+    _, kept, _, _ = detector._output(tables, Candidates(image, boxes, origin))
     assert kept.tolist() == [boxes[3].tolist(), boxes[2].tolist()]
 
 
