@@ -3,10 +3,12 @@
     python benchmarks/faults.py PHOTOS [--kills 30] [--seed 0] [--only preprocess]
 
 PHOTOS/identity/image.jpg, some thirty photos. Each command (preprocess, embed, train, gallery add) runs once
-undisturbed, then until ``--kills`` runs have been killed, each after a random fraction of the CPU time of that run.
-After each kill, every file with a final name must be readable, no process of the command may survive, and the same
-command, run again, must give the same result as the undisturbed run. Then every command runs on a disk that is full
-after a given number of bytes (RLIMIT_FSIZE): it must end with exit code 2, one line, and the old file intact.
+undisturbed, then until ``--kills`` runs have been killed, each after a random fraction of the CPU time of that run;
+`gallery add`, which writes for a moment at its end only, at a random moment of that (a gallery of ``--gallery`` photos
+makes it long enough). After each kill, every file with a final name must be readable, no process of the command may
+survive, and the same command, run again, must give the same result as the undisturbed run. Then every command runs on a
+disk that is full after a given number of bytes (RLIMIT_FSIZE): it must end with exit code 2, one line, and the old file
+intact.
 
 Prints a line of JSON per command: ``begun`` counts the kills after which the command's folder had something new,
 ``done`` those of them after which it had the complete result.
@@ -28,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from memory import people
 
 from facepipe.embedding.batches import load_embeddings
 from facepipe.errors import FacepipeError
@@ -48,11 +51,22 @@ class Case:
         words: arguments of ``facepipe``, run in a folder of its own that `prepare` has filled.
         prepare: creates the command's inputs.
         outcome: the command's result, comparable; raises if it is damaged; None if there is none yet.
+        writing: pattern of the temporary file while which exists the command is killed; empty: at any time.
     """
 
     words: tuple[str, ...]
     prepare: Callable[[Path], None]
     outcome: Callable[[Path], Any]
+    writing: str = ""
+
+
+@dataclass(frozen=True)
+class Usual:
+    """An undisturbed run: its CPU time, how long it was writing (both in seconds) and its outcome."""
+
+    processor: float
+    writing: float
+    outcome: Any
 
 
 def crops_of(folder: Path) -> Any:
@@ -76,8 +90,9 @@ def embeddings_of(folder: Path) -> Any:
 
 
 def gallery_of(folder: Path) -> Any:
-    gallery = load_gallery(folder / "people.parquet")
-    return sorted(gallery.images.paths)
+    images = load_gallery(folder / "people.parquet").images
+    order = np.argsort(images.paths)
+    return [images.paths[index] for index in order], images.mu[order].round(4).tobytes()
 
 
 def weights_of(folder: Path) -> Any:
@@ -112,30 +127,51 @@ def cases(photos: Path, crops: Path, begun: Path) -> dict[str, Case]:
             ("train", "sphereface4-small", "-d", str(crops), "-o", "run", "--device", "cpu", "--resume", *sets),
             nothing, weights_of,
         ),
-        "gallery add": Case(("gallery", "add", "people.parquet", str(photos)), gallery, gallery_of),
+        "gallery add": Case(
+            ("gallery", "add", "people.parquet", str(photos)), gallery, gallery_of, ".people.parquet.*"
+        ),
     }  # fmt: skip
 
 
-def finished(case: Case, folder: Path) -> tuple[float, Any]:
-    """Seconds of CPU time, and the outcome of an undisturbed run."""
+def finished(case: Case, folder: Path) -> Usual:
+    """An undisturbed run."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = facepipe(case.words, folder)
+    writing = 0.0
+    if case.writing:
+        wait_for(process, lambda: there(case, folder))
+        began = time.monotonic()
+        wait_for(process, lambda: not there(case, folder))
+        writing = time.monotonic() - began
     _, err = process.communicate()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode:
         raise SystemExit(f"{' '.join(case.words)}: exit code {process.returncode}: {err[-500:]}")
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, case.outcome(folder)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Usual(processor, writing, case.outcome(folder))
 
 
-def killed(case: Case, folder: Path, after: float) -> subprocess.Popen[str] | None:
-    """The process, killed while it was still running, ``after`` this much CPU time."""
+def there(case: Case, folder: Path) -> bool:
+    return any(folder.glob(case.writing))
+
+
+def wait_for(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
+    """Until it holds, or the process has ended."""
+    while process.poll() is None and not condition():
+        time.sleep(0.001)
+
+
+def killed(case: Case, folder: Path, usual: Usual, random: np.random.Generator) -> subprocess.Popen[str] | None:
+    """The process, killed at a random moment while it was still running."""
     process = facepipe(case.words, folder)
-    while process.poll() is None:
-        if processor_time(process.pid) >= after:
-            process.kill()
-            return process if process.wait() == -signal.SIGKILL else None
-        time.sleep(0.002)
-    return None
+    if case.writing:
+        wait_for(process, lambda: there(case, folder))
+        time.sleep(usual.writing * random.uniform(0, 1.1))
+    else:
+        after = usual.processor * random.uniform(0.15, 1)
+        wait_for(process, lambda: processor_time(process.pid) >= after)
+    process.kill()
+    return process if process.wait() == -signal.SIGKILL else None
 
 
 def processor_time(process: int) -> float:
@@ -173,21 +209,24 @@ def measure(case: Case, kills: int, random: np.random.Generator) -> dict[str, An
     told: dict[str, Any] = {"kills": 0, "begun": 0, "done": 0, "damaged": [], "wrong": [], "leftovers": [], "alive": []}
     with tempfile.TemporaryDirectory() as name:
         case.prepare(Path(name))
-        seconds, right = finished(case, Path(name))
-    told["processor seconds"] = round(seconds, 1)
+        usual = finished(case, Path(name))
+    told["processor seconds"] = round(usual.processor, 1)
+    told["writing seconds"] = round(usual.writing, 3)
     for number in range(3 * kills):
         if told["kills"] == kills:
             break
         with tempfile.TemporaryDirectory() as name:
-            once(case, Path(name), seconds * random.uniform(0.15, 1), right, number, told)
+            once(case, Path(name), usual, random, number, told)
     return told | {"full disk": [full_disk(case, limit) for limit in (0, 200, 3000)]}
 
 
-def once(case: Case, folder: Path, after: float, right: Any, number: int, told: dict[str, Any]) -> None:
+def once(
+    case: Case, folder: Path, usual: Usual, random: np.random.Generator, number: int, told: dict[str, Any]
+) -> None:
     """Kill the command once, run it again, and count what was found."""
     case.prepare(folder)
     before, files = case.outcome(folder), everything(folder)
-    process = killed(case, folder, after)
+    process = killed(case, folder, usual, random)
     if process is None:
         return
     told["kills"] += 1
@@ -195,10 +234,10 @@ def once(case: Case, folder: Path, after: float, right: Any, number: int, told: 
     told["alive"] += survivors(process.pid)
     try:
         found = case.outcome(folder)
-        told["done"] += found == right
-        if found not in (before, right):
+        told["done"] += found == usual.outcome
+        if found not in (before, usual.outcome):
             told["damaged"].append([number, "partial"])
-        if finished(case, folder)[1] != right:
+        if finished(case, folder).outcome != usual.outcome:
             told["wrong"].append(number)
     except (FacepipeError, OSError, ValueError) as error:
         told["damaged"].append([number, str(error)])
@@ -227,16 +266,16 @@ def main() -> None:
     options.add_argument("--kills", type=int, default=30)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--only")
+    options.add_argument("--gallery", type=int, default=20_000, help="photos of the gallery added to")
     given = options.parse_args()
     random = np.random.default_rng(given.seed)
     photos = given.photos.resolve()
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
-        first = sorted(path for path in photos.iterdir() if path.is_dir())[0]
-        for words in (("preprocess", str(photos), "crops"), ("gallery", "build", str(first), "people.parquet")):
-            if facepipe(words, base).wait():
-                raise SystemExit(f"facepipe {' '.join(words)} failed")
-        for what, case in cases(photos, base / "crops", base / "people.parquet").items():
+        if facepipe(("preprocess", str(photos), "crops"), base).wait():
+            raise SystemExit("facepipe preprocess failed")
+        known = people(base, given.gallery)
+        for what, case in cases(photos, base / "crops", known).items():
             if given.only in (None, what):
                 print(json.dumps({"command": what} | measure(case, given.kills, random)), flush=True)
 
