@@ -10,11 +10,18 @@ from facepipe.errors import DatasetError
 
 _CHILD = """
 import io, pickle, sys
+try:
+    import resource  # not on Windows
+    resource.setrlimit(resource.RLIMIT_DATA, ({most}, {most}))
+except (ImportError, OSError, ValueError):
+    pass
 from scipy.io import loadmat
 file = io.BytesIO(sys.stdin.buffer.read())
 found = loadmat(file, variable_names=sys.argv[2:], squeeze_me=sys.argv[1] == "squeeze")
 pickle.dump(found, sys.stdout.buffer)
 """
+_MOST = 4 << 30
+"""Bytes of memory that reading may take, since a compressed variable can be of any size."""
 
 
 def read_mat(path: Path, names: tuple[str, ...], squeeze: bool = False) -> dict[str, Any]:
@@ -28,7 +35,7 @@ def read_mat(path: Path, names: tuple[str, ...], squeeze: bool = False) -> dict[
     Raises:
         DatasetError: missing, not a MATLAB 5 file, or without one of ``names``.
     """
-    command = [sys.executable, "-c", _CHILD, "squeeze" if squeeze else "whole", *names]
+    command = [sys.executable, "-c", _CHILD.format(most=_MOST), "squeeze" if squeeze else "whole", *names]
     try:
         done = subprocess.run(command, input=path.read_bytes(), capture_output=True, check=False)
     except FileNotFoundError as error:

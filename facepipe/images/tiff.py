@@ -16,6 +16,8 @@ _STRIPS, _TILES = (273, 279), (324, 325)
 """Tags with offsets and byte counts."""
 _LZW, _JPEG, _DEFLATE, _PACKBITS = (5,), (7,), (8, 32946), (32773,)
 _YCBCR, _REVERSED, _SEPARATE = 6, 2, 2
+_INFLATED = 1 << 20
+"""Bytes decompressed at a time."""
 
 
 def tiff_damage(data: bytes, picture: Image.Image) -> str:
@@ -31,15 +33,26 @@ def tiff_damage(data: bytes, picture: Image.Image) -> str:
         return _wrong_length(data, tags, picture.size, kind in _LZW)
     if kind not in (*_JPEG, *_DEFLATE):
         return ""
-    for piece in _pieces(data, tags):
-        try:
-            if kind in _JPEG:
+    try:
+        if kind in _JPEG:
+            for piece in _pieces(data, tags):
                 _decode_jpeg(piece, bytes(tags.get(_JPEG_TABLES, b"")), picture.mode)
-            else:
-                zlib.decompress(piece)
-        except (ValueError, zlib.error) as error:
-            return str(error).strip().rstrip(".")
+        else:
+            for piece, length in zip(_pieces(data, tags), _lengths(tags, picture.size), strict=False):
+                _inflate(piece, length)
+    except (ValueError, zlib.error) as error:
+        return str(error).strip().rstrip(".")
     return ""
+
+
+def _inflate(piece: bytes, length: int) -> None:
+    """Decompress no more than ``length`` bytes and keep none: a kilobyte can decompress to a megabyte."""
+    stream, left = zlib.decompressobj(), length + 1  # one more, so that the checksum behind the last byte is read
+    while piece and left > 0 and not stream.eof:
+        left -= len(stream.decompress(piece, min(left, _INFLATED)))
+        piece = stream.unconsumed_tail
+    if left > 0 and not stream.eof:
+        raise zlib.error("its deflate stream is incomplete")
 
 
 def _decode_jpeg(piece: bytes, tables: bytes, mode: str) -> None:

@@ -38,8 +38,8 @@ def pull(card: AnyCard, progress: Received | None = None) -> Path:
         Path of the file in the cache.
 
     Raises:
-        ModelError: no URL, no network, an HTTP error, a wrong file, or a cache that is not writable; if the download
-            fails, the message says how to import a file obtained otherwise.
+        ModelError: no URL, one without TLS (except on this machine), no network, an HTTP error, a wrong file, or a
+            cache that is not writable; if the download fails, the message says how to import a file obtained otherwise.
     """
     path = cached_weights(card)
     if is_cached(card):
@@ -99,7 +99,9 @@ def _fetch(card: AnyCard, handle: IO[bytes], part: Path, progress: Received | No
 
 def _receive(card: AnyCard, handle: IO[bytes], progress: Received | None) -> bool:
     """Append the response of one request to ``handle``; returns whether it resumed the download."""
-    from requests import RequestException, get
+    from requests import RequestException
+
+    from facepipe.zoo.secure_session import secure_session
 
     start = handle.tell()
     # With compression on the fly, the byte counts would not be those of the file.
@@ -107,7 +109,7 @@ def _receive(card: AnyCard, handle: IO[bytes], progress: Received | None) -> boo
     if start:
         headers["Range"] = f"bytes={start}-"
     try:
-        response = get(card.weights.url, headers=headers, stream=True, timeout=_TIMEOUT)
+        response = secure_session().get(card.weights.url, headers=headers, stream=True, timeout=_TIMEOUT)
     except RequestException as error:
         raise ModelError(
             f"{card.weights.url}: cannot be reached ({_short(error)}); without network access: {by_hand(card)}"

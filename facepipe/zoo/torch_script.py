@@ -10,6 +10,8 @@ import torch
 from facepipe.errors import ModelError
 
 _MOST_DEEP = 64
+_LARGEST = 8
+"""Bytes of tensors per byte of the file, each counted as stored and as created; torch.jit.save does not compress."""
 
 
 class _Module:
@@ -37,8 +39,9 @@ def read_torch_script(path: Path) -> dict[str, torch.Tensor]:
     try:
         with zipfile.ZipFile(path) as archive:
             root = next(name for name in archive.namelist() if name.endswith("/data.pkl"))[: -len("data.pkl")]
+            most = _LARGEST * path.stat().st_size
             with archive.open(f"{root}data.pkl") as file:
-                module = _Reader(file, archive, f"{root}data/").load()
+                module = _Reader(file, archive, f"{root}data/", most).load()
     # A damaged archive or pickle raises almost anything.
     except Exception as error:
         raise ModelError(f"{path}: a damaged TorchScript file; export it again") from error
@@ -55,22 +58,37 @@ def _collect(module: Any, prefix: str, state: dict[str, torch.Tensor], depth: in
             _collect(value, f"{prefix}{name}.", state, depth - 1)
 
 
-class _Reader(pickle.Unpickler):
-    """Creates only tensors, plain values and the stand-in above."""
+class _Reader(pickle._Unpickler):  # in Python: the one in C allocates as much memory as a memo's number says
+    """Creates only tensors, plain values and the stand-in above; of ``most`` bytes together, since a compressed
+    archive, and tensors that repeat one value, could be of any size."""
 
-    def __init__(self, file: Any, archive: zipfile.ZipFile, folder: str) -> None:
+    def __init__(self, file: Any, archive: zipfile.ZipFile, folder: str, most: int) -> None:
         super().__init__(file)
-        self._archive, self._folder = archive, folder
+        self._archive, self._folder, self._left = archive, folder, most
 
     def persistent_load(self, pid: Any) -> Any:
         """A storage: ``("storage", type, name, device, number of elements)``."""
         _, kind, name, _, _ = pid
-        return kind, self._archive.read(f"{self._folder}{name}")
+        member = self._archive.getinfo(f"{self._folder}{name}")
+        self._count(member.file_size)
+        return kind, self._archive.read(member)
+
+    def _count(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise pickle.UnpicklingError("its tensors are larger than the file")
+
+    def _tensor(self, storage: tuple[torch.dtype, bytes], offset: int, size: Any, stride: Any, *_: Any) -> torch.Tensor:
+        dtype, data = storage
+        flat = torch.frombuffer(bytearray(data), dtype=dtype) if data else torch.zeros(0, dtype=dtype)
+        view = flat.as_strided(tuple(size), tuple(stride), offset)
+        self._count(view.numel() * view.element_size())
+        return view.clone()
 
     def find_class(self, module: str, name: str) -> Any:
         """The objects that modules and tensors need; anything else is an error."""
         if module == "torch._utils" and name == "_rebuild_tensor_v2":
-            return _tensor
+            return self._tensor
         if module == "torch" and name in _DTYPES:
             return _DTYPES[name]
         if module == "collections" and name == "OrderedDict":
@@ -90,9 +108,3 @@ _DTYPES = {
         "Bool": torch.bool,
     }.items()
 }  # fmt: skip
-
-
-def _tensor(storage: tuple[torch.dtype, bytes], offset: int, size: Any, stride: Any, *_: Any) -> torch.Tensor:
-    dtype, data = storage
-    flat = torch.frombuffer(bytearray(data), dtype=dtype) if data else torch.zeros(0, dtype=dtype)
-    return flat.as_strided(tuple(size), tuple(stride), offset).clone()

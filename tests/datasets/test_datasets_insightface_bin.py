@@ -3,6 +3,8 @@
 import hashlib
 import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -107,6 +109,25 @@ def test_no_code_is_run(tmp_path, protocol):
     with pytest.raises(DatasetError, match=r"set\.bin: not one of insightface's \.bin sets \(it uses .*mkdir"):
         read_bin(written(tmp_path, content, protocol))
     assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        b"\x80\x02Nr" + (1 << 26).to_bytes(4, "little") + b".",  # a memo of 67 million entries
+        b"\x80\x02cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nX\2\0\0\0u1\x85RJ"
+        + (1 << 30).to_bytes(4, "little") + b"\x86R.",  # bytes(2 ** 30)
+    ],
+)  # fmt: skip
+def test_a_few_bytes_take_no_gigabyte(tmp_path, bomb):
+    (tmp_path / "set.bin").write_bytes(bomb)
+    read = "import sys, pathlib, resource; from facepipe.datasets.pairs.insightface_bin import read_bin\n"
+    read += "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+    read += "try: read_bin(pathlib.Path(sys.argv[1]))\nexcept Exception as error: print(error)\n"
+    read += "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"
+    words = [sys.executable, "-c", read, str(tmp_path / "set.bin")]
+    said, grown = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert "not one of insightface's .bin sets" in said and int(grown) < 100
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """Damage inside TIFF and CMYK, of which the decoder that Pillow uses says nothing."""
 
 import io
+import struct
+import tracemalloc
+import zlib
 
 import pytest
 from PIL import Image
@@ -43,3 +46,20 @@ def test_damage_inside_is_told_or_refused(encode, form, compression, mode, place
     except ImageError:
         return
     assert picture.damaged
+
+
+def test_a_strip_that_decompresses_to_more_than_the_picture_takes_no_memory():
+    strip = zlib.compress(bytes(200 << 20))
+    tags = [
+        (256, 8), (257, 8), (258, 8), (259, 8), (262, 1), (273, 8 + 2 + 10 * 12 + 4), (277, 1), (278, 8),
+        (279, len(strip)), (339, 1),
+    ]  # fmt: skip
+    header = struct.pack("<2sHIH", b"II", 42, 8, len(tags))
+    data = header + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags) + bytes(4) + strip
+    tracemalloc.start()
+    try:
+        picture = read_image(data)
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+    assert picture.pixels.shape == (8, 8, 3)

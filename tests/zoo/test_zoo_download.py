@@ -19,7 +19,7 @@ class Server:
     """Serves ``data`` at any path; the other fields say how badly."""
 
     def __init__(self):
-        self.data, self.status, self.ranges, self.cut_at = DATA, 200, True, []
+        self.data, self.status, self.ranges, self.cut_at, self.location = DATA, 200, True, [], ""
         self.requests = []  # the Range header of each
         outer = self
 
@@ -39,6 +39,8 @@ class Server:
         self.requests.append(wanted)
         if self.status != 200:
             handler.send_response(self.status)
+            if self.location:
+                handler.send_header("Location", self.location)
             handler.end_headers()
             return
         start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted and self.ranges else 0
@@ -204,6 +206,18 @@ def test_http_error(server, status):
     server.status = status
     with pytest.raises(ModelError, match=rf"the server answered {status}.*models import"):
         pull(card_for(server.url))
+
+
+def test_without_tls_nothing_is_requested(cache):
+    with pytest.raises(ModelError, match=r"only https:// is accepted\).*models import tiny FILE"):
+        pull(card_for("http://models.invalid/tiny.pt"))
+
+
+def test_a_redirect_does_not_leave_tls(server):
+    server.status, server.location = 302, "http://models.invalid/tiny.pt"
+    with pytest.raises(ModelError, match=r"http://models\.invalid is not encrypted"):
+        pull(card_for(server.url))
+    assert len(server.requests) == 1
 
 
 def test_no_url():

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from facepipe import backbones
 from facepipe.errors import ModelError
 from facepipe.zoo import Input, find_card, import_foreign, load
+from facepipe.zoo.torch_script import read_torch_script
 
 INPUT = Input(size=(32, 32), template="112x96", channels="rgb", mean=127.5, scale=128.0)
 OPTIONS = {"width": 0.125, "batch_norm": True}
@@ -109,6 +110,25 @@ def test_a_damaged_torch_script_is_one_line(tmp_path, net):
             new.writestr(name, b"cos\nsystem\n." if name.endswith("/data.pkl") else old.read(name))
     with pytest.raises(ModelError, match=r"y\.pt: a damaged TorchScript file"):
         bring(tmp_path / "y.pt")
+
+
+@pytest.mark.parametrize("bomb", ["compressed", "repeated"])
+def test_a_torch_script_larger_than_its_file_is_refused(tmp_path, bomb):
+    """Zeros compress a thousandfold, and strides of zero repeat one value."""
+    weight = torch.zeros(16 << 20) if bomb == "compressed" else torch.zeros(1).expand(1 << 24)
+    small = torch.nn.Linear(2, 2)
+    small.register_buffer("more", weight)
+    torch.jit.save(torch.jit.trace(small, torch.zeros(1, 2), check_trace=False), tmp_path / "x.pt")
+    import zipfile
+
+    kind = zipfile.ZIP_DEFLATED if bomb == "compressed" else zipfile.ZIP_STORED
+    with zipfile.ZipFile(tmp_path / "x.pt") as old, zipfile.ZipFile(tmp_path / "y.pt", "w", kind) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    assert (tmp_path / "y.pt").stat().st_size < 1 << 20
+    with pytest.raises(ModelError, match=r"y\.pt: a damaged TorchScript file") as caught:
+        read_torch_script(tmp_path / "y.pt")
+    assert "larger than the file" in str(caught.value.__cause__)
 
 
 def test_parts_that_differ_are_chosen_by_key_and_prefix(tmp_path, net):

@@ -97,7 +97,7 @@ class _Array:
     kind = "u1"
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.kind, self.content = _kind(state[-3]), bytes(state[-1])
+        self.kind, self.content = _kind(state[-3]), _content(state[-1])
 
     def values(self) -> list[Any]:
         """The values, flattened."""
@@ -136,13 +136,19 @@ def _array(*_: Any) -> _Array:
 
 def _scalar(type_: _Type, content: bytes) -> _Array:
     array = _Array()
-    array.kind, array.content = _kind(type_), bytes(content)
+    array.kind, array.content = _kind(type_), _content(content)
     return array
 
 
 def _from_buffer(content: Any, type_: _Type, *_: Any) -> _Array:
     """An array as NumPy pickles it with protocol 5."""
-    return _scalar(type_, bytes(content))
+    return _scalar(type_, content)
+
+
+def _content(data: Any) -> bytes:
+    if not isinstance(data, bytes | bytearray):
+        raise pickle.UnpicklingError("an array whose content is not bytes")  # bytes(number) would be that many zeros
+    return bytes(data)
 
 
 def _encode(text: str, encoding: Any) -> bytes:
@@ -162,7 +168,7 @@ _KNOWN = {
 }
 
 
-class _Restricted(pickle.Unpickler):
+class _Restricted(pickle._Unpickler):  # in Python: the one in C allocates as much memory as a memo's number says
     """Creates only plain values and the stand-ins above."""
 
     def find_class(self, module: str, name: str) -> Any:
