@@ -53,7 +53,9 @@ def iterate_embeddings(path: Path, rows: int = 65_536) -> Iterator[Embeddings]:
         EmbeddingsError: the file is missing, damaged or not an embeddings file.
     """
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True, buffer_size=_PAGES) as file:
+        # pre_buffer, the default in newer versions of Arrow, would keep all that was read until the file is closed.
+        options = {"page_checksum_verification": True, "buffer_size": _PAGES, "pre_buffer": False}
+        with pq.ParquetFile(path, **options) as file:
             about = read_about(file.schema_arrow, path)
             if file.metadata.num_rows == 0:
                 yield embeddings_of(file.read(), about, path)

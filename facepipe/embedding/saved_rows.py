@@ -45,7 +45,9 @@ class SavedRows:
         """
         self._path = path
         try:
-            self._file = _Tables(path) if path.is_dir() else pq.ParquetFile(path, page_checksum_verification=True)
+            # pre_buffer would keep every row group that was read.
+            options = {"page_checksum_verification": True, "pre_buffer": False}
+            self._file = _Tables(path) if path.is_dir() else pq.ParquetFile(path, **options)
             self.about = read_about(self._file.schema_arrow, path)
             if not self.about.get("origins"):
                 raise EmbeddingsError(f"{path}: has no record of its images' state")

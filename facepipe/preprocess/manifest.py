@@ -37,7 +37,7 @@ SCHEMA = pa.schema(
 error. ``boxes``, ``landmarks`` and ``scores`` hold all faces, ``chosen`` those that were cropped; ``search`` is the
 search that found them, see `facepipe.detection.Faces`; ``remarks`` are notes on the image, see
 `facepipe.images.Picture`."""
-_ROWS = 10_000
+_ROWS, _BUFFER = 10_000, 1 << 20
 MERGED = "manifest.parquet"
 """Name of the manifest of all images."""
 
@@ -101,7 +101,8 @@ def rows_of(file: Path) -> Iterator[dict[str, Any]]:
         DatasetError: it is damaged.
     """
     try:
-        with file.open("rb") as stream, pq.ParquetFile(stream) as table:
+        # pre_buffer would keep all rows that were read; a buffer reads a column piece by piece.
+        with file.open("rb") as stream, pq.ParquetFile(stream, pre_buffer=False, buffer_size=_BUFFER) as table:
             for batch in table.iter_batches(_ROWS):
                 yield from batch.to_pylist()
     except DAMAGED_PARQUET as error:
