@@ -21,7 +21,7 @@ import numpy as np
 
 from facepipe.datasets.templates.openset import SearchTrial, draw_openset
 from facepipe.embedding import Embeddings, load_embeddings
-from facepipe.identification import Gallery, Identifier, decide, given
+from facepipe.identification import Gallery, Identifier, decide, decision_at
 from facepipe.identification.decision import Decision
 from facepipe.identification.strangers import measure
 from facepipe.zoo import locate
@@ -47,7 +47,7 @@ def one_trial(
     halves = np.unique(person[outside], return_inverse=True)[1] % 2
     measured, counted = outside[halves == 0], outside[halves == 1]
     found = {
-        name: Identifier(gallery, given(-1.0))(embeddings.take(rows))
+        name: Identifier(gallery, decision_at(-1.0))(embeddings.take(rows))
         for name, rows in (("known", trial.probe[known]), ("strangers", counted))
     }
     truth = person[trial.probe[known]].astype(str)

@@ -41,27 +41,27 @@ class OptionSchema:
         """Name → default."""
         return {name: field.default for name, field in self._model.model_fields.items()}
 
-    def checked(self, what: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    def checked(self, what: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """All options, with defaults for those not given.
 
         Args:
             what: the owner of the options, for the message.
-            given: name → value.
+            options: name → value.
 
         Raises:
             ModelError: an option is unknown (the message suggests the nearest), or its value is not allowed.
         """
         known = list(self._model.model_fields)
-        for option in given:
+        for option in options:
             if option not in known:
                 raise ModelError(f"{what} has no option {option!r}; {_hint(option, known)}")
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
         try:
             checked = self._model(**values)
         except pydantic.ValidationError as error:
             first = error.errors()[0]
             option = str(first["loc"][0])
-            raise ModelError(f"{what}: option {option}={given[option]!r}: {first['msg']}") from error
+            raise ModelError(f"{what}: option {option}={options[option]!r}: {first['msg']}") from error
         return {name: getattr(checked, name) for name in known}
 
 

@@ -87,12 +87,12 @@ def detector_weights(name: str) -> Path:
         if url is None:
             raise ModelError(f"detector {name}: its shipped weights are missing; reinstall facepipe")
         raise ModelError(
-            f"detector {name}: its weights are not in the cache; fetch them with 'facepipe models pull {name}', or by "
-            f"hand: 'facepipe models import {name} FILE' with FILE from {url}"
+            f"detector {name}: its weights are not in the cache; download them with 'facepipe models pull {name}', or "
+            f"by hand: 'facepipe models import {name} FILE' with FILE from {url}"
         )
     got = sha256_of(path)
     if got != weights["sha256"]:
-        remedy = "reinstall facepipe" if url is None else f"fetch it again with 'facepipe models pull {name}'"
+        remedy = "reinstall facepipe" if url is None else f"download it again with 'facepipe models pull {name}'"
         raise ModelError(
             f"{path}: damaged or replaced: its SHA-256 is {got}, the card of {name} says {weights['sha256']}; {remedy}"
         )

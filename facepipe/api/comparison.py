@@ -182,8 +182,9 @@ class Comparison:
         if used is not None and face.box is not None:
             account |= {"box": face.box.tolist(), "detection_score": face.score}
             account |= {"search": self.views[number].faces.search, "used": used}
-        for sure in self.confidences[number : number + 1]:
-            account |= {sure.kind: sure.value, "surer_than": sure.surer_than, "unsure": sure.unsure}
+        for confidence in self.confidences[number : number + 1]:
+            account |= {confidence.kind: confidence.value, "surer_than": confidence.surer_than}
+            account["unsure"] = confidence.unsure
         return account
 
 

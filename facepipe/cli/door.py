@@ -54,7 +54,7 @@ class Output:
         parameter: its name.
         suffixes: extensions of files that can be written; if empty, a folder, or a file or folder, whose files
             the command checks itself (`require_apart`) once it knows their names.
-        ours: whether an existing file was made by this command.
+        is_replaceable: whether an existing file was made by this command, and may be replaced without ``--overwrite``.
         add_with: the command that adds to such a file, if any.
         stands_for: the files or folders actually written, if different.
         grows: the parameter of inputs that may include the output, to which the others are added.
@@ -66,7 +66,7 @@ class Output:
 
     parameter: str
     suffixes: tuple[str, ...] = ()
-    ours: Callable[[Path], bool] = _never
+    is_replaceable: Callable[[Path], bool] = _never
     add_with: str = ""
     stands_for: Callable[[Path], tuple[Path, ...]] = _itself
     grows: str = ""
@@ -216,7 +216,7 @@ def _compare_file(
         _check_suffix(path, output.suffixes)
     files = output.stands_for(path)
     read = [each for each in inputs if not (grows and each in growing)]
-    require_apart(files, read, overwrite or grows, output.ours, output.add_with)
+    require_apart(files, read, overwrite or grows, output.is_replaceable, output.add_with)
     return files
 
 

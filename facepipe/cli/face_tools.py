@@ -114,8 +114,8 @@ def turning_face_tools(command: F) -> F:
 def _with_tools(command: F, detection: Callable[[Any], Any]) -> F:
     @wraps(command)
     def wrapped(**words: Any) -> Any:
-        given = {field.name: words.pop(field.name) for field in fields(FaceTools)}
-        return command(tools=FaceTools(**given), **words)
+        chosen = {field.name: words.pop(field.name) for field in fields(FaceTools)}
+        return command(tools=FaceTools(**chosen), **words)
 
     decorated: Any = wrapped
     for option in (detection, options.engine, options.device, options.store_precision, options.flip, options.model):

@@ -4,7 +4,7 @@ from facepipe.detection.choose import FACE_RULES, choose
 from facepipe.detection.detector import Detector, create_detector, detector_settings_of
 from facepipe.detection.detectors import DETECTORS, PRESETS
 from facepipe.detection.faces import Faces
-from facepipe.detection.settings import DetectorSettings, preset
+from facepipe.detection.settings import DetectorSettings, preset, with_present_names
 
 __all__ = [
     "DETECTORS",
@@ -17,4 +17,5 @@ __all__ = [
     "create_detector",
     "detector_settings_of",
     "preset",
+    "with_present_names",
 ]

@@ -70,8 +70,8 @@ class _Chain:
         self._prelu(layer, 3)
 
     def pool(self, kernel: int) -> None:
-        given = {"kernel_shape": [kernel, kernel], "strides": [2, 2], "ceil_mode": 1}
-        self._add("MaxPool", [], f"{self._last}/pool", **given)
+        attributes = {"kernel_shape": [kernel, kernel], "strides": [2, 2], "ceil_mode": 1}
+        self._add("MaxPool", [], f"{self._last}/pool", **attributes)
 
     def dense(self, layer: str, side: int) -> None:
         # The published dense layers take columns, rows, channels: MATLAB's order, passed to Caffe.
@@ -85,11 +85,11 @@ class _Chain:
 
     def heads(self, op: str, heads: list[tuple[str, str]], shape: list[int | str | None]) -> Graph:
         outputs = []
-        given = {"transB": 1} if op == "Gemm" else {}
+        attributes = {"transB": 1} if op == "Gemm" else {}
         for layer, name in heads:
             score = name == "probability"
             made = f"{name}/logits" if score else name
-            self._nodes.append(Node(op, [self._last, f"{layer}.weight", f"{layer}.bias"], [made], dict(given)))
+            self._nodes.append(Node(op, [self._last, f"{layer}.weight", f"{layer}.bias"], [made], dict(attributes)))
             if score:
                 self._nodes.append(Node("Softmax", [made], [name], {"axis": 1}))
             outputs.append(Value(name, [shape[0], len(self._weights[f"{layer}.bias"]), *shape[2:]]))

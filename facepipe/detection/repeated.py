@@ -29,8 +29,8 @@ class RepeatedSearch:
 
     Args:
         detector: used for every search except the last.
-        settings: ``border`` and ``turns`` determine the further searches, and ``sure`` the score from which a photo
-            need not be rotated.
+        settings: ``border`` and ``turns`` determine the further searches, and ``confident_score`` the score from which
+            a photo need not be rotated.
         lenient: creates the detector of the last search, in a border; None means no such search.
     """
 
@@ -47,11 +47,11 @@ class RepeatedSearch:
     def __call__(self, images: Sequence[np.ndarray]) -> list[Faces]:
         """See `Detector`; ``Faces.search`` says which search found the faces."""
         found = self._detector(images)
-        sure = self.settings.sure
+        confident = self.settings.confident_score
         if self.settings.turns:
-            doubtful = [number for number, faces in enumerate(found) if 0 < _best(faces) < sure]
+            doubtful = [number for number, faces in enumerate(found) if 0 < _best(faces) < confident]
             for number, faces in self._search_again(images, doubtful, _TURNED):
-                if _best(faces) >= sure:
+                if _best(faces) >= confident:
                     found[number] = faces
         for views in _rounds(self.settings) + [[_LAST]] * (self._make_lenient is not None):
             missing = [number for number, faces in enumerate(found) if len(faces) == 0]

@@ -6,6 +6,9 @@ from typing import Any
 from facepipe.detection.detectors import DETECTORS, PRESETS
 from facepipe.errors import FacepipeError
 
+_FORMER_NAMES = {"sure": "confident_score"}
+"""Former → present names of settings, for records written by earlier versions."""
+
 
 @dataclass(frozen=True)
 class DetectorSettings:
@@ -24,8 +27,8 @@ class DetectorSettings:
             None, or a false ``border``, means no such search.
         turns: whether an image with no face, or no confident one, is also searched rotated by 90, 180 and 270
             degrees; a doubtful face is replaced only by a confident one.
-        sure: score from which a face counts as confident. Faces on their side may be found without rotation, with
-            completely wrong landmarks, but rarely with such a score. It differs between detectors.
+        confident_score: score from which a face counts as confident. Faces on their side may be found without
+            rotation, with completely wrong landmarks, but rarely with such a score. It differs between detectors.
     """
 
     detector: str = "mtcnn"
@@ -36,7 +39,7 @@ class DetectorSettings:
     border: bool = True
     lenient: float | None = 0.7
     turns: bool = False
-    sure: float = 0.99
+    confident_score: float = 0.99
 
     def __post_init__(self) -> None:
         kind = DETECTORS[self.detector]
@@ -48,14 +51,14 @@ class DetectorSettings:
         if not 0.1 <= self.factor <= 0.95:
             raise FacepipeError(f"the pyramid factor {self.factor} must be between 0.1 and 0.95")
         if len(self.thresholds) != kind.stages or not all(0 <= value < 1 for value in self.thresholds):
-            given = ", ".join(map(str, self.thresholds))
+            values = ", ".join(map(str, self.thresholds))
             raise FacepipeError(
-                f"thresholds {given}: {self.detector} takes {kind.stages}, each at least 0 and less than 1"
+                f"thresholds {values}: {self.detector} takes {kind.stages}, each at least 0 and less than 1"
             )
         if self.lenient is not None and not 0 <= self.lenient < 1:
             raise FacepipeError(f"the lenient threshold {self.lenient} must be at least 0 and less than 1")
-        if not 0 <= self.sure <= 1:
-            raise FacepipeError(f"the score {self.sure} of a confident face must be between 0 and 1")
+        if not 0 <= self.confident_score <= 1:
+            raise FacepipeError(f"the score {self.confident_score} of a confident face must be between 0 and 1")
         if not self.max_pixels >= 1:
             raise FacepipeError(f"the limit of {self.max_pixels} pixels must be at least 1")
 
@@ -72,6 +75,11 @@ class DetectorSettings:
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain JSON values."""
         return asdict(self) | {"thresholds": list(self.thresholds)}
+
+
+def with_present_names(recorded: dict[str, Any]) -> dict[str, Any]:
+    """Recorded settings, with those that an earlier version wrote under a former name under the present one."""
+    return {_FORMER_NAMES.get(name, name): value for name, value in recorded.items()}
 
 
 def preset(name: str = "sphereface", **changes: Any) -> DetectorSettings:

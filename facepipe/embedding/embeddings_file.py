@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from facepipe.detection import with_present_names
 from facepipe.embedding.begun_file import BegunFile
 from facepipe.embedding.embeddings import OPTIONAL, Embeddings, require_same_fields, require_same_model
 from facepipe.embedding.finding import is_finding
@@ -244,7 +245,7 @@ def embeddings_of(table: pa.Table, about: dict[str, Any], path: Path) -> Embeddi
         trained_dim=about.get("trained_dim", 0),
         precision=about.get("precision", ""),
         engine=about.get("engine", ""),
-        findings=tuple(about.get("findings", ())),
+        findings=tuple(map(with_present_names, about.get("findings", ()))),
         roots=tuple(map(str, about.get("roots", ()))),
         detection_score=_vector(good, "detection_score", path) if about.get("detection_score") else None,
     )

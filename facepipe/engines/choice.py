@@ -30,15 +30,15 @@ def choose_engine(name: str = "auto", *, device: str = "auto", photos: int | Non
     light = device in ("auto", "cpu") and precision != "bfloat16"
     if name == "onnx":
         if not light:
-            given = _given(device, precision)
+            chosen = _chosen_by(device, precision)
             raise DeviceError(
-                f"{parameter('engine', 'onnx')} runs on the CPU in float32, not with {given}; "
+                f"{parameter('engine', 'onnx')} runs on the CPU in float32, not with {chosen}; "
                 f"use {parameter('engine', 'torch')}"
             )
         return "onnx"
     if name == "auto" and light and (not has_torch() or (_few(photos) and "torch" not in sys.modules)):
         return "onnx"
-    require_torch(parameter("engine", "torch") if name == "torch" else _given(device, precision))
+    require_torch(parameter("engine", "torch") if name == "torch" else _chosen_by(device, precision))
     return "torch"
 
 
@@ -46,5 +46,5 @@ def _few(photos: int | None) -> bool:
     return photos is not None and photos <= FEW_PHOTOS
 
 
-def _given(device: str, precision: str) -> str:
+def _chosen_by(device: str, precision: str) -> str:
     return parameter("device", device) if device not in ("auto", "cpu") else parameter("precision", precision)

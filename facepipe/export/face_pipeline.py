@@ -115,9 +115,9 @@ class FacePipeline:
         faces = self._find(rgb)
         best = max((face.score for face in faces), default=0.0)
         turned = [(k, False) for k in (1, 2, 3)] if how["turns"] else []
-        if 0 < best < how["sure"] and turned:
+        if 0 < best < how["confident_score"] and turned:
             other = self._best(rgb, turned)
-            if other and other[0].score >= how["sure"]:
+            if other and other[0].score >= how["confident_score"]:
                 return other
         if not faces:
             faces = self._best(rgb, ([(0, True)] if how["border"] else []) + turned)

@@ -53,11 +53,11 @@ class Layout:
         depth: level of the folders that identify people.
 
     Attributes:
-        strays: pictures that are not in a folder of that depth.
+        outside: pictures that are not in a folder of that depth.
     """
 
     def __init__(self, depth: int = TOP) -> None:
-        self.strays = 0
+        self.outside = 0
         self._depth = depth
         self._flat = False
         self._people: set[str] = set()
@@ -67,18 +67,18 @@ class Layout:
         """`identity_of`, and record it."""
         folders = PurePath(path).parts[:-1]
         name = identity_of(path, self._depth)
-        self.strays += not name
+        self.outside += not name
         if name:
             self._people.add(name)
             self._flat |= len(folders) == self._depth
             self._below.update(folders[self._depth : self._depth + 1])
         return name
 
-    def nobody(self) -> str:
-        """One line where some pictures are of nobody and others are not, or a depth was asked for; else empty."""
-        if not self.strays or (not self._people and self._depth == TOP):
+    def without_identity(self) -> str:
+        """One line if some pictures have no identity while others do, or a depth was set; otherwise empty."""
+        if not self.outside or (not self._people and self._depth == TOP):
             return ""
-        return f"{counted(self.strays, 'photo')} in no folder {self._depth} deep, so of nobody"
+        return f"{counted(self.outside, 'photo')} without an identity: in no folder at depth {self._depth}"
 
     def remark(self) -> str:
         """One line if the folders look as if another depth were meant; otherwise empty."""
@@ -90,7 +90,7 @@ class Layout:
         names = ", ".join(sorted(self._people)[:_FEW])
         further = counted(len(self._below), "folder")
         deeper = parameter("identity_depth", self._depth + 1)
-        return f"taken for people: {names}, with {further} below; if those are the people, say {deeper}"
+        return f"taken for people: {names}, with {further} below; if those are the people, use {deeper}"
 
 
 def common_root(paths: Sequence[str]) -> str:

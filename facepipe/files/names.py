@@ -24,12 +24,12 @@ class Matches:
 
     Attributes:
         found: wanted name → the available names that are the same, as they are written.
-        nobody: wanted names that match nothing.
+        unmatched: wanted names that match nothing.
         other_form: wanted names that were found only in another Unicode form.
     """
 
     found: dict[str, tuple[str, ...]]
-    nobody: tuple[str, ...]
+    unmatched: tuple[str, ...]
     other_form: tuple[str, ...]
 
     @property
@@ -40,13 +40,13 @@ class Matches:
 
 def match_names(wanted: Iterable[str], available: Iterable[str]) -> Matches:
     """Find each wanted name among the available ones, regardless of Unicode form."""
-    there: dict[str, list[str]] = {}
+    by_canonical: dict[str, list[str]] = {}
     for name in dict.fromkeys(available):
-        there.setdefault(canonical(name), []).append(name)
-    asked = list(dict.fromkeys(wanted))
-    found = {name: tuple(there[canonical(name)]) for name in asked if canonical(name) in there}
+        by_canonical.setdefault(canonical(name), []).append(name)
+    distinct = list(dict.fromkeys(wanted))
+    found = {name: tuple(by_canonical[canonical(name)]) for name in distinct if canonical(name) in by_canonical}
     return Matches(
         found,
-        tuple(name for name in asked if name not in found),
+        tuple(name for name in distinct if name not in found),
         tuple(name for name, names in found.items() if name not in names),
     )

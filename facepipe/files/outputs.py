@@ -20,7 +20,7 @@ def require_apart(
     outputs: Iterable[Path],
     inputs: Iterable[Path],
     overwrite: bool = False,
-    ours: Callable[[Path], bool] = lambda _: False,
+    is_replaceable: Callable[[Path], bool] = lambda _: False,
     add_with: str = "",
     folders: Iterable[Path] = (),
 ) -> None:
@@ -32,8 +32,8 @@ def require_apart(
         outputs: files that will be written, including those with names derived from inputs.
         inputs: files that are read, and folders below which anything is read.
         overwrite: whether existing files may be replaced; inputs never are.
-        ours: whether an existing file was made by facepipe for this very purpose, and may be replaced without
-            ``overwrite``.
+        is_replaceable: whether an existing file was made by facepipe for this very purpose, and may be replaced
+            without ``overwrite``.
         add_with: the command that adds to such a file, if there is one.
         folders: folders into which files with names not known yet will be written; no input may be one of them.
 
@@ -60,7 +60,7 @@ def require_apart(
         twin = written.setdefault(os.path.realpath(output), output)
         if twin is not output:
             raise OutputError(f"{output}: would be written twice, also as {twin}; choose another name for one of them")
-        if output.exists() and not output.is_dir() and not overwrite and not ours(output):
+        if output.exists() and not output.is_dir() and not overwrite and not is_replaceable(output):
             instead = f"add to it with '{add_with}'" if add_with else "choose another name"
             raise OutputError(
                 f"{output}: already exists; {instead}, or replace it with {parameter('overwrite', True)}"

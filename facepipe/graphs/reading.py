@@ -190,7 +190,7 @@ def _outside(place: dict[str, str], dtype: np.dtype, count: int, folder: Path) -
         raise ValueError("a tensor in a file outside the graph's folder")
     values = np.fromfile(folder / location, dtype, count, offset=int(place.get("offset", "0")))
     if len(values) < count:
-        raise ModelError(f"{folder / location}: ends before the tensors that it should contain; fetch it again")
+        raise ModelError(f"{folder / location}: truncated: not all tensors are there; download it again")
     return values
 
 

@@ -1,7 +1,7 @@
 """Open-set identification: finding the people of a gallery in photos and videos."""
 
 from facepipe.identification.confidence import confidence, confidence_kind
-from facepipe.identification.decision import Decision, decide, given
+from facepipe.identification.decision import Decision, decide, decision_at
 from facepipe.identification.enrol import enrol, find_lookalikes
 from facepipe.identification.gallery import UNKNOWN, Gallery, Remark, merge, person_of, stored_name, without
 from facepipe.identification.gallery_file import change_gallery, load_gallery, save_gallery
@@ -20,9 +20,9 @@ __all__ = [
     "confidence",
     "confidence_kind",
     "decide",
+    "decision_at",
     "enrol",
     "find_lookalikes",
-    "given",
     "load_gallery",
     "measure",
     "merge",

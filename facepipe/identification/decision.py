@@ -34,7 +34,7 @@ class Decision:
     false_matches: Mapping[str, MatchRate | None] = field(default_factory=dict)
 
 
-def given(threshold: float) -> Decision:
+def decision_at(threshold: float) -> Decision:
     """A decision at a given score."""
     return Decision(threshold, None, None, "given", "given by hand")
 

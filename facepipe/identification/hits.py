@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from facepipe.errors import ModelError
-from facepipe.identification.decision import Decision, decide, given
+from facepipe.identification.decision import Decision, decide, decision_at
 from facepipe.zoo import Card, Population
 
 SINGLE_FAR = 1e-3
@@ -62,7 +62,7 @@ def judge_of(
         threshold: use this score as threshold instead.
     """
     if threshold is not None:
-        return Judge(given(threshold))
+        return Judge(decision_at(threshold))
     if card is None:
         return Judge(None, reason="no thresholds are known for the model of these embeddings")
     try:

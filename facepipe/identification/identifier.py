@@ -41,7 +41,7 @@ class Identifier:
 
     Args:
         gallery: known people.
-        decision: from `decide` for this number of people, or `given`.
+        decision: from `decide` for this number of people, or `decision_at`.
         pooling: how several images of a person are pooled: ``confidence`` or ``mean``.
         score: ``cosine``, ``scf`` or ``mls``; the decision must be for the same score.
         device: where the search runs.

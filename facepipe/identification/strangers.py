@@ -6,7 +6,7 @@ import numpy as np
 
 from facepipe.embedding import Embeddings
 from facepipe.errors import EmbeddingsError
-from facepipe.identification.decision import Decision, given
+from facepipe.identification.decision import Decision, decision_at
 from facepipe.identification.gallery import Gallery
 from facepipe.identification.identifier import Identifier
 from facepipe.score.threshold import threshold_at_far
@@ -42,6 +42,6 @@ def measure(
             f"{counted(len(strangers), 'face of strangers')}: too few for FPIR {fpir:g}; embed "
             f"{math.ceil(1 / fpir)} or more"
         )
-    found = Identifier(gallery, given(math.inf), pooling, score, device)(strangers)
+    found = Identifier(gallery, decision_at(math.inf), pooling, score, device)(strangers)
     threshold = threshold_at_far(np.array([identity.score for identity in found]), fpir)
     return Decision(threshold, fpir, None, "measured", f"{counted(len(strangers), 'face')} of strangers")

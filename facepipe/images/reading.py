@@ -102,12 +102,12 @@ def read_image(
         path, page = file_and_page(source if isinstance(source, AddressPath) else Path(source))
         data, frame = read_encoded(path, name), frame or page
     if not data:
-        raise ImageError(f"{name}: the file is empty (0 bytes); fetch or export it again")
+        raise ImageError(f"{name}: the file is empty (0 bytes); download or export it again")
     try:
         picture = _decode(data, max_pixels, name, frame)
         if strict and picture.damaged:
             damage = next(remark for remark in picture.remarks if remark.startswith(DAMAGED))
-            raise ImageError(f"{name}: {damage}; fetch it again, or leave out {parameter('strict')}")
+            raise ImageError(f"{name}: {damage}; download it again, or leave out {parameter('strict')}")
         return picture
     except ImageError:
         raise
@@ -119,7 +119,7 @@ def read_image(
         raise ImageError(f"{name}: not enough memory to decode it; scale it down first") from error
     # Decoders raise almost anything on malicious bytes (struct.error, SyntaxError, IndexError, zlib.error ...).
     except Exception as error:
-        raise ImageError(f"{name}: damaged or truncated ({_first_line(error)}); fetch it again") from error
+        raise ImageError(f"{name}: damaged or truncated ({_first_line(error)}); download it again") from error
 
 
 def _refuse_raw(extension: str, name: str) -> None:

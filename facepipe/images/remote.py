@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from requests import Response
 
 MAX_FETCHED = 100 << 20
-"""Maximum size of a photo fetched, or read from standard input, in bytes."""
+"""Maximum size of a photo downloaded, or read from standard input, in bytes."""
 STDIN = "<stdin>"
 
 _TIMEOUT = (10, 20)  # seconds to connect, and between two pieces
@@ -47,10 +47,10 @@ class RemotePhoto(AddressPath):
         """The encoded photo; cached, since standard input can only be read once.
 
         Raises:
-            ImageError: it cannot be fetched, takes too long, or is too large.
+            ImageError: it cannot be downloaded, takes too long, or is too large.
         """
         if self.data is None:
-            self.data = _read_stdin() if self.address == STDIN else _fetch(self.address)
+            self.data = _read_stdin() if self.address == STDIN else _download(self.address)
         return self.data
 
 
@@ -79,7 +79,7 @@ def _read_stdin() -> bytes:
     return data
 
 
-def _fetch(address: str) -> bytes:
+def _download(address: str) -> bytes:
     import requests
 
     until, name = time.monotonic() + _LONGEST, _without_password(address)
@@ -89,7 +89,7 @@ def _fetch(address: str) -> bytes:
                 raise ImageError(f"{name}: the server answered {answer.status_code} {answer.reason}; check it")
             return _body(answer, name, until)
     except (requests.RequestException, UnicodeError) as error:
-        raise ImageError(f"{name}: cannot be fetched ({_why(error)}); save the photo and pass the file") from error
+        raise ImageError(f"{name}: cannot be downloaded ({_why(error)}); save the photo and pass the file") from error
 
 
 def _body(answer: "Response", name: str, until: float) -> bytes:

@@ -46,22 +46,22 @@ class StoredPhoto(AddressPath):
     """Takes the place of a photo's path.
 
     Args:
-        given: the store's folder, the shard or the Parquet file in which it was found.
+        container: the store's folder, the shard or the Parquet file in which it was found.
         inside: the photo's path within it.
         place: the location of its bytes.
     """
 
-    def __new__(cls, given: str, inside: str, place: Any) -> "StoredPhoto":
-        made = super().__new__(cls, f"{given.rstrip('/')}/{inside}", inside)
+    def __new__(cls, container: str, inside: str, place: Any) -> "StoredPhoto":
+        made = super().__new__(cls, f"{container.rstrip('/')}/{inside}", inside)
         assert isinstance(made, StoredPhoto)
-        made.given, made.inside, made.place = given, inside, place
+        made.container, made.inside, made.place = container, inside, place
         return made
 
-    def __init__(self, given: str, inside: str, _place: Any) -> None:
-        super().__init__(f"{given.rstrip('/')}/{inside}", inside)
+    def __init__(self, container: str, inside: str, _place: Any) -> None:
+        super().__init__(f"{container.rstrip('/')}/{inside}", inside)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return StoredPhoto, (self.given, self.inside, self.place)
+        return StoredPhoto, (self.container, self.inside, self.place)
 
     def read(self) -> bytes:
         """The encoded photo.
@@ -76,5 +76,5 @@ class StoredPhoto(AddressPath):
             raise ImageError(f"{self}: cannot be read ({reason})") from error
         size = getattr(self.place, "size", -1)
         if 0 <= size != len(data):
-            raise ImageError(f"{self}: ends in the middle; fetch {getattr(self.place, 'file', self.given)} again")
+            raise ImageError(f"{self}: truncated; download or copy {getattr(self.place, 'file', self.container)} again")
         return data

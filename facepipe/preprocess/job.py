@@ -116,5 +116,5 @@ def preprocess(
         manifest=manifest,
         changes=changes.counts(),
         passed_over=passed.to_dict(),
-        layout="; ".join(filter(None, (layout.remark(), layout.nobody()))),
+        layout="; ".join(filter(None, (layout.remark(), layout.without_identity()))),
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from facepipe.detection import with_present_names
 from facepipe.errors import DatasetError
 from facepipe.parameters import parameter
 
@@ -144,6 +145,8 @@ def check_settings(path: Path, settings: dict[str, Any], out: Path | None = None
         raise DatasetError(f"{path}: damaged; remove {path.parent} to start over") from error
     if before.get("template") in ("112x96", "112x112"):  # from before templates had an identity; this was theirs
         before["template"] += "-cp2tform"
+    if isinstance(before.get("detection"), dict):
+        before["detection"] = with_present_names(before["detection"])
     for key in settings:
         if before.get(key) != settings[key]:
             raise DatasetError(

@@ -55,7 +55,7 @@ def pull(card: AnyCard, progress: Received | None = None) -> Path:
         handle = part.open("ab")
     with handle, _locked(handle, part):
         # Another process may have completed the download before this one opened the file.
-        got = card.weights.sha256 if is_cached(card) else _fetch(card, handle, part, progress)
+        got = card.weights.sha256 if is_cached(card) else _download(card, handle, part, progress)
     with writing_to_cache():
         if got == card.weights.sha256 and not is_cached(card):
             part.replace(path)
@@ -74,7 +74,7 @@ def by_hand(card: AnyCard) -> str:
     return f"'facepipe models import {card.name} FILE'{url}"
 
 
-def _fetch(card: AnyCard, handle: IO[bytes], part: Path, progress: Received | None) -> str:
+def _download(card: AnyCard, handle: IO[bytes], part: Path, progress: Received | None) -> str:
     """Complete the part file; returns its SHA-256."""
     reason = ""
     for _ in range(_TRIES):

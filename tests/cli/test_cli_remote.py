@@ -99,7 +99,7 @@ def test_what_is_there_is_no_photo(server, words, file, monkeypatch, path, why):
 
 def test_a_server_that_is_not_there(words, file):
     told = refused("compare", "http://user:secret@127.0.0.1:1/a.jpg", file, *words)
-    assert told == "http://127.0.0.1:1/a.jpg: cannot be fetched (no connection); save the photo and pass the file"
+    assert told == "http://127.0.0.1:1/a.jpg: cannot be downloaded (no connection); save the photo and pass the file"
 
 
 def test_a_server_that_never_ends(server, monkeypatch):

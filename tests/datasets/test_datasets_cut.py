@@ -89,3 +89,12 @@ def test_nothing_is_claimed_where_it_is_known_of_some_only(tmp_path):
     (known / "manifest-1.parquet").write_bytes(b"PAR1")
     with pytest.raises(DatasetError, match=r"manifest-1\.parquet: damaged"):
         found_by([known])
+
+
+def test_detector_settings_under_former_names(tmp_path):
+    """``confident_score`` was called ``sure``."""
+    detection = preset().to_dict()
+    recorded = {"sure" if name == "confident_score" else name: value for name, value in detection.items()}
+    about = Plan(tmp_path / "raw", tmp_path, detection=preset()).about() | {"detection": recorded}
+    write_manifest(tmp_path / "manifest.parquet", [], about)
+    assert found_by([tmp_path]) == (detection | {"faces": about["faces"]},)

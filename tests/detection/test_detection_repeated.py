@@ -110,8 +110,8 @@ def test_a_photo_with_a_face_is_searched_once():
 @pytest.mark.parametrize("settings", [DetectorSettings(turns=True, border=False), preset("yunet", turns=True)])
 def test_how_sure_is_the_detectors_own(settings):
     """Below it a photo is turned, and a doubtful face gives way only to one that reaches it."""
-    assert (preset("yunet").sure, preset().sure) == (0.9, 0.99)
-    photo, sure = marked((30, 40), 3, 4), settings.sure
+    assert (preset("yunet").confident_score, preset().confident_score) == (0.9, 0.99)
+    photo, sure = marked((30, 40), 3, 4), settings.confident_score
     for upright, lying, searches, found in [
         (sure + 0.001, 1.0, 1, "plain"),
         (sure - 0.01, sure + 0.001, 4, "turned-90"),
@@ -129,7 +129,7 @@ def test_the_lenient_threshold_is_checked():
 
 def test_the_score_of_a_sure_face_is_checked():
     with pytest.raises(FacepipeError, match=r"the score 1\.5 of a confident face must be between 0 and 1"):
-        DetectorSettings(sure=1.5)
+        DetectorSettings(confident_score=1.5)
 
 
 def test_further_searches_come_in_turn_and_the_best_of_a_round_counts():

@@ -86,7 +86,7 @@ def test_an_upright_face_is_sure_and_a_turned_one_is_not(yunet, photo):
     """With --turns an upright photo costs nothing more, and one on its side is found."""
     settings = preset("yunet", turns=True, border=False)
     upright, lying = yunet([photo.pixels, turned(photo, 1).pixels])
-    assert upright.scores[0] >= settings.sure > lying.scores.max(initial=0)
+    assert upright.scores[0] >= settings.confident_score > lying.scores.max(initial=0)
     (found,) = RepeatedSearch(yunet, settings)([turned(photo, 1).pixels])
     assert found.search == "turned-270" and error(turned(photo, 1), found) < 0.2
 

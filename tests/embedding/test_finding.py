@@ -32,6 +32,15 @@ def some(*findings, model="m@1/c"):
     return Embeddings(mu, model, paths=("a/1.jpg", "a/2.jpg", "b/1.jpg"), findings=findings)
 
 
+def test_a_setting_recorded_under_its_former_name_is_the_same(tmp_path):
+    """``confident_score`` was called ``sure``."""
+    former = {{"confident_score": "sure"}.get(name, name): value for name, value in USUAL.items()}
+    assert former != USUAL
+    save_embeddings(tmp_path / "e.parquet", some(former))
+    loaded = load_embeddings(tmp_path / "e.parquet")
+    assert loaded.findings == (USUAL,) and join([loaded, some(USUAL)]).findings == (USUAL,)
+
+
 @pytest.mark.parametrize(
     ("parts", "joined", "told"),
     [

@@ -36,7 +36,7 @@ CFP = [f"{name:03d}/{pose}/{n:02d}.jpg" for name in range(9) for pose in ("front
     [f"{place}/person{n}/1.jpg" for place in ("berlin", "rome") for n in range(9)],
 ])
 def test_people_one_folder_down_are_remarked_on(paths):
-    assert "if those are the people, say identity_depth=2" in remark(paths)
+    assert "if those are the people, use identity_depth=2" in remark(paths)
     assert remark(paths, 2) == ""
 
 

@@ -17,7 +17,7 @@ def test_forms_of_one_name():
 def test_matching_tells_what_it_did():
     matches = match_names([COMPOSED, "Tony", "Nobody"], [DECOMPOSED, "Tony", "Colin", DECOMPOSED])
     assert matches.found == {COMPOSED: (DECOMPOSED,), "Tony": ("Tony",)}
-    assert matches.nobody == ("Nobody",)
+    assert matches.unmatched == ("Nobody",)
     assert matches.other_form == (COMPOSED,)
     assert matches.names == {DECOMPOSED, "Tony"}
 
@@ -30,4 +30,4 @@ def test_both_forms_at_once_are_both_found():
 @given(st.lists(st.text(max_size=4), max_size=6))
 def test_every_name_finds_itself_in_every_form(names):
     there = [unicodedata.normalize("NFD", name) for name in names]
-    assert match_names(names, there).nobody == ()
+    assert match_names(names, there).unmatched == ()

@@ -13,8 +13,8 @@ from facepipe.identification import (
     Identifier,
     confidence,
     confidence_kind,
+    decision_at,
     find_lookalikes,
-    given,
     load_gallery,
     merge,
     save_gallery,
@@ -104,7 +104,7 @@ def test_removed_people_are_not_in_the_file(tmp_path):
     nobody = without(without(without(gallery, "ada"), "bo"), "cy")
     save_gallery(path, nobody)
     with pytest.raises(EmbeddingsError, match="this gallery is empty"):
-        Identifier(load_gallery(path), given(0.5))
+        Identifier(load_gallery(path), decision_at(0.5))
 
 
 def test_merge():
@@ -132,25 +132,25 @@ def test_identifier_longhand():
     gallery, probes = Gallery(images()), images(("a", "b", "c", "d"))
     scores = unit(probes.mu) @ unit(gallery.templates("mean").mu).T
     threshold = float(np.median(scores.max(1)))
-    for identity, line in zip(Identifier(gallery, given(threshold), "mean")(probes), scores, strict=True):
+    for identity, line in zip(Identifier(gallery, decision_at(threshold), "mean")(probes), scores, strict=True):
         order = np.argsort(-line)
         assert identity.nearest == gallery.names[order[0]] and identity.runner_up == gallery.names[order[1]]
         assert [identity.score, identity.runner_up_score] == pytest.approx(line[order[:2]].tolist())
         assert identity.known == (line[order[0]] >= threshold)
         assert identity.name == (identity.nearest if identity.known else UNKNOWN)
     with pytest.raises(EmbeddingsError, match="cannot be compared"):
-        Identifier(gallery, given(0))(images(("a",), model="other@1"))
+        Identifier(gallery, decision_at(0))(images(("a",), model="other@1"))
 
 
 def test_a_score_at_the_threshold_is_a_name():
     gallery, probe = Gallery(images()), images(("a",))
-    score = Identifier(gallery, given(0))(probe)[0].score
-    assert Identifier(gallery, given(score))(probe)[0].known
-    assert not Identifier(gallery, given(np.nextafter(score, 2)))(probe)[0].known
+    score = Identifier(gallery, decision_at(0))(probe)[0].score
+    assert Identifier(gallery, decision_at(score))(probe)[0].known
+    assert not Identifier(gallery, decision_at(np.nextafter(score, 2)))(probe)[0].known
 
 
 def test_gallery_of_one():
-    identity = Identifier(Gallery(images(("ada/1.jpg",))), given(2))(images(("a",)))[0]
+    identity = Identifier(Gallery(images(("ada/1.jpg",))), decision_at(2))(images(("a",)))[0]
     assert (identity.name, identity.nearest, identity.runner_up, identity.runner_up_score) == (
         UNKNOWN,
         "ada",
@@ -164,7 +164,7 @@ def test_scf():
     probes = images(("a", "b"), kappa=np.array([100, 900], np.float32), trained_dim=6)
     templates = gallery.templates()
     assert templates.kappa is not None
-    for row, identity in enumerate(Identifier(gallery, given(-1e9), score="scf")(probes)):
+    for row, identity in enumerate(Identifier(gallery, decision_at(-1e9), score="scf")(probes)):
         both = dataclasses.replace(
             templates,
             mu=np.concatenate([templates.mu, probes.mu[row : row + 1]]),
@@ -175,7 +175,7 @@ def test_scf():
         expected = score_pairs("scf", both, np.array([3, 3, 3]), np.arange(3))
         assert identity.score == pytest.approx(expected.max()) and identity.nearest == gallery.names[expected.argmax()]
     with pytest.raises(EmbeddingsError, match="have no kappa"):
-        Identifier(Gallery(images()), given(0), score="scf")(images(("a",)))
+        Identifier(Gallery(images()), decision_at(0), score="scf")(images(("a",)))
 
 
 def test_duplicates_and_look_alikes():

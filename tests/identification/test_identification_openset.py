@@ -5,7 +5,7 @@ import pytest
 
 from facepipe.datasets.templates.openset import draw_openset
 from facepipe.embedding import Embeddings
-from facepipe.identification import Gallery, Identifier, given
+from facepipe.identification import Gallery, Identifier, decision_at
 from facepipe.protocols.identification.openset import evaluate_openset
 
 
@@ -33,10 +33,10 @@ def test_one_code_path(score, closed):
         gallery = Gallery(own.with_paths([f"{who}/1" for who in person[trial.gallery]]))
         probes, truth = embeddings.take(trial.probe), person[trial.probe].astype(str)
         mated = np.isin(truth, gallery.names)
-        nearest = np.array([identity.nearest for identity in Identifier(gallery, given(0), score=score)(probes)])
+        nearest = np.array([identity.nearest for identity in Identifier(gallery, decision_at(0), score=score)(probes)])
         assert (nearest == truth)[mated].mean() == told["cmc"]["1"] < 1
         for point in [] if closed else told["tpir"]:
-            identifier = Identifier(gallery, given(point["threshold"]), score=score)
+            identifier = Identifier(gallery, decision_at(point["threshold"]), score=score)
             names = np.array([identity.name for identity in identifier(probes)])
             assert (names == truth)[mated].mean() == point["tpir"]
             assert 0 < (names != "unknown")[~mated].mean() <= point["fpir"]

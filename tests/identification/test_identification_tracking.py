@@ -10,7 +10,7 @@ from moving_squares import MODEL, ColourEmbedder, find_squares, frame, gallery, 
 
 from facepipe.embedding import Embeddings
 from facepipe.identification import UNKNOWN, Identifier, Identity
-from facepipe.identification import given as decided
+from facepipe.identification import decision_at as decided
 from facepipe.identification.scene import Scene, Seen, interpolated, records
 from facepipe.identification.summary import PhotoSummary, lost_frames, video_summary
 from facepipe.identification.track_names import Appearance, TrackNames

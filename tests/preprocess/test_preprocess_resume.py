@@ -20,7 +20,7 @@ from facepipe.errors import DatasetError
 from facepipe.images import write_rgb
 from facepipe.preprocess import Plan, packs, preprocess, processing, read_manifest
 from facepipe.preprocess import plan as plan_module
-from facepipe.preprocess.journal import Journal
+from facepipe.preprocess.journal import Journal, check_settings
 
 IMAGES, UNIT = 42, 4
 
@@ -327,3 +327,11 @@ def test_what_is_kept_of_a_unit(tmp_path):
     again.append([{"path": "e"}])
     assert (again.closed(), again.begun()) == (2, 0)
     again.close()
+
+
+def test_a_job_begun_under_former_names_of_settings_continues(tmp_path):
+    """``confident_score`` was called ``sure``."""
+    job = Plan(tmp_path / "raw", tmp_path / "out", detection=preset())
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps(job.settings()).replace('"confident_score"', '"sure"'))
+    assert '"sure"' in file.read_text() and check_settings(file, job.settings())

@@ -83,7 +83,7 @@ class _Faces:
 @options.already_aligned
 @options.detection
 @options.as_json
-@door(Output("out", (".toml",), ours=is_card), reads=("paths", "images", "one_person"), walks=("paths",))
+@door(Output("out", (".toml",), is_replaceable=is_card), reads=("paths", "images", "one_person"), walks=("paths",))
 def command(
     model: str,
     paths: tuple[Path, ...],
@@ -134,10 +134,10 @@ def command(
     embedder = options.make_embedder(model, flip, precision, device)
     detector = None if already_aligned else create_detector(detection, device)
     kept = HeldOut(held_out, _counts(held_out_images), seed) if held_out or held_out_images else None
-    given = _Faces(paths, images, form, already_aligned, detector, kept, one_person, identity_depth)
+    inputs = _Faces(paths, images, form, already_aligned, detector, kept, one_person, identity_depth)
     message = about or ", ".join(path.name for path in paths)
     rates = fars or CALIBRATED_FARS
-    measured = _pairs(given, embedder, message, rates) if listed else _faces(given, embedder, message, rates, seed)
+    measured = _pairs(inputs, embedder, message, rates) if listed else _faces(inputs, embedder, message, rates, seed)
     save_card(calibrated_card(card, measured), target)
     if as_json:
         settings = {"engine": embedder.engine, "precision": embedder.precision}
@@ -168,7 +168,7 @@ def _counts(words: tuple[str, ...]) -> dict[str, int]:
     return counts
 
 
-def _pairs(given: _Faces, embedder: "Embedder", about: str, fars: Any) -> "Calibration":
+def _pairs(inputs: _Faces, embedder: "Embedder", about: str, fars: Any) -> "Calibration":
     from facepipe.alignment import Aligner
     from facepipe.calibration import calibrate_pairs
     from facepipe.calibration.sources import require_made_by
@@ -177,21 +177,21 @@ def _pairs(given: _Faces, embedder: "Embedder", about: str, fars: Any) -> "Calib
     from facepipe.embedding import join, load_embeddings
     from facepipe.pipeline import Cropper, embed_images
 
-    path = given.paths[0]
-    pairs = read_pairs(path, given.form)
-    folder = given.images or path.parent
+    path = inputs.paths[0]
+    pairs = read_pairs(path, inputs.form)
+    folder = inputs.images or path.parent
     if folder.is_file():
         embeddings = load_embeddings(folder)
         require_made_by(embeddings, embedder.model.card, folder)
         return calibrate_pairs(embeddings, pairs, about, fars)
     files = require_images(folder, pairs.names, "--images must contain the listed images")
-    cropper = Cropper(Aligner(embedder.model.card.input.template), given.detector, "centre", "centre")
+    cropper = Cropper(Aligner(embedder.model.card.input.template), inputs.detector, "centre", "centre")
     with progress("embedding", len(files)) as advance:
         embeddings = join(list(embed_images(files, cropper, embedder, progress=advance)))
     return calibrate_pairs(embeddings, pairs, about, fars)
 
 
-def _faces(given: _Faces, embedder: "Embedder", about: str, fars: Any, seed: int) -> "Calibration":
+def _faces(inputs: _Faces, embedder: "Embedder", about: str, fars: Any, seed: int) -> "Calibration":
     from facepipe.alignment import Aligner
     from facepipe.calibration.sources import (
         faces_of_crops,
@@ -204,21 +204,21 @@ def _faces(given: _Faces, embedder: "Embedder", about: str, fars: Any, seed: int
     )
     from facepipe.pipeline import Cropper
 
-    first, *more = given.paths
+    first, *more = inputs.paths
     if is_embeddings(first):
         if more:
             raise DatasetError(f"{more[0]}: give one file of embeddings, or crops")
-        faces, notes = faces_of_embeddings(first, embedder.model.card, given.identity_depth)
+        faces, notes = faces_of_embeddings(first, embedder.model.card, inputs.identity_depth)
         return _calibrated(faces, notes, about, fars, seed)
-    if is_photos(first) and not given.aligned:
+    if is_photos(first) and not inputs.aligned:
         if more:
             raise DatasetError(f"{more[0]}: give one folder of photos; crops need --already-aligned")
-        cropper = Cropper(Aligner(embedder.model.card.input.template), given.detector)
+        cropper = Cropper(Aligner(embedder.model.card.input.template), inputs.detector)
         with progress("embedding") as advance:
-            faces, notes = faces_of_photos(first, embedder, cropper, advance, given.identity_depth)
+            faces, notes = faces_of_photos(first, embedder, cropper, advance, inputs.identity_depth)
     else:
-        samples = open_crops(given.paths, given.held_out, given.identity_depth)
-        same = read_one_person(given.one_person) if given.one_person else []
+        samples = open_crops(inputs.paths, inputs.held_out, inputs.identity_depth)
+        same = read_one_person(inputs.one_person) if inputs.one_person else []
         with progress("embedding", len(samples)) as advance:
             faces, notes = faces_of_crops(samples, embedder, advance, same)
     return _calibrated(faces, notes, about, fars, seed)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @strict_option
 @options.as_json
 @door(
-    Output("index", (".npy", ".faiss"), ours=is_index, shared=True),
+    Output("index", (".npy", ".faiss"), is_replaceable=is_index, shared=True),
     reads=("query", "store"),
     keeps=("index",),
 )
@@ -91,13 +91,13 @@ def command(
         hits = top_k(queries.mu, opened.vectors, k, tools.device, opened.unit_rows)
     judge = _judge(opened, tools, fpir, among, threshold)
     for number, path in enumerate(queries.paths):
-        found = _found(opened, hits, number, judge)
+        rows = _hit_rows(opened, hits, number, judge)
         if as_json:
             remarks = list(inputs.remarks.get(str(query), ()))
-            about = {"query": path, "hits": found, "remarks": remarks, "judge": judge.to_dict()}
+            about = {"query": path, "hits": rows, "remarks": remarks, "judge": judge.to_dict()}
             print_json(about | {"model": queries.model} | queries.record(), indent=None)
         else:
-            _show(path, found)
+            _show(path, rows)
     if judge.decision is None:
         note(f"no verdicts: {judge.reason}; set --threshold", style="yellow")
     else:
@@ -183,7 +183,7 @@ def _approximate(
     return search_approximate(ready, store, queries.mu, k, probes)
 
 
-def _found(store: "Store", hits: "Hits", number: int, judge: "Judge") -> list[dict[str, Any]]:
+def _hit_rows(store: "Store", hits: "Hits", number: int, judge: "Judge") -> list[dict[str, Any]]:
     pairs = zip(hits.rows[number].tolist(), hits.scores[number].tolist(), strict=True)
     return [
         {
@@ -197,9 +197,9 @@ def _found(store: "Store", hits: "Hits", number: int, judge: "Judge") -> list[di
     ]
 
 
-def _show(query: str, found: list[dict[str, Any]]) -> None:
+def _show(query: str, hits: list[dict[str, Any]]) -> None:
     columns = (Column("", right=True), Column("score", right=True), Column("verdict"), Column("path"))
-    rows = [(n, f"{hit['score']:.4f}", hit["verdict"] or "–", hit["path"] or "") for n, hit in enumerate(found, 1)]
+    rows = [(n, f"{hit['score']:.4f}", hit["verdict"] or "–", hit["path"] or "") for n, hit in enumerate(hits, 1)]
     show_table(columns, rows, query)
 
 

@@ -65,9 +65,9 @@ class Benchmark:
         if "preset" in words:
             words["detection"] = options.detector_settings(words)
         words["on"] = chosen_workers(words)
-        given = {name: words.pop(name) for name in FIELDS if name in words and name != "rule"}
+        source_options = {name: words.pop(name) for name in FIELDS if name in words and name != "rule"}
         function = evaluation.PROTOCOLS[self.words[0]]
-        result: Measured = function(source=make_source(given | {"rule": faces}), **words)
+        result: Measured = function(source=make_source(source_options | {"rule": faces}), **words)
         return replace(result, settings=result.settings | {"benchmark": shlex.join(self.words)})
 
     def reads(self) -> tuple[Path, ...]:
@@ -105,7 +105,7 @@ class Benchmark:
 
 
 def parse_benchmark(text: str, bins: Mapping[str, str]) -> Benchmark:
-    """Parse a benchmark given by the user.
+    """Parse a benchmark source_options by the user.
 
     Args:
         text: ``NAME=PROTOCOL ...`` with arguments of ``facepipe eval``; or the path of an insightface .bin file.

@@ -40,8 +40,8 @@ def protocol_command(name: str, function: Callable[..., Any]) -> click.Command:
     crops = declared["source"][1]
 
     def run(source: Any, as_json: bool, **words: Any) -> None:
-        given = {"rule" if word == RULE else word: value for word, value in words.items()}
-        result = function(source=source, **given)
+        arguments = {"rule" if word == RULE else word: value for word, value in words.items()}
+        result = function(source=source, **arguments)
         if as_json:
             print_json(result.to_dict())
         else:

@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 source_path = click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
 """PATH: a folder of images, or a file of embeddings; several form an ensemble."""
-SAVE = Output("save", TABLES, ours=is_embeddings)
+SAVE = Output("save", TABLES, is_replaceable=is_embeddings)
 """The output of these options."""
 FIELDS = (
     "paths", "models", "flip", "rule", "already_aligned", "save", "precision", "device", "engine", "detection", "on",
@@ -52,11 +52,11 @@ def crop_options(command: F) -> F:
     return _with_options(command, [options.models, options.flip, _save, options.figure_precision, *where])
 
 
-def make_source(given: dict[str, Any]) -> "Source":
+def make_source(source_options: dict[str, Any]) -> "Source":
     """The source described by parameters named in `FIELDS`; it reports on stderr."""
     from facepipe.evaluation.source import Source
 
-    words = {"faces" if name == "rule" else name: value for name, value in given.items()}
+    words = {"faces" if name == "rule" else name: value for name, value in source_options.items()}
     return Source(**words, progress=progress, note=lambda text: note(text, style="yellow"))
 
 
@@ -66,8 +66,8 @@ _save = click.option("--save", type=options.stored_output, help="Save the embedd
 def _with_options(command: F, wanted: list[Callable[[Any], Any]]) -> F:
     @wraps(command)
     def wrapped(**words: Any) -> Any:
-        given = {name: words.pop(name) for name in FIELDS if name in words}
-        return command(source=make_source(given), **words)
+        source_options = {name: words.pop(name) for name in FIELDS if name in words}
+        return command(source=make_source(source_options), **words)
 
     decorated: Any = wrapped
     for option in reversed(wanted):

@@ -16,7 +16,7 @@ from facepipe.parameters import parameter
 
 _READERS: dict[str, Callable[[Path], Pairs]] = {
     "csv": read_pairs_csv,
-    "lfw": partial(read_lfw_pairs, dealt=True),
+    "lfw": partial(read_lfw_pairs, any_layout=True),
     "two-lines": read_two_line_pairs,
     "lines": read_line_pairs,
 }

@@ -153,7 +153,7 @@ def assign_folds(same: np.ndarray, folds: int = 10) -> np.ndarray:
     return fold
 
 
-def read_lfw_pairs(path: Path, dealt: bool = False) -> Pairs:
+def read_lfw_pairs(path: Path, any_layout: bool = False) -> Pairs:
     """Read LFW's ``pairs.txt`` (view 2), Kaggle's ``pairs.csv``, or a copy without the header.
 
     The header gives the folds and the pairs per half; each fold lists its genuine pairs ``name i j``, then its
@@ -163,20 +163,20 @@ def read_lfw_pairs(path: Path, dealt: bool = False) -> Pairs:
 
     Args:
         path: the list.
-        dealt: also read lists of a single fold, such as those of view 1 (``pairsDevTest.txt``), and lists in any order,
-            with folds from `assign_folds`.
+        any_layout: also read lists of a single fold, such as those of view 1 (``pairsDevTest.txt``), and lists in any
+            order, with folds from `assign_folds`.
 
     Raises:
         DatasetError: missing, malformed or contradictory; gives the file and the line.
     """
     lines = read_lines(path, "LFW's is pairs.txt of view 2")
-    header, listed = _header(lines, path, dealt)
+    header, listed = _header(lines, path, any_layout)
     pairs = [(line, *_pair(line)) for line in listed]
-    folds, half = header or _turns([same for _, _, same in pairs])
-    if folds < 2 and not dealt:
+    folds, half = header or _blocks([same for _, _, same in pairs])
+    if folds < 2 and not any_layout:
         raise DatasetError(
-            f"{path}: has no header such as '10 300', and its genuine and impostor pairs do not come in two turns or "
-            "more of one length; for lists in another order see 'facepipe eval pairs'"
+            f"{path}: has no header such as '10 300', and its genuine and impostor pairs do not alternate in equal "
+            "blocks, at least two of each; for lists in another order see 'facepipe eval pairs'"
         )
     rows = []
     for number, (line, names, same) in enumerate(pairs):
@@ -194,8 +194,8 @@ def is_lfw_pair(line: Line) -> bool:
     return numbers and not any(is_image(word) or whole(word) is not None for word in words[:-1:2])
 
 
-def _header(lines: list[Line], path: Path, dealt: bool) -> tuple[tuple[int, int] | None, Sequence[Line]]:
-    """Folds and pairs per half where a header tells them, and the lines of the pairs, as many as it promises."""
+def _header(lines: list[Line], path: Path, any_layout: bool) -> tuple[tuple[int, int] | None, Sequence[Line]]:
+    """Folds and pairs per half if a header declares them, and the lines of the pairs, as many as it declares."""
     if not lines:
         raise DatasetError(f"{path}, line 1: must be the number of folds and of pairs, such as '10 300'")
     words = lines[0].words(commas=True)
@@ -209,11 +209,13 @@ def _header(lines: list[Line], path: Path, dealt: bool) -> tuple[tuple[int, int]
         if not _names_images(listed[0]) or (listed is not lines and any(count is not None for count in counts)):
             raise DatasetError(f"{path}, line 1: must be the number of folds and of pairs, such as '10 300'")
         return None, listed
-    return _promised(lines, path, [count or 0 for count in counts], dealt)
+    return _declared(lines, path, [count or 0 for count in counts], any_layout)
 
 
-def _promised(lines: list[Line], path: Path, counts: list[int], dealt: bool) -> tuple[tuple[int, int], Sequence[Line]]:
-    if len(counts) == 1 and not dealt:
+def _declared(
+    lines: list[Line], path: Path, counts: list[int], any_layout: bool
+) -> tuple[tuple[int, int], Sequence[Line]]:
+    if len(counts) == 1 and not any_layout:
         raise DatasetError(f"{path}, line 1: no number of folds; this is a list of view 1, use that of view 2")
     folds, half = counts if len(counts) == 2 else (1, counts[0])
     if folds < len(counts) or half < 1:
@@ -221,14 +223,14 @@ def _promised(lines: list[Line], path: Path, counts: list[int], dealt: bool) -> 
     count = 2 * half * folds
     if len(lines) - 1 < count:
         where = f"{path}: ends at line {lines[-1].number}"
-        raise DatasetError(f"{where}, but its header promises {counted(count, 'pair')}, and it has {len(lines) - 1}")
+        raise DatasetError(f"{where}, but its header declares {counted(count, 'pair')}, and it has {len(lines) - 1}")
     if len(lines) - 1 > count:
-        raise DatasetError(f"{lines[1 + count].where}: more pairs than the header promises")
+        raise DatasetError(f"{lines[1 + count].where}: more pairs than the header declares")
     return (folds, half), lines[1:]
 
 
-def _turns(same: Sequence[bool]) -> tuple[int, int]:
-    """Folds and pairs per half of pairs that come in turns of one length, genuine first; else one fold."""
+def _blocks(same: Sequence[bool]) -> tuple[int, int]:
+    """Folds and pairs per half of pairs that alternate in equal blocks, genuine first; otherwise one fold."""
     half = next((number for number, one in enumerate(same) if not one), 0)
     regular = half > 0 and len(same) % (2 * half) == 0
     if regular and all(one == (number % (2 * half) < half) for number, one in enumerate(same)):

@@ -72,7 +72,7 @@ def parquet_photos(file: Path, root: Path, front: str, passed: PassedOver) -> It
 
     Args:
         file: the Parquet file, local or in a store.
-        root: the root given by the user.
+        root: the root recorded by the user.
         front: prefix of the names.
         passed: counts files without rows.
 
@@ -103,8 +103,8 @@ def parquet_photos(file: Path, root: Path, front: str, passed: PassedOver) -> It
 def _inside(row: dict[str, Any], number: int, front: str) -> str:
     """A unique path for a row: ``person/front-number-name``."""
     image = row.get(IMAGE)
-    given = image.get("path") if isinstance(image, dict) else None
-    path = PurePosixPath(str(given or next((row[name] for name in _NAMES if row.get(name)), "")) or ".")
+    recorded = image.get("path") if isinstance(image, dict) else None
+    path = PurePosixPath(str(recorded or next((row[name] for name in _NAMES if row.get(name)), "")) or ".")
     person = next((str(row[name]) for name in _PEOPLE if row.get(name) not in (None, "")), "")
     folder = [folder_of(person)] if person else [part for part in path.parent.parts if part not in ("/", "..")]
     return "/".join([*folder, f"{front}{number:06d}{f'-{path.name}' if path.name else '.jpg'}"])

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from facepipe.detection import with_present_names
 from facepipe.errors import DatasetError
 from facepipe.files.stored import StoredPath
 
@@ -73,7 +74,7 @@ def _finding_of(file: Path) -> dict[str, Any] | None:
     """The finding of a manifest; None if the manifest is too old to record it, or the images were already crops."""
     settings = _settings(file)[0]
     detection, rule = (settings or {}).get("detection"), (settings or {}).get("faces")
-    return detection | {"faces": rule} if isinstance(detection, dict) else None
+    return with_present_names(detection) | {"faces": rule} if isinstance(detection, dict) else None
 
 
 def _manifests(path: Path) -> list[Path]:

@@ -23,6 +23,6 @@ PRESETS.add(
     "yunet",
     Preset(
         "minimum face 10, threshold 0.8",
-        DetectorSettings("yunet", min_face=10, factor=0.25, thresholds=(0.8,), lenient=None, sure=0.9),
+        DetectorSettings("yunet", min_face=10, factor=0.25, thresholds=(0.8,), lenient=None, confident_score=0.9),
     ),
 )

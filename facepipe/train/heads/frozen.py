@@ -87,12 +87,12 @@ def complete_model(recipe: Recipe) -> Recipe:
         )
     card = backbone_card(recipe)
     from_card = _model(card)
-    given = recipe.model.model_dump(exclude_unset=True)
-    overrides = {name: value for name, value in given.items() if name in ("flip", "weights")}
-    others = [name for name, value in given.items() if name not in overrides and value != from_card[name]]
-    if given.get("backbone") and others:
+    explicit = recipe.model.model_dump(exclude_unset=True)
+    overrides = {name: value for name, value in explicit.items() if name in ("flip", "weights")}
+    others = [name for name, value in explicit.items() if name not in overrides and value != from_card[name]]
+    if explicit.get("backbone") and others:
         raise RecipeError(
-            f"model.{others[0]} = {given[others[0]]!r}: the card of {card.name} says {from_card[others[0]]!r}; "
+            f"model.{others[0]} = {explicit[others[0]]!r}: the card of {card.name} says {from_card[others[0]]!r}; "
             "leave [model] out"
         )
     model = ModelSection.model_validate(from_card | overrides)

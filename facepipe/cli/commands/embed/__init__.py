@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 @again.frozen
 @again.verify
 @door(
-    Output("out", TABLES, ours=is_embeddings),
+    Output("out", TABLES, is_replaceable=is_embeddings),
     Output("sheet", PICTURES),
     reads=("paths",),
     walks=("paths",),

@@ -59,7 +59,7 @@ def _exported(folder: Path) -> tuple[Path, ...]:
 @score_option
 @options.identity_depth
 @door(
-    Output("save", TABLES, ours=is_embeddings, stands_for=_saved),
+    Output("save", TABLES, is_replaceable=is_embeddings, stands_for=_saved),
     Output("export", stands_for=_exported),
     reads=("paths", "probe_list", "distractor_list", "probe_noises", "distractor_noises"),
     walks=("paths",),

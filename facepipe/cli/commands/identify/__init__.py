@@ -76,7 +76,7 @@ def _gallery_last(command: Callable[..., Any]) -> Callable[..., Any]:
 @_gallery_last
 @door(
     Output("save", files=(*PICTURES, *FILMS)),
-    Output("summary", (".json",), ours=is_summary),
+    Output("summary", (".json",), is_replaceable=is_summary),
     reads=("gallery", "media", "strangers"),
     walks=("media",),
 )
@@ -228,10 +228,10 @@ def _single_photo(name: str) -> Path | None:
 def _decision(
     embedder: "Embedder", gallery: "Gallery", fpir: float, threshold: float | None, score: str, among: Any
 ) -> "Decision":
-    from facepipe.identification import decide, given
+    from facepipe.identification import decide, decision_at
 
     if threshold is not None:
-        return given(threshold)
+        return decision_at(threshold)
     return decide(embedder.model.card, fpir, len(gallery.names), score, embedder.flip, among)
 
 

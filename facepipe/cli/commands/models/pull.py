@@ -24,6 +24,6 @@ def command(name: str) -> None:
     hidden = not is_terminal(sys.stderr)
     plain: Any = {"transient": True, "redirect_stdout": False, "disable": hidden}
     with Progress(*columns, console=console, **plain) as bar:
-        task = bar.add_task(f"fetching {name}", total=None)
+        task = bar.add_task(f"downloading {name}", total=None)
         path = pull(card, lambda done, total: bar.update(task, completed=done, total=total))
     click.echo(f"{name}: {path}")
