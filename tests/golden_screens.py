@@ -1,14 +1,17 @@
 """What every command shows on terminals of 60, 80 and 120 columns, on a small world of its own.
 
-``SCREENS`` has a command line or more for each command of facepipe; ``screen`` shows one. Golden copies, to be read by
-eye, lie in ``tests/cli/golden``, those of help pages in ``tests/cli/golden/help``; ``python tests/golden_screens.py``
-writes them anew, where a change of what commands show is meant.
+Golden copies, to be read by eye, lie in ``tests/cli/golden``: one transcript for each command. Its lines that begin
+with ``$ facepipe`` say what is run, on files of `write_world`; the help page comes first. For a new command, write such
+lines into a file of its name. ``python tests/golden_screens.py`` writes all transcripts anew, where a change of what
+commands show is meant, and with names of commands only theirs.
 """
 
 import os
 import re
+import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -27,73 +30,17 @@ from facepipe.zoo import Probability, read_card, save_card
 
 WIDTHS = (60, 80, 120)
 GOLDEN = Path(__file__).parent / "cli" / "golden"
-HELP = "help"
+HELP = "--help"
 GROUPS = ("", *sorted({name.split()[0] for name in ALL if " " in name}))
+PAGES = (*GROUPS, *ALL)
+"""Whatever has a ``--help``."""
 LONG = "people/Somebody with a long name/Cy (holiday in the mountains, second day).png"
 MODEL = ["-m", "models/tiny"]
 CROPS = [*MODEL, "--already-aligned"]
 
-# Command → command lines; {w} is the width, of three digits.
-SCREENS: dict[str, list[list[str]]] = {
-    "preprocess": [["people", "out-{w}"], ["people", "out-{w}"]],
-    "train": [["--resume", "-o", "run"], ["--list"]],
-    "ablate": [["--list"]],
-    "calibrate": [["models/tiny", "crops112", "--already-aligned", "--far", "0.1", "-o", "new-{w}.toml"]],
-    "compare": [
-        ["people/Ada/1.png", "one.png", *MODEL],
-        ["one.png", "people/Ada/1.png", LONG, "people/Bo [mum]/1.png", "wall.png", *MODEL, "--threshold", "0.9999"],
-        ["two.png", "one.png", *MODEL, "--threshold", "0.9999", "--prior", "0.01"],
-        ["crops112/person00/0.png", "crops112/person00/1.png", "crops112/person01/0.png", *CROPS, "--all-pairs"],
-        ["gone.png", "one.png"],
-        ["wall.png", "one.png", *MODEL],
-    ],
-    "find": [
-        ["one.png", "people", *MODEL, "--threshold", "0.9999"],
-        ["two.png", "people", *MODEL, "--top", "1", "--threshold", "0.9999"],
-    ],
-    "detect": [["people", "two.png", "wall.png", "text.jpg"]],
-    "align": [["people", "wall.png", "-o", "aligned-{w}"]],
-    "embed": [["people", "wall.png", "text.jpg", "-o", "e-{w}.parquet", *MODEL]],
-    "gallery build": [["people", "new-{w}.parquet", *MODEL]],
-    "gallery add": [["new-{w}.parquet", "one.png", "--name", "Di", *MODEL]],
-    "gallery list": [["g.parquet"]],
-    "gallery merge": [["g.parquet", "new-{w}.parquet", "-o", "both-{w}.parquet"]],
-    "gallery remove": [["new-{w}.parquet", "Di"]],
-    "identify": [
-        ["two.png", "wall.png", LONG, "g.parquet", *MODEL, "--threshold", "0.9999"],
-        ["film.avi", "g.parquet", *MODEL, "--threshold", "0.9999", "--every", "4"],
-        ["g.parquet", "one.png", *MODEL, "--threshold", "0.9999"],
-    ],
-    "search": [["one.png", "s.parquet", *MODEL, "--threshold", "0.9999"]],
-    "cluster": [["c.parquet", "--threshold", "0.999"]],
-    "inspect toy": [["--steps", "1", "-o", "toy-{w}.png"]],
-    "inspect angles": [["c.parquet"], ["s.parquet"]],
-    "inspect reliability": [["c.parquet", "--pairs", "pairs.csv", *MODEL]],
-    "models list": [[], ["--backbones"]],
-    "models show": [["models/tiny"]],
-    "models pull": [["sface"]],
-    "models export": [["models/tiny", "exported-{w}"]],
-    "models import": [["sface", "models/tiny/weights.safetensors"]],
-    "bench": [["people", *MODEL]],
-    "demo": [["-o", "demo-{w}.png", *MODEL]],
-    "completion": [["tcsh"]],
-    "eval lfw": [["{lfw}"]],
-    "eval cfp": [["{cfp-fp}"]],
-    "eval pairs": [["{pairs}"], ["{pairs-one-class}"]],
-    "eval bin": [["{bin}"]],
-    "eval ytf": [["{ytf}"]],
-    "eval ijba": [["{ijba-verify}"], ["{ijba-search}"]],
-    "eval ijb": [["{ijb}"], ["{ijb-closed}"]],
-    "eval megaface": [["{megaface}"]],
-    "eval blufr": [["{blufr}"]],
-    "eval openset": [["{openset}"]],
-    "eval risk": [["{risk}"]],
-    "eval compare": [["eval/lfw.json", "eval/pairs.json", "--resamples", "100"]],
-}
 
-
-def write_world(root: Path) -> dict[str, list[object]]:
-    """Fill ``root``, which is the working folder; returns the command lines of the protocols."""
+def write_world(root: Path) -> None:
+    """Fill ``root``, which is the working folder. No screen needs what another one wrote."""
     from cli_run import run
     from skimage.data import astronaut
 
@@ -123,6 +70,12 @@ def write_world(root: Path) -> dict[str, list[object]]:
     write_recipe(Path("recipe.toml"))
     assert run("train", "recipe.toml", "-d", "crops", "-o", "run").code == 0
     assert run("gallery", "build", "people", "g.parquet", *MODEL).code == 0
+    copies = [Path(f"{name}-{width:03d}.parquet") for name in ("more", "fewer") for width in WIDTHS]
+    for copy in (*copies[: len(WIDTHS)], Path("with-di.parquet")):
+        shutil.copy("g.parquet", copy)
+    assert run("gallery", "add", "with-di.parquet", "one.png", "--name", "Di", *MODEL).code == 0
+    for copy in copies[len(WIDTHS) :]:
+        shutil.copy("with-di.parquet", copy)
     assert run("embed", "people", "-o", "s.parquet", *MODEL).code == 0
     assert run("embed", "crops112", "-o", "c.parquet", *CROPS).code == 0
     pairs = [f"person00/0,person00/{k},1\nperson00/0,person0{k}/0,0\n" for k in (1, 2)]
@@ -130,24 +83,27 @@ def write_world(root: Path) -> dict[str, list[object]]:
     cases = write_cases(Path("eval"))
     for name in ("lfw", "pairs"):
         Path(f"eval/{name}.json").write_text(run("eval", *cases[name], "--json").out)
-    return cases
 
 
-def screen(command: str, words: list[str], width: int, cases: dict[str, list[object]]) -> str:
-    """The command line, and what it shows; figures that a processor or a library may change are #."""
-    line: list[object] = []
-    for word in words:
-        line += cases[word[1:-1]][1:] if word[1:-1] in cases else [word.replace("{w}", f"{width:03d}")]
+def screen(words: list[str], width: int) -> str:
+    """The command line, and what it shows. www is the width; figures that a processor or a library may change are #.
+
+    Lists of commands in help pages are left out: they are tested against the commands.
+    """
+    line = [word.replace("www", f"{width:03d}") for word in words]
     with pytest.MonkeyPatch.context() as patch:
-        _stand_ins(patch, width)
-        told = shown_on_terminal(width, *command.split(), *line)
-    shown = " ".join(["facepipe", command, *(f"'{word}'" if " " in str(word) else str(word) for word in line)])
-    # First, since the width's digits may occur in a digest.
-    out = told.out if command.startswith("eval ") else re.sub(r"[0-9a-f]{12,}", _hashes, told.out)
-    text = out.replace(f"{width:03d}", "www")
-    text = f"$ {shown.replace(f'{width:03d}', 'www')}\n{text}"
+        if HELP not in line:
+            _stand_ins(patch, width)
+        told = shown_on_terminal(width, *line)
+    shown = " ".join(["facepipe", *(f"'{word}'" if " " in word else word for word in words)])
+    text = told.out
+    if HELP in line:
+        text = re.sub(r"(?<=^Commands:\n).*", "  ...\n", text, flags=re.M | re.S)
     # What protocols say is made of figures that are written down, to the digit.
-    return (text if command.startswith("eval ") else _masked(text)) + f"[exit code {told.code}]\n"
+    elif line[0] != "eval":
+        # First, since the width's digits may occur in a digest.
+        text = _masked(re.sub(r"[0-9a-f]{12,}", _hashes, text).replace(f"{width:03d}", "www"))
+    return f"$ {shown}\n{text}[exit code {told.code}]\n"
 
 
 def _stand_ins(patch: pytest.MonkeyPatch, width: int) -> None:
@@ -202,49 +158,44 @@ def _masked(text: str) -> str:
     return "".join(lines)
 
 
-def write_screens(folder: Path) -> None:
-    """Write the golden copies of all commands."""
+def write_screens(folder: Path, commands: Sequence[str]) -> None:
+    """Write the golden copies of these commands."""
     from tempfile import TemporaryDirectory
 
-    folder.mkdir(exist_ok=True)
     with TemporaryDirectory() as name:
         root = Path(name).resolve()
         os.chdir(root)
         os.environ["FACEPIPE_CACHE"] = "cache"
-        cases = write_world(root)
-        for command, lines in SCREENS.items():
-            (folder / file_name(command)).write_text(all_screens(command, lines, cases))
+        write_world(root)
+        for command in commands:
+            path = folder / file_name(command)
+            before = path.read_text(encoding="utf-8") if path.is_file() else ""
+            path.write_text(transcript(command, before), encoding="utf-8")
         os.chdir("/")
         shutil.rmtree(root, ignore_errors=True)
-    (folder / HELP).mkdir(exist_ok=True)
-    for command in (*GROUPS, *ALL):
-        (folder / HELP / file_name(command or "facepipe")).write_text(help_pages(command))
 
 
-def all_screens(command: str, lines: list[list[str]], cases: dict[str, list[object]]) -> str:
-    """The screens of a command at all widths."""
+def transcript(command: str, before: str) -> str:
+    """Help page and screens of a command at all widths; ``before`` is a transcript with its command lines."""
+    lines = [[*command.split(), HELP], *(words for words in command_lines(before) if HELP not in words)]
     parts = []
     for width in WIDTHS:
         parts.append(f"{'=' * (width - 4)} {width}\n")
-        parts += [screen(command, words, width, cases) for words in lines]
+        parts += [screen(words, width) for words in lines]
     return "".join(parts)
 
 
-def help_pages(command: str) -> str:
-    """What ``--help`` shows at all widths; the empty name is that of facepipe itself."""
-    pages = []
-    for width in WIDTHS:
-        told = shown_on_terminal(width, *command.split(), "--help")
-        assert told.code == 0
-        pages.append(f"{'=' * (width - 4)} {width}\n{told.out}")
-    return "".join(pages)
+def command_lines(text: str) -> list[list[str]]:
+    """The command lines of a transcript, each as words without ``facepipe``, as they are at the first width."""
+    first = re.split(rf"^=+ {WIDTHS[1]}$", text, flags=re.M)[0]
+    return [shlex.split(line)[2:] for line in first.splitlines() if line.startswith("$ facepipe ")]
 
 
 def file_name(command: str) -> str:
-    """Of a golden copy."""
-    return f"{command.replace(' ', '-')}.txt"
+    """Of a golden copy; the empty name is that of facepipe itself."""
+    return f"{command.replace(' ', '-') or 'facepipe'}.txt"
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
-    write_screens(GOLDEN)
+    write_screens(GOLDEN, sys.argv[1:] or PAGES)
