@@ -25,6 +25,7 @@ from cli_run import shown_on_terminal, tiny_model
 from eval_cases import write_cases
 from train_tiny import write_folders, write_recipe
 
+from facepipe.evaluation import PROTOCOLS
 from facepipe.images import write_rgb
 from facepipe.zoo import Probability, read_card, save_card
 
@@ -189,6 +190,16 @@ def command_lines(text: str) -> list[list[str]]:
     """The command lines of a transcript, each as words without ``facepipe``, as they are at the first width."""
     first = re.split(rf"^=+ {WIDTHS[1]}$", text, flags=re.M)[0]
     return [shlex.split(line)[2:] for line in first.splitlines() if line.startswith("$ facepipe ")]
+
+
+def protocol_lines(root: Path) -> dict[str, list[str]]:
+    """Protocol → the words of its first screen, on the files that ``write_cases(root)`` wrote."""
+    lines = {}
+    for name in PROTOCOLS:
+        text = (GOLDEN / file_name(f"eval {name}")).read_text(encoding="utf-8")
+        words = next(words for words in command_lines(text) if HELP not in words)
+        lines[name] = [str(root / word[5:]) if word.startswith("eval/") else word for word in words]
+    return lines
 
 
 def file_name(command: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from cli_commands import ALL, DOORS
 from cli_run import run, tiny_model
 from eval_cases import write_cases
-from golden_screens import _toy
+from golden_screens import _toy, protocol_lines
 from moving_squares import write_video
 from train_tiny import write_recipe
 
@@ -26,11 +26,6 @@ WRITES = [(name, output.parameter) for name, door in DOORS.items() for output in
 CACHED = [("find", "cache"), ("models import", "cache")]
 """Commands that write into the cache, which is no parameter of theirs."""
 CELLS = [*WRITES, *CACHED]
-PROTOCOLS = {
-    "eval lfw": "lfw", "eval cfp": "cfp-fp", "eval bin": "bin", "eval ytf": "ytf", "eval ijba": "ijba-verify",
-    "eval ijb": "ijb", "eval blufr": "blufr", "eval openset": "openset",
-}  # fmt: skip
-"""Command → its case in ``eval_cases``."""
 
 
 @contextmanager
@@ -73,7 +68,10 @@ def good(tmp_path_factory, astronaut):
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory):
-    return write_cases(tmp_path_factory.mktemp("cases"))
+    """Protocol → a command line of it."""
+    root = tmp_path_factory.mktemp("cases")
+    write_cases(root)
+    return protocol_lines(root)
 
 
 @pytest.fixture(autouse=True)
@@ -93,9 +91,7 @@ def line_of(name, parameter, good, out, cases):
     short = ["model.input_size=[112,96]", "schedule.unit=steps", "schedule.length=1", "schedule.milestones=[]",
              "loop.batch=4"]  # fmt: skip
     over = "--overwrite"
-    if name in PROTOCOLS:
-        return ["eval", *cases[PROTOCOLS[name]], "--save", mine], mine
-    line, target = {
+    table = {
         ("ablate", "folder"): (["ablate", "probface", f"X=pairs {photos} --pairs {good / 'pairs.csv'}",
                                 "-d", photos, "-o", out / "runs", "--device", "cpu", "--set", "data.held_out=0",
                                 "--set", f"uncertainty.backbone={good / 'tiny'}"], out / "runs"),
@@ -139,8 +135,10 @@ def line_of(name, parameter, good, out, cases):
                                 out / "group-0000.jpg"),
         ("inspect angles", "output"): (["inspect", "angles", store, "-o", out / "a.svg", over], out / "a.svg"),
         ("models export", "out"): (["models", "export", good / "tiny", out, over], out / "tiny.safetensors"),
-    }[name, parameter]  # fmt: skip
-    return line, target
+    }  # fmt: skip
+    if parameter == "save" and (name, parameter) not in table:
+        return [*cases[name.removeprefix("eval ")], "--save", mine], mine
+    return table[name, parameter]
 
 
 @pytest.mark.parametrize(("name", "parameter"), CELLS)

@@ -7,22 +7,27 @@ from pathlib import Path
 import pytest
 from cli_run import run
 from eval_cases import write_cases
+from golden_screens import protocol_lines
 
 import facepipe
 from facepipe.cli.table import show_summary
-from facepipe.evaluation import PROTOCOLS
 from facepipe.protocols.text_table import as_text
 
 PRINTERS = ("cli.eval.protocol_command", "cli.commands.eval.risk", "cli.commands.eval.megaface")
 
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory):
-    return write_cases(tmp_path_factory.mktemp("eval"))
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("eval")
+
+
+@pytest.fixture(scope="module")
+def cases(root):
+    return write_cases(root)
 
 
 @pytest.mark.slow
-def test_the_text_of_every_protocol_is_that_of_its_command(cases, monkeypatch):
+def test_the_text_of_every_protocol_is_that_of_its_command(cases, root, monkeypatch):
     shown = []
 
     def recorded(parts):
@@ -31,15 +36,15 @@ def test_the_text_of_every_protocol_is_that_of_its_command(cases, monkeypatch):
 
     for printer in PRINTERS:
         monkeypatch.setattr(f"facepipe.{printer}.show_summary", recorded)
-    seen = set()
-    for words in cases.values():
-        outcome = run("eval", *words)
-        lines = as_text(shown.pop()).splitlines()
+    lines = [["eval", *words] for words in cases.values()]
+    seen = {str(words[1]) for words in lines}
+    lines += [words for name, words in protocol_lines(root).items() if name not in seen]
+    for words in lines:
+        outcome = run(*words)
+        text = as_text(shown.pop()).splitlines()
         printed = outcome.out.splitlines()
-        assert [line for line in lines if line in printed] == printed, words
-        assert {line for line in lines if line not in printed} <= set(outcome.err.splitlines()), words
-        seen.add(words[0])
-    assert seen == set(PROTOCOLS)
+        assert [line for line in text if line in printed] == printed, words
+        assert {line for line in text if line not in printed} <= set(outcome.err.splitlines()), words
 
 
 def test_print_of_a_result(cases):
