@@ -121,6 +121,7 @@ def test_first_weights_and_dropout():
     assert net.output_layer[1].p == 0.4 and not net.output_layer[4].affine
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inner_norm", [True, False])
 def test_a_checkpoint_of_this_layout_imports(tmp_path, monkeypatch, inner_norm):
     """As TFace saves it: a plain state dict; the embedding's length is read from it."""

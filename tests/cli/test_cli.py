@@ -11,6 +11,7 @@ from PIL import Image
 import facepipe.cli.main as program
 from facepipe.images import write_rgb
 
+pytestmark = pytest.mark.slow
 SFACE = "face_recognition_sface_2021dec_int8bq.onnx"
 MOBILE = "mobilefacenet_casia_112x96.ckpt"
 

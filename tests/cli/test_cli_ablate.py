@@ -21,7 +21,7 @@ from facepipe.train.ablation import load_ablation, shipped_ablations
 from facepipe.train.loop.trainer import Trainer
 from facepipe.zoo import load
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 PEOPLE = 5
 QUICK = (

@@ -12,6 +12,7 @@ from verification_folders import write_crops, write_pairs
 
 from facepipe.images import write_rgb
 
+pytestmark = pytest.mark.slow
 SHORT = [word for one in ("model.input_size=[112,96]", "schedule.unit=steps", "schedule.length=1", "data.workers=1",
                           "schedule.milestones=[]", "loop.batch=4") for word in ("--set", one)]  # fmt: skip
 

@@ -13,6 +13,8 @@ from cli_run import refused, run, tiny_model
 from facepipe.embedding import load_embeddings
 from facepipe.images import read_rgb, write_rgb
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):

@@ -10,7 +10,7 @@ from train_tiny import crop, write_recipe
 from facepipe.images import write_rgb
 from facepipe.train.teacher import features
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 OTHER_DATA = ("trained on other data", "trained on other images with the same names")
 SAME_DATA = ("renamed", "touched", "nothing")

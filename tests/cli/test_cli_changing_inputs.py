@@ -15,6 +15,9 @@ from verification_folders import write_pairs
 from facepipe.embedding import load_embeddings
 from facepipe.images import reading, write_rgb
 
+pytestmark = pytest.mark.slow
+
+
 PEOPLE, IMAGES = 3, 4
 READERS = (
     "images.reading", "images.marking", "images.listing", "datasets.samples.folders", "datasets.samples.list_file",

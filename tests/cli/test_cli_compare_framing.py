@@ -5,6 +5,8 @@ import pytest
 from cli_run import run
 from face_pack import PACKAGED, FacePhoto, cut_to_box, lfw_photo
 
+pytestmark = pytest.mark.slow
+
 
 def saved(folder, name, photo):
     path = folder / f"{name}.png"

@@ -108,6 +108,7 @@ def test_eval_for_people(faces, pairs, model):
     assert ended.err == "0 of 8 images had no detected face\n"
 
 
+@pytest.mark.slow
 def test_images_without_a_detected_face(faces, pairs, model, tmp_path):
     write_rgb(tmp_path / "Ada" / "Ada_0001.jpg", np.full((150, 150, 3), 99, np.uint8))
     for path in sorted(faces.rglob("*.jpg"))[1:]:

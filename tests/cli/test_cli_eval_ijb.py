@@ -281,6 +281,7 @@ def lfw(tmp_path_factory, shared):
     return path, shared / "data" / "blufr_lfw_config.mat"
 
 
+@pytest.mark.slow
 def test_openset(lfw):
     path, lists = lfw
     told = run("eval", "openset", path, "--lists", lists, "--seed", "2", "--json").json

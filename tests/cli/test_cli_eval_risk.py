@@ -11,6 +11,7 @@ from cli_run import refused, run, tiny_model
 from facepipe.embedding import load_embeddings
 from facepipe.images import read_rgb, write_rgb
 
+pytestmark = pytest.mark.slow
 PEOPLE = [f"P{number}" for number in range(10)]
 
 

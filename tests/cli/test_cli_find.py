@@ -16,6 +16,8 @@ from facepipe.identification.hits import judge_of
 from facepipe.images import write_rgb
 from facepipe.zoo import read_card
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):

@@ -17,6 +17,7 @@ from train_tiny import write_recipe
 
 from facepipe.images import write_rgb
 
+pytestmark = pytest.mark.slow
 LIMIT = 300
 KINDS = {
     "system folder": "1 system folder",

@@ -13,6 +13,7 @@ from cli_run import run, tiny_model
 
 from facepipe.images import write_rgb
 
+pytestmark = pytest.mark.slow
 LIMIT = 120
 """Seconds for a cell."""
 KINDS = ("named pipe", "socket", "broken link", "link loop", "another kind", "empty file")

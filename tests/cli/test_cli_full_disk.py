@@ -20,6 +20,7 @@ from facepipe.embedding import Embeddings, save_embeddings
 from facepipe.images import write_rgb
 from facepipe.zoo import Probability, read_card, save_card
 
+pytestmark = pytest.mark.slow
 ROOM = 40
 """Bytes that a file may have: a limit of the process, which writers in C meet like a full disk."""
 WRITES = [(name, output.parameter) for name, door in DOORS.items() for output in door.writes]

@@ -33,6 +33,7 @@ def test_no_transcript_is_left_over():
     assert {path.name for path in GOLDEN.iterdir()} <= set(map(file_name, PAGES))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", PAGES)
 def test_transcripts(world, command):
     lines = command_lines(wanted(command))

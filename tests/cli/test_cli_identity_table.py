@@ -19,6 +19,7 @@ from verification_folders import write_crops, write_pairs
 from facepipe.images import write_rgb
 from facepipe.preprocess.manifest import read_manifest
 
+pytestmark = pytest.mark.slow
 PHOTOS = 4
 TREES = {
     "poses": ([f"{name}/{pose}/{n}.png" for name in ("001", "002", "003") for pose in ("frontal", "profile")

@@ -6,6 +6,7 @@ from collections import Counter
 import input_cases
 import pytest
 
+pytestmark = pytest.mark.slow
 TOLD = json.loads(input_cases.TABLE.read_text())
 
 

@@ -41,6 +41,7 @@ def test_angles_of_nothing(tmp_path):
     assert done.code == 2 and "none.parquet: contains no embeddings" in done.err
 
 
+@pytest.mark.slow
 def test_toy_picture(tmp_path):
     picture = tmp_path / "toy.png"
     done = run("inspect", "toy", "-o", str(picture), "--steps", "2", "--json")

@@ -47,6 +47,7 @@ def test_options_say_what_they_do():
                 assert parameter.help, f"{' '.join(words)} {parameter.opts}"
 
 
+@pytest.mark.slow
 def test_help_and_version_import_no_torch():
     """Nor OpenCV or Arrow; NumPy only for options whose values are the entries of a table."""
     script = (
@@ -103,6 +104,7 @@ def test_no_command_imports_what_it_does_not_use(astronaut, tmp_path):
         assert set(ended.stderr.splitlines()[-1].split()) == expected, line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     ["train scf-small -d .", "compare A B --engine torch", "detect A --device cuda", "bench", "models list",

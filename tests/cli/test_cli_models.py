@@ -34,6 +34,7 @@ def test_list(cache):
     assert not cache.exists(), "listing writes nothing"
 
 
+@pytest.mark.slow
 def test_list_for_people():
     for words in (["models", "list"], ["models"]):
         ended = run(*words)

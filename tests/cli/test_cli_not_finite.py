@@ -10,6 +10,7 @@ from facepipe.detection import torch_stages, yunet
 from facepipe.embedding import load_embeddings
 from facepipe.images import write_rgb
 
+pytestmark = pytest.mark.slow
 ROWS = np.full((1, 15), np.nan, np.float32)
 
 

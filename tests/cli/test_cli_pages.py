@@ -9,6 +9,8 @@ from PIL import Image
 from facepipe.embedding import load_embeddings
 from facepipe.images import read_rgb, write_rgb
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def faces(astronaut):

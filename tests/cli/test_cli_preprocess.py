@@ -95,6 +95,7 @@ def test_errors_are_one_line(raw, tmp_path):
     assert "--quality" in run("preprocess", raw, tmp_path, "--quality", 0).err
 
 
+@pytest.mark.slow
 def test_crops_of_another_cut_are_told_to_a_model(raw, tmp_path):
     """A model of 112x96 is told of crops of 112x112; the shipped one, of 112x112, refuses those of the old cut."""
     model = tiny_model(tmp_path / "tiny")
@@ -123,6 +124,7 @@ def test_crops_say_how_their_faces_were_found(raw, tmp_path):
     assert run(*crops, "--overwrite").json["findings"] == [{"detector": "already aligned"}]
 
 
+@pytest.mark.slow
 def test_a_preset_says_which_face_is_taken(tmp_path, astronaut):
     """A face in the middle, half as wide as one beside it: insightface's script takes the middle one, `largest` not."""
     import cv2

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 from cli_run import run
 
+pytestmark = pytest.mark.slow
 SLOW = (
     "import sys, time, click\n"
     "from pathlib import Path\n"

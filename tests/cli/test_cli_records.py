@@ -8,6 +8,8 @@ from cli_run import run, tiny_model
 
 from facepipe.images import write_rgb
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, astronaut):

@@ -20,6 +20,7 @@ from train_tiny import write_folders, write_recipe
 
 from facepipe.images import read_image, write_rgb
 
+pytestmark = pytest.mark.slow
 EXAMPLES = []
 """Kind, what is tried, what it did before, and the function that tries it."""
 KINDS = (

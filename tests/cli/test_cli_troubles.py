@@ -23,6 +23,8 @@ from verification_folders import write_crops, write_pairs
 from facepipe.files import PassedOver
 from facepipe.images import list_images, write_rgb
 
+pytestmark = pytest.mark.slow
+
 
 def good(face, form, **options):
     return lambda path: path.write_bytes(encode(face, form, **options))

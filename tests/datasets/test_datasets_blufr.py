@@ -125,6 +125,7 @@ def test_too_few_people():
     assert sorted(lists.trials[0].gallery.tolist() + lists.trials[0].probe.tolist()) == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [False, True])
 def test_published_open_set(tmp_path, closed):
     from scipy.io import savemat

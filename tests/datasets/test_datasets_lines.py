@@ -182,12 +182,14 @@ def peak(do):
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_a_long_list_is_not_held(tmp_path):
     for end, encoding in (("\n", "utf-8"), ("\r\n", "utf-16")):
         (tmp_path / "a.txt").write_bytes((f"some/folder/image.jpg 17{end}" * 100_000).encode(encoding))
         assert peak(lambda: sum(1 for _ in each_line(tmp_path / "a.txt", ""))) < 300_000
 
 
+@pytest.mark.slow
 def test_a_long_list_of_images_costs_little_more_than_their_names(images):
     """2.4 MB of names; the objects of each line and of each word would be 40 MB."""
     (images / "list.txt").write_text("p/1.png 17\n" + "".join(f"p/image{n:09d}.png 17\n" for n in range(100_000)))

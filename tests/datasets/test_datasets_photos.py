@@ -179,6 +179,7 @@ def test_a_file_is_sent_to_a_store_whole_or_not_at_all(memory, tmp_path):
     assert not temporary.exists() and not temporary.parent.exists()
 
 
+@pytest.mark.slow
 def test_the_command_line_embeds_from_a_store_into_one(folder, memory, tmp_path, one_thread):
     put(memory, folder)
     words = ("embed", "memory://faces", "--already-aligned", "--device", "cpu", "--json")
@@ -195,6 +196,7 @@ def test_the_command_line_embeds_from_a_store_into_one(folder, memory, tmp_path,
     assert elsewhere.code == 2 and "only be written on this machine" in elsewhere.err
 
 
+@pytest.mark.slow
 def test_single_photos_of_a_store_are_compared(memory, astronaut):
     memory.pipe_file("/a/1.png", encoded(astronaut[:300, 60:400]))
     memory.pipe_file("/a/2.png", encoded(astronaut[:320, 50:410]))

@@ -112,6 +112,7 @@ def test_foreign_files(tmp_path, data, message):
         open_samples([tmp_path / "x.tar"])
 
 
+@pytest.mark.slow
 def test_real_shards(shared, tmp_path):
     script = shared / "tools" / "unpack_crops"
     subprocess.run([sys.executable, str(script), str(tmp_path)], check=True, capture_output=True)

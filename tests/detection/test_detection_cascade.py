@@ -194,6 +194,7 @@ def test_a_faceless_image_beside_a_face(astronaut, detector):
     assert_same(found[1], detector([small])[0], 1e-3)
 
 
+@pytest.mark.slow
 def test_best_score_first(shared, detector):
     found = detector([read_rgb(path) for path in list_images(shared / "data" / "bbt" / "photos")])
     assert max(len(faces) for faces in found) > 3
@@ -221,6 +222,7 @@ def test_larger_images_are_reduced_and_boxes_are_in_original_pixels(astronaut):
     assert_same(found, limited([small])[0].moved((2, 2), (0.5, 0.5)), 1e-3)
 
 
+@pytest.mark.slow
 def test_sizes_that_become_one_when_reduced_are_searched_as_one_by_one(astronaut):
     """The first and the last become 1225×816, and the one between them does not."""
     limited = MTCNN(preset("fast", max_pixels=1_000_000), "cpu")

@@ -16,6 +16,8 @@ from facepipe.detection.onnx_stages import OnnxStages
 from facepipe.detection.suppress import suppress
 from facepipe.images import read_rgb
 
+pytestmark = pytest.mark.slow
+
 
 def assert_same(ours, theirs):
     """As close as the issue of the engines asks: 0.1 pixels of a box, 0.05 of a landmark, 1e-3 of a score."""

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
 SCRIPT = """
 import os, signal, sys
 import numpy as np, torch

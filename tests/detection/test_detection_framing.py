@@ -6,6 +6,8 @@ from face_pack import PACKAGED, cut_to_box, error, lfw, resized, turned
 
 from facepipe.detection import DetectorSettings, create_detector
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=PACKAGED)
 def photo(request):

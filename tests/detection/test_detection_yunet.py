@@ -40,6 +40,7 @@ def test_five_landmarks_in_the_order_of_the_viewer(yunet, photo):
     assert np.abs(faces.boxes[0] - photo.box).max() < 0.25 * photo.side
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [24, 96, 600, 2000])
 def test_small_and_huge(yunet, photo, side):
     known = resized(cut_to_box(photo, 0.6) if side > 100 else photo, side)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from eval_cases import account, compare_account, write_cases
 
+pytestmark = pytest.mark.slow
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.json"))
 

@@ -52,6 +52,7 @@ def test_the_file_gives_what_the_model_gives(tmp_path, crops, expected, whole):
         export_onnx(DEFAULT, tmp_path / "m.onnx")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("numbers", "share", "cosine"), [("float16", 0.55, 0.99999), ("int8", 0.3, 0.98)])
 def test_smaller_files(tmp_path, numbers, share, cosine, expected, crops):
     made = export_onnx(DEFAULT, tmp_path / "m.onnx", numbers=numbers)
@@ -106,6 +107,7 @@ def test_a_file_without_a_card_says_what_to_do(tmp_path):
         load(file)
 
 
+@pytest.mark.slow
 def test_card_and_graph_agree_on_a_head(tmp_path):
     export_onnx(DEFAULT, tmp_path / "m.onnx")
     graph = parse_graph((tmp_path / "m.onnx").read_bytes())
@@ -122,6 +124,7 @@ def pipeline(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_pipeline_finds_and_compares_as_facepipe_does(pipeline, monkeypatch):
     monkeypatch.syspath_prepend(str(pipeline))
     from face_pipeline import FacePipeline
@@ -160,6 +163,7 @@ def test_the_pipeline_needs_numpy_and_opencv_alone(pipeline, tmp_path):
     assert settings["licences"]["mtcnn"]["licence"] and settings["licences"]["embedder"]["licence"]
 
 
+@pytest.mark.slow
 def test_command(tmp_path):
     told = run("models", "export", DEFAULT, tmp_path / "m.onnx", "--weights", "int8", "--json").json
     assert told["numbers"] == "int8" and 0.98 < told["least_cosine"] < 1

@@ -7,6 +7,7 @@ from textwrap import dedent
 
 import pytest
 
+pytestmark = pytest.mark.slow
 FILES = {
     "loss": """
         from facepipe.losses.registry import register_margin

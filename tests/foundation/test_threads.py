@@ -10,6 +10,8 @@ import pytest
 from facepipe import threads
 from facepipe.threads import prepare_threads, thread_count, usable_cores
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def eight_cores(monkeypatch):

@@ -17,6 +17,7 @@ from targets import TARGETS
 from facepipe.datasets import mat_file
 from facepipe.errors import DatasetError, FacepipeError
 
+pytestmark = pytest.mark.slow
 TRIALS = int(os.environ.get("FACEPIPE_FUZZ", "60"))
 FIRST = int(os.environ.get("FACEPIPE_FUZZ_SEED", "0"))
 _OWN_PROCESS = {"mat": 30}

@@ -35,6 +35,7 @@ def updates(path, number, count):
             change_gallery(path, lambda now, step=step: without(now, f"p{number}-{step - 2}"))
 
 
+@pytest.mark.slow
 def test_four_processes_lose_nothing(tmp_path):
     path = tmp_path / "g.parquet"
     save_gallery(path, gallery("Ada/1.jpg"))

@@ -111,6 +111,7 @@ class Zygote:
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
 
 
+@pytest.mark.slow
 @posix
 def test_killed_three_times_it_ends_as_if_left_alone(raw, undisturbed, tmp_path):
     seed = random.SystemRandom().randrange(10**6)
@@ -139,6 +140,7 @@ def test_killed_three_times_it_ends_as_if_left_alone(raw, undisturbed, tmp_path)
     assert outcome(tmp_path) == undisturbed[1], f"seed {seed}"
 
 
+@pytest.mark.slow
 @posix
 def test_a_full_disk_in_the_middle_of_the_journal(raw, undisturbed, tmp_path):
     """The system takes part of a write and refuses the rest, as it does where a disk is full."""

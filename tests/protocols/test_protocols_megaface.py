@@ -159,6 +159,7 @@ def unsure(count, seed):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", ["scf", "mls"])
 def test_other_scores(score):
     """Against every pair scored by itself."""

@@ -203,6 +203,7 @@ def _stop():
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ema", [0.0, 0.5])
 def test_the_finished_model_keeps_a_share_of_the_teacher(tmp_path, teacher, strangers, ema):
     begin(tmp_path, teacher, strangers, f"loop.ema={ema}", "optimiser.lr=0.01")

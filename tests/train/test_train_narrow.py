@@ -56,6 +56,7 @@ def test_as_wide_as_the_teacher_is_the_teacher():
     assert cosines(student, teacher) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_channels_that_nothing_reads_go_first():
     """A teacher with as many dead channels as have to go is not changed by their going."""
     wide, student = mobilenet(0.5), mobilenet(0.25, seed=5)

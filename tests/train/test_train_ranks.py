@@ -23,6 +23,7 @@ from facepipe.train.distributed.sharded_loss import ShardedLoss, shard_of
 from facepipe.train.loop.checkpoint import checkpoint_folders
 from facepipe.train.run.prepare import prepare
 
+pytestmark = pytest.mark.slow
 WORKER = Path(__file__).parents[1] / "ranks_worker.py"
 ALONE = Ranks(0, 1, 1, torch.device("cpu"))
 

@@ -262,6 +262,7 @@ SMOKE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", SMOKE)
 def test_a_short_run_of_each(tmp_path, data, monkeypatch, name):

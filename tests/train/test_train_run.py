@@ -164,6 +164,7 @@ def stop_after(monkeypatch, steps):
     monkeypatch.setattr(Trainer, "step", interrupted)
 
 
+@pytest.mark.slow
 def test_kill_minus_nine_and_resume_give_the_same_weights(tmp_path, data):
     begin(tmp_path, data, "schedule.length=60", "loop.checkpoint_every=3", out="alone")
     recipe = str(tmp_path / "tiny.toml")
@@ -261,6 +262,7 @@ except TrainingError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")
 def test_a_full_disk_is_one_line_and_the_last_checkpoint_resumes(tmp_path, data):
     """The write itself fails, by the operating system's limit on file size."""

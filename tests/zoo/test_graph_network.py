@@ -65,6 +65,7 @@ def test_a_model_without_a_graph_says_what_to_do(tmp_path):
         load(card, engine="onnx")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "head"),
     [("sphereface4", None), ("mobilenet", "compact"), ("mobilefacenet", None), ("iresnet18", "conv"), ("ir34", None),

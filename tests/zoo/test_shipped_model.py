@@ -11,6 +11,8 @@ from PIL import Image
 
 from facepipe.zoo import DEFAULT, cached_weights, find_card, load
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def photos(astronaut, tmp_path):

@@ -201,6 +201,7 @@ def test_a_model_that_went_bad_later_is_refused_by_every_command(tmp_path):
         assert "NaN or infinite values in 1 tensor, such as fc5.weight" in refused(*words, "-m", folder)
 
 
+@pytest.mark.slow
 def test_export_import_and_the_folder_go_round(tmp_path):
     """With the width that no file of weights says, and the thresholds."""
     folder = tiny_model(tmp_path / "tiny", "compact")

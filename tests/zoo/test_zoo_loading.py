@@ -310,6 +310,7 @@ def test_importing_the_room_is_light():
     assert result.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_loading_draws_nothing_and_starts_no_compiler():
     """The compiler alone takes longer to import than a comparison may take."""
     _passes(
@@ -323,6 +324,7 @@ def test_loading_draws_nothing_and_starts_no_compiler():
     )
 
 
+@pytest.mark.slow
 def test_listing_starts_no_compiler_either():
     """Networks are made without memory to count their weights."""
     _passes(
