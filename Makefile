@@ -14,9 +14,9 @@ demo: $(VENV)/demo.installed
 test: $(VENV)/dev.installed
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-# For development: the tests that take seconds.
+# For development: the tests that take seconds. An idle process takes over tests of a file that is still to run.
 quick: $(VENV)/dev.installed
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 check: $(VENV)/dev.installed
 	$(BIN)/ruff check facepipe tests benchmarks

@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -25,8 +26,13 @@ OPTIONS = {option for command in (cli, *ALL.values()) for option in _options(com
 OTHERS = {"--help", "--version", "--max_grad_clip"}
 
 
+@cache
 def literals():
     """(file, text) of all strings; what is put into them is X."""
+    return tuple(_literals())
+
+
+def _literals():
     for path in sorted((ROOT / "facepipe").rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
@@ -40,12 +46,16 @@ def literals():
 
 _QUOTED = re.compile(r"'facepipe ([a-z](?:[^'\n]|\n(?!\s*\n))+)'")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z](?![\w=])")
-QUOTED = [(path, line) for path, text in literals() for line in _QUOTED.findall(text)]
+
+
+def quoted():
+    """(file, words after facepipe) of all command lines in quotes."""
+    return [(path, line) for path, text in literals() for line in _QUOTED.findall(text)]
 
 
 def test_quoted_commands_exist():
-    assert len(QUOTED) > 40
-    for path, line in QUOTED:
+    assert len(quoted()) > 40
+    for path, line in quoted():
         words = line.split()
         grouped = words[0] in GROUPS and len(words) > 1 and words[1] != "..."
         name = " ".join(words[: 1 + grouped])
@@ -66,7 +76,7 @@ def test_extras_and_recipes_that_are_named_exist():
     named = {extra for _, text in literals() for extra in re.findall(r"facepipe\[(\w+)\]", text)}
     assert named and named <= {*extras, "X"}
     recipes = {path.stem for path in (ROOT / "models/recipes").glob("*.toml")}
-    trained = {line.split()[1] for _, line in QUOTED if line.startswith("train ")}
+    trained = {line.split()[1] for _, line in quoted() if line.startswith("train ")}
     assert {name for name in trained if name.islower() and not name.startswith("-")} <= recipes
 
 

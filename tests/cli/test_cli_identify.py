@@ -106,6 +106,7 @@ def test_video_for_people(gallery, media, model, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_playable_copy(gallery, face, model, tmp_path):
     """The signal comes while the video runs; the command ends by itself, with what it read."""
     write_video(tmp_path / "long.mp4", [np.roll(face, 3 * number, 1) for number in range(300)])

@@ -11,6 +11,8 @@ from facepipe.datasets import open_samples
 from facepipe.images import write_rgb
 from facepipe.preprocess.manifest import read_manifest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):

@@ -8,6 +8,8 @@ from cli_run import refused, run, tiny_model
 
 from facepipe.zoo import find_card
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
@@ -34,7 +36,6 @@ def test_list(cache):
     assert not cache.exists(), "listing writes nothing"
 
 
-@pytest.mark.slow
 def test_list_for_people():
     for words in (["models", "list"], ["models"]):
         ended = run(*words)

@@ -8,6 +8,8 @@ from facepipe.detection import preset
 from facepipe.detection.advice import no_face_advice
 from facepipe.images import write_rgb
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):

@@ -186,6 +186,7 @@ def test_a_face_that_overflows_the_photo_is_found_in_a_border(name):
     assert again.search == ("plain" if len(once) else "border")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_a_photo_on_its_side_is_found_in_its_own_pixels(astronaut, quarters):
     known = turned(PACKAGED["astronaut"](), quarters)

@@ -127,6 +127,7 @@ def test_no_boxes_give_no_crops():
     assert cut(build_tables([noise(9, 9)], CPU), none, none.view(0, 4), 24).shape == (0, 3, 24, 24)
 
 
+@pytest.mark.slow
 def test_sums_of_a_large_white_image_may_wrap_around():
     """4200² pixels of 255 sum to 4.5·10⁹: beyond 2³¹ and beyond 2³²."""
     image = np.full((4200, 4200, 3), 255, np.uint8)

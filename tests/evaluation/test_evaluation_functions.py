@@ -57,7 +57,10 @@ def root(tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize("name", CALLS)
+# Each of openset's lists is read in a process of its own.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * name.startswith("openset")) for name in CALLS]
+)
 def test_a_function_gives_what_the_command_prints(name, root):
     result = CALLS[name](root.__truediv__)
     got = json.loads(json.dumps(result.to_dict()))

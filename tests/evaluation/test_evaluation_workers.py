@@ -14,6 +14,7 @@ from facepipe.evaluation.annotated_source import landmark_source
 from facepipe.evaluation.damaged_source import embeddings_of_pairs
 from facepipe.evaluation.source import Source
 
+pytestmark = pytest.mark.slow
 ROOMS = ("evaluation", "protocols", "cli/eval")
 
 

@@ -36,6 +36,7 @@ def expected(crops):
     return Embedder(load(DEFAULT), precision="float32")(crops)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [False, True])
 def test_the_file_gives_what_the_model_gives(tmp_path, crops, expected, whole):
     made = export_onnx(DEFAULT, tmp_path / "m.onnx", whole=whole)
@@ -145,6 +146,7 @@ def test_the_pipeline_finds_and_compares_as_facepipe_does(pipeline, monkeypatch)
     assert mine["faces"][0].kappa == pytest.approx(other.faces[0].kappa, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_the_pipeline_needs_numpy_and_opencv_alone(pipeline, tmp_path):
     shutil.copytree(pipeline, tmp_path / "product")
     astronaut = PACKAGED["astronaut"]()

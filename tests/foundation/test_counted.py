@@ -8,6 +8,7 @@ import pytest
 
 from facepipe.tables import counted
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2] / "facepipe"
 NOUNS = (
     "images|photos|faces|people|persons|crops|pairs|files|rows|records|tensors|frames|videos|embeddings|identities|"

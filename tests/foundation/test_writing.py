@@ -165,7 +165,7 @@ def test_a_foreign_file_is_replaced_only_when_told_so(tmp_path):
     with pytest.raises(OutputError, match=r"already exists; .*overwrite=True"):
         require_apart([tmp_path / "theirs"], [])
     require_apart([tmp_path / "theirs"], [], overwrite=True)
-    require_apart([tmp_path / "theirs"], [], ours=lambda path: path.name == "theirs")
+    require_apart([tmp_path / "theirs"], [], is_replaceable=lambda path: path.name == "theirs")
     with pytest.raises(IsADirectoryError):
         require_apart([tmp_path], [], overwrite=True)
     assert (tmp_path / "theirs").read_text() == "x"

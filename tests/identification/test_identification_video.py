@@ -78,6 +78,7 @@ def number_of(image):
     return sum(1 << bit for bit in range(8) if image[84:92, 20 * bit + 4 : 20 * bit + 16].mean() > 127)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [".mp4 mp4v", ".avi MJPG", ".avi mp4v", ".mkv mp4v", ".mkv MJPG", ".webm VP80"])
 @pytest.mark.parametrize("place", ["start", "middle", "end", "twice"])
 def test_a_damaged_video_is_read_to_its_end(tmp_path, kind, place):

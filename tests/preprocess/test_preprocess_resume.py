@@ -159,6 +159,7 @@ def test_a_full_disk_in_the_middle_of_the_journal(raw, undisturbed, tmp_path):
     assert outcome(tmp_path) == undisturbed[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.31, 0.5, 0.77, 0.999])
 def test_a_journal_torn_anywhere(raw, undisturbed, tmp_path, share):
     out = tmp_path / "out"
@@ -178,6 +179,7 @@ def test_a_journal_torn_anywhere(raw, undisturbed, tmp_path, share):
     assert journal(out).read_bytes() == data
 
 
+@pytest.mark.slow
 def test_no_room_for_a_crop(raw, undisturbed, tmp_path, monkeypatch):
     real, left = packs.write_bytes, iter(range(10))
 

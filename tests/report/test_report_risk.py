@@ -15,6 +15,7 @@ def curves():
     return {name: error_reject(score, same, rng.random(400), 0.1) for name in ("kappa", "random", "ideal")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".svg", ".pdf"])
 def test_equal_curves_give_equal_files(tmp_path, suffix):
     paths = [tmp_path / f"{number}{suffix}" for number in (1, 2)]

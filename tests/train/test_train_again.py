@@ -23,7 +23,7 @@ ALONE = Ranks(0, 1, 1, torch.device("cpu"))
 QUIET = Console(quiet=True)
 CHANGES = ("added", "changed", "deleted", "renamed", "touched", "nothing")
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture

@@ -167,6 +167,7 @@ def test_a_run_changes_the_upper_layers_alone(tmp_path, teacher, strangers):
     assert steps[0]["teacher_cosine"] > 0.95  # of the crop and its mirror image together
 
 
+@pytest.mark.slow
 def test_strangers_are_pushed_apart(tmp_path, teacher, strangers):
     begin(
         tmp_path, teacher, strangers, "schedule.length=60", "optimiser.lr=1e-3", "teacher.cosine=0.0",
@@ -184,6 +185,7 @@ def test_maps_are_kept_and_found_again(tmp_path, teacher, strangers, monkeypatch
     assert filled == [[]]
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, teacher, strangers, monkeypatch):
     begin(tmp_path, teacher, strangers)
     whole = load_file(tmp_path / "run" / "weights.safetensors")

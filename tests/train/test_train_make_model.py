@@ -18,7 +18,7 @@ from facepipe.train.recipe.file import load_recipe
 from facepipe.train.run.card import write_model
 from facepipe.zoo import CardSource, load
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 ROOT = Path(__file__).parents[2]
 
 STUDENT = (

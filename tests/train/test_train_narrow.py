@@ -50,6 +50,7 @@ def batches(count=4, seed=1):
     return [torch.randn(8, 3, *SIZE, generator=generator) for _ in range(count)]
 
 
+@pytest.mark.slow
 def test_as_wide_as_the_teacher_is_the_teacher():
     teacher, student = mobilenet(), mobilenet(seed=5)
     narrow(student, teacher, batches())
@@ -102,6 +103,7 @@ def sface(shared, tmp_path, monkeypatch):
     return import_weights(find_card("sface"), shared / "weights" / find_card("sface").weights.file)
 
 
+@pytest.mark.slow
 def test_sface_as_a_facepipe_network(sface):
     """Exact up to rounding; the graph normalises pixels itself."""
     network = backbones.create("mobilenet").eval()
