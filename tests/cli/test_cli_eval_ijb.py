@@ -8,8 +8,6 @@ from ijb_synthetic import write_ijb
 from facepipe.embedding import Embeddings, load_embeddings, save_embeddings
 from facepipe.images import write_rgb
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
@@ -283,6 +281,7 @@ def lfw(tmp_path_factory, shared):
     return path, shared / "data" / "blufr_lfw_config.mat"
 
 
+@pytest.mark.slow
 def test_openset(lfw):
     path, lists = lfw
     told = run("eval", "openset", path, "--lists", lists, "--seed", "2", "--json").json

@@ -7,8 +7,6 @@ from cli_run import run, tiny_model
 
 from facepipe.images import encode_rgb, write_rgb
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, astronaut):

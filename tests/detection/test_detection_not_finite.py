@@ -8,8 +8,6 @@ from facepipe.detection.yunet import YuNet
 from facepipe.errors import ModelError
 from facepipe.graphs import graph_bytes, read_graph
 
-pytestmark = pytest.mark.slow
-
 
 def spoilt(network, output):
     """The network, whose ``output`` (by number) has one entry that is none."""

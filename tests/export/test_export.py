@@ -36,7 +36,6 @@ def expected(crops):
     return Embedder(load(DEFAULT), precision="float32")(crops)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("whole", [False, True])
 def test_the_file_gives_what_the_model_gives(tmp_path, crops, expected, whole):
     made = export_onnx(DEFAULT, tmp_path / "m.onnx", whole=whole)

@@ -89,7 +89,6 @@ def some_crops():
     return np.stack([crop(who, image) for who in range(4) for image in range(3)])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_head_learns_and_its_run_is_a_model(tmp_path, data, backbone, case):
     kind, run = describe(case[0]).kind, tmp_path / "run"
