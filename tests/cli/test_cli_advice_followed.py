@@ -127,7 +127,7 @@ def prepare(name):
 def test_a_remark_on_folders_is_followed(stock, tmp_path):
     """It says a number, and with that number there is no remark and the people are whole."""
     told = run("preprocess", stock / "splits", tmp_path / "a", "--already-aligned", "--json")
-    assert "say --identity-depth 2" in told.err and told.json["identities"] == 2
+    assert "use --identity-depth 2" in told.err and told.json["identities"] == 2
     then = run("preprocess", stock / "splits", tmp_path / "b", "--already-aligned", "--identity-depth", 2, "--json")
     assert "identity-depth" not in then.err and then.json["identities"] == 4
 
