@@ -117,7 +117,7 @@ def _stand_ins(patch: pytest.MonkeyPatch, width: int) -> None:
         raise Unreachable("no route")
 
     patch.setenv("FACEPIPE_CACHE", f"cache-{width:03d}")
-    patch.setattr("requests.get", get)
+    patch.setattr("requests.Session.get", get)
     portraits = {"Eileen Collins": Path("one.png"), "Grace Hopper": Path("people/Bo [mum]/1.png")}
     patch.setattr("facepipe.cli.commands.demo.packaged_photo", portraits.__getitem__)
     patch.setattr("facepipe.train.toy.train_toy", _toy)

@@ -26,7 +26,7 @@ _NUMPY = 20_000_000_000
 """Multiplications up to which NumPy is faster than importing PyTorch."""
 
 
-class Candidates(Protocol):
+class CandidateSearch(Protocol):
     """Selects rows by rough scores.
 
     Attributes:
@@ -89,7 +89,7 @@ def top_k(
 
 def _candidates(
     device: str, queries: np.ndarray, store: np.ndarray, half: bool, unit_rows: bool, coarse: "torch.dtype | None"
-) -> Candidates:
+) -> CandidateSearch:
     """By PyTorch if it is imported or worth importing, otherwise by NumPy."""
     small = len(queries) * store.size <= _NUMPY and "torch" not in sys.modules
     if device in ("auto", "cpu") and coarse is None and (small or not has_torch()):
@@ -100,7 +100,7 @@ def _candidates(
 
 
 def _search(
-    queries: np.ndarray, store: np.ndarray, k: int, candidates: Candidates, unit_rows: bool
+    queries: np.ndarray, store: np.ndarray, k: int, candidates: CandidateSearch, unit_rows: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Select more candidates for queries with too many rows within the margin, until every result is certain."""
     precision = candidates.precision
