@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 import torch
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 from rich.console import Console
 from safetensors.torch import load_file
 from torch import nn
-from train_tiny import SIDE, crop, write_folders, write_recipe
+from train_tiny import SIDE, crop, write_folders, write_recipe, write_shard
 
 from facepipe.backbones import Backbone
 from facepipe.backbones.registry import BACKBONES, register
@@ -137,6 +138,27 @@ def test_thresholds_are_those_of_the_held_out_pairs(tmp_path):
     ],
 )
 def test_stopped_and_resumed_is_the_same_bit_for_bit(tmp_path, data, overrides, monkeypatch):
+    require_the_same_when_resumed(tmp_path, data, overrides, monkeypatch)
+
+
+def test_shards_in_a_store_are_shuffled_and_resumed_within_an_epoch(tmp_path, data, monkeypatch):
+    store = fsspec.filesystem("memory")
+    images = sorted(data.rglob("*.png"))
+    for number in range(3):
+        part = [
+            (f"{path.parent.name}-{path.stem}", path.read_bytes(), {"identity": path.parent.name})
+            for path in images[number::3]
+        ]
+        store.pipe_file(f"/resumed/{number}.tar", write_shard(tmp_path / "s.tar", part).read_bytes())
+    try:
+        require_the_same_when_resumed(tmp_path, "memory://resumed", (), monkeypatch)
+    finally:
+        store.rm("/resumed", recursive=True)
+    steps = [line for line in log_of(tmp_path / "stopped") if line["event"] == "start"]
+    assert [line["step"] for line in steps] == [0, 4]
+
+
+def require_the_same_when_resumed(tmp_path, data, overrides, monkeypatch):
     common = (*overrides, "schedule.length=7", "schedule.milestones=[3, 5]")
     begin(tmp_path, data, *common, out="alone")
     stop_after(monkeypatch, 4)
