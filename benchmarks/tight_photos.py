@@ -1,23 +1,25 @@
 """How well are faces found in tightly framed photos?
 
-    python benchmarks/tight_photos.py LFW [--count 300]
+    python benchmarks/tight_photos.py LFW [--count 300] [--peer]
 
 One photo each of ``--count`` people of LFW, evenly spread over the alphabet, is cropped to its face's box with a margin
 relative to its sides (negative: inside the box, on each side). The landmarks found there are compared with those found
 in the whole photo: mean distance of the five in eye distances, for the nearest face. Prints JSON, for each margin with
 a single search and with a second one in a black border: ``missed`` photos without a face, median and p90 of the
-error, ``off`` photos in which every face is off by more than 0.2 eye distances, and the rate.
+error, ``off`` photos in which every face is off by more than 0.2 eye distances, and the rate. With --peer also for
+facenet-pytorch's MTCNN with equal settings, which clips candidates at the edge.
 """
 
 import argparse
 import json
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from facepipe.detection import Detector, DetectorSettings, Faces, choose, create_detector
+from facepipe.detection import DetectorSettings, Faces, choose, create_detector
 from facepipe.images import read_rgb
 
 MARGINS = (0.1, 0.0, -0.05, -0.1)
@@ -40,7 +42,9 @@ def cut_to_box(image: np.ndarray, face: Faces, margin: float) -> tuple[np.ndarra
     return np.ascontiguousarray(image[y:y_end, x:x_end]), face.landmarks[0] - [x, y]
 
 
-def measure(photos: list[tuple[np.ndarray, np.ndarray]], detector: Detector) -> dict[str, Any]:
+def measure(
+    photos: list[tuple[np.ndarray, np.ndarray]], detector: Callable[[Sequence[np.ndarray]], list[Faces]]
+) -> dict[str, Any]:
     """Find the known landmarks again in cut photos."""
     start = time.perf_counter()
     found = detector([image for image, _ in photos])
@@ -63,18 +67,28 @@ def _error(faces: Faces, landmarks: np.ndarray) -> float:
     return float(np.linalg.norm(faces.landmarks - landmarks, axis=2).mean(1).min(initial=np.inf) / eyes)
 
 
+def _peer() -> Callable[[Sequence[np.ndarray]], list[Faces]]:
+    from detector_parity import peer, peer_faces
+
+    mtcnn = peer(DetectorSettings())
+    return lambda images: peer_faces(mtcnn, list(images))
+
+
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(description="Faces in photos that are framed tightly.")
     parser.add_argument("folder", type=Path, help="LFW's folder of people")
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--peer", action="store_true", help="also facenet-pytorch")
     arguments = parser.parse_args()
     faces = known_faces(arguments.folder, arguments.count)
-    detectors = {
+    detectors: dict[str, Callable[[Sequence[np.ndarray]], list[Faces]]] = {
         "single": create_detector(DetectorSettings(border=False), arguments.device),
         "and in a border": create_detector(DetectorSettings(), arguments.device),
     }
+    if arguments.peer:
+        detectors = {"facenet-pytorch": _peer(), **detectors}
     for margin in MARGINS:
         photos = [cut_to_box(image, face, margin) for image, face in faces]
         for name, detector in detectors.items():

@@ -57,8 +57,8 @@ def decide(
     A card has thresholds only at a few rates. Between and beyond them the threshold is bounded from above, assuming
     that it is a concave function of log FAR, as for scores whose upper tail is normal or lighter: then the line through
     two neighbouring points lies above the function outside their interval. The result is the lowest of those lines and
-    of the threshold at the next stricter rate; it errs towards ``unknown``. Beyond the strictest rate nothing was
-    measured: ``how`` is then ``extrapolated``.
+    of the threshold at the next stricter rate; for impostors like those of the card it errs towards ``unknown``, for
+    others the rate may be exceeded. Beyond the strictest rate nothing was measured: ``how`` is then ``extrapolated``.
 
     Args:
         card: of the model.

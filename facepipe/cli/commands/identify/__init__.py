@@ -43,7 +43,11 @@ def _gallery_last(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("identify")
 @click.argument("media", nargs=-1, required=True, type=MEDIA)
 @click.argument("gallery", type=click.Path())  # text, since a URL may be given, which is not a path
-@options.fpir("Share of strangers' faces that may be named, over the whole gallery.", options.Number())
+@options.fpir(
+    "Share of strangers' faces that may be named, over the whole gallery; without --strangers it holds for strangers "
+    "like those on whom the model's card was measured.",
+    options.Number(),
+)
 @options.among
 @click.option(
     "--strangers",
