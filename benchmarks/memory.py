@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py [--only preprocess] [--largest 100000] [--clip FILM --people DIR] [--model NAME]
 
-Sets consist of noise images in mixed sizes (24 to 320 pixels, every hundredth a photo of 3 megapixels), noise crops,
+Sets consist of noise images in mixed sizes (24 to 320 pixels, every hundredth of 3 megapixels) or ``--photos``, noise crops,
 pairs, stores and galleries of random numbers, a video of grey frames or of a repeated clip. Lists that only training
 and protocols read are read by the function that these call. Prints a line of JSON for each command and size:
 ``items``, wall time in ``seconds``, CPU time as ``processor``, ``peak_mb`` and ``baseline_mb``, the peak of the same
@@ -27,6 +27,7 @@ import numpy as np
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.embedding.embeddings_file import save_embeddings
 from facepipe.identification import Gallery, save_gallery
+from facepipe.images import list_images
 from facepipe.preprocess.manifest import write_manifest
 from facepipe.zoo import load
 
@@ -34,12 +35,15 @@ DIM = 128
 CLIP: Path | None = None
 PEOPLE: Path | None = None
 MODEL: str | None = None
+PHOTOS: Path | None = None
 EVERY = 25
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def tree(folder: Path, count: int) -> Path:
-    """``count`` images of noise, twenty per person."""
+    """``count`` images of noise, or of PHOTOS as often as needed, twenty per person."""
+    if PHOTOS is not None:
+        return repeated(folder, count, PHOTOS)
     random = np.random.default_rng(0)
     noise = random.integers(0, 256, (2048, 1536, 3)).astype(np.uint8)
     for number in range(count):
@@ -49,6 +53,16 @@ def tree(folder: Path, count: int) -> Path:
         corner = int(random.integers(0, 1536 - side + 1))
         part = noise[corner : corner + side * 4 // 3, corner : corner + side]
         cv2.imwrite(str(person / f"{number}.jpg"), part, [cv2.IMWRITE_JPEG_QUALITY, 40])
+    return folder
+
+
+def repeated(folder: Path, count: int, photos: Path) -> Path:
+    """``count`` copies of photos, twenty per person."""
+    files = list_images(photos)
+    for number in range(count):
+        person = folder / f"{number // 20:06d}"
+        person.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(files[number % len(files)], person / f"{number}.jpg")
     return folder
 
 
@@ -293,17 +307,18 @@ CASES: dict[str, tuple[Make, list[int]]] = {
 
 
 def main() -> None:
-    global CLIP, PEOPLE, MODEL, EVERY
+    global CLIP, PEOPLE, MODEL, PHOTOS, EVERY
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--only", choices=CASES)
     options.add_argument("--largest", type=int, default=2_000_000)
     options.add_argument("--clip", type=Path, help="a film that is repeated, in place of grey frames")
     options.add_argument("--people", type=Path, help="a folder for the gallery of who is in the clip")
     options.add_argument("--model", help="of embed --already-aligned, in place of the one that ships")
+    options.add_argument("--photos", type=Path, help="of preprocess and embed, in place of noise")
     options.add_argument("--every", type=int, default=EVERY, help="frames of a film from one search to the next")
     given = options.parse_args()
     CLIP, PEOPLE, EVERY = given.clip and given.clip.resolve(), given.people and given.people.resolve(), given.every
-    MODEL = given.model
+    MODEL, PHOTOS = given.model, given.photos
     for name, (make, sizes) in CASES.items():
         if given.only not in (None, name):
             continue
