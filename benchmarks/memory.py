@@ -2,8 +2,8 @@
 
     python benchmarks/memory.py [--only preprocess] [--largest 100000] [--clip FILM --people DIR] [--model NAME]
 
-Sets consist of noise images in mixed sizes (24 to 320 pixels, every hundredth of 3 megapixels) or ``--photos``, noise crops,
-pairs, stores and galleries of random numbers, a video of grey frames or of a repeated clip. Lists that only training
+Sets consist of noise images in mixed sizes (24 to 320 pixels, every hundredth a photo of 3 megapixels) or copies of
+``--photos``, noise crops, pairs, stores and galleries of random numbers, a video of grey frames or of a repeated clip. Lists that only training
 and protocols read are read by the function that these call. Prints a line of JSON for each command and size:
 ``items``, wall time in ``seconds``, CPU time as ``processor``, ``peak_mb`` and ``baseline_mb``, the peak of the same
 command on the smallest set.
@@ -58,7 +58,7 @@ def tree(folder: Path, count: int) -> Path:
 
 def repeated(folder: Path, count: int, photos: Path) -> Path:
     """``count`` copies of photos, twenty per person."""
-    files = list_images(photos)
+    files = sorted(list_images(photos))
     for number in range(count):
         person = folder / f"{number // 20:06d}"
         person.mkdir(parents=True, exist_ok=True)
