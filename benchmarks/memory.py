@@ -3,8 +3,9 @@
     python benchmarks/memory.py [--only preprocess] [--largest 100000] [--clip FILM --people DIR] [--model NAME]
 
 Sets consist of noise images in mixed sizes (24 to 320 pixels, every hundredth a photo of 3 megapixels) or copies of
-``--photos``, noise crops, pairs, stores and galleries of random numbers, a video of grey frames or of a repeated clip. Lists that only training
-and protocols read are read by the function that these call. Prints a line of JSON for each command and size:
+``--photos``, noise crops, pairs, stores and galleries of random numbers, a video of grey frames or of a repeated
+clip. Lists that only training and protocols read are read by the function that these call.
+Prints a line of JSON for each command and size:
 ``items``, wall time in ``seconds``, CPU time as ``processor``, ``peak_mb`` and ``baseline_mb``, the peak of the same
 command on the smallest set.
 """
