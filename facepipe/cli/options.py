@@ -176,8 +176,8 @@ crop_template = click.option(
 
 _FACES = (
     "Face to use if there are several. centre: nearest to the middle of the photo; largest: with the largest visible "
-    "area; best: with the best detection score; insightface: large and near the middle, by the formula in its "
-    "script"
+    "area, and of several about equally large the one nearest to the middle; best: with the best detection score; "
+    "insightface: large and near the middle, by the formula in its script"
 )
 _WHY_CENTRE = ", as for SphereFace's figures, since dataset photos are centred on the person they are named after"
 

@@ -6,6 +6,8 @@ from facepipe.detection.faces import Faces
 from facepipe.errors import FacepipeError
 
 _SHARED = 0.4
+_AS_LARGE = 0.8
+"""Faces with at least this fraction of the largest visible area count as equally large: sides within a tenth."""
 FACE_RULES = ("centre", "largest", "best", "insightface", "all")
 
 
@@ -15,8 +17,8 @@ def choose(faces: Faces, rule: str, size: tuple[int, int]) -> np.ndarray:
     Args:
         faces: the faces of one image.
         rule: ``centre`` takes the box whose centre is nearest the image centre, by squared distance
-            (SphereFace, face_detect_demo.m); ``largest`` the one with the largest visible area, see `_visible` and
-            `_apart`; ``best`` the highest score;
+            (SphereFace, face_detect_demo.m); ``largest`` the one with the largest visible area (see `_visible` and
+            `_apart`), of several about equally large the one nearest the centre; ``best`` the highest score;
             ``insightface`` the box whose area minus twice the squared distance of its centre from the image's is
             largest (src/align/align_lfw.py of deepinsight/insightface); ``all`` every face, best first. The earlier
             face wins a tie.
@@ -34,11 +36,12 @@ def choose(faces: Faces, rule: str, size: tuple[int, int]) -> np.ndarray:
     if rule == "best":
         return np.array([int(faces.scores.argmax())])
     left, top, right, bottom = faces.boxes.T
-    if rule == "largest":
-        return np.array([int(np.where(_apart(faces), _visible(faces.boxes, size), -1).argmax())])
     height, width = size
     # As published: boxes count from 1, and the image's centre is half its width.
     distance = ((left + right) / 2 + 1 - width / 2) ** 2 + ((top + bottom) / 2 + 1 - height / 2) ** 2
+    if rule == "largest":
+        area = np.where(_apart(faces), _visible(faces.boxes, size), -1)
+        return np.array([int(np.where(area >= _AS_LARGE * area.max(), distance, np.inf).argmin())])
     if rule == "insightface":
         area = (right - left) * (bottom - top)
         return np.array([int((area - 2 * distance).argmax())])

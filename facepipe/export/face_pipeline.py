@@ -60,7 +60,7 @@ class FacePipeline:
         return {"same": score >= threshold, "score": score, "threshold": threshold, "far": far, "faces": faces}
 
     def largest(self, image: np.ndarray) -> FoundFace:
-        """The largest face, embedded."""
+        """The largest face, embedded; of several about equally large the one nearest the centre."""
         faces = self.detect(image)
         if not faces:
             raise ValueError("no face in a photo")
@@ -68,7 +68,9 @@ class FacePipeline:
         height, width = image.shape[:2]
         inside = np.minimum(sides[:, 2:] + 1, [width, height]) - np.maximum(sides[:, :2], 0)
         area, whole = inside.clip(0).prod(1), (sides[:, 2:] - sides[:, :2] + 1).prod(1)
-        face = faces[int((area * area / whole).argmax())]
+        size = area * area / whole
+        distance = (((sides[:, :2] + sides[:, 2:]) / 2 + 1 - np.array([width, height]) / 2) ** 2).sum(1)
+        face = faces[int(np.where(size >= 0.8 * size.max(), distance, np.inf).argmin())]
         return self.embed(image, [face])[0]
 
     @staticmethod

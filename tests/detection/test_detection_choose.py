@@ -65,6 +65,15 @@ def test_largest_measures_what_is_visible_and_prefers_whole_faces():
     assert choose(faces((200, 0, 300, 99), (5, 5, 9, 9)), "largest", (100, 100)).tolist() == [1]
 
 
+def test_of_faces_about_equally_large_the_one_nearest_the_centre():
+    """Jean_Charest_0001: a neighbour at the edge is three per cent larger than who is in the middle."""
+    middle, neighbour = (70, 60, 164, 184), (-1, 44, 95, 182)
+    assert choose(faces(neighbour, middle), "largest", (250, 250)).tolist() == [1]
+    sides = [(60, 60, 159, 159), (0, 0, 110, 110), (0, 0, 113, 113)]  # areas 10,000, 12,321, 12,996
+    assert choose(faces(*sides[:2]), "largest", (250, 250)).tolist() == [0]
+    assert choose(faces(sides[0], sides[2]), "largest", (250, 250)).tolist() == [1]
+
+
 def test_largest_passes_over_a_face_between_two():
     """Hugo_Chavez_0033: two heads side by side, and a larger, less sure box over both that is no face."""
     left, right, between = (8, 82, 99, 206), (92, 62, 194, 201), (50, 66, 155, 203)
@@ -72,7 +81,7 @@ def test_largest_passes_over_a_face_between_two():
     assert choose(found, "largest", (250, 250)).tolist() == [1]
     assert choose(found.take([2, 0, 1]), "largest", (250, 250)).tolist() == [2]
     # A larger face that overlaps little is meant though it is less sure, and of two that overlap much the surer one.
-    beside = faces((90, 62, 177, 185), (147, 50, 244, 185), scores=[1, 0.95])
+    beside = faces((90, 62, 177, 185), (147, 40, 249, 190), scores=[1, 0.95])
     assert choose(beside, "largest", (250, 250)).tolist() == [1]
     assert choose(faces(left, between, scores=[0.95, 0.99]), "largest", (250, 250)).tolist() == [1]
 
