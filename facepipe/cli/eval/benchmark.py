@@ -105,7 +105,7 @@ class Benchmark:
 
 
 def parse_benchmark(text: str, bins: Mapping[str, str]) -> Benchmark:
-    """Parse a benchmark source_options by the user.
+    """Parse a benchmark given by the user.
 
     Args:
         text: ``NAME=PROTOCOL ...`` with arguments of ``facepipe eval``; or the path of an insightface .bin file.

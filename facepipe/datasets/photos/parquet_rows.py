@@ -72,7 +72,7 @@ def parquet_photos(file: Path, root: Path, front: str, passed: PassedOver) -> It
 
     Args:
         file: the Parquet file, local or in a store.
-        root: the root recorded by the user.
+        root: the root given by the user.
         front: prefix of the names.
         passed: counts files without rows.
 
