@@ -24,6 +24,7 @@ from facepipe.train.recipe.file import load_recipe
 from facepipe.train.run.card import write_model
 from facepipe.train.trunk import keep
 from facepipe.train.trunk.cut import Upper, as_map, lower
+from facepipe.train.trunk.initial_features import initial_features
 from facepipe.train.trunk.kept_maps import KeptMaps, compute_maps
 from facepipe.zoo import CardSource
 
@@ -242,7 +243,23 @@ def test_targets_are_the_sum_of_both_views(tmp_path, teacher, strangers):
     expected = torch.nn.functional.normalize(told[0] + told[1], dim=1).numpy()
     kept = KeptMaps(folder, len(views[0]), 3, views[0].shape[1:])
     recipe = load_recipe(str(tmp_path / "run" / "recipe.toml"))
-    assert keep.initial_features(recipe, kept, net, torch.device("cpu")) == pytest.approx(expected, abs=1e-3)
+    assert initial_features(recipe, kept, net, torch.device("cpu")) == pytest.approx(expected, abs=1e-3)
+    stored = list(folder.glob("features-*.npy"))
+    assert len(stored) == 1 and np.load(stored[0]) == pytest.approx(expected, abs=1e-3)
+
+
+def test_targets_are_computed_once(tmp_path, teacher, strangers, monkeypatch):
+    begin(tmp_path, teacher, strangers, "schedule.length=1")
+    stored = next((tmp_path / "maps").glob("*/features-*.npy"))
+
+    def refuse(*_):
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr("facepipe.train.trunk.initial_features.initial_features", refuse)
+    begin(tmp_path, teacher, strangers, "schedule.length=1", out="again")
+    stored.write_bytes(stored.read_bytes()[:-7])  # a damaged file counts for nothing
+    with pytest.raises(AssertionError, match="computed again"):
+        begin(tmp_path, teacher, strangers, "schedule.length=1", out="third")
 
 
 def test_strangers_are_logged(tmp_path, teacher, strangers):

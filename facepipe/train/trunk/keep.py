@@ -1,6 +1,5 @@
 """Cache the feature maps of a recipe's frozen layers, and derive the targets from the initial student."""
 
-import copy
 import hashlib
 import math
 import shutil
@@ -13,9 +12,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from facepipe.embedding.fold import fold_batch_norm
 from facepipe.errors import MissingExtraError
-from facepipe.score import unit
 from facepipe.train.data.crops import Crops
 from facepipe.train.data.loader import to_network
 from facepipe.train.distributed.ranks import Ranks
@@ -25,13 +22,13 @@ from facepipe.train.recipe.file import RecipeError
 from facepipe.train.recipe.schema import Recipe
 from facepipe.train.teacher.first_weights import begin_as_teacher
 from facepipe.train.teacher.targets import Targets, centred, mean_direction
-from facepipe.train.trunk.cut import Upper, as_map, lower
-from facepipe.train.trunk.kept_maps import MIRRORED, STRAIGHT, KeptMaps, Run, cache_name, compute_maps
+from facepipe.train.trunk.cut import lower
+from facepipe.train.trunk.initial_features import stored_features
+from facepipe.train.trunk.kept_maps import KeptMaps, Run, cache_name, compute_maps
 from facepipe.zoo import cache_folder, locate
 from facepipe.zoo.headed import Trainable
 from facepipe.zoo.onnx_layers import OnnxLayers
 
-_BATCH = 256
 _AT_ONCE = 8  # crops whose widest maps fit in the processor's cache
 _NOTIFY_EVERY = 20.0
 _TOLERANCE = 0.01  # rounding error of a map, relative to its largest value
@@ -56,7 +53,7 @@ def on_kept_maps(
             "initial embeddings are no targets; leave model.options out, or freeze nothing"
         )
     kept = keep_maps(recipe, crops, net, ranks, _Progress(say))
-    features = initial_features(recipe, kept, net, ranks.device)
+    features = stored_features(recipe, kept, net, ranks)
     mean = mean_direction(features) if recipe.teacher.centre else np.zeros(features.shape[1])
     card, _ = locate(recipe.teacher.model)
     return kept, Targets(centred(features, mean), None, mean.astype(np.float32), card)
@@ -116,7 +113,7 @@ def keep_maps(
 
 def _require_room(folder: Path, size: int) -> None:
     """Refuse to start without enough disk space: writing to a memory-mapped file on a full disk kills the process."""
-    existing = sum(path.stat().st_blocks * 512 for path in folder.glob("*.npy"))
+    existing = sum(path.stat().st_blocks * 512 for path in folder.glob("view-*.npy"))
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if size - existing > free:
@@ -129,23 +126,6 @@ def _require_room(folder: Path, size: int) -> None:
 def _open(folder: Path, crops: Crops, recipe: Recipe, shape: tuple[int, ...]) -> KeptMaps:
     height, width, channels = shape
     return KeptMaps(folder, len(crops.samples), recipe.freeze.views, (height, width, channels))
-
-
-@torch.inference_mode()
-def initial_features(recipe: Recipe, kept: KeptMaps, net: Trainable, device: torch.device) -> np.ndarray:
-    """Embeddings of the initial student, of crop and mirror image: unit sums, float32 N×D; 0 if unreadable.
-
-    A student of the teacher's full width starts as the teacher, so the teacher itself need not run.
-    """
-    above = Upper(fold_batch_norm(copy.deepcopy(net).eval()), recipe.freeze.until).to(device)
-    features = np.zeros((kept.count, recipe.model.embedding_dim), np.float32)
-    for first in range(0, kept.count, _BATCH):
-        part = np.arange(first, min(first + _BATCH, kept.count))
-        views = [kept.batch(part, np.full_like(part, view)) for view in (STRAIGHT, MIRRORED)]
-        embedded = [unit(above(as_map(maps).to(device)).cpu().numpy()) for maps in views]
-        features[part] = unit(np.sum(embedded, axis=0))
-    features[kept.unreadable()] = 0
-    return features
 
 
 def _runner(recipe: Recipe, below: nn.Module, crops: Crops, device: torch.device) -> Run:

@@ -37,7 +37,7 @@ class KeptMaps:
 
     def __init__(self, folder: Path, count: int, views: int, shape: tuple[int, int, int]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.count, self.views, self.shape = count, views, shape
+        self.folder, self.count, self.views, self.shape = folder, count, views, shape
         chunks = -(-count // MAPS_AT_ONCE)
         opened = [_view_files(folder, view, (count, *shape), chunks) for view in range(views)]
         self.maps, self._done = [maps for maps, _ in opened], [done for _, done in opened]
