@@ -214,12 +214,10 @@ def is_embeddings(path: Path) -> bool:
     """Whether a path is a file of embeddings, rather than a manifest of crops."""
     if path.suffix.lower() != ".parquet" or not path.is_file():
         return False
-    import pyarrow.parquet as pq
-
-    from facepipe.files.parquet import DAMAGED_PARQUET
+    from facepipe.files.parquet import DAMAGED_PARQUET, parquet_schema
 
     try:
-        return "mu" in pq.read_schema(path).names
+        return "mu" in parquet_schema(path).names
     except DAMAGED_PARQUET:
         return False
 

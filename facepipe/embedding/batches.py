@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from facepipe.embedding.embeddings import Embeddings, join
 from facepipe.embedding.embeddings_file import embeddings_of, read_about
 from facepipe.errors import EmbeddingsError
-from facepipe.files.parquet import DAMAGED_PARQUET
+from facepipe.files.parquet import DAMAGED_PARQUET, open_parquet
 
-_PAGES, _ROWS = 1 << 20, 16_384
+_PAGES, _ROWS, _NUMBERS = 1 << 20, 16_384, 1 << 25
 
 
 def load_embeddings(path: Path) -> Embeddings:
@@ -24,7 +24,10 @@ def load_embeddings(path: Path) -> Embeddings:
     """
     batches = iterate_embeddings(path, _ROWS)
     first = next(batches)
-    mu = np.empty((_count(path), first.dim), np.float32)
+    try:
+        mu = np.empty((_count(path), first.dim), np.float32)
+    except MemoryError as error:
+        raise EmbeddingsError(f"{path}: its embeddings need more memory than there is") from error
     mu[: len(first)] = first.mu
     done, parts = len(first), [_without_mu(first)]
     for part in batches:
@@ -37,7 +40,7 @@ def load_embeddings(path: Path) -> Embeddings:
 
 
 def _count(path: Path) -> int:
-    with pq.ParquetFile(path) as file:
+    with open_parquet(path, columns=()) as file:
         return int(file.metadata.num_rows)
 
 
@@ -54,9 +57,10 @@ def iterate_embeddings(path: Path, rows: int = 65_536) -> Iterator[Embeddings]:
     """
     try:
         # pre_buffer, the default in newer versions of Arrow, would keep all that was read until the file is closed.
-        options = {"page_checksum_verification": True, "buffer_size": _PAGES, "pre_buffer": False}
-        with pq.ParquetFile(path, **options) as file:
+        options: dict[str, Any] = {"page_checksum_verification": True, "buffer_size": _PAGES, "pre_buffer": False}
+        with open_parquet(path, in_batches=True, **options) as file:
             about = read_about(file.schema_arrow, path)
+            rows = max(1, min(rows, _NUMBERS // max(1, about["dim"])))
             if file.metadata.num_rows == 0:
                 yield embeddings_of(file.read(), about, path)
             for batch in file.iter_batches(rows):

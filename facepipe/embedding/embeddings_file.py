@@ -289,7 +289,7 @@ def read_about(schema: pa.Schema, path: Path) -> dict[str, Any]:
         plain = plain and all(map(is_finding, about.get("findings", ())))
         wrong = _wrong_column(schema, pa.schema(_columns(about)))
     # Values written by another program may have any type.
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         bare = _META not in (schema.metadata or {}) and {"path", "mu"} <= set(schema.names)
         lost = ", or another program rewrote it and dropped its metadata: embed the photos again" if bare else ""
         raise EmbeddingsError(f"{path}: a Parquet file, but not one written by 'facepipe embed'{lost}") from error

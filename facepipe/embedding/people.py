@@ -41,8 +41,7 @@ def person_of_row(row: str) -> str:
 
 def is_gallery(path: Path) -> bool:
     """Whether the paths in a file are exactly ``person/image``, whatever the names."""
-    import pyarrow.parquet as pq  # slow to import
+    from facepipe.embedding.embeddings_file import read_about  # slow to import
+    from facepipe.files.parquet import parquet_schema
 
-    from facepipe.embedding.embeddings_file import read_about
-
-    return bool(read_about(pq.read_schema(path), path).get("gallery", 0) >= GALLERY_FORM)
+    return bool(read_about(parquet_schema(path), path).get("gallery", 0) >= GALLERY_FORM)

@@ -1,12 +1,11 @@
 """Reusing rows of an embeddings file whose images have not changed."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
-
-import pyarrow.parquet as pq
 
 from facepipe.embedding.begun_file import begun_batches
 from facepipe.embedding.embeddings import Embeddings, join
@@ -14,7 +13,10 @@ from facepipe.embedding.embeddings_file import embeddings_of, read_about
 from facepipe.embedding.origin import Origin
 from facepipe.errors import EmbeddingsError
 from facepipe.files import Mark
-from facepipe.files.parquet import DAMAGED_PARQUET
+from facepipe.files.parquet import DAMAGED_PARQUET, open_parquet, parquet_schema
+
+_ORIGIN_BYTES = 512
+"""Memory for what is known of an image."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,15 @@ class SavedRows:
         self._path = path
         try:
             # pre_buffer would keep every row group that was read.
-            options = {"page_checksum_verification": True, "pre_buffer": False}
-            self._file = _Tables(path) if path.is_dir() else pq.ParquetFile(path, **options)
-            self.about = read_about(self._file.schema_arrow, path)
-            if not self.about.get("origins"):
-                raise EmbeddingsError(f"{path}: has no record of its images' state")
-            self._places = dict(self._read_places())
+            options: dict[str, Any] = {"page_checksum_verification": True, "pre_buffer": False}
+            with ExitStack() as opened:
+                source = _Tables(path) if path.is_dir() else open_parquet(path, row_bytes=_ORIGIN_BYTES, **options)
+                self._file = opened.enter_context(source)
+                self.about = read_about(self._file.schema_arrow, path)
+                if not self.about.get("origins"):
+                    raise EmbeddingsError(f"{path}: has no record of its images' state")
+                self._places = dict(self._read_places())
+                self._opened = opened.pop_all()
         except DAMAGED_PARQUET as error:
             raise EmbeddingsError(f"{path}: not a readable embeddings file; create it again") from error
         self.made: dict[str, Any] = self.about.get("made", {})
@@ -59,7 +64,7 @@ class SavedRows:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._opened.close()
 
     @property
     def images(self) -> dict[str, Origin]:
@@ -101,7 +106,7 @@ class SavedRows:
 
 
 class _Tables:
-    """The saved tables of an incomplete file, with the interface of `pq.ParquetFile`."""
+    """The saved tables of an incomplete file, with the interface of an open `pq.ParquetFile`."""
 
     def __init__(self, folder: Path) -> None:
         self._tables = list(begun_batches(folder))
@@ -114,7 +119,10 @@ class _Tables:
         table = self._tables[number]
         return table if columns is None else table.select(columns)
 
-    def close(self) -> None:
+    def __enter__(self) -> "_Tables":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._tables = []
 
 
@@ -125,6 +133,6 @@ def has_origins(path: Path) -> bool:
         EmbeddingsError: damaged, or not an embeddings file.
     """
     try:
-        return bool(read_about(pq.read_schema(path), path).get("origins"))
+        return bool(read_about(parquet_schema(path), path).get("origins"))
     except DAMAGED_PARQUET as error:
         raise EmbeddingsError(f"{path}: not a readable embeddings file; create it again") from error

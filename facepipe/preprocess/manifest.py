@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from facepipe.datasets.samples.cut import METADATA
 from facepipe.errors import DatasetError
 from facepipe.files import replacing
-from facepipe.files.parquet import DAMAGED_PARQUET
+from facepipe.files.parquet import DAMAGED_PARQUET, open_parquet
 
 _FLOATS = pa.list_(pa.float32())
 SCHEMA = pa.schema(
@@ -88,7 +88,7 @@ def about_of(file: Path) -> tuple[dict[str, Any], int]:
         DatasetError: it is damaged.
     """
     try:
-        with file.open("rb") as stream, pq.ParquetFile(stream) as table:
+        with open_parquet(file, columns=()) as table:
             return json.loads((table.schema_arrow.metadata or {})[METADATA]), int(table.metadata.num_rows)
     except (*DAMAGED_PARQUET, KeyError) as error:
         raise DatasetError(f"{file}: damaged; run 'facepipe preprocess' again to rewrite it") from error
@@ -102,7 +102,7 @@ def rows_of(file: Path) -> Iterator[dict[str, Any]]:
     """
     try:
         # pre_buffer would keep all rows that were read; a buffer reads a column piece by piece.
-        with file.open("rb") as stream, pq.ParquetFile(stream, pre_buffer=False, buffer_size=_BUFFER) as table:
+        with open_parquet(file, pre_buffer=False, buffer_size=_BUFFER) as table:
             for batch in table.iter_batches(_ROWS):
                 yield from batch.to_pylist()
     except DAMAGED_PARQUET as error:

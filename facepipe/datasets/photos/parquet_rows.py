@@ -2,24 +2,24 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from facepipe.errors import DatasetError
 from facepipe.files import PassedOver, folder_of
-from facepipe.files.stored import as_path
+from facepipe.files.parquet import DAMAGED_PARQUET, open_parquet
 from facepipe.images import StoredPhoto
 
 IMAGE = "image"
 """The column: bytes, or a struct of ``bytes`` and ``path``."""
 _NAMES, _PEOPLE = ("path", "file_name", "key"), ("identity", "label", "name")
-_GROUPS = 2
+_RECORDED = f"{IMAGE}.path"
+_GROUPS, _ROW_BYTES = 2, 512
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class _RowGroupCache:
             if (file, group) not in self._columns:
                 while len(self._columns) >= _GROUPS:
                     self._columns.popitem(last=False)
-                with _opened(file) as table:
+                with _opened(file, [IMAGE], [group]) as table:
                     self._columns[file, group] = table.read_row_group(group, columns=[IMAGE])[IMAGE]
             return self._columns[file, group]
 
@@ -79,7 +79,7 @@ def parquet_photos(file: Path, root: Path, front: str, passed: PassedOver) -> It
     Raises:
         DatasetError: the file is missing or has no images.
     """
-    with _opened(str(file)) as table:
+    with _opened(str(file), [*_NAMES, *_PEOPLE, _RECORDED], row_bytes=_ROW_BYTES) as table:
         schema = table.schema_arrow
         if IMAGE not in schema.names:
             raise DatasetError(
@@ -87,12 +87,15 @@ def parquet_photos(file: Path, root: Path, front: str, passed: PassedOver) -> It
             )
         wanted = [name for name in (*_NAMES, *_PEOPLE) if name in schema.names]
         of_struct = pa.types.is_struct(schema.field(IMAGE).type)
-        leaf = f"{IMAGE}.path" if of_struct else ""
+        leaf = _RECORDED if of_struct else ""
         number = 0
         for group in range(table.num_row_groups):
             columns = [*wanted, leaf] if leaf else wanted
             rows = table.read_row_group(group, columns=columns).to_pylist() if columns else None
-            for row in range(table.metadata.row_group(group).num_rows):
+            count = table.metadata.row_group(group).num_rows
+            if rows is not None and len(rows) != count:
+                raise DatasetError(f"{file}: damaged: row group {group} has {len(rows)} rows instead of {count}")
+            for row in range(count):
                 inside = _inside({} if rows is None else rows[row], number, front)
                 yield StoredPhoto(str(root), inside, PhotoRow(str(file), group, row))
                 number += 1
@@ -111,9 +114,11 @@ def _inside(row: dict[str, Any], number: int, front: str) -> str:
 
 
 @contextmanager
-def _opened(file: str) -> Iterator[pq.ParquetFile]:
+def _opened(
+    file: str, columns: Sequence[str], groups: Sequence[int] | None = None, row_bytes: int = 0
+) -> Iterator[Any]:
     try:
-        with as_path(file).open("rb") as stream, pq.ParquetFile(stream) as table:
+        with open_parquet(file, columns, groups, row_bytes) as table:
             yield table
-    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+    except DAMAGED_PARQUET as error:
         raise DatasetError(f"{file}: not a readable Parquet file ({str(error).splitlines()[0][:120]})") from error

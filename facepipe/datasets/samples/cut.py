@@ -101,14 +101,13 @@ def _cut_of(file: Path) -> str | None:
 
 def _settings(file: Path) -> tuple[dict[str, Any] | None, set[str]]:
     """The job settings in a manifest, None if it is too old to record them, and its columns."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from facepipe.files.parquet import DAMAGED_PARQUET, parquet_schema  # slow to import
 
     try:
-        schema = pq.read_schema(file)
+        schema = parquet_schema(file)
         settings = json.loads((schema.metadata or {}).get(METADATA, b"null"))
         if settings is not None:
             settings["template"]
-    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
+    except (*DAMAGED_PARQUET, KeyError, TypeError) as error:
         raise DatasetError(f"{file}: damaged; run 'facepipe preprocess' again to rewrite it") from error
     return settings, set(schema.names)

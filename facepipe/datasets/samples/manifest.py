@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from facepipe.datasets.samples.samples import Samples, from_names, size_of
 from facepipe.errors import DatasetError
-from facepipe.files.parquet import DAMAGED_PARQUET
+from facepipe.files.parquet import DAMAGED_PARQUET, open_parquet
 from facepipe.images import read_encoded
 from facepipe.tables import counted
 
@@ -58,15 +57,19 @@ def _shared(names: pa.Array) -> list[str]:
 
 def _read(path: Path) -> pa.Table:
     # The folder of a manifest also holds the crops.
-    files: Path | list[str] = [str(file) for file in sorted(path.glob("*.parquet"))] if path.is_dir() else path
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     try:
-        schema = pq.ParquetDataset(files).schema
-        missing = [column for column in COLUMNS if column not in schema.names]
-        if missing:
-            raise DatasetError(f"{path}: no column {', '.join(missing)}; is it a manifest of facepipe preprocess?")
-        table = pq.read_table(files, columns=list(COLUMNS))
+        table = pa.concat_tables([_columns(file) for file in files], promote_options="permissive")
         table.validate(full=True)  # otherwise invalid UTF-8 would be detected only when it is used
         return table
     except DAMAGED_PARQUET as error:
         reason = str(error).splitlines()[0][:120]
         raise DatasetError(f"{path}: not a Parquet manifest ({reason}); write it again") from error
+
+
+def _columns(file: Path) -> pa.Table:
+    with open_parquet(file, COLUMNS) as table:
+        missing = [column for column in COLUMNS if column not in table.schema_arrow.names]
+        if missing:
+            raise DatasetError(f"{file}: no column {', '.join(missing)}; is it a manifest of facepipe preprocess?")
+        return table.read(list(COLUMNS))
