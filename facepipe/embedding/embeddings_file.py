@@ -32,6 +32,10 @@ _ORIGIN = pa.struct(
     ]
 )
 _FORMAT, _WITH_ORIGINS, _READABLE = 2, 3, (1, 2, 3)  # format 1 had only mu
+_GROUP = 1024
+"""Rows of a row group: small ones make a file larger and slower to read."""
+_REPEATED = ["error"]
+"""Columns whose values repeat; dictionaries of the others would only add to the file."""
 
 
 class EmbeddingsWriter:
@@ -69,6 +73,7 @@ class EmbeddingsWriter:
         self._begun = begun
         self._roots = [_utf8(os.fspath(root)) for root in roots]
         self._rows = 0
+        self._waiting: list[pa.Table] = []
         # Empty embeddings that every batch must match, and the schema if there is no batch.
         self._like = Embeddings(np.zeros((0, dim), np.float32), model, flip)
         self._file: Any = None
@@ -85,6 +90,8 @@ class EmbeddingsWriter:
             if self._file is None:
                 self._open(self._like)
             try:
+                if error[0] is None:
+                    self._write_waiting()
                 opened.pop_all().__exit__(*error)
             finally:
                 if self._begun is not None:
@@ -126,10 +133,17 @@ class EmbeddingsWriter:
         if self._made is not None:
             columns.append(_origin_column([(origins or {})[path] for path in paths]))
         table = pa.table(columns, schema=self._schema)
-        self._file.write_table(table)
+        self._waiting.append(table)
+        if sum(map(len, self._waiting)) >= _GROUP:
+            self._write_waiting()
         if keep and self._begun is not None:
             self._begun.add(table)
         self._rows += len(paths)
+
+    def _write_waiting(self) -> None:
+        if self._waiting:
+            self._file.write_table(pa.concat_tables(self._waiting))
+            self._waiting = []
 
     def _check(self, temporary: Path) -> None:
         """Check that the closed file holds all rows."""
@@ -150,7 +164,9 @@ class EmbeddingsWriter:
             described = described | about | {"made": dict(self._made)}
         self._schema = pa.schema(_columns(about), metadata={_META: json.dumps(described).encode()})
         self._file = self._opened.enter_context(
-            pq.ParquetWriter(self._temporary, self._schema, compression="zstd", write_page_checksum=True)
+            pq.ParquetWriter(
+                self._temporary, self._schema, compression="zstd", use_dictionary=_REPEATED, write_page_checksum=True
+            )
         )
 
 
@@ -283,7 +299,7 @@ def read_about(schema: pa.Schema, path: Path) -> dict[str, Any]:
         about: dict[str, Any] = json.loads(schema.metadata[_META])
         if about["format"] not in _READABLE:
             raise EmbeddingsError(f"{path}: written by an incompatible version of facepipe; embed the images again")
-        model, flip, trained = about["model"], about["flip"], about.get("trained_dim", 0)
+        model, flip, trained = about["model"], about["flip"], about["trained_dim"] if about["format"] > 1 else 0
         words = (model, flip, about.get("precision", ""), about.get("engine", ""))
         plain = all(isinstance(word, str) for word in words) and isinstance(trained, int)
         plain = plain and all(map(is_finding, about.get("findings", ())))

@@ -48,13 +48,12 @@ def open_parquet(
     """
     path = as_path(path)
     with path.open("rb") as stream:
-        size = stream.seek(0, os.SEEK_END)
-        _check_footer(stream, size, path)
+        length = _footer(stream, path)
         options.setdefault("thrift_container_size_limit", _ITEMS)
         with pq.ParquetFile(stream, **options) as file:
             slots = _slots_of(file.schema_arrow, path)
             if columns is None or columns:
-                needed = RoomNeeded(path, stream, size, file.metadata, columns, groups)
+                needed = RoomNeeded(path, stream, length, file.metadata, columns, groups)
                 needed.check(row_bytes, 0 if in_batches else slots)
             yield file
 
@@ -69,7 +68,9 @@ def parquet_schema(path: str | os.PathLike[str]) -> pa.Schema:
         return file.schema_arrow
 
 
-def _check_footer(stream: BinaryIO, size: int, path: Path) -> None:
+def _footer(stream: BinaryIO, path: Path) -> int:
+    """Bytes of the footer."""
+    size = stream.seek(0, os.SEEK_END)
     stream.seek(max(0, size - 8))
     length = int.from_bytes(stream.read(8)[:4], "little")
     stream.seek(0)
@@ -77,6 +78,7 @@ def _check_footer(stream: BinaryIO, size: int, path: Path) -> None:
     if max(_FOOTER, size // _FOOTER_SHARE) < length < size:
         taken = f"{length:,} of {size:,} bytes"
         raise ParquetTooLargeError(f"{path}: its footer takes {taken}; write the file in fewer row groups")
+    return length
 
 
 def _slots_of(schema: pa.Schema, path: Path) -> int:

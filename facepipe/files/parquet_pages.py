@@ -1,17 +1,46 @@
-"""The pages of a column in a Parquet file, by their own headers: footers may claim anything."""
+"""The column chunks and pages of a Parquet file, as its footer and the pages' own headers describe them.
+
+pyarrow does not show the headers of pages, and ends the process for some damaged footers when asked for column chunks.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-_GUESS, _LONGEST, _DEEPEST = 256, 16 << 20, 16
+from facepipe.files.thrift import I32, I64, LIST, STRUCT, Struct, ThriftError, read_struct
+
+_GUESS, _LONGEST = 256, 16 << 20
 _DICTIONARY = 2
 _BODY = {0: (5, 1, 2), _DICTIONARY: (7, 1, 2), 3: (8, 1, 4)}
 """Type of a page → the fields of its own header, of its number of values and of their encoding."""
 
 
 class PageError(ValueError):
-    """What is at the place of a page's header is none."""
+    """The footer or a page's header is damaged."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A column in a row group, as the footer has it.
+
+    Attributes:
+        start: offset of the first page.
+        stored, inflated: bytes in the file, and once decompressed.
+        values: number of values, with nulls.
+    """
+
+    start: int
+    stored: int
+    inflated: int
+    values: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """A row group: its columns, and the number of rows."""
+
+    chunks: list[Chunk]
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -31,111 +60,71 @@ class Page:
     is_dictionary: bool
 
 
-def pages(stream: BinaryIO, start: int, values: int) -> Iterator[Page]:
-    """The pages of a column chunk that a reader of ``values`` values reads.
+def row_groups(footer: bytes, size: int) -> list[Group]:
+    """The row groups of a file of ``size`` bytes.
 
-    Args:
-        stream: the file.
-        start: offset of the first page.
-        values: of the chunk, as the footer has it.
+    Raises:
+        PageError: the footer is damaged, or a column is not within the file.
+    """
+    try:
+        file = read_struct(footer)[0]
+        return [_group(group, size) for group in file[4, LIST]]
+    except (IndexError, KeyError, TypeError, ThriftError) as error:
+        raise PageError(f"the footer is damaged ({error})") from error
+
+
+def _group(group: Struct, size: int) -> Group:
+    chunks = [_chunk(column[3, STRUCT]) for column in group[1, LIST]]
+    for chunk in chunks:
+        if chunk.values > 0 and not (chunk.stored >= 0 and 0 < chunk.start <= size - chunk.stored):
+            raise PageError("a column is not within the file")
+    return Group(chunks, group[3, I64])
+
+
+def _chunk(about: Struct) -> Chunk:
+    data, dictionary = about[9, I64], about.get((11, I64), 0)
+    start = dictionary if 0 < dictionary < data else data
+    return Chunk(start, about[7, I64], about[6, I64], about[5, I64])
+
+
+def pages(stream: BinaryIO, chunk: Chunk) -> Iterator[Page]:
+    """The pages that a reader of a column chunk reads.
 
     Raises:
         PageError: a header is damaged, or the file ends early.
     """
+    at, values = chunk.start, chunk.values
     while values > 0:
-        header, start = _header(stream, start)
-        kind, inflated, stored = (header.get(number, -1) for number in (1, 2, 3))
-        if not all(isinstance(number, int) and number >= 0 for number in (kind, inflated, stored)):
-            raise PageError("a page without sizes")
+        header, at = _header(stream, at)
+        kind, inflated, stored = (_count(header, number) for number in (1, 2, 3))
         if kind in _BODY:
             place, count, encoding = _BODY[kind]
-            body = header.get(place)
-            body = body if isinstance(body, dict) else {}
-            held, code = body.get(count, -1), body.get(encoding, -1)
-            if not all(isinstance(number, int) and number >= 0 for number in (held, code)):
-                raise PageError("a page without values")
-            yield Page(inflated, held, code, kind == _DICTIONARY)
+            body: Any = header.get((place, STRUCT), {})
+            held = _count(body, count)
+            yield Page(inflated, held, _count(body, encoding), kind == _DICTIONARY)
             values -= 0 if kind == _DICTIONARY else held
-        start += stored
+        at += stored
 
 
-def _header(stream: BinaryIO, start: int) -> tuple[dict[int, Any], int]:
+def _count(fields: Struct, number: int) -> int:
+    count = fields.get((number, I32), -1)
+    if count < 0:
+        raise PageError("a page without its size or number of values")
+    return int(count)
+
+
+def _header(stream: BinaryIO, start: int) -> tuple[Struct, int]:
     """The header at ``start``, and the offset after it."""
     size = _GUESS
     while True:
         stream.seek(start)
         data = stream.read(size)
         try:
-            header, length = _struct(data, 0, 0)
+            header, length = read_struct(data)
             return header, start + length
+        except ThriftError as error:
+            raise PageError(f"a page's header is damaged ({error})") from error
         except IndexError as error:
             if len(data) < size or size >= _LONGEST:
                 raise PageError("a page's header does not end") from error
             size *= 8
-
-
-def _struct(data: bytes, at: int, depth: int) -> tuple[dict[int, Any], int]:
-    """A struct of Thrift's compact protocol: number of a field → its value, and the offset after it."""
-    fields: dict[int, Any] = {}
-    number = 0
-    while byte := data[at]:
-        at += 1
-        if byte >> 4:
-            number += byte >> 4
-        else:
-            number, at = _integer(data, at)
-        fields[number], at = _value(data, at, byte & 15, depth)
-    return fields, at + 1
-
-
-def _value(data: bytes, at: int, kind: int, depth: int) -> tuple[Any, int]:
-    if depth > _DEEPEST:
-        raise PageError("a page's header is nested too deeply")
-    if kind in (1, 2):
-        return kind == 1, at
-    if kind in (4, 5, 6):
-        return _integer(data, at)
-    if kind == 12:
-        return _struct(data, at, depth + 1)
-    if kind in (3, 7):
-        return None, _within(data, at + (1 if kind == 3 else 8))
-    if kind == 8:
-        length, at = _unsigned(data, at)
-        return None, _within(data, at + length)
-    if kind in (9, 10):
-        return None, _past_list(data, at, depth)
-    raise PageError("a page's header has a field of an unknown type")
-
-
-def _past_list(data: bytes, at: int, depth: int) -> int:
-    head = data[at]
-    length, at = (head >> 4, at + 1) if head >> 4 < 15 else _unsigned(data, at + 1)
-    for _ in range(length):
-        kind = head & 15
-        # In lists a truth value takes a byte.
-        at = _within(data, at + 1) if kind in (1, 2) else _value(data, at, kind, depth + 1)[1]
-    return at
-
-
-def _within(data: bytes, at: int) -> int:
-    if at > len(data):
-        raise IndexError
-    return at
-
-
-def _integer(data: bytes, at: int) -> tuple[int, int]:
-    number, at = _unsigned(data, at)
-    return (number >> 1) ^ -(number & 1), at
-
-
-def _unsigned(data: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        number |= (byte & 127) << shift
-        if byte < 128:
-            return number, at
-        shift += 7
-        if shift > 63:
-            raise PageError("a number in a page's header does not end")

@@ -1,5 +1,6 @@
 """The memory that reading a Parquet file takes, before it is read."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -9,12 +10,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facepipe.errors import DatasetError, EmbeddingsError
-from facepipe.files.parquet_pages import Page, PageError, pages
+from facepipe.files.parquet_pages import Chunk, Page, PageError, pages, row_groups
 from facepipe.files.stored import StoredPath
 
 _SMALL, _RATIO = 256 << 20, 128
 """Reading may take 256 MB, and of larger files 128 times their size."""
-_VALUE, _NUMBER = 8, 4
+_VALUE, _NUMBER, _END = 8, 4, 8
 _DICTIONARY_CODED, _PREFIX_CODED = (2, 8), 7
 
 
@@ -26,8 +27,9 @@ class RoomNeeded:
     """The memory that reading takes, counted until it is too much.
 
     Args:
-        path, stream, size: the file, its bytes and how many there are.
-        footer: what the file claims to contain.
+        path, stream: the file and its bytes.
+        length: bytes of the footer.
+        footer: as pyarrow read it.
         columns: those that will be read; None for all.
         groups: the row groups that will be read; None for all.
     """
@@ -36,17 +38,22 @@ class RoomNeeded:
         self,
         path: Path,
         stream: BinaryIO,
-        size: int,
+        length: int,
         footer: pq.FileMetaData,
         columns: Sequence[str] | None,
         groups: Sequence[int] | None,
     ) -> None:
-        self._path, self._stream, self._size, self._footer = path, stream, size, footer
+        self._path, self._stream, self._footer = path, stream, footer
+        self._size = stream.seek(-_END - length, os.SEEK_END) + length + _END
+        self._groups = dict(enumerate(row_groups(stream.read(length), self._size)))
         self._leaves = [footer.schema.column(number) for number in range(footer.num_columns)]
         self._columns = [n for n, leaf in enumerate(self._leaves) if columns is None or _is_of(leaf.path, columns)]
         self._whole = groups is None
-        self._groups = range(footer.num_row_groups) if groups is None else groups
-        self._limit = max(_SMALL, _RATIO * size)
+        if any(len(group.chunks) != footer.num_columns for group in self._groups.values()):
+            raise PageError("a row group does not have all columns")
+        if groups is not None:
+            self._groups = {number: self._groups[number] for number in groups}
+        self._limit = max(_SMALL, _RATIO * self._size)
         self._taken = 0
 
     def check(self, row_bytes: int, slots: int) -> None:
@@ -59,16 +66,15 @@ class RoomNeeded:
         Raises:
             ParquetTooLargeError: more than 256 MB and more than 128 times the file's size.
         """
-        rows = [max(0, self._footer.row_group(group).num_rows) for group in self._groups]
+        rows = [max(0, group.rows) for group in self._groups.values()]
         self._require(max(rows, default=0) * slots * _NUMBER)
         self._take(row_bytes * max(sum(rows), self._footer.num_rows if self._whole else 0))
         coded = []
-        for group in self._groups:
-            chunks = self._footer.row_group(group)
+        for number, group in self._groups.items():
             for column in self._columns:
-                sure, by_dictionary = self._chunk(chunks.column(column), _width(self._leaves[column]))
+                sure, by_dictionary = self._chunk(group.chunks[column], _width(self._leaves[column]))
                 self._take(sure)
-                coded.append((by_dictionary, group, column))
+                coded.append((by_dictionary, number, column))
         self._take_coded(sorted(coded, reverse=True))
 
     def _take(self, count: int) -> None:
@@ -101,21 +107,18 @@ class RoomNeeded:
                     for chunk in file.read_row_group(group, [self._leaves[column].path]).column(0).chunks:
                         self._take(_length(chunk))
 
-    def _chunk(self, chunk: pq.ColumnChunkMetaData, width: int) -> tuple[int, int]:
+    def _chunk(self, chunk: Chunk, width: int) -> tuple[int, int]:
         """Bytes of a column chunk, and at most so many more for numbers of a dictionary's entries."""
-        start = min(chunk.data_page_offset, chunk.dictionary_page_offset or chunk.data_page_offset)
-        if chunk.num_values and not 0 < start <= start + chunk.total_compressed_size <= self._size:
-            raise PageError("a column is not within the file")
         sure = by_dictionary = entries = 0
-        rest = chunk.num_values
-        for page in pages(self._stream, start, rest):
+        rest = chunk.values
+        for page in pages(self._stream, chunk):
             if page.is_dictionary:
                 entries += page.inflated
             elif not width and page.encoding in _DICTIONARY_CODED:
                 by_dictionary += page.values * entries
             elif isinstance(self._path, StoredPath):
                 # Every further header would fetch a block; the footer is believed for the rest.
-                return sure + max(chunk.total_uncompressed_size, max(_VALUE, width) * rest), by_dictionary
+                return sure + max(chunk.inflated, max(_VALUE, width) * rest), by_dictionary
             sure += _room(page, width)
             rest -= 0 if page.is_dictionary else page.values
         return sure, by_dictionary

@@ -25,11 +25,7 @@ def open_manifest(path: str | os.PathLike[str]) -> Samples:
     """
     path = Path(path)
     root = path if path.is_dir() else path.parent
-    table = _read(path)
-    crops = table["crops"].combine_chunks()
-    owner = pc.list_parent_indices(crops)
-    names = table["identity"].cast(pa.string()).combine_chunks().take(owner)
-    files = pc.list_flatten(crops).cast(pa.large_string())
+    files, names = _read(path)
     named = pc.and_(pc.is_valid(names), pc.not_equal(names, ""))
     unnamed = len(files) - int(pc.sum(named).as_py() or 0)
     files, names = files.filter(named), names.filter(named)
@@ -55,13 +51,16 @@ def _shared(names: pa.Array) -> list[str]:
     return [known[index] for index in encoded.indices.to_pylist()]
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path) -> tuple[pa.Array, pa.Array]:
+    """The files of all crops, and the identity of each."""
     # The folder of a manifest also holds the crops.
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     try:
         table = pa.concat_tables([_columns(file) for file in files], promote_options="permissive")
         table.validate(full=True)  # otherwise invalid UTF-8 would be detected only when it is used
-        return table
+        crops = table["crops"].combine_chunks()
+        names = table["identity"].cast(pa.string()).combine_chunks().take(pc.list_parent_indices(crops))
+        return pc.list_flatten(crops).cast(pa.large_string()), names
     except DAMAGED_PARQUET as error:
         reason = str(error).splitlines()[0][:120]
         raise DatasetError(f"{path}: not a Parquet manifest ({reason}); write it again") from error
