@@ -12,7 +12,6 @@ COMMANDS = {
     "a gallery": ("identify", "{photo}", "{path}"),
     "photos": ("preprocess", "{path}", "{out}"),
     "a manifest": ("train", "sphereface20-casia", "--out", "{out}", "--data", "{path}"),
-    "a card's photos": ("calibrate", "sface", "{path}", "-o", "{out}.toml"),
 }
 
 
