@@ -201,6 +201,6 @@ def _fields(data: bytes) -> dict[str, Any]:
     """Parse a JSON object; empty if it is damaged or not an object."""
     try:
         fields = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return fields if isinstance(fields, dict) else {}
