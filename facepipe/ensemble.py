@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from facepipe.detection import Detector, Faces
+from facepipe.detection.shared_tables import SharedTables, share_tables
 from facepipe.embedding import Embedder, Embeddings
 from facepipe.embedding.finding import joined_findings
 from facepipe.embedding.halves import fold_halves, has_halves
@@ -174,10 +175,15 @@ class SameFaces:
         self._images: list[np.ndarray] = []
         self._faces: list[Faces] = []
 
+    def share_tables(self, kept: SharedTables) -> None:
+        """See `facepipe.detection.shared_tables.SharingDetector`."""
+        share_tables(self._detector, kept)
+
     def __call__(self, images: Sequence[np.ndarray]) -> list[Faces]:
         """One `Faces` per image."""
         known = len(images) == len(self._images)
         if not (known and all(a is b for a, b in zip(images, self._images, strict=True))):
+            self._images = []  # and with them their tables, if any are kept
             self._faces = self._detector(images)
             self._images = list(images)
         return self._faces

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,8 @@ class CroppedImage:
         size: (height, width) in pixels; (0, 0) when it could not be read.
         faces: all faces found in it.
         chosen: int64 K, indices into ``faces`` of those that were cropped.
-        crops: their crops, uint8 h×w×3; also one crop of the centre where ``status`` is ``centre``.
+        crops: their crops, uint8 h×w×3, or what `Aligner.cut` returns for them; also one crop of the centre where
+            ``status`` is ``centre``.
         status: ``ok``, ``aligned`` (taken as an aligned crop), ``centre`` (no face; centre of the image instead),
             ``no_face`` or ``error``.
         reason: why there is no crop, in one line.
@@ -68,7 +70,7 @@ class CroppedImage:
     size: tuple[int, int]
     faces: Faces
     chosen: np.ndarray
-    crops: tuple[np.ndarray, ...]
+    crops: tuple[Any, ...]
     status: str
     reason: str = ""
     remarks: tuple[str, ...] = ()
@@ -192,7 +194,7 @@ class Cropper:
             return CroppedImage(image.path, size, faces, nobody, (self.aligner.accept(image.pixels),), "aligned")
         chosen = choose(faces, self.rule, size)
         try:
-            crops = tuple(self.aligner(image.pixels, faces.landmarks[index]) for index in chosen)
+            crops = tuple(self.aligner.cut(image.pixels, faces.landmarks[index]) for index in chosen)
         except FacepipeError as error:
             return CroppedImage(image.path, size, faces, nobody, (), "error", str(error))
         if len(chosen):
@@ -229,17 +231,27 @@ def embed_batch(
     batch: list[ReadImage], cropper: Cropper, embedder: Embedder, name: Callable[[Path], str] = str
 ) -> Embeddings:
     """`embed_images` for one batch."""
-    return embed_results(cropper(batch), cropper.findings, embedder, name)
+    results = cropper(batch)
+    crops = cropper.aligner.stack([crop for result in results for crop in result.crops])
+    return _embedded(results, crops, cropper.findings, embedder, name)
 
 
-def embed_results(
-    results: list[CroppedImage], findings: tuple[Finding, ...], embedder: Embedder, name: Callable[[Path], str] = str
-) -> Embeddings:
+def embed_results(results: list[CroppedImage], findings: tuple[Finding, ...], embedder: Embedder) -> Embeddings:
     """Embed the crops of a batch; ``findings`` are the cropper's."""
     crops = [crop for result in results for crop in result.crops]
     stacked = np.stack(crops) if crops else np.zeros((0, *embedder.size, 3), np.uint8)
+    return _embedded(results, stacked, findings, embedder, str)
+
+
+def _embedded(
+    results: list[CroppedImage],
+    crops: Any,
+    findings: tuple[Finding, ...],
+    embedder: Embedder,
+    name: Callable[[Path], str],
+) -> Embeddings:
     return replace(
-        embedder(stacked),
+        embedder(crops),
         paths=tuple(
             name(result.path) + (f"#{number}" if number else "")
             for result in results

@@ -1,5 +1,8 @@
 """Aligned crops from images and landmarks, and crops of one size adapted to a network of another."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -40,8 +43,24 @@ class Aligner:
         Raises:
             FacepipeError: no similarity transform fits the landmarks.
         """
+        return warp(image, self.matrix(landmarks), *self.size)
+
+    def matrix(self, landmarks: np.ndarray) -> np.ndarray:
+        """The map from crop pixels to image pixels for a face's landmarks, float64 2×3.
+
+        Raises:
+            FacepipeError: no similarity transform fits the landmarks.
+        """
         shifted = np.asarray(landmarks, np.float64) + self.template.landmark_shift
-        return warp(image, FITS[self.template.fit](self.template.points, shifted), *self.size)
+        return FITS[self.template.fit](self.template.points, shifted)
+
+    def cut(self, image: np.ndarray, landmarks: np.ndarray) -> Any:
+        """The crop as a cropper keeps it until `stack`; here the crop itself. Arguments and errors as for a call."""
+        return self(image, landmarks)
+
+    def stack(self, crops: Sequence[Any]) -> Any:
+        """The crops of a batch in one array, uint8 N×h×w×3, ready for `facepipe.embedding.Embedder`."""
+        return np.stack(crops) if len(crops) else np.zeros((0, *self.size, 3), np.uint8)
 
     def centre(self, image: np.ndarray) -> np.ndarray:
         """The crop for an image in which no face was found: the middle 60 % of it, scaled.

@@ -1,10 +1,11 @@
 """A detector and a model kept for many photos."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from facepipe.api.face import Face, PhotoFaces, faces_of
 from facepipe.detection import Detector, DetectorSettings, create_detector, preset
 from facepipe.detection.advice import no_face_advice
 from facepipe.embedding import Embedder
+from facepipe.embedding.aligning import aligner_of
 from facepipe.errors import ImageError, NoFaceError
 from facepipe.images import Photo, RemotePhoto, list_images, read_photo
 from facepipe.pipeline import CroppedImage, Cropper, ReadImage, embed_results
@@ -56,6 +58,7 @@ class Pipeline:
         flip: how image and mirror image are combined; None means the card's rule.
         precision: ``auto``, ``float32`` or ``bfloat16``.
         already_aligned: photos are aligned crops; detection and alignment are skipped.
+        warp: where `embed_many` cuts crops: on the ``host``, or on the ``device``, which needs PyTorch.
     """
 
     def __init__(
@@ -69,19 +72,22 @@ class Pipeline:
         flip: str | None = None,
         precision: str = "auto",
         already_aligned: bool = False,
+        warp: str = "host",
     ) -> None:
         self._model, self.device, self._engine = model, device, engine
         if detection is None:
             detection = preset(turns=True)
         self.detection = preset(detection) if isinstance(detection, str) else detection
         self.faces, self.flip, self.precision, self.already_aligned = faces, flip, precision, already_aligned
+        self.warp = warp
 
     @cached_property
     def engine(self) -> str:
         """What runs the networks: ``torch`` or ``onnx``."""
         if isinstance(self._model, Model):
             return self._model.engine
-        return engine_for([self._model], self._engine, device=self.device, photos=1, precision=self.precision)
+        how = {"device": self.device, "precision": self.precision, "warp": self.warp}
+        return engine_for([self._model], self._engine, photos=1, **how)
 
     @cached_property
     def detector(self) -> Detector:
@@ -100,6 +106,10 @@ class Pipeline:
     def aligner(self) -> Aligner:
         """Produces crops for the model."""
         return Aligner(self.embedder.model.card.input.template)
+
+    @cached_property
+    def _batch_aligner(self) -> Aligner:
+        return aligner_of(self.embedder, self.warp, self._detector())
 
     def detect(self, photo: Photo, bgr: bool = False) -> tuple[Face, ...]:
         """All faces of a photo, best score first; without crops, so no model is loaded.
@@ -122,15 +132,17 @@ class Pipeline:
 
     def embed(self, photo: Photo, bgr: bool = False) -> tuple[Face, ...]:
         """The chosen faces with crops and embeddings; empty if there is no face. Arguments as for `detect`."""
-        return self._embedded([self.align(photo, bgr)])[0]
+        faces = self.align(photo, bgr)
+        return self._embedded([faces], np.array([face.crop for face in faces]))[0]
 
     def embed_many(self, photos: Iterable[Photo], bgr: bool = False) -> Iterator[PhotoFaces]:
         """Like `embed`, in batches; an unreadable photo is reported in its place and stops nothing."""
         remaining = iter(photos)
         while batch := list(islice(remaining, _BATCH)):
             images, remarks = self._read(batch, bgr)
-            results = self._cropper()(images)
-            faces = self._embedded([faces_of(result) for result in results])
+            results = Cropper(self._batch_aligner, self._detector(), self.faces, "drop")(images)
+            crops = self._batch_aligner.stack([crop for result in results for crop in result.crops])
+            faces = self._embedded([faces_of(result) for result in results], crops)
             for result, chosen, message in zip(results, faces, remarks, strict=True):
                 yield PhotoFaces(str(result.path), chosen, message, result.reason if result.status == "error" else "")
 
@@ -298,14 +310,17 @@ class Pipeline:
                 remarks.append(())
         return images, remarks
 
-    def _embedded(self, groups: list[tuple[Face, ...]]) -> list[tuple[Face, ...]]:
-        """The faces with embeddings, from one pass of the network."""
-        crops = [face.crop for faces in groups for face in faces if face.crop is not None]
-        if not crops:
+    def _embedded(self, groups: list[tuple[Face, ...]], crops: Any) -> list[tuple[Face, ...]]:
+        """The faces with their crops, on the host, and embeddings, from one pass of the network."""
+        if not len(crops):
             return groups
-        embeddings = self.embedder(np.stack(crops))
+        embeddings = self.embedder(crops)
         rows = iter(range(len(crops)))
-        return [tuple(face.with_embedding(embeddings, next(rows)) for face in faces) for faces in groups]
+        groups = [tuple(face.with_embedding(embeddings, next(rows)) for face in faces) for faces in groups]
+        if isinstance(crops, np.ndarray):
+            return groups
+        host = iter(crops.cpu().numpy())
+        return [tuple(replace(face, crop=next(host).copy()) for face in faces) for faces in groups]
 
 
 def _named(photo: Photo, name: str) -> Path:

@@ -25,7 +25,7 @@ _SECTIONS = {
         "--border",
         "--turns",
     ),
-    "Model and device": ("--model", "--flip", "--precision", "--device", "--engine", "--on", "--workers"),
+    "Model and device": ("--model", "--flip", "--precision", "--device", "--engine", "--warp", "--on", "--workers"),
     "Output": ("--strict", "--json", "--overwrite", "--help"),
 }
 _SHORTEST_LIST = 8

@@ -65,6 +65,14 @@ engine = click.option(
     help="Runtime of the networks: PyTorch, or ONNX Runtime (or OpenCV without it) on the CPU, which starts in less "
     "than half the time; auto is onnx for up to 300 photos, else torch.",
 )
+warp = click.option(
+    "--warp",
+    type=click.Choice(["host", "device"]),
+    default="host",
+    show_default=True,
+    help="Where crops are cut from photos: on the host, or on the device, where they stay for the embedding network "
+    "(PyTorch only).",
+)
 model = click.option(
     "--model",
     "-m",
@@ -326,19 +334,24 @@ def make_embedder(
 
 
 def chosen_engine(
-    engine: str, device: str, models: Sequence[str | None], photos: int | None = None, precision: str = ""
+    engine: str,
+    device: str,
+    models: Sequence[str | None],
+    photos: int | None = None,
+    precision: str = "",
+    warp: str = "host",
 ) -> str:
     """``torch`` or ``onnx``, according to ``--engine`` and the other options.
 
     Args:
-        engine, device, precision: values of the options.
+        engine, device, precision, warp: values of the options.
         models: names or paths; None means the shipped model.
         photos: number of photos; None: many or unknown.
     """
     from facepipe.zoo import DEFAULT, engine_for
 
     named = [model or DEFAULT for model in models]
-    return engine_for(named, engine, device=device, photos=photos, precision=precision)
+    return engine_for(named, engine, device=device, photos=photos, precision=precision, warp=warp)
 
 
 def count_photos(paths: Iterable[Path]) -> int | None:

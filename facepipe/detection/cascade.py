@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from facepipe.detection.pyramid import Level, pyramid
 from facepipe.detection.resample import Tables, build_tables, cut, shrink
 from facepipe.detection.scaling import check_image, enlarged, reduced, searched_size
 from facepipe.detection.settings import DetectorSettings
+from facepipe.detection.shared_tables import SharedTables
 from facepipe.detection.stages import create_stages
 from facepipe.errors import ModelError
 from facepipe.parameters import parameter
@@ -57,6 +59,11 @@ class MTCNN:
         self.settings, self.engine = settings or DetectorSettings(), engine
         self._stages = create_stages(engine, device)
         self._arrays = self._stages.arrays
+        self._shared: WeakSet[SharedTables] = WeakSet()
+
+    def share_tables(self, kept: SharedTables) -> None:
+        """See `facepipe.detection.shared_tables.SharingDetector`."""
+        self._shared.add(kept)
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Faces]:
         """Find the faces in uint8 H×W×3 RGB images of any size; one `Faces` per image, best score first.
@@ -95,6 +102,8 @@ class MTCNN:
 
     def _search(self, images: list[np.ndarray]) -> list[Faces]:
         tables = build_tables(images, self._arrays)
+        for kept in list(self._shared):
+            kept.keep(images, tables)
         exact = ExactCandidates(images, self.settings)
         candidates = self._propose(tables, [(one.shape[0], one.shape[1]) for one in images])
         candidates = self._decide(candidates, exact.proposed)

@@ -15,6 +15,7 @@ from facepipe.detection.detector import Detector
 from facepipe.detection.faces import PLAIN, Faces
 from facepipe.detection.scaling import enlarged, reduced
 from facepipe.detection.settings import DetectorSettings
+from facepipe.detection.shared_tables import SharedTables, share_tables
 
 _BORDER = 0.5
 """As a fraction of the longer side. Repeating or mirroring the image's edge instead of black finds false faces."""
@@ -43,6 +44,10 @@ class RepeatedSearch:
     def _lenient(self) -> Detector:
         assert self._make_lenient is not None
         return self._make_lenient()
+
+    def share_tables(self, kept: SharedTables) -> None:
+        """See `facepipe.detection.shared_tables.SharingDetector`; of the photos themselves, not of their views."""
+        share_tables(self._detector, kept)
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Faces]:
         """See `Detector`; ``Faces.search`` says which search found the faces."""

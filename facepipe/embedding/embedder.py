@@ -1,6 +1,6 @@
 """From aligned crops to embeddings: the only place that applies a network's channel order and scaling."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from facepipe.errors import EmbeddingsError
 from facepipe.flips import FLIPS
 from facepipe.parameters import parameter
 from facepipe.zoo import Model
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Embedder:
@@ -65,12 +68,13 @@ class Embedder:
         """Length of an embedding after flip fusion."""
         return int(self.model.card.embedding.dim) * (2 if self._rule.halves else 1)
 
-    def __call__(self, crops: np.ndarray) -> Embeddings:
+    def __call__(self, crops: "np.ndarray | Tensor") -> Embeddings:
         """Embed aligned crops.
 
         Args:
             crops: uint8 N×h×w×3 RGB, of the model's size or its alignment template's, which is resized as
-                the card says; N may be 0.
+                the card says; N may be 0. With PyTorch also a tensor on the model's device, which stays there: only
+                the results are copied, once.
 
         Returns:
             `Embeddings` of N rows without paths, with kappa or sigma2 if the model has a head, from the same pass.
@@ -78,15 +82,23 @@ class Embedder:
         Raises:
             EmbeddingsError: wrong dtype or size, or the model's output is not finite.
         """
-        crops = self._fitted(crops)
-        if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (*self.size, 3):
-            wanted = "×".join(map(str, self.size))
-            raise EmbeddingsError(f"crops must be uint8 N×{wanted}×3, not {crops.dtype} {crops.shape}")
-        views = np.concatenate([crops, crops[:, :, ::-1]][: self._rule.views])
-        mu, uncertainty = self._runner(views[..., ::-1] if self._bgr else views)
+        mu, uncertainty = self._runner(self._views(self._fitted(crops)))
         self._require_finite(mu, uncertainty)
         fields = self._fields(uncertainty) | {"precision": self.precision, "engine": self.engine}
         return Embeddings(self._fused(mu), self.model.identity, self.flip, **fields)
+
+    def _views(self, crops: Any) -> Any:
+        """The crops, and after them their mirror images if the flip rule wants them, in the network's channel order."""
+        if str(crops.dtype) not in ("uint8", "torch.uint8") or tuple(crops.shape[1:]) != (*self.size, 3):
+            wanted = "×".join(map(str, self.size))
+            raise EmbeddingsError(f"crops must be uint8 N×{wanted}×3, not {crops.dtype} {tuple(crops.shape)}")
+        if isinstance(crops, np.ndarray):
+            arrays = np.concatenate([crops, crops[:, :, ::-1]][: self._rule.views])
+            return arrays[..., ::-1] if self._bgr else arrays
+        import torch
+
+        views = torch.cat([crops, crops.flip(2)][: self._rule.views])
+        return views.flip(3) if self._bgr else views
 
     def _require_finite(self, mu: np.ndarray, uncertainty: np.ndarray | None) -> None:
         """Raise an error for outputs that are not finite."""
@@ -99,10 +111,15 @@ class Embedder:
                     + ("" if self.precision == "float32" else f"; or try {parameter('precision', 'float32')}")
                 )
 
-    def _fitted(self, crops: np.ndarray) -> np.ndarray:
+    def _fitted(self, crops: Any) -> Any:
+        if self.engine != "torch":
+            crops = np.asarray(crops)
         cut = template(self.model.card.input.template)
-        if crops.shape[1:3] == self.size or crops.shape[1:] != (cut.height, cut.width, 3) or not len(crops):
+        shape = tuple(crops.shape[1:])
+        if shape[:2] == self.size or shape != (cut.height, cut.width, 3) or not len(crops):
             return crops
+        if not isinstance(crops, np.ndarray):
+            crops = crops.cpu().numpy()
         return np.stack([fit_crop(crop, self.size, self.model.card.input.fit) for crop in crops])
 
     def _fused(self, mu: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The engine interface below `Embedder`: running a network on crops."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,11 +20,12 @@ class Runner(Protocol):
     def precision(self) -> str:
         """Number format it runs in, ``float32`` or ``bfloat16``."""
 
-    def __call__(self, crops: np.ndarray, /) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, crops: Any, /) -> tuple[np.ndarray, np.ndarray]:
         """Embed crops.
 
         Args:
-            crops: uint8 N×h×w×3 in the network's channel order; N may be 0.
+            crops: uint8 N×h×w×3 in the network's channel order, of NumPy or, with PyTorch, a tensor on its device;
+                N may be 0.
 
         Returns:
             float32 N×D, and κ or σ² N×K; K is 0 without a head.

@@ -46,48 +46,49 @@ class TorchRunner:
         return str(self.dtype).removeprefix("torch.")
 
     @torch.inference_mode()
-    def __call__(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See `facepipe.embedding.runner.Runner`."""
-        mu = np.empty((len(crops), self.model.card.embedding.dim), np.float32)
-        uncertainty = np.empty((len(crops), 0 if self.head is None else self.head.outputs), np.float32)
+    def __call__(self, crops: np.ndarray | Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """See `facepipe.embedding.runner.Runner`; a tensor's results are copied from the device once."""
+        dim = self.model.card.embedding.dim
+        done = [torch.empty((0, dim + (0 if self.head is None else self.head.outputs)), device=self.device)]
         first = 0
         while first < len(crops):
             part = crops[first : first + self.batch_size]
-            rows = slice(first, first + len(part))
             try:
-                mu[rows], uncertainty[rows] = self._batch(part)
+                done.append(self._batch(part))
             except torch.OutOfMemoryError as error:
                 if self.batch_size <= _SMALL_BATCH:
                     raise no_room() from error
                 self.batch_size = max(self.batch_size // 2, _SMALL_BATCH)  # for all further batches
                 continue
-            first = rows.stop
-        return mu, uncertainty
+            first += len(part)
+        found = np.asarray(torch.cat(done).cpu().numpy())
+        return np.ascontiguousarray(found[:, :dim]), np.ascontiguousarray(found[:, dim:])
 
-    def _batch(self, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _batch(self, part: np.ndarray | Tensor) -> Tensor:
         size = self.batch_size if len(part) > _SMALL_BATCH else _SMALL_BATCH
-        padded = np.zeros((size, *part.shape[1:]), np.uint8)
-        padded[: len(part)] = part
+        if isinstance(part, np.ndarray):
+            padded = np.zeros((size, *part.shape[1:]), np.uint8)
+            padded[: len(part)] = part
+            x = torch.from_numpy(padded)
+        else:
+            x = part.new_zeros((size, *part.shape[1:]))
+            x[: len(part)] = part
         with whole_float32(self.device):
-            return self._pass(self._normalised(padded), len(part))
+            return self._pass(self._normalised(x), len(part))
 
-    def _pass(self, x: Tensor, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The first ``count`` rows of one batch."""
+    def _pass(self, x: Tensor, count: int) -> Tensor:
+        """The first ``count`` rows of one batch: float32 embeddings, then κ or σ² if there is a head."""
         if self.head is None:
-            return _array(self.network(x)[:count]), np.empty((count, 0), np.float32)
+            return self.network(x)[:count].float()
         maps = self.network.maps(x)
-        return _array(self.network.head(maps[-1])[:count]), _array(self.head(maps)[:count].exp())
+        return torch.cat([self.network.head(maps[-1])[:count].float(), self.head(maps)[:count].exp().float()], 1)
 
-    def _normalised(self, crops: np.ndarray) -> Tensor:
+    def _normalised(self, crops: Tensor) -> Tensor:
         # N×h×w×3 viewed as N×3×h×w is already channels_last.
-        x = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2)
+        x = crops.to(self.device).permute(0, 3, 1, 2)
         return x.to(torch.float32).sub_(self._mean).div_(self._scale).to(self.dtype)
 
 
 def _prepared(network: Any, dtype: torch.dtype) -> Any:
     folded = fold_batch_norm(copy.deepcopy(network).eval().requires_grad_(False))
     return folded.to(dtype=dtype, memory_format=torch.channels_last)
-
-
-def _array(x: Tensor) -> np.ndarray:
-    return np.asarray(x.float().cpu().numpy())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from facepipe.errors import DatasetError
 from facepipe.evaluation.source import Source
+from facepipe.parameters import parameter
 
 if TYPE_CHECKING:
     from facepipe.datasets.pairs.lfw_pairs import Pairs
@@ -50,6 +51,8 @@ def _damaged(source: Source, names: Sequence[str], what: str, damage: str, score
         embeddings = source.embeddings(names, what)
         require_copies(embeddings, str(source.paths[0]), damage)
         return embeddings
+    if source.warp != "host":
+        raise DatasetError(f"{parameter('warp', source.warp)}: crops are damaged on the host; leave it out")
     scoring = source.sent()
     damaging = replace(
         source,

@@ -46,6 +46,7 @@ class Source:
         already_aligned: whether the images are aligned crops.
         save: Parquet file to save the embeddings to.
         engine: what runs the networks: ``torch``, ``onnx``, or ``auto``, which is PyTorch if installed.
+        warp: where crops are cut, ``host`` or ``device``, see `facepipe.embedding.aligning.aligner_of`.
         precision, device: of the network, see `facepipe.embedding.Embedder` and `facepipe.devices`.
         detection: the detector; None means the default one.
         progress, note: callbacks for progress and for messages to the user.
@@ -67,6 +68,7 @@ class Source:
     precision: str = "auto"
     device: str = "auto"
     engine: str = "auto"
+    warp: str = "host"
     detection: "DetectorSettings | None" = None
     progress: Progress = field(default=_silent, repr=False)
     note: Callable[[str], None] = field(default=_unheard, repr=False)
@@ -91,7 +93,8 @@ class Source:
         """``torch`` or ``onnx``."""
         from facepipe.zoo import DEFAULT, engine_for
 
-        return engine_for(self.models or [DEFAULT], self.engine, device=self.device, precision=self.precision)
+        models = self.models or [DEFAULT]
+        return engine_for(models, self.engine, device=self.device, precision=self.precision, warp=self.warp)
 
     @property
     def has_embeddings(self) -> bool:
@@ -228,14 +231,14 @@ class Source:
     def _member(
         self, model: str | None, detector: "Detector | None", aligned: tuple[dict[str, Any], ...]
     ) -> tuple["Cropper", "Embedder"]:
-        from facepipe.alignment import Aligner
         from facepipe.embedding import Embedder
+        from facepipe.embedding.aligning import aligner_of
         from facepipe.pipeline import Cropper
         from facepipe.zoo import DEFAULT, load
 
         loaded = load(model or DEFAULT, self.device, self.chosen_engine(), self.flip)
         embedder = Embedder(loaded, flip=self.flip, precision=self.precision)
-        cropper = Cropper(Aligner(embedder.model.card.input.template), detector, self.faces, "centre", aligned)
+        cropper = Cropper(aligner_of(embedder, self.warp, detector), detector, self.faces, "centre", aligned)
         return cropper if self.wrap is None else self.wrap(cropper), embedder
 
     def _together(self, parts: list["Embeddings"], names: Sequence[str] | None) -> "Embeddings":

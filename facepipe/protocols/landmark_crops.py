@@ -40,7 +40,7 @@ class LandmarkCropper(Cropper):
             return CroppedImage(image.path, (0, 0), faces, nobody, (), "error", image.reason)
         size = image.pixels.shape[0], image.pixels.shape[1]
         try:
-            crop = self.aligner(image.pixels, faces.landmarks[0])
+            crop = self.aligner.cut(image.pixels, faces.landmarks[0])
         except FacepipeError as error:
             return CroppedImage(image.path, size, faces, nobody, (), "error", str(error))
         return CroppedImage(image.path, size, faces, first, (crop,), "ok")

@@ -137,14 +137,15 @@ def engine_for(
     device: str = "auto",
     photos: int | None = None,
     precision: str = "",
+    warp: str = "host",
 ) -> str:
     """`facepipe.engines.choose_engine` for these models: ``auto`` chooses PyTorch if one of them has no graph.
 
     Args:
         models: names and paths, as for `load`.
-        engine, device, photos, precision: as for `choose_engine`.
+        engine, device, photos, precision, warp: as for `choose_engine`.
     """
-    chosen = choose_engine(engine, device=device, photos=photos, precision=precision)
+    chosen = choose_engine(engine, device=device, photos=photos, precision=precision, warp=warp)
     if chosen == "onnx" and engine == "auto" and has_torch() and not all(map(has_graph, models)):
         return "torch"
     return chosen

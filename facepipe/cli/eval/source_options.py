@@ -22,7 +22,8 @@ source_path = click.argument("paths", metavar="PATH...", nargs=-1, required=True
 SAVE = Output("save", TABLES, is_replaceable=is_embeddings)
 """The output of these options."""
 FIELDS = (
-    "paths", "models", "flip", "rule", "already_aligned", "save", "precision", "device", "engine", "detection", "on",
+    "paths", "models", "flip", "rule", "already_aligned", "save", "precision", "device", "engine", "warp", "detection",
+    "on",
 )  # fmt: skip
 """Parameters of the commands that belong to the source."""
 
@@ -40,6 +41,7 @@ def source_options(command: F) -> F:
             options.figure_precision,
             options.device,
             options.engine,
+            options.warp,
             options.detection,
             workers.on_workers,
         ],

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @options.figure_precision
 @options.device
 @options.engine
+@options.warp
 @options.faces
 @options.already_aligned
 @click.option(
@@ -68,6 +69,7 @@ def command(
     precision: str,
     device: str,
     engine: str,
+    warp: str,
     rule: str,
     already_aligned: bool,
     on_miss: str,
@@ -107,9 +109,9 @@ def command(
     searched = None if already_aligned else detection
     named: list[str | None] = [*models] or [None]
     photos = options.count_photos(paths) if on is None else None
-    chosen = options.chosen_engine(engine, device, named, photos, precision)
+    chosen = options.chosen_engine(engine, device, named, photos, precision, warp)
     aligned = found_by(paths) if already_aligned else ()
-    how = (chosen, searched, rule, on_miss, aligned)
+    how = (chosen, warp, searched, rule, on_miss, aligned)
     load = partial(_members, named, flip, precision, device, *how)
     # On a cluster the device is the workers'; here the models are only loaded for their metadata.
     members = load() if on is None else _members(named, flip, precision, "cpu", *how)
@@ -180,20 +182,21 @@ def _members(
     precision: str,
     device: str,
     engine: str,
+    warp: str,
     detection: "DetectorSettings | None",
     rule: str,
     on_miss: str,
     aligned: tuple[dict[str, Any], ...],
 ) -> "Members":
     """Croppers and embedders, for this process or a worker; without a detector the images are crops."""
-    from facepipe.alignment import Aligner
     from facepipe.detection import create_detector
+    from facepipe.embedding.aligning import aligner_of
     from facepipe.ensemble import SameFaces
     from facepipe.pipeline import Cropper
 
     embedders = [options.make_embedder(model, flip, precision, device, engine) for model in models]
     detector = None if detection is None else SameFaces(create_detector(detection, device, engine))
     return [
-        (Cropper(Aligner(embedder.model.card.input.template), detector, rule, on_miss, aligned), embedder)
+        (Cropper(aligner_of(embedder, warp, detector), detector, rule, on_miss, aligned), embedder)
         for embedder in embedders
     ]
