@@ -2,32 +2,24 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
-from facepipe.alignment import Aligner
 from facepipe.bench.peers import Peer, facenet_mtcnn, has_facenet, plain_forward
-from facepipe.detection import DetectorSettings, Faces, choose, create_detector
+from facepipe.bench.row import StageRow
+from facepipe.bench.warps import align_rows, whole_rows
+from facepipe.detection import DetectorSettings, create_detector
 from facepipe.embedding import Embedder
 from facepipe.errors import ImageError
 from facepipe.images import read_rgb
 from facepipe.tables import counted
 
+STAGES = 6
+"""Stages over which `bench` reports progress."""
 _PART = 64
-
-
-@dataclass(frozen=True)
-class StageRow:
-    """One stage: its throughput; for a peer also facepipe's throughput as a multiple of it."""
-
-    stage: str
-    who: str
-    per_second: float
-    facepipe_times: float | None = None
 
 
 def bench(
@@ -38,14 +30,16 @@ def bench(
     advance: Callable[[int], None] = lambda _count: None,
     failed: Callable[[Path, str], None] = lambda _path, _reason: None,
 ) -> list[StageRow]:
-    """Measure reading, detection, alignment and embedding over the given images.
+    """Measure reading, detection, alignment and embedding over the given images, and the last three together.
+
+    Crops are cut on the host, and for comparison on the device.
 
     Args:
         paths: of images; peers need images of one size, as in LFW.
         embedder: with the model to measure.
         settings: of the detector and of its peer.
         device: for both.
-        advance: called with the number of images finished in each step, over four stages.
+        advance: called with the number of images finished in each step, over `STAGES` stages.
         failed: called with each unreadable image and the reason; the others are measured.
 
     Returns:
@@ -64,15 +58,12 @@ def bench(
     peers = _facenet(images, settings, device)
     detected, found = _in_turns("detect", "facepipe", detector, peers, images, advance)
     rows += detected
-    faces = [each for part in found for each in part]
-    start = time.perf_counter()
-    crops = _crops(Aligner(embedder.model.card.input.template), images, faces)
-    rows.append(StageRow("align", "facepipe", len(images) / (time.perf_counter() - start)))
+    crops, aligned = align_rows(embedder, images, [each for part in found for each in part])
     advance(len(images))
     straight = Embedder(embedder.model, "none", embedder.precision, embedder.batch_size)
     label = f"facepipe {embedder.precision}"
     embedded, _ = _in_turns("embed", label, straight, _plain(embedder), crops, advance)
-    return rows + embedded
+    return rows + aligned + embedded + whole_rows(straight, detector, images, advance)
 
 
 def _readable(paths: Sequence[Path], failed: Callable[[Path, str], None]) -> Iterator[np.ndarray]:
@@ -117,11 +108,3 @@ def _in_turns(
     rows = [StageRow(stage, who, len(items) / spent)]
     rows += [StageRow(stage, name, len(items) / seconds, seconds / spent) for name, seconds in peer_spent.items()]
     return rows, results
-
-
-def _crops(aligner: Aligner, images: list[np.ndarray], faces: list[Faces]) -> np.ndarray:
-    crops = []
-    for image, found in zip(images, faces, strict=True):
-        chosen = choose(found, "centre", (image.shape[0], image.shape[1]))
-        crops.append(aligner(image, found.landmarks[chosen[0]]) if len(chosen) else aligner.centre(image))
-    return np.stack(crops)

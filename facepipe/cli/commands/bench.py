@@ -46,16 +46,17 @@ def command(
     detection: "DetectorSettings",
     as_json: bool,
 ) -> None:
-    """Measure the throughput of every stage, next to installed peers.
+    """Measure the throughput of every stage, next to installed peers, and of all stages after reading together.
 
     IMAGES is a folder of photos, preferably of one size, as in LFW; without it, a photo from scikit-image is used
-    repeatedly. The peers, each in its own process, are facenet-pytorch's MTCNN in batches of 32 with the same settings,
-    and a plain float32 forward pass of the same embedding network. Without a model in the cache, an untrained
-    MobileFaceNet of the same speed is used.
+    repeatedly. Crops are cut on the host and, for comparison, on the device, as with --warp of other commands. The
+    peers, each in its own process, are facenet-pytorch's MTCNN in batches of 32 with the same settings, and a plain
+    float32 forward pass of the same embedding network. Without a model in the cache, an untrained MobileFaceNet of the
+    same speed is used.
     """
     import torch
 
-    from facepipe.bench import bench
+    from facepipe.bench import STAGES, bench
     from facepipe.devices import choose_device
     from facepipe.images import list_images
 
@@ -68,7 +69,7 @@ def command(
         note(passed.line())
     embedder = _embedder(model, precision, device)
     chosen = str(choose_device(device))
-    with progress("measuring", 4 * len(paths)) as advance:
+    with progress("measuring", STAGES * len(paths)) as advance:
         rows = bench(paths, embedder, detection, chosen, advance, lambda *one: failed.append(one))
     for path, reason in failed:
         note(f"{path}: {reason}", style="yellow")
