@@ -159,6 +159,21 @@ def test_a_pipeline_over_aligned_crops(astronaut):
     np.testing.assert_allclose(again.embedding, direct.embedding, rtol=1e-4, atol=1e-5)
 
 
+def test_crops_cut_on_the_device(astronaut):
+    photos = [astronaut, np.zeros((64, 64, 3), np.uint8), astronaut[:300]]
+    how = {"engine": "torch", "precision": "float32", "faces": "all"}
+    host, device = (list(facepipe.Pipeline(**how, warp=warp).embed_many(photos)) for warp in ("host", "device"))
+    assert [len(photo.faces) for photo in host] == [len(photo.faces) for photo in device] and len(device[0].faces)
+    for ours, theirs in zip((f for p in device for f in p.faces), (f for p in host for f in p.faces), strict=True):
+        assert isinstance(ours.crop, np.ndarray) and np.abs(ours.crop.astype(int) - theirs.crop).mean() <= 0.5
+        np.testing.assert_allclose(ours.embedding, theirs.embedding, rtol=0.01, atol=0.01)
+        np.testing.assert_array_equal(ours.box, theirs.box)
+    with pytest.raises(facepipe.FacepipeError, match="engine='onnx' runs on the CPU in float32, not with warp='dev"):
+        list(facepipe.Pipeline(engine="onnx", warp="device").embed_many(photos))
+    with pytest.raises(facepipe.FacepipeError, match="warp='devise'"):
+        list(facepipe.Pipeline(warp="devise").embed_many(photos))
+
+
 def test_the_doctests_run():
     from facepipe.api import functions, pipeline
 

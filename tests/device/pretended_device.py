@@ -87,8 +87,14 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any], waits: Counter[str]) -> A
         return args[0]
     if target is None or target.type != NAME:
         return out
-    out = tree_map(lambda leaf: OnDevice(leaf) if isinstance(leaf, Tensor) else leaf, out)
+    # A view of an ordinary tensor is an ordinary tensor, in inference mode too.
+    with torch.inference_mode(torch.is_inference_mode_enabled() and not any(map(_is_ordinary, there))):
+        out = tree_map(lambda leaf: OnDevice(leaf) if isinstance(leaf, Tensor) else leaf, out)
     return return_and_correct_aliasing(func, args, kwargs, out) if there else out
+
+
+def _is_ordinary(tensor: Tensor) -> bool:
+    return not tensor.is_inference()
 
 
 def _value(leaf: Any) -> Any:

@@ -7,17 +7,23 @@ import copy
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from cli_run import tiny_model
 from pretended_device import DEVICE, MixedDevicesError, OnDevice, Watch
 from train_tiny import SIDE, crop, write_recipe
 
 from facepipe import backbones, losses, uncertainty, vmf
+from facepipe.alignment import Aligner
+from facepipe.alignment.device_aligner import DeviceAligner
 from facepipe.backbones.registry import BACKBONES
 from facepipe.detection import cascade, preset, torch_stages
 from facepipe.embedding import Embedder
+from facepipe.embedding.aligning import aligner_of
+from facepipe.pipeline import Cropper, ReadImage, embed_batch
 from facepipe.score import candidates_torch, search
 from facepipe.train import resolve
 from facepipe.train.distributed.ranks import Ranks
@@ -317,8 +323,9 @@ def test_detector_waits_no_more_for_many_photos_of_one_size_than_for_few(monkeyp
     COVERED["detector"] += 1
 
 
+@pytest.mark.parametrize("where", ["host", "device"])
 @pytest.mark.parametrize("flip", ["none", "sum", "concat"])
-def test_embedder_waits_once_a_pass(tmp_path, flip):
+def test_embedder_waits_once(tmp_path, flip, where):
     recipe, _ = resolve(str(write_recipe(tmp_path / "tiny.toml")), tmp_path / "run", [tmp_path], (), False)
     net = backbones.create("sphereface4", input_size=(SIDE, SIDE), embedding_dim=DIM, width=0.125).eval()
     write_model(tmp_path / "model", net, recipe, [], CardSource())
@@ -326,11 +333,63 @@ def test_embedder_waits_once_a_pass(tmp_path, flip):
     crops = np.stack([crop(person, 0) for person in range(40)])
     with watched("embedder", waits=("copy to the host",)) as watch:
         there = replace(model, network=on_device(model.network), device=DEVICE)
-        ours = Embedder(there, flip=flip, precision="float32", batch_size=16)(crops)
-    passes = -(-len(crops) * (1 if flip == "none" else 2) // 16)
-    assert sum(watch.waits.values()) == passes
+        given = crops if where == "host" else torch.from_numpy(crops).to(DEVICE)
+        ours = Embedder(there, flip=flip, precision="float32", batch_size=16)(given)
+    assert sum(watch.waits.values()) == 1  # of three passes or five
     theirs = Embedder(model, flip=flip, precision="float32", batch_size=16)(crops)
     np.testing.assert_allclose(ours.mu, theirs.mu, atol=1e-4)
+
+
+FACE = np.array([[60, 40], [80, 42], [70, 55], [62, 66], [79, 67]], np.float32)
+
+
+def test_warp_waits_for_nothing():
+    photos = [faces_photo(), faces_photo(400)[:, 100:380].copy(), faces_photo(90)[:1].copy()]
+    asked = [(photos[number % 3], FACE * (0.5 + number % 7) - 10 * (number % 4)) for number in range(70)]
+    with watched("warp"):
+        aligner = DeviceAligner("112x112", DEVICE)
+        ours = aligner.stack([aligner.cut(*one) for one in asked] + [aligner.centre(photos[0])])
+    host = Aligner("112x112")
+    theirs = np.stack([host(*one) for one in asked] + [host.centre(photos[0])])
+    assert isinstance(ours, OnDevice)
+    assert (np.abs(ours.value.numpy().astype(int) - theirs).mean((1, 2, 3)) <= 0.5).all()
+
+
+def whole(monkeypatch, model, device, photos, warp):
+    """Embeddings of photos' faces, and the waits of the search and of all that comes after it."""
+    monkeypatch.setattr(torch_stages, "choose_device", lambda _: device)
+    detector = cascade.MTCNN(preset())
+    parts = {name: copy.deepcopy(getattr(model, name)).to(device) for name in ("network", "head")}
+    embedder = Embedder(replace(model, device=device, **parts), precision="float32")
+    during_search = []
+
+    def search(images):
+        faces = detector(images)
+        during_search.append(sum(watch.waits.values()))
+        return faces
+
+    search.share_tables = detector.share_tables
+    with Watch() as watch:
+        cropper = Cropper(aligner_of(embedder, warp, search), search, "all", "centre")
+        batch = [ReadImage(Path(f"{number}.png"), photo) for number, photo in enumerate(photos)]
+        found = embed_batch(batch, cropper, embedder)
+    return found, during_search[0], sum(watch.waits.values()) - during_search[0]
+
+
+def test_the_whole_way_waits_once_after_the_search_however_many_photos(tmp_path, monkeypatch):
+    model = load(tiny_model(tmp_path / "tiny", "compact"), "cpu")
+    photos = [faces_photo(160 + 8 * (number % 2)) for number in range(15)] + [np.full((50, 60, 3), 90, np.uint8)]
+    few, searching_few, after_few = whole(monkeypatch, model, DEVICE, photos[12:], "device")
+    many, searching_many, after_many = whole(monkeypatch, model, DEVICE, photos, "device")
+    assert len(many) == len(photos) and len(few) == len(photos[12:])
+    assert after_few == after_many == 1
+    assert searching_many <= 1.5 * searching_few  # per stage and size of photo, up to sixteen photos
+    COVERED["photos to embeddings"] += 1
+    theirs, _, _ = whole(monkeypatch, model, torch.device("cpu"), photos, "host")
+    assert many.paths == theirs.paths and many.detected.tolist() == theirs.detected.tolist() == [True] * 15 + [False]
+    cosines = (many.mu * theirs.mu).sum(1) / np.linalg.norm(many.mu, axis=1) / np.linalg.norm(theirs.mu, axis=1)
+    assert cosines.min() > 0.999
+    np.testing.assert_allclose(many.kappa, theirs.kappa, rtol=0.01)
 
 
 def test_search_finds_the_same_rows(monkeypatch):

@@ -95,6 +95,23 @@ def test_any_number_of_crops(count):
     np.testing.assert_allclose(got, longhand(crops).reshape(count, DIM), atol=2e-5)
 
 
+@pytest.mark.parametrize("count", [0, 1, 17])
+@pytest.mark.parametrize("flip", ["none", "sum", "concat"])
+@pytest.mark.parametrize("channels", ["rgb", "bgr"])
+def test_crops_in_a_tensor(channels, flip, count):
+    embedder = Embedder(model_of(channels=channels), flip=flip, precision="float32", batch_size=16)
+    crops = crops_of(count)
+    given = torch.from_numpy(crops)
+    np.testing.assert_array_equal(embedder(given).mu, embedder(crops).mu)
+    assert (given.numpy() == crops_of(count)).all()
+
+
+def test_wrong_crops_in_a_tensor():
+    for given in (torch.zeros(2, HEIGHT, WIDTH, 3), torch.zeros(2, HEIGHT, 5, 3, dtype=torch.uint8)):
+        with pytest.raises(EmbeddingsError, match=f"crops must be uint8 N×{HEIGHT}×{WIDTH}×3, not torch"):
+            Embedder(model_of())(given)
+
+
 @pytest.mark.parametrize("flip", ["none", "sum", "concat"])
 def test_no_crops(flip):
     embedder = Embedder(model_of(), flip=flip)
