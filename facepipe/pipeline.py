@@ -6,6 +6,7 @@ Everything streams: batches are bounded in images and pixels, and few images are
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -167,6 +168,12 @@ class Cropper:
         if self.detector is None:
             return self.aligned
         return (detector_settings_of(self.detector) | {"faces": self.rule},)
+
+    def on_host(self) -> "Cropper":
+        """A copy whose crops are arrays, wherever this one has them cut."""
+        other = copy(self)
+        other.aligner = Aligner(self.aligner.template)
+        return other
 
     def __call__(self, batch: list[ReadImage]) -> list[CroppedImage]:
         """One `CroppedImage` per image, in order."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from facepipe.alignment.aligner import Aligner
-from facepipe.alignment.device_warp import Placed, device_warp, placed
+from facepipe.alignment.device_warp import Placed, device_warp, place_crop
 from facepipe.alignment.templates import Template
 from facepipe.alignment.warp import warp
 from facepipe.detection.shared_tables import SharedTables
@@ -51,7 +51,7 @@ class DeviceAligner(Aligner):
         """The crop of one face, planned; the crop itself if the host cuts it. Arguments and errors as for a call."""
         matrix = self.matrix(landmarks)
         pixels = image.shape[0] * image.shape[1]
-        place = placed(matrix, image.shape, *self.size) if pixels <= _MOST_PIXELS else None
+        place = place_crop(matrix, image.shape, *self.size) if pixels <= _MOST_PIXELS else None
         return warp(image, matrix, *self.size) if place is None else PlannedCrop(image, place)
 
     def stack(self, crops: Sequence[PlannedCrop | np.ndarray]) -> Tensor:

@@ -41,7 +41,7 @@ class Placed:
     matrix: np.ndarray
 
 
-def placed(crop_to_image: np.ndarray, shape: tuple[int, ...], height: int, width: int) -> Placed | None:
+def place_crop(crop_to_image: np.ndarray, shape: tuple[int, ...], height: int, width: int) -> Placed | None:
     """Where a crop lies, by the rule of `facepipe.alignment.warp`; None if its blocks are too large for the device.
 
     Args:

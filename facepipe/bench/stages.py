@@ -10,7 +10,7 @@ from torch import nn
 
 from facepipe.bench.peers import Peer, facenet_mtcnn, has_facenet, plain_forward
 from facepipe.bench.row import StageRow
-from facepipe.bench.warps import align_rows, whole_rows
+from facepipe.bench.warps import align_rows, all_stages_rows
 from facepipe.detection import DetectorSettings, create_detector
 from facepipe.embedding import Embedder
 from facepipe.errors import ImageError
@@ -63,7 +63,7 @@ def bench(
     straight = Embedder(embedder.model, "none", embedder.precision, embedder.batch_size)
     label = f"facepipe {embedder.precision}"
     embedded, _ = _in_turns("embed", label, straight, _plain(embedder), crops, advance)
-    return rows + aligned + embedded + whole_rows(straight, detector, images, advance)
+    return rows + aligned + embedded + all_stages_rows(straight, detector, images, advance)
 
 
 def _readable(paths: Sequence[Path], failed: Callable[[Path, str], None]) -> Iterator[np.ndarray]:

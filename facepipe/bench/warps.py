@@ -46,7 +46,7 @@ def align_rows(
     return np.concatenate(cut), _rows("align", len(images), spent)
 
 
-def whole_rows(
+def all_stages_rows(
     embedder: Embedder, detector: Detector, images: Sequence[np.ndarray], advance: Callable[[int], None]
 ) -> list[StageRow]:
     """The throughput from decoded photos to embeddings with both warps, which take turns.

@@ -10,7 +10,7 @@ from similarities import crop_pixels, moved, similarity
 
 from facepipe.alignment import Aligner, device_aligner, warp
 from facepipe.alignment.device_aligner import DeviceAligner, PlannedCrop
-from facepipe.alignment.device_warp import device_warp, placed
+from facepipe.alignment.device_warp import device_warp, place_crop
 from facepipe.detection import create_detector, preset, shared_tables
 from facepipe.detection.resample import build_tables
 from facepipe.detection.shared_tables import share_tables
@@ -22,7 +22,7 @@ HEIGHT, WIDTH = 40, 30
 
 
 def cut(images, which, matrices, height=HEIGHT, width=WIDTH):
-    places = [placed(matrix, images[index].shape, height, width) for index, matrix in zip(which, matrices, strict=True)]
+    places = [place_crop(matrix, images[index].shape, height, width) for index, matrix in zip(which, matrices, strict=True)]
     return device_warp(build_tables(images, TorchArrays(CPU)), which, places, height, width).numpy()
 
 
@@ -124,8 +124,8 @@ def test_sums_beyond_32_bits(factor):
 
 
 def test_blocks_too_large_for_the_tables_are_left_to_the_host():
-    assert placed(similarity(2_950, 0), (3_000, 5_000, 3), 112, 96) is None
-    assert placed(similarity(2_850, 0), (3_000, 5_000, 3), 112, 96) is not None
+    assert place_crop(similarity(2_950, 0), (3_000, 5_000, 3), 112, 96) is None
+    assert place_crop(similarity(2_850, 0), (3_000, 5_000, 3), 112, 96) is not None
 
 
 # Whole faces.

@@ -121,7 +121,7 @@ def command(
             for folder in paths:
                 options.check_crops(folder, embedder)
     identity = ensemble_of(embedders)[0]
-    picture = None if sheet is None else Sheet(sheet, sort, members[0][0])
+    picture = None if sheet is None else Sheet(sheet, sort, members[0][0].on_host())
     inputs = Inputs(strict, pages)
     settings = {
         "faces": rule,

@@ -1,6 +1,5 @@
 """The contact sheet of ``facepipe embed``: choosing, cropping and drawing its faces."""
 
-from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,14 +21,11 @@ class Sheet:
     Args:
         path: output picture.
         sort: ``kappa``, ``sigma2``, ``detection_score`` or ``norm``; None means kappa or sigma2, as the model has.
-        cropper: the cropper used for embedding; the sheet's crops are cut on the host.
+        cropper: the cropper used for embedding.
     """
 
     def __init__(self, path: Path, sort: str | None, cropper: "Cropper") -> None:
-        from facepipe.alignment import Aligner
-
-        self.path, self.sort, self.cropper = path, sort, copy(cropper)
-        self.cropper.aligner = Aligner(cropper.aligner.template)
+        self.path, self.sort, self.cropper = path, sort, cropper
         self._names: list[str] = []
         self._values: list[np.ndarray] = []
 
