@@ -22,7 +22,8 @@ HEIGHT, WIDTH = 40, 30
 
 
 def cut(images, which, matrices, height=HEIGHT, width=WIDTH):
-    places = [place_crop(matrix, images[index].shape, height, width) for index, matrix in zip(which, matrices, strict=True)]
+    asked = zip(which, matrices, strict=True)
+    places = [place_crop(matrix, images[index].shape, height, width) for index, matrix in asked]
     return device_warp(build_tables(images, TorchArrays(CPU)), which, places, height, width).numpy()
 
 
