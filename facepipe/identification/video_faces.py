@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from facepipe.pipeline import CroppedImage, Cropper, ReadImage
 
 _BATCH, _BATCH_PIXELS = 8, 8_000_000
 _HELD_SECONDS, _BYTES = 1.0, 256_000_000
+_NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
 _Frames = tuple[list[Frame], list[CroppedImage | None]]
 
 
@@ -49,6 +50,8 @@ class VideoFaces:
         tracker: assigns faces to tracks.
         names: names tracks, and has all of them once the video is read.
         every: search every N-th frame; boxes are interpolated in between.
+        images: whether the frames returned have their images, as a copy of the video needs; without them each image is
+            dropped as early as possible, so that few wait in memory.
 
     Attributes:
         dropped: frames of a live source dropped for lack of time.
@@ -62,10 +65,11 @@ class VideoFaces:
         tracker: Tracker,
         names: TrackNames,
         every: int = 1,
+        images: bool = True,
     ) -> None:
         self._video, self._embedder, self._tracker, self._names = video, embedder, tracker, names
         self._cropper = Cropper(Aligner(embedder.model.card.input.template), detector, "all")
-        self._every = every
+        self._every, self._images = every, images
         height, width = video.size
         # Frames that may wait at each of three places: after the decoder, in a batch, and before output.
         room = max(2, _BYTES // (height * width * 3))
@@ -94,15 +98,26 @@ class VideoFaces:
     def _found(self, stop: Callable[[float], bool]) -> Generator[_Frames, None, None]:
         """Frames in batches, with the crops of searched frames."""
         drop = self._drop if self._video.live else None
-        with closing(read_ahead(self._video.frames(stop), self._batch, "decode", drop)) as frames:
+        with closing(read_ahead(self._decoded(stop), self._batch, "decode", drop)) as frames:
             batch: list[Frame] = []
             for number, frame in enumerate(frames):
                 batch.append(frame)
                 if len(batch) == self._batch:
-                    yield batch, self._crops(batch, number + 1 - len(batch))
+                    yield self._searched(batch, number + 1 - len(batch))
                     batch = []
             if batch:
-                yield batch, self._crops(batch, number + 1 - len(batch))
+                yield self._searched(batch, number + 1 - len(batch))
+
+    def _decoded(self, stop: Callable[[float], bool]) -> Generator[Frame, None, None]:
+        """The video's frames; those that will not be searched without their images, if no one needs them."""
+        # Frames of a live source may be dropped on the way, so it is not known here which will be searched.
+        keep_all = self._images or self._video.live
+        for number, frame in enumerate(self._video.frames(stop)):
+            yield frame if keep_all or number % self._every == 0 else replace(frame, image=_NO_IMAGE)
+
+    def _searched(self, batch: list[Frame], first: int) -> _Frames:
+        crops = self._crops(batch, first)
+        return (batch if self._images else [replace(frame, image=_NO_IMAGE) for frame in batch]), crops
 
     def _drop(self, _: Frame) -> None:
         self.dropped += 1

@@ -11,6 +11,7 @@ from moving_squares import MODEL, ColourEmbedder, find_squares, frame, gallery, 
 from facepipe.embedding import Embeddings
 from facepipe.identification import UNKNOWN, Identifier, Identity
 from facepipe.identification import decision_at as decided
+from facepipe.identification.prefetch import read_ahead
 from facepipe.identification.scene import Scene, Seen, interpolated, records
 from facepipe.identification.summary import PhotoSummary, lost_frames, video_summary
 from facepipe.identification.track_names import Appearance, TrackNames
@@ -174,6 +175,52 @@ def test_a_whole_video(tmp_path, monkeypatch, every, room):
     assert red["intervals"][0][0] == 0 and red["tracks"] == 1 and red["faces"] == 24 // every
     assert red["seconds"] == pytest.approx(2.4, abs=0.1 * every)
     assert summary["people"]["green"]["seconds"] == pytest.approx(1.0, abs=0.1 * every)
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("every", [1, 3])
+def test_without_images_the_same_faces_are_found(tmp_path, every, live):
+    written = write_video(tmp_path / "a.mp4", [frame(squares) for squares in SQUARES])
+
+    def scenes(images):
+        video = Video(str(written))
+        video.live = live
+        names = TrackNames(Identifier(gallery("red", "green"), decided(0.8)))
+        faces_of = VideoFaces(video, find_squares, ColourEmbedder(), Tracker(0.3, 0.9), names, every, images)
+        found = []
+        for shown, scene in faces_of():
+            assert (shown.image.size > 0) == images
+            people = [(face.identity.name, np.asarray(face.box).tolist()) for face in scene.faces]
+            found.append((shown.number, scene.searched, people))
+        return found
+
+    with_images, without = scenes(True), scenes(False)
+    if not live:  # a live source may lose frames, others in each run
+        assert with_images == without and len(without) == 24
+    assert any(faces for _, _, faces in without)
+
+
+def test_images_that_no_one_needs_do_not_wait(tmp_path, monkeypatch):
+    """Of a film that is searched at every fifth frame, only searched ones reach the queue behind the decoder."""
+    waiting = []
+
+    def counting(frames, *more):
+        def counted():
+            for each in frames:
+                waiting.append(each.image.size > 0)
+                yield each
+
+        return read_ahead(counted(), *more)
+
+    video = Video(str(write_video(tmp_path / "a.mp4", [frame(squares) for squares in SQUARES])))
+    names = TrackNames(Identifier(gallery("red"), decided(0.8)))
+    faces_of = VideoFaces(video, find_squares, ColourEmbedder(), Tracker(0.3, 0.9), names, 5, False)
+    monkeypatch.setattr(
+        "facepipe.identification.video_faces.read_ahead",
+        lambda source, room, name, *more: (counting if name == "decode" else read_ahead)(source, room, name, *more),
+    )
+    list(faces_of())
+    assert waiting == [number % 5 == 0 for number in range(24)]
 
 
 @pytest.mark.parametrize("every", [1, 7, 13, 25])

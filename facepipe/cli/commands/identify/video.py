@@ -53,7 +53,8 @@ def show_video(job: VideoJob, detector: "Detector", embedder: "Embedder", identi
     kind = confidence_kind(identifier.templates)
     names = TrackNames(identifier)
     video = Video(job.source)
-    faces = VideoFaces(video, detector, embedder, _tracker(embedder, identifier), names, job.every)
+    tracker = _tracker(embedder, identifier)
+    faces = VideoFaces(video, detector, embedder, tracker, names, job.every, images=job.save is not None)
     last = 0.0
     with Interrupt() as interrupt, ExitStack() as opened:
 
