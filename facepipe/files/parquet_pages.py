@@ -36,7 +36,7 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class Group:
+class RowGroup:
     """A row group: its columns, and the number of rows."""
 
     chunks: list[Chunk]
@@ -60,7 +60,7 @@ class Page:
     is_dictionary: bool
 
 
-def row_groups(footer: bytes, size: int) -> list[Group]:
+def row_groups(footer: bytes, size: int) -> list[RowGroup]:
     """The row groups of a file of ``size`` bytes.
 
     Raises:
@@ -73,12 +73,12 @@ def row_groups(footer: bytes, size: int) -> list[Group]:
         raise PageError(f"the footer is damaged ({error})") from error
 
 
-def _group(group: Struct, size: int) -> Group:
+def _group(group: Struct, size: int) -> RowGroup:
     chunks = [_chunk(column[3, STRUCT]) for column in group[1, LIST]]
     for chunk in chunks:
         if chunk.values > 0 and not (chunk.stored >= 0 and 0 < chunk.start <= size - chunk.stored):
             raise PageError("a column is not within the file")
-    return Group(chunks, group[3, I64])
+    return RowGroup(chunks, group[3, I64])
 
 
 def _chunk(about: Struct) -> Chunk:
