@@ -51,7 +51,7 @@ def open_parquet(
         length = _footer(stream, path)
         options.setdefault("thrift_container_size_limit", _ITEMS)
         with pq.ParquetFile(stream, **options) as file:
-            slots = _slots_of(file.schema_arrow, path)
+            slots = _slots_of(file.schema_arrow, columns, path)
             if columns is None or columns:
                 needed = RoomNeeded(path, stream, length, file.metadata, columns, groups)
                 needed.check(row_bytes, 0 if in_batches else slots)
@@ -81,12 +81,17 @@ def _footer(stream: BinaryIO, path: Path) -> int:
     return length
 
 
-def _slots_of(schema: pa.Schema, path: Path) -> int:
+def _slots_of(schema: pa.Schema, columns: Sequence[str] | None, path: Path) -> int:
     """The most numbers in a row's lists of a fixed size, which take their room also where they are null."""
-    most = max((_slots(field.type) for field in schema), default=1)
+    read = [field for field in schema if columns is None or _is_read(field.name, columns)]
+    most = max((_slots(field.type) for field in read), default=1)
     if most > _LIST:
         raise ParquetTooLargeError(f"{path}: has lists of {most:,} numbers; at most {_LIST:,} are read")
     return most if most > 1 else 0
+
+
+def _is_read(field: str, columns: Sequence[str]) -> bool:
+    return any(f"{column}.".startswith(f"{field}.") for column in columns)
 
 
 def _slots(kind: pa.DataType) -> int:

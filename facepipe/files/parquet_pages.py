@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from facepipe.files.thrift import I32, I64, LIST, STRUCT, Struct, ThriftError, read_struct
+from facepipe.files.thrift import FALSE, I32, I64, LIST, STRUCT, Struct, ThriftError, read_struct
 
 _GUESS, _LONGEST = 256, 16 << 20
-_DICTIONARY = 2
-_BODY = {0: (5, 1, 2), _DICTIONARY: (7, 1, 2), 3: (8, 1, 4)}
+_DICTIONARY, _SECOND_FORM, _RUN_LENGTHS = 2, 3, 3
+_BODY = {0: (5, 1, 2), _DICTIONARY: (7, 1, 2), _SECOND_FORM: (8, 1, 4)}
 """Type of a page → the fields of its own header, of its number of values and of their encoding."""
 
 
@@ -19,7 +19,7 @@ class PageError(ValueError):
     """The footer or a page's header is damaged."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """A column in a row group, as the footer has it.
 
@@ -27,15 +27,17 @@ class Chunk:
         start: offset of the first page.
         stored, inflated: bytes in the file, and once decompressed.
         values: number of values, with nulls.
+        codec: of the compression, by its number in the format's definition.
     """
 
     start: int
     stored: int
     inflated: int
     values: int
+    codec: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RowGroup:
     """A row group: its columns, and the number of rows."""
 
@@ -43,7 +45,7 @@ class RowGroup:
     rows: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Page:
     """A page as its header describes it.
 
@@ -52,12 +54,19 @@ class Page:
         values: number of values, with nulls.
         encoding: of the values, by the number in the format's definition.
         is_dictionary: whether it holds the dictionary of the pages after it.
+        start, stored: offset and number of its bytes in the file.
+        levels: bytes of levels before the values; -1 if each kind of them begins with its length, None if unknown.
+        compressed: whether what follows the levels is compressed, if the column is.
     """
 
     inflated: int
     values: int
     encoding: int
     is_dictionary: bool
+    start: int
+    stored: int
+    levels: int | None
+    compressed: bool
 
 
 def row_groups(footer: bytes, size: int) -> list[RowGroup]:
@@ -84,7 +93,7 @@ def _group(group: Struct, size: int) -> RowGroup:
 def _chunk(about: Struct) -> Chunk:
     data, dictionary = about[9, I64], about.get((11, I64), 0)
     start = dictionary if 0 < dictionary < data else data
-    return Chunk(start, about[7, I64], about[6, I64], about[5, I64])
+    return Chunk(start, about[7, I64], about[6, I64], about[5, I64], about.get((4, I32), 0))
 
 
 def pages(stream: BinaryIO, chunk: Chunk) -> Iterator[Page]:
@@ -101,9 +110,19 @@ def pages(stream: BinaryIO, chunk: Chunk) -> Iterator[Page]:
             place, count, encoding = _BODY[kind]
             body: Any = header.get((place, STRUCT), {})
             held = _count(body, count)
-            yield Page(inflated, held, _count(body, encoding), kind == _DICTIONARY)
+            form = _form(kind, body)
+            yield Page(inflated, held, _count(body, encoding), kind == _DICTIONARY, at, stored, *form)
             values -= 0 if kind == _DICTIONARY else held
         at += stored
+
+
+def _form(kind: int, body: Struct) -> tuple[int | None, bool]:
+    """`Page.levels` and `Page.compressed`."""
+    if kind == _DICTIONARY:
+        return 0, True
+    if kind == _SECOND_FORM:
+        return _count(body, 5) + _count(body, 6), (7, FALSE) not in body
+    return (-1 if _count(body, 3) == _count(body, 4) == _RUN_LENGTHS else None), True
 
 
 def _count(fields: Struct, number: int) -> int:

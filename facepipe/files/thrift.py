@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-I32, I64, LIST, STRUCT = 5, 6, 9, 12
-_TRUE, _FALSE, _BYTE, _I16, _DOUBLE, _BINARY = 1, 2, 3, 4, 7, 8
+FALSE, I32, I64, LIST, STRUCT = 2, 5, 6, 9, 12
+_TRUE, _BYTE, _I16, _DOUBLE, _BINARY = 1, 3, 4, 7, 8
 _DEEPEST, _LENGTH, _LAST = 16, 1 << 31, 1 << 15
 
 Struct = dict[tuple[int, int], Any]
-"""(number, type) of a field → its value; None for types other than I32, I64, LIST and STRUCT."""
+"""(number, type) of a field → its value; None for types other than I32, I64, LIST and STRUCT; FALSE is the type of a
+field whose value it is."""
 
 
 class ThriftError(ValueError):
@@ -32,7 +33,7 @@ def read_struct(data: bytes, at: int = 0, depth: int = 0) -> tuple[Struct, int]:
         if step:
             number += step
         else:
-            number, at = _integer(data, at)
+            number, at = read_integer(data, at)
         if number <= last or number > _LAST:
             # Writers go by their numbers; then no field can occur twice.
             raise ThriftError("a field occurs twice or has an invalid number")
@@ -43,7 +44,7 @@ def read_struct(data: bytes, at: int = 0, depth: int = 0) -> tuple[Struct, int]:
             else:
                 value, at = (_i64 if kind == I64 else _i32)(data, at, depth)
             fields[number, kind] = value
-        elif kind in (_TRUE, _FALSE):
+        elif kind in (_TRUE, FALSE):
             fields[number, kind] = None
         else:
             fields[number, kind], at = _value(data, at, kind, depth)
@@ -66,20 +67,20 @@ def _list(data: bytes, at: int, depth: int) -> tuple[list[Any], int]:
         length, at = _size(data, at)
     values = []
     for _ in range(length):
-        value, at = _value(data, at, _BYTE if kind in (_TRUE, _FALSE) else kind, depth)
+        value, at = _value(data, at, _BYTE if kind in (_TRUE, FALSE) else kind, depth)
         values.append(value)
     return values, at
 
 
 def _i32(data: bytes, at: int, _: int) -> tuple[int, int]:
-    number, at = _integer(data, at)
+    number, at = read_integer(data, at)
     if not -_LENGTH <= number < _LENGTH:
         raise ThriftError("a number is too large")
     return number, at
 
 
 def _i64(data: bytes, at: int, _: int) -> tuple[int, int]:
-    return _integer(data, at)
+    return read_integer(data, at)
 
 
 def _binary(data: bytes, at: int, _: int) -> tuple[None, int]:
@@ -93,19 +94,26 @@ def _past(data: bytes, at: int) -> tuple[None, int]:
     return None, at
 
 
-def _integer(data: bytes, at: int) -> tuple[int, int]:
-    number, at = _unsigned(data, at)
+def read_integer(data: bytes, at: int) -> tuple[int, int]:
+    """The signed number of variable length at an offset, and the offset after it. Errors as for `read_unsigned`."""
+    number, at = read_unsigned(data, at)
     return (number >> 1) ^ -(number & 1), at
 
 
 def _size(data: bytes, at: int) -> tuple[int, int]:
-    number, at = _unsigned(data, at)
+    number, at = read_unsigned(data, at)
     if number >= _LENGTH:
         raise ThriftError("a length is too large")
     return number, at
 
 
-def _unsigned(data: bytes, at: int) -> tuple[int, int]:
+def read_unsigned(data: bytes, at: int) -> tuple[int, int]:
+    """The number of variable length at an offset, and the offset after it.
+
+    Raises:
+        ThriftError: it has more than 64 bits.
+        IndexError: the data end before it.
+    """
     byte = data[at]
     if byte < 128:
         return byte, at + 1
