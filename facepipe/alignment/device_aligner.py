@@ -13,6 +13,7 @@ from facepipe.alignment.templates import Template
 from facepipe.alignment.warp import warp
 from facepipe.detection.shared_tables import SharedTables
 from facepipe.detection.torch_arrays import TorchArrays
+from facepipe.devices import in_halves
 
 _MOST_PIXELS = 16_000_000
 """Photos with more are cut on the host: their tables would take 12 bytes a pixel for a crop of a few pixels."""
@@ -55,7 +56,14 @@ class DeviceAligner(Aligner):
         return warp(image, matrix, *self.size) if place is None else PlannedCrop(image, place)
 
     def stack(self, crops: Sequence[PlannedCrop | np.ndarray]) -> Tensor:
-        """The crops of a batch, uint8 N×h×w×3 on the device."""
+        """The crops of a batch, uint8 N×h×w×3 on the device.
+
+        Raises:
+            DeviceError: the device's memory does not suffice for a single crop.
+        """
+        return torch.cat(in_halves(lambda some: [self._stacked(some)], list(crops)))
+
+    def _stacked(self, crops: Sequence[PlannedCrop | np.ndarray]) -> Tensor:
         planned = {number: crop for number, crop in enumerate(crops) if isinstance(crop, PlannedCrop)}
         ready = {number: crop for number, crop in enumerate(crops) if isinstance(crop, np.ndarray)}
         order, parts = list(ready), [torch.from_numpy(super().stack(list(ready.values()))).to(self.device)]

@@ -37,7 +37,7 @@ def align_rows(
         start = time.perf_counter()
         cut.append(_crops(host, *part))
         spent["host"] += time.perf_counter() - start
-        device.tables.groups(part[0])
+        device.tables.upload(part[0])
         if not first:
             _crops(device, *part)
         start = time.perf_counter()

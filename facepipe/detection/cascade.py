@@ -102,8 +102,6 @@ class MTCNN:
 
     def _search(self, images: list[np.ndarray]) -> list[Faces]:
         tables = build_tables(images, self._arrays)
-        for kept in list(self._shared):
-            kept.keep(images, tables)
         exact = ExactCandidates(images, self.settings)
         candidates = self._propose(tables, [(one.shape[0], one.shape[1]) for one in images])
         candidates = self._decide(candidates, exact.proposed)
@@ -112,6 +110,9 @@ class MTCNN:
         order = self._arrays.falling(scores)
         # The networks count pixels from 1, as MATLAB does; from here on they count from 0.
         owner, *values = (self._arrays.host(one[order]) for one in (image, boxes - 1, scores, landmarks - 1))
+        # Not before: if memory runs out, the search is repeated in halves, and these tables must not remain.
+        for kept in list(self._shared):
+            kept.keep(images, tables)
         return [Faces(*(one[owner == index] for one in values)) for index in range(len(images))]
 
     def _decide(self, candidates: Candidates, exact: Callable[[int, int, int, int], np.ndarray]) -> Candidates:

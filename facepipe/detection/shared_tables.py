@@ -52,15 +52,24 @@ class SharedTables:
             gone = partial(_forget, self._kept, key)
             self._kept[key] = ref(image, gone), tables, row
 
+    def upload(self, images: Sequence[np.ndarray]) -> None:
+        """Build and keep the tables of these images."""
+        self.keep(images, build_tables(list(images), self.arrays))
+
     def groups(self, images: Sequence[np.ndarray]) -> list[Group]:
-        """The tables of these images; those not kept are built and uploaded together."""
+        """The tables of these images; those not kept are built together, and not kept.
+
+        An array may have other contents at the next call; only a search, which builds tables anew, keeps them.
+        """
+        known = {id(image): self._kept[id(image)][1:] for image in images if id(image) in self._kept}
         # A photo with two faces is asked for twice.
-        missing = {id(image): image for image in images if id(image) not in self._kept}
+        missing = {id(image): image for image in images if id(image) not in known}
         if missing:
-            self.keep(list(missing.values()), build_tables(list(missing.values()), self.arrays))
+            built = build_tables(list(missing.values()), self.arrays)
+            known |= {key: (built, row) for row, key in enumerate(missing)}
         groups: dict[int, Group] = {}
         for number, image in enumerate(images):
-            _, tables, row = self._kept[id(image)]
+            tables, row = known[id(image)]
             group = groups.setdefault(id(tables), Group(tables, [], []))
             group.photos.append(number)
             group.rows.append(row)

@@ -188,10 +188,10 @@ def _outside(place: dict[str, str], dtype: np.dtype, count: int, folder: Path) -
     location = Path(place["location"])
     if location.is_absolute() or ".." in location.parts:
         raise ValueError("a tensor in a file outside the graph's folder")
-    values = np.fromfile(folder / location, dtype, count, offset=int(place.get("offset", "0")))
-    if len(values) < count:
+    offset = int(place.get("offset", "0"))
+    if not 0 <= offset <= (folder / location).stat().st_size - count * dtype.itemsize:
         raise ModelError(f"{folder / location}: truncated: not all tensors are there; download it again")
-    return values
+    return np.fromfile(folder / location, dtype, count, offset=offset)
 
 
 def _value(data: memoryview) -> Value:

@@ -12,9 +12,11 @@ from facepipe.alignment import Aligner, device_aligner, warp
 from facepipe.alignment.device_aligner import DeviceAligner, PlannedCrop
 from facepipe.alignment.device_warp import device_warp, place_crop
 from facepipe.detection import create_detector, preset, shared_tables
+from facepipe.detection.cascade import MTCNN
 from facepipe.detection.resample import build_tables
 from facepipe.detection.shared_tables import share_tables
 from facepipe.detection.torch_arrays import TorchArrays
+from facepipe.errors import DeviceError
 from facepipe.images import list_images, read_rgb
 
 CPU = torch.device("cpu")
@@ -228,4 +230,41 @@ def test_tables_of_another_engine_are_not_taken(photos):
     aligner = DeviceAligner("112x112", CPU)
     share_tables(detector, aligner.tables)
     detector(photos[:1])
+    assert len(aligner.tables) == 0
+
+
+def test_an_array_with_other_contents_is_another_photo(photos):
+    """As when a program fills one array with frame after frame; the detector shares nothing."""
+    aligner, array = DeviceAligner("112x112", CPU), photos[0].copy()
+    for photo in photos[:2]:
+        array[:] = photo
+        crop = crops_of([array], [FACE], aligner).numpy()[0]
+        assert np.abs(crop.astype(int) - Aligner()(photo, FACE)).mean() <= 0.5
+    assert len(aligner.tables) == 0
+
+
+def test_a_batch_too_large_for_the_device_is_cut_in_parts(photos, monkeypatch):
+    sizes = []
+
+    def limited(tables, rows, placed, height, width):
+        sizes.append(len(placed))
+        if len(placed) > 1:
+            raise torch.OutOfMemoryError
+        return device_warp(tables, rows, placed, height, width)
+
+    monkeypatch.setattr(device_aligner, "device_warp", limited)
+    crops = crops_of(photos, [FACE] * 3, DeviceAligner("112x112", CPU)).numpy()
+    host = crops_of(photos, [FACE] * 3, Aligner())
+    assert sizes == [3, 1, 2, 1, 1] and (np.abs(crops.astype(int) - host).mean((1, 2, 3)) <= 0.5).all()
+
+
+def test_a_search_that_fails_leaves_no_tables(photos, monkeypatch):
+    detector, aligner = sharing(preset())
+
+    def full(*_):
+        raise DeviceError("no room")
+
+    monkeypatch.setattr(MTCNN, "_output", full)
+    with pytest.raises(DeviceError):
+        detector(photos)
     assert len(aligner.tables) == 0

@@ -68,6 +68,30 @@ def test_offsets_agree_with_tarfile(tmp_path, form):
     assert [samples.read(i) for i in range(5)] == expected
 
 
+def header(name, size, kind=tarfile.REGTYPE):
+    """A header that claims any size, in base 256."""
+    block = bytearray(tarfile.TarInfo(name).tobuf(tarfile.GNU_FORMAT))
+    block[124:136] = (b"\xff" if size < 0 else b"\x80") + (size % (1 << 88)).to_bytes(11, "big")
+    block[156:157], block[148:156] = kind, b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+@pytest.mark.parametrize("size", [-1024, -512, -1, 1 << 36, 1 << 62, 1 << 80])
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_may_claim_any_size(tmp_path, size, kind):
+    """A negative size leads back to a member already seen; a long name is read at once."""
+    path = shard(tmp_path / "s.tar", "aab")
+    with tarfile.open(path) as tar:
+        end = max(member.offset_data + -(-member.size // 512) * 512 for member in tar)
+    path.write_bytes(path.read_bytes()[:end] + header("k9.jpg", size, kind) + bytes(2048))
+    with pytest.raises(DatasetError, match="truncated"):
+        open_samples([path])
+    path.write_bytes(header("k9.jpg", size, kind) + bytes(2048))
+    with pytest.raises(DatasetError, match=r"truncated|not a tar shard"):
+        open_samples([path])
+
+
 def test_truncation_anywhere_is_reported_and_the_rest_is_usable(tmp_path):
     whole = shard(tmp_path / "whole.tar", "abab").read_bytes()
     end = len(whole.rstrip(b"\0"))

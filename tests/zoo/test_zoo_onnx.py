@@ -301,12 +301,20 @@ def test_external_tensors(tmp_path, own_cache, crops):
     np.testing.assert_allclose(again, reference(crops), rtol=1e-4, atol=1e-4)
 
 
-def test_a_missing_or_short_external_file_is_named(tmp_path, own_cache, crops):
+def no_memory(*_, **__):
+    raise MemoryError
+
+
+def test_a_missing_or_short_external_file_is_named(tmp_path, own_cache, crops, monkeypatch):
     path = in_two_files(tmp_path)
     beside = path.with_name("tiny.onnx.data")
     data = beside.read_bytes()
     beside.write_bytes(data[: len(data) // 2])
     with pytest.raises(ModelError, match=r"tiny\.onnx\.data: truncated: not all tensors are there"):
+        brought(path, crops)
+    beside.write_bytes(b"")
+    with monkeypatch.context() as patched, pytest.raises(ModelError, match="truncated: not all tensors are there"):
+        patched.setattr(np, "fromfile", no_memory)  # which takes what the graph claims
         brought(path, crops)
     beside.unlink()
     with pytest.raises(ModelError, match=r"tiny\.onnx: its tensors are in tiny\.onnx\.data, but .*; put both"):

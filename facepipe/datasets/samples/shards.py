@@ -8,9 +8,9 @@ import json
 import os
 import tarfile
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from facepipe.files.stored import StoredPath, as_path
 from facepipe.tables import counted
 
 BLOCK = 512
+_T = TypeVar("_T")
 LABELS = (".json", ".cls")
 MAX_LABEL_BYTES = 1 << 20
 
@@ -143,11 +144,12 @@ def _scan_members(file: Path, stream: BinaryIO, number: int, index: Index) -> st
     size, end = file.size() if isinstance(file, StoredPath) else file.stat().st_size, 0
     groups = ShardGroups(index.labelled is True)
     try:
-        with tarfile.open(fileobj=stream, mode="r:") as tar:
-            while (member := tar.next()) is not None:
+        with _checked(lambda: tarfile.open(fileobj=stream, mode="r:")) as tar:
+            while (member := _checked(tar.next)) is not None:
                 tar.members.clear()  # type: ignore[attr-defined]  # do not keep a million members in memory
                 data_end = member.offset_data + -(-member.size // BLOCK) * BLOCK
-                if data_end > size:
+                # A negative size would lead back to a member already seen.
+                if member.size < 0 or data_end > size:
                     index.add(number, groups.truncate(member))
                     return f"{file}: truncated in {member.name} (byte {size})"
                 end = data_end
@@ -162,6 +164,14 @@ def _scan_members(file: Path, stream: BinaryIO, number: int, index: Index) -> st
     # tarfile takes a bad or missing header for the end; a complete archive ends with a block of zeros.
     complete = stream.read(BLOCK) == bytes(BLOCK)
     return "" if complete else f"{file}: truncated after byte {end}"
+
+
+def _checked(read: Callable[[], _T]) -> _T:
+    try:
+        return read()
+    # tarfile reads a long name at once, whatever size its header claims.
+    except (ValueError, OverflowError, MemoryError) as error:
+        raise tarfile.ReadError("a header claims an impossible size") from error
 
 
 def _member(
