@@ -56,12 +56,14 @@ class DeviceAligner(Aligner):
         return warp(image, matrix, *self.size) if place is None else PlannedCrop(image, place)
 
     def stack(self, crops: Sequence[PlannedCrop | np.ndarray]) -> Tensor:
-        """The crops of a batch, uint8 N×h×w×3 on the device.
+        """The crops of a batch, uint8 N×h×w×3 on the device; the tables of its photos are dropped.
 
         Raises:
             DeviceError: the device's memory does not suffice for a single crop.
         """
-        return torch.cat(in_halves(lambda some: [self._stacked(some)], list(crops)))
+        cut = torch.cat(in_halves(lambda some: [self._stacked(some)], list(crops)))
+        self.tables.clear()
+        return cut
 
     def _stacked(self, crops: Sequence[PlannedCrop | np.ndarray]) -> Tensor:
         planned = {number: crop for number, crop in enumerate(crops) if isinstance(crop, PlannedCrop)}

@@ -37,9 +37,9 @@ def align_rows(
         start = time.perf_counter()
         cut.append(_crops(host, *part))
         spent["host"] += time.perf_counter() - start
-        device.tables.upload(part[0])
         if not first:
             _crops(device, *part)
+        device.tables.upload(part[0])
         start = time.perf_counter()
         _crops(device, *part).cpu()
         spent["device"] += time.perf_counter() - start

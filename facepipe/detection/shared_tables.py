@@ -28,7 +28,7 @@ class Group:
 
 
 class SharedTables:
-    """Summed-area tables of photos, kept on their device for as long as the photo itself exists.
+    """Summed-area tables of photos, kept on their device until `clear`, or until the photo itself is gone.
 
     Args:
         arrays: operations of the library and device.
@@ -74,6 +74,10 @@ class SharedTables:
             group.photos.append(number)
             group.rows.append(row)
         return list(groups.values())
+
+    def clear(self) -> None:
+        """Forget all tables: a program may hold its photos for as long as it runs."""
+        self._kept.clear()
 
     def __len__(self) -> int:
         """Number of photos whose tables are kept."""

@@ -42,7 +42,7 @@ class OnnxRuntimeSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or thread_count()
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # errors are raised anyway
         # Its arena keeps the peak memory of a run, so that the next one need not request it again.
         options.enable_cpu_mem_arena = keeps_freed_blocks()
         # Prepacking would store large matrices twice without making products faster.

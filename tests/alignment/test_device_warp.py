@@ -243,6 +243,14 @@ def test_an_array_with_other_contents_is_another_photo(photos):
     assert len(aligner.tables) == 0
 
 
+def test_tables_go_with_their_batch_though_a_program_holds_its_photos(photos):
+    detector, aligner = sharing(preset())
+    for photo in photos:
+        landmarks = [found.landmarks[0] for found in detector([photo]) if len(found)]
+        crops_of([photo] * len(landmarks), landmarks, aligner)
+        assert len(aligner.tables) == 0
+
+
 def test_a_batch_too_large_for_the_device_is_cut_in_parts(photos, monkeypatch):
     sizes = []
 

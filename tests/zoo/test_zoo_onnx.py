@@ -371,3 +371,19 @@ def test_onnx_runtime_is_imported_without_telemetry():
         "compare(np.zeros((200, 200, 3), np.uint8), np.zeros((200, 200, 3), np.uint8))\n"
     )
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "1\n"
+
+
+def test_a_graph_that_fails_when_it_runs_prints_nothing_else(tmp_path, own_cache, capfd):
+    """ONNX Runtime would print the error, too."""
+    shape = helper.make_tensor("s", TensorProto.INT64, [2], [-1, 7])
+    nodes = [helper.make_node("Reshape", ["x", "s"], ["y"])]  # of 144 numbers an image
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, sides)
+        for name, sides in (("x", ["n", 3, 8, 6]), ("y", ["n", 7]))
+    ]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [shape])
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]).SerializeToString())
+    with pytest.raises(ModelError, match=r"odd\.onnx: this ONNX graph does not run"):
+        import_foreign("mine", path, backbone=None, input=FEED)
+    assert capfd.readouterr().err == ""
