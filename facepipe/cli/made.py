@@ -6,14 +6,11 @@ from pathlib import Path
 
 
 def is_embeddings(path: Path) -> bool:
-    """Whether a file on this machine is from 'facepipe embed'; a gallery, which is private, does not count."""
+    """Whether a file is from 'facepipe embed'; a gallery, which is private, does not count."""
     from facepipe.embedding.embeddings_file import read_about
     from facepipe.errors import EmbeddingsError
     from facepipe.files.parquet import DAMAGED_PARQUET, parquet_schema
-    from facepipe.files.stored import StoredPath
 
-    if isinstance(path, StoredPath):
-        return False
     try:
         return not read_about(parquet_schema(path), path).get("gallery", False)
     except (*DAMAGED_PARQUET, EmbeddingsError):

@@ -191,7 +191,10 @@ def test_the_command_line_embeds_from_a_store_into_one(folder, memory, tmp_path,
     assert (ours.mu == theirs.mu).all() and ours.roots == ("memory://faces",)
     assert ours.paths == tuple(path.replace(str(folder), "memory://faces") for path in theirs.paths)
     again = run(*words, "-o", "memory://out/e.parquet")
-    assert again.code == 2 and "already exists" in again.err
+    assert again.code == 0 and again.json["embedded"] == 6, "replaced like a file on this machine"
+    memory.pipe_file("/out/other.parquet", b"PAR1 of something else")
+    other = run(*words, "-o", "memory://out/other.parquet")
+    assert other.code == 2 and "already exists" in other.err
     elsewhere = run("align", "memory://faces", "-o", "memory://crops")
     assert elsewhere.code == 2 and "only be written on this machine" in elsewhere.err
 

@@ -14,6 +14,7 @@ from facepipe.errors import DatasetError
 from facepipe.files import PassedOver, folder_of
 from facepipe.files.parquet import DAMAGED_PARQUET, open_parquet
 from facepipe.images import StoredPhoto
+from facepipe.tables import counted
 
 IMAGE = "image"
 """The column: bytes, or a struct of ``bytes`` and ``path``."""
@@ -94,7 +95,8 @@ def parquet_photos(file: Path, root: Path, front: str, passed: PassedOver) -> It
             rows = table.read_row_group(group, columns=columns).to_pylist() if columns else None
             count = table.metadata.row_group(group).num_rows
             if rows is not None and len(rows) != count:
-                raise DatasetError(f"{file}: damaged: row group {group} has {len(rows)} rows instead of {count}")
+                told = f"row group {group} has {counted(len(rows), 'row')} instead of {count}"
+                raise DatasetError(f"{file}: damaged: {told}")
             for row in range(count):
                 inside = _inside({} if rows is None else rows[row], number, front)
                 yield StoredPhoto(str(root), inside, PhotoRow(str(file), group, row))
