@@ -61,9 +61,10 @@ class DeviceAligner(Aligner):
         Raises:
             DeviceError: the device's memory does not suffice for a single crop.
         """
-        cut = torch.cat(in_halves(lambda some: [self._stacked(some)], list(crops)))
-        self.tables.clear()
-        return cut
+        try:
+            return torch.cat(in_halves(lambda some: [self._stacked(some)], list(crops)))
+        finally:
+            self.tables.clear()
 
     def _stacked(self, crops: Sequence[PlannedCrop | np.ndarray]) -> Tensor:
         planned = {number: crop for number, crop in enumerate(crops) if isinstance(crop, PlannedCrop)}

@@ -90,7 +90,8 @@ def _sums(data: bytes, count: int) -> Iterator[int]:
             if width:
                 for steps in _unpacked(data[at : at + run * width // 8], width, here):
                     numbers = last + np.cumsum(steps + least)
-                    _checked(int(numbers.min())), _checked(int(numbers.max()))
+                    for extreme in (numbers.min(), numbers.max()):
+                        _checked(int(extreme))
                     last = int(numbers[-1])
                     yield int(numbers.sum())
             else:
