@@ -1,12 +1,15 @@
 """Which fit of a probability holds on unseen people? Robust fits compared with that of `calibrate`.
 
     facepipe embed LFW -o lfw.parquet
-    python benchmarks/probability_fits.py MODEL TRAIN UNLABELLED --lfw lfw.parquet --pairs pairs.txt [--score scf]
+    python benchmarks/probability_fits.py MODEL TRAIN UNLABELLED --lfw lfw.parquet --pairs pairs.txt \\
+        [--score cosine scf]
 
 Genuine pairs are those of the 200 held-out people; impostors who look alike are the held-out strangers, as for the
 cards. Each fit uses the people of all sources but one and half of the strangers, and is evaluated on the people of the
 remaining source, weighted equally, and the other half. Then it uses all of them and is evaluated on LFW, which is not
-used to choose anything. Prints Cllr, and the mean of stated minus observed between 10 and 90 %, in points.
+used to choose anything. Prints Cllr, and the mean of stated minus observed between 10 and 90 %, in points; on LFW also
+the expected calibration error in ten bins. A second table has the fit of `calibrate` to other impostors: pairs at
+random, pairs of people alike, and half of each; with and without the confidence.
 
 A mixture treats a share of the genuine pairs as wrong labels: with odds r of one person, log((1 - share) r + share) are
 the log odds of the label. "told" reports these log odds, with their floor; otherwise log r is reported.
@@ -22,7 +25,7 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.isotonic import IsotonicRegression
 
-from facepipe.calibration.faces import KnownFaces, genuine_pairs
+from facepipe.calibration.faces import KnownFaces, genuine_pairs, random_pairs
 from facepipe.calibration.groups import alike_pairs
 from facepipe.calibration.sources import HeldOut, faces_of_crops, open_crops, read_one_person
 from facepipe.datasets.pairs.lfw_pairs import read_lfw_pairs
@@ -57,6 +60,22 @@ def kind_of(score: str, faces: Embeddings, left: np.ndarray, right: np.ndarray) 
     return Kind(score_pairs(score, faces, left, right), sure, np.ones(len(left)))
 
 
+def at_random(score: str, faces: KnownFaces) -> Kind:
+    """Pairs at random of different people within a set, each set weighing the same."""
+    parts = []
+    for pairs in random_pairs(faces).values():
+        rows = np.arange(0, len(pairs.left), max(1, -(-len(pairs.left) // (5 * _MOST))))
+        part = kind_of(score, faces.embeddings, pairs.left[rows], pairs.right[rows])
+        parts.append(part.weighing(np.full(len(rows), 1 / len(rows))))
+    return joined(parts)
+
+
+def joined(parts: list[Kind]) -> Kind:
+    sure = None if parts[0].sure is None else np.concatenate([np.asarray(part.sure) for part in parts])
+    scores, weight = (np.concatenate([getattr(part, name) for part in parts]) for name in ("scores", "weight"))
+    return Kind(scores, sure, weight)
+
+
 def impostors(score: str, faces: KnownFaces, among: np.ndarray) -> Kind:
     """Pairs alike of some faces, each group weighing the same."""
     parts = []
@@ -66,9 +85,7 @@ def impostors(score: str, faces: KnownFaces, among: np.ndarray) -> Kind:
         if len(rows) > 20:
             part = kind_of(score, faces.embeddings, left[rows], right[rows])
             parts.append(part.weighing(np.full(len(rows), 1 / len(rows))))
-    sure = None if parts[0].sure is None else np.concatenate([np.asarray(part.sure) for part in parts])
-    scores, weight = (np.concatenate([getattr(part, name) for part in parts]) for name in ("scores", "weight"))
-    return Kind(scores, sure, weight)
+    return joined(parts)
 
 
 def fit(same: Kind, other: Kind, share: float | None = 0.0, told: bool = False) -> Odds:
@@ -127,6 +144,19 @@ def judged(odds: Odds, same: Kind, other: Kind, balanced: bool = True) -> tuple[
     return float(cllr), float(100 * np.average((stated - y)[middle], weights=weight[middle]))
 
 
+def expected_error(odds: Odds, same: Kind, other: Kind) -> float:
+    """Expected calibration error in ten bins, every pair weighing the same."""
+    z = np.concatenate([odds(same.scores, same.sure), odds(other.scores, other.sure)])
+    stated, y = 1 / (1 + np.exp(-z)), np.repeat([1.0, 0.0], [len(same.scores), len(other.scores)])
+    place = np.minimum((10 * stated).astype(int), 9)
+    return float(np.abs(np.bincount(place, stated - y)).sum() / len(z))
+
+
+def alone(kind: Kind) -> Kind:
+    """Without the confidence."""
+    return Kind(kind.scores, None, kind.weight)
+
+
 def equal(labels: np.ndarray, within: np.ndarray | None = None) -> np.ndarray:
     """Weights with which each label counts the same (``within``: each of its parts as well)."""
     if within is None:
@@ -140,7 +170,7 @@ def equal(labels: np.ndarray, within: np.ndarray | None = None) -> np.ndarray:
 
 # Name → how genuine pairs weigh, what fits, its settings.
 FITS: dict[str, tuple[str, Callable[..., Odds], dict[str, Any]]] = {
-    "pairs weigh the same (calibrate)": ("pairs", fit, {}),
+    "all pairs weighted equally (calibrate)": ("pairs", fit, {}),
     "isotonic on its odds": ("pairs", isotonic, {}),
     "sources the same": ("sources", fit, {}),
     "people the same": ("people", fit, {}),
@@ -161,21 +191,29 @@ def main() -> None:
     options.add_argument("crops", type=Path, nargs="+")
     options.add_argument("--lfw", type=Path, required=True)
     options.add_argument("--pairs", type=Path, required=True)
-    options.add_argument("--score", default="cosine")
+    options.add_argument("--score", nargs="+", default=["cosine"])
     options.add_argument("--one-person", type=Path, default=Path(__file__).with_name("one_person.csv"))
     given = options.parse_args()
     samples = open_crops(given.crops, HeldOut(200, {"aaf": 1500, "utk": 1500}))
     embedder = Embedder(load(given.model, "cpu"), precision="float32")
     faces, _ = faces_of_crops(samples, embedder, one_person=read_one_person(given.one_person))
-    left, right = genuine_pairs(faces)
-    same, person, source = kind_of(given.score, faces.embeddings, left, right), faces.person[left], faces.source[left]
-    half = np.random.default_rng(0).random(len(faces)) < 0.5
-    everybody = np.ones(len(faces), bool)
-    fitted, judging, all_of_them = (impostors(given.score, faces, among) for among in (half, ~half, everybody))
     lfw, pairs = load_embeddings(given.lfw), read_lfw_pairs(given.pairs)
     rows = find_rows(lfw, pairs.names)
-    listed = kind_of(given.score, lfw, rows[pairs.left], rows[pairs.right])
-    on_lfw = listed.take(np.flatnonzero(pairs.same)), listed.take(np.flatnonzero(~pairs.same))
+    for score in given.score:
+        listed = kind_of(score, lfw, rows[pairs.left], rows[pairs.right])
+        on_lfw = listed.take(np.flatnonzero(pairs.same)), listed.take(np.flatnonzero(~pairs.same))
+        print(f"\n{score}\n")
+        _fits(score, faces, on_lfw)
+        print()
+        _against(score, faces, on_lfw)
+
+
+def _fits(score: str, faces: KnownFaces, on_lfw: tuple[Kind, Kind]) -> None:
+    left, right = genuine_pairs(faces)
+    same, person, source = kind_of(score, faces.embeddings, left, right), faces.person[left], faces.source[left]
+    half = np.random.default_rng(0).random(len(faces)) < 0.5
+    everybody = np.ones(len(faces), bool)
+    fitted, judging, all_of_them = (impostors(score, faces, among) for among in (half, ~half, everybody))
     ways = {
         "pairs": np.ones(len(left)),
         "people": equal(person),
@@ -184,7 +222,7 @@ def main() -> None:
         "pairs without fiw": (source != "fiw").astype(float),
     }
     names = sorted(set(source))
-    print(f"| | {', '.join(names)}, mean | lean there | LFW | lean |\n|---|---|---|---|---|")
+    print(f"| | {', '.join(names)}, mean | bias there | LFW: Cllr, ECE | bias |\n|---|---|---|---|---|")
     for name, (way, make, more) in FITS.items():
         found = []
         for apart in names:
@@ -192,11 +230,32 @@ def main() -> None:
             odds = make(same.weighing(ways[way]).take(known), fitted, **more)
             found.append(judged(odds, same.weighing(equal(person)).take(unknown), judging))
         every = same.weighing(ways[way]).take(np.flatnonzero(ways[way] > 0))
-        last = judged(make(every, all_of_them, **more), *on_lfw, balanced=False)
+        odds = make(every, all_of_them, **more)
         cllr = [each for each, _ in found]
         told = ", ".join(f"{each:.3f}" for each in [*cllr, float(np.mean(cllr))])
-        leans = ", ".join(f"{lean:+.0f}" for _, lean in found)
-        print(f"| {name} | {told} | {leans} | {last[0]:.3f} | {last[1]:+.0f} |", flush=True)
+        biases = ", ".join(f"{bias:+.0f}" for _, bias in found)
+        print(f"| {name} | {told} | {biases} | {_on(odds, on_lfw)} |", flush=True)
+
+
+def _against(score: str, faces: KnownFaces, on_lfw: tuple[Kind, Kind]) -> None:
+    same = kind_of(score, faces.embeddings, *genuine_pairs(faces))
+    alike = impostors(score, faces, np.ones(len(faces), bool))
+    random = at_random(score, faces)
+    half = joined([each.weighing(each.weight / each.weight.sum()) for each in (random, alike)])
+    print("| fitted with | LFW: Cllr, ECE | bias |\n|---|---|---|")
+    for name, other in {"at random": random, "half of each": half, "alike": alike}.items():
+        print(f"| {name}, score alone | {_on(fit(alone(same), alone(other)), tuple(map(alone, on_lfw)))} |")
+        if same.sure is not None:
+            print(f"| {name}, with the confidence | {_on(fit(same, other), on_lfw)} |", flush=True)
+    print(f"| alike, score alone, isotonic | {_on(isotonic(alone(same), alone(alike)), tuple(map(alone, on_lfw)))} |")
+
+
+def _on(odds: Odds, pairs: tuple[Kind, ...]) -> str:
+    same, other = pairs
+    cllr, bias = judged(odds, same, other, balanced=False)
+    z = np.concatenate([odds(kind.scores, kind.sure) for kind in pairs])
+    middle = int((np.abs(z) < np.log(9)).sum())
+    return f"{cllr:.3f}, {100 * expected_error(odds, same, other):.1f} % | {bias:+.0f} of {middle:,} pairs"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""A real clip searched in longer and longer steps: the same people, seen for the same time but for one step."""
+"""A real clip searched in longer and longer steps: the same people, seen for the same time but for one step, and nobody
+who takes over a name where the picture changes."""
 
 import json
 from itertools import combinations
@@ -9,6 +10,8 @@ from cli_run import run
 from facepipe.cli.face_tools import FaceTools
 
 FPS = 29.97
+LAST_CUT = 211
+"""The frame from which only the audience is seen, one of them where somebody of the gallery was."""
 
 
 @pytest.mark.slow
@@ -37,6 +40,8 @@ def test_steps_of_a_clip(shared, tmp_path, monkeypatch):
         words = ["identify", clip, gallery, "--every", every, "--seconds", 7.2, "--summary", tmp_path / f"{every}.json"]
         ended = run(*words, "--json")
         assert ended.code == 0, ended.err
+        rows = [json.loads(line) for line in ended.out.splitlines()]
+        assert {row["name"] for row in rows if row["frame"] >= LAST_CUT} <= {"unknown"}, "a name went on over the cut"
         people = json.loads((tmp_path / f"{every}.json").read_text())["people"]
         seen[every] = {name: person["seconds"] for name, person in people.items() if name != "unknown"}
     assert all(set(people) == {"alex-lacamoire", "lin-manuel-miranda"} for people in seen.values())

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from facepipe.identification.video import Frame, Video
 
 _WAITING, _PLACES = 4, 5
+_LOW = 0.85  # of a threshold: roughly what FAR 1e-3 is to FAR 1e-4 on the cards
 
 
 @dataclass(frozen=True)
@@ -97,15 +98,18 @@ def _title(video: "Video") -> str:
 
 
 def _tracker(embedder: "Embedder", identifier: "Identifier") -> "Tracker":
-    """A tracker with the card's thresholds nearest to FAR 1e-2 and 1e-4, or by the given threshold if it has none."""
+    """A tracker with the card's thresholds nearest to FAR 1e-3 and 1e-4, or by the given threshold if it has none.
+
+    A cut may put a stranger where somebody was: at FAR 1e-2, one in a hundred of them would take over the name.
+    """
     from facepipe.identification.decision import curve
     from facepipe.identification.tracking import Tracker
 
     points = curve(embedder.model.card, flip=embedder.flip)
     if points:
-        low, high = (min(points, key=lambda point: abs(point[0] - wanted))[1] for wanted in (2, 4))
+        low, high = (min(points, key=lambda point: abs(point[0] - wanted))[1] for wanted in (3, 4))
         return Tracker(low, high)
-    return Tracker(identifier.decision.threshold / 2, identifier.decision.threshold)
+    return Tracker(_LOW * identifier.decision.threshold, identifier.decision.threshold)
 
 
 def copy_of_video(source: str, save: Path, several: bool) -> Path:
