@@ -24,6 +24,8 @@ CALIBRATED_FARS = (1e-2, 1e-3, 1e-4, 1e-5)
 LOOSE = (1e-1,)
 """Also measured for similar people, so that a card gives their false-match rate at the thresholds for random pairs."""
 _QUANTILES = 21
+_ONE_PERSON = 0.25
+"""Share of the genuine pairs from which one person is reported, if it is also three times the average share."""
 _FITTED = 100_000
 """Most pairs of one kind that a curve is fitted to, evenly spaced; more would not change it."""
 
@@ -95,7 +97,8 @@ def calibrate_faces(
         "impostor_pairs": {name: len(pairs.left) for name, pairs in impostor.items()},
         "alike_pairs": {name: len(rows[0]) for name, rows in alike.items()},
     }  # fmt: skip
-    return _measure(faces.embeddings, genuine, impostor, alike, fars, f"{_in_words(counts)}; {about}", counts)
+    measured = _measure(faces.embeddings, genuine, impostor, alike, fars, f"{_in_words(counts)}; {about}", counts)
+    return replace(measured, notes=(*_one_person(faces, genuine[0]), *measured.notes))
 
 
 def calibrate_pairs(
@@ -231,6 +234,20 @@ def _quantiles(embeddings: Embeddings) -> tuple[float, ...]:
         return ()
     values = np.abs(uncertainty(kind, embeddings))
     return tuple(np.quantile(values, np.linspace(0, 1, _QUANTILES)).tolist())
+
+
+def _one_person(faces: KnownFaces, left: np.ndarray) -> list[str]:
+    """A note if the genuine pairs, whose number grows with the square of the images, are mostly of one person."""
+    pairs = np.bincount(faces.person[left]) if len(left) else np.zeros(1, np.int64)
+    most = int(pairs.argmax())
+    if pairs[most] <= len(left) * max(_ONE_PERSON, 3 / (pairs > 0).sum()):
+        return []
+    images = counted(len(np.unique(left[faces.person[left] == most])) + 1, "image")
+    return [
+        f"{pairs[most]:,} of {counted(len(left), 'genuine pair')} are of one person with {images}: the shares of "
+        "genuine pairs that are accepted, and the probabilities, mostly describe that person; leave some of the images "
+        "out"
+    ]
 
 
 def _in_words(counts: Mapping[str, Any]) -> str:

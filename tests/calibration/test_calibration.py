@@ -187,6 +187,24 @@ def test_faces_give_all_that_a_card_says():
     assert made.threshold_at(1e-2, "scf", population="alike").population == "alike"
 
 
+@pytest.mark.parametrize(
+    ("people", "merged", "told"),
+    [
+        (20, 1, ""),
+        (20, 2, ""),  # 15 of 69 pairs: less than a quarter
+        (20, 4, "66 of 114 genuine pairs are of one person with 12 images"),
+        (3, 2, ""),  # 15 of 18 pairs, but each of two people has half on average
+    ],
+)
+def test_one_person_with_most_of_the_genuine_pairs_is_reported(people, merged, told):
+    """Some of the people, three images each, under one name."""
+    embeddings, names = clustered(people, 3)
+    names = [names[0] if k < 3 * merged else name for k, name in enumerate(names)]
+    measured = calibrate_faces(known_faces(embeddings, names), "made up", [1e-2])
+    lines = [line for line in measured.notes if "of one person" in line]
+    assert [line.partition(":")[0] for line in lines] == [told] * bool(told)
+
+
 def test_a_card_keeps_what_it_says_of_other_flip_rules():
     embeddings, names = clustered(40, 3)
     measured = calibrate_faces(known_faces(embeddings, names), "made up", [1e-2])
