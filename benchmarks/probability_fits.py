@@ -33,6 +33,7 @@ from facepipe.embedding import Embedder, Embeddings, load_embeddings
 from facepipe.protocols.risk.stated_probability import pair_confidence
 from facepipe.protocols.rows import find_rows
 from facepipe.score import score_pairs
+from facepipe.score.reliability import reliability
 from facepipe.zoo import load
 
 _MOST = 20_000
@@ -144,14 +145,6 @@ def judged(odds: Odds, same: Kind, other: Kind, balanced: bool = True) -> tuple[
     return float(cllr), float(100 * np.average((stated - y)[middle], weights=weight[middle]))
 
 
-def expected_error(odds: Odds, same: Kind, other: Kind) -> float:
-    """Expected calibration error in ten bins, every pair weighing the same."""
-    z = np.concatenate([odds(same.scores, same.sure), odds(other.scores, other.sure)])
-    stated, y = 1 / (1 + np.exp(-z)), np.repeat([1.0, 0.0], [len(same.scores), len(other.scores)])
-    place = np.minimum((10 * stated).astype(int), 9)
-    return float(np.abs(np.bincount(place, stated - y)).sum() / len(z))
-
-
 def alone(kind: Kind) -> Kind:
     """Without the confidence."""
     return Kind(kind.scores, None, kind.weight)
@@ -253,9 +246,10 @@ def _against(score: str, faces: KnownFaces, on_lfw: tuple[Kind, Kind]) -> None:
 def _on(odds: Odds, pairs: tuple[Kind, ...]) -> str:
     same, other = pairs
     cllr, bias = judged(odds, same, other, balanced=False)
-    z = np.concatenate([odds(kind.scores, kind.sure) for kind in pairs])
-    middle = int((np.abs(z) < np.log(9)).sum())
-    return f"{cllr:.3f}, {100 * expected_error(odds, same, other):.1f} % | {bias:+.0f} of {middle:,} pairs"
+    stated = 1 / (1 + np.exp(-np.concatenate([odds(kind.scores, kind.sure) for kind in pairs])))
+    error = reliability(stated, np.arange(len(stated)) < len(same.scores)).expected_error
+    middle = int(((stated > 0.1) & (stated < 0.9)).sum())
+    return f"{cllr:.3f}, {100 * error:.1f} % | {bias:+.0f} of {middle:,} pairs"
 
 
 if __name__ == "__main__":

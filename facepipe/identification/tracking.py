@@ -11,8 +11,10 @@ import numpy as np
 
 from facepipe.embedding import Embeddings, join
 from facepipe.identification.confidence import confidence, confidence_kind
+from facepipe.identification.decision import curve
 from facepipe.score.cosine import unit
 from facepipe.score.pool import pool
+from facepipe.zoo import Card
 
 _OVERLAP, _KEPT = 0.3, 32
 _NEVER = -1e6
@@ -20,6 +22,8 @@ _STEPS, _MISSED = 9, 2.5
 """Number of steps for the median, and how many median steps a track may go without a face."""
 _AWAY = 1.0
 """Seconds between two faces of a track that count as a gap."""
+_LOW = 0.85
+"""Roughly what the threshold at FAR 1e-3 is of that at FAR 1e-4 on the cards."""
 
 
 @dataclass
@@ -138,6 +142,24 @@ class Tracker:
         cosine = np.maximum(latest, np.stack([track.pooled for track in self.open]) @ vectors.T)
         allowed = ((overlap >= _OVERLAP) & (cosine >= self.low)) | (cosine >= self.same)
         return np.where(allowed, overlap + cosine, _NEVER)
+
+
+def tracker_for(card: Card, flip: str | None, threshold: float) -> Tracker:
+    """A tracker with the card's thresholds nearest to FAR 1e-3 and 1e-4.
+
+    A cut may put a stranger where somebody was: at FAR 1e-2, one in a hundred of them would take over the name.
+
+    Args:
+        card: of the model that embeds the faces.
+        flip: flip rule of the embeddings; None means the card's own.
+        threshold: cosine from which two faces count as the same person if the card has no thresholds; a share of it is
+            then enough in the same place.
+    """
+    points = curve(card, flip=flip)
+    if not points:
+        return Tracker(_LOW * threshold, threshold)
+    low, high = (min(points, key=lambda point: abs(point[0] - wanted))[1] for wanted in (3, 4))
+    return Tracker(low, high)
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:

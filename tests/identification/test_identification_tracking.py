@@ -1,6 +1,7 @@
 """Tracks and their names, and whole videos of coloured squares."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from facepipe.identification.prefetch import read_ahead
 from facepipe.identification.scene import Scene, Seen, interpolated, records
 from facepipe.identification.summary import PhotoSummary, lost_frames, video_summary
 from facepipe.identification.track_names import Appearance, TrackNames
-from facepipe.identification.tracking import Tracker, iou
+from facepipe.identification.tracking import Tracker, iou, tracker_for
 from facepipe.identification.video import Video
 from facepipe.identification.video_faces import VideoFaces
+from facepipe.zoo import locate
 
 
 def faces(*vectors):
@@ -105,6 +107,15 @@ def test_in_the_same_place_a_face_that_is_not_another_goes_on(cosine, number):
     tracker = Tracker(0.3, 0.5)
     assert numbers(tracker, 0, [0], [A]) == [1]
     assert numbers(tracker, 0.1, [0], [(cosine, np.sqrt(1 - cosine**2))]) == [number]
+
+
+def test_thresholds_of_a_tracker():
+    """In the same place a stranger passes with FAR 1e-3; at 1e-2, the next looser rate, one in a hundred would."""
+    shipped, _ = locate("facepipe-mobilenet")
+    found = tracker_for(shipped, None, 0.9)
+    assert (found.low, found.same) == tuple(shipped.threshold_at(far).value for far in (1e-3, 1e-4))
+    bare = tracker_for(replace(shipped, thresholds=()), None, 0.4)
+    assert (bare.low, bare.same) == (pytest.approx(0.34), 0.4)
 
 
 def test_two_alike_faces_in_one_frame_are_two_tracks():

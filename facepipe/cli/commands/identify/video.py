@@ -18,11 +18,9 @@ if TYPE_CHECKING:
     from facepipe.embedding import Embedder
     from facepipe.identification import Identifier
     from facepipe.identification.scene import Scene
-    from facepipe.identification.tracking import Tracker
     from facepipe.identification.video import Frame, Video
 
 _WAITING, _PLACES = 4, 5
-_LOW = 0.85  # of a threshold: roughly what FAR 1e-3 is to FAR 1e-4 on the cards
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,7 @@ def show_video(job: VideoJob, detector: "Detector", embedder: "Embedder", identi
     from facepipe.identification.scene import records
     from facepipe.identification.summary import lost_frames, video_summary
     from facepipe.identification.track_names import TrackNames
+    from facepipe.identification.tracking import tracker_for
     from facepipe.identification.video import Video
     from facepipe.identification.video_faces import VideoFaces
     from facepipe.train.loop.interrupt import Interrupt
@@ -54,7 +53,7 @@ def show_video(job: VideoJob, detector: "Detector", embedder: "Embedder", identi
     kind = confidence_kind(identifier.templates)
     names = TrackNames(identifier)
     video = Video(job.source)
-    tracker = _tracker(embedder, identifier)
+    tracker = tracker_for(embedder.model.card, embedder.flip, identifier.decision.threshold)
     faces = VideoFaces(video, detector, embedder, tracker, names, job.every, images=job.save is not None)
     last = 0.0
     with Interrupt() as interrupt, ExitStack() as opened:
@@ -95,21 +94,6 @@ def _frame_count(video: "Video", seconds: float | None) -> int | None:
 
 def _title(video: "Video") -> str:
     return f"{video.name}, about {counted(video.count, 'frame')}" if video.count and not video.counted else video.name
-
-
-def _tracker(embedder: "Embedder", identifier: "Identifier") -> "Tracker":
-    """A tracker with the card's thresholds nearest to FAR 1e-3 and 1e-4, or by the given threshold if it has none.
-
-    A cut may put a stranger where somebody was: at FAR 1e-2, one in a hundred of them would take over the name.
-    """
-    from facepipe.identification.decision import curve
-    from facepipe.identification.tracking import Tracker
-
-    points = curve(embedder.model.card, flip=embedder.flip)
-    if points:
-        low, high = (min(points, key=lambda point: abs(point[0] - wanted))[1] for wanted in (3, 4))
-        return Tracker(low, high)
-    return Tracker(_LOW * identifier.decision.threshold, identifier.decision.threshold)
 
 
 def copy_of_video(source: str, save: Path, several: bool) -> Path:
