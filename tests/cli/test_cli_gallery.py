@@ -1,6 +1,7 @@
 """``facepipe gallery`` on one face in many places."""
 
 import importlib
+import shutil
 
 import cv2
 import numpy as np
@@ -47,6 +48,14 @@ def test_build(gallery):
     assert remarks["no_face", "Ada/wall.png"] == "no face found"
     assert remarks["several_faces", "Bo/1.png"] == "2 faces; the largest one was used"
     assert any(kind == "duplicate" for kind, _ in remarks), "one face in all of them"
+
+
+def test_an_image_that_cannot_be_read_is_not_said_to_lack_a_face(people, model, tmp_path):
+    shutil.copytree(people / "Ada", tmp_path / "people" / "Ada")
+    (tmp_path / "people" / "Ada" / "cut.png").write_bytes((people / "Ada" / "1.png").read_bytes()[:999])
+    ended = run("gallery", "build", tmp_path / "people", tmp_path / "g.parquet", "-m", model)
+    assert "cut.png: damaged or truncated" in ended.err
+    assert "to check: 2 images without a usable face" in ended.out
 
 
 def test_list(gallery):

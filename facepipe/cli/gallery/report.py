@@ -33,10 +33,16 @@ def close_to_others(gallery: "Gallery", card: "Card", only: set[str] | None = No
 
 
 _NOUNS = {
-    "no_face": "image without a face", "several_faces": "image with several faces", "low_confidence": "uncertain face",
-    "duplicate": "duplicate", "resembles": "look-alike of somebody else", "renamed": "renamed image",
-    "replaced": "replaced image", "damaged": "damaged image", "picture": "image with a remark",
-}  # fmt: skip
+    "no_face": "image without a usable face",  # or unreadable
+    "several_faces": "image with several faces",
+    "low_confidence": "uncertain face",
+    "duplicate": "duplicate",
+    "resembles": "look-alike of somebody else",
+    "renamed": "renamed image",
+    "replaced": "replaced image",
+    "damaged": "damaged image",
+    "picture": "image with a remark",
+}
 """Kind of remark → what it is about."""
 
 
